@@ -1,0 +1,45 @@
+# Each target sets up what it needs: a machine with git, make and Python 3.11 is enough.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+# a new stamp whenever pyproject.toml changes, so that nothing is installed twice and nothing is stale
+STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
+RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test lab estimate report
+
+help:  ## list these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## make the virtual environment and install everything into it
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 2; }
+	@echo "Setting up $(VENV) (once) ..."
+	@rm -rf $(VENV)
+	@if ! (command -v uv >/dev/null && uv venv -q --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[all]'); then \
+		rm -rf $(VENV); \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]'; \
+	fi
+	@touch $@
+
+reproduce: setup  ## run the notebooks and print the paper's numbers beside ours (ARGS="--model gpt-4o-mini")
+	@$(RUN) rlm-memory reproduce $(ARGS)
+
+test: setup  ## check style and types, run the tests, compare the notebooks with their outputs
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) python -m pytest -n auto
+	@$(RUN) python -m pytest --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg notebooks
+
+lab: setup  ## open the notebooks in JupyterLab
+	@$(RUN) jupyter lab notebooks
+
+estimate: setup  ## print the calls, tokens and dollars that a run will take (ARGS="--model gpt-4o-mini")
+	@$(RUN) rlm-memory estimate $(ARGS)
+
+report: setup  ## print the paper's numbers beside those of the last run (ARGS="--model gpt-4o-mini")
+	@$(RUN) rlm-memory report $(ARGS)
