@@ -1,0 +1,78 @@
+"""One event loop in a background thread, behind every synchronous call of the package.
+
+Model clients and REPL workers belong to the loop that made them. Keeping one
+loop for all lets `query()` work in a script, in a notebook (where a loop already
+runs) and from many threads, over the same connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_lock = threading.Lock()
+_running: asyncio.AbstractEventLoop | None = None
+_closers: list[Callable[[], Awaitable[object]]] = []
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """The background loop, started at first use."""
+    global _running
+    with _lock:
+        if _running is None:
+            _running = asyncio.new_event_loop()
+            threading.Thread(target=_running.run_forever, name="rlm-memory", daemon=True).start()
+            atexit.register(_close)
+        return _running
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine on the background loop and wait for its result.
+
+    Interrupting the wait (Ctrl-C) cancels the coroutine.
+
+    Raises:
+        RuntimeError: Called from the background loop itself, which would wait for ever.
+    """
+    background = loop()
+    if threading.current_thread().name == "rlm-memory":
+        work.close()
+        raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
+    future = asyncio.run_coroutine_threadsafe(work, background)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+async def arun(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await, from any event loop, a coroutine that runs on the background loop."""
+    if asyncio.get_running_loop() is loop():
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop()))
+
+
+def on_exit(close: Callable[[], Awaitable[object]]) -> None:
+    """Have a resource of the background loop closed before the interpreter ends."""
+    _closers.append(close)
+
+
+def _close() -> None:
+    async def close_all() -> None:
+        for close in reversed(_closers):
+            try:
+                await asyncio.wait_for(_as_coroutine(close), timeout=2)
+            except Exception:  # at exit there is nobody left to tell
+                continue
+
+    async def _as_coroutine(close: Callable[[], Awaitable[object]]) -> None:
+        await close()
+
+    background = loop()
+    asyncio.run_coroutine_threadsafe(close_all(), background).result()
+    background.call_soon_threadsafe(background.stop)

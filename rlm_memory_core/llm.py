@@ -1,0 +1,270 @@
+"""The one seam to models: `connect()` gives a thin `LLM` over one shared openai client.
+
+What is ours sits under the client as a transport: recorded calls, and the offline
+reader for `model="offline"`. So the offline default, a replay, a local server and
+the real API all run the same code. No prompt is worded here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+from platformdirs import user_cache_path
+
+from . import background
+from .offline import OfflineTransport
+from .pricing import Budget, Usage, cost, price
+from .prompts import ChatMessage
+from .recording import MODES, RECORDED_HEADER, CallStore, Mode, RecordingError, RecordingTransport
+
+OFFLINE = "offline"
+OFFLINE_LABEL = "offline reader (no LLM)"
+_OFFLINE_URL = "http://offline.invalid/v1"
+_MAX_RETRIES = 4
+
+
+class ModelError(Exception):
+    """A model that could not be asked, or gave no answer; one line says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of a model.
+
+    Args:
+        text: What it said.
+        usage: Tokens as the server counted them, and one call.
+        cost_usd: What the call costs, also when it was replayed; None where the price is not known.
+        seconds: How long the server took, also when it was replayed.
+        recorded: Whether it was replayed, and so free.
+    """
+
+    text: str
+    usage: Usage
+    cost_usd: float | None
+    seconds: float
+    recorded: bool
+
+
+class LLM:
+    """A model behind an OpenAI-compatible server; make one with `connect`."""
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None,
+        api_key: str | None,
+        recorded: Mode,
+        *,
+        calls_path: Path | None,
+        temperature: float | None,
+        timeout: float,
+        rates: tuple[float, float] | None,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url
+        self.recorded = recorded
+        self._api_key = api_key
+        self._calls_path = calls_path or cache_path() / "calls.sqlite"
+        self._timeout = timeout
+        self._temperature = temperature
+        self.rates = rates
+
+    @property
+    def label(self) -> str:
+        """How tables and figures name the model; the offline reader is never shown as an LLM."""
+        return OFFLINE_LABEL if self.model == OFFLINE else self.model
+
+    @property
+    def is_local(self) -> bool:
+        """Whether asking costs no dollars: the offline reader, or a server on this machine."""
+        host = urlsplit(self.base_url or "").hostname or ""
+        return self.model == OFFLINE or host in ("localhost", "::1") or host.startswith("127.")
+
+    async def complete(self, messages: Sequence[ChatMessage], budget: Budget | None = None) -> Reply:
+        """Ask for one answer.
+
+        Args:
+            messages: The conversation, in the chat-completions form.
+            budget: Checked before the call and charged after it.
+
+        Raises:
+            ModelError: No answer, after retries where a retry can help.
+            BudgetExceeded: The budget is spent.
+        """
+        return await background.arun(self._complete(messages, budget))
+
+    async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
+        if budget is not None:
+            budget.check()
+        started = time.perf_counter()
+        try:
+            raw = await self._create(messages)
+            completion = raw.parse()
+        except (openai.OpenAIError, RecordingError, ValueError) as error:
+            raise ModelError(self._explain(error)) from error
+        text = _text(completion)
+        if text is None:
+            raise ModelError(f"{self.model} gave an empty answer (finish reason: {_finish_reason(completion)})")
+        counted = getattr(completion, "usage", None)
+        usage = Usage(getattr(counted, "prompt_tokens", 0) or 0, getattr(counted, "completion_tokens", 0) or 0, 1)
+        recorded = RECORDED_HEADER in raw.headers
+        seconds = float(raw.headers.get("x-rlm-memory-seconds", time.perf_counter() - started))
+        dollars = cost(usage, self.rates)
+        if budget is not None and not recorded:
+            budget.charge(usage, dollars)
+        return Reply(text, usage, dollars, seconds, recorded)
+
+    async def _create(self, messages: Sequence[ChatMessage]) -> Any:
+        create = self._client.chat.completions.with_raw_response.create
+        request: dict[str, Any] = {"model": self.model, "messages": list(messages)}
+        if self._temperature is not None:
+            try:
+                return await create(**request, temperature=self._temperature)
+            except openai.BadRequestError as error:
+                if "temperature" not in str(error):
+                    raise
+                self._temperature = None  # reasoning models take none: remember, and ask without
+        return await create(**request)
+
+    @cached_property
+    def _client(self) -> openai.AsyncOpenAI:
+        """Made at the first call: the client costs 22 ms, and one without a key raises when made."""
+        url = self.base_url or openai.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        transport: httpx2.AsyncBaseTransport
+        if self.model == OFFLINE and self.base_url is None:
+            reader = OfflineTransport()
+            url, transport, salt = _OFFLINE_URL, reader, reader.fingerprint
+        else:
+            transport, salt = _HttpTransport(), ""
+        if self.recorded != "off":
+            transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
+        client = openai.AsyncOpenAI(
+            api_key=self._key(),
+            base_url=url,
+            max_retries=_MAX_RETRIES,
+            timeout=self._timeout,
+            http_client=httpx2.AsyncClient(transport=transport, timeout=self._timeout),
+        )
+        background.on_exit(client.close)
+        return client
+
+    def _key(self) -> str:
+        key = self._api_key or os.environ.get("OPENAI_API_KEY")
+        if key:
+            return key
+        if self.model == OFFLINE or self.base_url or self.recorded == "replay":
+            return "none"  # local servers and replays want no key, but the client wants a string
+        raise ModelError(
+            f"no API key for {self.model}: set OPENAI_API_KEY, or name a local server with base_url, "
+            'or use model="offline"'
+        )
+
+    def _explain(self, error: Exception) -> str:
+        where = self.base_url or "the OpenAI API"
+        if isinstance(error, openai.AuthenticationError):
+            return f"{where} refused the API key: check OPENAI_API_KEY"
+        if isinstance(error, openai.APITimeoutError):
+            return f"{where} did not answer within {self._timeout:g} s"
+        if isinstance(error, openai.APIConnectionError):
+            return f"cannot reach {where} ({_first_line(error.__cause__ or error)}): check the address and that it runs"
+        if isinstance(error, openai.APIStatusError):
+            return f"{where} answered {error.status_code} for {self.model}: {_first_line(_body_message(error))}"
+        return f"{self.model} gave no usable answer: {_first_line(error)}"
+
+
+class _HttpTransport(httpx2.AsyncBaseTransport):
+    """The SDK's aiohttp client as a transport: httpx's own pool is quadratic in the calls at once."""
+
+    def __init__(self) -> None:
+        # no cap here: SubAgents bounds what is in flight
+        self._client = openai.DefaultAioHttpClient(limits=httpx2.Limits(max_connections=None))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def connect(
+    model: str = OFFLINE,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    recorded: Mode = "auto",
+    *,
+    calls_path: Path | None = None,
+    temperature: float | None = 0.0,
+    timeout: float = 120.0,
+    rates: tuple[float, float] | None = None,
+) -> LLM:
+    """Name a model; nothing is sent until it is asked.
+
+    Args:
+        model: The server's name for it, or "offline" for the reader that needs no model.
+        base_url: An OpenAI-compatible server, such as "http://localhost:11434/v1"; None for OpenAI's.
+        api_key: None takes OPENAI_API_KEY; a server named by base_url may need none.
+        recorded: "auto", "replay", "refresh" or "off"; see `recording`.
+        calls_path: Where recorded calls are kept; None for the user's cache folder.
+        temperature: Sent with each call; None leaves it to the server.
+        timeout: Seconds for one call.
+        rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
+
+    Raises:
+        ValueError: A mode that is none of the four, or an empty model name.
+
+    >>> connect("offline").label
+    'offline reader (no LLM)'
+    """
+    if not model:
+        raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
+    if recorded not in MODES:
+        raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {recorded!r}")
+    if rates is None:
+        rates = (0.0, 0.0) if model == OFFLINE else price(model, base_url)
+    return LLM(
+        model,
+        base_url,
+        api_key,
+        recorded,
+        calls_path=calls_path,
+        temperature=temperature,
+        timeout=timeout,
+        rates=rates,
+    )
+
+
+def cache_path() -> Path:
+    """The folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
+    named = os.environ.get("RLM_MEMORY_CACHE")
+    return Path(named) if named else user_cache_path("rlm-memory")
+
+
+def _text(completion: Any) -> str | None:
+    choices = getattr(completion, "choices", None) or []
+    text = getattr(getattr(choices[0], "message", None), "content", None) if choices else None
+    return text if isinstance(text, str) and text.strip() else None
+
+
+def _finish_reason(completion: Any) -> str:
+    choices = getattr(completion, "choices", None) or []
+    return str(getattr(choices[0], "finish_reason", None)) if choices else "no choices"
+
+
+def _body_message(error: openai.APIStatusError) -> str:
+    body = error.body
+    return str(body.get("message", error)) if isinstance(body, dict) else str(error)
+
+
+def _first_line(error: object) -> str:
+    return re.sub(r"\s+", " ", str(error)).strip()[:200] or type(error).__name__
