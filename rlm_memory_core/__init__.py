@@ -1,0 +1,39 @@
+"""Long-term memory for LLM assistants: the whole history in a Python REPL, read by parallel sub-agents.
+
+    >>> from rlm_memory_core import MemoryChat
+    >>> chat = MemoryChat(model="offline")
+    >>> turn = chat.add_turn("user", "I grew up in Nairobi.")
+
+The memory layer knows nothing of experiments or notebooks; those are in `rlm_memory_core.experiments`.
+"""
+
+from .answer import Answer, Evidence, Step, Trace
+from .chat import MemoryChat
+from .engine import MemoryRLM
+from .llm import LLM, ModelError, connect
+from .pricing import Budget, BudgetExceeded, Usage
+from .store import MemoryStore, Session, StoreError, Turn
+from .subagents import Call, Coverage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LLM",
+    "Answer",
+    "Budget",
+    "BudgetExceeded",
+    "Call",
+    "Coverage",
+    "Evidence",
+    "MemoryChat",
+    "MemoryRLM",
+    "MemoryStore",
+    "ModelError",
+    "Session",
+    "Step",
+    "StoreError",
+    "Trace",
+    "Turn",
+    "Usage",
+    "connect",
+]

@@ -1,0 +1,127 @@
+"""What a query gives back: the answer, what it stands on, what it took, and how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .pricing import Usage
+from .subagents import Call, Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a sub-agent found in one session.
+
+    Args:
+        session: The session's number, from 1; None where the code asked with a prompt of its own.
+        date: The session's date, or None.
+        text: The sub-agent's extract.
+    """
+
+    session: int | None
+    date: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One reply of the root model, and what came of it.
+
+    Args:
+        reply: What the model wrote.
+        code: The blocks that were run.
+        output: What they printed, with errors.
+        calls: The sub-agent calls they made.
+        usage: The root model's own tokens.
+        cost_usd: The root model's own dollars; None where the price is not known.
+        seconds: Of the root model's call, without the code.
+    """
+
+    reply: str
+    code: tuple[str, ...]
+    output: str
+    calls: tuple[Call, ...]
+    usage: Usage
+    cost_usd: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How an answer came about, step by step."""
+
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """All sub-agent calls, in the order in which they ended."""
+        return tuple(call for step in self.steps for call in step.calls)
+
+    @property
+    def usage(self) -> Usage:
+        """All tokens and calls, the root model's and the sub-agents'."""
+        return sum((part.usage for part in self._parts()), Usage())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """All dollars; None where a price is not known."""
+        return total_cost(part.cost_usd for part in self._parts())
+
+    def _parts(self) -> Iterable[Step | Call]:
+        for step in self.steps:
+            yield step
+            yield from step.calls
+
+    def __str__(self) -> str:
+        lines = []
+        for number, step in enumerate(self.steps, 1):
+            lines.append(f"--- step {number}: {step.usage.total_tokens} tokens, {step.seconds:.2f} s ---")
+            lines.append(step.reply.strip())
+            if step.code:
+                lines.append(f">>> {step.output}")
+            if step.calls:
+                lines.append(str(Coverage.of(step.calls)))
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a question.
+
+    Args:
+        text: The answer; "I don't know" where the history does not say.
+        evidence: What the sub-agents found, oldest session first.
+        coverage: How many sub-agents were asked, and what became of them.
+        usage: Tokens and calls, sub-agents included.
+        cost_usd: Dollars; None where the price is not known.
+        seconds: Wall time.
+        trace: How the answer came about.
+        error: Why the query ended early, in one line; "" where it did not.
+    """
+
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    coverage: Coverage = field(default_factory=lambda: Coverage.of(()))
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = 0.0
+    seconds: float = 0.0
+    trace: Trace = field(default_factory=Trace)
+    error: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def total_cost(parts: Iterable[float | None]) -> float | None:
+    """The sum, or None where a part is not known.
+
+    >>> total_cost([0.25, 0.5]), total_cost([0.25, None])
+    (0.75, None)
+    """
+    total = 0.0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total

@@ -1,0 +1,210 @@
+"""The command line: `rlm-memory reproduce`, `estimate` and `serve`.
+
+Whatever goes wrong is one line on standard error and exit code 2; a traceback is a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .llm import OFFLINE, OFFLINE_LABEL, ModelError
+from .recording import RecordingError
+
+if TYPE_CHECKING:
+    from .experiments.reproduce import Plan, Ready
+
+USAGE_ERROR = 2
+
+
+class _Refused(Exception):
+    """A request that cannot be carried out; its one line goes to the user."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: What was typed after `rlm-memory`; None reads them from the process.
+    """
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (_Refused, ModelError, RecordingError, OSError) as error:
+        print(f"rlm-memory: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("rlm-memory: stopped; what models answered is recorded, the next run goes on from there", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rlm-memory", description="Long-term memory for LLM assistants, reproducibly.")
+    parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, summary in (
+        ("reproduce", _reproduce, "run the notebooks and print the paper's numbers beside ours"),
+        ("estimate", _estimate, "print what a run will take, and stop"),
+        ("report", _report, "print the paper's numbers beside those of the last run"),
+    ):
+        part = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        part.set_defaults(command=command)
+        part.add_argument("--model", default=OFFLINE, help=f"a model's name (default: {OFFLINE}, the {OFFLINE_LABEL})")
+        part.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server; OpenAI's own without it")
+        part.add_argument("--only", action="append", default=[], metavar="NN", help="a notebook; may be repeated")
+        part.add_argument("--sample", metavar="paper|all|N", help="LongMemEval questions: the paper's 100, all, or N")
+        part.add_argument("--budget", type=_dollars, metavar="USD", help="stop before more than this is spent")
+        part.add_argument(
+            "--prices", nargs=2, type=_dollars, metavar=("IN", "OUT"), help="dollars per million tokens, if not known"
+        )
+        part.add_argument(
+            "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+            help="set a notebook parameter",
+        )  # fmt: skip
+        part.add_argument("--yes", action="store_true", help="do not ask before money is spent")
+    serve = commands.add_parser("serve", help="serve the offline reader as an OpenAI-compatible endpoint")
+    serve.set_defaults(command=_serve)
+    serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
+    return parser
+
+
+def _dollars(text: str) -> float:
+    amount = float(text)
+    if not 0 <= amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no amount of dollars")
+    return amount
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    plan, ready = _prepared(options)
+    from .experiments import reproduce
+
+    llm = plan.llm
+    if ready and not llm.is_local:
+        _confirm(options.yes)
+    try:
+        if ready and llm.model != OFFLINE:
+            reproduce.check_model(llm)
+        spent = 0.0
+        for book in ready:
+            print(f"{book.notebook.name}: {book.notebook.title} ...", flush=True)
+            left = None if plan.budget_usd is None else max(plan.budget_usd - spent, 0.0)
+            limited = book if left is None else replace(book, parameters={**book.parameters, "budget_usd": left})
+            spent += reproduce.execute(plan, limited)
+    except reproduce.ReproduceError as error:
+        raise _Refused(error) from error
+    if ready:
+        _print_scorecard(replace(plan, only=[book.notebook.name for book in ready]))
+        print(f"\nSpent: ${spent:.2f}")
+    return 0
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    _prepared(options)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    plan = _plan(options)
+    _print_scorecard(plan)
+    return 0
+
+
+def _print_scorecard(plan: Plan) -> None:
+    from .experiments import reproduce
+
+    try:
+        table = reproduce.scorecard(plan.folder, plan.only)
+    except reproduce.ReproduceError as error:
+        raise _Refused(error) from error
+    print(f"\nModel: {plan.llm.label}. From {plan.folder}\n")
+    print(table.to_string(index=False))
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    try:
+        from .experiments import reproduce
+    except ModuleNotFoundError as error:
+        raise _Refused(f'{error.name} is not installed; run pip install "rlm-memory[notebooks]"') from error
+    prices = options.prices
+    return reproduce.Plan(
+        model=options.model,
+        base_url=options.base_url,
+        only=options.only,
+        parameters=_parameters(options),
+        budget_usd=options.budget,
+        rates=(prices[0] / 1e6, prices[1] / 1e6) if prices else None,
+    )
+
+
+def _prepared(options: argparse.Namespace) -> tuple[Plan, list[Ready]]:
+    """Check the request and print what it will take."""
+    from .experiments import reproduce
+
+    plan = _plan(options)
+    try:
+        books = reproduce.prepare(plan)
+    except reproduce.ReproduceError as error:
+        raise _Refused(error) from error
+    ready = [book for book in books if isinstance(book, reproduce.Ready)]
+    for book in books:
+        if isinstance(book, reproduce.Ready):
+            print(f"{book.notebook.name}: {book.estimate}")
+        else:
+            print(f"{book.notebook.name}: skipped: {book.reason}")
+    if len(ready) > 1:
+        print(f"together: {reproduce.total(ready)}")
+    return plan, ready
+
+
+def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Values for notebook parameters: as Python literals where they are, else as text."""
+    given = {name: _literal(value) for name, value in options.parameters}
+    if options.sample is not None:
+        given["sample"] = options.sample
+    return given
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _confirm(yes: bool) -> None:
+    if yes:
+        return
+    try:
+        agreed = input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        raise _Refused("nobody is there to say yes; give --yes to go on without asking") from None
+    if not agreed:
+        raise _Refused("stopped before anything was spent")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .serve import serve
+
+    def ready(url: str) -> None:
+        print(f"The {OFFLINE_LABEL} answers at {url} (model: {OFFLINE}). Stop with Ctrl-C.", flush=True)
+
+    try:
+        asyncio.run(serve(options.host, options.port, ready))
+    except KeyboardInterrupt:
+        return 0
+    except OverflowError as error:
+        raise _Refused(str(error)) from error
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

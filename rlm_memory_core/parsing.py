@@ -1,0 +1,89 @@
+"""Reading a model's message: its code blocks, and the FINAL that it may hold.
+
+Only what stands outside code fences, at the start of a line, can be an answer; the
+parentheses are balanced, so that FINAL(Paris (France)) is read whole.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+_FENCE = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_FINAL = re.compile(r"^[ \t>*`_]*FINAL(_VAR)?[ \t]*\(", re.MULTILINE)
+_NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """An answer given in the message.
+
+    Args:
+        text: What stands between the parentheses, without quotes around it.
+        kind: "variable" for FINAL_VAR; "word" for FINAL of a bare word, which may be a variable's name;
+            "value" for anything else.
+    """
+
+    text: str
+    kind: Literal["value", "word", "variable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A model's message, taken apart.
+
+    Args:
+        blocks: The code, in order.
+        final: The first answer outside the code, or None.
+        prose: The message without its code.
+    """
+
+    blocks: tuple[str, ...]
+    final: Final | None
+    prose: str
+
+
+def parse_message(text: str) -> Message:
+    """Take a model's message apart.
+
+    >>> parse_message("```repl\\nprint(1)\\n```\\nFINAL(Paris (France))").final.text
+    'Paris (France)'
+    """
+    blocks = tuple(
+        match[3].strip("\n")
+        for match in _FENCE.finditer(text)
+        if match[2].lower() not in _NOT_CODE and match[3].strip()
+    )
+    prose = _FENCE.sub("", text)
+    return Message(blocks, _final(prose), prose.strip())
+
+
+def _final(prose: str) -> Final | None:
+    match = _FINAL.search(prose)
+    if match is None:
+        return None
+    inside = _balanced(prose, match.end())
+    bare = _unquote(inside)
+    if match[1] and bare.isidentifier():
+        return Final(bare, "variable")
+    return Final(bare, "word" if bare == inside and inside.isidentifier() else "value")
+
+
+def _balanced(text: str, start: int) -> str:
+    """What stands from `start` to the parenthesis that closes it; to the line's end where none does."""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[start:place].strip()
+    return text[start:].split("\n", 1)[0].strip()
+
+
+def _unquote(text: str) -> str:
+    for quote in ('"""', "'''", '"', "'", "`"):
+        if len(text) >= 2 * len(quote) and text.startswith(quote) and text.endswith(quote):
+            return text[len(quote) : -len(quote)].strip()
+    return text

@@ -1,0 +1,169 @@
+"""Sub-agents: each reads one piece of the history in a fresh context (paper Section 3.1).
+
+`SubAgents` sends the calls, all at once and bounded, and keeps count of every one.
+A call that fails is counted with its reason; its error text is never a finding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .llm import LLM, ModelError
+from .pricing import Budget, BudgetExceeded, Usage
+from .prompts import NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One sub-agent call.
+
+    Args:
+        session: The text it was asked to read; "" for a prompt of the model's own making.
+        reply: What it said; "" where it failed.
+        usage: Its tokens.
+        cost_usd: Its dollars; None where the price is not known.
+        started: Seconds from the query's start to the call's.
+        seconds: How long it took.
+        recorded: Whether it was replayed.
+        error: Why it failed, in one line; "" where it did not.
+    """
+
+    session: str
+    reply: str
+    usage: Usage
+    cost_usd: float | None
+    started: float
+    seconds: float
+    recorded: bool
+    error: str = ""
+
+    @property
+    def found(self) -> bool:
+        """Whether the reply says anything on the question."""
+        return not self.error and not is_not_found(self.reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was asked of sub-agents, and what became of it.
+
+    >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
+    asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
+    """
+
+    asked: int
+    found: int
+    not_found: int
+    failed: dict[str, int]
+
+    @classmethod
+    def of(cls, calls: Sequence[Call]) -> Coverage:
+        """Count the calls of a query, or of one step of it."""
+        failed = Counter(call.error for call in calls if call.error)
+        found = sum(call.found for call in calls)
+        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed))
+
+    @property
+    def answered(self) -> int:
+        """Calls that came back, with something or with nothing."""
+        return self.found + self.not_found
+
+    @property
+    def share(self) -> float | None:
+        """Answered over asked; None where nothing was asked."""
+        return self.answered / self.asked if self.asked else None
+
+    def __str__(self) -> str:
+        text = f"asked {self.asked} sub-agents: {self.found} found something, {self.not_found} found nothing"
+        if not self.failed:
+            return text
+        reasons = "; ".join(f"{count}x {reason}" for reason, count in self.failed.items())
+        return f"{text}, {sum(self.failed.values())} failed ({reasons})"
+
+
+class SubAgents:
+    """The sub-agents of one query.
+
+    Args:
+        llm: The model that reads.
+        slots: Bounds the calls in flight; shared by all queries of an engine.
+        budget: Checked before each call, or None.
+        question_date: The day on which the query's question is asked, or None.
+    """
+
+    def __init__(
+        self, llm: LLM, slots: asyncio.Semaphore, budget: Budget | None = None, question_date: str | None = None
+    ) -> None:
+        self.calls: list[Call] = []
+        self._llm = llm
+        self._slots = slots
+        self._budget = budget
+        self._question_date = question_date
+        self._created = time.perf_counter()
+
+    async def query(self, prompt: str) -> str:
+        """One call with any prompt; `NOT_READ` where it fails.
+
+        Raises:
+            TypeError: The prompt is not a string.
+        """
+        if not isinstance(prompt, str):
+            raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
+        return await self._ask(prompt)
+
+    async def query_parallel(
+        self, sessions: Sequence[str], session_dates: Sequence[str | None] | None, question: str
+    ) -> list[str]:
+        """One call a session, all at once (the repository's `llm_query_parallel`).
+
+        Returns:
+            One reply a session, in order: an extract, `NOT_FOUND`, or `NOT_READ` where the call failed.
+
+        Raises:
+            TypeError: The sessions are not a list of strings.
+            ValueError: There is not one date a session.
+        """
+        if isinstance(sessions, str) or not all(isinstance(session, str) for session in sessions):
+            raise TypeError("llm_query_parallel takes a list of session texts first, such as `sessions`")
+        dates = list(session_dates) if session_dates else [None] * len(sessions)
+        if len(dates) != len(sessions):
+            raise ValueError(f"llm_query_parallel got {len(sessions)} sessions but {len(dates)} dates")
+        prompts = [
+            session_prompt(session, date, question, self._question_date)
+            for session, date in zip(sessions, dates, strict=True)
+        ]
+        return list(await asyncio.gather(*map(self._ask, prompts)))
+
+    def coverage(self, since: int = 0) -> Coverage:
+        """What became of the calls, from the given one on."""
+        return Coverage.of(self.calls[since:])
+
+    async def _ask(self, prompt: str) -> str:
+        async with self._slots:
+            started = time.perf_counter()
+            after = started - self._created
+            try:
+                reply = await self._llm.complete(subagent_messages(prompt), self._budget)
+            except (ModelError, BudgetExceeded) as error:
+                seconds = time.perf_counter() - started
+                failed = Call(session_in(prompt), "", Usage(calls=1), 0.0, after, seconds, False, str(error))
+                self.calls.append(failed)
+                return NOT_READ
+        text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()
+        self.calls.append(
+            Call(session_in(prompt), text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded)
+        )
+        return text
+
+
+def is_not_found(reply: str) -> bool:
+    """Whether a sub-agent says that its session holds nothing, however it dressed that up.
+
+    >>> is_not_found(" NOT_FOUND. "), is_not_found("The file was NOT_FOUND, he said.")
+    (True, False)
+    """
+    return reply.strip().strip("`*'\".").strip().upper() == NOT_FOUND
