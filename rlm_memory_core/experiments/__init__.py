@@ -1,0 +1,1 @@
+"""Benchmarks, methods, scoring and the driver: everything that only the experiments need."""
