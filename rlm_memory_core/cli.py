@@ -11,6 +11,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
@@ -46,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rlm-memory", description="Long-term memory for LLM assistants, reproducibly.")
+    parser = argparse.ArgumentParser(
+        prog="rlm-memory", description="Long-term memory for LLM assistants, reproducibly."
+    )
     parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, summary in (
@@ -68,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
             "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
             help="set a notebook parameter",
         )  # fmt: skip
+        part.add_argument("--outputs", type=Path, metavar="DIR", help="where outputs go (default: outputs)")
         part.add_argument("--yes", action="store_true", help="do not ask before money is spent")
     serve = commands.add_parser("serve", help="serve the offline reader as an OpenAI-compatible endpoint")
     serve.set_defaults(command=_serve)
@@ -142,6 +146,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         parameters=_parameters(options),
         budget_usd=options.budget,
         rates=(prices[0] / 1e6, prices[1] / 1e6) if prices else None,
+        outputs=options.outputs,
     )
 
 

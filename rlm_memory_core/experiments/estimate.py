@@ -1,0 +1,74 @@
+"""What a run will take, from the data itself, before anything is spent: calls, tokens, dollars.
+
+An upper estimate of one pass: every sub-agent reads its session once, nothing is
+replayed. What a model really writes is not known; the lengths below stand for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rlm_memory_core.pricing import Usage, cost
+from rlm_memory_core.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
+from rlm_memory_core.workspace import split
+
+from .types import Sample
+
+_CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
+_ROOT_REPLIES = 3
+_ROOT_TOKENS = 250  # a reply with code
+_EXTRACT_TOKENS = 40  # a sub-agent's reply
+_ANSWER_TOKENS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What some methods over some samples will take.
+
+    Args:
+        usage: Calls and tokens.
+        usd: Dollars; None where the price is not known.
+    """
+
+    usage: Usage
+    usd: float | None
+
+    def __str__(self) -> str:
+        tokens = f"{self.usage.calls:,} calls, {self.usage.total_tokens:,} tokens"
+        return f"{tokens}, about ${self.usd:,.2f}" if self.usd is not None else f"{tokens}, price not known"
+
+
+def estimate(
+    methods: Sequence[str], samples: Sequence[Sample], window: int, rates: tuple[float, float] | None
+) -> Estimate:
+    """Estimate what the methods take over the samples.
+
+    Args:
+        methods: Names, as in `methods.METHODS`.
+        samples: All that will be asked.
+        window: Characters that truncation keeps.
+        rates: Dollars per prompt and per completion token, or None.
+    """
+    usage = Usage()
+    for sample in samples:
+        store = sample.store()
+        pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
+        for method in methods:
+            usage += _usage(method, pieces, window)
+    return Estimate(usage, cost(usage, rates))
+
+
+def _usage(method: str, pieces: Sequence[int], window: int) -> Usage:
+    total = sum(pieces)
+    if not method.startswith("rlm"):
+        read = total if method == "full-context" else min(total, window)
+        return Usage(_tokens(read + len(HISTORY_SYSTEM)), _ANSWER_TOKENS, 1)
+    reading = _tokens(total + len(pieces) * len(SUBAGENT_SYSTEM))
+    findings = len(pieces) * _EXTRACT_TOKENS
+    root = _ROOT_REPLIES * (_tokens(len(ROOT_SYSTEM)) + _ROOT_TOKENS + findings)
+    return Usage(reading + root, findings + _ROOT_REPLIES * _ROOT_TOKENS, len(pieces) + _ROOT_REPLIES)
+
+
+def _tokens(characters: int) -> int:
+    return round(characters / _CHARACTERS_PER_TOKEN)

@@ -1,0 +1,121 @@
+"""The paper's methods (Section 4.2): truncation, full context, and RLM with its sub-agents in turn or at once.
+
+Each is a `Method`: it turns a Sample into a Prediction. Labels of the sample are
+never read here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rlm_memory_core.answer import Answer
+from rlm_memory_core.engine import MemoryRLM
+from rlm_memory_core.llm import LLM
+from rlm_memory_core.pricing import Budget
+from rlm_memory_core.prompts import history_messages
+
+from .types import Method, Prediction, Sample
+
+PAPER_WINDOW = 32_000  # characters; paper Section 5.4
+SYNTHETIC_WINDOW = 16_000  # characters; paper Section 4.2
+
+
+@dataclass(frozen=True)
+class Context:
+    """The history, or its last `window` characters, in one call.
+
+    Args:
+        llm: The model.
+        window: Characters kept, counted from the end; None keeps all.
+        budget: A limit, or None.
+    """
+
+    llm: LLM
+    window: int | None = None
+    budget: Budget | None = None
+
+    @property
+    def name(self) -> str:
+        """The method's name in tables."""
+        return "full-context" if self.window is None else "truncation"
+
+    async def __call__(self, sample: Sample) -> Prediction:
+        """Answer one sample."""
+        started = time.perf_counter()
+        history = sample.store().to_string()
+        if self.window is not None:
+            history = history[-self.window :]
+        messages = history_messages(history, sample.question, sample.question_date)
+        reply = await self.llm.complete(messages, self.budget)
+        return Prediction(
+            reply.text.strip(),
+            prompt_tokens=reply.usage.prompt_tokens,
+            completion_tokens=reply.usage.completion_tokens,
+            calls=reply.usage.calls,
+            cost_usd=reply.cost_usd,
+            seconds=time.perf_counter() - started,
+        )
+
+
+@dataclass(frozen=True)
+class RLM:
+    """The engine over the sample's history.
+
+    Args:
+        engine: With or without parallel sub-agents.
+    """
+
+    engine: MemoryRLM
+
+    @property
+    def name(self) -> str:
+        """The method's name in tables."""
+        return "rlm-parallel" if self.engine.parallel else "rlm-sequential"
+
+    async def __call__(self, sample: Sample) -> Prediction:
+        """Answer one sample."""
+        return _prediction(await self.engine.aquery(sample.store(), sample.question, sample.question_date))
+
+
+def _prediction(answer: Answer) -> Prediction:
+    return Prediction(
+        answer.text,
+        prompt_tokens=answer.usage.prompt_tokens,
+        completion_tokens=answer.usage.completion_tokens,
+        calls=answer.usage.calls,
+        cost_usd=answer.cost_usd,
+        seconds=answer.seconds,
+        coverage=answer.coverage.share,
+        error=answer.error,
+    )
+
+
+_MAKERS: dict[str, Callable[[LLM, int, Budget | None], Method]] = {
+    "truncation": lambda llm, window, budget: Context(llm, window, budget),
+    "full-context": lambda llm, window, budget: Context(llm, None, budget),
+    "rlm-sequential": lambda llm, window, budget: RLM(MemoryRLM(llm, budget=budget, parallel=False)),
+    "rlm-parallel": lambda llm, window, budget: RLM(MemoryRLM(llm, budget=budget)),
+}
+METHODS = tuple(_MAKERS)
+
+
+def make(names: Sequence[str], llm: LLM, window: int, budget: Budget | None = None) -> list[Method]:
+    """The methods of the given names.
+
+    Args:
+        names: Some of `METHODS`.
+        llm: The model of all of them.
+        window: Characters that truncation keeps.
+        budget: A limit shared by all, or None.
+
+    Raises:
+        ValueError: A name that is none of `METHODS`, or a window below 1.
+    """
+    unknown = [name for name in names if name not in _MAKERS]
+    if unknown or not names:
+        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")
+    if window < 1:
+        raise ValueError(f"the truncation window must be at least 1 character, not {window}")
+    return [_MAKERS[name](llm, window, budget) for name in names]

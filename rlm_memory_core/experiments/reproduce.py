@@ -1,0 +1,250 @@
+"""The driver: runs the notebooks through papermill and ends with the paper's numbers beside ours.
+
+It checks everything it can before it starts (parameters, data, model, price), so that
+a mistake costs one line and no money. What a notebook computes is the notebook's affair.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rlm_memory_core import background
+from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
+from rlm_memory_core.pricing import Usage
+
+from . import paper
+from .assets import DataBroken, DataUnavailable, project_root
+from .catalog import Notebook, select
+from .estimate import Estimate, estimate
+from .progress import watch
+
+
+class ReproduceError(Exception):
+    """A run that cannot start or go on; one line says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run.
+
+    Args:
+        model, base_url: As for `connect`.
+        only: Numbers or names of notebooks; none for all.
+        parameters: Values for notebook parameters, by name.
+        budget_usd: A hard limit in dollars over all notebooks, or None.
+        rates: Dollars per prompt and per completion token, or None for the known price.
+        outputs: The folder of all outputs; None for the project's `outputs`.
+    """
+
+    model: str = OFFLINE
+    base_url: str | None = None
+    only: Sequence[str] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    budget_usd: float | None = None
+    rates: tuple[float, float] | None = None
+    outputs: Path | None = None
+
+    @property
+    def llm(self) -> LLM:
+        """The model, connected."""
+        return connect(self.model, self.base_url, rates=self.rates)
+
+    @property
+    def folder(self) -> Path:
+        """Where outputs go: one folder a model."""
+        profile = re.sub(r"[^\w.-]+", "-", self.model).strip("-.") or "model"
+        return (self.outputs or project_root() / "outputs").resolve() / profile
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A notebook that can be run.
+
+    Args:
+        notebook: Which.
+        parameters: What papermill puts into it.
+        estimate: What it will take.
+    """
+
+    notebook: Notebook
+    parameters: Mapping[str, Any]
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A notebook whose data is not at hand, and why."""
+
+    notebook: Notebook
+    reason: str
+
+
+def prepare(plan: Plan) -> list[Ready | Skipped]:
+    """Check the plan against the notebooks, their parameters and their data; nothing is asked of a model.
+
+    Raises:
+        ReproduceError: Something is misspelled, missing or broken.
+    """
+    try:
+        llm = plan.llm
+        notebooks = select(plan.only)
+    except ValueError as error:
+        raise ReproduceError(str(error)) from error
+    if plan.budget_usd is not None and llm.rates is None:
+        raise ReproduceError(
+            f"the price of {plan.model} is not known, so that a budget in dollars cannot be held; give --prices"
+        )
+    declared = {notebook.name: _declared(notebook) for notebook in notebooks}
+    known = set().union(*declared.values())
+    unknown = sorted(set(plan.parameters) - known)
+    if unknown:
+        raise ReproduceError(f"no notebook has a parameter {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return [_check(plan, notebook, declared[notebook.name], llm.rates) for notebook in notebooks]
+
+
+def total(ready: Sequence[Ready]) -> Estimate:
+    """What all notebooks will take."""
+    dollars = [book.estimate.usd for book in ready]
+    usage = sum((book.estimate.usage for book in ready), Usage())
+    return Estimate(usage, None if None in dollars else sum(amount or 0.0 for amount in dollars))
+
+
+def check_model(llm: LLM) -> None:
+    """Ask the model for one word, so that a wrong key or address shows now.
+
+    Raises:
+        ReproduceError: It gave no answer.
+    """
+    try:
+        background.run(llm.complete([{"role": "user", "content": "Reply with the word ready."}]))
+    except ModelError as error:
+        raise ReproduceError(str(error)) from error
+
+
+def execute(plan: Plan, ready: Ready) -> float:
+    """Run one notebook into the plan's folder.
+
+    Returns:
+        The dollars it spent.
+
+    Raises:
+        ReproduceError: A cell failed; the notebook with its error is kept in the folder.
+    """
+    import papermill
+
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # the kernel of this environment, not the user's
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    target = plan.folder / f"{ready.notebook.name}.ipynb"
+    try:
+        with watch(ready.notebook.name):
+            papermill.execute_notebook(
+                ready.notebook.path,
+                target,
+                parameters=dict(ready.parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=str(project_root()),
+                extra_arguments=["--log-level=ERROR"],  # or each kernel warns that loopback is not encrypted
+            )
+    except papermill.PapermillExecutionError as error:
+        raise ReproduceError(
+            f"{ready.notebook.name} failed in cell {error.exec_count}: {error.ename}: {_one_line(error.evalue)} "
+            f"(the notebook is in {target})"
+        ) from error
+    _tidy(target)
+    document = json.loads((plan.folder / "results" / f"{ready.notebook.name}.json").read_text(encoding="utf-8"))
+    return float(document["provenance"]["spent_usd"])
+
+
+def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:
+    """The paper's numbers beside those of the last run, as text.
+
+    Args:
+        folder: A plan's folder.
+        only: Numbers or names of notebooks; none for all that have results.
+
+    Raises:
+        ReproduceError: There are no results, or no such notebook.
+    """
+    try:
+        paths = [folder / "results" / f"{notebook.name}.json" for notebook in select(only)]
+    except ValueError as error:
+        raise ReproduceError(str(error)) from error
+    rows = [row for path in paths if path.is_file() for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
+    if not rows:
+        raise ReproduceError(f"there are no results in {folder}; run rlm-memory reproduce first")
+    register = paper.register()
+    return pd.DataFrame([_beside(register[row["id"]], row) for row in rows if row["id"] in register])
+
+
+def _beside(number: paper.Number, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "number": number.where,
+        "paper": f"{number.value:,.{number.digits}f}",
+        "here": f"{row['value']:,.{number.digits}f}",
+        "95% interval": "" if row["low"] is None else f"[{row['low']:.2f}, {row['high']:.2f}]",
+        "n": row["n"],
+    }
+
+
+def _declared(notebook: Notebook) -> dict[str, Any]:
+    """The notebook's parameters and their defaults, as its parameters cell declares them."""
+    import ast
+
+    import papermill
+
+    if not notebook.path.is_file():
+        raise ReproduceError(f"{notebook.path} is not there; run this in a checkout of the project")
+    found = papermill.inspect_notebook(str(notebook.path))
+    return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
+
+
+def _check(
+    plan: Plan, notebook: Notebook, declared: Mapping[str, Any], rates: tuple[float, float] | None
+) -> Ready | Skipped:
+    ours = {
+        "model": plan.model,
+        "base_url": plan.base_url or "",
+        "rates": list(plan.rates or ()),
+        "output_dir": str(plan.folder),
+    }
+    given = {name: value for name, value in plan.parameters.items() if name in declared}
+    for name, value in given.items():
+        if isinstance(declared[name], int | float | list) and not isinstance(value, type(declared[name])):
+            raise ReproduceError(
+                f"parameter {name} of {notebook.name} is a {type(declared[name]).__name__}, "
+                f"such as {declared[name]!r}, not {value!r}"
+            )
+    parameters = {**given, **ours}
+    complete = {**declared, **parameters}
+    try:
+        samples = notebook.samples(complete)
+        expected = estimate(complete["methods"], samples, complete["window"], rates)
+    except DataBroken as error:
+        raise ReproduceError(str(error)) from error
+    except DataUnavailable as error:
+        return Skipped(notebook, str(error))
+    except (ValueError, TypeError) as error:
+        raise ReproduceError(f"{notebook.name}: {error}") from error
+    return Ready(notebook, parameters, expected)
+
+
+def _tidy(path: Path) -> None:
+    """Take timings and paths of this machine out of an executed notebook: reruns then differ only in results."""
+    book = json.loads(path.read_text(encoding="utf-8"))
+    for part in (book, *book["cells"]):
+        for noise in ("papermill", "execution"):
+            part["metadata"].pop(noise, None)
+    path.write_text(json.dumps(book, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -1,0 +1,129 @@
+"""Methods x samples -> one tidy pandas frame, one row a question and method.
+
+The runner asks and scores; it draws no table. It can be stopped at any moment: what
+models answered is recorded (see `rlm_memory_core.recording`), so that a second run
+goes on from there without paying twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import pandas as pd
+
+from rlm_memory_core import background
+from rlm_memory_core.llm import ModelError
+from rlm_memory_core.pricing import BudgetExceeded
+
+from .progress import Progress
+from .scoring import score
+from .types import Method, Prediction, Sample
+
+Score = Callable[[Sample, str], Mapping[str, float]]
+
+COLUMNS = (
+    "question_id",
+    "question_type",
+    "method",
+    "model",
+    "em",
+    "f1",
+    "em_strict",
+    "f1_squad",
+    "abstained",
+    "prompt_tokens",
+    "completion_tokens",
+    "calls",
+    "cost_usd",
+    "seconds",
+    "coverage",
+    "answer_words",
+    "error",
+)
+"""The figures of a question: what `NN_name.questions.csv` holds."""
+
+
+def run(
+    methods: Sequence[Method],
+    samples: Sequence[Sample],
+    *,
+    model: str,
+    score_with: Score = score,
+    concurrency: int = 1,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Have every method answer every sample.
+
+    Args:
+        methods: In the order of the table.
+        samples: Read one at a time, so that a large file stays on disk.
+        model: How the rows name the model.
+        score_with: The scoring rule; gives figures by column name.
+        concurrency: Questions of one method on their way at once. Seconds of a question
+            mean most at 1.
+        progress: A bar on the terminal; none where the output is not one.
+
+    Returns:
+        One row a method and sample, in that order, with `COLUMNS` and the `answer` itself. A question that
+        failed has its `error` and scores 0; it is never left out.
+
+    Raises:
+        ValueError: Concurrency below 1, or no samples.
+    """
+    if concurrency < 1:
+        raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+    if not len(samples) or not methods:
+        raise ValueError("nothing to run: no samples, or no methods")
+    rows: list[dict[str, Any]] = []
+    total = len(methods) * len(samples)
+    with closing(Progress(total, show=progress)) as bar:
+        for method in methods:
+            bar.start(method.name)
+            rows += background.run(_run_method(method, samples, model, score_with, concurrency, bar))
+    return pd.DataFrame(rows, columns=[*COLUMNS, "answer"])
+
+
+async def _run_method(
+    method: Method, samples: Sequence[Sample], model: str, score_with: Score, concurrency: int, bar: Progress
+) -> list[dict[str, Any]]:
+    slots = asyncio.Semaphore(concurrency)
+
+    async def one(position: int) -> dict[str, Any]:
+        async with slots:  # the sample is made only now: a waiting question holds no history
+            sample = samples[position]
+            prediction = await _predict(method, sample)
+        bar.advance()
+        return _row(sample, prediction, method.name, model, score_with)
+
+    return list(await asyncio.gather(*map(one, range(len(samples)))))
+
+
+async def _predict(method: Method, sample: Sample) -> Prediction:
+    try:
+        return await method(sample)
+    except (ModelError, BudgetExceeded) as error:
+        return Prediction("", error=str(error))
+
+
+def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_with: Score) -> dict[str, Any]:
+    failed = bool(prediction.error)
+    figures = {"em": 0.0, "f1": 0.0} if failed else dict(score_with(sample, prediction.text))
+    return {
+        "question_id": sample.id,
+        "question_type": sample.kind,
+        "method": method,
+        "model": model,
+        **{name: figures.get(name) for name in ("em", "f1", "em_strict", "f1_squad", "abstained")},
+        "prompt_tokens": prediction.prompt_tokens,
+        "completion_tokens": prediction.completion_tokens,
+        "calls": prediction.calls,
+        "cost_usd": prediction.cost_usd,
+        "seconds": prediction.seconds,
+        "coverage": prediction.coverage,
+        "answer_words": len(prediction.text.split()),
+        "error": prediction.error,
+        "answer": prediction.text,
+    }

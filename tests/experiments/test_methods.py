@@ -1,0 +1,77 @@
+import pytest
+
+from rlm_memory_core import Budget, background, connect
+from rlm_memory_core.experiments.methods import METHODS, make
+from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
+
+
+@pytest.fixture
+def far_back():
+    """A fact in the first of thirty sessions, and much talk after it."""
+    fact = ChatSession(
+        "2023/01/01 (Sun) 10:00", [ChatTurn("user", "My parrot is called Kiwi."), ChatTurn("assistant", "Nice.")]
+    )
+    talk = [
+        ChatSession(
+            f"2023/02/{day:02} (Wed) 10:00",
+            [ChatTurn("user", "The bus was late again. " * 10), ChatTurn("assistant", "Oh.")],
+        )
+        for day in range(1, 29)
+    ]
+    return Sample("q", "kind", "What is my parrot called?", "Kiwi", [fact, *talk], "2023/03/01 (Wed) 10:00")
+
+
+def answer(name, sample, window=2_000, budget=None):
+    (method,) = make([name], connect("offline"), window, budget)
+    return background.run(method(sample))
+
+
+def test_truncation_sees_only_the_end(far_back):
+    assert "Kiwi" not in answer("truncation", far_back).text
+    assert "Kiwi" in answer("truncation", far_back, window=1_000_000).text
+
+
+@pytest.mark.parametrize("name", ["full-context", "rlm-sequential", "rlm-parallel"])
+def test_the_others_see_everything(name, far_back):
+    assert "Kiwi" in answer(name, far_back).text
+
+
+def test_every_call_is_counted(far_back):
+    assert answer("truncation", far_back).calls == 1
+    for name in ("rlm-sequential", "rlm-parallel"):
+        prediction = answer(name, far_back)
+        assert prediction.calls == 29 + 2  # one a session, two replies of the root model
+        assert prediction.coverage == 1.0
+        assert prediction.prompt_tokens > len(far_back.store().to_string()) / 4  # all of it was read
+
+
+def test_sequential_and_parallel_answer_alike(far_back):
+    assert answer("rlm-sequential", far_back).text == answer("rlm-parallel", far_back).text
+
+
+def test_labels_never_reach_a_prompt(far_back, monkeypatch):
+    seen = []
+    llm = connect("offline")
+    complete = llm.complete
+
+    async def listen(messages, budget=None):
+        seen.extend(message["content"] for message in messages)
+        return await complete(messages, budget)
+
+    monkeypatch.setattr(llm, "complete", listen)
+    labelled = Sample("answer_7", "a-kind", far_back.question, "GOLD", far_back.sessions, evidence=(0,))
+    for method in make(METHODS, llm, 2_000):
+        background.run(method(labelled))
+    assert seen
+    assert not [text for text in seen if "GOLD" in text or "answer_7" in text or "a-kind" in text]
+
+
+def test_a_spent_budget_ends_an_rlm_query_with_its_reason(far_back):
+    assert "calls" in answer("rlm-parallel", far_back, budget=Budget(calls=1)).error
+
+
+def test_an_unknown_method_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match="no such method: guess; there are truncation"):
+        make(["guess"], connect("offline"), 100)
+    with pytest.raises(ValueError, match="window"):
+        make(["truncation"], connect("offline"), 0)

@@ -1,0 +1,76 @@
+import asyncio
+
+import pytest
+
+from rlm_memory_core.experiments import runner
+from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
+from rlm_memory_core.llm import ModelError
+from rlm_memory_core.pricing import BudgetExceeded
+
+
+def sample(number):
+    return Sample(f"q{number}", "kind", "What?", "blue", [ChatSession(None, [ChatTurn("user", "It is blue.")])])
+
+
+class Fixed:
+    name = "fixed"
+
+    def __init__(self, answer="It is blue."):
+        self.answer = answer
+
+    async def __call__(self, sample):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return Prediction(self.answer, prompt_tokens=7, completion_tokens=2, calls=3, seconds=0.5, coverage=1.0)
+
+
+def test_one_row_a_question_and_method_in_order():
+    methods = [Fixed(), Fixed("no idea")]
+    methods[1].name = "other"
+    frame = runner.run(methods, [sample(1), sample(2)], model="m")
+    assert list(zip(frame["method"], frame["question_id"], strict=True)) == [
+        ("fixed", "q1"), ("fixed", "q2"), ("other", "q1"), ("other", "q2"),
+    ]  # fmt: skip
+    assert list(frame["em"]) == [1, 1, 0, 0]
+    assert list(frame.columns) == [*runner.COLUMNS, "answer"]
+    assert frame.loc[0, ["prompt_tokens", "completion_tokens", "calls", "coverage"]].to_list() == [7, 2, 3, 1.0]
+
+
+@pytest.mark.parametrize("error", [ModelError("the server is away"), BudgetExceeded("the budget is spent")])
+def test_a_question_that_failed_stays_in_with_its_reason_and_scores_nothing(error):
+    frame = runner.run([Fixed(error)], [sample(1)], model="m")
+    assert frame.loc[0, "error"] == str(error)
+    assert frame.loc[0, "em"] == 0
+
+
+def test_a_bug_in_a_method_is_not_swallowed():
+    with pytest.raises(ZeroDivisionError):
+        runner.run([Fixed(ZeroDivisionError())], [sample(1)], model="m")
+
+
+def test_concurrency_is_reached_and_not_passed():
+    class Slow(Fixed):
+        now = most = 0
+
+        async def __call__(self, sample):
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0.01)
+            self.now -= 1
+            return Prediction("blue")
+
+    slow = Slow()
+    runner.run([slow], [sample(i) for i in range(9)], model="m", concurrency=3)
+    assert slow.most == 3
+
+
+def test_a_scoring_rule_of_ones_own():
+    frame = runner.run([Fixed()], [sample(1)], model="m", score_with=lambda sample, text: {"em": 0.25})
+    assert frame.loc[0, "em"] == 0.25
+
+
+def test_nothing_to_run_is_said():
+    with pytest.raises(ValueError, match="nothing to run"):
+        runner.run([Fixed()], [], model="m")
+    with pytest.raises(ValueError, match="concurrency"):
+        runner.run([Fixed()], [sample(1)], model="m", concurrency=0)

@@ -1,0 +1,183 @@
+import io
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from rlm_memory_core import cli
+from rlm_memory_core.experiments import reproduce
+
+QUICK = ["--only", "01", "-p", "turns", "[20]", "-p", "runs", "1"]
+
+
+@pytest.fixture
+def run(capsys, tmp_path):
+    def run(*arguments):
+        if arguments[0] != "serve":
+            arguments = (*arguments, "--outputs", str(tmp_path / "outputs"))
+        code = cli.main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def refused(result):
+    """The one line of a request that was refused."""
+    code, _, error = result
+    assert code == 2
+    assert error.count("\n") == 1
+    assert error.startswith("rlm-memory: ")
+    return error
+
+
+def test_reproduce_writes_notebook_results_and_questions_and_ends_with_the_table(run, tmp_path):
+    code, printed, _ = run("reproduce", *QUICK)
+    assert code == 0
+    assert "Table 2, 20 turns, Truncation" in printed
+    assert "offline reader (no LLM)" in printed
+    folder = tmp_path / "outputs" / "offline"
+    document = json.loads((folder / "results" / "01_niah.json").read_text())
+    assert document["provenance"]["model"] == "offline reader (no LLM)"
+    assert {"table2.rlm.20", "table2.truncation.20", "table2.characters.20"} <= {row["id"] for row in document["rows"]}
+    assert (folder / "results" / "01_niah.questions.csv").read_text().count("\n") == 1 + 3
+    executed = (folder / "01_niah.ipynb").read_text()
+    assert '"papermill"' not in executed.replace('"papermill-error', "")
+    assert all(cell.get("execution_count") for cell in json.loads(executed)["cells"] if cell["cell_type"] == "code")
+
+
+def test_two_runs_differ_in_seconds_and_dates_alone(run, tmp_path):
+    def rows():
+        assert run("reproduce", *QUICK)[0] == 0
+        lines = (tmp_path / "outputs/offline/results/01_niah.questions.csv").read_text().splitlines()
+        column = lines[0].split(",").index("seconds")
+        return [[cell for i, cell in enumerate(line.split(",")) if i != column] for line in lines]
+
+    assert rows() == rows()
+
+
+def test_report_prints_the_last_run_again(run):
+    assert "there are no results" in refused(run("report"))
+    _, printed, _ = run("reproduce", *QUICK)
+    _, again, _ = run("report")
+    assert again.strip() in printed
+
+
+def test_estimate_asks_nothing_and_names_dollars(run):
+    code, printed, _ = run("estimate", "--model", "gpt-4o-mini", "--only", "01")
+    assert code == 0
+    assert "calls" in printed
+    assert "$" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-p", "widnow", "3"], "no notebook has a parameter widnow; there are base_url"),
+        (["-p", "runs", "many"], "parameter runs of 01_niah is a int"),
+        (["-p", "runs", "0"], "runs must be at least 1"),
+        (["-p", "methods", "['guess']"], "no such method: guess"),
+        (["--only", "77"], "no notebook is called 77; there are 01_niah"),
+        (["--model", ""], "model must not be empty"),
+        (["--model", "unheard-of", "--budget", "1"], "the price of unheard-of is not known"),
+        (["--model", "gpt-4o-mini", "--yes"], "no API key for gpt-4o-mini: set OPENAI_API_KEY"),
+        (["--model", "x", "--base-url", "http://127.0.0.1:9/v1"], "cannot reach http://127.0.0.1:9/v1"),
+        (["--model", "gpt-4o-mini"], "nobody is there to say yes"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run, monkeypatch, arguments, said):
+    monkeypatch.setattr("rlm_memory_core.llm._MAX_RETRIES", 0)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    only = [] if "--only" in arguments else ["--only", "01"]
+    assert said in refused(run("reproduce", *only, *arguments))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[{", "is broken"),
+        ("{}", "is not a JSON array"),
+        ("[{}]", "'question_id' is missing"),
+        ("[]", "holds no items"),
+    ],
+)
+def test_a_broken_data_file_is_one_line(run, tmp_path, content, said):
+    (tmp_path / "longmemeval_s.json").write_text(content)
+    line = refused(run("reproduce", "--only", "03", "-p", "data_dir", str(tmp_path)))
+    assert said in line
+    assert str(tmp_path) in line
+
+
+def test_a_file_with_only_some_of_the_questions_is_said(run, tmp_path):
+    item = {
+        "question_id": "q1",
+        "question_type": "multi-session",
+        "question": "What is my cat called?",
+        "answer": "Mochi",
+        "question_date": "2023/05/30 (Tue) 23:40",
+        "haystack_session_ids": ["s1"],
+        "haystack_dates": ["2023/05/20 (Sat) 02:21"],
+        "haystack_sessions": [[{"role": "user", "content": "My cat is called Mochi."}]],
+        "answer_session_ids": ["s1"],
+    }
+    (tmp_path / "longmemeval_s.json").write_text(json.dumps([item]))
+    arguments = ("reproduce", "--only", "03", "-p", "data_dir", str(tmp_path))
+    assert "lacks 100 of the paper's 100 questions" in refused(run(*arguments))
+    code, printed, _ = run(*arguments, "--sample", "all")
+    assert code == 0
+    assert "Table 5, RLM-MEMORY (ours), EM" in printed
+    assert "cannot draw 2 of 1" in refused(run(*arguments, "--sample", "2"))
+    assert "sample must be" in refused(run(*arguments, "--sample", "some"))
+
+
+def test_missing_data_is_said_and_the_rest_runs(run, tmp_path, monkeypatch):
+    def away(*_, **__):
+        raise reproduce.DataUnavailable("LongMemEval is nowhere; put it into data/")
+
+    monkeypatch.setattr("rlm_memory_core.experiments.longmemeval.locate", away)
+    code, printed, _ = run("reproduce", "-p", "turns", "[20]", "-p", "runs", "1")
+    assert code == 0
+    assert "03_longmemeval_s: skipped: LongMemEval is nowhere; put it into data/" in printed
+    assert "Table 2" in printed
+    assert "Table 5" not in printed
+
+
+def test_a_failing_notebook_is_one_line_with_its_place(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    assert "01_niah failed in cell" in refused(run("reproduce", *QUICK))
+
+
+def test_serve_answers_other_clients_until_it_is_stopped():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rlm_memory_core.cli", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = process.stdout.readline()
+        assert "offline reader (no LLM)" in line
+        url = next(word for word in line.split() if word.startswith("http"))
+        body = {"model": "offline", "messages": [{"role": "user", "content": "My cat is Mochi. Who is my cat?"}]}
+        request = urllib.request.Request(
+            f"{url}/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as response:
+            assert "Mochi" in json.load(response)["choices"][0]["message"]["content"]
+    finally:
+        started = time.monotonic()
+        process.terminate()
+        process.wait(timeout=10)
+        process.stdout.close()
+        assert time.monotonic() - started < 10
+
+
+def test_serve_says_when_the_port_is_taken(run):
+    with subprocess.Popen(
+        [sys.executable, "-m", "rlm_memory_core.cli", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        port = process.stdout.readline().split("/v1")[0].rsplit(":", 1)[1]
+        try:
+            assert port in refused(run("serve", "--port", port))
+        finally:
+            process.terminate()
