@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -76,3 +77,4 @@ def _close() -> None:
     background = loop()
     asyncio.run_coroutine_threadsafe(close_all(), background).result()
     background.call_soon_threadsafe(background.stop)
+    time.sleep(0.05)  # the REPL's own threads end after their last result; they must not meet a finalizing interpreter

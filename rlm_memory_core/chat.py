@@ -95,7 +95,8 @@ class MemoryChat:
             raise ValueError("the message is empty")
         self.store.add("user", message)
         answer = await self._query(message, asked_already=True)
-        self.store.add("assistant", answer.text)
+        if not answer.error:
+            self.store.add("assistant", answer.text)
         return answer
 
     async def _query(self, question: str, question_date: str | None = None, asked_already: bool = False) -> Answer:

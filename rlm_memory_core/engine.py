@@ -170,7 +170,7 @@ class _Query:
                 found.append(Evidence(piece.session, piece.date, call.reply))
             elif call.found:
                 found.append(Evidence(None, None, call.reply))
-        return tuple(sorted(found, key=lambda evidence: evidence.session or len(pieces) + 1))
+        return tuple(sorted(found, key=lambda evidence: (evidence.session is None, evidence.session or 0)))
 
 
 async def _run_blocks(repl: Repl, message: Message) -> Run:

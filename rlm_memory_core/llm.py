@@ -23,9 +23,9 @@ from platformdirs import user_cache_path
 
 from . import background
 from .offline import OfflineTransport
-from .pricing import Budget, Usage, cost, price
+from .pricing import OPENAI_URL, Budget, Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingTransport
+from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
@@ -111,7 +111,7 @@ class LLM:
         try:
             response = await self._post(messages)
             text, usage = _read(response)
-        except (openai.OpenAIError, ValueError) as error:
+        except (openai.OpenAIError, RecordingError, ValueError) as error:
             raise ModelError(self._explain(error)) from error
         recorded = RECORDED_HEADER in response.headers
         seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
@@ -130,6 +130,9 @@ class LLM:
                 if "temperature" not in str(error):
                     raise
                 self._temperature = None  # reasoning models take none: remember, and ask without
+            except openai.NotFoundError as error:
+                if error.code != "not_recorded":
+                    raise  # else: a reasoning model's calls are recorded without a temperature
         return await self._send(body)
 
     async def _send(self, body: dict[str, Any]) -> httpx2.Response:
@@ -138,7 +141,8 @@ class LLM:
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
         """Made at the first call: the client costs 22 ms, and one without a key raises when made."""
-        url = self.base_url or openai.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        key = self._key()
+        url = self.base_url or OPENAI_URL
         transport: httpx2.AsyncBaseTransport
         if self.model == OFFLINE and self.base_url is None:
             reader = OfflineTransport()
@@ -148,7 +152,7 @@ class LLM:
         if self.recorded != "off":
             transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
         client = openai.AsyncOpenAI(
-            api_key=self._key(),
+            api_key=key,
             base_url=url,
             max_retries=_MAX_RETRIES,
             timeout=self._timeout,
@@ -172,8 +176,7 @@ class LLM:
         where = self.base_url or "the OpenAI API"
         if isinstance(error, openai.AuthenticationError):
             return f"{where} refused the API key: check OPENAI_API_KEY"
-        refused = isinstance(error.__cause__, httpx2.ConnectTimeout)  # how the aiohttp transport names it
-        if isinstance(error, openai.APITimeoutError) and not refused:
+        if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
             return f"{where} did not answer within {self._timeout:g} s"
         if isinstance(error, openai.APIConnectionError):
             return f"cannot reach {where} ({_first_line(error.__cause__ or error)}): check the address and that it runs"
@@ -186,8 +189,8 @@ class _HttpTransport(httpx2.AsyncBaseTransport):
     """The SDK's aiohttp client as a transport: httpx's own pool is quadratic in the calls at once."""
 
     def __init__(self) -> None:
-        # no cap here: SubAgents bounds what is in flight
-        self._client = openai.DefaultAioHttpClient(limits=httpx2.Limits(max_connections=None))
+        # 0 is no cap (None would leave aiohttp its own of 100): SubAgents bounds what is in flight
+        self._client = openai.DefaultAioHttpClient(limits=httpx2.Limits(max_connections=0))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         return await self._client.send(request, stream=True)
@@ -211,7 +214,8 @@ def connect(
 
     Args:
         model: The server's name for it, or "offline" for the reader that needs no model.
-        base_url: An OpenAI-compatible server, such as "http://localhost:11434/v1"; None for OpenAI's.
+        base_url: An OpenAI-compatible server, such as "http://localhost:11434/v1"; None takes OPENAI_BASE_URL,
+            or else OpenAI's own.
         api_key: None takes OPENAI_API_KEY; a server named by base_url may need none.
         recorded: "auto", "replay", "refresh" or "off"; see `recording`.
         calls_path: Where recorded calls are kept; None for the user's cache folder.
@@ -229,6 +233,8 @@ def connect(
         raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
     if recorded not in MODES:
         raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {recorded!r}")
+    if model != OFFLINE:
+        base_url = base_url or os.environ.get("OPENAI_BASE_URL")
     if rates is None:
         rates = (0.0, 0.0) if model == OFFLINE else price(model, base_url)
     return LLM(
@@ -258,7 +264,7 @@ def _read(response: httpx2.Response) -> tuple[str, Usage]:
     try:
         completion = response.json()
         choice = completion["choices"][0]
-        message = choice["message"]
+        message = dict(choice["message"])
         counted = completion.get("usage") or {}
         usage = Usage(int(counted.get("prompt_tokens") or 0), int(counted.get("completion_tokens") or 0), 1)
     except (ValueError, LookupError, TypeError, AttributeError) as error:

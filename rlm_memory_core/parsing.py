@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from textwrap import dedent
 from typing import Literal
 
 _FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^`\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
 _FINAL = re.compile(r"^[ \t>*`_]*FINAL(_VAR)?[ \t]*\(", re.MULTILINE)
+_QUOTED = re.compile(r"""[ \t]*("[^"\n]*"|'[^'\n]*')[ \t]*\)""")
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
 
 
@@ -53,7 +55,7 @@ def parse_message(text: str) -> Message:
     'Paris (France)'
     """
     blocks = tuple(
-        match[3].strip("\n")
+        dedent(match[3]).strip("\n")
         for match in _FENCE.finditer(text)
         if match[2].lower() not in _NOT_CODE and match[3].strip()
     )
@@ -74,6 +76,9 @@ def _final(prose: str) -> Final | None:
 
 def _balanced(text: str, start: int) -> str:
     """What stands from `start` to the parenthesis that closes it; to the line's end where none does."""
+    quoted = _QUOTED.match(text, start)
+    if quoted:
+        return quoted[1]
     depth = 1
     for place in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[place], 0)

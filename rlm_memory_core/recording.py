@@ -17,6 +17,8 @@ from typing import Any, Literal, get_args
 
 import httpx2
 
+from .database import open_database
+
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 RECORDED_HEADER = "x-rlm-memory-recorded"
@@ -30,7 +32,7 @@ CREATE TABLE IF NOT EXISTS calls (
     checksum TEXT NOT NULL,
     seconds REAL NOT NULL,
     created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-) WITHOUT ROWID;
+) WITHOUT ROWID
 """
 
 
@@ -53,10 +55,7 @@ class CallStore:
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
+            self._db = open_database(path, "NORMAL", _prepare)
         except (sqlite3.Error, OSError) as error:
             raise RecordingError(f"cannot use {path} for recorded calls ({error}); move it away") from error
 
@@ -79,10 +78,13 @@ class CallStore:
     def put(self, key: str, model: str, response: str, seconds: float) -> None:
         """Store a call; one that is there already is replaced."""
         row = (key, model, response, _digest(response), seconds)
-        with self._lock:
-            self._db.execute(
-                "INSERT OR REPLACE INTO calls (key, model, response, checksum, seconds) VALUES (?, ?, ?, ?, ?)", row
-            )
+        try:
+            with self._lock:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO calls (key, model, response, checksum, seconds) VALUES (?, ?, ?, ?, ?)", row
+                )
+        except sqlite3.Error as error:
+            raise RecordingError(f"cannot record calls in {self.path} ({error}); move it away") from error
 
     def __len__(self) -> int:
         with self._lock:
@@ -172,13 +174,19 @@ def is_complete(response: dict[str, Any] | None) -> bool:
         return False
     if response.get("object") == "list":
         return bool(response.get("data"))
-    choices = response.get("choices") or []
-    return bool(choices) and all(
-        choice.get("finish_reason") == "stop"
-        and (choice.get("message") or {}).get("content")
-        and not choice["message"].get("refusal")
-        for choice in choices
-    )
+    choices = response.get("choices")
+    return isinstance(choices, list) and bool(choices) and all(map(_is_whole, choices))
+
+
+def _is_whole(choice: Any) -> bool:
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        return False
+    return choice.get("finish_reason") == "stop" and bool(message.get("content")) and not message.get("refusal")
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.execute(_SCHEMA)
 
 
 def _refuse(status: int, message: str, code: str) -> httpx2.Response:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic_monty import (
     AsyncFunctionSnapshot,
@@ -26,6 +27,7 @@ from pydantic_monty import (
     AsyncSnapshot,
     CollectString,
     MontyComplete,
+    MontyConversionError,
     MontyCrashedError,
     MontyError,
     ResourceLimits,
@@ -35,12 +37,18 @@ from . import background
 from .prompts import UNKNOWN
 
 MAX_OUTPUT_CHARACTERS = 20_000
+_MAX_PRINTED_BYTES = 10 * 1024 * 1024  # on the host: the limits below do not count it
 _WORKERS = 32  # REPLs at once; further queries wait for one
 _LIMITS: ResourceLimits = {
     "max_feed_duration_secs": 30.0,  # executing only: waiting for sub-agents does not count
     "max_memory": 512 * 1024 * 1024,
     "max_suspensions": 1_000_000,  # sub-calls are bounded by the budget, not here
 }
+
+_FINALS = ("FINAL", "FINAL_VAR")
+_UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
+# after these the sandbox does not vouch for its session
+_BROKEN = re.compile(r"time limit exceeded|was terminated")
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
 
@@ -96,58 +104,76 @@ class Repl:
         the error says so.
         """
         assert self._session is not None, "use `async with Repl(...)`"
-        printed = CollectString(max_bytes=None)
+        printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)
         try:
             snapshot = await self._session.feed_start(code, print_callback=printed)
             while not isinstance(snapshot, MontyComplete):
-                if isinstance(snapshot, AsyncFunctionSnapshot) and snapshot.function_name in ("FINAL", "FINAL_VAR"):
+                if _is_final(snapshot):
                     final, error = await self._final(snapshot)
                     return Run(shorten(printed.output), error, final)
                 snapshot = await self._step(snapshot)
-        except MontyCrashedError:
-            await self._restart()
-            gone = "The Python worker died, and all variables with it; `sessions` and the functions are there again."
-            return Run(shorten(printed.output), gone)
         except MontyError as error:
-            return Run(shorten(printed.output), _describe(error))
+            return Run(shorten(printed.output), await self._recover(error))
         return Run(shorten(printed.output))
 
     async def _step(self, snapshot: AsyncSnapshot) -> AsyncSnapshot:
+        """Give the code what it waits for."""
         if isinstance(snapshot, AsyncNameLookupSnapshot):
             name = snapshot.variable_name
             if name in self._values:
                 return await snapshot.resume(value=self._values[name])
-            if name in self._functions or name in ("FINAL", "FINAL_VAR"):
+            if name in self._functions or name in _FINALS:
                 return await snapshot.resume(value=_named(name))
             return await snapshot.resume()
-        if isinstance(snapshot, AsyncFunctionSnapshot) and str(snapshot.function_name) in self._functions:
-            try:
-                value = self._functions[str(snapshot.function_name)](*snapshot.args, **snapshot.kwargs)
-                if inspect.isawaitable(value):
-                    value = await value
-            except (TypeError, ValueError, LookupError) as error:
-                return await snapshot.resume({"exception": type(error)(*error.args)})
-            return await snapshot.resume({"return_value": value})
         if isinstance(snapshot, AsyncFunctionSnapshot):
+            return await self._call(snapshot)
+        raise RuntimeError(f"the sandbox waits for something unknown: {snapshot!r}")
+
+    async def _call(self, snapshot: AsyncFunctionSnapshot) -> AsyncSnapshot:
+        """Call a host function for the code; what it raises is raised there."""
+        name = str(snapshot.function_name)
+        if snapshot.is_os_function:
             return await snapshot.resume_not_handled()
-        raise MontyError("the code awaits something that this REPL does not have")
+        if name in _FINALS:
+            return await snapshot.resume({"exception": TypeError(f"{name} takes one value")})
+        if name not in self._functions:
+            return await snapshot.resume({"exception": NameError(f"name {name!r} is not defined")})
+        try:
+            value = self._functions[name](*snapshot.args, **snapshot.kwargs)
+            if inspect.isawaitable(value):
+                value = await value
+        except (TypeError, ValueError, LookupError) as error:
+            return await snapshot.resume({"exception": type(error)(*error.args)})
+        except Exception as error:  # whatever it is, it is the code's to deal with
+            return await snapshot.resume({"exception": RuntimeError(f"{name}: {type(error).__name__}: {error}")})
+        try:
+            return await snapshot.resume({"return_value": value})
+        except MontyConversionError as error:
+            return await snapshot.resume({"exception": TypeError(str(error))})
 
     async def _final(self, snapshot: AsyncFunctionSnapshot) -> tuple[str | None, str]:
         """The answer given to FINAL or FINAL_VAR, or why there is none. The rest of the code does not run."""
-        values = [*snapshot.args, *snapshot.kwargs.values()]
-        if len(values) != 1:
-            return None, f"TypeError: {snapshot.function_name} takes one value, not {len(values)}"
-        if snapshot.function_name == "FINAL":
-            return to_text(values[0]), ""
-        return await self._final_var(snapshot, values[0])
+        (value,) = (*snapshot.args, *snapshot.kwargs.values())
+        if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
+            return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
+        with suppress(MontyError):  # unwind the code, so that the session can look the name up
+            unwound: AsyncSnapshot = snapshot
+            for _ in range(_UNWINDINGS):
+                if isinstance(unwound, AsyncFunctionSnapshot):
+                    unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
+                elif not isinstance(unwound, MontyComplete):
+                    unwound = await self._step(unwound)
+        return await self.variable(value)
 
-    async def _final_var(self, snapshot: AsyncFunctionSnapshot, name: Any) -> tuple[str | None, str]:
-        if not isinstance(name, str) or not name.isidentifier():
-            return to_text(name), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
-        with suppress(MontyError):
-            # unwind the suspended code first, so that the session can look the name up
-            await snapshot.resume({"exc_type": "KeyboardInterrupt"})
-        return await self.variable(name)
+    async def _recover(self, error: MontyError) -> str:
+        """What the code's author should know of an error; a session that it broke is replaced."""
+        text = _describe(error)
+        if not (isinstance(error, MontyCrashedError) or _BROKEN.search(text)):
+            return text
+        if self._checkout is not None:
+            await self._checkout.__aexit__(None, None, None)
+        await self._start()
+        return f"{text}\nThe Python worker was replaced: variables are gone, `sessions` and functions are there again."
 
     async def variable(self, name: str) -> tuple[str | None, str]:
         """The text of a variable, or (None, why not)."""
@@ -171,11 +197,6 @@ class Repl:
         )
         self._session = await self._checkout.__aenter__()
 
-    async def _restart(self) -> None:
-        if self._checkout is not None:
-            await self._checkout.__aexit__(None, None, None)
-        await self._start()
-
 
 def shorten(text: str, limit: int = MAX_OUTPUT_CHARACTERS) -> str:
     """Keep the head and the tail of a long output, and say what was cut.
@@ -195,17 +216,34 @@ def to_text(value: Any) -> str:
     >>> to_text(["Mochi", "Luna"]), to_text(2.0), to_text(None)
     ('Mochi, Luna', '2', "I don't know")
     """
+    try:
+        return _to_text(value)
+    except (RecursionError, TypeError, ValueError):
+        return f"a {type(value).__name__} that cannot be written out"
+
+
+def _to_text(value: Any) -> str:
     if isinstance(value, str):
         return value.strip() or UNKNOWN
     if value is None:
         return UNKNOWN
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return ", ".join(to_text(item) for item in value) or UNKNOWN
+    if isinstance(value, (set, frozenset)):
+        return ", ".join(sorted(_to_text(item) for item in value)) or UNKNOWN
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_to_text(item) for item in value) or UNKNOWN
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
+
+def _is_final(snapshot: AsyncSnapshot) -> TypeGuard[AsyncFunctionSnapshot]:
+    return (
+        isinstance(snapshot, AsyncFunctionSnapshot)
+        and snapshot.function_name in _FINALS
+        and len(snapshot.args) + len(snapshot.kwargs) == 1
+    )
 
 
 def _named(name: str) -> HostFunction:

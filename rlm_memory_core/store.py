@@ -19,21 +19,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
+from .database import open_database
+
 _T = TypeVar("_T")
 _BLOCK = 1000  # rows read at once while iterating: a history of any size stays on disk
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sessions (number INTEGER PRIMARY KEY, date TEXT);
-CREATE TABLE IF NOT EXISTS turns (
-    turn_index INTEGER PRIMARY KEY,
-    session INTEGER NOT NULL REFERENCES sessions (number),
-    role TEXT NOT NULL,
-    content TEXT NOT NULL,
-    characters INTEGER NOT NULL,
-    timestamp TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS turns_by_session ON turns (session);
-"""
+_SCHEMA = (
+    "CREATE TABLE sessions (number INTEGER PRIMARY KEY, date TEXT)",
+    """CREATE TABLE turns (
+        turn_index INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL REFERENCES sessions (number),
+        role TEXT NOT NULL,
+        content TEXT NOT NULL,
+        characters INTEGER NOT NULL,
+        timestamp TEXT NOT NULL
+    )""",
+    "CREATE INDEX turns_by_session ON turns (session)",
+)
 _APPLICATION_ID = 0x524C4D31  # "RLM1": tells our file from another program's
 _TURN = "SELECT turn_index, session, role, content, timestamp FROM turns"
 
@@ -89,7 +91,8 @@ class Session:
         return "\n".join(map(str, self.turns))
 
     def __str__(self) -> str:
-        return self.text if self.date is None else f"{self.marker}\n{self.text}"
+        heading = [] if self.date is None else [self.marker]
+        return "\n".join([*heading, *map(str, self.turns)])
 
 
 class _Rows(Sequence[_T], Generic[_T]):
@@ -159,7 +162,9 @@ class MemoryStore:
         Turns added before any session form an undated one of their own.
         """
         with self.transaction():
-            return _row_id(self._db.execute("INSERT INTO sessions (date) VALUES (?)", (date,)))
+            return _row_id(
+                self._db.execute("INSERT INTO sessions (date) VALUES (?)", (None if date is None else _storable(date),))
+            )
 
     def add(self, role: str, content: str, timestamp: str | None = None) -> Turn:
         """Append one turn to the current session, and return it as stored.
@@ -171,7 +176,7 @@ class MemoryStore:
             raise TypeError(
                 f"a turn's role and content are strings, not {type(role).__name__} and {type(content).__name__}"
             )
-        content = _storable(content)
+        role, content = _storable(role), _storable(content)
         timestamp = timestamp or datetime.now(UTC).isoformat(timespec="seconds")
         with self.transaction():
             (session,) = self._db.execute("SELECT max(number) FROM sessions").fetchone()
@@ -257,19 +262,17 @@ class MemoryStore:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            db = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30)
-            ours = db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
-            if not ours:
-                if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    db.close()
-                    raise StoreError(f"{self.path} is a database of another program; give a new file for the history")
-                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.executescript(_SCHEMA)
+            return open_database(self.path, "FULL", self._prepare)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open {self.path} as a history ({error}); give another path") from error
-        return db
+
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        if database.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID:
+            return
+        if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise StoreError(f"{self.path} is a database of another program; give a new file for the history")
+        for statement in (f"PRAGMA application_id = {_APPLICATION_ID}", *_SCHEMA):
+            database.execute(statement)
 
     def _one(self, sql: str) -> int:
         return int(self.query(sql)[0][0])

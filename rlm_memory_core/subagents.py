@@ -150,7 +150,8 @@ class SubAgents:
                 reply = await self._llm.complete(subagent_messages(prompt), self._budget)
             except (ModelError, BudgetExceeded) as error:
                 seconds = time.perf_counter() - started
-                failed = Call(session_in(prompt), "", Usage(calls=1), 0.0, after, seconds, False, str(error))
+                sent = Usage(calls=int(isinstance(error, ModelError)))  # the budget stops a call before it goes out
+                failed = Call(session_in(prompt), "", sent, 0.0, after, seconds, False, str(error))
                 self.calls.append(failed)
                 return NOT_READ
         text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()

@@ -76,7 +76,9 @@ class Workspace:
         return [as_dict(turn) for turn in self.store.get_recent(n)]
 
     def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
-        """Positions in `sessions`, the most relevant first."""
+        """Positions in `sessions`, the most relevant first; k of them, or all."""
+        if k is not None and k < 0:
+            raise ValueError(f"k must not be negative, not {k}")
         order = rank_sessions(self.store, question or self.question)
         place = {position: rank for rank, position in enumerate(order)}
         ranked = sorted(range(len(self.pieces)), key=lambda i: place[self.pieces[i].session - 1])

@@ -1,0 +1,111 @@
+"""What every test has: a cache of its own, no key, and a scripted model under the real openai client."""
+
+import inspect
+import json
+
+import httpx2
+import pytest
+
+from rlm_memory_core import MemoryStore, connect, llm
+from rlm_memory_core.prompts import SUBAGENT_SYSTEM
+
+
+@pytest.fixture(autouse=True)
+def _isolated(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "cache"))
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class ScriptedModels:
+    """Models whose answers a test writes: `scripted(answer)` gives an LLM.
+
+    `answer` is a list of replies, or a function (plain or async) from messages to a reply.
+    A reply is a text, an httpx2.Response, or an exception to raise in the transport.
+    `requests` keeps the body of every request that reached a server, in order.
+    """
+
+    def __init__(self):
+        self.requests = []
+        self._answers = {}
+
+    def __call__(self, answer, model="scripted", *, recorded="off", host="", api_key="k", **options):
+        host = host or f"model-{len(self._answers)}.test"
+        if not callable(answer):
+            replies = iter(answer)
+            self._answers[host] = lambda messages: next(replies)
+        else:
+            self._answers[host] = answer
+        return connect(model, f"http://{host}/v1", api_key, recorded, **options)
+
+    async def handle(self, request):
+        body = json.loads(request.content)
+        self.requests.append(body)
+        reply = self._answers[request.url.host](body["messages"])
+        if inspect.isawaitable(reply):
+            reply = await reply
+        if isinstance(reply, Exception):
+            raise reply
+        return httpx2.Response(200, json=completion(reply, body["messages"])) if isinstance(reply, str) else reply
+
+    @property
+    def conversation(self):
+        """The messages of the last request."""
+        return self.requests[-1]["messages"]
+
+
+def completion(text, messages=(), **changes):
+    """A chat completion; its usage counts characters, so that every call has another one."""
+    usage = {"prompt_tokens": sum(len(message["content"]) for message in messages), "completion_tokens": len(text)}
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    whole = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+    return whole | changes
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    models = ScriptedModels()
+    monkeypatch.setattr(llm, "_HttpTransport", lambda: httpx2.MockTransport(models.handle))
+    monkeypatch.setattr(llm, "_MAX_RETRIES", 0)
+    return models
+
+
+@pytest.fixture
+def as_completion():
+    return completion
+
+
+@pytest.fixture
+def root_and_subagents(scripted):
+    """One scripted LLM for both roles: replies for the root in order, a function from prompt to reply for the rest."""
+
+    def build(root_replies, subagent=lambda prompt: "NOT_FOUND", **options):
+        replies = iter(root_replies)
+
+        def answer(messages):
+            if messages[0]["content"] == SUBAGENT_SYSTEM:
+                return subagent(messages[1]["content"])
+            return next(replies)
+
+        return scripted(answer, **options)
+
+    return build
+
+
+@pytest.fixture
+def store():
+    with MemoryStore() as store:
+        yield store
+
+
+@pytest.fixture
+def diary(store):
+    """Three dated sessions of two turns: a cat, a bicycle, a move."""
+    for date, said in (
+        ("2023/05/20 (Sat) 02:21", "My cat is called Mochi."),
+        ("2023/06/01 (Thu) 10:00", "I bought a red bicycle."),
+        ("2023/07/04 (Tue) 18:30", "I moved to Lisbon."),
+    ):
+        store.start_session(date)
+        store.extend([("user", said), ("assistant", "Noted.")])
+    return store

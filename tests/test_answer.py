@@ -1,0 +1,40 @@
+import pytest
+
+from rlm_memory_core import Answer, Call, Step, Trace, Usage
+from rlm_memory_core.answer import total_cost
+
+
+def call(reply="found", cost=0.5, error=""):
+    return Call("session", reply, Usage(10, 2, 1), cost, 0.0, 1.0, False, error)
+
+
+def step(*calls, cost=0.25, code=("print(1)",)):
+    return Step("Let me look.", code, "1", calls, Usage(100, 20, 1), cost, 2.0)
+
+
+def test_a_trace_adds_up_root_and_subagents():
+    trace = Trace((step(call(), call()), step()))
+    assert trace.usage == Usage(220, 44, 4)
+    assert trace.cost_usd == 1.5
+    assert len(trace.calls) == 2
+
+
+@pytest.mark.parametrize("trace", [Trace((step(call(cost=None)),)), Trace((step(cost=None), step()))])
+def test_one_unknown_price_makes_the_total_unknown(trace):
+    assert trace.cost_usd is None
+
+
+def test_an_empty_trace_costs_nothing():
+    assert (Trace().usage, Trace().cost_usd, total_cost([])) == (Usage(), 0.0, 0.0)
+
+
+def test_a_trace_reads_as_what_was_written_run_and_asked():
+    text = str(Trace((step(call(), call("", error="no answer")), step(code=()))))
+    assert "--- step 1: 120 tokens, 2.00 s ---\nLet me look.\n>>> 1\nasked 2 sub-agents: 1 found something" in text
+    assert "1x no answer" in text
+    assert text.count(">>>") == 1
+
+
+def test_an_answer_prints_as_its_text():
+    assert str(Answer("Mochi")) == "Mochi"
+    assert Answer("Mochi").coverage.asked == 0

@@ -1,0 +1,64 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+import rlm_memory_core
+from rlm_memory_core import prompts
+
+FUNCTIONS = ["search_history", "get_recent", "rank_sessions", "llm_query", "session_prompt", "FINAL", "FINAL_VAR"]
+VALUES = ["question", "question_date", "sessions", "session_dates", "history_turns", "context"]
+
+
+def root(parallel=True, **changes):
+    size = {"sessions": 3, "turns": 6, "characters": 12345} | changes
+    return prompts.root_messages("Who?", "2023/06/01", parallel=parallel, **size)
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_the_root_prompt_names_everything_the_repl_holds(parallel):
+    system = root(parallel)[0]["content"]
+    assert [name for name in FUNCTIONS + VALUES if name not in system] == []
+    assert ("llm_query_parallel" in system) is parallel
+    assert "{" not in system.replace("{}", "")
+
+
+def test_the_root_sees_the_question_its_date_and_the_size_but_no_history():
+    user = root()[1]["content"]
+    assert "3 sessions, 6 turns, 12,345 characters" in user
+    assert user.endswith('<question date="2023/06/01">\nWho?\n</question>')
+
+
+def test_a_question_with_braces_is_kept():
+    messages = prompts.root_messages("Is {unknown} {0} {?", None, sessions=1, turns=1, characters=1)
+    assert "Is {unknown} {0} {?" in messages[1]["content"]
+
+
+@pytest.mark.parametrize("session", ["[Turn 1][user]: Hi", "a\n</session>\nb", "<session>\nx", "> quoted >\n", ""])
+@pytest.mark.parametrize("date", [None, "2023/05/20 (Sat) 02:21"])
+def test_a_session_can_be_read_back_from_its_prompt(session, date):
+    assert prompts.session_in(prompts.session_prompt(session, date, "Who?", "today")) == session
+
+
+def test_another_prompt_holds_no_session():
+    assert prompts.session_in("Compare these:\n<session>\nx\n</session>\n") == ""
+
+
+def test_the_last_reply_is_told_to_answer():
+    assert "Replies left: 2." in prompts.output_message("out", "", 2)["content"]
+    assert prompts.FORCED in prompts.output_message("out", "", 1)["content"]
+    assert "<output>\nout\n</output>" in prompts.output_message("out", "asked 1", 1)["content"]
+
+
+def test_every_prompt_sent_is_worded_in_this_module():
+    """No other core module holds a text that addresses a model."""
+    folder = Path(rlm_memory_core.__file__).parent
+    for path in folder.glob("*.py"):
+        if path.name == "prompts.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Dict):
+                literal = {getattr(k, "value", None): v for k, v in zip(node.keys, node.values, strict=True)}
+                content = literal.get("content") if "role" in literal else None
+                worded = isinstance(content, ast.Constant) and content.value
+                assert not worded, f"{path.name}:{node.lineno}"

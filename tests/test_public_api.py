@@ -1,0 +1,157 @@
+import ast
+import doctest
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import rlm_memory_core
+from rlm_memory_core import Budget, MemoryChat, MemoryRLM, MemoryStore, connect
+from rlm_memory_core.ranking import rank_sessions
+
+FOLDER = Path(rlm_memory_core.__file__).parent
+ROOMS = [
+    {"background", "prompts", "database", "store", "parsing", "pricing", "recording"},
+    {"ranking", "offline", "reader"},
+    {"llm"},
+    {"subagents", "repl", "workspace"},
+    {"answer"},
+    {"engine"},
+    {"chat"},
+    {"serve", "cli", "__main__"},
+    {"experiments"},
+]
+LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
+CORE = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+FRONT_DOOR = Path("rlm_memory_core", "__init__.py")  # names what is public, from every room
+MODULES = {path.relative_to(FOLDER.parent) for path in FOLDER.rglob("*.py")} - {FRONT_DOOR}
+
+
+@pytest.fixture
+def history(tmp_path):
+    with MemoryStore(tmp_path / "history.db") as store:
+        store.start_session(date="2023/05/20 (Sat) 02:21")
+        store.add("user", "My cat is called Mochi.")
+        store.add("assistant", "Got it.")
+        yield store
+
+
+def test_chat_as_promised():
+    chat = MemoryChat(model="offline", threshold_chars=20_000)
+    chat.add_turn("user", "I grew up in Nairobi.")
+    answer = chat.query("What city did I grow up in?")
+    assert "Nairobi" in answer.text
+    assert len(chat.store) == 1
+    chat.add_turn("user", "My cat is called Mochi.")
+    reply = chat.send("And what is my cat called?")
+    assert "Mochi" in reply.text
+    assert [turn.role for turn in chat.store.turns] == ["user", "user", "user", "assistant"]
+
+
+def test_chat_past_its_threshold_as_promised():
+    chat = MemoryChat(model="offline", threshold_chars=0)
+    chat.add_turn("user", "I grew up in Nairobi.")
+    answer = chat.query("What city did I grow up in?")
+    assert "Nairobi" in answer.text
+    assert answer.coverage.asked == 1
+
+
+def test_store_as_promised(history):
+    assert [turn.index for turn in history.turns] == [1, 2]
+    assert len(history.sessions) == 1
+    assert history.to_string() == (
+        "[--- Session 1 | 2023/05/20 (Sat) 02:21 ---]\n"
+        "[Turn 1][user]: My cat is called Mochi.\n"
+        "[Turn 2][assistant]: Got it."
+    )
+    assert [turn.content for turn in history.search_history("cat")] == ["My cat is called Mochi."]
+    assert len(history.get_recent(5)) == len(history) == 2
+    assert len(MemoryStore()) == 0
+
+
+def test_engine_as_promised(history):
+    llm = connect("offline", base_url=None, api_key=None, recorded="auto")
+    engine = MemoryRLM(llm, sub_model=None, concurrency=256, max_iterations=8, budget=None)
+    answer = engine.query(history, "What is my cat called?", question_date="2023/05/30 (Tue) 23:40")
+    assert "Mochi" in answer.text
+    assert [(evidence.session, evidence.date) for evidence in answer.evidence] == [(1, "2023/05/20 (Sat) 02:21")]
+    assert answer.coverage.share == 1.0
+    assert answer.usage.calls == 1 + answer.coverage.asked + (len(answer.trace.steps) - 1)
+    assert answer.cost_usd == 0.0
+    assert answer.trace.steps
+    again = engine.query(history, "What is my cat called?", question_date="2023/05/30 (Tue) 23:40")
+    assert again.text == answer.text
+    assert all(call.recorded for call in again.trace.calls)
+
+
+def test_engine_takes_a_second_model_and_a_budget(history):
+    engine = MemoryRLM(connect("offline"), sub_model=connect("offline"), budget=Budget(usd=1.0, calls=50))
+    assert "Mochi" in engine.query(history, "What is my cat called?").text
+
+
+def test_ranking_as_promised(history):
+    history.start_session()
+    history.add("user", "Something else.")
+    assert rank_sessions(history, "What is my cat called?") == [0, 1]
+
+
+def test_everything_in_all_exists_and_is_documented():
+    for name in rlm_memory_core.__all__:
+        assert getattr(rlm_memory_core, name).__doc__, name
+
+
+def test_the_version_is_that_of_the_package():
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert rlm_memory_core.__version__ == project["version"]
+
+
+def room_of(module):
+    """The name by which a module's room is known: its file's, or that of all its kind."""
+    name = module.split(".")[0]
+    return "reader" if name.startswith("reader") else name
+
+
+def imported_rooms(path):
+    """The rooms of the package that a file imports from, also within functions and under TYPE_CHECKING."""
+    package = ("rlm_memory_core", *path.parts[1:-1])
+    for node in ast.walk(ast.parse((FOLDER.parent / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            full_names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            stem = ".".join(part for part in (base, node.module or "") if part)
+            full_names = [f"{stem}.{alias.name}" for alias in node.names] if stem == "rlm_memory_core" else [stem]
+        else:
+            continue
+        for name in full_names:
+            if name.startswith("rlm_memory_core."):
+                yield room_of(name.removeprefix("rlm_memory_core."))
+
+
+@pytest.mark.parametrize("path", sorted(MODULES), ids=str)
+def test_no_module_imports_from_a_room_above_it(path):
+    own = room_of(path.parts[1].removesuffix(".py"))
+    above = {room for room in imported_rooms(path) if room in LEVEL and LEVEL[room] > LEVEL[own]}
+    if own == "cli":
+        above.discard("experiments")  # the command line runs the experiments, when it is asked to
+    assert above == set()
+
+
+def test_every_module_has_a_room():
+    assert {room_of(module) for module in CORE} <= set(LEVEL)
+
+
+def test_importing_the_core_loads_nothing_that_only_experiments_need():
+    script = "import sys, rlm_memory_core; print([m for m in ('pandas', 'seaborn', 'datasets') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("module", [name for name in CORE if not re.match("reader|offline", name)])
+def test_the_examples_in_the_docstrings_are_right(module):
+    tested = doctest.testmod(importlib.import_module(f"rlm_memory_core.{module}"))
+    assert tested.failed == 0

@@ -1,0 +1,139 @@
+import pytest
+
+from rlm_memory_core import MemoryStore
+from rlm_memory_core.ranking import match_expression, rank_sessions
+
+CORPUS = [
+    "The violin teacher comes on Monday and brings new sheet music.",
+    "A red bicycle stands in the cellar; the bicycle needs a new chain.",
+    "Mochi the cat sleeps all day and eats tuna.",
+    "The flight to Lisbon leaves at noon from gate seven.",
+    "My cat scratched the sofa, so the cat got a scratching post for the cat corner.",
+    "Lisbon has steep streets, so a bicycle with gears is best.",
+]
+
+
+def filled(texts):
+    store = MemoryStore()
+    for text in texts:
+        store.start_session()
+        store.add("user", text)
+    return store
+
+
+@pytest.fixture
+def corpus():
+    with filled(CORPUS) as store:
+        yield store
+
+
+@pytest.mark.parametrize(
+    ("question", "matching"),
+    [("cat tuna", 2), ("bicycle chain", 2), ("lisbon flight gate", 2), ("violin", 1), ("lisbon bicycle gears", 3)],
+)
+def test_the_order_is_that_of_bm25s(corpus, question, matching):
+    bm25s = pytest.importorskip("bm25s", reason="bm25s is the outside reference; it comes with the test extra")
+    words = [text.lower().replace(",", " ").replace(";", " ").replace(".", " ").split() for text in CORPUS]
+    index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+    index.index(words, show_progress=False)
+    expected = index.retrieve([question.split()], k=matching, show_progress=False).documents[0].tolist()
+    assert rank_sessions(corpus, question)[:matching] == expected
+
+
+def test_every_session_is_ranked_once_and_those_without_a_match_come_last_newest_first(corpus):
+    assert rank_sessions(corpus, "violin") == [0, 5, 4, 3, 2, 1]
+
+
+def test_words_match_in_their_other_forms_and_without_accents():
+    with filled(["She plays the cello.", "I was running in São Paulo.", "Nothing."]) as store:
+        assert rank_sessions(store, "Who runs?")[0] == 1
+        assert rank_sessions(store, "sao paulo")[0] == 1
+
+
+def test_turns_added_after_a_ranking_are_found(corpus):
+    rank_sessions(corpus, "parrot")
+    corpus.start_session()
+    corpus.add("user", "The parrot is called Kiwi.")
+    assert rank_sessions(corpus, "parrot", k=1) == [6]
+
+
+def test_a_session_that_grew_is_ranked_anew(corpus):
+    before = rank_sessions(corpus, "steep hedgehog", k=1)
+    corpus.add("user", "A hedgehog lives there. The hedgehog is small.")
+    corpus.start_session()
+    corpus.add("user", "steep")
+    assert before == [5]
+    assert rank_sessions(corpus, "hedgehog", k=1) == [5]
+    assert rank_sessions(corpus, "gears", k=1) == [5]  # what it said before is still known
+    assert corpus.query("SELECT count(*) FROM session_index") == [(7,)]
+
+
+def test_both_sides_of_a_conversation_count(store):
+    store.extend([("user", "What should I cook?"), ("assistant", "Try a risotto.")])
+    store.start_session()
+    store.add("user", "Something else.")
+    assert rank_sessions(store, "risotto") == [0, 1]
+
+
+def test_k_limits_the_result(corpus):
+    full = rank_sessions(corpus, "cat")
+    assert rank_sessions(corpus, "cat", k=2) == full[:2]
+    assert rank_sessions(corpus, "cat", k=0) == []
+    assert rank_sessions(corpus, "cat", k=99) == full
+    with pytest.raises(ValueError, match="negative"):
+        rank_sessions(corpus, "cat", k=-1)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        '"',
+        '"cat',
+        "cat's",
+        "AND",
+        "cat AND OR NOT",
+        "NEAR(cat tuna, 5)",
+        "ca*",
+        "*",
+        "content:cat",
+        "^cat",
+        "-cat +tuna",
+        "{cat}",
+        "cat\0tuna",
+        "_",
+        "'; DROP TABLE turns; --",
+        "🦜",
+        "猫はどこ",
+        "\ud800 cat",
+        "",
+        "   ",
+        "what is my",
+        " ".join(f"word{number}" for number in range(3000)),
+    ],
+    ids=lambda question: ascii(question[:12]),
+)
+def test_no_question_breaks_the_search(corpus, question):
+    assert sorted(rank_sessions(corpus, question)) == list(range(6))
+
+
+def test_operators_are_words_not_operators(corpus):
+    assert rank_sessions(corpus, "NOT cat", k=1) == [4]
+    assert rank_sessions(corpus, "content:tuna", k=1) == [2]
+
+
+def test_a_question_without_content_words_ranks_by_date(corpus):
+    assert match_expression("What is it that you were?") == ""
+    assert rank_sessions(corpus, "What is it that you were?") == [5, 4, 3, 2, 1, 0]
+
+
+def test_an_empty_store_ranks_nothing(store):
+    assert rank_sessions(store, "anything") == []
+
+
+def test_the_index_is_kept_in_the_file(tmp_path):
+    for expected in ([0], [0]):
+        with MemoryStore(tmp_path / "history.db") as store:
+            if not len(store):
+                store.add("user", "My cat is called Mochi.")
+            assert rank_sessions(store, "cat") == expected
+            assert store.to_string() == "[Turn 1][user]: My cat is called Mochi."

@@ -1,0 +1,175 @@
+import asyncio
+
+import httpx2
+import pytest
+
+from rlm_memory_core import Budget, Coverage, Usage, background
+from rlm_memory_core.prompts import NOT_FOUND, NOT_READ, session_prompt
+from rlm_memory_core.subagents import SubAgents, is_not_found
+
+
+def agents(llm, concurrency=100, **options):
+    return SubAgents(llm, asyncio.Semaphore(concurrency), **options)
+
+
+def ask(subagents, sessions, dates=None, question="Who?"):
+    return background.run(subagents.query_parallel(sessions, dates, question))
+
+
+def fails(messages):
+    return httpx2.Response(500, json={"error": {"message": "secret error text"}})
+
+
+def by_number(messages):
+    """Session n says: nothing where n is odd, a failure where it is a multiple of 4, its number otherwise."""
+    number = int(messages[1]["content"].split("number ")[1].split()[0])
+    if number % 2:
+        return "NOT_FOUND"
+    return fails(messages) if number % 4 == 0 else f"found {number}"
+
+
+def test_each_session_gets_one_call_with_its_date_and_the_question(scripted):
+    subagents = agents(scripted(["a", "b"]), question_date="2023/06/01")
+    ask(subagents, ["one", "two"], ["2023/05/20", None], "Who?")
+    assert [request["messages"][1]["content"] for request in scripted.requests] == [
+        session_prompt("one", "2023/05/20", "Who?", "2023/06/01"),
+        session_prompt("two", None, "Who?", "2023/06/01"),
+    ]
+
+
+def test_coverage_counts_every_call(scripted):
+    subagents = agents(scripted(by_number))
+    replies = ask(subagents, [f"number {number}" for number in range(10)])
+    assert replies == [
+        NOT_READ, NOT_FOUND, "found 2", NOT_FOUND, NOT_READ, NOT_FOUND, "found 6", NOT_FOUND, NOT_READ, NOT_FOUND,
+    ]  # fmt: skip
+    coverage = subagents.coverage()
+    assert (coverage.asked, coverage.found, coverage.not_found, sum(coverage.failed.values())) == (10, 2, 5, 3)
+    assert (coverage.answered, coverage.share) == (7, 0.7)
+    assert str(coverage).startswith("asked 10 sub-agents: 2 found something, 5 found nothing, 3 failed (3x ")
+
+
+def test_coverage_of_no_calls():
+    assert (Coverage.of(()).share, str(Coverage.of(()))) == (
+        None,
+        "asked 0 sub-agents: 0 found something, 0 found nothing",
+    )
+
+
+def test_coverage_since_a_call_counts_from_there(scripted):
+    subagents = agents(scripted(["a", "NOT_FOUND"]))
+    ask(subagents, ["one"])
+    ask(subagents, ["two"])
+    assert (subagents.coverage(1).asked, subagents.coverage(1).found) == (1, 0)
+
+
+def test_the_text_of_an_error_is_nowhere_in_the_findings(scripted):
+    subagents = agents(scripted(fails))
+    replies = [*ask(subagents, ["one"]), background.run(subagents.query("one"))]
+    assert replies == [NOT_READ, NOT_READ]
+    assert all(call.reply == "" and not call.found for call in subagents.calls)
+    assert "secret error text" in subagents.calls[0].error
+
+
+def test_replies_keep_the_order_of_the_sessions_whatever_comes_back_first(scripted):
+    async def answer(messages):
+        number = int(messages[1]["content"].split("number ")[1].split()[0])
+        await asyncio.sleep(0.02 * (5 - number))
+        return str(number)
+
+    subagents = agents(scripted(answer))
+    assert ask(subagents, [f"number {number}" for number in range(5)]) == list("01234")
+    assert [call.reply for call in subagents.calls] == list("43210")
+
+
+def test_the_bound_on_calls_in_flight_is_reached_and_never_passed(scripted):
+    in_flight = most = 0
+
+    async def answer(messages):
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await asyncio.sleep(0.01)
+        in_flight -= 1
+        return "x"
+
+    subagents = agents(scripted(answer), concurrency=7)
+    ask(subagents, ["text"] * 30)
+    assert most == 7
+    assert len(subagents.calls) == 30
+
+
+def test_a_failing_call_gives_its_slot_back(scripted):
+    subagents = agents(scripted(fails), concurrency=1)
+    assert ask(subagents, ["one", "two", "three"]) == [NOT_READ] * 3
+
+
+@pytest.mark.parametrize(
+    ("sessions", "dates", "error", "says"),
+    [
+        ("one long text", None, TypeError, "list of session texts"),
+        ([1, 2], None, TypeError, "list of session texts"),
+        (["one", None], None, TypeError, "list of session texts"),
+        (3, None, TypeError, "list of session texts|not iterable"),
+        (["one", "two"], ["2023"], ValueError, "2 sessions but 1 dates"),
+    ],
+)
+def test_mistaken_arguments_are_told_and_nothing_is_asked(scripted, sessions, dates, error, says):
+    with pytest.raises(error, match=says):
+        ask(agents(scripted([])), sessions, dates)
+    assert scripted.requests == []
+
+
+def test_no_sessions_give_no_replies(scripted):
+    assert ask(agents(scripted([])), [], []) == []
+
+
+@pytest.mark.parametrize("prompt", [None, 3, ["text"]])
+def test_a_prompt_that_is_no_text_is_told(scripted, prompt):
+    with pytest.raises(TypeError, match="one string"):
+        background.run(agents(scripted([])).query(prompt))
+
+
+@pytest.mark.parametrize(
+    "reply", ["NOT_FOUND", " not_found.\n", "`NOT_FOUND`", '"NOT_FOUND"', "**NOT_FOUND**", "'Not_Found'."]
+)
+def test_not_found_is_recognised_however_it_is_dressed_up(scripted, reply):
+    assert is_not_found(reply)
+    assert ask(agents(scripted([reply])), ["one"]) == [NOT_FOUND]
+
+
+@pytest.mark.parametrize("reply", ["The file was NOT_FOUND, he said.", "not found", "NOT_FOUND_2", "Mochi"])
+def test_a_finding_that_speaks_of_not_found_is_a_finding(reply):
+    assert not is_not_found(reply)
+
+
+def test_a_budget_that_ends_in_mid_fan_out_stops_the_rest_and_keeps_what_was_paid_for(scripted):
+    budget = Budget(calls=3)
+    subagents = agents(scripted(lambda messages: "found"), concurrency=1, budget=budget)
+    assert ask(subagents, ["text"] * 8) == ["found"] * 3 + [NOT_READ] * 5
+    assert len(scripted.requests) == 3
+    assert subagents.coverage().failed == {"the budget of 3 calls is spent (3)": 5}
+
+
+def test_a_call_that_the_budget_kept_from_being_sent_counts_as_no_call(scripted):
+    budget = Budget(calls=1)
+    subagents = agents(scripted(lambda messages: "found"), concurrency=1, budget=budget)
+    ask(subagents, ["text"] * 3)
+    assert sum((call.usage for call in subagents.calls), Usage()) == budget.spent
+
+
+def test_a_call_says_what_was_read_and_what_it_took(scripted):
+    subagents = agents(scripted([" Mochi. "], rates=(1.0, 0.0)))
+    ask(subagents, ["[Turn 1][user]: My cat is Mochi."])
+    (call,) = subagents.calls
+    assert (call.session, call.reply, call.found) == ("[Turn 1][user]: My cat is Mochi.", "Mochi.", True)
+    assert call.usage.completion_tokens == 8
+    assert call.cost_usd == call.usage.prompt_tokens
+    assert call.started >= 0
+    assert call.seconds >= 0
+
+
+def test_a_prompt_of_the_codes_own_reads_no_session(scripted):
+    subagents = agents(scripted(["fine"]))
+    assert background.run(subagents.query("Compare A with B.")) == "fine"
+    assert subagents.calls[0].session == ""
