@@ -1,6 +1,7 @@
 """The command line: `rlm-memory reproduce`, `estimate` and `serve`.
 
 Whatever goes wrong is one line on standard error and exit code 2; a traceback is a bug.
+A run in which some questions had no answer says so and ends with exit code 1.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .recording import RecordingError
 if TYPE_CHECKING:
     from .experiments.reproduce import Plan, Ready
 
+UNANSWERED = 1
 USAGE_ERROR = 2
 
 
@@ -97,18 +99,21 @@ def _reproduce(options: argparse.Namespace) -> int:
     try:
         if ready and llm.model != OFFLINE:
             reproduce.check_model(llm)
-        spent = 0.0
+        spent, failures = 0.0, []
         for book in ready:
             print(f"{book.notebook.name}: {book.notebook.title} ...", flush=True)
             left = None if plan.budget_usd is None else max(plan.budget_usd - spent, 0.0)
             limited = book if left is None else replace(book, parameters={**book.parameters, "budget_usd": left})
-            spent += reproduce.execute(plan, limited)
+            ran = reproduce.execute(plan, limited)
+            spent += ran.spent_usd
+            if ran.failed:
+                failures.append(f"{book.notebook.name}: {ran.failed} of {ran.asked} had no answer ({ran.reason})")
     except reproduce.ReproduceError as error:
         raise _Refused(error) from error
     if ready:
         _print_scorecard(replace(plan, only=[book.notebook.name for book in ready]))
-        print(f"\nSpent: ${spent:.2f}")
-    return 0
+        print("\n".join([f"\nSpent: ${spent:.2f}", *failures]))
+    return UNANSWERED if failures else 0
 
 
 def _estimate(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from rlm_memory_core import cli
-from rlm_memory_core.experiments import reproduce
+from rlm_memory_core.experiments import niah, reproduce
 
 QUICK = ["--only", "01", "-p", "turns", "[20]", "-p", "runs", "1"]
 
@@ -144,10 +144,19 @@ def test_missing_data_is_said_and_the_rest_runs(run, tmp_path, monkeypatch):
     assert "Table 5" not in printed
 
 
-def test_a_failing_notebook_is_one_line_with_its_place(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "file"))
+def test_a_failing_notebook_is_one_line_with_its_place(run, monkeypatch):
+    good = niah.load([20], runs=1)
+    monkeypatch.setattr(niah, "load", lambda *_: good)  # the check passes here, the kernel sees the real one
+    assert "01_niah failed in cell" in refused(run("reproduce", "--only", "01", "-p", "turns", "[2]"))
+
+
+def test_questions_without_an_answer_are_counted_and_change_the_exit_code(run, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "01_niah failed in cell" in refused(run("reproduce", *QUICK))
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "file"))  # recorded calls cannot be kept there
+    code, printed, _ = run("reproduce", *QUICK)
+    assert code == 1
+    assert "01_niah: 3 of 3 had no answer (" in printed.splitlines()[-1]
+    assert "recorded calls" in printed.splitlines()[-1]
 
 
 def test_serve_answers_other_clients_until_it_is_stopped():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -154,9 +153,7 @@ def _fetch(asset: Asset, folder: Path, progress: bool) -> Path:
                 fname=target.name,
                 path=scratch,
                 # pooch leaves the connection of a broken download open
-                downloader=pooch.HTTPDownloader(
-                    progressbar=progress and sys.stderr.isatty(), hooks={"response": close_later}
-                ),
+                downloader=pooch.HTTPDownloader(progressbar=progress, hooks={"response": close_later}),
             )
         )
         size = downloaded.stat().st_size

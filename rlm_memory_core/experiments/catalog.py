@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def _longmemeval(parameters: Mapping[str, Any]) -> Sequence[Sample]:
         parameters["sample"],
         seed=parameters["seed"],
         data_dir=parameters["data_dir"] or None,
-        progress=True,
+        progress=sys.stderr.isatty(),
     )
 
 

@@ -110,7 +110,7 @@ def _rows(path: Path, progress: bool) -> Iterator[dict[str, Any]]:
     number = 0
     with (
         path.open("rb") as file,
-        tqdm(total=size, unit="B", unit_scale=True, disable=None if progress else True) as bar,
+        tqdm(total=size, unit="B", unit_scale=True, disable=not progress) as bar,
     ):
         if file.read(_BLOCK).lstrip()[:1] != b"[":  # ijson would find no items in an object, and say nothing
             raise DataBroken(f"{path} is not a JSON array of LongMemEval items")

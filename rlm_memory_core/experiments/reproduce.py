@@ -129,11 +129,25 @@ def check_model(llm: LLM) -> None:
         raise ReproduceError(str(error)) from error
 
 
-def execute(plan: Plan, ready: Ready) -> float:
-    """Run one notebook into the plan's folder.
+@dataclass(frozen=True)
+class Ran:
+    """A notebook that was run.
 
-    Returns:
-        The dollars it spent.
+    Args:
+        spent_usd: The dollars it spent.
+        asked: Questions, counted once a method.
+        failed: Those without an answer.
+        reason: Why the first of them failed; "" where none did.
+    """
+
+    spent_usd: float
+    asked: int
+    failed: int
+    reason: str
+
+
+def execute(plan: Plan, ready: Ready) -> Ran:
+    """Run one notebook into the plan's folder.
 
     Raises:
         ReproduceError: A cell failed; the notebook with its error is kept in the folder.
@@ -160,8 +174,13 @@ def execute(plan: Plan, ready: Ready) -> float:
             f"(the notebook is in {target})"
         ) from error
     _tidy(target)
-    document = json.loads((plan.folder / "results" / f"{ready.notebook.name}.json").read_text(encoding="utf-8"))
-    return float(document["provenance"]["spent_usd"])
+    results = plan.folder / "results"
+    document = json.loads((results / f"{ready.notebook.name}.json").read_text(encoding="utf-8"))
+    errors = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")["error"]
+    reasons = errors.dropna()
+    return Ran(
+        float(document["provenance"]["spent_usd"]), len(errors), len(reasons), reasons.iloc[0] if len(reasons) else ""
+    )
 
 
 def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:

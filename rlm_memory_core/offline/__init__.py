@@ -1,0 +1,12 @@
+"""The offline reader: answers without any LLM, behind the chat-completions protocol.
+
+A deterministic extractive control that needs no key: it quotes sentences and does simple
+arithmetic on dates and counts. It is no stand-in for a model, and is labelled so wherever
+its answers are shown. From the bottom up: `words`, `dates`, `forms`, `question`,
+`passages`, `sums`, `compute`, `reader`, `roles`, `protocol`.
+"""
+
+from .protocol import FINGERPRINT, OfflineTransport, completion, error, stream_chunks
+from .roles import reply
+
+__all__ = ["FINGERPRINT", "OfflineTransport", "completion", "error", "reply", "stream_chunks"]

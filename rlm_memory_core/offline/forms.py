@@ -1,0 +1,113 @@
+"""Forms: the patterns of English by which a question shows what it asks for, and what such an answer looks like.
+
+Patterns and nothing else; ``question`` applies them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .dates import NUMBER_WORDS
+
+NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|" + "|".join(NUMBER_WORDS) + r"|a dozen|couple)"
+_UNIT = r"(?:second|minute|min|hour|hr|day|night|week|weekend|month|year|decade)s?"
+_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+_MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
+_RELATIVE = "mom|mother|dad|father|brother|sister|cousin|aunt|uncle|wife|husband|son|daughter|grand\\w+|niece|nephew"
+_PEOPLE = rf"(?:friend|partner|colleague|coworker|boss|neighbor|roommate|{_RELATIVE})s?"
+
+EXPECTED = {
+    "money": re.compile(r"[$€£]\s?\d|\d\s?(?:dollars|euros|pounds|bucks|USD|EUR|k)\b|\bfree\b", re.I),
+    "count": re.compile(rf"\b(?:{NUMBER}|once|twice|both)\b", re.I),
+    "duration": re.compile(rf"\b(?:{NUMBER}|a|an|few|half)[\s-]+(?:and a half |more |full |\w+ )?{_UNIT}\b", re.I),
+    "frequency": re.compile(rf"\b(?:once|twice|times|daily|weekly|monthly|yearly|every|each|per|{_WEEKDAY})\b", re.I),
+    "time": re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\b(?:noon|midnight|o'clock)\b", re.I),
+    "weekday": re.compile(rf"\b{_WEEKDAY}\b|\bweekends?\b", re.I),
+    "when": re.compile(
+        rf"\b(?:today|tonight|yesterday|tomorrow|ago|last|next|this (?:week|month|year|morning)|(?:19|20)\d\d"
+        rf"|(?i:{_WEEKDAY})|{_MONTH})\b|\d(?:st|nd|rd|th)\b|\d/\d"
+    ),
+    "percent": re.compile(r"\d\s?%|\bper ?cent", re.I),
+    "number": re.compile(rf"\b{NUMBER}\b", re.I),
+    "where": re.compile(
+        r"\b(?:in|at|to|from|near|on|by|inside|under|behind|called)\s+(?:\w+ ){0,3}?[A-Z]"
+        r"|\b(?:in|at|under|on|to|from) (?:the|my|a)\b"
+    ),
+    "who": re.compile(rf"(?<=[a-z,] )[A-Z][a-z]+|\b{_PEOPLE}\b"),
+    "name": re.compile(r"(?<=[\w,:] )[\"'“*@#]*[A-Z]\w|[\"“@]\w|\*\*"),
+}
+"""What an answer of each kind looks like."""
+
+_TITLED = (
+    "brand|company|play|book|movie|film|song|restaurant|website|app|band|artist|game|show|store|service|title"
+    "|hotel|museum|breed|handle"
+)
+_KINDS = [
+    ("first", r"\b(?:first|earli?er|earliest|last|later|(?:more|most) recently|before)\b.*(?:,|:|\?|-)[^,]* or\b"),
+    ("first", r"\bor\b.*\bfirst\b"),
+    ("ago", rf"\bhow (?:many|much) {_UNIT}\b.*\b(?:ago|have passed since|has it been|since today)\b|\bhow long ago\b"),
+    (
+        "between",
+        rf"\bhow (?:many|much) {_UNIT}\b.*"
+        r"\b(?:between|before|after|since|when|until|passed|(?:did|does) it take|it took|from)\b",
+    ),
+    (
+        "between",
+        r"\bhow long (?:had|did it take|passed|was it|after|before)\b.*\b(?:when|before|after|until|to|since)\b",
+    ),
+    ("sum", rf"\b(?:total|altogether|combined|in all)\b|\bhow many {_UNIT}\b|\bhow much more\b"),
+    ("frequency", r"\bhow (?:often|frequently|regularly)\b|\bhow many times (?:a|per|each|every)\b"),
+    ("duration", r"\bhow long\b|\bhow much time\b|\bwhat duration\b"),
+    ("money", r"\bhow much\b.*\b(?:cost|pay|paid|spen[dt]|money|price|worth|earn|save|raise|sell|sold|budget)"),
+    ("money", r"\bwhat\b.*\b(?:price|cost|budget|amount|salary)\b|\bhow expensive\b"),
+    ("count", r"\bhow many\b|\bnumber of\b"),
+    ("number", r"\bhow (?:old|tall|big|large|fast|far|heavy|high|deep|much)\b|\bwhat (?:age|pin|code|number)\b"),
+    ("number", r"\b(?:number|pin|password|speed|ratio|size|score|record|weight|height|distance|age)\b"),
+    ("percent", r"\bpercent(?:age)?\b|%"),
+    ("time", r"\bwhat time\b|\bat what hour\b|\bhow (?:late|early)\b"),
+    ("weekday", r"\b(?:what|which) days?(?: of the week)?\b"),
+    ("when", r"\bwhen (?:did|do|does|is|was|were|will|are|has|have|had|would|should)\b"),
+    ("when", r"\b(?:what|which) (?:date|month|year)\b|\bthe date\b"),
+    ("where", r"\bwhere\b|\b(?:what|which) (?:city|town|country|place|state|location|venue)\b"),
+    ("who", r"\bwho(?:m|se)?\b|\bwhich (?:friend|person)\b"),
+    (
+        "yesno",
+        r"^\W*(?:do|does|did|is|are|was|were|have|has|had|will|would|can|could|should|am)\b"
+        r"(?! you (?:remind|tell|recommend|suggest|help|give))",
+    ),
+    ("name", rf"\bname\b|\bcalled\b|\b(?:what|which) (?:\w+ ){{0,2}}(?:{_TITLED})\b|\bcodename\b"),
+]
+KINDS = [(kind, re.compile(pattern, re.I)) for kind, pattern in _KINDS]
+"""The kinds of question; the first that fits counts."""
+
+NEWEST = re.compile(
+    r"\b(?:current|currently|now|latest|most recent|most recently|recently|lately|so far|newest|these days|nowadays"
+    r"|still|new)\b",
+    re.I,
+)
+OLDEST = re.compile(
+    r"\b(?:first|initially|initial|original|originally|previous|previously|used to|former|formerly|earliest)\b", re.I
+)
+OF_ASSISTANT = re.compile(
+    r"\b(?:you (?:\w+ )?(?:told|tell|said|mentioned|recommend|recommended|suggest|suggested|provided|gave|listed"
+    r"|shared|described|wrote|created|explained|advised|helped|came up)|remind me"
+    r"|our (?:\w+ )?(?:conversation|chat|discussion)"
+    r"|we (?:\w+ )?(?:discussed|talked|decided)|your (?:\w+ )?(?:list|suggestion|recommendation|answer))",
+    re.I,
+)
+OF_SELF = re.compile(
+    r"\b(?:I|my|me|mine|I've|I'm|we|our|recommend|suggest"
+    r"|any (?:\w+ )?(?:tips|advice|suggestions|recommendations|ideas|thoughts))\b",
+    re.I,
+)
+"""Questions on the one who asks; advice is asked for in the light of what they told."""
+
+QUOTED = re.compile(r"[\"“]([^\"”]{2,80})[\"”]|(?<!\w)'([^']{2,80}(?:'s [^']{2,60})?)'(?!\w)")
+CAPITAL = re.compile(r"(?<![.?!:]\s)(?<!^)(?<![\"'“])\b[A-Z][\w'’&+-]*[A-Za-z0-9+]")
+UNIT_ASKED = re.compile(r"\bhow (?:many|much) (?:more )?(minute|hour|day|week|month|year)s?\b", re.I)
+COUNTED = re.compile(r"\b(?:how many|number of) (?:different |total |new |unique |more )?(\w[\w' -]*)", re.I)
+OPTIONS = re.compile(r"(?:,|:|\bfirst\b|\?|-)\s*(?:the )?([^,:?]{2,90}?),? or (?:the )?([^?]{2,90})\?", re.I)
+CLAUSE_END = re.compile(
+    r"(?<=[.?!;])\s+|,\s+(?=(?:can|could|and I|what|which|how|who|where|when|but|do|did)\b)|\s-\s", re.I
+)
+OF_MONEY = re.compile(r"cost|spen|pay|paid|money|amount|earn|[$€£]", re.I)

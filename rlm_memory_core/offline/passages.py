@@ -1,0 +1,300 @@
+"""Passages: a piece of history cut into sentences, and each scored against a question.
+
+A sentence scores for the question's words in it, less for those in its turn,
+its neighbours and its session, and for looking like the kind of answer that
+is asked for. It composes no answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from itertools import pairwise
+
+from .dates import Moment, moments, parse_date
+from .question import Query
+from .words import WORD, stem
+
+_TURN = re.compile(r"^\[Turn \d+\]\[(\w+)\]: ?", re.M)
+_SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\]\n]*?))? ---\]\n?", re.M)
+_SPEAKER = re.compile(r"([A-Z][\w'-]*(?: [A-Z][\w'-]*){0,2}): ")
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[^a-z\s])")
+_ABBREVIATION = re.compile(r"(?:\b(?:[DMS]r|Mrs|Ms|Prof|Inc|vs|e\.g|i\.e|No|approx)|\b[A-Z])$")
+_LIST_MARK = re.compile(r"\s*(?:\d{1,3}[.)]|[-*•#]+)\s+")
+_FIRST_PERSON = re.compile(r"\b(?:I|my|me|I've|I'm|we|our)\b")
+_HEADING = re.compile(r":\W*$|^#+ |^\*\*[^*]+\*\*$")
+_HEAD_END = re.compile(r":\s| [-–—] |: ?$|\. ")
+_LONGEST = 600
+
+Cut = tuple[str, list[str | None]]
+"""A sentence, and for each of its words the word of the question that it matches."""
+
+# What a word of the question counts for a sentence when it stands not in it but around it.
+_CLOSE, _IN_TURN, _BESIDE, _IN_SESSION = 0.8, 0.65, 0.5, 0.2
+_WORTH_A_LOOK = 0.15
+
+Weigh = Callable[[Mapping[str, int], int], Mapping[str, float]]
+"""From the number of pieces in which each word stands, and of all pieces, to the weight of each word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a history, with the place and day of its session."""
+
+    role: str
+    text: str
+    day: date | None = None
+    session: int = 0
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score."""
+
+    text: str
+    role: str
+    day: date | None
+    session: int
+    place: int
+    hits: frozenset[str]
+    near: Mapping[str, float]
+    covered: float
+    score: float
+
+    def level(self, term: str) -> float:
+        """How close a word of the question stands: 1 in the sentence, 0 nowhere near."""
+        return 1.0 if term in self.hits else self.near.get(term, 0.0)
+
+
+def parse_turns(text: str, day: date | None = None) -> list[Turn]:
+    """Cut a serialised history into turns; a text without turn marks is taken line by line.
+
+    Args:
+        text: Lines such as ``[Turn 1][user]: Hello`` under ``[--- Session 1 | date ---]`` lines, or any text.
+        day: The day of a text that has no session lines.
+
+    >>> [turn.role for turn in parse_turns("[Turn 1][user]: Hello\\n[Turn 2][assistant]: Hi")]
+    ['user', 'assistant']
+    """
+    text = text.replace("\\_", "_")
+    marks = list(_SESSION.finditer(text))
+    starts = [0, *(mark.end() for mark in marks)]
+    ends = [*(mark.start() for mark in marks), len(text)]
+    days = [day, *(parse_date(mark[1]) or day for mark in marks)]
+    turns: list[Turn] = []
+    for session, (start, end, spoken) in enumerate(zip(starts, ends, days, strict=True)):
+        piece = text[start:end]
+        if not piece.strip():
+            continue
+        parts = _TURN.split(piece)
+        if len(parts) == 1:
+            turns += [named("", line, spoken, session) for line in piece.splitlines() if line.strip()]
+            continue
+        if parts[0].strip():
+            turns.append(Turn("", parts[0], spoken, session))
+        turns += [
+            named(role, body, spoken, session)
+            for role, body in zip(parts[1::2], parts[2::2], strict=True)
+            if not (role == "system" and body.lstrip().startswith("[--- Session"))
+        ]
+    return turns
+
+
+def named(role: str, text: str, day: date | None = None, session: int = 0) -> Turn:
+    """Make a turn; a name and a colon at its start say who speaks.
+
+    >>> named("user", "Ann: I ski.").speaker
+    'Ann'
+    """
+    name = _SPEAKER.match(text)
+    return Turn(role, text[name.end() :], day, session, name[1]) if name else Turn(role, text, day, session)
+
+
+def sentences(text: str) -> list[str]:
+    """Cut a turn into sentences and list items; a list mark stays with its item.
+
+    >>> sentences("I saw Dr. Lee. It went well.\\n1. Rest")
+    ['I saw Dr. Lee.', 'It went well.', '1. Rest']
+    """
+    found: list[str] = []
+    for line in text.split("\n"):
+        mark = _LIST_MARK.match(line)
+        start = mark.end() if mark else 0
+        began = 0
+        for end in _SENTENCE_END.finditer(line, start):
+            if line[end.start()] != "." or not _ABBREVIATION.search(line, max(end.start() - 8, 0), end.start()):
+                found.append(line[began : end.end()])
+                began = end.end()
+        found.append(line[began:])
+    return [piece for whole in found for piece in _pieces(whole.strip())]
+
+
+def _pieces(sentence: str) -> list[str]:
+    """A sentence as it is, or a run-on text in pieces that can still be quoted."""
+    if len(sentence) <= _LONGEST:
+        return [sentence] if sentence else []
+    return [sentence[at : at + _LONGEST].strip() for at in range(0, len(sentence), _LONGEST)]
+
+
+class _Hits(dict[str, str | None]):
+    """Remembers for each word as written which of the question's words it matches."""
+
+    def __init__(self, terms: Iterable[str]) -> None:
+        super().__init__()
+        self._terms = frozenset(terms)
+
+    def __missing__(self, word: str) -> str | None:
+        base = stem(word)
+        self[word] = found = base if base in self._terms else None
+        return found
+
+
+@lru_cache(maxsize=32)
+def _hits(terms: tuple[str, ...]) -> _Hits:
+    return _Hits(terms)
+
+
+def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) -> list[Passage]:
+    """Score every sentence that the question's words touch, the best first.
+
+    Args:
+        turns: The turns in their order.
+        query: The question, taken apart.
+        weigh: Gives the weight of each word from the number of turns it stands in; without it, general English decides.
+
+    >>> from rlm_memory_core.offline.question import analyse
+    >>> passages([Turn("user", "My cat is Mochi. It rains.")], analyse("What is my cat called?"))[0].text
+    'My cat is Mochi.'
+    """
+    lookup = _hits(tuple(query.terms))
+    cut = [
+        [(sentence, [lookup[word] for word in WORD.findall(sentence)]) for sentence in sentences(turn.text)]
+        for turn in turns
+    ]
+    speakers = [frozenset(hit for word in WORD.findall(turn.speaker) if (hit := lookup[word])) for turn in turns]
+    in_turn = [
+        speaker.union(hit for _, matched in pieces for hit in matched if hit)
+        for speaker, pieces in zip(speakers, cut, strict=True)
+    ]
+    in_session: dict[int, set[str]] = {}
+    for turn, hits in zip(turns, in_turn, strict=True):
+        in_session.setdefault(turn.session, set()).update(hits)
+    weights = weigh(Counter(hit for hits in in_turn for hit in hits), len(turns)) if weigh else query.terms
+    found: list[Passage] = []
+    for place, turn in enumerate(turns):
+        around = dict.fromkeys(sorted(in_session[turn.session]), _IN_SESSION)
+        for other in (place - 1, place + 1):
+            if 0 <= other < len(turns) and turns[other].session == turn.session:
+                around |= dict.fromkeys(sorted(in_turn[other]), _BESIDE)
+        around |= dict.fromkeys(sorted(in_turn[place]), _IN_TURN) | dict.fromkeys(sorted(speakers[place]), 1.0)
+        if in_turn[place] or any(level > _IN_SESSION for level in around.values()):
+            asked = _asked(cut[place - 1]) if place and turns[place - 1].session == turn.session else frozenset()
+            found += _in_turn(turn, place, cut[place], around, asked, query, weights)
+    return sorted(found, key=lambda passage: -passage.score)
+
+
+def _asked(pieces: Sequence[Cut]) -> frozenset[str]:
+    """The question's words in what the turn before asks."""
+    return frozenset(hit for sentence, matched in pieces if sentence.endswith("?") for hit in matched if hit)
+
+
+def _in_turn(
+    turn: Turn,
+    place: int,
+    pieces: Sequence[Cut],
+    around: Mapping[str, float],
+    asked: frozenset[str],
+    query: Query,
+    weights: Mapping[str, float],
+) -> list[Passage]:
+    """Score the sentences of one turn; the sentences beside one, and the heading above it, count almost as its own."""
+    found = []
+    hits = [frozenset(hit for hit in matched if hit) for _, matched in pieces]
+    heading: frozenset[str] = frozenset()
+    for at, (sentence, matched) in enumerate(pieces):
+        close = heading.union(*hits[max(at - 1, 0) : at + 2])
+        if at < 2:
+            close |= asked
+        if close:
+            near = dict(around)
+            near |= {hit: _CLOSE for hit in sorted(close) if near[hit] < _CLOSE}
+            listed = _listed([text for text, _ in pieces[at + 1 :]]) if sentence.endswith(":") else ""
+            passage = judge(f"{sentence} {listed}".rstrip(), matched, turn, place, near, query, weights)
+            if passage:
+                found.append(passage)
+        if _HEADING.search(sentence):
+            heading = hits[at]
+    return found
+
+
+def _listed(following: Sequence[str]) -> str:
+    """The heads of the list that follows a line, put into one phrase."""
+    heads: list[str] = []
+    for line in following:
+        mark = _LIST_MARK.match(line)
+        if mark and (not heads or mark[0].strip()[0] in "-*•" or mark[0].strip()[0].isdigit()):
+            head = _HEAD_END.split(line[mark.end() :].replace("**", ""), maxsplit=1)[0].strip()
+            heads.append(" ".join(head.split()[:8]).rstrip(".:;,"))
+        elif not heads or len(heads) == 8:
+            break
+    *most, last = [head for head in heads if head] or [""]
+    return f"{', '.join(most)}{',' if len(most) > 1 else ''} and {last}" if most else last
+
+
+def judge(
+    sentence: str,
+    matched: Sequence[str | None],
+    turn: Turn,
+    place: int,
+    near: Mapping[str, float],
+    query: Query,
+    weights: Mapping[str, float],
+) -> Passage | None:
+    """Score one sentence, or pass it over where too little of the question is in or around it."""
+    hits = frozenset(hit for hit in matched if hit)
+    covered = sum(value * (1.0 if term in hits else near.get(term, 0.0)) for term, value in weights.items())
+    covered /= sum(weights.values()) or 1.0
+    if covered < _WORTH_A_LOOK:
+        return None
+    score = covered + _bonus(sentence, matched, turn.role, turn.day, query)
+    return Passage(sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score)
+
+
+def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | None, query: Query) -> float:
+    """What speaks for or against a sentence apart from the words it shares with the question."""
+    bonus = 0.0
+    order = [hit for hit in matched if hit]
+    pairs = sum(pair in query.pairs for pair in pairwise(order))
+    bonus += min(0.06 * pairs, 0.12)
+    lower = sentence.lower()
+    if any(title in lower for title in query.titles):
+        bonus += 0.15
+    if query.target and day:
+        bonus += _on_time(sentence, day, query.target)
+    expected = query.expected
+    if expected and expected.search(sentence):
+        bonus += 0.15
+    if query.of_assistant:
+        bonus += 0.1 if role == "assistant" else -0.05
+    elif query.of_self and role:
+        bonus += 0.1 if role == "user" else -0.1
+        if role == "user" and _FIRST_PERSON.search(sentence):
+            bonus += 0.05
+    if sentence.endswith("?"):
+        bonus -= 0.12
+    if len(matched) - len(order) < 3:  # nothing new in it
+        bonus -= 0.15
+    return bonus
+
+
+def _on_time(sentence: str, day: date, target: Moment) -> float:
+    """Whether a sentence speaks of the day that the question speaks of."""
+    spoken = moments(sentence, day)
+    slack = 1 + 0.4 * target.width
+    away = min(abs((moment.day - target.day).days) for moment in spoken) if spoken else abs((day - target.day).days)
+    return 0.25 if away <= slack else 0.0 if away <= 2 * slack else -0.1

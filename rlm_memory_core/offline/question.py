@@ -1,0 +1,158 @@
+"""Questions: what a question asks for, read from its words alone.
+
+It splits off the content words and their weights, and recognises the common
+English forms (how many, when, which first, do I ...). It never looks at a
+history and knows no particular question.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from itertools import pairwise
+
+from .dates import Moment, moments, parse_date
+from .forms import (
+    CAPITAL,
+    CLAUSE_END,
+    COUNTED,
+    EXPECTED,
+    KINDS,
+    NEWEST,
+    OF_ASSISTANT,
+    OF_MONEY,
+    OF_SELF,
+    OLDEST,
+    OPTIONS,
+    QUOTED,
+    UNIT_ASKED,
+)
+from .words import WORD, stem, weight
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question, taken apart."""
+
+    text: str
+    kind: str
+    terms: dict[str, float]
+    forms: dict[str, list[str]]
+    pairs: frozenset[tuple[str, str]]
+    titles: tuple[str, ...]
+    names: tuple[str, ...]
+    asked_on: date | None
+    target: Moment | None
+    unit: str | None
+    counted: frozenset[str]
+    newest: bool
+    oldest: bool
+    of_assistant: bool
+    of_self: bool
+    options: tuple[str, str] | None
+
+    @property
+    def expected(self) -> re.Pattern[str] | None:
+        """What the wanted answer looks like, or None where any words may be it."""
+        kind = self.kind
+        if kind in ("ago", "between", "first"):
+            kind = "when"
+        elif kind == "sum":
+            kind = "duration" if self.unit else "money" if OF_MONEY.search(self.text) else "number"
+        return EXPECTED.get(kind)
+
+
+@lru_cache(maxsize=1024)
+def analyse(question: str, asked_on: str | None = None) -> Query:
+    """Take a question apart.
+
+    Args:
+        question: The question as asked.
+        asked_on: The day on which it is asked, in any usual form, or None.
+
+    >>> analyse("How many cats do I have?").kind
+    'count'
+    """
+    question = question.strip()
+    kind = next((kind for kind, pattern in KINDS if pattern.search(question)), "plain")
+    day = parse_date(asked_on)
+    spoken = moments(question, day) if kind not in ("ago", "between", "first", "when") else []
+    subject = question
+    for moment in spoken[:1]:
+        subject = subject.replace(moment.words, " ")
+    terms = _terms(subject)
+    order = [stem(word) for word in WORD.findall(question) if weight(word) >= 0.5]
+    unit = UNIT_ASKED.search(question)
+    counted = COUNTED.search(question)
+    options = OPTIONS.search(question)
+    return Query(
+        text=question,
+        kind=kind,
+        terms=terms,
+        forms=_forms(question, terms),
+        pairs=frozenset(pair for pair in pairwise(order) if pair[0] != pair[1]),
+        titles=tuple((first or second).lower() for first, second in QUOTED.findall(question)),
+        names=_names(subject, terms),
+        asked_on=day,
+        target=spoken[0] if spoken else None,
+        unit=unit[1].lower() if unit else None,
+        counted=_head(counted[1]) if counted else frozenset(),
+        newest=bool(NEWEST.search(question)),
+        oldest=bool(OLDEST.search(question)),
+        of_assistant=bool(OF_ASSISTANT.search(question)),
+        of_self=bool(OF_SELF.search(question)),
+        options=(options[1].strip(" '\""), options[2].strip(" '\"")) if options else None,
+    )
+
+
+def _terms(question: str) -> dict[str, float]:
+    """Weigh the content words; those of the clause that asks count in full, an introduction's a little less."""
+    clauses = [clause for clause in CLAUSE_END.split(question) if clause.strip()]
+    terms: dict[str, float] = {}
+    for clause in clauses:
+        asks = len(clauses) == 1 or clause.rstrip().endswith("?")
+        for match in WORD.finditer(clause):
+            value = weight(match[0]) * (1.0 if asks else 0.7)
+            if value and match.start() and match[0][0].isupper():
+                value = max(value, 0.5) * 1.3
+            if value and match[0].isdigit():
+                value = 0.8
+            base = stem(match[0])
+            if value:
+                terms[base] = max(terms.get(base, 0.0), value)
+    return terms
+
+
+def _names(question: str, terms: dict[str, float]) -> tuple[str, ...]:
+    """The terms that are capitalised although no sentence or title starts there; not months and weekdays."""
+    return tuple(
+        dict.fromkeys(
+            base
+            for match in CAPITAL.finditer(question)
+            for word in WORD.findall(match[0])
+            if word[0].isupper() and (base := stem(word)) in terms and not EXPECTED["when"].search(word)
+        )
+    )
+
+
+def _forms(question: str, terms: dict[str, float]) -> dict[str, list[str]]:
+    """For each term the lower-case strings by which a plain text search finds it."""
+    forms: dict[str, list[str]] = {term: [] for term in terms}
+    for word in WORD.findall(question):
+        base = stem(word)
+        if base in forms:
+            forms[base] += [form for form in (word.lower(), base) if form not in forms[base]]
+    return forms
+
+
+def _head(phrase: str) -> frozenset[str]:
+    """The noun that is counted: the content words up to the first verb-like stop word."""
+    head: list[str] = []
+    for word in WORD.findall(phrase):
+        if not weight(word) and word.lower() not in ("of", "the", "and", "or"):
+            break
+        if weight(word):
+            head.append(stem(word))
+    return frozenset(head[:3])

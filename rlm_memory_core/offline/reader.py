@@ -1,0 +1,234 @@
+"""The reader: finds the sentences of a history that answer a question, without any model.
+
+``extract`` reads one session for a sub-agent, ``compose`` answers from many
+such extracts, ``answer`` reads a whole history by itself. It quotes and
+computes; it does not rephrase, infer or know anything about the world.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
+from .compute import value
+from .dates import parse_date
+from .passages import Passage, Turn, judge, parse_turns, passages
+from .question import Query, analyse
+from .words import WORD, stem
+
+_SUBAGENT_COVERAGE = 0.3
+_COVERAGE = 0.5
+_WORDS = 40
+_LINE = re.compile(r'^\[(\w*)\] "(.*)"(?: \(near: ([^()]*)\))?$')
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one sub-agent reported: its text, the day of its session, and the session's place and rank."""
+
+    text: str
+    day: date | None = None
+    place: int = 0
+    rank: int | None = None
+
+
+def extract(text: str, day: str | None, question: str, asked_on: str | None = None, limit: int = 3) -> str:
+    """Quote what one session says on a question, or report that it says nothing.
+
+    Args:
+        text: The session.
+        day: Its date.
+        question: The question.
+        asked_on: The day on which it is asked.
+        limit: Most sentences to quote.
+
+    >>> extract("[Turn 1][user]: My cat is called Mochi.", None, "What is my cat called?")
+    '[user] "My cat is called Mochi."'
+    """
+    query = analyse(question, asked_on)
+    found = passages(parse_turns(text, parse_date(day)), query)
+    kept = [passage for passage in found[:limit] if passage.covered >= _SUBAGENT_COVERAGE]
+    return "\n".join(_line(passage, query) for passage in kept) or NOT_FOUND
+
+
+def compose(
+    question: str,
+    asked_on: str | None,
+    findings: Sequence[Finding],
+    spread: Mapping[str, int] | None = None,
+    sessions: int = 1,
+) -> str:
+    """Answer from the findings of many sub-agents.
+
+    Args:
+        question: The question.
+        asked_on: The day on which it is asked.
+        findings: What the sub-agents reported.
+        spread: In how many sessions each of the question's words stands; without it, general English weighs them.
+        sessions: The number of all sessions.
+
+    >>> compose("What is my cat called?", None, [Finding('[user] "My cat is called Mochi."')])
+    'My cat is called Mochi.'
+    """
+    query = analyse(question, asked_on)
+    if spread is not None and _unheard(query, spread):
+        return UNKNOWN
+    weights = query.terms if spread is None else weigh(query, spread, sessions)
+    ranks = {finding.place: finding.rank for finding in findings if finding.rank is not None}
+    found = [passage for finding in findings for passage in _read_back(finding, query, weights)]
+    return _answer(query, found, weights, ranks)
+
+
+def answer(turns: Sequence[Turn], question: str, asked_on: str | None = None) -> str:
+    """Answer from a whole history at once, or say that it does not say.
+
+    Args:
+        turns: The history.
+        question: The question.
+        asked_on: The day on which it is asked.
+
+    >>> answer([Turn("user", "My cat is called Mochi.")], "What is my cat called?")
+    'My cat is called Mochi.'
+    """
+    query = analyse(question, asked_on)
+    seen: dict[str, int] = {}
+
+    def rare(spread: Mapping[str, int], total: int) -> Mapping[str, float]:
+        seen.update(spread)
+        return weigh(query, spread, total)
+
+    found = passages(turns, query, rare)
+    return UNKNOWN if _unheard(query, seen) else _answer(query, found, weigh(query, seen, len(turns)), {})
+
+
+def weigh(query: Query, spread: Mapping[str, int], total: int) -> dict[str, float]:
+    """Weigh the question's words by how rare each is in this history.
+
+    Args:
+        query: The question, taken apart.
+        spread: In how many of the pieces each word stands.
+        total: The number of pieces.
+    """
+    return {
+        term: value * (0.25 + math.log((total + 1) / (max(spread.get(term, 1), 1) + 0.5)) / math.log(total + 2))
+        for term, value in query.terms.items()
+    }
+
+
+def _unheard(query: Query, spread: Mapping[str, int]) -> bool:
+    """Whether the question names someone or something that this history never names."""
+    return any(not spread.get(name) for name in query.names)
+
+
+def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float], ranks: Mapping[int, int]) -> str:
+    best = [replace(passage, score=passage.score + _prior(ranks.get(passage.session))) for passage in found]
+    best = _by_age(sorted(best, key=lambda passage: -passage.score), query)
+    if not best:
+        return UNKNOWN
+
+    def search(part: str) -> Sequence[Passage]:
+        terms = {stem(word) for word in WORD.findall(part)}
+        kept = {term: weight for term, weight in weights.items() if term in terms}
+        whole = sum(kept.values()) or 1.0
+        rated = [
+            replace(passage, covered=covered, score=covered + 0.3 * passage.score)
+            for passage in best
+            if (covered := sum(value * passage.level(term) for term, value in kept.items()) / whole) >= _COVERAGE
+        ]
+        return sorted(rated, key=lambda passage: -passage.score)
+
+    sure = max(passage.covered for passage in best[:5]) >= _COVERAGE
+    computed = value(query, best, search) if sure or query.kind in ("between", "first", "sum") else None
+    if not sure and not computed:
+        return UNKNOWN
+    if computed:
+        head, support = computed
+        rest = [passage for passage in best if passage not in support]
+        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4)}"
+    return _quote(best, query, _WORDS)
+
+
+def _prior(rank: int | None) -> float:
+    return 0.0 if rank is None else 0.2 / (1 + 0.3 * rank)
+
+
+def _by_age(best: list[Passage], query: Query) -> list[Passage]:
+    """Among near-equal passages the newest comes first, or the oldest if the question looks back."""
+    if not best:
+        return best
+    near = [passage for passage in best if passage.score >= 0.9 * best[0].score]
+    if query.oldest and not query.newest:
+        near.sort(key=lambda passage: (passage.session, passage.place))
+    elif query.newest:
+        near.sort(key=lambda passage: (-passage.session, -passage.place))
+    kept = set(map(id, near))
+    return [*near, *(passage for passage in best if id(passage) not in kept)]
+
+
+def _quote(best: Sequence[Passage], query: Query, budget: int) -> str:
+    """Quote the best passages, no sentence twice, within so many words."""
+    quoted: list[str] = []
+    for passage in best[:8]:
+        text = shorten(passage.text, query, 30 if not quoted else budget)
+        size = len(text.split())
+        if text in quoted or (quoted and (size > budget or passage.score < 0.6 * best[0].score)):
+            continue
+        quoted.append(text)
+        budget -= size
+        if budget < 5 or len(quoted) == 3:
+            break
+    return " ".join(quoted)
+
+
+def shorten(sentence: str, query: Query, limit: int) -> str:
+    """Keep the stretch of a long sentence that holds most of the question and of the kind of answer asked for.
+
+    Args:
+        sentence: One sentence.
+        query: The question, taken apart.
+        limit: Most words to keep.
+    """
+    split = sentence.split()
+    if len(split) <= limit:
+        return sentence
+    expected = query.expected
+    values = []
+    for at, word in enumerate(split):
+        value = sum(query.terms.get(stem(part), 0.0) for part in WORD.findall(word))
+        if expected and expected.search(" ".join(split[max(at - 1, 0) : at + 2])):
+            value += 0.5
+        values.append(value)
+    sums = [sum(values[at : at + limit]) for at in range(len(split) - limit + 1)]
+    best = [at for at, found in enumerate(sums) if found >= max(sums) - 1e-9]
+    start = best[len(best) // 2]
+    return " ".join(split[start : start + limit])
+
+
+def _line(passage: Passage, query: Query) -> str:
+    near = ", ".join(f"{term} {near}" for term, near in passage.near.items() if term not in passage.hits)
+    quoted = shorten(passage.text, query, 60)
+    return f'[{passage.role}] "{quoted}"' + (f" (near: {near})" if near else "")
+
+
+def _read_back(finding: Finding, query: Query, weights: Mapping[str, float]) -> list[Passage]:
+    """Turn an extract back into passages; any other text is read as a piece of history."""
+    if finding.text.strip() in ("", NOT_FOUND, NOT_READ):
+        return []
+    found = []
+    for place, line in enumerate(finding.text.splitlines()):
+        match = _LINE.match(line)
+        role, text, notes = match.groups() if match else ("", line, None)
+        near = {}
+        for note in (notes or "").split(", ") if notes else ():
+            term, _, level = note.rpartition(" ")
+            near[term] = float(level)
+        matched = [base if (base := stem(word)) in query.terms else None for word in WORD.findall(text)]
+        turn = Turn(role, text, finding.day, finding.place)
+        passage = judge(text, matched, turn, place, near, query, weights)
+        if passage:
+            found.append(passage)
+    return found

@@ -1,0 +1,144 @@
+"""Sums: amounts added up and things counted over several passages.
+
+An amount is taken as it is stated; a thing counts once however often it is
+told. It does not know whether a thing was later sold, lost or returned.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from .dates import NUMBER_WORDS
+from .forms import NUMBER
+from .passages import Passage
+from .question import Query
+from .words import WORD, stem, weight
+
+Value = tuple[str, list[Passage]]
+"""A value in words, and the passages it rests on."""
+
+Search = Callable[[str], Sequence[Passage]]
+"""Finds the best passages for a part of the question."""
+
+_MONEY = re.compile(r"([$€£])\s?(\d[\d,]*(?:\.\d+)?)")
+_DURATION = re.compile(rf"\b({NUMBER}|an?)[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b", re.I)
+_COUNT = re.compile(rf"\b({NUMBER})\b", re.I)
+_NUMBER_NEAR = re.compile(rf"\b{NUMBER}\b((?:[\s-]+[\w'-]+){{1,4}})", re.I)
+_ITEM_END = re.compile(r",? and (?:the |a |an |my )?|, (?:the |a |an |my )?", re.I)
+_AFTER_VERB = re.compile(r"^.*?\b(?:on|of|for|sold|sell|bought|from) (?:the |a |an |my |both )?", re.I)
+_DIFFERENCE = re.compile(r"\bhow much (?:more|less|cheaper)\b|\bdifference\b", re.I)
+_HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
+_NAMES = {value: word for word, value in NUMBER_WORDS.items()}
+
+_Amounts = Callable[[str], list[tuple[int, float]]]
+
+
+def total(query: Query, best: Sequence[Passage], search: Search) -> Value | None:
+    """Add up one amount an item where the question lists items, else all different amounts of the user's own.
+
+    Args:
+        query: The question, taken apart.
+        best: Its passages, the best first.
+        search: Finds the passages of one item.
+    """
+    amounts = _of_duration(query.unit) if query.unit else _of_money
+    found = _by_item(query, amounts, search)
+    if len(found) < 2:
+        near = [passage for passage in best[:8] if passage.score >= 0.7 * best[0].score and passage.role != "assistant"]
+        first = [(stated[0][1], passage) for passage in near if (stated := amounts(passage.text))]
+        found = list({amount: (amount, passage) for amount, passage in reversed(first)}.values())[::-1]
+    if len(found) < 2:
+        return None
+    values = [amount for amount, _ in found]
+    result = max(values) - min(values) if _DIFFERENCE.search(query.text) else sum(values)
+    support = [passage for _, passage in found]
+    if query.unit:
+        return f"{result:g} {query.unit}{'' if result == 1 else 's'}", support
+    sign = next((match[1] for passage in support if (match := _MONEY.search(passage.text))), "$")
+    return f"{sign}{result:,.2f}".removesuffix(".00"), support
+
+
+def count(query: Query, best: Sequence[Passage], search: Search) -> Value | None:
+    """Count the different things told, or add up the numbers of listed items; nothing where a sentence states it.
+
+    Args:
+        query: The question, taken apart.
+        best: Its passages, the best first.
+        search: Finds the passages of one item.
+    """
+    listed = _by_item(query, _of_count, search)
+    if len(listed) > 1:
+        return spoken_number(round(sum(amount for amount, _ in listed))), [passage for _, passage in listed]
+    own = [passage for passage in best if passage.role != "assistant" and passage.score >= 0.75 * best[0].score]
+    if any(_states(passage.text, query) for passage in own[:4] if passage.score >= 0.85 * best[0].score):
+        return None
+    known: list[set[str]] = []
+    support: list[Passage] = []
+    for passage in own:
+        if not query.counted & passage.hits:
+            continue
+        said = [word for word in WORD.findall(passage.text) if weight(word) >= 0.5]
+        names = {stem(word) for word in said[1:] if word[0].isupper()}
+        new = (names or {stem(word) for word in said}) - set(query.terms)
+        if not any(len(new & other) >= min(len(new), len(other)) / 3 for other in known):
+            known.append(new)
+            support.append(passage)
+    return (spoken_number(len(known)), support) if known else None
+
+
+def spoken_number(number: int) -> str:
+    """Give a number as digits and, where it is short, as a word.
+
+    >>> spoken_number(4), spoken_number(45)
+    ('4 (four)', '45')
+    """
+    return f"{number} ({_NAMES[number]})" if number <= 20 else f"{number:,}"
+
+
+def _by_item(query: Query, amounts: _Amounts, search: Search) -> list[tuple[float, Passage]]:
+    """For each item that the question lists, the amount that stands closest to its words."""
+    items = [item for item in _ITEM_END.split(_AFTER_VERB.sub("", query.text.rstrip("? "))) if item.strip()]
+    found: dict[tuple[str, int], tuple[float, Passage]] = {}
+    for item in items if len(items) > 1 else ():
+        terms = {stem(word) for word in WORD.findall(item)}
+        for passage in search(item)[:6]:
+            stated = amounts(passage.text) if passage.role != "assistant" else []
+            at = [word.start() for word in WORD.finditer(passage.text) if stem(word[0]) in terms & passage.hits]
+            if stated and at:
+                place, amount = min(stated, key=lambda pair: min(abs(pair[0] - start) for start in at))
+                found.setdefault((passage.text, place), (amount, passage))
+                break
+    return list(found.values())
+
+
+def _of_money(sentence: str) -> list[tuple[int, float]]:
+    return [(match.start(), float(match[2].replace(",", ""))) for match in _MONEY.finditer(sentence)]
+
+
+def _of_count(sentence: str) -> list[tuple[int, float]]:
+    return [(match.start(), _number(match[1])) for match in _COUNT.finditer(sentence)]
+
+
+def _of_duration(unit: str) -> _Amounts:
+    def durations(sentence: str) -> list[tuple[int, float]]:
+        return [
+            (match.start(), round(_number(match[1]) * _HOURS[match[2].lower()] / _HOURS[unit], 2))
+            for match in _DURATION.finditer(sentence)
+        ]
+
+    return durations
+
+
+def _number(text: str) -> float:
+    text = text.lower().replace(",", "")
+    if text[0].isdigit():
+        return float(text)
+    return float({"a": 1, "an": 1, "couple": 2, "a dozen": 12}.get(text) or NUMBER_WORDS.get(text, 0))
+
+
+def _states(sentence: str, query: Query) -> bool:
+    """Whether a sentence puts a number right before the thing that is counted."""
+    return any(
+        query.counted & {stem(word) for word in WORD.findall(match[1])} for match in _NUMBER_NEAR.finditer(sentence)
+    )
