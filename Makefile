@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
 RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lab estimate report
+.PHONY: help setup reproduce test lab estimate report notebooks
 
 help:  ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,3 +43,7 @@ estimate: setup  ## print the calls, tokens and dollars that a run will take (AR
 
 report: setup  ## print the paper's numbers beside those of the last run (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory report $(ARGS)
+
+notebooks: setup  ## run the committed notebooks in place, after a change that moves their figures
+	@$(RUN) jupyter execute --inplace notebooks/*.ipynb
+	@$(RUN) nbstripout --keep-output --keep-count --extra-keys "cell.metadata.execution" notebooks/*.ipynb

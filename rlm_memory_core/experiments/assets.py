@@ -81,13 +81,13 @@ def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool =
             if (folder / filename).is_file():
                 return folder / filename
     searched = f"{asset.name} ({' or '.join(asset.filenames)}) is not in {', '.join(str(each) for each in folders)}"
-    advice = f"set {DATA_VARIABLE} to the folder that holds it, or put it in {project_root() / 'data'}"
+    advice = f"set {DATA_VARIABLE} to its folder, or put it into {project_root() / 'data'}"
     if not download:
         raise DataUnavailable(f"{searched}; {advice}")
     try:
         return _fetch(asset, download_folder(), progress)
     except (OSError, ValueError) as error:  # the network and the disk; pooch's checksum mismatch and ours
-        raise DataUnavailable(f"{searched}, and {asset.url} failed: {one_line(error)}; {advice}") from error
+        raise DataUnavailable(f"{searched}, and {asset.url} failed: {_why(error)}; {advice}") from error
 
 
 def download_folder() -> Path:
@@ -121,6 +121,13 @@ def sha256_of(path: str | Path) -> str:
 def one_line(error: BaseException) -> str:
     """An error's message on one line of at most 300 characters, for a message that quotes it."""
     return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _why(error: Exception) -> str:
+    """Why a download failed; a connection that never came about has no more to tell than that."""
+    import requests  # as pooch does
+
+    return "no connection" if isinstance(error, requests.ConnectionError) else one_line(error)
 
 
 def _folders(data_dir: str | Path | None) -> list[Path]:

@@ -233,7 +233,7 @@ def _check(
         "model": plan.model,
         "base_url": plan.base_url or "",
         "rates": list(plan.rates or ()),
-        "output_dir": str(plan.folder),
+        "output_dir": _from_root(plan.folder),
     }
     given = {name: value for name, value in plan.parameters.items() if name in declared}
     for name, value in given.items():
@@ -254,6 +254,12 @@ def _check(
     except (ValueError, TypeError) as error:
         raise ReproduceError(f"{notebook.name}: {error}") from error
     return Ready(notebook, parameters, expected)
+
+
+def _from_root(folder: Path) -> str:
+    """A folder as a notebook may show it: without this machine's path where it lies in the project."""
+    root = project_root()
+    return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)
 
 
 def _tidy(path: Path) -> None:

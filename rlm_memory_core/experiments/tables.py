@@ -19,6 +19,7 @@ from .types import Sample
 PAPER_METHOD = {"truncation": "truncation", "full-context": "full-context", "rlm-sequential": "rlm"}
 """Our name of a method -> the paper's row. Its RLM asked one sub-agent after another."""
 
+_NO_BREAK = "\u00a0"  # an interval stays on one line
 _METRICS = ("em", "f1", "em_strict", "f1_squad")
 
 
@@ -174,4 +175,4 @@ def _paper(name: str) -> str:
 
 
 def _interval(result: Result) -> str:
-    return f"{result.value:.3f} [{result.low:.2f}, {result.high:.2f}]"
+    return f"{result.value:.3f} [{result.low:.2f}, {result.high:.2f}]".replace(" ", _NO_BREAK)

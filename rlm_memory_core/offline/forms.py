@@ -39,8 +39,8 @@ EXPECTED = {
 """What an answer of each kind looks like."""
 
 _TITLED = (
-    "brand|company|play|book|movie|film|song|restaurant|website|app|band|artist|game|show|store|service|title"
-    "|hotel|museum|breed|handle"
+    "brand|company|book|movie|film|song|restaurant|website|app|band|artist|game|show|store|service|title"
+    "|hotel|museum|breed"
 )
 _KINDS = [
     ("first", r"\b(?:first|earli?er|earliest|last|later|(?:more|most) recently|before)\b.*(?:,|:|\?|-)[^,]* or\b"),
@@ -62,7 +62,7 @@ _KINDS = [
     ("money", r"\bwhat\b.*\b(?:price|cost|budget|amount|salary)\b|\bhow expensive\b"),
     ("count", r"\bhow many\b|\bnumber of\b"),
     ("number", r"\bhow (?:old|tall|big|large|fast|far|heavy|high|deep|much)\b|\bwhat (?:age|pin|code|number)\b"),
-    ("number", r"\b(?:number|pin|password|speed|ratio|size|score|record|weight|height|distance|age)\b"),
+    ("number", r"\b(?:number|pin|password|size|score|weight|height|distance|age)\b"),
     ("percent", r"\bpercent(?:age)?\b|%"),
     ("time", r"\bwhat time\b|\bat what hour\b|\bhow (?:late|early)\b"),
     ("weekday", r"\b(?:what|which) days?(?: of the week)?\b"),

@@ -29,6 +29,7 @@ _FIRST_PERSON = re.compile(r"\b(?:I|my|me|I've|I'm|we|our)\b")
 _HEADING = re.compile(r":\W*$|^#+ |^\*\*[^*]+\*\*$")
 _HEAD_END = re.compile(r":\s| [-–—] |: ?$|\. ")
 _LONGEST = 600
+_LIST = 60  # sentences after a heading in which its list is looked for: a bound, so that many headings stay linear
 
 Cut = tuple[str, list[str | None]]
 """A sentence, and for each of its words the word of the question that it matches."""
@@ -223,7 +224,7 @@ def _in_turn(
         if close:
             near = dict(around)
             near |= {hit: _CLOSE for hit in sorted(close) if near[hit] < _CLOSE}
-            listed = _listed([text for text, _ in pieces[at + 1 :]]) if sentence.endswith(":") else ""
+            listed = _listed([text for text, _ in pieces[at + 1 : at + 1 + _LIST]]) if sentence.endswith(":") else ""
             passage = judge(f"{sentence} {listed}".rstrip(), matched, turn, place, near, query, weights)
             if passage:
                 found.append(passage)
@@ -287,9 +288,7 @@ def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | 
             bonus += 0.05
     if sentence.endswith("?"):
         bonus -= 0.12
-    if len(matched) - len(order) < 3:  # nothing new in it
-        bonus -= 0.15
-    return bonus
+    return bonus - 0.15 * (len(matched) - len(order) < 3)  # nothing new in it
 
 
 def _on_time(sentence: str, day: date, target: Moment) -> float:

@@ -111,14 +111,12 @@ _SYNONYMS = {
     exercise workout
     assist help
     dinner supper
-    purse handbag
     couch sofa
     subscribe subscription
     pet animal
     cost price
     lawyer attorney
     automobile car
-    commute commuting
     graduate graduation degree""".splitlines()
     for word in group.split()[1:]
 }
