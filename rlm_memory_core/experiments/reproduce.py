@@ -166,7 +166,7 @@ def execute(plan: Plan, ready: Ready) -> Ran:
                 kernel_name="python3",
                 progress_bar=False,
                 cwd=str(project_root()),
-                extra_arguments=["--log-level=ERROR"],  # or each kernel warns that loopback is not encrypted
+                extra_arguments=["--log-level=CRITICAL"],  # or kernels chat about encryption and their own end
             )
     except papermill.PapermillExecutionError as error:
         raise ReproduceError(
@@ -197,19 +197,22 @@ def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:
         paths = [folder / "results" / f"{notebook.name}.json" for notebook in select(only)]
     except ValueError as error:
         raise ReproduceError(str(error)) from error
-    rows = [row for path in paths if path.is_file() for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
+    register = paper.register()
+    rows = []
+    for document in (json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()):
+        model = document["provenance"]["model"]
+        rows += [_beside(register[row["id"]], row, model) for row in document["rows"] if row["id"] in register]
     if not rows:
         raise ReproduceError(f"there are no results in {folder}; run rlm-memory reproduce first")
-    register = paper.register()
-    return pd.DataFrame([_beside(register[row["id"]], row) for row in rows if row["id"] in register])
+    return pd.DataFrame(rows)
 
 
-def _beside(number: paper.Number, row: Mapping[str, Any]) -> dict[str, Any]:
+def _beside(number: paper.Number, row: Mapping[str, Any], model: str) -> dict[str, Any]:
     return {
         "number": number.where,
         "paper": f"{number.value:,.{number.digits}f}",
-        "here": f"{row['value']:,.{number.digits}f}",
-        "95% interval": "" if row["low"] is None else f"[{row['low']:.2f}, {row['high']:.2f}]",
+        model: f"{row['value']:,.{number.digits}f}",
+        "95% interval": "" if row["low"] is None else f"[{row['low']:,.2f}, {row['high']:,.2f}]",
         "n": row["n"],
     }
 
