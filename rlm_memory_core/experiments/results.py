@@ -100,18 +100,18 @@ def provenance(model: str, seed: int, data_sha256: str | None) -> dict[str, Any]
 
 
 def _commit() -> str | None:
-    """The commit of the code, with "+changes" where files differ from it; None outside a checkout."""
+    """The commit of the code, with "+changes" where files beside the outputs differ from it; None outside a checkout."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changes = _git("status", "--porcelain", "--", ".", ":!outputs")
+    return commit and commit + ("+changes" if changes else "")
+
+
+def _git(*arguments: str) -> str | None:
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"],
-            cwd=project_root(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = subprocess.run(["git", *arguments], cwd=project_root(), capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return described.stdout.strip()
+    return done.stdout.strip()
 
 
 def _replace(path: Path, text: str) -> None:
