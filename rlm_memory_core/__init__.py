@@ -4,7 +4,7 @@
     >>> chat = MemoryChat(model="offline")
     >>> turn = chat.add_turn("user", "I grew up in Nairobi.")
 
-The memory layer knows nothing of experiments or notebooks; those are in `rlm_memory_core.experiments`.
+Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`, which nothing here imports.
 """
 
 from .answer import Answer, Evidence, Step, Trace

@@ -1,8 +1,8 @@
 """One event loop in a background thread, behind every synchronous call of the package.
 
-Model clients and REPL workers belong to the loop that made them. Keeping one
-loop for all lets `query()` work in a script, in a notebook (where a loop already
-runs) and from many threads, over the same connections.
+Model clients and REPL workers belong to the loop that made them. With one loop for
+all of them, callers may have a loop of their own, as a notebook does, or several
+threads, and still share connections.
 """
 
 from __future__ import annotations

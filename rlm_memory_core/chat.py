@@ -101,7 +101,8 @@ class MemoryChat:
 
     async def _query(self, question: str, question_date: str | None = None, asked_already: bool = False) -> Answer:
         if self.uses_memory:
-            return await self._engine.aquery(self.store, question, question_date)
+            last_turn = len(self.store) - asked_already  # the question itself is no evidence
+            return await self._engine.aquery(self.store, question, question_date, last_turn)
         return await self._ask_directly(question, question_date, asked_already)
 
     async def _ask_directly(self, question: str, question_date: str | None, asked_already: bool) -> Answer:

@@ -1,4 +1,4 @@
-"""The command line: `rlm-memory reproduce`, `estimate` and `serve`.
+"""The command line: `rlm-memory reproduce`, `estimate`, `report` and `serve`.
 
 Whatever goes wrong is one line on standard error and exit code 2; a traceback is a bug.
 A run in which some questions had no answer says so and ends with exit code 1.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .answer import total_cost
 from .llm import OFFLINE, OFFLINE_LABEL, ModelError
 from .recording import RecordingError
 
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rlm-memory: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
-        print("rlm-memory: stopped; what models answered is recorded, the next run goes on from there", file=sys.stderr)
+        print(
+            "rlm-memory: stopped; the next run takes what models have answered so far from the record", file=sys.stderr
+        )
         return 130
 
 
@@ -65,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         part.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server; OpenAI's own without it")
         part.add_argument("--only", action="append", default=[], metavar="NN", help="a notebook; may be repeated")
         part.add_argument("--sample", metavar="paper|all|N", help="LongMemEval questions: the paper's 100, all, or N")
-        part.add_argument("--budget", type=_dollars, metavar="USD", help="stop before more than this is spent")
+        part.add_argument("--budget", type=_dollars, metavar="USD", help="start no call once this is spent")
         part.add_argument(
             "--prices", nargs=2, type=_dollars, metavar=("IN", "OUT"), help="dollars per million tokens, if not known"
         )
@@ -83,9 +86,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _dollars(text: str) -> float:
-    amount = float(text)
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
     if not 0 <= amount < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no amount of dollars")
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of dollars")
     return amount
 
 
@@ -97,22 +103,24 @@ def _reproduce(options: argparse.Namespace) -> int:
     if ready and not llm.is_local:
         _confirm(options.yes)
     try:
-        if ready and llm.model != OFFLINE:
+        if ready:
             reproduce.check_model(llm)
-        spent, failures = 0.0, []
+        spent: float | None = 0.0
+        failures = []
         for book in ready:
             print(f"{book.notebook.name}: {book.notebook.title} ...", flush=True)
-            left = None if plan.budget_usd is None else max(plan.budget_usd - spent, 0.0)
+            left = None if plan.budget_usd is None else max(plan.budget_usd - (spent or 0.0), 0.0)
             limited = book if left is None else replace(book, parameters={**book.parameters, "budget_usd": left})
             ran = reproduce.execute(plan, limited)
-            spent += ran.spent_usd
+            spent = total_cost((spent, ran.spent_usd))
             if ran.failed:
                 failures.append(f"{book.notebook.name}: {ran.failed} of {ran.asked} had no answer ({ran.reason})")
     except reproduce.ReproduceError as error:
         raise _Refused(error) from error
     if ready:
         _print_scorecard(replace(plan, only=[book.notebook.name for book in ready]))
-        print("\n".join([f"\nSpent: ${spent:.2f}", *failures]))
+        dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
+        print("\n".join([f"\nSpent: {dollars}", *failures]))
     return UNANSWERED if failures else 0
 
 

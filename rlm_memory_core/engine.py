@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from . import background
-from .answer import Answer, Evidence, Step, Trace
-from .llm import LLM
-from .parsing import Final, Message, parse_message
+from .answer import Answer, Evidence, Step, Trace, total_cost
+from .llm import LLM, ModelError
+from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Budget, BudgetExceeded
 from .prompts import FORCED, NO_CODE, UNKNOWN, ChatMessage, output_message, root_messages
 from .repl import Repl, Run, to_text
@@ -63,31 +63,38 @@ class MemoryRLM:
         self.parallel = parallel
         self._slots = asyncio.Semaphore(concurrency)
 
-    def query(self, store: MemoryStore, question: str, question_date: str | None = None) -> Answer:
+    def query(
+        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
+    ) -> Answer:
         """Answer a question over a history.
 
         Args:
             store: The history; it is only read.
             question: What is asked.
             question_date: The day on which it is asked, in any form, or None.
+            last_turn: The index of the last turn that counts; None for all. A chat leaves out the question itself.
 
         Returns:
             The answer. Where the budget ended the query, its `error` says so.
 
         Raises:
-            ModelError: The root model gave no answer.
+            ModelError: The root model gave no answer; it carries what the query took.
             ValueError: The question is empty.
         """
-        return background.run(self._query(store, question, question_date))
+        return background.run(self._query(store, question, question_date, last_turn))
 
-    async def aquery(self, store: MemoryStore, question: str, question_date: str | None = None) -> Answer:
+    async def aquery(
+        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
+    ) -> Answer:
         """`query` for callers with an event loop of their own."""
-        return await background.arun(self._query(store, question, question_date))
+        return await background.arun(self._query(store, question, question_date, last_turn))
 
-    async def _query(self, store: MemoryStore, question: str, question_date: str | None) -> Answer:
+    async def _query(
+        self, store: MemoryStore, question: str, question_date: str | None, last_turn: int | None = None
+    ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        workspace = Workspace(store, question, question_date)
+        workspace = Workspace(store, question, question_date, last_turn)
         query = _Query(self, workspace)
         return await query.answer()
 
@@ -105,8 +112,8 @@ class _Query:
             workspace.question,
             workspace.question_date,
             sessions=len(workspace.pieces),
-            turns=len(workspace.store),
-            characters=workspace.store.characters(),
+            turns=len(workspace.turns),
+            characters=sum(len(turn.content) for turn in workspace.turns),
             parallel=engine.parallel,
         )
 
@@ -118,9 +125,13 @@ class _Query:
                     reply = await self._engine.llm.complete(self._messages, self._engine.budget)
                 except BudgetExceeded as error:
                     return self._finish(UNKNOWN, str(error))
+                except ModelError as error:  # what the query took so far is not lost with it
+                    trace = Trace(tuple(self._steps))
+                    dollars = total_cost((trace.cost_usd, error.cost_usd))
+                    raise ModelError(str(error), trace.usage + error.usage, dollars) from error
                 message = parse_message(reply.text)
                 before = len(self._subagents.calls)
-                run = await _run_blocks(repl, message)
+                run = await _run_blocks(repl, message if remaining else finals_only(message))
                 if run.final is None and message.final is not None and (not run.error or remaining == 0):
                     run = await _resolve(repl, message.final, run)
                 calls = tuple(self._subagents.calls[before:])
@@ -131,7 +142,7 @@ class _Query:
                     return self._finish(run.final)
                 self._messages.append({"role": "assistant", "content": reply.text})
                 self._messages.append(_next_message(message, run, calls, remaining))
-        return self._finish(message.prose or UNKNOWN)
+        return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
 
     def _functions(self) -> dict[str, Callable[..., object]]:
         functions: dict[str, Callable[..., object]] = {

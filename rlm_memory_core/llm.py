@@ -1,8 +1,8 @@
 """The one seam to models: `connect()` gives a thin `LLM` over one shared openai client.
 
 What is ours sits under the client as a transport: recorded calls, and the offline
-reader for `model="offline"`. So the offline default, a replay, a local server and
-the real API all run the same code. No prompt is worded here.
+reader for `model="offline"`. Whoever answers, the code above the client is the same.
+No prompt is worded here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,18 @@ _MAX_RETRIES = 4
 
 
 class ModelError(Exception):
-    """A model that could not be asked, or gave no answer; one line says what is wrong and what to do."""
+    """A model that could not be asked, or gave no answer; one line says what is wrong and what to do.
+
+    Args:
+        message: That line.
+        usage: What the call took all the same, where the model answered with nothing to use.
+        cost_usd: Its dollars; None where the price is not known.
+    """
+
+    def __init__(self, message: str, usage: Usage | None = None, cost_usd: float | None = 0.0) -> None:
+        super().__init__(message)
+        self.usage = usage or Usage(calls=1)
+        self.cost_usd = cost_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,18 @@ class LLM:
         host = urlsplit(self.base_url or "").hostname or ""
         return self.model == OFFLINE or host in ("localhost", "::1") or host.startswith("127.")
 
+    def open(self) -> None:
+        """Make the client now rather than at the first call, so that a missing key or a broken cache shows at once.
+
+        Raises:
+            ModelError: There is no API key.
+            RecordingError: The recorded calls cannot be opened.
+        """
+        background.run(self._opened())
+
+    async def _opened(self) -> None:
+        _ = self._client
+
     async def complete(self, messages: Sequence[ChatMessage], budget: Budget | None = None) -> Reply:
         """Ask for one answer.
 
@@ -110,14 +133,18 @@ class LLM:
         started = time.perf_counter()
         try:
             response = await self._post(messages)
-            text, usage = _read(response)
+            message, usage = _read(response)
         except (openai.OpenAIError, RecordingError, ValueError) as error:
             raise ModelError(self._explain(error)) from error
         recorded = RECORDED_HEADER in response.headers
-        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         dollars = cost(usage, self.rates)
         if budget is not None and not recorded:
-            budget.charge(usage, dollars)
+            budget.charge(usage, dollars)  # before the text is judged: an empty answer is paid for as well
+        try:
+            text = _text(message)
+        except ValueError as error:
+            raise ModelError(self._explain(error), usage, dollars) from error
+        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         return Reply(text, usage, dollars, seconds, recorded)
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
@@ -224,13 +251,17 @@ def connect(
         rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
 
     Raises:
-        ValueError: A mode that is none of the four, or an empty model name.
+        ValueError: A mode that is none of the four, an empty model name, or an address that is none.
 
     >>> connect("offline").label
     'offline reader (no LLM)'
     """
     if not model:
         raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
+    try:
+        urlsplit(base_url or "")
+    except ValueError as error:
+        raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
     if recorded not in MODES:
         raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {recorded!r}")
     if model != OFFLINE:
@@ -255,26 +286,35 @@ def cache_path() -> Path:
     return Path(named) if named else user_cache_path("rlm-memory")
 
 
-def _read(response: httpx2.Response) -> tuple[str, Usage]:
-    """The text and the tokens of a chat completion.
+def _read(response: httpx2.Response) -> tuple[dict[str, Any], Usage]:
+    """The message and the tokens of a chat completion; the reason why it ended is put into the message.
 
     Raises:
-        ValueError: It is none, or holds no text.
+        ValueError: It is none.
     """
     try:
         completion = response.json()
         choice = completion["choices"][0]
-        message = dict(choice["message"])
+        message = {**choice["message"], "finish_reason": choice.get("finish_reason")}
         counted = completion.get("usage") or {}
         usage = Usage(int(counted.get("prompt_tokens") or 0), int(counted.get("completion_tokens") or 0), 1)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"it sent no chat completion but {response.text[:80]!r}") from error
+    return message, usage
+
+
+def _text(message: dict[str, Any]) -> str:
+    """The text of a message.
+
+    Raises:
+        ValueError: It holds none.
+    """
     if message.get("refusal"):
         raise ValueError(f"it refused: {message['refusal']}")
     text = message.get("content")
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"its answer is empty (finish reason: {choice.get('finish_reason')})")
-    return text, usage
+        raise ValueError(f"its answer is empty (finish reason: {message['finish_reason']})")
+    return text
 
 
 def _body_message(error: openai.APIStatusError) -> str:

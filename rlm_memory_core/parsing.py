@@ -7,7 +7,7 @@ parentheses are balanced, so that FINAL(Paris (France)) is read whole.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Literal
 
@@ -61,6 +61,16 @@ def parse_message(text: str) -> Message:
     )
     prose = _FENCE.sub("", text)
     return Message(blocks, _final(prose), prose.strip())
+
+
+def finals_only(message: Message) -> Message:
+    """The message without the code that does anything but answer: for the last reply, whose code is not run.
+
+    >>> finals_only(parse_message("```\\nprint(1)\\nFINAL(2)\\n```")).blocks
+    ('FINAL(2)',)
+    """
+    lines = [line.strip() for block in message.blocks for line in block.splitlines()]
+    return replace(message, blocks=tuple(line for line in lines if _FINAL.match(line)))
 
 
 def _final(prose: str) -> Final | None:

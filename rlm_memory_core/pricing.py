@@ -82,6 +82,8 @@ class Budget:
 
     Args:
         usd, tokens, calls, seconds: Limits; None for none. Seconds count from the first check.
+
+    `spent` and `spent_usd` say what was paid for; dollars are None where a price is not known.
     """
 
     usd: float | None = None
@@ -89,7 +91,7 @@ class Budget:
     calls: int | None = None
     seconds: float | None = None
     spent: Usage = field(default_factory=Usage, init=False)
-    spent_usd: float = field(default=0.0, init=False)
+    spent_usd: float | None = field(default=0.0, init=False)
     _started: float | None = field(default=None, init=False)
 
     def check(self) -> None:
@@ -101,7 +103,7 @@ class Budget:
         if self._started is None:
             self._started = time.monotonic()
         for name, spent, limit in (
-            ("usd", self.spent_usd, self.usd),
+            ("usd", self.spent_usd or 0.0, self.usd),
             ("tokens", self.spent.total_tokens, self.tokens),
             ("calls", self.spent.calls, self.calls),
             ("seconds", time.monotonic() - self._started, self.seconds),
@@ -110,6 +112,6 @@ class Budget:
                 raise BudgetExceeded(f"the budget of {limit:g} {name} is spent ({spent:.4g})")
 
     def charge(self, usage: Usage, usd: float | None) -> None:
-        """Count a call that was paid for."""
+        """Count a call that was paid for; from the first of unknown price on, the dollars spent are not known."""
         self.spent += usage
-        self.spent_usd += usd or 0.0
+        self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd

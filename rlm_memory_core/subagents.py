@@ -144,21 +144,22 @@ class SubAgents:
 
     async def _ask(self, prompt: str) -> str:
         async with self._slots:
-            started = time.perf_counter()
-            after = started - self._created
-            try:
-                reply = await self._llm.complete(subagent_messages(prompt), self._budget)
-            except (ModelError, BudgetExceeded) as error:
-                seconds = time.perf_counter() - started
-                sent = Usage(calls=int(isinstance(error, ModelError)))  # the budget stops a call before it goes out
-                failed = Call(session_in(prompt), "", sent, 0.0, after, seconds, False, str(error))
-                self.calls.append(failed)
-                return NOT_READ
+            call = await self._call(prompt)
+        self.calls.append(call)
+        return NOT_READ if call.error else call.reply
+
+    async def _call(self, prompt: str) -> Call:
+        session, started = session_in(prompt), time.perf_counter()
+        after = started - self._created
+        try:
+            reply = await self._llm.complete(subagent_messages(prompt), self._budget)
+        except ModelError as error:
+            seconds = time.perf_counter() - started
+            return Call(session, "", error.usage, error.cost_usd, after, seconds, False, str(error))
+        except BudgetExceeded as error:  # stopped before it went out
+            return Call(session, "", Usage(), 0.0, after, 0.0, False, str(error))
         text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()
-        self.calls.append(
-            Call(session_in(prompt), text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded)
-        )
-        return text
+        return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded)
 
 
 def is_not_found(reply: str) -> bool:

@@ -7,7 +7,7 @@ sees pieces as `sessions`; their positions are what `rank_sessions` returns.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .prompts import session_prompt
@@ -39,13 +39,19 @@ class Workspace:
         store: The history.
         question: What is asked.
         question_date: The day on which it is asked, or None.
+        last_turn: The index of the last turn that counts; None for all.
     """
 
-    def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
+    def __init__(
+        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
+    ) -> None:
         self.store = store
         self.question = question
         self.question_date = question_date
-        self.pieces = [piece for session in store.sessions for piece in split(session)]
+        self.last_turn = len(store) if last_turn is None else last_turn
+        self.turns = store.turns[: self.last_turn]
+        self.sessions = [self._known(session) for session in store.sessions]
+        self.pieces = [piece for session in self.sessions for piece in split(session)]
 
     def values(self) -> dict[str, Any]:
         """The names the code can read."""
@@ -54,8 +60,10 @@ class Workspace:
             "question_date": self.question_date,
             "sessions": [piece.text for piece in self.pieces],
             "session_dates": [piece.date for piece in self.pieces],
-            "history_turns": [as_dict(turn) for turn in self.store.turns],
-            "context": self.store.to_string(),
+            "history_turns": [as_dict(turn) for turn in self.turns],
+            "context": "\n".join(
+                str(session) for session in self.sessions if session.date is not None or session.turns
+            ),
         }
 
     def functions(self) -> dict[str, Callable[..., Any]]:
@@ -69,11 +77,11 @@ class Workspace:
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
-        return [as_dict(turn) for turn in self.store.search_history(keyword)]
+        return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= self.last_turn]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
         """The last n turns (paper Section 3.2)."""
-        return [as_dict(turn) for turn in self.store.get_recent(n)]
+        return [as_dict(turn) for turn in self.turns[-n:]] if n > 0 else []
 
     def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
         """Positions in `sessions`, the most relevant first; k of them, or all."""
@@ -87,6 +95,9 @@ class Workspace:
     def session_prompt(self, session: str, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read one session."""
         return session_prompt(session, date, question or self.question, self.question_date)
+
+    def _known(self, session: Session) -> Session:
+        return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
 
 
 def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:

@@ -146,3 +146,9 @@ def test_usage_and_cost_of_a_direct_answer(scripted):
 def test_a_negative_threshold_is_refused(scripted):
     with pytest.raises(ValueError, match="threshold_chars"):
         MemoryChat(scripted([]), threshold_chars=-1)
+
+
+def test_the_question_itself_is_no_evidence_for_its_answer():
+    chat = MemoryChat(model="offline", threshold_chars=0)
+    chat.add_turn("user", "My cat is called Mochi.")
+    assert chat.send("What is my cat called?").text == "My cat is called Mochi."

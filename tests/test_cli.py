@@ -2,8 +2,11 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -76,9 +79,12 @@ def test_estimate_asks_nothing_and_names_dollars(run):
     ("arguments", "said"),
     [
         (["-p", "widnow", "3"], "no notebook has a parameter widnow; there are base_url"),
-        (["-p", "runs", "many"], "parameter runs of 01_niah is a int"),
+        (["-p", "runs", "many"], "parameter runs of 01_niah is like 5, not 'many'"),
         (["-p", "runs", "0"], "runs must be at least 1"),
         (["-p", "methods", "['guess']"], "no such method: guess"),
+        (["-p", "methods", "[3]"], "parameter methods of 01_niah is like"),
+        (["-p", "model", "gpt-4o-mini"], "model cannot be set with -p"),
+        (["--base-url", "http://[::1", "--model", "x"], "is no address"),
         (["--only", "77"], "no notebook is called 77; there are 01_niah"),
         (["--model", ""], "model must not be empty"),
         (["--model", "unheard-of", "--budget", "1"], "the price of unheard-of is not known"),
@@ -150,13 +156,62 @@ def test_a_failing_notebook_is_one_line_with_its_place(run, monkeypatch):
     assert "01_niah failed in cell" in refused(run("reproduce", "--only", "01", "-p", "turns", "[2]"))
 
 
-def test_questions_without_an_answer_are_counted_and_change_the_exit_code(run, monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_used_is_said_before_anything_runs(run, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "file"))  # recorded calls cannot be kept there
-    code, printed, _ = run("reproduce", *QUICK)
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "file"))
+    assert "recorded calls" in refused(run("reproduce", *QUICK))
+
+
+def test_damaged_results_are_said(run, tmp_path):
+    results = tmp_path / "outputs" / "offline" / "results"
+    results.mkdir(parents=True)
+    (results / "01_niah.json").write_text("{")
+    assert "01_niah.json cannot be read" in refused(run("report"))
+
+
+@contextmanager
+def answering(*texts):
+    """A model server on loopback that gives these answers in turn, the last one for ever."""
+    left = list(texts)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            text = left.pop(0) if len(left) > 1 else left[0]
+            choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+            body = json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+def test_a_server_of_unknown_price_is_not_said_to_be_free(run):
+    with answering("FINAL(ready)") as url:
+        code, printed, _ = run("reproduce", *QUICK, "--model", "m", "--base-url", url)
+    assert code == 0
+    assert "price not known" in printed
+    assert "Spent: not known" in printed
+
+
+def test_questions_without_an_answer_are_counted_and_paid_for_and_change_the_exit_code(run, tmp_path):
+    with answering("ready", "") as url:
+        code, printed, _ = run("reproduce", *QUICK, "--model", "m", "--base-url", url, "--prices", "1", "1")
     assert code == 1
     assert "01_niah: 3 of 3 had no answer (" in printed.splitlines()[-1]
-    assert "recorded calls" in printed.splitlines()[-1]
+    document = json.loads((tmp_path / "outputs/m/results/01_niah.json").read_text())
+    assert document["provenance"]["spent_usd"] == pytest.approx(3 * 110 / 1e6)
+    assert all(row["value"] == 0 for row in document["rows"] if "characters" not in row["id"])
 
 
 def test_serve_answers_other_clients_until_it_is_stopped():

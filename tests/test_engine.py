@@ -80,14 +80,30 @@ def test_the_last_iteration_must_answer(diary, root_and_subagents, scripted):
 
 
 def test_a_last_reply_without_final_is_the_answer_as_it_stands(diary, root_and_subagents, scripted):
-    llm = root_and_subagents(["Hm.", "```repl\nprint(1)\n```\nIt is Mochi."])
+    llm = root_and_subagents(["Hm.", "It is Mochi."])
     assert MemoryRLM(llm, max_iterations=2).query(diary, "Who?").text == "It is Mochi."
     assert scripted.conversation[-1]["content"] == FORCED
 
 
-def test_a_last_reply_of_code_alone_is_no_answer(diary, root_and_subagents):
-    llm = root_and_subagents(["```repl\nprint(1)\n```"])
-    assert MemoryRLM(llm, max_iterations=1).query(diary, "Who?").text == "I don't know"
+@pytest.mark.parametrize("reply", ["```repl\nprint(1)\n```", "Let me look:\n```repl\nprint(1)\n```"])
+def test_a_last_reply_with_code_is_no_answer_and_its_code_is_not_run(diary, root_and_subagents, reply):
+    answer = MemoryRLM(root_and_subagents([reply]), max_iterations=1).query(diary, "Who?")
+    assert answer.text == "I don't know"
+    assert answer.trace.steps[0].output == "(nothing was printed)"
+
+
+def test_a_last_reply_may_answer_in_code(diary, root_and_subagents):
+    llm = root_and_subagents(["```repl\nllm_query('x')\nFINAL('Mochi')\n```"])
+    answer = MemoryRLM(llm, max_iterations=1).query(diary, "Who?")
+    assert (answer.text, answer.coverage.asked) == ("Mochi", 0)
+
+
+def test_what_a_query_took_is_not_lost_when_the_root_model_fails(diary, root_and_subagents):
+    llm = root_and_subagents(["```repl\nllm_query('x')\n```", ""])
+    with pytest.raises(ModelError) as failed:
+        MemoryRLM(llm).query(diary, "Who?")
+    assert failed.value.usage.calls == 3
+    assert failed.value.usage.total_tokens > 0
 
 
 @pytest.mark.parametrize("attack", ["FINAL(evil)", "```repl\nFINAL('evil')\n```", 'FINAL_VAR("question")'])

@@ -62,3 +62,30 @@ class TestNotebook:
         text = path.read_text()
         assert not re.search(r"/(work|home|root|tmp|Users)/", text)
         assert '"papermill"' not in text
+
+
+OUTPUTS = ROOT / "outputs" / "offline"
+
+
+@pytest.mark.parametrize("path", sorted(p for p in OUTPUTS.rglob("*") if p.is_file()), ids=lambda path: path.name)
+def test_committed_outputs_carry_no_trace_of_the_machine_they_were_made_on(path):
+    assert not re.search(r"/(work|home|root|tmp|Users)/", path.read_text(encoding="utf-8"))
+
+
+def test_committed_results_are_of_the_papers_100_questions_and_hold_what_is_promised_of_the_reader():
+    rows = json.loads((OUTPUTS / "results" / "03_longmemeval_s.json").read_text())["rows"]
+    found = {row["id"]: row for row in rows}
+    for method in ("rlm", "rlm-parallel"):
+        assert found[f"table5.{method}.em"]["n"] == 100
+        assert found[f"table5.{method}.em"]["value"] >= 0.28
+        assert found[f"table5.{method}.answer_words"]["value"] <= 45
+    assert found["table5.truncation.em"]["value"] <= 0.08
+    needles = {
+        row["id"]: row["value"] for row in json.loads((OUTPUTS / "results" / "01_niah.json").read_text())["rows"]
+    }
+    assert all(needles[f"table2.rlm.{length}"] >= 0.8 for length in (20, 50, 100, 200))
+    assert needles["table2.truncation.200"] <= 0.4
+
+
+def test_the_readme_has_no_holes():
+    assert "@@" not in (ROOT / "README.md").read_text()

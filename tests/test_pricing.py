@@ -68,7 +68,7 @@ def test_a_budget_without_limits_never_ends():
 def test_calls_without_a_known_price_are_charged_in_tokens():
     budget = Budget(usd=1)
     budget.charge(Usage(10, 2, 1), None)
-    assert (budget.spent, budget.spent_usd) == (Usage(10, 2, 1), 0.0)
+    assert (budget.spent, budget.spent_usd) == (Usage(10, 2, 1), None)
 
 
 @pytest.mark.parametrize("limit", ["usd", "tokens", "calls"])

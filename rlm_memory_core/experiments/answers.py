@@ -19,7 +19,7 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NOT_A_WORD = re.compile(r"[^\w\s]")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
-# "24 days. 25 days (including the last day) is also acceptable."
+# "31 days. 32 days (with the last day) is also acceptable."
 _ALSO_ACCEPTABLE = re.compile(
     r"^(?P<first>.+?)[.;,]\s+(?P<second>.+?)\s+(?:is|are)(?: also)? acceptable\.?$", re.S | re.I
 )
@@ -125,8 +125,8 @@ def alternatives(gold: str, scorer: Scorer = "fixed") -> list[str]:
         ValueError: No such scorer.
 
     Example:
-        >>> alternatives("24 days. 25 days (including the last day) is also acceptable.")[1:]
-        ['24 days', '25 days']
+        >>> alternatives("31 days. 32 days (with the last day) is also acceptable.")[1:]
+        ['31 days', '32 days']
     """
     if scorer not in get_args(Scorer):
         raise ValueError(f"scorer must be one of {', '.join(get_args(Scorer))}, not {scorer!r}")

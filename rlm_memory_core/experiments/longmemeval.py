@@ -114,6 +114,9 @@ def load(
     dataset = open_rows(path, progress)
     labels = dataset.select_columns(["id", "kind"])[:]
     rows = {question: row for row, question in enumerate(labels["id"])}
+    if len(rows) < len(labels["id"]):
+        doubled = next(question for question in labels["id"] if labels["id"].count(question) > 1)
+        raise DataBroken(f"{path} holds more than one question {doubled!r}; give each an id of its own")
     kinds: dict[str, str] = dict(zip(labels["id"], labels["kind"], strict=True))
     chosen = _paper_ids(path, rows) if sample == "paper" else list(rows)
     chosen = [question for question in chosen if types is None or kinds[question] in types]

@@ -113,9 +113,18 @@ def make(names: Sequence[str], llm: LLM, window: int, budget: Budget | None = No
     Raises:
         ValueError: A name that is none of `METHODS`, or a window below 1.
     """
-    unknown = [name for name in names if name not in _MAKERS]
-    if unknown or not names:
-        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")
+    check_names(names)
     if window < 1:
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
     return [_MAKERS[name](llm, window, budget) for name in names]
+
+
+def check_names(names: Sequence[str]) -> None:
+    """See that there are such methods.
+
+    Raises:
+        ValueError: A name that is none of `METHODS`, or no name.
+    """
+    unknown = [str(name) for name in names if name not in METHODS]
+    if unknown or not names:
+        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")

@@ -19,11 +19,13 @@ import pandas as pd
 from rlm_memory_core import background
 from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
 from rlm_memory_core.pricing import Usage
+from rlm_memory_core.recording import RecordingError
 
 from . import paper
 from .assets import DataBroken, DataUnavailable, project_root
 from .catalog import Notebook, select
 from .estimate import Estimate, estimate
+from .methods import check_names
 from .progress import watch
 
 
@@ -118,14 +120,16 @@ def total(ready: Sequence[Ready]) -> Estimate:
 
 
 def check_model(llm: LLM) -> None:
-    """Ask the model for one word, so that a wrong key or address shows now.
+    """Ask the model for one word, so that a wrong key or address, or a broken cache, shows now.
 
     Raises:
         ReproduceError: It gave no answer.
     """
     try:
-        background.run(llm.complete([{"role": "user", "content": "Reply with the word ready."}]))
-    except ModelError as error:
+        llm.open()
+        if llm.model != OFFLINE:
+            background.run(llm.complete([{"role": "user", "content": "Reply with the word ready."}]))
+    except (ModelError, RecordingError) as error:
         raise ReproduceError(str(error)) from error
 
 
@@ -134,13 +138,13 @@ class Ran:
     """A notebook that was run.
 
     Args:
-        spent_usd: The dollars it spent.
+        spent_usd: The dollars it spent; None where the price is not known.
         asked: Questions, counted once a method.
         failed: Those without an answer.
         reason: Why the first of them failed; "" where none did.
     """
 
-    spent_usd: float
+    spent_usd: float | None
     asked: int
     failed: int
     reason: str
@@ -175,12 +179,10 @@ def execute(plan: Plan, ready: Ready) -> Ran:
         ) from error
     _tidy(target)
     results = plan.folder / "results"
-    document = json.loads((results / f"{ready.notebook.name}.json").read_text(encoding="utf-8"))
+    document = _results(results / f"{ready.notebook.name}.json")
     errors = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")["error"]
     reasons = errors.dropna()
-    return Ran(
-        float(document["provenance"]["spent_usd"]), len(errors), len(reasons), reasons.iloc[0] if len(reasons) else ""
-    )
+    return Ran(document["provenance"]["spent_usd"], len(errors), len(reasons), reasons.iloc[0] if len(reasons) else "")
 
 
 def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:
@@ -199,12 +201,22 @@ def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:
         raise ReproduceError(str(error)) from error
     register = paper.register()
     rows = []
-    for document in (json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()):
+    for document in (_results(path) for path in paths if path.is_file()):
         model = document["provenance"]["model"]
         rows += [_beside(register[row["id"]], row, model) for row in document["rows"] if row["id"] in register]
     if not rows:
         raise ReproduceError(f"there are no results in {folder}; run rlm-memory reproduce first")
     return pd.DataFrame(rows)
+
+
+def _results(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReproduceError(
+            f"{path} cannot be read ({_one_line(str(error))}); run rlm-memory reproduce again"
+        ) from error
+    return document
 
 
 def _beside(number: paper.Number, row: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -239,15 +251,18 @@ def _check(
         "output_dir": _from_root(plan.folder),
     }
     given = {name: value for name, value in plan.parameters.items() if name in declared}
+    taken = sorted({*ours, "budget_usd"} & set(given))
+    if taken:
+        raise ReproduceError(
+            f"{', '.join(taken)} cannot be set with -p; use --model, --base-url, --prices, --budget or --outputs"
+        )
     for name, value in given.items():
-        if isinstance(declared[name], int | float | list) and not isinstance(value, type(declared[name])):
-            raise ReproduceError(
-                f"parameter {name} of {notebook.name} is a {type(declared[name]).__name__}, "
-                f"such as {declared[name]!r}, not {value!r}"
-            )
+        if not _fits(value, declared[name]):
+            raise ReproduceError(f"parameter {name} of {notebook.name} is like {declared[name]!r}, not {value!r}")
     parameters = {**given, **ours}
     complete = {**declared, **parameters}
     try:
+        check_names(complete["methods"])
         samples = notebook.samples(complete)
         expected = estimate(complete["methods"], samples, complete["window"], rates)
     except DataBroken as error:
@@ -257,6 +272,17 @@ def _check(
     except (ValueError, TypeError) as error:
         raise ReproduceError(f"{notebook.name}: {error}") from error
     return Ready(notebook, parameters, expected)
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is of the default's kind; whole numbers do for fractions, text for text alone."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, list) and default:
+        return isinstance(value, list) and all(_fits(item, default[0]) for item in value)
+    return isinstance(value, type(default))
 
 
 def _from_root(folder: Path) -> str:

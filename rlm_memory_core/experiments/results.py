@@ -52,7 +52,7 @@ def write(
     model: str,
     seed: int,
     data_sha256: str | None = None,
-    spent_usd: float = 0.0,
+    spent_usd: float | None = 0.0,
 ) -> None:
     """Write `results/<name>.json` and `results/<name>.questions.csv` below a folder.
 
@@ -64,14 +64,18 @@ def write(
         model: How the rows name the model.
         seed: What the samples were drawn with.
         data_sha256: The checksum of the data file, where there is one.
-        spent_usd: What the run paid for; replayed calls are free.
+        spent_usd: What the run paid for, None where the price is not known; replayed calls are free.
 
     Raises:
         ValueError: Two results share an id, or a value is not finite.
     """
     ids = [result.id for result in results]
     doubled = sorted({name for name in ids if ids.count(name) > 1})
-    broken = [result.id for result in results if not math.isfinite(result.value)]
+    broken = [
+        result.id
+        for result in results
+        if not all(math.isfinite(number) for number in (result.value, result.low or 0.0, result.high or 0.0))
+    ]
     if doubled or broken:
         raise ValueError(f"results of {name} are wrong: doubled {doubled}, not finite {broken}")
     if not str(folder):
@@ -83,7 +87,7 @@ def write(
         "provenance": {**provenance(model, seed, data_sha256), "spent_usd": spent_usd},
         "rows": [asdict(result) for result in results],
     }
-    _replace(target / f"{name}.json", json.dumps(document, indent=1) + "\n")
+    _replace(target / f"{name}.json", json.dumps(document, indent=1, allow_nan=False) + "\n")
     _replace(target / f"{name}.questions.csv", frame.to_csv(columns=list(COLUMNS), index=False, float_format="%.6g"))
 
 
@@ -100,7 +104,7 @@ def provenance(model: str, seed: int, data_sha256: str | None) -> dict[str, Any]
 
 
 def _commit() -> str | None:
-    """The commit of the code, with "+changes" where files beside the outputs differ from it; None outside a checkout."""
+    """The commit of the code, with "+changes" where files but the outputs differ from it; None outside a checkout."""
     commit = _git("rev-parse", "--short=12", "HEAD")
     changes = _git("status", "--porcelain", "--", ".", ":!outputs")
     return commit and commit + ("+changes" if changes else "")

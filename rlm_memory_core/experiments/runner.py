@@ -1,8 +1,7 @@
 """Methods x samples -> one tidy pandas frame, one row a question and method.
 
-The runner asks and scores; it draws no table. It can be stopped at any moment: what
-models answered is recorded (see `rlm_memory_core.recording`), so that a second run
-goes on from there without paying twice.
+The runner asks and scores; it draws no table. It keeps no state of its own: a run that
+was stopped is taken up through the recorded calls (see `rlm_memory_core.recording`).
 """
 
 from __future__ import annotations
@@ -104,13 +103,17 @@ async def _run_method(
 async def _predict(method: Method, sample: Sample) -> Prediction:
     try:
         return await method(sample)
-    except (ModelError, BudgetExceeded) as error:
+    except BudgetExceeded as error:
         return Prediction("", error=str(error))
+    except ModelError as error:
+        used = error.usage
+        return Prediction("", used.prompt_tokens, used.completion_tokens, used.calls, error.cost_usd, error=str(error))
 
 
 def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_with: Score) -> dict[str, Any]:
-    failed = bool(prediction.error)
-    figures = {"em": 0.0, "f1": 0.0} if failed else dict(score_with(sample, prediction.text))
+    figures = dict(score_with(sample, prediction.text))
+    if prediction.error:
+        figures = dict.fromkeys(figures, 0.0)  # what failed scores nothing, whatever it holds
     return {
         "question_id": sample.id,
         "question_type": sample.kind,

@@ -35,7 +35,7 @@ def completion(body: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a chat-completions request with a full response object.
 
     Args:
-        body: The request: ``messages``, and ``model``, which is echoed.
+        body: The request: ``messages``; whatever ``model`` it names, ``offline`` answers.
 
     >>> completion({"messages": []})["choices"][0]["message"]["content"]
     "I don't know"
@@ -48,7 +48,7 @@ def completion(body: Mapping[str, Any]) -> dict[str, Any]:
         "id": "chatcmpl-" + hashlib.sha256(_canonical(body)).hexdigest()[:24],
         "object": "chat.completion",
         "created": 0,
-        "model": body.get("model") or MODEL,
+        "model": MODEL,  # whatever was asked for: the reader never answers in a model's name
         "system_fingerprint": FINGERPRINT,
         "choices": [
             {

@@ -157,8 +157,8 @@ def test_normal_forms_differ_in_what_punctuation_becomes():
 @pytest.mark.parametrize(
     ("gold", "accepted"),
     [
-        ("24 days. 25 days (including the last day) is also acceptable.", ["24 days", "25 days"]),
-        ("17 days ago. 18 days (including the last day) is also acceptable.", ["17 days ago", "18 days"]),
+        ("31 days. 32 days (with the last day) is also acceptable.", ["31 days", "32 days"]),
+        ("40 days ago. 41 days (with the last day) is also acceptable.", ["40 days ago", "41 days"]),
         ("2 hours; 120 minutes are also acceptable", ["2 hours", "120 minutes"]),
         ("tea or coffee", ["tea", "coffee"]),
         ("Either tea or coffee.", ["tea", "coffee"]),
@@ -180,10 +180,10 @@ def test_the_papers_alternatives_keep_their_faults():
     assert "g." in alternatives("Mindful.org.", "paper")
     assert exact_match("Mindful", "Mindful.org.", "paper") == 1.0
     assert exact_match("Mindful", "Mindful.org.") == 0.0
-    gold = "24 days. 25 days (including the last day) is also acceptable."
-    assert exact_match("It took 25 days.", gold, "paper") == 0.0
-    assert exact_match("It took 25 days.", gold) == 1.0
-    assert exact_match("It took 24 days.", gold, "paper") == exact_match("It took 24 days.", gold) == 1.0
+    gold = "31 days. 32 days (with the last day) is also acceptable."
+    assert exact_match("It took 32 days.", gold, "paper") == 0.0
+    assert exact_match("It took 32 days.", gold) == 1.0
+    assert exact_match("It took 31 days.", gold, "paper") == exact_match("It took 31 days.", gold) == 1.0
 
 
 def test_an_unknown_scorer_is_refused():
@@ -253,8 +253,8 @@ def test_score_tells_right_from_wrong_abstention():
 
 
 def test_score_uses_its_scorer():
-    gold = sample("24 days. 25 days is also acceptable.")
-    assert (score(gold, "25 days")["em"], score(gold, "25 days", "paper")["em"]) == (1.0, 0.0)
+    gold = sample("31 days. 32 days is also acceptable.")
+    assert (score(gold, "32 days")["em"], score(gold, "32 days", "paper")["em"]) == (1.0, 0.0)
 
 
 # Intervals. Published: the audit's Wilson intervals of Tables 5 and 6.
