@@ -61,8 +61,8 @@ _KINDS = [
     ("money", r"\bhow much\b.*\b(?:cost|pay|paid|spen[dt]|money|price|worth|earn|save|raise|sell|sold|budget)"),
     ("money", r"\bwhat\b.*\b(?:price|cost|budget|amount|salary)\b|\bhow expensive\b"),
     ("count", r"\bhow many\b|\bnumber of\b"),
-    ("number", r"\bhow (?:old|tall|big|large|fast|far|heavy|high|deep|much)\b|\bwhat (?:age|pin|code|number)\b"),
-    ("number", r"\b(?:number|pin|password|size|score|weight|height|distance|age)\b"),
+    ("number", r"\bhow (?:old|tall|big|large|fast|far|heavy|high|deep|much)\b|\bwhat (?:age|code|number)\b"),
+    ("number", r"\b(?:number|password|size|score|weight|height|distance|age)\b"),
     ("percent", r"\bpercent(?:age)?\b|%"),
     ("time", r"\bwhat time\b|\bat what hour\b|\bhow (?:late|early)\b"),
     ("weekday", r"\b(?:what|which) days?(?: of the week)?\b"),
@@ -75,7 +75,7 @@ _KINDS = [
         r"^\W*(?:do|does|did|is|are|was|were|have|has|had|will|would|can|could|should|am)\b"
         r"(?! you (?:remind|tell|recommend|suggest|help|give))",
     ),
-    ("name", rf"\bname\b|\bcalled\b|\b(?:what|which) (?:\w+ ){{0,2}}(?:{_TITLED})\b|\bcodename\b"),
+    ("name", rf"\bname\b|\bcalled\b|\b(?:what|which) (?:\w+ ){{0,2}}(?:{_TITLED})\b"),
 ]
 KINDS = [(kind, re.compile(pattern, re.I)) for kind, pattern in _KINDS]
 """The kinds of question; the first that fits counts."""
