@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from rlm_memory_core import background
-from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
+from rlm_memory_core.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
 from rlm_memory_core.pricing import Usage
 from rlm_memory_core.recording import RecordingError
 
@@ -203,10 +203,16 @@ def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:
     rows = []
     for document in (_results(path) for path in paths if path.is_file()):
         model = document["provenance"]["model"]
-        rows += [_beside(register[row["id"]], row, model) for row in document["rows"] if row["id"] in register]
+        shown = [row for row in document["rows"] if row["id"] in register and not _is_local_latency(row, model)]
+        rows += [_beside(register[row["id"]], row, model) for row in shown]
     if not rows:
         raise ReproduceError(f"there are no results in {folder}; run rlm-memory reproduce first")
     return pd.DataFrame(rows)
+
+
+def _is_local_latency(row: Mapping[str, Any], model: str) -> bool:
+    """Whether a row tells how fast this machine reads: the paper's seconds are those of a model over a network."""
+    return model == OFFLINE_LABEL and str(row["id"]).endswith(".seconds")
 
 
 def _results(path: Path) -> dict[str, Any]:
