@@ -100,19 +100,23 @@ def _reproduce(options: argparse.Namespace) -> int:
     from .experiments import reproduce
 
     llm = plan.llm
-    if ready and not llm.is_local:
+    asking = [book for book in ready if book.notebook.samples is not None]
+    if asking and not llm.is_local:
         _confirm(options.yes)
     try:
-        if ready:
+        if asking:
             reproduce.check_model(llm)
         spent: float | None = 0.0
         failures = []
         for book in ready:
             print(f"{book.notebook.name}: {book.notebook.title} ...", flush=True)
             left = None if plan.budget_usd is None else max(plan.budget_usd - (spent or 0.0), 0.0)
-            limited = book if left is None else replace(book, parameters={**book.parameters, "budget_usd": left})
-            ran = reproduce.execute(plan, limited)
+            if left is not None and book in asking:
+                book = replace(book, parameters={**book.parameters, "budget_usd": left})
+            ran = reproduce.execute(plan, book)
             spent = total_cost((spent, ran.spent_usd))
+            if ran.skipped:
+                print(f"{book.notebook.name}: skipped: {ran.skipped}")
             if ran.failed:
                 failures.append(f"{book.notebook.name}: {ran.failed} of {ran.asked} had no answer ({ran.reason})")
     except reproduce.ReproduceError as error:

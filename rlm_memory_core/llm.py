@@ -7,14 +7,14 @@ No prompt is worded here.
 
 from __future__ import annotations
 
+import asyncio
 import os
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -22,15 +22,21 @@ import openai
 from platformdirs import user_cache_path
 
 from . import background
+from .embeddings import Embeddings, batches, read_embeddings
 from .offline import OfflineTransport
 from .pricing import OPENAI_URL, Budget, Usage, cost, price
 from .prompts import ChatMessage
 from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
+from .responses import body_message, first_line, read_completion, text_of
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
 _OFFLINE_URL = "http://offline.invalid/v1"
 _MAX_RETRIES = 4
+_T = TypeVar("_T")
+
+Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
+"""Makes a transport out of the one that asks the server, such as one that waits first."""
 
 
 class ModelError(Exception):
@@ -81,6 +87,7 @@ class LLM:
         temperature: float | None,
         timeout: float,
         rates: tuple[float, float] | None,
+        wrap: Wrap | None,
     ) -> None:
         self.model = model
         self.base_url = base_url
@@ -89,6 +96,7 @@ class LLM:
         self._calls_path = calls_path or cache_path() / "calls.sqlite"
         self._timeout = timeout
         self._temperature = temperature
+        self._wrap = wrap
         self.rates = rates
 
     @property
@@ -127,32 +135,67 @@ class LLM:
         """
         return await background.arun(self._complete(messages, budget))
 
+    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
+        """Ask for the vectors of texts, in as many calls as their number and length take.
+
+        The budget and the errors are those of `complete`, for each call.
+        """
+        return await background.arun(self._embed(texts, budget))
+
+    def another(self, model: str) -> LLM:
+        """Another model of the same server, with the same key and the same recorded calls."""
+        return connect(
+            model, self.base_url, self._api_key, self.recorded, calls_path=self._calls_path, timeout=self._timeout
+        )
+
     async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
+        message, usage, dollars, seconds, recorded = await self._call(
+            partial(self._post, messages), read_completion, budget
+        )
+        try:
+            return Reply(text_of(message), usage, dollars, seconds, recorded)
+        except ValueError as error:
+            raise ModelError(self._explain(error), usage, dollars) from error
+
+    async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
+        asked = await asyncio.gather(*(self._embed_batch(batch, budget) for batch in batches(texts)))
+        usage = sum((usage for _, usage in asked), Usage())
+        return Embeddings([vector for vectors, _ in asked for vector in vectors], usage, cost(usage, self.rates))
+
+    async def _embed_batch(self, batch: Sequence[str], budget: Budget | None) -> tuple[list[list[float]], Usage]:
+        body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # as the openai client asks too
+        send = partial(self._send, "/embeddings", body)
+        vectors, usage, *_ = await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
+        return vectors, usage
+
+    async def _call(
+        self,
+        send: Callable[[], Awaitable[httpx2.Response]],
+        read: Callable[[httpx2.Response], tuple[_T, Usage]],
+        budget: Budget | None,
+    ) -> tuple[_T, Usage, float | None, float, bool]:
+        """One call: what was read, and the rest of a `Reply`."""
         if budget is not None:
             budget.check()
         started = time.perf_counter()
         try:
-            response = await self._post(messages)
-            message, usage = _read(response)
+            response = await send()
+            found, usage = read(response)
         except (openai.OpenAIError, RecordingError, ValueError) as error:
             raise ModelError(self._explain(error)) from error
         recorded = RECORDED_HEADER in response.headers
+        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         dollars = cost(usage, self.rates)
         if budget is not None and not recorded:
-            budget.charge(usage, dollars)  # before the text is judged: an empty answer is paid for as well
-        try:
-            text = _text(message)
-        except ValueError as error:
-            raise ModelError(self._explain(error), usage, dollars) from error
-        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
-        return Reply(text, usage, dollars, seconds, recorded)
+            budget.charge(usage, dollars)  # before the answer is judged: an empty one is paid for as well
+        return found, usage, dollars, seconds, recorded
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
         """One request. It goes past the SDK's typed models, which take half of a call's time."""
         body: dict[str, Any] = {"model": self.model, "messages": messages}
         if self._temperature is not None:
             try:
-                return await self._send({**body, "temperature": self._temperature})
+                return await self._send("/chat/completions", {**body, "temperature": self._temperature})
             except openai.BadRequestError as error:
                 if "temperature" not in str(error):
                     raise
@@ -160,10 +203,10 @@ class LLM:
             except openai.NotFoundError as error:
                 if error.code != "not_recorded":
                     raise  # else: a reasoning model's calls are recorded without a temperature
-        return await self._send(body)
+        return await self._send("/chat/completions", body)
 
-    async def _send(self, body: dict[str, Any]) -> httpx2.Response:
-        return await self._client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+    async def _send(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+        return await self._client.post(path, body=body, cast_to=httpx2.Response)
 
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
@@ -176,6 +219,8 @@ class LLM:
             url, transport, salt = _OFFLINE_URL, reader, reader.fingerprint
         else:
             transport, salt = _HttpTransport(), ""
+        if self._wrap is not None:
+            transport = self._wrap(transport)
         if self.recorded != "off":
             transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
         client = openai.AsyncOpenAI(
@@ -206,10 +251,10 @@ class LLM:
         if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
             return f"{where} did not answer within {self._timeout:g} s"
         if isinstance(error, openai.APIConnectionError):
-            return f"cannot reach {where} ({_first_line(error.__cause__ or error)}): check the address and that it runs"
+            return f"cannot reach {where} ({first_line(error.__cause__ or error)}): check the address and that it runs"
         if isinstance(error, openai.APIStatusError):
-            return f"{where} answered {error.status_code} for {self.model}: {_first_line(_body_message(error))}"
-        return f"{self.model} gave no usable answer: {_first_line(error)}"
+            return f"{where} answered {error.status_code} for {self.model}: {first_line(body_message(error))}"
+        return f"{self.model} gave no usable answer: {first_line(error)}"
 
 
 class _HttpTransport(httpx2.AsyncBaseTransport):
@@ -236,6 +281,7 @@ def connect(
     temperature: float | None = 0.0,
     timeout: float = 120.0,
     rates: tuple[float, float] | None = None,
+    wrap: Wrap | None = None,
 ) -> LLM:
     """Name a model; nothing is sent until it is asked.
 
@@ -249,6 +295,7 @@ def connect(
         temperature: Sent with each call; None leaves it to the server.
         timeout: Seconds for one call.
         rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
+        wrap: Put around the transport that asks the server, below recorded calls; for experiments.
 
     Raises:
         ValueError: A mode that is none of the four, an empty model name, or an address that is none.
@@ -277,6 +324,7 @@ def connect(
         temperature=temperature,
         timeout=timeout,
         rates=rates,
+        wrap=wrap,
     )
 
 
@@ -284,43 +332,3 @@ def cache_path() -> Path:
     """The folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
     named = os.environ.get("RLM_MEMORY_CACHE")
     return Path(named) if named else user_cache_path("rlm-memory")
-
-
-def _read(response: httpx2.Response) -> tuple[dict[str, Any], Usage]:
-    """The message and the tokens of a chat completion; the reason why it ended is put into the message.
-
-    Raises:
-        ValueError: It is none.
-    """
-    try:
-        completion = response.json()
-        choice = completion["choices"][0]
-        message = {**choice["message"], "finish_reason": choice.get("finish_reason")}
-        counted = completion.get("usage") or {}
-        usage = Usage(int(counted.get("prompt_tokens") or 0), int(counted.get("completion_tokens") or 0), 1)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"it sent no chat completion but {response.text[:80]!r}") from error
-    return message, usage
-
-
-def _text(message: dict[str, Any]) -> str:
-    """The text of a message.
-
-    Raises:
-        ValueError: It holds none.
-    """
-    if message.get("refusal"):
-        raise ValueError(f"it refused: {message['refusal']}")
-    text = message.get("content")
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"its answer is empty (finish reason: {message['finish_reason']})")
-    return text
-
-
-def _body_message(error: openai.APIStatusError) -> str:
-    body = error.body
-    return str(body.get("message", error)) if isinstance(body, dict) else str(error)
-
-
-def _first_line(error: object) -> str:
-    return re.sub(r"\s+", " ", str(error)).strip()[:200] or type(error).__name__

@@ -20,7 +20,7 @@ def _isolated(tmp_path, monkeypatch):
 class ScriptedModels:
     """Models whose answers a test writes: `scripted(answer)` gives an LLM.
 
-    `answer` is a list of replies, or a function (plain or async) from messages to a reply.
+    `answer` is a list of replies, or a function (plain or async) from messages, or texts to embed, to a reply.
     A reply is a text, an httpx2.Response, or an exception to raise in the transport.
     `requests` keeps the body of every request that reached a server, in order.
     """
@@ -41,7 +41,7 @@ class ScriptedModels:
     async def handle(self, request):
         body = json.loads(request.content)
         self.requests.append(body)
-        reply = self._answers[request.url.host](body["messages"])
+        reply = self._answers[request.url.host](body.get("messages") or body["input"])
         if inspect.isawaitable(reply):
             reply = await reply
         if isinstance(reply, Exception):

@@ -1,7 +1,7 @@
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.ranking import match_expression, rank_sessions
+from rlm_memory_core.ranking import match_expression, rank_sessions, rank_turns
 
 CORPUS = [
     "The violin teacher comes on Monday and brings new sheet music.",
@@ -137,3 +137,37 @@ def test_the_index_is_kept_in_the_file(tmp_path):
                 store.add("user", "My cat is called Mochi.")
             assert rank_sessions(store, "cat") == expected
             assert store.to_string() == "[Turn 1][user]: My cat is called Mochi."
+
+
+def test_turns_are_ranked_each_by_itself(diary):
+    diary.start_session()
+    diary.extend([("user", "The bicycle has a flat tyre."), ("assistant", "A bicycle shop can help.")])
+    assert rank_turns(diary, "red bicycle", k=2) == [2, 7]  # the shorter of the others goes before
+    assert rank_sessions(diary, "red bicycle", k=2) == [1, 3]
+
+
+def test_sessions_of_one_turn_rank_like_their_turns(corpus):
+    for question in ("cat tuna", "lisbon bicycle gears", "violin", "nothing at all", ""):
+        assert rank_turns(corpus, question) == rank_sessions(corpus, question)
+
+
+def test_turns_added_after_a_ranking_of_turns_are_found(corpus):
+    assert rank_turns(corpus, "parrot", k=1) == [5]
+    corpus.add("user", "The parrot is called Kiwi.")
+    assert rank_turns(corpus, "parrot", k=1) == [6]
+    assert corpus.query("SELECT count(*) FROM turns_index") == [(7,)]
+
+
+def test_both_rankings_have_an_index_of_their_own_in_the_file(tmp_path):
+    for _ in range(2):
+        with MemoryStore(tmp_path / "history.db") as store:
+            if not len(store):
+                store.extend([("user", "It rains."), ("user", "My cat is called Mochi.")])
+            assert rank_sessions(store, "cat") == [0]
+            assert rank_turns(store, "cat") == [1, 0]
+
+
+def test_k_of_turns_is_checked_and_an_empty_store_has_none(store):
+    assert rank_turns(store, "anything", k=3) == []
+    with pytest.raises(ValueError, match="negative"):
+        rank_turns(store, "cat", k=-1)

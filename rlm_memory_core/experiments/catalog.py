@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import longmemeval, niah
+from . import longmemeval, niah, synthetic
 from .assets import project_root
 from .types import Sample
 
@@ -20,12 +20,12 @@ class Notebook:
     Args:
         name: Its file's name without the ending, such as "01_niah".
         title: What it reproduces.
-        samples: Its samples, from its parameters.
+        samples: Its samples, from its parameters; None where it asks no model, and so costs nothing.
     """
 
     name: str
     title: str
-    samples: Callable[[Mapping[str, Any]], Sequence[Sample]]
+    samples: Callable[[Mapping[str, Any]], Sequence[Sample]] | None = None
 
     @property
     def path(self) -> Path:
@@ -35,6 +35,10 @@ class Notebook:
 
 def _niah(parameters: Mapping[str, Any]) -> Sequence[Sample]:
     return niah.load(parameters["turns"], parameters["runs"], parameters["seed"])
+
+
+def _synthetic(parameters: Mapping[str, Any]) -> Sequence[Sample]:
+    return synthetic.load(parameters["n_per_type"], parameters["seed"])
 
 
 def _longmemeval(parameters: Mapping[str, Any]) -> Sequence[Sample]:
@@ -49,7 +53,11 @@ def _longmemeval(parameters: Mapping[str, Any]) -> Sequence[Sample]:
 
 NOTEBOOKS = (
     Notebook("01_niah", "Needle in a haystack: Table 2", _niah),
+    Notebook("02_synthetic_longmemeval", "Synthetic LongMemEval: Tables 1, 3 and 4", _synthetic),
     Notebook("03_longmemeval_s", "LongMemEval-S: Tables 5 and 6", _longmemeval),
+    Notebook("04_published_systems", "Published systems: Table 7"),
+    Notebook("05_latency_and_cost", "Latency and cost: Section 6"),
+    Notebook("06_paper_audit", "The authors' own logs, recomputed"),
 )
 
 

@@ -1,7 +1,8 @@
 """What a run will take, from the data itself, before anything is spent: calls, tokens, dollars.
 
 An upper estimate of one pass: every sub-agent reads its session once, nothing is
-replayed. What a model really writes is not known; the lengths below stand for it.
+replayed. The embeddings of RAG, where a model is named for them, are left out. What a
+model really writes is not known; the lengths below stand for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from rlm_memory_core.pricing import Usage, cost
 from rlm_memory_core.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.workspace import split
 
+from .rag import NEIGHBOURS, TOP, TURN_CHARACTERS
 from .types import Sample
 
 _CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
@@ -50,24 +52,43 @@ def estimate(
         window: Characters that truncation keeps.
         rates: Dollars per prompt and per completion token, or None.
     """
-    usage = Usage()
+    total = Usage()
     for sample in samples:
         store = sample.store()
         pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
+        turns = [len(str(turn)) for turn in store.turns]
         for method in methods:
-            usage += _usage(method, pieces, window)
-    return Estimate(usage, cost(usage, rates))
+            total += usage(method, pieces, turns, window)
+    return Estimate(total, cost(total, rates))
 
 
-def _usage(method: str, pieces: Sequence[int], window: int) -> Usage:
+def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int) -> Usage:
+    """What one method takes over one history of which only the sizes are known.
+
+    Args:
+        method: A name, as in `methods.METHODS`.
+        pieces: Characters of each piece that one sub-agent would read.
+        turns: Characters of each turn; only "rag" looks at them.
+        window: Characters that truncation keeps.
+
+    >>> usage("truncation", [20_000, 20_000], [], 16_000).calls
+    1
+    """
     total = sum(pieces)
     if not method.startswith("rlm"):
-        read = total if method == "full-context" else min(total, window)
+        read = {"full-context": total, "rag": _retrieved(turns)}.get(method, min(total, window))
         return Usage(_tokens(read + len(HISTORY_SYSTEM)), _ANSWER_TOKENS, 1)
     reading = _tokens(total + len(pieces) * len(SUBAGENT_SYSTEM))
     findings = len(pieces) * _EXTRACT_TOKENS
     root = _ROOT_REPLIES * (_tokens(len(ROOT_SYSTEM)) + _ROOT_TOKENS + findings)
     return Usage(reading + root, findings + _ROOT_REPLIES * _ROOT_TOKENS, len(pieces) + _ROOT_REPLIES)
+
+
+def _retrieved(turns: Sequence[int]) -> int:
+    """Characters that RAG shows at most: its top turns are the longest, each with neighbours of average length."""
+    lengths = sorted((min(length, TURN_CHARACTERS) for length in turns), reverse=True)
+    beside = 2 * NEIGHBOURS * TOP * sum(lengths) // max(1, len(lengths))
+    return min(sum(lengths), sum(lengths[:TOP]) + beside)
 
 
 def _tokens(characters: int) -> int:

@@ -1,4 +1,4 @@
-"""The paper's methods (Section 4.2): truncation, full context, and RLM with its sub-agents in turn or at once.
+"""The paper's methods (Section 4.2), truncation, full context, and RLM with its sub-agents in turn or at once; and RAG.
 
 Each is a `Method`: it turns a Sample into a Prediction. Labels of the sample are
 never read here.
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from rlm_memory_core.answer import Answer
 from rlm_memory_core.engine import MemoryRLM
-from rlm_memory_core.llm import LLM
+from rlm_memory_core.llm import LLM, OFFLINE
 from rlm_memory_core.pricing import Budget
 from rlm_memory_core.prompts import history_messages
 
+from .rag import RAG
 from .types import Method, Prediction, Sample
 
 PAPER_WINDOW = 32_000  # characters; paper Section 5.4
@@ -92,16 +93,19 @@ def _prediction(answer: Answer) -> Prediction:
     )
 
 
-_MAKERS: dict[str, Callable[[LLM, int, Budget | None], Method]] = {
-    "truncation": lambda llm, window, budget: Context(llm, window, budget),
-    "full-context": lambda llm, window, budget: Context(llm, None, budget),
-    "rlm-sequential": lambda llm, window, budget: RLM(MemoryRLM(llm, budget=budget, parallel=False)),
-    "rlm-parallel": lambda llm, window, budget: RLM(MemoryRLM(llm, budget=budget)),
+_MAKERS: dict[str, Callable[[LLM, int, Budget | None, LLM | None], Method]] = {
+    "truncation": lambda llm, window, budget, embedder: Context(llm, window, budget),
+    "full-context": lambda llm, window, budget, embedder: Context(llm, None, budget),
+    "rag": lambda llm, window, budget, embedder: RAG(llm, embedder, budget),
+    "rlm-sequential": lambda llm, window, budget, embedder: RLM(MemoryRLM(llm, budget=budget, parallel=False)),
+    "rlm-parallel": lambda llm, window, budget, embedder: RLM(MemoryRLM(llm, budget=budget)),
 }
 METHODS = tuple(_MAKERS)
 
 
-def make(names: Sequence[str], llm: LLM, window: int, budget: Budget | None = None) -> list[Method]:
+def make(
+    names: Sequence[str], llm: LLM, window: int, budget: Budget | None = None, embedding_model: str = ""
+) -> list[Method]:
     """The methods of the given names.
 
     Args:
@@ -109,14 +113,19 @@ def make(names: Sequence[str], llm: LLM, window: int, budget: Budget | None = No
         llm: The model of all of them.
         window: Characters that truncation keeps.
         budget: A limit shared by all, or None.
+        embedding_model: What RAG ranks turns with, on the same server; "" ranks them by words.
 
     Raises:
-        ValueError: A name that is none of `METHODS`, or a window below 1.
+        ValueError: A name that is none of `METHODS`, a window below 1, or an embedding
+            model beside the offline reader.
     """
     check_names(names)
     if window < 1:
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
-    return [_MAKERS[name](llm, window, budget) for name in names]
+    if embedding_model and llm.model == OFFLINE:
+        raise ValueError(f"the offline reader has no embeddings: leave embedding_model empty, not {embedding_model!r}")
+    embedder = llm.another(embedding_model) if embedding_model else None
+    return [_MAKERS[name](llm, window, budget, embedder) for name in names]
 
 
 def check_names(names: Sequence[str]) -> None:

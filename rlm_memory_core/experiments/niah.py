@@ -14,28 +14,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from .types import ChatSession, ChatTurn, Sample
+from .smalltalk import chatter, session
+from .types import Sample
 
-ACKNOWLEDGEMENT = "Thank you for telling me."
 FACTS = 3  # the question asks for the earliest; the others distract
-
-_FILLER = (
-    "The bus was late again this morning, as usual.",
-    "I finally watered the plants on the balcony today.",
-    "We had soup and fresh bread for lunch, very nice.",
-    "My neighbour is practising the trumpet again.",
-    "It has been raining on and off since breakfast.",
-    "I am halfway through a rather long novel.",
-    "The bakery round the corner has new opening hours.",
-    "I went for a short walk along the river.",
-    "Somebody left an umbrella at the office last week.",
-    "I am trying to drink a little less coffee.",
-    "The washing machine makes a strange noise when it spins.",
-    "Our meeting ran much longer than we had planned.",
-    "I could not decide what to cook, so we ordered in.",
-    "The park was full of people enjoying the sunshine.",
-    "I should really tidy up my desk this weekend.",
-)
 
 _COLOURS = ("teal", "crimson", "amber", "violet", "olive", "turquoise", "maroon", "indigo")
 _PETS = ("Mochi", "Biscuit", "Pepper", "Waffles", "Juniper", "Nimbus", "Clover", "Ziggy")
@@ -151,7 +133,7 @@ def _sample(length: int, run: int, rng: random.Random) -> Sample:
     # in this order the paper's seeds lose 4 facts of 5 at 200 pairs and ask for a home town at 50, as Table 2 suggests
     kinds = rng.sample(list(_KINDS), FACTS)
     positions = rng.sample(range(length), FACTS)
-    said = rng.choices(_FILLER, k=length)
+    said = chatter(rng, length)
     facts = []
     for position, kind in sorted(zip(positions, kinds, strict=True)):
         draw, told, asked = _KINDS[kind]
@@ -159,12 +141,11 @@ def _sample(length: int, run: int, rng: random.Random) -> Sample:
         said[position] = told.format(value)
         facts.append((asked, value))
     question, answer = facts[0]
-    turns = [turn for text in said for turn in (ChatTurn("user", text), ChatTurn("assistant", ACKNOWLEDGEMENT))]
     return Sample(
         id=f"niah-{length}-{run}",
         kind=f"{length} pairs",
         question=question,
         answer=answer,
-        sessions=(ChatSession(None, turns),),
+        sessions=(session(said),),
         evidence=(0,),
     )

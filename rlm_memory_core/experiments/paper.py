@@ -1,38 +1,110 @@
-"""The numbers that the paper prints, as `paper.toml` lists them."""
+"""The numbers that the paper prints, as `paper.toml` lists them.
+
+Reads the register and checks that it hangs together; whether a number holds is
+`scorecard.py`'s affair.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
+from typing import Any
+
+from .formulas import Range, evaluate, references
+
+KINDS = ("measured", "derived", "cited", "data")
+BOUNDS = ("", "about", "at least", "at most", "range")
+UNITS = set(
+    "share percent points x tokens characters turns sessions samples runs calls iterations seconds usd "
+    "facts failures categories abilities phrases pages megabytes".split()
+)
+_SUFFIX = {"percent": "%", "x": "×", "seconds": " s"}
+_SIGN = {"about": "~", "at least": "≥ ", "at most": "≤ "}
+_RECOMPUTES = re.compile(r"(run_100|adaptive_100|rag_100|niah|synthetic)(:[\w-]+){3,4}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """One number of the paper.
+    """One number of the paper; `paper.toml` says at its top what each field holds.
 
     Args:
         id: Its name, such as "table5.rlm.em".
-        value: As printed.
+        value: As printed, thousands written out.
         digits: Digits printed after the decimal point.
-        where: Table, row and column, or section.
+        unit: One of `UNITS`.
+        kind: One of `KINDS`.
+        place: Section, table or figure.
         notebook: What produces ours.
+        rounded: The step that the figure is rounded to, where that is not its last digit.
+        bound: One of `BOUNDS`.
+        row, column: Of a table's cell, as printed.
+        text: What a number outside the cells is, in a few words.
+        formula: Of a derived number.
+        repeats: The id of the number that it restates.
+        recomputes: What it is in the authors' published files.
+        published: What the cited source prints.
+        cites: That source.
+        fault: Why it does not hold as written.
+        note: What a reader should know besides.
     """
 
     id: str
     value: float
     digits: int
-    where: str
+    unit: str
+    kind: str
+    place: str
     notebook: str
+    rounded: float = 0
+    bound: str = ""
+    row: str = ""
+    column: str = ""
+    text: str = ""
+    formula: str = ""
+    repeats: str = ""
+    recomputes: str = ""
+    published: float | None = None
+    cites: str = ""
+    fault: str = ""
+    note: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where it stands: "Table 5, RLM-MEMORY (ours), EM" or "Section 7: sample size"."""
+        place = "README" if self.place == "readme" else self.place.capitalize()
+        return f"{place}: {self.text}" if self.text else f"{place}, {self.row}, {self.column}"
+
+    @property
+    def printed(self) -> str:
+        """Its value for a reader, such as "~490,000" or "46%"."""
+        return _SIGN.get(self.bound, "") + self.show(self.value) + _SUFFIX.get(self.unit, "")
+
+    @property
+    def scale(self) -> float:
+        """What one of its unit is in results, which hold shares and never percentages."""
+        return 0.01 if self.unit in ("percent", "points") else 1.0
+
+    @property
+    def range(self) -> Range:
+        """All values that are printed like this one, in its own unit."""
+        half = (self.rounded or 10.0**-self.digits) / 2
+        return (self.value - half, self.value + half)
+
+    def show(self, value: float) -> str:
+        """Another value in its unit and with its digits, such as ours beside it."""
+        return f"{value:,.{self.digits}f}"
 
 
 @cache
 def register() -> dict[str, Number]:
-    """All listed numbers, by id."""
-    document = tomllib.loads(files(__package__).joinpath("paper.toml").read_text(encoding="utf-8"))
-    numbers = [Number(**entry) for entry in document["number"]]
-    return {number.id: number for number in numbers}
+    """All numbers that the paper prints, by id, in the paper's order."""
+    return parse(files(__package__).joinpath("paper.toml").read_text(encoding="utf-8"))
 
 
 def value(name: str) -> float | None:
@@ -43,3 +115,136 @@ def value(name: str) -> float | None:
     """
     number = register().get(name)
     return None if number is None else number.value
+
+
+def parse(text: str) -> dict[str, Number]:
+    """Read and check a register.
+
+    Args:
+        text: In the format of `paper.toml`.
+
+    Returns:
+        The numbers by id, in the text's order.
+
+    Raises:
+        ValueError: One line that says which number is wrong, and how.
+    """
+    numbers: dict[str, Number] = {}
+    for entry in tomllib.loads(text)["number"]:
+        number = _number(entry)
+        if number.id in numbers:
+            raise ValueError(f"paper.toml lists {number.id} twice")
+        numbers[number.id] = number
+    for number in numbers.values():
+        problem = next(_problems(number, numbers), None)
+        if problem:
+            raise ValueError(f"paper.toml: {number.id} {problem}")
+    graph = {number.id: references(number.formula or "0") | ({number.repeats} - {""}) for number in numbers.values()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise ValueError(f"paper.toml: formulas run in a circle, {' <- '.join(error.args[1])}") from error
+    return numbers
+
+
+def source(number: Number, numbers: Mapping[str, Number]) -> Number:
+    """The number that this one restates, or else itself."""
+    return numbers[number.repeats] if number.repeats else number
+
+
+def derive(number: Number, numbers: Mapping[str, Number] | None = None) -> float:
+    """A derived number, worked out from the printed numbers in its formula.
+
+    Args:
+        number: A derived number, or one that restates one.
+        numbers: The register that it stands in; the paper's by default.
+
+    Returns:
+        The result in the number's own unit; not-a-number where the formula divides by 0.
+
+    Raises:
+        ValueError: It has no formula.
+
+    Example:
+        >>> round(derive(register()["section5.4.gain"]), 1)
+        9.2
+    """
+    return _work_out(number, register() if numbers is None else numbers, lambda each: (each.value, each.value))[0]
+
+
+def derive_range(number: Number, numbers: Mapping[str, Number]) -> Range:
+    """All results that the formula can have, given that its numbers were rounded when they were printed.
+
+    Raises:
+        ValueError: The number has no formula.
+
+    Example:
+        >>> low, high = derive_range(register()["section5.4.gain"], register())
+        >>> f"{low:.2f} to {high:.2f}"
+        '9.10 to 9.30'
+    """
+    return _work_out(number, numbers, lambda each: each.range)
+
+
+def _work_out(number: Number, numbers: Mapping[str, Number], stands_for: Callable[[Number], Range]) -> Range:
+    origin = source(number, numbers)
+    if not origin.formula:
+        raise ValueError(f"{number.id} is not derived: it has no formula")
+    low, high = evaluate(origin.formula, lambda name: stands_for(numbers[name]))
+    factor = origin.scale / number.scale
+    return (low * factor, high * factor)
+
+
+def _number(entry: Mapping[str, Any]) -> Number:
+    name = entry.get("id", "a number")
+    known = {field.name for field in fields(Number)}
+    required = {field.name for field in fields(Number) if field.default is MISSING}
+    if missing := sorted(required - entry.keys()):
+        raise ValueError(f"paper.toml: {name} has no {missing[0]}")
+    if unknown := sorted(entry.keys() - known):
+        raise ValueError(f"paper.toml: {name} has an unknown key, {unknown[0]}")
+    return Number(**entry)
+
+
+def _problems(number: Number, numbers: Mapping[str, Number]) -> Iterator[str]:
+    """What is wrong with one number, as the rest of a sentence that starts with its id."""
+    for key, allowed in (("kind", KINDS), ("unit", UNITS), ("bound", BOUNDS)):
+        if getattr(number, key) not in allowed:
+            yield f"has an unknown {key}, {getattr(number, key)!r}"
+    if not math.isfinite(number.value) or number.digits < 0 or round(number.value, number.digits) != number.value:
+        yield f"has a value of {number.value} with {number.digits} digits"
+    if {bool(number.row), bool(number.column)} != {not number.text}:
+        yield "needs either a row and a column, or a text"
+    if number.recomputes and not _RECOMPUTES.fullmatch(number.recomputes):
+        yield f"recomputes {number.recomputes!r}, which is not source:who:what:slice"
+    if (number.published is not None) != bool(number.cites):
+        yield "needs both published and cites, or neither"
+    if number.repeats:
+        yield from _repeat_problems(number, numbers)
+    elif (number.kind == "derived") != bool(number.formula):
+        yield "is derived without a formula" if number.kind == "derived" else f"is {number.kind} and has a formula"
+    if number.formula:
+        yield from _formula_problems(number.formula, numbers)
+
+
+def _repeat_problems(number: Number, numbers: Mapping[str, Number]) -> Iterator[str]:
+    origin = numbers.get(number.repeats)
+    if origin is None:
+        yield f"repeats {number.repeats}, which is not listed"
+    elif origin.repeats:
+        yield f"repeats {origin.id}, which itself repeats {origin.repeats}"
+    elif origin.kind != number.kind:
+        yield f"is {number.kind}, but repeats {origin.id}, which is {origin.kind}"
+    if number.formula or number.recomputes or number.published is not None:
+        yield "repeats another number, so its evidence belongs there"
+
+
+def _formula_problems(formula: str, numbers: Mapping[str, Number]) -> Iterator[str]:
+    try:
+        missing = sorted(references(formula) - numbers.keys())
+        evaluate(formula, lambda name: (1.0, 1.0))
+    except ValueError as error:
+        yield f"cannot be derived: {error}"
+    else:
+        if missing:
+            yield f"is derived from {missing[0]}, which is not listed"

@@ -142,12 +142,14 @@ class Ran:
         asked: Questions, counted once a method.
         failed: Those without an answer.
         reason: Why the first of them failed; "" where none did.
+        skipped: Why the notebook could not run for want of data; "" where it ran.
     """
 
     spent_usd: float | None
     asked: int
     failed: int
     reason: str
+    skipped: str = ""
 
 
 def execute(plan: Plan, ready: Ready) -> Ran:
@@ -173,6 +175,9 @@ def execute(plan: Plan, ready: Ready) -> Ran:
                 extra_arguments=["--log-level=CRITICAL"],  # or kernels chat about encryption and their own end
             )
     except papermill.PapermillExecutionError as error:
+        if error.ename == DataUnavailable.__name__:
+            target.unlink()
+            return Ran(0.0, 0, 0, "", skipped=_one_line(error.evalue))
         raise ReproduceError(
             f"{ready.notebook.name} failed in cell {error.exec_count}: {error.ename}: {_one_line(error.evalue)} "
             f"(the notebook is in {target})"
@@ -180,7 +185,8 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     _tidy(target)
     results = plan.folder / "results"
     document = _results(results / f"{ready.notebook.name}.json")
-    errors = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")["error"]
+    questions = results / f"{ready.notebook.name}.questions.csv"
+    errors = pd.read_csv(questions)["error"] if ready.notebook.samples else pd.Series(dtype=str)
     reasons = errors.dropna()
     return Ran(document["provenance"]["spent_usd"], len(errors), len(reasons), reasons.iloc[0] if len(reasons) else "")
 
@@ -265,7 +271,9 @@ def _check(
     for name, value in given.items():
         if not _fits(value, declared[name]):
             raise ReproduceError(f"parameter {name} of {notebook.name} is like {declared[name]!r}, not {value!r}")
-    parameters = {**given, **ours}
+    parameters = {**given, **{name: value for name, value in ours.items() if name in declared}}
+    if notebook.samples is None:
+        return Ready(notebook, parameters, Estimate(Usage(), 0.0))
     complete = {**declared, **parameters}
     try:
         check_names(complete["methods"])

@@ -47,7 +47,7 @@ def write(
     folder: str | Path,
     name: str,
     results: Sequence[Result],
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | None,
     *,
     model: str,
     seed: int,
@@ -60,7 +60,7 @@ def write(
         folder: Where outputs go, such as "outputs/offline"; "" writes nothing (a notebook that is only being read).
         name: The notebook's, such as "01_niah".
         results: The numbers.
-        frame: The runner's rows.
+        frame: The runner's rows; None where no question was asked, and so no CSV is written.
         model: How the rows name the model.
         seed: What the samples were drawn with.
         data_sha256: The checksum of the data file, where there is one.
@@ -88,7 +88,9 @@ def write(
         "rows": [asdict(result) for result in results],
     }
     _replace(target / f"{name}.json", json.dumps(document, indent=1, allow_nan=False) + "\n")
-    _replace(target / f"{name}.questions.csv", frame.to_csv(columns=list(COLUMNS), index=False, float_format="%.6g"))
+    if frame is not None:
+        table = frame.to_csv(columns=list(COLUMNS), index=False, float_format="%.6g")
+        _replace(target / f"{name}.questions.csv", table)
 
 
 def provenance(model: str, seed: int, data_sha256: str | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from .intervals import mcnemar_exact, mean_interval, wilson
 from .types import Sample
 
 __all__ = [
+    "UNCERTAIN",
     "Scorer",
     "alternatives",
     "exact_match",
@@ -30,13 +31,15 @@ __all__ = [
     "normalize_squad",
     "retrieval_recall",
     "score",
+    "score_needle",
+    "score_synthetic",
     "strict_match",
     "wilson",
 ]
 
 # Sought in lower case with plain apostrophes. General English, kept to phrases that
 # a confident answer would hardly use.
-_UNCERTAIN = (
+UNCERTAIN = (
     "i don't know",
     "i do not know",
     "don't have any record",
@@ -76,7 +79,7 @@ _UNCERTAIN = (
     "not sure",
     "unknown",
 )
-_ABSTENTION = re.compile(r"\b(?:" + "|".join(map(re.escape, _UNCERTAIN)) + r")\b")
+_ABSTENTION = re.compile(r"\b(?:" + "|".join(map(re.escape, UNCERTAIN)) + r")\b")
 
 
 def score(sample: Sample, prediction_text: str, scorer: Scorer = "fixed") -> dict[str, float]:
@@ -113,6 +116,18 @@ def score(sample: Sample, prediction_text: str, scorer: Scorer = "fixed") -> dic
 def score_needle(sample: Sample, prediction_text: str) -> dict[str, float]:
     """`score`, with the needle's score in the place of `em`: Table 2's rule (paper, Section 5.1)."""
     return {**score(sample, prediction_text), "em": needle(prediction_text, sample.answer)}
+
+
+def score_synthetic(sample: Sample, prediction_text: str) -> dict[str, float]:
+    """`score`, but where nothing is to be found `em` and `f1` are 1.0 for an answer that says so (paper, Section 4.3).
+
+    Example:
+        >>> nothing = Sample("1", "abstention", "What is my blood type?", "I don't know", sessions=(), abstain=True)
+        >>> score_synthetic(nothing, "You never mentioned it.")["f1"]
+        1.0
+    """
+    scores = score(sample, prediction_text)
+    return {**scores, "em": scores["abstained"], "f1": scores["abstained"]} if sample.abstain else scores
 
 
 def is_abstention(text: str) -> bool:

@@ -6,21 +6,14 @@ The results are the same figures unrounded, under the ids of `paper.toml`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-from . import paper
-from .intervals import mean_interval, wilson
+from .cells import METRICS, OVERALL, PAPER_METHOD, as_text, groups, measured, paper_row, printed, typed, with_interval
 from .niah import content_characters
 from .results import Result
 from .types import Sample
-
-PAPER_METHOD = {"truncation": "truncation", "full-context": "full-context", "rlm-sequential": "rlm"}
-"""Our name of a method -> the paper's row. Its RLM asked one sub-agent after another."""
-
-_NO_BREAK = "\u00a0"  # an interval stays on one line
-_METRICS = ("em", "f1", "em_strict", "f1_squad")
 
 
 def niah_results(frame: pd.DataFrame, samples: Sequence[Sample]) -> list[Result]:
@@ -28,9 +21,9 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample]) -> list[Result]
     results = []
     for length, sizes in _characters(samples).items():
         results.append(Result(f"table2.characters.{length}", float(sizes.mean()), len(sizes)))
-    for method, answered in _groups(frame, "method"):
-        for kind, rows in _groups(answered, "question_type"):
-            results.append(_share(f"table2.{_row(method)}.{_length(kind)}", rows["em"]))
+    for method, answered in groups(frame, "method"):
+        for kind, rows in groups(answered, "question_type"):
+            results.append(measured(f"table2.{paper_row(method)}.{_length(kind)}", rows["em"]))
     return results
 
 
@@ -41,15 +34,15 @@ def niah_table(frame: pd.DataFrame, samples: Sequence[Sample]) -> pd.DataFrame:
     rows = {}
     for length, sizes in _characters(samples).items():
         row = {
-            "characters, paper": _paper(f"table2.characters.{length}"),
+            "characters, paper": printed(f"table2.characters.{length}"),
             "characters": f"{sizes.mean():,.0f}",
             "serialised": f"{serialised[length].mean():,.0f}",
         }
         for method in dict.fromkeys(frame["method"]):
-            row[f"{method}, paper"] = _paper(f"table2.{_row(method)}.{length}")
-            row[method] = _interval(found[f"table2.{_row(method)}.{length}"])
+            row[f"{method}, paper"] = printed(f"table2.{paper_row(method)}.{length}")
+            row[method] = with_interval(found[f"table2.{paper_row(method)}.{length}"])
         rows[length] = row
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pairs")
+    return as_text(rows, "pairs")
 
 
 def history_sizes(samples: Sequence[Sample]) -> pd.DataFrame:
@@ -78,55 +71,78 @@ def history_sizes(samples: Sequence[Sample]) -> pd.DataFrame:
 
 def longmemeval_results(frame: pd.DataFrame) -> list[Result]:
     """Tables 5 and 6: every figure by method, overall and by question type."""
-    results = []
-    for method, rows in _groups(frame, "method"):
-        row = _row(method)
-        results += [_mean(f"table5.{row}.{metric}", rows[metric], share=metric == "em") for metric in _METRICS]
-        results.append(_mean(f"table5.{row}.tokens", rows["prompt_tokens"] + rows["completion_tokens"]))
-        results += [_mean(f"table5.{row}.{name}", rows[name]) for name in ("seconds", "calls", "answer_words")]
-        for kind, typed in [*_groups(rows, "question_type"), ("overall", rows)]:
-            results.append(_mean(f"table6.{row}.em.{kind}", typed["em"], share=True))
-            results.append(_mean(f"table6.{row}.f1.{kind}", typed["f1"]))
     first = frame[frame["method"] == frame["method"].iloc[0]]
-    for kind, typed in [*_groups(first, "question_type"), ("overall", first)]:
-        results.append(Result(f"table6.n.{kind}", len(typed), len(typed)))
-    return results
+    sizes = [Result(f"table6.n.{kind}", len(rows), len(rows)) for kind, rows in typed(first)]
+    return [*overall_results(frame, "table5"), *typed_results(frame, "table6"), *sizes]
 
 
 def longmemeval_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Table 5 as a frame of text: one row a method, without latency, which no two runs share."""
-    found = {result.id: result for result in longmemeval_results(frame)}
-    rows = {}
-    for method, answered in _groups(frame, "method"):
-        row = _row(method)
-        rows[method] = {
-            "EM, paper": _paper(f"table5.{row}.em"),
-            "EM (containment)": _interval(found[f"table5.{row}.em"]),
-            "EM strict": f"{found[f'table5.{row}.em_strict'].value:.3f}",
-            "F1, paper": _paper(f"table5.{row}.f1"),
-            "F1 (sets)": f"{found[f'table5.{row}.f1'].value:.3f}",
-            "F1 (SQuAD)": f"{found[f'table5.{row}.f1_squad'].value:.3f}",
-            "tokens, paper": _paper(f"table5.{row}.tokens"),
-            "tokens": f"{found[f'table5.{row}.tokens'].value:,.0f}",
-            "calls": f"{found[f'table5.{row}.calls'].value:.1f}",
-            "words": f"{found[f'table5.{row}.answer_words'].value:.1f}",
-            "failed": f"{(answered['error'] != '').sum()}",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    """Table 5 as a frame of text."""
+    return overall_table(frame, "table5")
 
 
 def longmemeval_by_type(frame: pd.DataFrame) -> pd.DataFrame:
     """Table 6 as a frame of text: EM by question type, the paper's figure beside ours."""
-    found = {result.id: result for result in longmemeval_results(frame)}
+    return typed_table(frame, "table6", "em", sorted(set(frame["question_type"])))
+
+
+def overall_results(frame: pd.DataFrame, table: str) -> list[Result]:
+    """Every figure of each method over all questions, under the ids of a table such as "table5"."""
+    results = []
+    for method, rows in groups(frame, "method"):
+        row = paper_row(method)
+        results += [measured(f"{table}.{row}.{metric}", rows[metric]) for metric in METRICS]
+        results.append(measured(f"{table}.{row}.tokens", rows["prompt_tokens"] + rows["completion_tokens"]))
+        results += [measured(f"{table}.{row}.{name}", rows[name]) for name in ("seconds", "calls", "answer_words")]
+    return results
+
+
+def overall_table(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """One row of text a method, the paper's figure beside ours, without latency, which no two runs share."""
+    found = {result.id: result for result in overall_results(frame, table)}
     rows = {}
-    for kind in [*sorted(set(frame["question_type"])), "overall"]:
-        row = {"n": f"{found[f'table6.n.{kind}'].value:.0f}"}
+    for method, answered in groups(frame, "method"):
+        row = f"{table}.{paper_row(method)}"
+        rows[method] = {
+            "EM, paper": printed(f"{row}.em"),
+            "EM (containment)": with_interval(found[f"{row}.em"]),
+            "EM strict": f"{found[f'{row}.em_strict'].value:.3f}",
+            "F1, paper": printed(f"{row}.f1"),
+            "F1 (sets)": f"{found[f'{row}.f1'].value:.3f}",
+            "F1 (SQuAD)": f"{found[f'{row}.f1_squad'].value:.3f}",
+            "tokens, paper": printed(f"{row}.tokens"),
+            "tokens": f"{found[f'{row}.tokens'].value:,.0f}",
+            "calls": f"{found[f'{row}.calls'].value:.1f}",
+            "words": f"{found[f'{row}.answer_words'].value:.1f}",
+            "failed": f"{(answered['error'] != '').sum()}",
+        }
+    return as_text(rows, "method")
+
+
+def typed_results(frame: pd.DataFrame, table: str) -> list[Result]:
+    """EM and F1 of each method by question type and overall, under the ids of a table such as "table6"."""
+    return [
+        measured(f"{table}.{paper_row(method)}.{metric}.{kind}", rows[metric])
+        for method, answered in groups(frame, "method")
+        for kind, rows in typed(answered)
+        for metric in ("em", "f1")
+    ]
+
+
+def typed_table(frame: pd.DataFrame, table: str, metric: str, kinds: Sequence[str]) -> pd.DataFrame:
+    """One row of text a question type, then one over all; by method the paper's figure beside ours."""
+    found = {result.id: result for result in typed_results(frame, table)}
+    rows = {}
+    for kind in [*kinds, OVERALL]:
+        row = {}
         for method in dict.fromkeys(frame["method"]):
+            name = f"{table}.{paper_row(method)}.{metric}.{kind}"
+            row["n"] = f"{found[name].n}"
             if method in PAPER_METHOD:
-                row[f"{method}, paper"] = _paper(f"table6.{_row(method)}.em.{kind}")
-            row[method] = _interval(found[f"table6.{_row(method)}.em.{kind}"])
+                row[f"{method}, paper"] = printed(name)
+            row[method] = with_interval(found[name])
         rows[kind] = row
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("question type")
+    return as_text(rows, "question type")
 
 
 def latency_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -144,35 +160,6 @@ def _characters(samples: Sequence[Sample], serialised: bool = False) -> dict[int
     return {length: pd.Series(values) for length, values in sizes.items()}
 
 
-def _groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The frame by a column of names, in the order in which they first appear."""
-    for name, rows in frame.groupby(column, sort=False):
-        yield str(name), rows
-
-
 def _length(kind: str) -> int:
     """The number of pairs in a question type such as "200 pairs"."""
     return int(kind.split()[0])
-
-
-def _row(method: str) -> str:
-    return PAPER_METHOD.get(method, method)
-
-
-def _mean(name: str, values: pd.Series[float], share: bool = False) -> Result:
-    return (
-        _share(name, values) if share else Result(name, float(values.mean()), len(values), *mean_interval(list(values)))
-    )
-
-
-def _share(name: str, values: pd.Series[float]) -> Result:
-    return Result(name, float(values.mean()), len(values), *wilson(float(values.sum()), len(values)))
-
-
-def _paper(name: str) -> str:
-    number = paper.register().get(name)
-    return "" if number is None else f"{number.value:,.{number.digits}f}"
-
-
-def _interval(result: Result) -> str:
-    return f"{result.value:.3f} [{result.low:.2f}, {result.high:.2f}]".replace(" ", _NO_BREAK)

@@ -14,7 +14,7 @@ SAMPLE = Sample(
 )
 
 
-@pytest.mark.parametrize("method", ["truncation", "full-context", "rlm-sequential", "rlm-parallel"])
+@pytest.mark.parametrize("method", ["truncation", "full-context", "rag", "rlm-sequential", "rlm-parallel"])
 def test_the_estimate_is_near_what_is_then_counted(method):
     expected = estimate([method], [SAMPLE], 32_000, None).usage
     counted = background.run(make([method], connect("offline"), 32_000)[0](SAMPLE))

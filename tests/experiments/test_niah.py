@@ -5,6 +5,7 @@ from statistics import mean
 import pytest
 
 from rlm_memory_core.experiments import niah
+from rlm_memory_core.experiments.smalltalk import FILLER
 
 # Paper, Table 2: pairs -> mean content characters over five runs.
 TABLE_2 = {20: 1545, 50: 3682, 100: 7213, 200: 14398}
@@ -41,15 +42,15 @@ def test_turns_alternate_and_every_reply_is_the_same(samples):
 def test_three_facts_are_hidden_and_the_earliest_is_asked_for(samples):
     for sample in samples:
         said = texts(sample)
-        facts = [text for text in said if text not in niah._FILLER]
+        facts = [text for text in said if text not in FILLER]
         assert len(facts) == 3
         assert sample.answer in facts[0]
         assert sum(sample.answer in text for text in said) == 1
 
 
 def test_no_fact_could_be_mistaken_for_filler():
-    filler = " ".join(niah._FILLER).lower()
-    assert len(set(niah._FILLER)) == 15
+    filler = " ".join(FILLER).lower()
+    assert len(set(FILLER)) == 15
     for values in (niah._COLOURS, niah._PETS, niah._TOWNS, niah._CODENAMES, niah._MONTHS):
         assert len(set(values)) == len(values)
         assert not [value for value in values if re.search(rf"\b{value.lower()}\b", filler)]
@@ -94,7 +95,7 @@ def test_seeds_make_runs():
     assert niah.load(turns=[20], runs=2)[1] == niah.load(turns=[50, 20], runs=5)[6]  # whatever else is drawn
     places = random.Random(3 * 100 + 50)  # run 3 at 50 pairs
     places.sample(range(10), 3)  # the kinds come first
-    facts = [i for i, text in enumerate(texts(niah.load()[7])) if text not in niah._FILLER]
+    facts = [i for i, text in enumerate(texts(niah.load()[7])) if text not in FILLER]
     assert facts == sorted(places.sample(range(50), 3))
     first, second = niah.load(turns=[20], runs=2)
     assert first.sessions != second.sessions

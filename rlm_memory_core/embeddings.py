@@ -1,0 +1,83 @@
+"""Texts as vectors: how they are parted into requests, and how a server's reply is read.
+
+`LLM.embed` sends the requests. The core ranks by words (see `ranking`); vectors are
+for the experiments' retrieval baseline alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import httpx2
+
+from .pricing import Usage
+from .responses import usage_of
+
+_BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
+_BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors of texts.
+
+    Args:
+        vectors: One a text, in the order of the texts.
+        usage: Tokens as the server counted them, and the calls it took.
+        cost_usd: What the calls cost, also when they were replayed; None where the price is not known.
+    """
+
+    vectors: list[list[float]]
+    usage: Usage
+    cost_usd: float | None
+
+
+def batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in order, parted so that each part fits one request. An empty text, which servers refuse, is a space.
+
+    >>> list(batches(["one", "", "two"]))
+    [['one', ' ', 'two']]
+    """
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if batch and (len(batch) == _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(text or " ")
+        characters += len(text)
+    if batch:
+        yield batch
+
+
+def read_embeddings(response: httpx2.Response, expected: int) -> tuple[list[list[float]], Usage]:
+    """The vectors of a list of embeddings, in the order of their texts, and its tokens.
+
+    Args:
+        response: What the server sent.
+        expected: How many texts were asked for.
+
+    Raises:
+        ValueError: It is no such list, or not one vector a text, all of one length.
+    """
+    try:
+        body = response.json()
+        found = {int(row["index"]): _vector(row["embedding"]) for row in body["data"]}
+        usage = usage_of(body)
+    except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+        raise ValueError(f"it sent no embeddings but {response.text[:80]!r}") from error
+    vectors = [found[place] for place in sorted(found)]
+    if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
+        raise ValueError(f"it sent no {expected} vectors of one length for {expected} texts")
+    return vectors, usage
+
+
+def _vector(sent: str | list[float]) -> list[float]:
+    """Little-endian floats in base64, or a list from servers that know no other form."""
+    if isinstance(sent, str):
+        raw = base64.b64decode(sent, validate=True)
+        return list(struct.unpack(f"<{len(raw) // 4}f", raw))
+    return [float(number) for number in sent]

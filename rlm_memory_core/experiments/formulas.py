@@ -1,0 +1,111 @@
+"""The arithmetic behind a derived number: a formula over other numbers, worked out on ranges.
+
+A printed 0.46 stands for anything from 0.455 to 0.465, so a formula takes ranges and
+gives one; a range of no width is an exact number. It knows + - * /, `n("id")`,
+`round`, `min` and `max`, and nothing else of Python. Two uses of the same number
+count as independent, so that a range may come out wider than it need be, never narrower.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Sequence
+
+Range = tuple[float, float]
+"""The lowest and the highest value that a number may stand for."""
+
+_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "max": max}
+
+
+def evaluate(formula: str, n: Callable[[str], Range]) -> Range:
+    """Work out a formula.
+
+    Args:
+        formula: Such as `n("table5.rlm.em") / n("table5.truncation.em")`.
+        n: Gives the range of an id.
+
+    Returns:
+        The lowest and the highest value that the formula can have; not-a-number
+        where it divides by a range that holds 0, and nothing agrees with that.
+
+    Raises:
+        ValueError: The formula is not plain arithmetic.
+
+    Example:
+        >>> evaluate('n("a") / 2', lambda name: (3.0, 5.0))
+        (1.5, 2.5)
+    """
+    return _evaluate(_parse(formula), n)
+
+
+def references(formula: str) -> set[str]:
+    """The ids that a formula uses.
+
+    Raises:
+        ValueError: The formula is not an expression.
+
+    Example:
+        >>> sorted(references('n("a") - n("b")'))
+        ['a', 'b']
+    """
+    return {name for node in ast.walk(_parse(formula)) if (name := _reference(node)) is not None}
+
+
+def _parse(formula: str) -> ast.expr:
+    try:
+        return ast.parse(formula, mode="eval").body
+    except SyntaxError as error:
+        raise ValueError(f"the formula {formula!r} is not an expression") from error
+
+
+def _evaluate(node: ast.expr, n: Callable[[str], Range]) -> Range:
+    name = _reference(node)
+    if name is not None:
+        return n(name)
+    match node:
+        case ast.Constant(value=int() | float() as constant) if not isinstance(constant, bool):
+            return (float(constant), float(constant))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            low, high = _evaluate(operand, n)
+            return (-high, -low)
+        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
+            return _combine(_OPERATORS[type(sign)], _evaluate(left, n), _evaluate(right, n))
+        case ast.Call(func=ast.Name(id="round"), args=[inner, *rest], keywords=[]):
+            low, high = _evaluate(inner, n)
+            return (round(low, _digits(rest)), round(high, _digits(rest)))
+        case ast.Call(func=ast.Name(id=function), args=[_, _, *_], keywords=[]) if function in _FUNCTIONS:
+            lows, highs = zip(*(_evaluate(each, n) for each in node.args), strict=True)
+            return (_FUNCTIONS[function](lows), _FUNCTIONS[function](highs))
+    raise ValueError(f"a formula may not hold {ast.unparse(node)}")
+
+
+def _combine(apply: Callable[[float, float], float], left: Range, right: Range) -> Range:
+    """The corners of two ranges, which bound everything between them unless a division crosses 0."""
+    if apply is operator.truediv and right[0] <= 0 <= right[1]:
+        return (math.nan, math.nan)
+    corners = [apply(one, other) for one in left for other in right]
+    return (min(corners), max(corners))
+
+
+def _reference(node: ast.AST) -> str | None:
+    match node:
+        case ast.Call(func=ast.Name(id="n"), args=[ast.Constant(value=str(name))], keywords=[]):
+            return name
+    return None
+
+
+def _digits(given: Sequence[ast.expr]) -> int:
+    match given:
+        case []:
+            return 0
+        case [ast.Constant(value=int(digits))]:
+            return digits
+    raise ValueError("round takes a number and a count of digits")
