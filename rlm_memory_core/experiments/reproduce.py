@@ -234,8 +234,9 @@ def _results(path: Path) -> dict[str, Any]:
 def _beside(number: paper.Number, row: Mapping[str, Any], model: str) -> dict[str, Any]:
     return {
         "number": number.where,
-        "paper": f"{number.value:,.{number.digits}f}",
-        model: f"{row['value']:,.{number.digits}f}",
+        "paper": number.printed,
+        "here": number.show(row["value"] / number.scale),
+        "by": model,
         "95% interval": "" if row["low"] is None else f"[{row['low']:,.2f}, {row['high']:,.2f}]",
         "n": row["n"],
     }
