@@ -10,6 +10,7 @@ Nothing printed here ever ends a query; only the functions FINAL and FINAL_VAR d
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import re
@@ -53,6 +54,7 @@ _BROKEN = re.compile(r"time limit exceeded|was terminated")
 HostFunction = Callable[..., Any | Awaitable[Any]]
 
 _pool: AsyncMonty | None = None
+_pool_lock = asyncio.Lock()  # of the background loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +189,23 @@ class Repl:
         return to_text(snapshot.output), ""
 
     async def _start(self) -> None:
-        global _pool
-        if _pool is None:
-            _pool = AsyncMonty(max_processes=_WORKERS)
-            await _pool.__aenter__()
-            background.on_exit(lambda pool=_pool: pool.__aexit__(None, None, None))  # type: ignore[misc]
-        self._checkout = _pool.checkout(
+        pool = await _open_pool()
+        self._checkout = pool.checkout(
             script_name="repl.py", limits=_LIMITS, os_policy={"sleep": "zero", "random_start": {"seed": 0}}
         )
         self._session = await self._checkout.__aenter__()
+
+
+async def _open_pool() -> AsyncMonty:
+    """The workers of all REPLs, started by whichever query comes first while the others wait."""
+    global _pool
+    async with _pool_lock:
+        if _pool is None:
+            pool = AsyncMonty(max_processes=_WORKERS)
+            await pool.__aenter__()
+            background.on_exit(lambda: pool.__aexit__(None, None, None))
+            _pool = pool
+        return _pool
 
 
 def shorten(text: str, limit: int = MAX_OUTPUT_CHARACTERS) -> str:
