@@ -233,7 +233,7 @@ class MemoryStore:
 
     def to_string(self) -> str:
         """The whole history, one turn a line, each dated session under its marker (paper Section 3.1)."""
-        return "\n".join(str(session) for session in self.sessions if session.date is not None or session.turns)
+        return serialise(self.sessions)
 
     def characters(self) -> int:
         """Characters of all turns' content, without the prefixes that `to_string` adds."""
@@ -287,6 +287,11 @@ class MemoryStore:
         )
         for number, date in rows:
             yield Session(number, date, tuple(self._turns(f"{_TURN} WHERE session = ?", number)))
+
+
+def serialise(sessions: Iterable[Session]) -> str:
+    """Sessions as one text, as `MemoryStore.to_string` gives it; an undated session without turns leaves no trace."""
+    return "\n".join(str(session) for session in sessions if session.date is not None or session.turns)
 
 
 def _row_id(cursor: sqlite3.Cursor) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .prompts import session_prompt
 from .ranking import rank_sessions
-from .store import MemoryStore, Session, Turn
+from .store import MemoryStore, Session, Turn, serialise
 
 MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens: one sub-agent's reading
 
@@ -49,8 +49,8 @@ class Workspace:
         self.question = question
         self.question_date = question_date
         self.last_turn = len(store) if last_turn is None else last_turn
-        self.turns = store.turns[: self.last_turn]
         self.sessions = [self._known(session) for session in store.sessions]
+        self.turns = [turn for session in self.sessions for turn in session.turns]
         self.pieces = [piece for session in self.sessions for piece in split(session)]
 
     def values(self) -> dict[str, Any]:
@@ -61,9 +61,7 @@ class Workspace:
             "sessions": [piece.text for piece in self.pieces],
             "session_dates": [piece.date for piece in self.pieces],
             "history_turns": [as_dict(turn) for turn in self.turns],
-            "context": "\n".join(
-                str(session) for session in self.sessions if session.date is not None or session.turns
-            ),
+            "context": serialise(self.sessions),
         }
 
     def functions(self) -> dict[str, Callable[..., Any]]:
