@@ -16,7 +16,8 @@ import pandas as pd
 from .assets import one_line
 from .catalog import NOTEBOOKS
 
-_TEXT = ["question_id", "question_type", "method", "model", "error"]
+_NAMES = ["question_id", "question_type", "method", "model"]
+_TEXT = [*_NAMES, "error"]
 _FIGURES = [
     "em", "f1", "em_strict", "f1_squad", "prompt_tokens", "completion_tokens", "calls", "seconds", "answer_words",
 ]  # fmt: skip
@@ -84,14 +85,13 @@ def questions(folder: Path, notebook: str) -> pd.DataFrame | None:
         return None
     try:
         frame = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str) | dict.fromkeys(_FIGURES, float))
-        frame[_TEXT] = frame[_TEXT].fillna("")
-        unknown = frame[_FIGURES].isna().any()
-    except (ValueError, KeyError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is not a table of questions: {one_line(error)}") from error
-    if frame.empty:
-        raise ValueError(f"{path} holds no questions; run rlm-memory reproduce again")
-    if notebook in _ASKING and unknown.any():
-        raise ValueError(f"{path} has an empty cell in the column {unknown.idxmax()}")
+    if missing := [name for name in (*_TEXT, *_FIGURES) if name not in frame]:
+        raise ValueError(f"{path} is not a table of questions: it has no column {missing[0]}")
+    frame[_TEXT] = frame[_TEXT].fillna("")
+    if notebook in _ASKING and (problem := _problem(frame)):
+        raise ValueError(f"{path} {problem}; run rlm-memory reproduce again")
     return frame
 
 
@@ -109,6 +109,22 @@ def origins(folder: Path) -> list[Origin]:
 def answered(found: list[Origin]) -> str:
     """The model that answered: of the notebooks that ask one; "" where none of them ran."""
     return " and ".join(dict.fromkeys(each.model for each in found if each.ran and each.notebook in _ASKING))
+
+
+def _problem(frame: pd.DataFrame) -> str:
+    """Why no tables can be made of these rows; "" where they can."""
+    if frame.empty:
+        return "holds no questions"
+    cells = frame[[*_NAMES, *_FIGURES]]
+    empty = (cells.isna() | cells.eq("")).any()
+    if empty.any():
+        return f"has an empty cell in the column {empty.idxmax()}"
+    if not frame["em"].between(0, 1).all():
+        return "has an em outside 0 to 1"
+    asked = [sorted(rows) for _, rows in frame.groupby("method")["question_id"]]
+    if any(each != asked[0] or len(set(each)) < len(each) for each in asked):
+        return "does not hold each question once for every method"
+    return ""
 
 
 def _origin(path: Path, folder: Path) -> Origin:

@@ -74,8 +74,10 @@ QUESTION = {
 
 
 def ask(folder, name, *changes):
-    """A table of questions, each the one above with changes."""
-    lines = [",".join(QUESTION), *(",".join(map(str, (QUESTION | each).values())) for each in changes)]
+    """A table of questions, each the one above with changes; a method's are numbered."""
+    asked = [each.get("method", QUESTION["method"]) for each in changes]
+    numbered = [QUESTION | {"question_id": f"q{asked[:i].count(asked[i])}"} | each for i, each in enumerate(changes)]
+    lines = [",".join(QUESTION), *(",".join(map(str, each.values())) for each in numbered)]
     (folder / "results" / f"{name}.questions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -224,23 +226,33 @@ def test_a_broken_results_document_is_named_in_one_line(folder, text, said):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("rows", "said"),
     [
-        ("", "is not a table of questions"),
-        ("question_id,em\nq,1\n", "is not a table of questions"),
-        (",".join(QUESTION) + "\n", "holds no questions"),
-        ("\n".join([",".join(QUESTION), ",".join(map(str, (QUESTION | {"em": "yes"}).values()))]), "is not a table"),
-        ("\n".join([",".join(QUESTION), ",".join(map(str, (QUESTION | {"f1": ""}).values()))]), "column f1"),
-        (None, r"has no 03_longmemeval_s\.questions\.csv beside it"),
+        ([], "holds no questions"),
+        ([{"em": "yes"}], "is not a table of questions"),
+        ([{"em": 2}], "has an em outside 0 to 1"),
+        ([{"f1": ""}], "has an empty cell in the column f1"),
+        ([{"question_type": ""}], "has an empty cell in the column question_type"),
+        ([{}, {"method": "rag"}, {"method": "rag"}], "does not hold each question once for every method"),
+        ([{"question_id": "q"}, {"question_id": "q"}], "does not hold each question once for every method"),
     ],
 )
-def test_a_broken_table_of_questions_is_named_in_one_line(folder, text, said):
+def test_a_broken_table_of_questions_is_named_in_one_line(folder, rows, said):
     put(folder, "03_longmemeval_s", [])
-    if text is not None:
-        (folder / "results" / "03_longmemeval_s.questions.csv").write_text(text)
-    with pytest.raises(ValueError, match=rf"03_longmemeval_s.*{said}") as caught:
+    ask(folder, "03_longmemeval_s", *rows)
+    with pytest.raises(ValueError, match=rf"03_longmemeval_s\.questions\.csv {said}") as caught:
         report.render(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_questions_that_is_none_or_is_missing_is_named_too(folder):
+    put(folder, "03_longmemeval_s", [])
+    with pytest.raises(ValueError, match=r"has no 03_longmemeval_s\.questions\.csv beside it"):
+        report.render(folder)
+    for text in ("", "question_id,em\nq,1\n"):
+        (folder / "results" / "03_longmemeval_s.questions.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"questions\.csv is not a table of questions"):
+            report.render(folder)
 
 
 def test_a_real_models_report_names_it_its_verdicts_its_failures_and_its_dollars(folder):
