@@ -116,7 +116,7 @@ def _problem(frame: pd.DataFrame) -> str:
     if frame.empty:
         return "holds no questions"
     cells = frame[[*_NAMES, *_FIGURES]]
-    empty = (cells.isna() | cells.eq("")).any()
+    empty = (cells.isna() | (cells == "")).any()
     if empty.any():
         return f"has an empty cell in the column {empty.idxmax()}"
     if not frame["em"].between(0, 1).all():
