@@ -19,6 +19,8 @@ and `audit_answers`; the claims are numbered as the notebook numbers them:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .audit_answers import (
     crashes,
     doubtful_hits,
@@ -42,17 +44,20 @@ from .audit_costs import (
     token_groups,
     waves,
 )
+from .audit_data import data_results
 from .audit_tables import (
     PREFIX,
     Check,
     against_paper,
     agreement,
     headlines,
+    recompute,
     rounded_twice,
     sheet,
     weighted_means,
 )
-from .audit_tables import recompute as results
+from .paper_logs import PaperLogs
+from .results import Result
 
 __all__ = [
     "PREFIX",
@@ -84,3 +89,9 @@ __all__ = [
     "weighted_means",
     "wilson_table",
 ]
+
+
+def results(logs: PaperLogs) -> list[Result]:
+    """Every number of the paper that its authors' files give, as `recomputed.<id>` with the id of `paper.toml`."""
+    found = [*recompute(logs), *data_results(logs)]
+    return [replace(result, id=PREFIX + result.id) for result in found]

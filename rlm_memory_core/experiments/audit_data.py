@@ -6,19 +6,22 @@ recomputed in `audit_tables`.
 
 from __future__ import annotations
 
+import pandas as pd
+
+from .audit_costs import of, one_scan
 from .paper_logs import PaperLogs
 from .results import Result
 
 
 def data_results(logs: PaperLogs) -> list[Result]:
-    """The facts behind Tables 1, 2 and 5 and Section 5.4, and the parallel run's seconds, by the ids of `paper.toml`.
+    """The facts behind Tables 1, 2 and 5 and Section 5.4, and three claims on seconds, by the ids of `paper.toml`.
 
     Example:
-        >>> from .paper_logs import load
+        >>> from rlm_memory_core.experiments.paper_logs import load
         >>> {result.id: result.value for result in data_results(load())}["section7.population"]  # doctest: +SKIP
         500
     """
-    return [*_needle(logs), *_synthetic(logs), *_longmemeval(logs), *_parallel(logs)]
+    return [*_needle(logs), *_synthetic(logs), *_longmemeval(logs), *_seconds(logs)]
 
 
 def _needle(logs: PaperLogs) -> list[Result]:
@@ -48,7 +51,23 @@ def _longmemeval(logs: PaperLogs) -> list[Result]:
     ]
 
 
-def _parallel(logs: PaperLogs) -> list[Result]:
-    """The median of the run with sub-agents at once, beside the "about 4 s" of the repository's README."""
-    seconds = logs.answers.loc[logs.answers["method"] == "adaptive", "seconds"]
-    return [Result("readme.table.rlm.seconds", float(seconds.median()), len(seconds))]
+def _seconds(logs: PaperLogs) -> list[Result]:
+    """What stands beside three claims on seconds.
+
+    The repository's "about 4 s" beside the median of the run with sub-agents at once; the ranges of
+    Sections 6 and 7 beside the quartiles of the single-session questions and of that run's full scans.
+    """
+    parallel = of(logs.answers, "adaptive")["seconds"]
+    scans = parallel.loc[one_scan(logs.answers).index]
+    sequential = of(logs.answers, "rlm")
+    simple = sequential.loc[sequential["question_type"].str.startswith("single-session"), "seconds"]
+    return [
+        Result("readme.table.rlm.seconds", float(parallel.median()), len(parallel)),
+        *_quartiles("section6.simple.seconds", simple),
+        *_quartiles("section7.parallel.seconds", scans),
+    ]
+
+
+def _quartiles(name: str, values: pd.Series[float]) -> list[Result]:
+    ends = (("low", 0.25), ("high", 0.75))
+    return [Result(f"{name}.{end}", float(values.quantile(share)), len(values)) for end, share in ends]
