@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml
 	fi
 	@touch $@
 
-reproduce: setup  ## run the notebooks and print the paper's numbers beside ours (ARGS="--model gpt-4o-mini")
+reproduce: setup  ## run the notebooks, write the report, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory reproduce $(ARGS)
 
 test: setup  ## check style and types, run the tests, compare the notebooks with their outputs
@@ -41,7 +41,7 @@ lab: setup  ## open the notebooks in JupyterLab
 estimate: setup  ## print the calls, tokens and dollars that a run will take (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory estimate $(ARGS)
 
-report: setup  ## print the paper's numbers beside those of the last run (ARGS="--model gpt-4o-mini")
+report: setup  ## write the report of the last run, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory report $(ARGS)
 
 notebooks: setup  ## run the committed notebooks in place, after a change that moves their figures

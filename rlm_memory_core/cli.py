@@ -58,9 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, summary in (
-        ("reproduce", _reproduce, "run the notebooks and print the paper's numbers beside ours"),
+        ("reproduce", _reproduce, "run the notebooks, write the report, and print the scorecard"),
         ("estimate", _estimate, "print what a run will take, and stop"),
-        ("report", _report, "print the paper's numbers beside those of the last run"),
+        ("report", _report, "write the report of the last run, and print the scorecard"),
     ):
         part = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
         part.set_defaults(command=command)
@@ -122,7 +122,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     except reproduce.ReproduceError as error:
         raise _Refused(error) from error
     if ready:
-        _print_scorecard(plan)
+        _report_on(plan)
         dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
         print("\n".join([f"\nSpent: {dollars}", *failures]))
     return UNANSWERED if failures else 0
@@ -135,21 +135,23 @@ def _estimate(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     plan = _plan(options)
-    _print_scorecard(plan)
+    _report_on(plan)
     return 0
 
 
-def _print_scorecard(plan: Plan) -> None:
-    from .experiments import catalog, scorecard, scorecard_tables
+def _report_on(plan: Plan) -> None:
+    from .experiments import catalog, report, scorecard, scorecard_tables
 
     try:
         names = [notebook.name for notebook in catalog.select(plan.only)] if plan.only else []
         card = scorecard.of_run(plan.folder, names)
+        page = report.write(plan.folder)
     except ValueError as error:
         raise _Refused(error) from error
     print(f"\nModel: {plan.llm.label}. From {plan.folder}\n")
-    print(scorecard_tables.all_numbers(card).reset_index().to_string(index=False, justify="left"))
-    print(f"\nNumbers of the paper by status and verdict:\n{scorecard.counts(card).to_string()}")
+    table = scorecard_tables.all_numbers(card).reset_index()
+    print(table.apply(lambda column: column.str.ljust(column.str.len().max())).to_string(index=False, justify="left"))
+    print(f"\nNumbers of the paper by status and verdict:\n{scorecard.counts(card).to_string()}\n\nReport: {page}")
 
 
 def _plan(options: argparse.Namespace) -> Plan:

@@ -74,7 +74,7 @@ OUTPUTS = ROOT / "outputs" / "offline"
 
 @pytest.mark.parametrize(
     "path",
-    sorted(p for p in OUTPUTS.rglob("*") if p.suffix in (".ipynb", ".json", ".csv", ".svg")),
+    sorted(p for p in OUTPUTS.rglob("*") if p.suffix in (".ipynb", ".json", ".csv", ".svg", ".html")),
     ids=lambda path: path.name,
 )
 def test_committed_outputs_carry_no_trace_of_the_machine_they_were_made_on(path):
