@@ -27,7 +27,7 @@ from .offline import OfflineTransport
 from .pricing import OPENAI_URL, Budget, Usage, cost, price
 from .prompts import ChatMessage
 from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
-from .responses import body_message, first_line, read_completion, text_of
+from .responses import UnusableAnswer, body_message, first_line, read_completion
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
@@ -64,6 +64,7 @@ class Reply:
         cost_usd: What the call costs, also when it was replayed; None where the price is not known.
         seconds: How long the server took, also when it was replayed.
         recorded: Whether it was replayed, and so free.
+        cut: Whether it ends where the model's token limit did.
     """
 
     text: str
@@ -71,6 +72,7 @@ class Reply:
     cost_usd: float | None
     seconds: float
     recorded: bool
+    cut: bool = False
 
 
 class LLM:
@@ -149,13 +151,10 @@ class LLM:
         )
 
     async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
-        message, usage, dollars, seconds, recorded = await self._call(
+        said, usage, dollars, seconds, recorded = await self._call(
             partial(self._post, messages), read_completion, budget
         )
-        try:
-            return Reply(text_of(message), usage, dollars, seconds, recorded)
-        except ValueError as error:
-            raise ModelError(self._explain(error), usage, dollars) from error
+        return Reply(said.text, usage, dollars, seconds, recorded, said.cut)
 
     async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
         asked = await asyncio.gather(*(self._embed_batch(batch, budget) for batch in batches(texts)))
@@ -181,13 +180,20 @@ class LLM:
         try:
             response = await send()
             found, usage = read(response)
+        except UnusableAnswer as error:  # paid for all the same
+            dollars = cost(error.usage, self.rates)
+            if budget is not None:
+                budget.charge(error.usage, dollars)
+            raise ModelError(self._explain(error), error.usage, dollars) from error
         except (openai.OpenAIError, RecordingError, ValueError) as error:
+            if budget is not None:
+                budget.charge(Usage(calls=1), 0.0)  # it took no tokens that anybody knows of, but it was a call
             raise ModelError(self._explain(error)) from error
         recorded = RECORDED_HEADER in response.headers
         seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         dollars = cost(usage, self.rates)
         if budget is not None and not recorded:
-            budget.charge(usage, dollars)  # before the answer is judged: an empty one is paid for as well
+            budget.charge(usage, dollars)
         return found, usage, dollars, seconds, recorded
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
@@ -245,16 +251,18 @@ class LLM:
         )
 
     def _explain(self, error: Exception) -> str:
-        where = self.base_url or "the OpenAI API"
+        """One line on what went wrong. Servers and proxies may repeat what they were sent: the key is taken out."""
+        tell = partial(first_line, secret=self._api_key or os.environ.get("OPENAI_API_KEY"))
+        where = tell(self.base_url or "the OpenAI API")
         if isinstance(error, openai.AuthenticationError):
             return f"{where} refused the API key: check OPENAI_API_KEY"
         if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
             return f"{where} did not answer within {self._timeout:g} s"
         if isinstance(error, openai.APIConnectionError):
-            return f"cannot reach {where} ({first_line(error.__cause__ or error)}): check the address and that it runs"
+            return f"cannot reach {where} ({tell(error.__cause__ or error)}): check the address and that it runs"
         if isinstance(error, openai.APIStatusError):
-            return f"{where} answered {error.status_code} for {self.model}: {first_line(body_message(error))}"
-        return f"{self.model} gave no usable answer: {first_line(error)}"
+            return f"{where} answered {error.status_code} for {self.model}: {tell(body_message(error))}"
+        return f"{self.model} gave no usable answer: {tell(error)}"
 
 
 class _HttpTransport(httpx2.AsyncBaseTransport):
