@@ -147,7 +147,7 @@ class FaultServer:
     was done with each; `connections` and `in_flight` are those open now.
     """
 
-    def __init__(self, complete, plan=always(""), delay=lambda key, attempt: 0.0):
+    def __init__(self, complete, plan=lambda key, attempt: "", delay=lambda key, attempt: 0.0):
         self.plan = plan
         self.delay = delay
         self.attempts = []
