@@ -77,9 +77,10 @@ def read_completion(response: httpx2.Response) -> tuple[Said, Usage]:
 
 
 def body_message(error: openai.APIStatusError) -> str:
-    """What the server says of its refusal."""
+    """What the server says of its refusal: OpenAI's `message`, FastAPI's `detail`, a bare text or page."""
     body = error.body
-    return str(body.get("message", error)) if isinstance(body, dict) else str(error)
+    said = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+    return str(said or error)
 
 
 def first_line(error: object, secret: str | None = None) -> str:

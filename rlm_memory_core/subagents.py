@@ -182,7 +182,7 @@ class SubAgents:
         except BudgetExceeded as error:  # stopped before it went out
             return Call(session, "", Usage(), 0.0, after, 0.0, False, str(error))
         text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()
-        if reply.cut:  # half an extract may still hold the answer
+        if reply.cut and text != NOT_FOUND:  # half an extract may still hold the answer
             text = f"{text} {CUT_OFF}"
         return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded, cut=reply.cut)
 

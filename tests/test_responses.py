@@ -1,7 +1,8 @@
 import httpx2
+import openai
 import pytest
 
-from rlm_memory_core.responses import Said, UnusableAnswer, first_line, read_completion
+from rlm_memory_core.responses import Said, UnusableAnswer, body_message, first_line, read_completion
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -43,6 +44,22 @@ def test_what_is_no_completion_has_no_usage_either(body):
     with pytest.raises(ValueError, match="no chat completion") as caught:
         read_completion(httpx2.Response(200, json=body))
     assert not isinstance(caught.value, UnusableAnswer)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"message": "too long"}, "too long"),
+        ({"detail": "no such model"}, "no such model"),
+        ("<h1>Bad gateway</h1>", "<h1>Bad gateway</h1>"),
+        ({"message": None}, "Error code: 500"),
+        ({}, "Error code: 500"),
+        (None, "Error code: 500"),
+    ],
+)
+def test_what_servers_say_of_an_error_in_their_several_ways(body, says):
+    response = httpx2.Response(500, request=httpx2.Request("POST", "http://m.test"))
+    assert body_message(openai.InternalServerError("Error code: 500", response=response, body=body)) == says
 
 
 @pytest.mark.parametrize(
