@@ -33,6 +33,7 @@ OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
 _OFFLINE_URL = "http://offline.invalid/v1"
 _MAX_RETRIES = 4
+_NOT_SENT = ("not_recorded", "recording_damaged")  # refused by our own recording, as an error's code
 _T = TypeVar("_T")
 
 Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
@@ -179,17 +180,18 @@ class LLM:
         started = time.perf_counter()
         try:
             response = await send()
+            recorded = RECORDED_HEADER in response.headers
             found, usage = read(response)
         except UnusableAnswer as error:  # paid for all the same
             dollars = cost(error.usage, self.rates)
-            if budget is not None:
+            if budget is not None and not recorded:
                 budget.charge(error.usage, dollars)
             raise ModelError(self._explain(error), error.usage, dollars) from error
         except (openai.OpenAIError, RecordingError, ValueError) as error:
+            usage = Usage(calls=int(getattr(error, "code", None) not in _NOT_SENT))  # no tokens that anybody knows of
             if budget is not None:
-                budget.charge(Usage(calls=1), 0.0)  # it took no tokens that anybody knows of, but it was a call
-            raise ModelError(self._explain(error)) from error
-        recorded = RECORDED_HEADER in response.headers
+                budget.charge(usage, 0.0)
+            raise ModelError(self._explain(error), usage) from error
         seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         dollars = cost(usage, self.rates)
         if budget is not None and not recorded:
