@@ -11,9 +11,9 @@ from pathlib import Path
 
 from . import background
 from .answer import Answer, Step, Trace
+from .budget import Budget
 from .engine import MemoryRLM
 from .llm import LLM, connect
-from .pricing import Budget
 from .prompts import CHAT_SYSTEM, ChatMessage
 from .store import MemoryStore, Turn
 

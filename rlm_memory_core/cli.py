@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .answer import total_cost
+from .call_store import RecordingError
 from .llm import OFFLINE, OFFLINE_LABEL, ModelError
-from .recording import RecordingError
 
 if TYPE_CHECKING:
     from .experiments.reproduce import Plan, Ready

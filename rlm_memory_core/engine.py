@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 
 from . import background
 from .answer import Answer, Evidence, Step, Trace, total_cost
+from .budget import Budget, BudgetExceeded
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
-from .pricing import Budget, BudgetExceeded
 from .prompts import FORCED, NO_CODE, UNKNOWN, ChatMessage, output_message, root_messages
 from .repl import Repl, Run, to_text
 from .store import MemoryStore

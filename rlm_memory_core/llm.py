@@ -22,11 +22,13 @@ import openai
 from platformdirs import user_cache_path
 
 from . import background
+from .budget import OVER_BUDGET_CODE, Budget, BudgetExceeded, BudgetTransport, Claim
+from .call_store import CallStore, RecordingError
 from .embeddings import Embeddings, batches, read_embeddings
 from .offline import OfflineTransport
-from .pricing import OPENAI_URL, Budget, Usage, cost, price
+from .pricing import OPENAI_URL, Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
+from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, Mode, RecordingTransport
 from .responses import body_message, first_line, read_completion, text_of
 
 OFFLINE = "offline"
@@ -175,20 +177,25 @@ class LLM:
         budget: Budget | None,
     ) -> tuple[_T, Usage, float | None, float, bool]:
         """One call: what was read, and the rest of a `Reply`."""
-        if budget is not None:
-            budget.check()
+        if budget is not None and budget.usd is not None and self.rates is None:
+            raise ModelError(
+                f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
+                "give connect() its rates, or limit tokens"
+            )
         started = time.perf_counter()
-        try:
-            response = await send()
-            found, usage = read(response)
-        except (openai.OpenAIError, RecordingError, ValueError) as error:
-            raise ModelError(self._explain(error)) from error
-        recorded = RECORDED_HEADER in response.headers
-        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
-        dollars = cost(usage, self.rates)
-        if budget is not None and not recorded:
-            budget.charge(usage, dollars)  # before the answer is judged: an empty one is paid for as well
-        return found, usage, dollars, seconds, recorded
+        with Claim(budget, self.rates) as claim:
+            try:
+                response = await send()
+                found, usage = read(response)
+            except (openai.OpenAIError, RecordingError, ValueError) as error:
+                if getattr(error, "code", None) == OVER_BUDGET_CODE:
+                    raise BudgetExceeded(budget.ended if budget else "") from None
+                raise ModelError(self._explain(error)) from error
+            recorded = RECORDED_HEADER in response.headers
+            seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
+            if not recorded:
+                claim.charge(usage)  # before the answer is judged: an empty one is paid for as well
+        return found, usage, cost(usage, self.rates), seconds, recorded
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
         """One request. It goes past the SDK's typed models, which take half of a call's time."""
@@ -221,6 +228,7 @@ class LLM:
             transport, salt = _HttpTransport(), ""
         if self._wrap is not None:
             transport = self._wrap(transport)
+        transport = BudgetTransport(transport)
         if self.recorded != "off":
             transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
         client = openai.AsyncOpenAI(

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .budget import Budget, BudgetExceeded
 from .llm import LLM, ModelError
-from .pricing import Budget, BudgetExceeded, Usage
+from .pricing import Usage
 from .prompts import NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
 
 

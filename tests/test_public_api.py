@@ -14,7 +14,10 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing", "recording"},
+    {"background", "prompts", "database", "store", "parsing", "pricing"},
+    {"call_store"},
+    {"recording"},
+    {"budget"},
     {"ranking", "offline", "responses", "embeddings"},
     {"llm"},
     {"subagents", "repl", "workspace"},

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlm_memory_core.answer import Answer
+from rlm_memory_core.budget import Budget
 from rlm_memory_core.engine import MemoryRLM
 from rlm_memory_core.llm import LLM, OFFLINE
-from rlm_memory_core.pricing import Budget
 from rlm_memory_core.prompts import history_messages
 
 from .rag import RAG

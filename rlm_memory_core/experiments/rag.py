@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlm_memory_core.answer import total_cost
+from rlm_memory_core.budget import Budget
 from rlm_memory_core.embeddings import Embeddings
 from rlm_memory_core.llm import LLM
-from rlm_memory_core.pricing import Budget, Usage
+from rlm_memory_core.pricing import Usage
 from rlm_memory_core.prompts import history_messages
 from rlm_memory_core.ranking import rank_turns
 from rlm_memory_core.store import MemoryStore, Turn

@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 
 from rlm_memory_core import background
+from rlm_memory_core.call_store import RecordingError
 from rlm_memory_core.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
 from rlm_memory_core.pricing import Usage
-from rlm_memory_core.recording import RecordingError
 
 from . import paper
 from .assets import DataBroken, DataUnavailable, project_root
