@@ -116,7 +116,7 @@ class MemoryChat:
         messages.append({"role": "user", "content": asked})
         started = time.perf_counter()
         reply = await self.llm.complete(messages, self.budget)
-        step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds)
+        step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
         return Answer(
             text=reply.text.strip(),
             usage=reply.usage,

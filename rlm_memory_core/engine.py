@@ -136,7 +136,16 @@ class _Query:
                     run = await _resolve(repl, message.final, run)
                 calls = tuple(self._subagents.calls[before:])
                 self._steps.append(
-                    Step(reply.text, message.blocks, str(run), calls, reply.usage, reply.cost_usd, reply.seconds)
+                    Step(
+                        reply.text,
+                        message.blocks,
+                        str(run),
+                        calls,
+                        reply.usage,
+                        reply.cost_usd,
+                        reply.seconds,
+                        reply.recorded,
+                    )
                 )
                 if run.final is not None:
                     return self._finish(run.final)

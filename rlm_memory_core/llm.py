@@ -28,7 +28,7 @@ from .embeddings import Embeddings, batches, read_embeddings
 from .offline import OfflineTransport
 from .pricing import OPENAI_URL, Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, Mode, RecordingTransport
+from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, Mode, RecordingTransport, saved_seconds
 from .responses import body_message, first_line, read_completion, text_of
 
 OFFLINE = "offline"
@@ -161,14 +161,17 @@ class LLM:
 
     async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
         asked = await asyncio.gather(*(self._embed_batch(batch, budget) for batch in batches(texts)))
-        usage = sum((usage for _, usage in asked), Usage())
-        return Embeddings([vector for vectors, _ in asked for vector in vectors], usage, cost(usage, self.rates))
+        usage = sum((usage for _, usage, *_ in asked), Usage())
+        vectors = [vector for found, *_ in asked for vector in found]
+        replayed = saved_seconds((seconds, recorded) for *_, seconds, recorded in asked)
+        return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
 
-    async def _embed_batch(self, batch: Sequence[str], budget: Budget | None) -> tuple[list[list[float]], Usage]:
+    async def _embed_batch(
+        self, batch: Sequence[str], budget: Budget | None
+    ) -> tuple[list[list[float]], Usage, float | None, float, bool]:
         body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # as the openai client asks too
         send = partial(self._send, "/embeddings", body)
-        vectors, usage, *_ = await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
-        return vectors, usage
+        return await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
 
     async def _call(
         self,

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .budget import Budget, BudgetExceeded
 from .llm import LLM, ModelError
@@ -31,6 +31,7 @@ class Call:
         seconds: How long it took.
         recorded: Whether it was replayed.
         error: Why it failed, in one line; "" where it did not.
+        batch: Calls of one batch went out at once; a batch begins when the one before it has ended.
     """
 
     session: str
@@ -41,6 +42,7 @@ class Call:
     seconds: float
     recorded: bool
     error: str = ""
+    batch: int = 0
 
     @property
     def found(self) -> bool:
@@ -105,6 +107,7 @@ class SubAgents:
         self._budget = budget
         self._question_date = question_date
         self._created = time.perf_counter()
+        self._batches = 0
 
     async def query(self, prompt: str) -> str:
         """One call with any prompt; `NOT_READ` where it fails.
@@ -114,6 +117,7 @@ class SubAgents:
         """
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
+        self._batches += 1
         return await self._ask(prompt)
 
     async def query_parallel(
@@ -137,6 +141,7 @@ class SubAgents:
             session_prompt(session, date, question, self._question_date)
             for session, date in zip(sessions, dates, strict=True)
         ]
+        self._batches += 1
         return list(await asyncio.gather(*map(self._ask, prompts)))
 
     def coverage(self, since: int = 0) -> Coverage:
@@ -144,9 +149,10 @@ class SubAgents:
         return Coverage.of(self.calls[since:])
 
     async def _ask(self, prompt: str) -> str:
+        batch = self._batches
         async with self._slots:
             call = await self._call(prompt)
-        self.calls.append(call)
+        self.calls.append(replace(call, batch=batch))
         return NOT_READ if call.error else call.reply
 
     async def _call(self, prompt: str) -> Call:

@@ -56,7 +56,7 @@ class Context:
             completion_tokens=reply.usage.completion_tokens,
             calls=reply.usage.calls,
             cost_usd=reply.cost_usd,
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - started + (reply.seconds if reply.recorded else 0.0),
         )
 
 
@@ -87,7 +87,7 @@ def _prediction(answer: Answer) -> Prediction:
         completion_tokens=answer.usage.completion_tokens,
         calls=answer.usage.calls,
         cost_usd=answer.cost_usd,
-        seconds=answer.seconds,
+        seconds=answer.seconds + answer.trace.replayed_seconds,
         coverage=answer.coverage.share,
         error=answer.error,
     )

@@ -57,13 +57,14 @@ class RAG:
         history = excerpt(store, with_neighbours(ranked[:TOP], len(store)))
         reply = await self.llm.complete(history_messages(history, sample.question, sample.question_date), self.budget)
         usage = embedded.usage + reply.usage
+        replayed = embedded.replayed_seconds + (reply.seconds if reply.recorded else 0.0)
         return Prediction(
             reply.text.strip(),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             calls=usage.calls,
             cost_usd=total_cost([embedded.cost_usd, reply.cost_usd]),
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - started + replayed,
         )
 
     async def _rank(self, store: MemoryStore, question: str) -> tuple[Embeddings, Sequence[int]]:
