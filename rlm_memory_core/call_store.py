@@ -33,6 +33,7 @@ CREATE TABLE calls (
 ) WITHOUT ROWID
 """
 _COLUMNS = "key, model, response, seconds, created, checksum"
+_CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" comes after all dates
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # what SQLite makes of a damaged file
 
 
@@ -121,9 +122,10 @@ class CallStore:
             RecordingError: The file is damaged.
         """
         try:
-            keys = self._reader.execute(
-                "SELECT key FROM calls WHERE model = coalesce(?, model) ORDER BY created, key", (model,)
-            ).fetchall()
+            with self._lock:
+                keys = self._reader.execute(
+                    f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key", (model, None)
+                ).fetchall()
         except _FAILURES as error:
             raise self._unusable(f"cannot be read ({error})") from error
         for (key,) in keys:
@@ -145,9 +147,7 @@ class CallStore:
             RecordingError: The file cannot be written.
         """
         try:
-            deleted = self._writer.execute(
-                "DELETE FROM calls WHERE model = coalesce(?, model) AND created < coalesce(?, '~')", (model, before)
-            ).rowcount
+            deleted = self._writer.execute(f"DELETE FROM calls {_CHOSEN}", (model, before)).rowcount
             self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except _FAILURES as error:
@@ -167,9 +167,16 @@ class CallStore:
         if found != "ok":
             raise self._unusable(f"is damaged ({found})")
 
+    def count(self, model: str | None = None, before: str | None = None) -> int:
+        """How many calls `prune` would delete."""
+        try:
+            with self._lock:
+                return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
+        except _FAILURES as error:
+            raise self._unusable(f"cannot be read ({error})") from error
+
     def __len__(self) -> int:
-        with self._lock:
-            return int(self._reader.execute("SELECT count(*) FROM calls").fetchone()[0])
+        return self.count()
 
     def close(self) -> None:
         """Close the file."""

@@ -24,7 +24,9 @@ ROOMS = [
     {"answer"},
     {"engine"},
     {"chat"},
-    {"serve", "cli", "__main__"},
+    {"cli_common"},
+    {"cli_calls", "serve"},
+    {"cli", "__main__"},
     {"experiments"},
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
