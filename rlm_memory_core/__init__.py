@@ -8,10 +8,11 @@ Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`,
 """
 
 from .answer import Answer, Evidence, QueryFailed, Step, Trace
+from .budget import Budget, BudgetExceeded
 from .chat import MemoryChat
 from .engine import MemoryRLM
 from .llm import LLM, ModelError, connect
-from .pricing import Budget, BudgetExceeded, Usage
+from .pricing import Usage
 from .store import MemoryStore, Session, StoreError, Turn
 from .subagents import Call, Coverage
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from .llm import ModelError
 from .pricing import Usage
+from .recording import saved_seconds
 from .subagents import Call, Coverage
 
 
@@ -37,6 +40,7 @@ class Step:
         usage: The root model's own tokens.
         cost_usd: The root model's own dollars; None where the price is not known.
         seconds: Of the root model's call, without the code.
+        recorded: Whether that call was replayed.
     """
 
     reply: str
@@ -46,6 +50,7 @@ class Step:
     usage: Usage
     cost_usd: float | None
     seconds: float
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,20 @@ class Trace:
     def cost_usd(self) -> float | None:
         """All dollars; None where a price is not known."""
         return total_cost(part.cost_usd for part in self._parts())
+
+    @property
+    def replayed_seconds(self) -> float:
+        """How much longer the query would have taken, had nothing been replayed.
+
+        The root model's replies come one after another, and so do the batches of sub-agent calls; a batch takes
+        as long as its slowest call, as if there were a slot for each. With nothing replayed this is 0.
+        """
+        total = 0.0
+        for step in self.steps:
+            total += saved_seconds([(step.seconds, step.recorded)])
+            for _, calls in groupby(step.calls, key=attrgetter("batch")):
+                total += saved_seconds((call.seconds, call.recorded) for call in calls)
+        return total
 
     def _parts(self) -> Iterable[Step | Call]:
         for step in self.steps:
@@ -96,7 +115,7 @@ class Answer:
         coverage: How many sub-agents were asked, and what became of them.
         usage: Tokens and calls, sub-agents included.
         cost_usd: Dollars; None where the price is not known.
-        seconds: Wall time.
+        seconds: Wall time; `trace.replayed_seconds` is what replayed calls would have added.
         trace: How the answer came about.
         error: Why the query ended early, in one line; "" where it did not.
     """

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 
 from . import background
 from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
+from .budget import Budget, BudgetExceeded
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
-from .pricing import Budget, BudgetExceeded, Usage
+from .pricing import Usage
 from .prompts import CUT_REPLY, FORCED, NO_CODE, UNKNOWN, ChatMessage, coverage_line, output_message, root_messages
 from .repl import Repl, Run, to_text
 from .store import MemoryStore
@@ -137,7 +138,16 @@ class _Query:
                     run = await _resolve(repl, message.final, run)
                 calls = tuple(self._subagents.calls[before:])
                 self._steps.append(
-                    Step(reply.text, message.blocks, str(run), calls, reply.usage, reply.cost_usd, reply.seconds)
+                    Step(
+                        reply.text,
+                        message.blocks,
+                        str(run),
+                        calls,
+                        reply.usage,
+                        reply.cost_usd,
+                        reply.seconds,
+                        reply.recorded,
+                    )
                 )
                 if run.final is not None:
                     return self._finish(run.final)

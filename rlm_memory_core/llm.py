@@ -22,11 +22,13 @@ import openai
 from platformdirs import user_cache_path
 
 from . import background
+from .budget import OVER_BUDGET_CODE, Budget, BudgetExceeded, BudgetTransport, Claim
+from .call_store import CallStore, RecordingError
 from .embeddings import Embeddings, batches, read_embeddings
 from .offline import OfflineTransport
-from .pricing import OPENAI_URL, Budget, Usage, cost, price
+from .pricing import OPENAI_URL, Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
+from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, Mode, RecordingTransport, saved_seconds
 from .responses import UnusableAnswer, body_message, first_line, read_completion
 
 OFFLINE = "offline"
@@ -159,14 +161,17 @@ class LLM:
 
     async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
         asked = await asyncio.gather(*(self._embed_batch(batch, budget) for batch in batches(texts)))
-        usage = sum((usage for _, usage in asked), Usage())
-        return Embeddings([vector for vectors, _ in asked for vector in vectors], usage, cost(usage, self.rates))
+        usage = sum((usage for _, usage, *_ in asked), Usage())
+        vectors = [vector for found, *_ in asked for vector in found]
+        replayed = saved_seconds((seconds, recorded) for *_, seconds, recorded in asked)
+        return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
 
-    async def _embed_batch(self, batch: Sequence[str], budget: Budget | None) -> tuple[list[list[float]], Usage]:
+    async def _embed_batch(
+        self, batch: Sequence[str], budget: Budget | None
+    ) -> tuple[list[list[float]], Usage, float | None, float, bool]:
         body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # as the openai client asks too
         send = partial(self._send, "/embeddings", body)
-        vectors, usage, *_ = await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
-        return vectors, usage
+        return await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
 
     async def _call(
         self,
@@ -175,27 +180,33 @@ class LLM:
         budget: Budget | None,
     ) -> tuple[_T, Usage, float | None, float, bool]:
         """One call: what was read, and the rest of a `Reply`."""
-        if budget is not None:
-            budget.check()
+        if budget is not None and budget.usd is not None and self.rates is None:
+            raise ModelError(
+                f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
+                "give connect() its rates, or limit tokens"
+            )
         started = time.perf_counter()
-        try:
-            response = await send()
-            recorded = RECORDED_HEADER in response.headers
-            found, usage = read(response)
-        except UnusableAnswer as error:  # paid for all the same
-            dollars = cost(error.usage, self.rates)
-            if budget is not None and not recorded:
-                budget.charge(error.usage, dollars)
-            raise ModelError(self._explain(error), error.usage, dollars) from error
-        except (openai.OpenAIError, RecordingError, ValueError) as error:
-            usage = Usage(calls=int(getattr(error, "code", None) not in _NOT_SENT))  # no tokens that anybody knows of
-            if budget is not None:
-                budget.charge(usage, 0.0)
-            raise ModelError(self._explain(error), usage) from error
-        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
-        dollars = cost(usage, self.rates)
-        if budget is not None and not recorded:
-            budget.charge(usage, dollars)
+        with Claim(budget, self.rates) as claim:
+            try:
+                response = await send()
+                recorded = RECORDED_HEADER in response.headers
+                found, usage = read(response)
+            except UnusableAnswer as error:  # paid for all the same
+                dollars = cost(error.usage, self.rates)
+                if not recorded:
+                    claim.charge(error.usage, dollars)
+                raise ModelError(self._explain(error), error.usage, dollars) from error
+            except (openai.OpenAIError, RecordingError, ValueError) as error:
+                code = getattr(error, "code", None)
+                if code == OVER_BUDGET_CODE:
+                    raise BudgetExceeded(budget.ended if budget else "") from None
+                usage = Usage(calls=int(code not in _NOT_SENT))  # no tokens that anybody knows of
+                claim.charge(usage, 0.0)
+                raise ModelError(self._explain(error), usage) from error
+            seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
+            dollars = cost(usage, self.rates)
+            if not recorded:
+                claim.charge(usage, dollars)
         return found, usage, dollars, seconds, recorded
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
@@ -229,6 +240,7 @@ class LLM:
             transport, salt = _HttpTransport(), ""
         if self._wrap is not None:
             transport = self._wrap(transport)
+        transport = BudgetTransport(transport)
         if self.recorded != "off":
             transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
         client = openai.AsyncOpenAI(

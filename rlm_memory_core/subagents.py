@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .budget import Budget, BudgetExceeded
 from .llm import LLM, ModelError
-from .pricing import Budget, BudgetExceeded, Usage
+from .pricing import Usage
 from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
 
 _REASONS = 3  # named in a line: a server may word every failure anew
@@ -33,6 +34,7 @@ class Call:
         recorded: Whether it was replayed.
         error: Why it failed, in one line; "" where it did not.
         cut: Whether the reply ends where the model's token limit did; it then says so itself.
+        batch: Calls of one batch went out at once; a batch begins when the one before it has ended.
     """
 
     session: str
@@ -44,6 +46,7 @@ class Call:
     recorded: bool
     error: str = ""
     cut: bool = False
+    batch: int = 0
 
     @property
     def found(self) -> bool:
@@ -127,6 +130,7 @@ class SubAgents:
         self._budget = budget
         self._question_date = question_date
         self._created = time.perf_counter()
+        self._batches = 0
 
     async def query(self, prompt: str) -> str:
         """One call with any prompt; `NOT_READ` where it fails.
@@ -136,6 +140,7 @@ class SubAgents:
         """
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
+        self._batches += 1
         return await self._ask(prompt)
 
     async def query_parallel(
@@ -159,6 +164,7 @@ class SubAgents:
             session_prompt(session, date, question, self._question_date)
             for session, date in zip(sessions, dates, strict=True)
         ]
+        self._batches += 1
         return list(await asyncio.gather(*map(self._ask, prompts)))
 
     def coverage(self, since: int = 0) -> Coverage:
@@ -166,9 +172,10 @@ class SubAgents:
         return Coverage.of(self.calls[since:])
 
     async def _ask(self, prompt: str) -> str:
+        batch = self._batches
         async with self._slots:
             call = await self._call(prompt)
-        self.calls.append(call)
+        self.calls.append(replace(call, batch=batch))
         return NOT_READ if call.error else call.reply
 
     async def _call(self, prompt: str) -> Call:

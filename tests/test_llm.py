@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, background, connect, llm
-from rlm_memory_core.recording import CallStore
+from rlm_memory_core.call_store import CallStore
 
 HI = [{"role": "user", "content": "hi"}]
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlm_memory_core.answer import Answer, QueryFailed
+from rlm_memory_core.budget import Budget
 from rlm_memory_core.engine import MemoryRLM
 from rlm_memory_core.llm import LLM, OFFLINE
-from rlm_memory_core.pricing import Budget
 from rlm_memory_core.prompts import history_messages
 
 from .rag import RAG
@@ -56,7 +56,7 @@ class Context:
             completion_tokens=reply.usage.completion_tokens,
             calls=reply.usage.calls,
             cost_usd=reply.cost_usd,
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - started + (reply.seconds if reply.recorded else 0.0),
         )
 
 
@@ -91,7 +91,7 @@ def _prediction(answer: Answer) -> Prediction:
         completion_tokens=answer.usage.completion_tokens,
         calls=answer.usage.calls,
         cost_usd=answer.cost_usd,
-        seconds=answer.seconds,
+        seconds=answer.seconds + answer.trace.replayed_seconds,
         coverage=answer.coverage.share,
         subagents=answer.coverage.asked,
         failed_subagents=answer.coverage.failures,

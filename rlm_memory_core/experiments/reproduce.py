@@ -17,14 +17,13 @@ from typing import Any
 import pandas as pd
 
 from rlm_memory_core import background
+from rlm_memory_core.call_store import RecordingError
 from rlm_memory_core.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
-from rlm_memory_core.pricing import Usage
-from rlm_memory_core.recording import RecordingError
 
 from . import paper
 from .assets import DataBroken, DataUnavailable, project_root
 from .catalog import Notebook, select
-from .estimate import Estimate, estimate
+from .estimate import NOTHING, Estimate, estimate
 from .methods import check_names
 from .progress import watch
 
@@ -109,14 +108,12 @@ def prepare(plan: Plan) -> list[Ready | Skipped]:
     unknown = sorted(set(plan.parameters) - known)
     if unknown:
         raise ReproduceError(f"no notebook has a parameter {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    return [_check(plan, notebook, declared[notebook.name], llm.rates) for notebook in notebooks]
+    return [_check(plan, notebook, declared[notebook.name], llm) for notebook in notebooks]
 
 
 def total(ready: Sequence[Ready]) -> Estimate:
     """What all notebooks will take."""
-    dollars = [book.estimate.usd for book in ready]
-    usage = sum((book.estimate.usage for book in ready), Usage())
-    return Estimate(usage, None if None in dollars else sum(amount or 0.0 for amount in dollars))
+    return sum((book.estimate for book in ready), NOTHING)
 
 
 def check_model(llm: LLM) -> None:
@@ -265,9 +262,7 @@ def _declared(notebook: Notebook) -> dict[str, Any]:
     return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
 
 
-def _check(
-    plan: Plan, notebook: Notebook, declared: Mapping[str, Any], rates: tuple[float, float] | None
-) -> Ready | Skipped:
+def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM) -> Ready | Skipped:
     ours = {
         "model": plan.model,
         "base_url": plan.base_url or "",
@@ -285,12 +280,13 @@ def _check(
             raise ReproduceError(f"parameter {name} of {notebook.name} is like {declared[name]!r}, not {value!r}")
     parameters = {**given, **{name: value for name, value in ours.items() if name in declared}}
     if notebook.samples is None:
-        return Ready(notebook, parameters, Estimate(Usage(), 0.0))
+        return Ready(notebook, parameters, NOTHING)
     complete = {**declared, **parameters}
     try:
         check_names(complete["methods"])
         samples = notebook.samples(complete)
-        expected = estimate(complete["methods"], samples, complete["window"], rates)
+        embedder = llm.another(complete["embedding_model"]) if complete.get("embedding_model") else None
+        expected = estimate(complete["methods"], samples, complete["window"], llm, embedder)
     except DataBroken as error:
         raise ReproduceError(str(error)) from error
     except DataUnavailable as error:

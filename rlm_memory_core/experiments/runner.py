@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from rlm_memory_core import background
+from rlm_memory_core.budget import BudgetExceeded
 from rlm_memory_core.llm import ModelError
-from rlm_memory_core.pricing import BudgetExceeded
 
 from .progress import Progress
 from .scoring import score

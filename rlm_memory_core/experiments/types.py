@@ -74,7 +74,7 @@ class Prediction:
         prompt_tokens, completion_tokens: Over all calls of the question, sub-agents included.
         calls: Model calls, sub-agents included.
         cost_usd: Dollars, or None where the model's price is not known.
-        seconds: Wall time.
+        seconds: Wall time, and what replayed calls took when they were recorded: a replay is no faster than a run.
         coverage: Share of the asked sub-agents that answered, or None where there were none.
         subagents: How many were asked.
         failed_subagents: Those that gave no answer, whether or not the method did.

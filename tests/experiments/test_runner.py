@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
+from rlm_memory_core.budget import BudgetExceeded
 from rlm_memory_core.experiments import runner
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
 from rlm_memory_core.llm import ModelError
-from rlm_memory_core.pricing import BudgetExceeded
 
 
 def sample(number):
