@@ -145,6 +145,9 @@ class QueryFailed(ModelError):
         super().__init__(answer.error, answer.usage, answer.cost_usd)
         self.answer = answer
 
+    def __reduce__(self) -> tuple[type[QueryFailed], tuple[Answer]]:
+        return type(self), (self.answer,)  # or a pickled one, from another process, could not be made again
+
 
 def total_cost(parts: Iterable[float | None]) -> float | None:
     """The sum, or None where a part is not known.

@@ -129,7 +129,7 @@ def assert_accounted(server, usage, budget):
 def test_one_bad_session_costs_its_own_finding_and_no_more(diary, fault_server, model, fault):
     server, budget = fault_server(play), Budget()
     to_subagents(server, always(fault))
-    answer = query(model(server, timeout=0.5 if fault == "never answers" else 30.0), diary, budget=budget)
+    answer = query(model(server, timeout=1.0 if fault == "never answers" else 30.0), diary, budget=budget)
     coverage = answer.coverage
     assert (answer.text, answer.error) == ("Mochi", "")
     assert (coverage.asked, coverage.found, coverage.not_found, coverage.failures) == (3, 1, 1, 1)
@@ -263,7 +263,7 @@ def test_with_a_tenth_of_the_calls_failing_every_call_of_a_thousand_queries_is_a
     for_good = some(0.05, sorted(set(FAULTS) - {"", "never answers"}), seed=1)
     at_times = some(0.05, FLEETING, seed=2, lasting=False)
     server.plan = lambda key, attempt: for_good(key, attempt) or at_times(key, attempt)
-    engine = MemoryRLM(model(server, timeout=3.0), budget=budget)
+    engine = MemoryRLM(model(server, timeout=5.0), budget=budget)
 
     async def ask(number):
         try:
