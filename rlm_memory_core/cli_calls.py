@@ -65,12 +65,19 @@ def _list(options: argparse.Namespace) -> int:
         sums: dict[str, _Sum] = {}
         for call in calls.records(options.model):
             one = sums.setdefault(call.model, _Sum(Usage(), 0, call.created, call.created))
-            one.usage += usage_of(json.loads(call.response))
+            one.usage += _usage(call)
             one.bytes += len(call.response.encode())
             one.last = call.created  # they come oldest first
         print(calls.path)
         print("\n".join(_table(sums)) if sums else "No calls are recorded.")
     return 0
+
+
+def _usage(call: RecordedCall) -> Usage:
+    try:
+        return usage_of(json.loads(call.response))
+    except (ValueError, TypeError, AttributeError):  # a server that counts in a way of its own
+        return Usage(calls=1)
 
 
 def _table(sums: dict[str, _Sum]) -> Iterator[str]:
@@ -113,9 +120,7 @@ def _prune(options: argparse.Namespace) -> int:
         before = f"{datetime.now(UTC) - timedelta(days=options.older_than):%Y-%m-%d %H:%M:%S}"
     with _opened(options) as calls:
         count = calls.count(options.model, before)
-        print(
-            f"{count:,} of {len(calls):,} calls in {calls.path} will be deleted; what they answered must be paid again."
-        )
+        print(f"{count:,} of {len(calls):,} calls in {calls.path} will be deleted, and must then be paid for again.")
         if count:
             confirm(options.yes, "stopped before anything was deleted")
             print(f"{calls.prune(options.model, before):,} calls deleted.")

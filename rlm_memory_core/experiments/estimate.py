@@ -52,8 +52,8 @@ class Estimate:
         parts.append(f"about ${self.usd:,.2f}" if self.usd is not None else "price not known")
         if self.seconds is not None:
             parts.append(
-                f"about {math.ceil(self.seconds / 60):,} min (assumed: {_ROOT_SECONDS:g} s a reply of the root model, "
-                f"{_CALL_SECONDS:g} s a sub-agent's, questions one after another)"
+                f"about {math.ceil(self.seconds / 60):,} min at an assumed {_ROOT_SECONDS:g} s a root reply "
+                f"and {_CALL_SECONDS:g} s a sub-agent's"
             )
         return ", ".join(parts)
 

@@ -67,7 +67,7 @@ def test_an_unknown_price_is_said_and_never_zero():
 
 def test_minutes_are_assumed_and_say_so_and_the_offline_reader_waits_for_nobody():
     text = str(estimate(["rlm-sequential"] * 10, [SAMPLE], 32_000, connect("m")))
-    assert "about 6 min (assumed: 3 s a reply of the root model, 1 s a sub-agent's" in text  # 10 * (9 + 19 * 1.13) s
+    assert "about 6 min at an assumed 3 s a root reply and 1 s a sub-agent's" in text  # 10 * (9 + 19 * 1.13) s
     assert "min" not in str(estimate(["rlm-sequential"], [SAMPLE], 32_000, connect("offline")))
 
 
