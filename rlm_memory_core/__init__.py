@@ -7,11 +7,12 @@
 Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`, which nothing here imports.
 """
 
-from .answer import Answer, Evidence, Step, Trace
+from .answer import Answer, Evidence, QueryFailed, Step, Trace
+from .budget import Budget, BudgetExceeded
 from .chat import MemoryChat
 from .engine import MemoryRLM
 from .llm import LLM, ModelError, connect
-from .pricing import Budget, BudgetExceeded, Usage
+from .pricing import Usage
 from .store import MemoryStore, Session, StoreError, Turn
 from .subagents import Call, Coverage
 
@@ -29,6 +30,7 @@ __all__ = [
     "MemoryRLM",
     "MemoryStore",
     "ModelError",
+    "QueryFailed",
     "Session",
     "Step",
     "StoreError",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
+from .llm import ModelError
 from .pricing import Usage
+from .recording import saved_seconds
 from .subagents import Call, Coverage
 
 
@@ -36,6 +40,7 @@ class Step:
         usage: The root model's own tokens.
         cost_usd: The root model's own dollars; None where the price is not known.
         seconds: Of the root model's call, without the code.
+        recorded: Whether that call was replayed.
     """
 
     reply: str
@@ -45,6 +50,7 @@ class Step:
     usage: Usage
     cost_usd: float | None
     seconds: float
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,20 @@ class Trace:
     def cost_usd(self) -> float | None:
         """All dollars; None where a price is not known."""
         return total_cost(part.cost_usd for part in self._parts())
+
+    @property
+    def replayed_seconds(self) -> float:
+        """How much longer the query would have taken, had nothing been replayed.
+
+        The root model's replies come one after another, and so do the batches of sub-agent calls; a batch takes
+        as long as its slowest call, as if there were a slot for each. With nothing replayed this is 0.
+        """
+        total = 0.0
+        for step in self.steps:
+            total += saved_seconds([(step.seconds, step.recorded)])
+            for _, calls in groupby(step.calls, key=attrgetter("batch")):
+                total += saved_seconds((call.seconds, call.recorded) for call in calls)
+        return total
 
     def _parts(self) -> Iterable[Step | Call]:
         for step in self.steps:
@@ -95,7 +115,7 @@ class Answer:
         coverage: How many sub-agents were asked, and what became of them.
         usage: Tokens and calls, sub-agents included.
         cost_usd: Dollars; None where the price is not known.
-        seconds: Wall time.
+        seconds: Wall time; `trace.replayed_seconds` is what replayed calls would have added.
         trace: How the answer came about.
         error: Why the query ended early, in one line; "" where it did not.
     """
@@ -111,6 +131,22 @@ class Answer:
 
     def __str__(self) -> str:
         return self.text
+
+
+class QueryFailed(ModelError):
+    """The root model gave no answer.
+
+    Args:
+        answer: What the query found and took until then, the failed call included; its `error` says why it failed
+            and its `text` is "".
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.error, answer.usage, answer.cost_usd)
+        self.answer = answer
+
+    def __reduce__(self) -> tuple[type[QueryFailed], tuple[Answer]]:
+        return type(self), (self.answer,)  # or a pickled one, from another process, could not be made again
 
 
 def total_cost(parts: Iterable[float | None]) -> float | None:

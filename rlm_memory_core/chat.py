@@ -11,9 +11,9 @@ from pathlib import Path
 
 from . import background
 from .answer import Answer, Step, Trace
+from .budget import Budget
 from .engine import MemoryRLM
 from .llm import LLM, connect
-from .pricing import Budget
 from .prompts import CHAT_SYSTEM, ChatMessage
 from .store import MemoryStore, Turn
 
@@ -116,7 +116,7 @@ class MemoryChat:
         messages.append({"role": "user", "content": asked})
         started = time.perf_counter()
         reply = await self.llm.complete(messages, self.budget)
-        step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds)
+        step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
         return Answer(
             text=reply.text.strip(),
             usage=reply.usage,

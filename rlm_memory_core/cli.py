@@ -1,4 +1,4 @@
-"""The command line: `rlm-memory reproduce`, `estimate`, `report` and `serve`.
+"""The command line: `rlm-memory reproduce`, `estimate`, `report`, `calls` and `serve`.
 
 Whatever goes wrong is one line on standard error and exit code 2; a traceback is a bug.
 A run in which some questions had no answer says so and ends with exit code 1.
@@ -15,20 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__
+from . import __version__, cli_calls
 from .answer import total_cost
+from .call_store import RecordingError
+from .cli_common import Refused, confirm
 from .llm import OFFLINE, OFFLINE_LABEL, ModelError
-from .recording import RecordingError
 
 if TYPE_CHECKING:
     from .experiments.reproduce import Plan, Ready
 
 UNANSWERED = 1
 USAGE_ERROR = 2
-
-
-class _Refused(Exception):
-    """A request that cannot be carried out; its one line goes to the user."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except (_Refused, ModelError, RecordingError, OSError) as error:
+    except (Refused, ModelError, RecordingError, OSError) as error:
         print(f"rlm-memory: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
@@ -78,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         )  # fmt: skip
         part.add_argument("--outputs", type=Path, metavar="DIR", help="where outputs go (default: outputs)")
         part.add_argument("--yes", action="store_true", help="do not ask before money is spent")
+    cli_calls.add_parser(commands)
     serve = commands.add_parser("serve", help="serve the offline reader as an OpenAI-compatible endpoint")
     serve.set_defaults(command=_serve)
     serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
@@ -102,12 +100,13 @@ def _reproduce(options: argparse.Namespace) -> int:
     llm = plan.llm
     asking = [book for book in ready if book.notebook.samples is not None]
     if asking and not llm.is_local:
-        _confirm(options.yes)
+        confirm(options.yes, "stopped before anything was spent")
     try:
         if asking:
             reproduce.check_model(llm)
         spent: float | None = 0.0
-        failures = []
+        problems: list[str] = []
+        unanswered = 0
         for book in ready:
             print(f"{book.notebook.name}: {book.notebook.title} ...", flush=True)
             left = None if plan.budget_usd is None else max(plan.budget_usd - (spent or 0.0), 0.0)
@@ -117,15 +116,15 @@ def _reproduce(options: argparse.Namespace) -> int:
             spent = total_cost((spent, ran.spent_usd))
             if ran.skipped:
                 print(f"{book.notebook.name}: skipped: {ran.skipped}")
-            if ran.failed:
-                failures.append(f"{book.notebook.name}: {ran.failed} of {ran.asked} had no answer ({ran.reason})")
+            problems += [f"{book.notebook.name}: {problem}" for problem in ran.problems]
+            unanswered += ran.failed
     except reproduce.ReproduceError as error:
-        raise _Refused(error) from error
+        raise Refused(error) from error
     if ready:
         _report_on(plan)
         dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
-        print("\n".join([f"\nSpent: {dollars}", *failures]))
-    return UNANSWERED if failures else 0
+        print("\n".join([f"\nSpent: {dollars}", *problems]))
+    return UNANSWERED if unanswered else 0
 
 
 def _estimate(options: argparse.Namespace) -> int:
@@ -147,7 +146,7 @@ def _report_on(plan: Plan) -> None:
         card = scorecard.of_run(plan.folder, names)
         page = report.write(plan.folder)
     except ValueError as error:
-        raise _Refused(error) from error
+        raise Refused(error) from error
     print(f"\nModel: {plan.llm.label}. From {plan.folder}\n")
     table = scorecard_tables.all_numbers(card).reset_index()
     print(table.apply(lambda column: column.str.ljust(column.str.len().max())).to_string(index=False, justify="left"))
@@ -158,7 +157,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     try:
         from .experiments import reproduce
     except ModuleNotFoundError as error:
-        raise _Refused(f'{error.name} is not installed; run pip install "rlm-memory[notebooks]"') from error
+        raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[notebooks]"') from error
     prices = options.prices
     return reproduce.Plan(
         model=options.model,
@@ -179,7 +178,7 @@ def _prepared(options: argparse.Namespace) -> tuple[Plan, list[Ready]]:
     try:
         books = reproduce.prepare(plan)
     except reproduce.ReproduceError as error:
-        raise _Refused(error) from error
+        raise Refused(error) from error
     ready = [book for book in books if isinstance(book, reproduce.Ready)]
     for book in books:
         if isinstance(book, reproduce.Ready):
@@ -206,17 +205,6 @@ def _literal(text: str) -> Any:
         return text
 
 
-def _confirm(yes: bool) -> None:
-    if yes:
-        return
-    try:
-        agreed = input("Go on? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        raise _Refused("nobody is there to say yes; give --yes to go on without asking") from None
-    if not agreed:
-        raise _Refused("stopped before anything was spent")
-
-
 def _serve(options: argparse.Namespace) -> int:
     from .serve import serve
 
@@ -228,7 +216,7 @@ def _serve(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 0
     except OverflowError as error:
-        raise _Refused(str(error)) from error
+        raise Refused(str(error)) from error
     return 0
 
 

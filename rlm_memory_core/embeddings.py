@@ -28,11 +28,13 @@ class Embeddings:
         vectors: One a text, in the order of the texts.
         usage: Tokens as the server counted them, and the calls it took.
         cost_usd: What the calls cost, also when they were replayed; None where the price is not known.
+        replayed_seconds: How much longer it would have taken, had nothing been replayed.
     """
 
     vectors: list[list[float]]
     usage: Usage
     cost_usd: float | None
+    replayed_seconds: float = 0.0
 
 
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:

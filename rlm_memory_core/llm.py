@@ -22,17 +22,20 @@ import openai
 from platformdirs import user_cache_path
 
 from . import background
+from .budget import OVER_BUDGET_CODE, Budget, BudgetExceeded, BudgetTransport, Claim
+from .call_store import CallStore, RecordingError
 from .embeddings import Embeddings, batches, read_embeddings
 from .offline import OfflineTransport
-from .pricing import OPENAI_URL, Budget, Usage, cost, price
+from .pricing import OPENAI_URL, Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
-from .responses import body_message, first_line, read_completion, text_of
+from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, Mode, RecordingTransport, saved_seconds
+from .responses import UnusableAnswer, body_message, first_line, read_completion
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
 _OFFLINE_URL = "http://offline.invalid/v1"
 _MAX_RETRIES = 4
+_NOT_SENT = ("not_recorded", "recording_damaged")  # refused by our own recording, as an error's code
 _T = TypeVar("_T")
 
 Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
@@ -64,6 +67,7 @@ class Reply:
         cost_usd: What the call costs, also when it was replayed; None where the price is not known.
         seconds: How long the server took, also when it was replayed.
         recorded: Whether it was replayed, and so free.
+        cut: Whether it ends where the model's token limit did.
     """
 
     text: str
@@ -71,6 +75,7 @@ class Reply:
     cost_usd: float | None
     seconds: float
     recorded: bool
+    cut: bool = False
 
 
 class LLM:
@@ -149,24 +154,24 @@ class LLM:
         )
 
     async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
-        message, usage, dollars, seconds, recorded = await self._call(
+        said, usage, dollars, seconds, recorded = await self._call(
             partial(self._post, messages), read_completion, budget
         )
-        try:
-            return Reply(text_of(message), usage, dollars, seconds, recorded)
-        except ValueError as error:
-            raise ModelError(self._explain(error), usage, dollars) from error
+        return Reply(said.text, usage, dollars, seconds, recorded, said.cut)
 
     async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
         asked = await asyncio.gather(*(self._embed_batch(batch, budget) for batch in batches(texts)))
-        usage = sum((usage for _, usage in asked), Usage())
-        return Embeddings([vector for vectors, _ in asked for vector in vectors], usage, cost(usage, self.rates))
+        usage = sum((usage for _, usage, *_ in asked), Usage())
+        vectors = [vector for found, *_ in asked for vector in found]
+        replayed = saved_seconds((seconds, recorded) for *_, seconds, recorded in asked)
+        return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
 
-    async def _embed_batch(self, batch: Sequence[str], budget: Budget | None) -> tuple[list[list[float]], Usage]:
+    async def _embed_batch(
+        self, batch: Sequence[str], budget: Budget | None
+    ) -> tuple[list[list[float]], Usage, float | None, float, bool]:
         body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # as the openai client asks too
         send = partial(self._send, "/embeddings", body)
-        vectors, usage, *_ = await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
-        return vectors, usage
+        return await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
 
     async def _call(
         self,
@@ -175,19 +180,33 @@ class LLM:
         budget: Budget | None,
     ) -> tuple[_T, Usage, float | None, float, bool]:
         """One call: what was read, and the rest of a `Reply`."""
-        if budget is not None:
-            budget.check()
+        if budget is not None and budget.usd is not None and self.rates is None:
+            raise ModelError(
+                f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
+                "give connect() its rates, or limit tokens"
+            )
         started = time.perf_counter()
-        try:
-            response = await send()
-            found, usage = read(response)
-        except (openai.OpenAIError, RecordingError, ValueError) as error:
-            raise ModelError(self._explain(error)) from error
-        recorded = RECORDED_HEADER in response.headers
-        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
-        dollars = cost(usage, self.rates)
-        if budget is not None and not recorded:
-            budget.charge(usage, dollars)  # before the answer is judged: an empty one is paid for as well
+        with Claim(budget, self.rates) as claim:
+            try:
+                response = await send()
+                recorded = RECORDED_HEADER in response.headers
+                found, usage = read(response)
+            except UnusableAnswer as error:  # paid for all the same
+                dollars = cost(error.usage, self.rates)
+                if not recorded:
+                    claim.charge(error.usage, dollars)
+                raise ModelError(self._explain(error), error.usage, dollars) from error
+            except (openai.OpenAIError, RecordingError, ValueError) as error:
+                code = getattr(error, "code", None)
+                if code == OVER_BUDGET_CODE:
+                    raise BudgetExceeded(budget.ended if budget else "") from None
+                usage = Usage(calls=int(code not in _NOT_SENT))  # no tokens that anybody knows of
+                claim.charge(usage, 0.0)
+                raise ModelError(self._explain(error), usage) from error
+            seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
+            dollars = cost(usage, self.rates)
+            if not recorded:
+                claim.charge(usage, dollars)
         return found, usage, dollars, seconds, recorded
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
@@ -221,6 +240,7 @@ class LLM:
             transport, salt = _HttpTransport(), ""
         if self._wrap is not None:
             transport = self._wrap(transport)
+        transport = BudgetTransport(transport)
         if self.recorded != "off":
             transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
         client = openai.AsyncOpenAI(
@@ -245,16 +265,18 @@ class LLM:
         )
 
     def _explain(self, error: Exception) -> str:
-        where = self.base_url or "the OpenAI API"
+        """One line on what went wrong. Servers and proxies may repeat what they were sent: the key is taken out."""
+        tell = partial(first_line, secret=self._api_key or os.environ.get("OPENAI_API_KEY"))
+        where = tell(self.base_url or "the OpenAI API")
         if isinstance(error, openai.AuthenticationError):
             return f"{where} refused the API key: check OPENAI_API_KEY"
         if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
             return f"{where} did not answer within {self._timeout:g} s"
         if isinstance(error, openai.APIConnectionError):
-            return f"cannot reach {where} ({first_line(error.__cause__ or error)}): check the address and that it runs"
+            return f"cannot reach {where} ({tell(error.__cause__ or error)}): check the address and that it runs"
         if isinstance(error, openai.APIStatusError):
-            return f"{where} answered {error.status_code} for {self.model}: {first_line(body_message(error))}"
-        return f"{self.model} gave no usable answer: {first_line(error)}"
+            return f"{where} answered {error.status_code} for {self.model}: {tell(body_message(error))}"
+        return f"{self.model} gave no usable answer: {tell(error)}"
 
 
 class _HttpTransport(httpx2.AsyncBaseTransport):

@@ -2,97 +2,29 @@
 
 An HTTP transport that stands under the openai client. A request is known by a
 hash of its canonical body, so that a run which was stopped goes on from where it
-was without paying twice. Errors, refusals, streams and cut-off answers are not kept.
+was without paying twice; identical requests that are on their way at the same time
+are sent once. Errors, refusals, streams and cut-off answers are not kept. Copies of a
+request that are meant, such as a hedge, go out below this transport.
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import json
-import sqlite3
-import threading
 import time
-from pathlib import Path
-from typing import Any, Literal, get_args
+from collections.abc import Coroutine, Iterable
+from typing import Any, Literal, NamedTuple, get_args
 
 import httpx2
 
-from .database import open_database
+from .call_store import CallStore, RecordingError, digest
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 RECORDED_HEADER = "x-rlm-memory-recorded"
 SECONDS_HEADER = "x-rlm-memory-seconds"
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
-    key TEXT PRIMARY KEY,
-    model TEXT NOT NULL,
-    response TEXT NOT NULL,
-    checksum TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-) WITHOUT ROWID
-"""
-
-
-class RecordingError(Exception):
-    """A file of recorded calls that cannot be used; the message says why and what to do."""
-
-
-class CallStore:
-    """The SQLite file of recorded calls, safe for several threads and processes.
-
-    Args:
-        path: The file, made if it is not there.
-
-    Raises:
-        RecordingError: The file cannot be opened, or is damaged.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = open_database(path, "NORMAL", _prepare)
-        except (sqlite3.Error, OSError) as error:
-            raise RecordingError(f"cannot use {path} for recorded calls ({error}); move it away") from error
-
-    def get(self, key: str) -> tuple[str, float] | None:
-        """The response body and its seconds, or None where the call is not recorded."""
-        try:
-            with self._lock:
-                row = self._db.execute("SELECT response, checksum, seconds FROM calls WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error as error:
-            raise RecordingError(f"recorded calls in {self.path} cannot be read ({error}); move it away") from error
-        if row is None:
-            return None
-        response, checksum, seconds = row
-        if checksum != _digest(response):
-            raise RecordingError(
-                f"a recorded call in {self.path} is damaged (its checksum differs); move the file away"
-            )
-        return response, seconds
-
-    def put(self, key: str, model: str, response: str, seconds: float) -> None:
-        """Store a call; one that is there already is replaced."""
-        row = (key, model, response, _digest(response), seconds)
-        try:
-            with self._lock:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO calls (key, model, response, checksum, seconds) VALUES (?, ?, ?, ?, ?)", row
-                )
-        except sqlite3.Error as error:
-            raise RecordingError(f"cannot record calls in {self.path} ({error}); move it away") from error
-
-    def __len__(self) -> int:
-        with self._lock:
-            return int(self._db.execute("SELECT count(*) FROM calls").fetchone()[0])
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+OVER_BUDGET = 402  # "payment required": the status of a request that a budget held back
+_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type")
 
 
 class RecordingTransport(httpx2.AsyncBaseTransport):
@@ -106,6 +38,9 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         salt: What beside the request decides the answer, such as the server's
             address or the offline reader's version.
 
+    An answer that cannot be stored is handed on, since it is paid for; from then on
+    requests that would have to be sent are refused.
+
     Raises:
         ValueError: The mode is none of these.
     """
@@ -117,45 +52,121 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         self.calls = calls
         self.mode = mode
         self.salt = salt
+        self._flights: dict[str, _Flight] = {}
+        self._cannot_write: RecordingError | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Replay or forward one request."""
-        try:
-            return await self._handle(request)
-        except RecordingError as error:
-            return _refuse(500, str(error), "recording_damaged")
-
-    async def _handle(self, request: httpx2.Request) -> httpx2.Response:
         body = _json(await request.aread())
         if body is None or body.get("stream"):
             return await self.inner.handle_async_request(request)
         key = call_key(str(request.url), body, self.salt)
-        if self.mode != "refresh":
-            found = self.calls.get(key)
-            if found is not None:
-                headers = {"content-type": "application/json", RECORDED_HEADER: "1", SECONDS_HEADER: str(found[1])}
-                return httpx2.Response(200, headers=headers, text=found[0])
-            if self.mode == "replay":
-                missing = f"this call is not recorded in {self.calls.path}, and recorded='replay' asks no model"
-                return _refuse(404, missing, "not_recorded")
-        started = time.perf_counter()
-        response = await self.inner.handle_async_request(request)
-        text = (await response.aread()).decode("utf-8", "replace")
-        seconds = time.perf_counter() - started
-        if response.status_code == 200 and is_complete(_json(text.encode())):
-            self.calls.put(key, str(body.get("model", "")), text, seconds)
-        headers = {"content-type": response.headers.get("content-type", ""), SECONDS_HEADER: str(seconds)}
-        kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
-        await response.aclose()
-        return httpx2.Response(response.status_code, headers={**kept, **headers}, text=text)
+        while True:
+            flight = self._flights.get(key)
+            joined = flight is not None and not flight.over
+            if flight is None or flight.over:
+                try:
+                    known = self._known(key)
+                except RecordingError as error:
+                    return refusal(500, str(error), "recording_damaged")
+                if known is not None:
+                    return known
+                flight = self._flights[key] = _Flight(self._send(request, key, str(body.get("model", ""))))
+            try:
+                response = await flight.answer()
+            finally:
+                if flight.over and self._flights.get(key) is flight:
+                    del self._flights[key]
+            if not (joined and response.status_code == OVER_BUDGET):  # another's budget is no reason not to ask
+                return response
 
     async def aclose(self) -> None:
         """Close the inner transport and the file."""
         await self.inner.aclose()
-        self.calls.close()
+        await self.calls.aclose()
+
+    def _known(self, key: str) -> httpx2.Response | None:
+        """The answer to a request, or its refusal; None where it must be sent."""
+        found = self.calls.get(key) if self.mode != "refresh" else None
+        if found is not None:
+            return _Sent(200, {"content-type": "application/json"}, found.response, found.seconds).response(free=True)
+        if self.mode == "replay":
+            missing = f"this call is not recorded in {self.calls.path}, and recorded='replay' asks no model"
+            return refusal(404, missing, "not_recorded")
+        if self._cannot_write is not None:
+            raise self._cannot_write
+        return None
+
+    async def _send(self, request: httpx2.Request, key: str, model: str) -> _Sent:
+        started = time.perf_counter()
+        response = await self.inner.handle_async_request(request)
+        text = (await response.aread()).decode("utf-8", "replace")
+        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
+        await response.aclose()
+        if response.status_code == 200 and is_complete(_json(text.encode())):
+            try:
+                await self.calls.put(
+                    key, model, text, seconds
+                )  # before anyone has seen it: what was seen is never lost
+            except RecordingError as error:
+                self._cannot_write = error
+        kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+        return _Sent(response.status_code, kept, text, seconds)
 
 
-_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id")
+class _Sent(NamedTuple):
+    """What came back for a request, once for all who asked it."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+    seconds: float
+
+    def response(self, free: bool) -> httpx2.Response:
+        headers = {**self.headers, SECONDS_HEADER: str(self.seconds)}
+        if free:
+            headers[RECORDED_HEADER] = "1"
+        return httpx2.Response(self.status, headers=headers, text=self.text)
+
+
+class _Flight:
+    """A request on its way, and those who wait for it. The first to have the answer has paid for all.
+
+    It goes on while anyone waits, and is cancelled with the last of them.
+    """
+
+    def __init__(self, sending: Coroutine[Any, Any, _Sent]) -> None:
+        self._task: asyncio.Task[_Sent] = asyncio.create_task(sending)
+        self._waiting = 0
+        self._paid = False
+        self.over = False
+
+    async def answer(self) -> httpx2.Response:
+        self._waiting += 1
+        try:
+            sent = await asyncio.shield(self._task)
+        finally:
+            self._waiting -= 1
+            if self._waiting == 0 or self._task.done():
+                self.over = True
+            if self._waiting == 0 and self._task.cancel():
+                await asyncio.wait([self._task])  # a cancelled call leaves nothing running
+        free, self._paid = self._paid, True
+        return sent.response(free)
+
+
+def saved_seconds(calls: Iterable[tuple[float, bool]]) -> float:
+    """What replaying saved of calls that were made at once: how much longer all would have taken than the live ones.
+
+    Args:
+        calls: Seconds of each call, and whether it was replayed.
+
+    >>> saved_seconds([(3.0, True), (1.0, False)]), saved_seconds([(2.0, True)]), saved_seconds([(3.0, False)])
+    (2.0, 2.0, 0.0)
+    """
+    timed = list(calls)
+    live = max((seconds for seconds, replayed in timed if not replayed), default=0.0)
+    return max((seconds for seconds, _ in timed), default=0.0) - live
 
 
 def call_key(url: str, body: dict[str, Any], salt: str = "") -> str:
@@ -165,7 +176,7 @@ def call_key(url: str, body: dict[str, Any], salt: str = "") -> str:
     True
     """
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return _digest("\0".join((salt, url, canonical)))
+    return digest("\0".join((salt, url, canonical)))
 
 
 def is_complete(response: dict[str, Any] | None) -> bool:
@@ -185,18 +196,10 @@ def _is_whole(choice: Any) -> bool:
     return choice.get("finish_reason") == "stop" and bool(message.get("content")) and not message.get("refusal")
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    database.execute(_SCHEMA)
-
-
-def _refuse(status: int, message: str, code: str) -> httpx2.Response:
-    # with this header the openai client does not try again
+def refusal(status: int, message: str, code: str) -> httpx2.Response:
+    """A response of our own in place of a server's; the openai client does not try again."""
     headers = {"x-should-retry": "false"}
     return httpx2.Response(status, headers=headers, json={"error": {"message": message, "code": code}})
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _json(raw: bytes) -> dict[str, Any] | None:

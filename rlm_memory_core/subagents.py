@@ -10,11 +10,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .budget import Budget, BudgetExceeded
 from .llm import LLM, ModelError
-from .pricing import Budget, BudgetExceeded, Usage
-from .prompts import NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
+from .pricing import Usage
+from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
+
+_REASONS = 3  # named in a line: a server may word every failure anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Call:
         seconds: How long it took.
         recorded: Whether it was replayed.
         error: Why it failed, in one line; "" where it did not.
+        cut: Whether the reply ends where the model's token limit did; it then says so itself.
+        batch: Calls of one batch went out at once; a batch begins when the one before it has ended.
     """
 
     session: str
@@ -40,6 +45,8 @@ class Call:
     seconds: float
     recorded: bool
     error: str = ""
+    cut: bool = False
+    batch: int = 0
 
     @property
     def found(self) -> bool:
@@ -49,7 +56,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was asked of sub-agents, and what became of it.
+    """What was asked of sub-agents, and what became of it: asked = found + not_found + failed.
+
+    Args:
+        asked: Calls.
+        found: Those that found something.
+        not_found: Those that found nothing.
+        failed: Those that gave no answer, counted by the reason.
+        cut: How many of the findings the model did not finish.
 
     >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
     asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
@@ -59,13 +73,15 @@ class Coverage:
     found: int
     not_found: int
     failed: dict[str, int]
+    cut: int = 0
 
     @classmethod
     def of(cls, calls: Sequence[Call]) -> Coverage:
         """Count the calls of a query, or of one step of it."""
         failed = Counter(call.error for call in calls if call.error)
         found = sum(call.found for call in calls)
-        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed))
+        cut = sum(call.found and call.cut for call in calls)
+        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed.most_common()), cut)
 
     @property
     def answered(self) -> int:
@@ -77,12 +93,22 @@ class Coverage:
         """Answered over asked; None where nothing was asked."""
         return self.answered / self.asked if self.asked else None
 
+    @property
+    def failures(self) -> int:
+        """Calls that gave no answer."""
+        return sum(self.failed.values())
+
+    @property
+    def reasons(self) -> str:
+        """Why calls failed, the most frequent reasons first; "" where none did."""
+        named = [f"{count}x {reason}" for reason, count in list(self.failed.items())[:_REASONS]]
+        others = sum(list(self.failed.values())[_REASONS:])
+        return "; ".join([*named, f"{others}x for other reasons"] if others else named)
+
     def __str__(self) -> str:
-        text = f"asked {self.asked} sub-agents: {self.found} found something, {self.not_found} found nothing"
-        if not self.failed:
-            return text
-        reasons = "; ".join(f"{count}x {reason}" for reason, count in self.failed.items())
-        return f"{text}, {sum(self.failed.values())} failed ({reasons})"
+        cut = f" ({self.cut} of them cut off)" if self.cut else ""
+        text = f"asked {self.asked} sub-agents: {self.found} found something{cut}, {self.not_found} found nothing"
+        return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
 class SubAgents:
@@ -104,6 +130,7 @@ class SubAgents:
         self._budget = budget
         self._question_date = question_date
         self._created = time.perf_counter()
+        self._batches = 0
 
     async def query(self, prompt: str) -> str:
         """One call with any prompt; `NOT_READ` where it fails.
@@ -113,6 +140,7 @@ class SubAgents:
         """
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
+        self._batches += 1
         return await self._ask(prompt)
 
     async def query_parallel(
@@ -136,6 +164,7 @@ class SubAgents:
             session_prompt(session, date, question, self._question_date)
             for session, date in zip(sessions, dates, strict=True)
         ]
+        self._batches += 1
         return list(await asyncio.gather(*map(self._ask, prompts)))
 
     def coverage(self, since: int = 0) -> Coverage:
@@ -143,9 +172,10 @@ class SubAgents:
         return Coverage.of(self.calls[since:])
 
     async def _ask(self, prompt: str) -> str:
+        batch = self._batches
         async with self._slots:
             call = await self._call(prompt)
-        self.calls.append(call)
+        self.calls.append(replace(call, batch=batch))
         return NOT_READ if call.error else call.reply
 
     async def _call(self, prompt: str) -> Call:
@@ -159,7 +189,9 @@ class SubAgents:
         except BudgetExceeded as error:  # stopped before it went out
             return Call(session, "", Usage(), 0.0, after, 0.0, False, str(error))
         text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()
-        return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded)
+        if reply.cut and text != NOT_FOUND:  # half an extract may still hold the answer
+            text = f"{text} {CUT_OFF}"
+        return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded, cut=reply.cut)
 
 
 def is_not_found(reply: str) -> bool:

@@ -1,6 +1,8 @@
+import pickle
+
 import pytest
 
-from rlm_memory_core import Answer, Call, Step, Trace, Usage
+from rlm_memory_core import Answer, Call, QueryFailed, Step, Trace, Usage
 from rlm_memory_core.answer import total_cost
 
 
@@ -35,6 +37,35 @@ def test_a_trace_reads_as_what_was_written_run_and_asked():
     assert text.count(">>>") == 1
 
 
+def timed(seconds, recorded=True, batch=1):
+    return Call("session", "found", Usage(), 0.0, 0.0, seconds, recorded, batch=batch)
+
+
+@pytest.mark.parametrize(
+    ("calls", "recorded", "longer"),
+    [
+        ([], True, 4.0),  # the root model's reply alone
+        ([], False, 0.0),
+        ([timed(1.0), timed(3.0), timed(2.0)], True, 4.0 + 3.0),  # at once: the slowest counts
+        ([timed(1.0, batch=1), timed(3.0, batch=2), timed(2.0, batch=3)], True, 4.0 + 6.0),  # one after another
+        ([timed(1.0), timed(3.0, recorded=False)], False, 0.0),  # the live one took longer than the replayed one
+        ([timed(5.0), timed(3.0, recorded=False)], False, 2.0),
+        ([timed(1.0, recorded=False, batch=1), timed(3.0, batch=2)], False, 3.0),
+    ],
+)
+def test_a_trace_tells_what_replaying_saved(calls, recorded, longer):
+    step = Step("", (), "", tuple(calls), Usage(), 0.0, 4.0, recorded)
+    assert Trace((step,)).replayed_seconds == longer
+    assert Trace((step, step)).replayed_seconds == 2 * longer
+
+
 def test_an_answer_prints_as_its_text():
     assert str(Answer("Mochi")) == "Mochi"
     assert Answer("Mochi").coverage.asked == 0
+
+
+def test_a_failed_query_keeps_its_answer_on_the_way_from_another_process():
+    failed = QueryFailed(Answer("", usage=Usage(3, 2, 1), cost_usd=None, error="the server is away"))
+    copy = pickle.loads(pickle.dumps(failed))
+    assert (copy.answer, copy.usage, copy.cost_usd) == (failed.answer, Usage(3, 2, 1), None)
+    assert str(copy) == "the server is away"

@@ -14,14 +14,19 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing", "recording"},
+    {"background", "prompts", "database", "store", "parsing", "pricing"},
+    {"call_store"},
+    {"recording"},
+    {"budget"},
     {"ranking", "offline", "responses", "embeddings"},
     {"llm"},
     {"subagents", "repl", "workspace"},
     {"answer"},
     {"engine"},
     {"chat"},
-    {"serve", "cli", "__main__"},
+    {"cli_common"},
+    {"cli_calls", "serve"},
+    {"cli", "__main__"},
     {"experiments"},
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}

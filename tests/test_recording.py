@@ -1,16 +1,19 @@
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 
-from rlm_memory_core import ModelError, background
-from rlm_memory_core.recording import CallStore, RecordingError, RecordingTransport, call_key, is_complete
+from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, background
+from rlm_memory_core.call_store import CallStore, RecordingError
+from rlm_memory_core.recording import (
+    RECORDED_HEADER,
+    SECONDS_HEADER,
+    RecordingTransport,
+    call_key,
+    is_complete,
+)
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -157,95 +160,17 @@ def test_a_mode_that_is_none_is_refused(mode, path):
         RecordingTransport(httpx2.MockTransport(lambda request: None), None, mode)
 
 
-WRITE = """
-import sys
-from pathlib import Path
-from rlm_memory_core.recording import CallStore
-calls = CallStore(Path(sys.argv[1]))
-for number in range(60):
-    calls.put(f"{sys.argv[2]} {number}", "m", sys.argv[2] * number, 0.5)
-    assert calls.get(f"{sys.argv[2]} {number}") == (sys.argv[2] * number, 0.5)
-"""
-
-
-def test_processes_write_one_file_at_once(path):
-    writers = [subprocess.Popen([sys.executable, "-c", WRITE, str(path), name]) for name in "ab"]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
-    calls = CallStore(path)
-    assert len(calls) == 120
-    assert calls.get("b 59") == ("b" * 59, 0.5)
-    calls.close()
-
-
-def test_many_can_open_a_new_file_at_once(tmp_path):
-    def write(path, start, name):
-        start.wait(5)
-        calls = CallStore(path)
-        calls.put(name, "m", "{}", 0.0)
-        calls.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        for number in range(25):
-            start = threading.Barrier(4)
-            for opened in [pool.submit(write, tmp_path / f"{number}.db", start, name) for name in "abcd"]:
-                opened.result()
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:6000])
-
-
-def change_a_row(path):
-    db = sqlite3.connect(path)
-    db.execute("UPDATE calls SET response = replace(response, 'yes', 'no!')")
-    db.commit()
-    db.close()
-
-
-def recorded_file(scripted, path):
-    llm = scripted(["yes", "yes, " * 3000], recorded="auto", calls_path=path, host="a.test")
-    ask(llm)
-    ask(llm, [{"role": "user", "content": "another"}])
-    background.run(llm._client.close())
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [truncate, lambda path: path.write_bytes(b"garbage" * 2000), change_a_row],
-    ids=["truncated", "garbage", "changed row"],
-)
-def test_a_damaged_file_is_a_clear_error_of_one_line_and_never_a_wrong_answer(scripted, path, damage):
-    recorded_file(scripted, path)
-    damage(path)
-    with pytest.raises(ModelError, match="move") as caught:
-        ask(scripted([], recorded="auto", calls_path=path, host="a.test"))
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(scripted.requests) == 2
-
-
-def test_a_folder_in_place_of_the_file_is_a_clear_error(tmp_path):
-    with pytest.raises(RecordingError, match="move it away"):
-        CallStore(tmp_path)
-
-
-def test_an_answer_that_cannot_be_stored_is_a_clear_error_and_is_asked_for_once(scripted, path, monkeypatch):
-    def full(*_):
-        raise RecordingError("the disk is full") from sqlite3.OperationalError("disk is full")
+def test_an_answer_that_cannot_be_stored_is_given_and_nothing_more_is_sent(scripted, path, monkeypatch):
+    async def full(*_):
+        raise RecordingError("the disk is full; move it away")
 
     llm = scripted(["yes", "yes"], recorded="auto", calls_path=path)
     monkeypatch.setattr(CallStore, "put", full)
-    with pytest.raises(ModelError, match="disk is full"):
-        ask(llm)
+    assert ask(llm).text == "yes"
+    for _ in range(2):
+        with pytest.raises(ModelError, match="disk is full"):
+            ask(llm, [{"role": "user", "content": "another"}])
     assert len(scripted.requests) == 1
-
-
-def test_a_failure_to_write_is_a_recording_error(path):
-    calls = CallStore(path)
-    calls._db.execute("DROP TABLE calls")
-    with pytest.raises(RecordingError, match=r"calls\.sqlite"):
-        calls.put("key", "m", "{}", 0.0)
-    calls.close()
 
 
 def test_a_non_json_request_is_passed_on(path):
@@ -255,3 +180,166 @@ def test_a_non_json_request_is_passed_on(path):
             return json.loads((await client.get("http://m.test/v1/models")).text)
 
     assert asyncio.run(get_models()) == {"data": []}
+
+
+class Gate:
+    """A server that answers once it is let to, and counts; `give` makes the next answer out of the body."""
+
+    def __init__(self, give):
+        self.sent = 0
+        self.cancelled = 0
+        self.open = asyncio.Event()
+        self._give = give
+
+    async def handle_async_request(self, request):
+        self.sent += 1
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        given = self._give()
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    async def aclose(self):
+        pass
+
+
+def posted(transport, number=0):
+    request = httpx2.Request("POST", "http://m.test/v1/chat/completions", json={"messages": HI, "n": number})
+    return asyncio.create_task(transport.handle_async_request(request))
+
+
+def in_flight(give, path, scenario, mode="auto"):
+    """Run `scenario(gate, transport)` and see that nothing is left behind."""
+
+    async def run():
+        gate = Gate(give)
+        transport = RecordingTransport(gate, CallStore(path), mode)
+        result = await asyncio.wait_for(scenario(gate, transport), 10)
+        await transport.aclose()
+        assert transport._flights == {}
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return result
+
+    return asyncio.run(run())
+
+
+def whole():
+    return httpx2.Response(200, json={"choices": [choice("yes")]})
+
+
+@pytest.mark.parametrize("mode", ["auto", "refresh"])
+def test_identical_requests_in_flight_are_sent_once_and_paid_for_once(path, mode):
+    async def scenario(gate, transport):
+        tasks = [posted(transport, number % 3) for number in range(30)]
+        await asyncio.sleep(0)
+        gate.open.set()
+        responses = await asyncio.gather(*tasks)
+        return gate.sent, [response.json()["choices"][0]["message"]["content"] for response in responses], responses
+
+    sent, texts, responses = in_flight(whole, path, scenario, mode)
+    assert (sent, texts) == (3, ["yes"] * 30)
+    assert sum(RECORDED_HEADER not in response.headers for response in responses) == 3
+    assert len({response.headers[SECONDS_HEADER] for response in responses[::3]}) == 1
+
+
+def test_when_the_first_is_cancelled_the_others_still_have_its_answer_and_one_pays(path):
+    async def scenario(gate, transport):
+        first, *others = [posted(transport) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.sleep(0.01)
+        gate.open.set()
+        responses = await asyncio.gather(*others)
+        return gate.sent, gate.cancelled, [RECORDED_HEADER in response.headers for response in responses]
+
+    assert in_flight(whole, path, scenario) == (1, 0, [False, True])
+
+
+def test_when_all_are_cancelled_so_is_the_call_and_the_next_is_sent_anew(path):
+    async def scenario(gate, transport):
+        tasks = [posted(transport) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        again = posted(transport)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        gate.open.set()
+        return (await again).status_code, gate.sent, gate.cancelled
+
+    assert in_flight(whole, path, scenario) in [(200, 1, 0), (200, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        httpx2.Response(429, headers={"retry-after": "7"}, json={}),
+        httpx2.Response(200, json={"choices": [choice("cut of", finish_reason="length")]}),
+        httpx2.ReadError("dropped"),
+    ],
+    ids=["429", "cut off", "dropped"],
+)
+def test_a_failure_stays_one_for_all_who_wait_and_is_asked_anew_by_the_next(path, failed):
+    async def scenario(gate, transport):
+        tasks = [posted(transport) for _ in range(4)]
+        await asyncio.sleep(0.01)
+        gate.open.set()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        later = await asyncio.gather(posted(transport), return_exceptions=True)
+        return gate.sent, [*outcomes, *later], len(transport.calls)
+
+    sent, outcomes, kept = in_flight(lambda: failed, path, scenario)
+    assert (sent, kept) == (2, 0)
+    if isinstance(failed, Exception):
+        assert outcomes == [failed] * 5
+    else:
+        assert [outcome.text for outcome in outcomes] == [failed.text] * 5
+        assert [RECORDED_HEADER in outcome.headers for outcome in outcomes] == [False, True, True, True, False]
+
+
+def test_duplicates_among_sub_agents_cost_the_budget_one_call(scripted, path):
+    async def ask_all():
+        return await asyncio.gather(*(llm.complete(HI, budget) for _ in range(20)))
+
+    llm, budget = scripted(["yes"], recorded="auto", calls_path=path), Budget(calls=1)
+    replies = background.run(ask_all())
+    assert [reply.text for reply in replies] == ["yes"] * 20
+    assert [reply.recorded for reply in replies].count(False) == budget.spent.calls == len(scripted.requests) == 1
+
+
+def test_an_answer_that_is_handed_on_is_in_the_file_for_every_other_reader(scripted, path):
+    llm = scripted(lambda messages: "yes", recorded="auto", calls_path=path)
+    other = CallStore(path)
+    for number in range(20):
+        ask(llm, [{"role": "user", "content": str(number)}])
+        assert len(other) == number + 1
+    other.close()
+
+
+def test_a_budget_that_holds_back_the_first_holds_back_no_one_else(scripted, path):
+    async def ask_both():
+        spent, free = Budget(calls=0), None
+        return await asyncio.gather(llm.complete(HI, spent), llm.complete(HI, free), return_exceptions=True)
+
+    llm = scripted(["yes"], recorded="auto", calls_path=path)
+    refused, answered = background.run(ask_both())
+    assert isinstance(refused, BudgetExceeded)
+    assert answered.text == "yes"
+
+
+def test_a_spent_budget_still_replays(scripted, path):
+    llm = scripted(["yes"], recorded="auto", calls_path=path, rates=(1.0, 1.0))
+    ask(llm)
+    for budget in (Budget(calls=0), Budget(usd=0), Budget(tokens=0), Budget(seconds=0)):
+        assert background.run(llm.complete(HI, budget)).text == "yes"
+        assert budget.ended == ""
+
+
+def test_a_call_that_was_never_sent_counts_as_none(scripted, path):
+    model, budget = scripted(["yes"], recorded="replay", calls_path=path), Budget()
+    with pytest.raises(ModelError, match="not recorded") as caught:
+        background.run(model.complete(HI, budget))
+    assert caught.value.usage == budget.spent == Usage()

@@ -1,15 +1,20 @@
-"""What a run will take, from the data itself, before anything is spent: calls, tokens, dollars.
+"""What a run will take, from the data itself, before anything is spent: calls, tokens, dollars, minutes.
 
 An upper estimate of one pass: every sub-agent reads its session once, nothing is
-replayed. The embeddings of RAG, where a model is named for them, are left out. What a
-model really writes is not known; the lengths below stand for it.
+replayed. What a model really writes, and how long it takes over it, is not known; the
+lengths and seconds below stand for it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
+from rlm_memory_core.answer import total_cost
+from rlm_memory_core.embeddings import batches
+from rlm_memory_core.llm import LLM, OFFLINE
 from rlm_memory_core.pricing import Usage, cost
 from rlm_memory_core.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.workspace import split
@@ -22,6 +27,10 @@ _ROOT_REPLIES = 3
 _ROOT_TOKENS = 250  # a reply with code
 _EXTRACT_TOKENS = 40  # a sub-agent's reply
 _ANSWER_TOKENS = 40
+_ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
+_CALL_SECONDS = 1.0  # the median of a sub-agent's call, lognormal with ...
+_CALL_SIGMA = 0.5
+_SLOTS = 256  # sub-agent calls in flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,39 +40,60 @@ class Estimate:
     Args:
         usage: Calls and tokens.
         usd: Dollars; None where the price is not known.
+        seconds: Time spent waiting for a model, as assumed; None where none is asked.
     """
 
     usage: Usage
     usd: float | None
+    seconds: float | None = None
 
     def __str__(self) -> str:
-        tokens = f"{self.usage.calls:,} calls, {self.usage.total_tokens:,} tokens"
-        return f"{tokens}, about ${self.usd:,.2f}" if self.usd is not None else f"{tokens}, price not known"
+        parts = [f"{self.usage.calls:,} calls", f"{self.usage.total_tokens:,} tokens"]
+        parts.append(f"about ${self.usd:,.2f}" if self.usd is not None else "price not known")
+        if self.seconds is not None:
+            parts.append(
+                f"about {math.ceil(self.seconds / 60):,} min at an assumed {_ROOT_SECONDS:g} s a root reply "
+                f"and {_CALL_SECONDS:g} s a sub-agent's"
+            )
+        return ", ".join(parts)
+
+    def __add__(self, other: Estimate) -> Estimate:
+        seconds = [part for part in (self.seconds, other.seconds) if part is not None]
+        return Estimate(self.usage + other.usage, total_cost([self.usd, other.usd]), sum(seconds) if seconds else None)
+
+
+NOTHING = Estimate(Usage(), 0.0)
 
 
 def estimate(
-    methods: Sequence[str], samples: Sequence[Sample], window: int, rates: tuple[float, float] | None
+    methods: Sequence[str], samples: Sequence[Sample], window: int, llm: LLM, embedder: LLM | None = None
 ) -> Estimate:
     """Estimate what the methods take over the samples.
 
     Args:
         methods: Names, as in `methods.METHODS`.
-        samples: All that will be asked.
+        samples: All that will be asked, one after another.
         window: Characters that truncation keeps.
-        rates: Dollars per prompt and per completion token, or None.
+        llm: The model, for its price; it is not asked.
+        embedder: What "rag" embeds turns with, or None.
     """
-    total = Usage()
+    total, embedded, waited = Usage(), Usage(), 0.0
     for sample in samples:
         store = sample.store()
         pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
         turns = [len(str(turn)) for turn in store.turns]
         for method in methods:
             total += usage(method, pieces, turns, window)
-    return Estimate(total, cost(total, rates))
+            waited += seconds(method, len(pieces))
+            if method == "rag" and embedder is not None:
+                embedded += _embedding([sample.question, *(turn.content for turn in store.turns)])
+                waited += _CALL_SECONDS
+    dollars = [cost(total, llm.rates), cost(embedded, embedder.rates) if embedder else 0.0]
+    return Estimate(total + embedded, total_cost(dollars), None if llm.model == OFFLINE else waited)
 
 
 def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int) -> Usage:
-    """What one method takes over one history of which only the sizes are known.
+    """What one method takes over one history of which only the sizes are known, without embeddings.
 
     Args:
         method: A name, as in `methods.METHODS`.
@@ -82,6 +112,32 @@ def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int)
     findings = len(pieces) * _EXTRACT_TOKENS
     root = _ROOT_REPLIES * (_tokens(len(ROOT_SYSTEM)) + _ROOT_TOKENS + findings)
     return Usage(reading + root, findings + _ROOT_REPLIES * _ROOT_TOKENS, len(pieces) + _ROOT_REPLIES)
+
+
+def seconds(method: str, calls: int) -> float:
+    """How long one question waits for its model, as assumed.
+
+    Args:
+        method: A name, as in `methods.METHODS`.
+        calls: Of sub-agents.
+
+    >>> seconds("truncation", 50), round(seconds("rlm-sequential", 50)), round(seconds("rlm-parallel", 50))
+    (3.0, 66, 12)
+    """
+    if not method.startswith("rlm") or not calls:
+        return _ROOT_SECONDS
+    mean = _CALL_SECONDS * math.exp(_CALL_SIGMA**2 / 2)
+    if method == "rlm-sequential":
+        return _ROOT_REPLIES * _ROOT_SECONDS + calls * mean
+    at_once = min(calls, _SLOTS)
+    slowest = _CALL_SECONDS * math.exp(_CALL_SIGMA * NormalDist().inv_cdf(at_once / (at_once + 1)))
+    return _ROOT_REPLIES * _ROOT_SECONDS + slowest + (calls - at_once) * mean / _SLOTS
+
+
+def _embedding(texts: Sequence[str]) -> Usage:
+    """What it takes to embed a question and all turns."""
+    cut = [text[:TURN_CHARACTERS] for text in texts]
+    return Usage(_tokens(sum(map(len, cut))), 0, sum(1 for _ in batches(cut)))
 
 
 def _retrieved(turns: Sequence[int]) -> int:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rlm_memory_core.answer import Answer
+from rlm_memory_core.answer import Answer, QueryFailed
+from rlm_memory_core.budget import Budget
 from rlm_memory_core.engine import MemoryRLM
 from rlm_memory_core.llm import LLM, OFFLINE
-from rlm_memory_core.pricing import Budget
 from rlm_memory_core.prompts import history_messages
 
 from .rag import RAG
@@ -56,7 +56,7 @@ class Context:
             completion_tokens=reply.usage.completion_tokens,
             calls=reply.usage.calls,
             cost_usd=reply.cost_usd,
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - started + (reply.seconds if reply.recorded else 0.0),
         )
 
 
@@ -77,7 +77,11 @@ class RLM:
 
     async def __call__(self, sample: Sample) -> Prediction:
         """Answer one sample."""
-        return _prediction(await self.engine.aquery(sample.store(), sample.question, sample.question_date))
+        try:
+            answer = await self.engine.aquery(sample.store(), sample.question, sample.question_date)
+        except QueryFailed as failed:  # what was found and paid for until then belongs in the row
+            answer = failed.answer
+        return _prediction(answer)
 
 
 def _prediction(answer: Answer) -> Prediction:
@@ -87,8 +91,11 @@ def _prediction(answer: Answer) -> Prediction:
         completion_tokens=answer.usage.completion_tokens,
         calls=answer.usage.calls,
         cost_usd=answer.cost_usd,
-        seconds=answer.seconds,
+        seconds=answer.seconds + answer.trace.replayed_seconds,
         coverage=answer.coverage.share,
+        subagents=answer.coverage.asked,
+        failed_subagents=answer.coverage.failures,
+        failures=answer.coverage.reasons,
         error=answer.error,
     )
 

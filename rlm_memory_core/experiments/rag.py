@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlm_memory_core.answer import total_cost
+from rlm_memory_core.budget import Budget
 from rlm_memory_core.embeddings import Embeddings
 from rlm_memory_core.llm import LLM
-from rlm_memory_core.pricing import Budget, Usage
+from rlm_memory_core.pricing import Usage
 from rlm_memory_core.prompts import history_messages
 from rlm_memory_core.ranking import rank_turns
 from rlm_memory_core.store import MemoryStore, Turn
@@ -56,13 +57,14 @@ class RAG:
         history = excerpt(store, with_neighbours(ranked[:TOP], len(store)))
         reply = await self.llm.complete(history_messages(history, sample.question, sample.question_date), self.budget)
         usage = embedded.usage + reply.usage
+        replayed = embedded.replayed_seconds + (reply.seconds if reply.recorded else 0.0)
         return Prediction(
             reply.text.strip(),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             calls=usage.calls,
             cost_usd=total_cost([embedded.cost_usd, reply.cost_usd]),
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - started + replayed,
         )
 
     async def _rank(self, store: MemoryStore, question: str) -> tuple[Embeddings, Sequence[int]]:

@@ -17,13 +17,12 @@ from typing import Any
 import pandas as pd
 
 from rlm_memory_core import background
+from rlm_memory_core.call_store import RecordingError
 from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
-from rlm_memory_core.pricing import Usage
-from rlm_memory_core.recording import RecordingError
 
 from .assets import DataBroken, DataUnavailable, project_root
 from .catalog import Notebook, select
-from .estimate import Estimate, estimate
+from .estimate import NOTHING, Estimate, estimate
 from .methods import check_names
 from .progress import watch
 
@@ -108,14 +107,12 @@ def prepare(plan: Plan) -> list[Ready | Skipped]:
     unknown = sorted(set(plan.parameters) - known)
     if unknown:
         raise ReproduceError(f"no notebook has a parameter {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    return [_check(plan, notebook, declared[notebook.name], llm.rates) for notebook in notebooks]
+    return [_check(plan, notebook, declared[notebook.name], llm) for notebook in notebooks]
 
 
 def total(ready: Sequence[Ready]) -> Estimate:
     """What all notebooks will take."""
-    dollars = [book.estimate.usd for book in ready]
-    usage = sum((book.estimate.usage for book in ready), Usage())
-    return Estimate(usage, None if None in dollars else sum(amount or 0.0 for amount in dollars))
+    return sum((book.estimate for book in ready), NOTHING)
 
 
 def check_model(llm: LLM) -> None:
@@ -138,16 +135,14 @@ class Ran:
 
     Args:
         spent_usd: The dollars it spent; None where the price is not known.
-        asked: Questions, counted once a method.
-        failed: Those without an answer.
-        reason: Why the first of them failed; "" where none did.
+        failed: Questions without an answer, counted once a method.
+        problems: What went wrong without ending the run, a line each.
         skipped: Why the notebook could not run for want of data; "" where it ran.
     """
 
     spent_usd: float | None
-    asked: int
-    failed: int
-    reason: str
+    failed: int = 0
+    problems: Sequence[str] = ()
     skipped: str = ""
 
 
@@ -176,20 +171,33 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     except papermill.PapermillExecutionError as error:
         if error.ename == DataUnavailable.__name__:
             target.unlink()
-            return Ran(0.0, 0, 0, "", skipped=_one_line(error.evalue))
+            return Ran(0.0, skipped=_one_line(error.evalue))
         raise ReproduceError(
             f"{ready.notebook.name} failed in cell {error.exec_count}: {error.ename}: {_one_line(error.evalue)} "
             f"(the notebook is in {target})"
         ) from error
     _tidy(target)
     if ready.notebook.judges:
-        return Ran(0.0, 0, 0, "")
+        return Ran(0.0)
     results = plan.folder / "results"
     document = _results(results / f"{ready.notebook.name}.json")
-    questions = results / f"{ready.notebook.name}.questions.csv"
-    errors = pd.read_csv(questions)["error"] if ready.notebook.samples else pd.Series(dtype=str)
-    reasons = errors.dropna()
-    return Ran(document["provenance"]["spent_usd"], len(errors), len(reasons), reasons.iloc[0] if len(reasons) else "")
+    spent_usd = document["provenance"]["spent_usd"]
+    if ready.notebook.samples is None:
+        return Ran(spent_usd)
+    rows = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")
+    return Ran(spent_usd, int(rows["error"].count()), _problems(rows))
+
+
+def _problems(rows: pd.DataFrame) -> list[str]:
+    """Questions without an answer and sub-agents that failed, each with the first reason."""
+    problems = []
+    errors, failures = rows["error"].dropna(), rows["failures"].dropna()
+    if len(errors):
+        problems.append(f"{len(errors)} of {len(rows)} had no answer ({errors.iloc[0]})")
+    if len(failures):
+        failed, asked = rows["failed_subagents"].sum(), rows["subagents"].sum()
+        problems.append(f"{failed} sub-agents of {asked} failed ({failures.iloc[0]})")
+    return problems
 
 
 def _results(path: Path) -> dict[str, Any]:
@@ -214,9 +222,7 @@ def _declared(notebook: Notebook) -> dict[str, Any]:
     return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
 
 
-def _check(
-    plan: Plan, notebook: Notebook, declared: Mapping[str, Any], rates: tuple[float, float] | None
-) -> Ready | Skipped:
+def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM) -> Ready | Skipped:
     ours = {
         "model": plan.model,
         "base_url": plan.base_url or "",
@@ -235,12 +241,13 @@ def _check(
             raise ReproduceError(f"parameter {name} of {notebook.name} is like {declared[name]!r}, not {value!r}")
     parameters = {**given, **{name: value for name, value in ours.items() if name in declared}}
     if notebook.samples is None:
-        return Ready(notebook, parameters, Estimate(Usage(), 0.0))
+        return Ready(notebook, parameters, NOTHING)
     complete = {**declared, **parameters}
     try:
         check_names(complete["methods"])
         samples = notebook.samples(complete)
-        expected = estimate(complete["methods"], samples, complete["window"], rates)
+        embedder = llm.another(complete["embedding_model"]) if complete.get("embedding_model") else None
+        expected = estimate(complete["methods"], samples, complete["window"], llm, embedder)
     except DataBroken as error:
         raise ReproduceError(str(error)) from error
     except DataUnavailable as error:

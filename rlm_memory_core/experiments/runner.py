@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from rlm_memory_core import background
+from rlm_memory_core.budget import BudgetExceeded
 from rlm_memory_core.llm import ModelError
-from rlm_memory_core.pricing import BudgetExceeded
 
 from .progress import Progress
 from .scoring import score
@@ -39,6 +39,9 @@ COLUMNS = (
     "cost_usd",
     "seconds",
     "coverage",
+    "subagents",
+    "failed_subagents",
+    "failures",
     "answer_words",
     "error",
 )
@@ -126,6 +129,9 @@ def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_
         "cost_usd": prediction.cost_usd,
         "seconds": prediction.seconds,
         "coverage": prediction.coverage,
+        "subagents": prediction.subagents,
+        "failed_subagents": prediction.failed_subagents,
+        "failures": prediction.failures,
         "answer_words": len(prediction.text.split()),
         "error": prediction.error,
         "answer": prediction.text,

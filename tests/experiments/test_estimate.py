@@ -1,8 +1,13 @@
+from statistics import mean
+
+import httpx2
 import pytest
 
 from rlm_memory_core import background, connect
-from rlm_memory_core.experiments.estimate import estimate
+from rlm_memory_core.experiments.estimate import NOTHING, estimate, seconds
+from rlm_memory_core.experiments.latency import makespan
 from rlm_memory_core.experiments.methods import make
+from rlm_memory_core.experiments.simulated import draw
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 
 SAMPLE = Sample(
@@ -16,21 +21,57 @@ SAMPLE = Sample(
 
 @pytest.mark.parametrize("method", ["truncation", "full-context", "rag", "rlm-sequential", "rlm-parallel"])
 def test_the_estimate_is_near_what_is_then_counted(method):
-    expected = estimate([method], [SAMPLE], 32_000, None).usage
+    expected = estimate([method], [SAMPLE], 32_000, connect("offline")).usage
     counted = background.run(make([method], connect("offline"), 32_000)[0](SAMPLE))
     assert expected.calls == pytest.approx(counted.calls, abs=1)
     assert expected.prompt_tokens == pytest.approx(counted.prompt_tokens, rel=0.25)
 
 
+def test_embeddings_are_part_of_it(scripted):
+    def answer(sent):
+        if isinstance(sent[0], dict):
+            return "Kiwi"
+        rows = [{"index": place, "embedding": [1.0, float(place)]} for place in range(len(sent))]
+        usage = {"prompt_tokens": sum(map(len, sent)) // 4}
+        return httpx2.Response(200, json={"object": "list", "data": rows, "usage": usage})
+
+    llm = scripted(answer)
+    (method,) = make(["rag"], llm, 32_000, embedding_model="embedder")
+    counted = background.run(method(SAMPLE))
+    without = estimate(["rag"], [SAMPLE], 32_000, llm)
+    expected = estimate(["rag"], [SAMPLE], 32_000, llm, connect("embedder", rates=(1e-6, 0.0)))
+    assert (without.usage.calls, expected.usage.calls, counted.calls) == (1, 2, 2)
+    read = sum(len(request["input"][place]) // 4 for request in scripted.requests[:1] for place in range(20))
+    assert expected.usage.prompt_tokens - without.usage.prompt_tokens == pytest.approx(read, rel=0.01)
+    priced = estimate(["rag"], [SAMPLE], 32_000, connect("m", rates=(0.0, 0.0)), connect("e", rates=(1e-6, 0.0)))
+    assert priced.usd == pytest.approx(read / 1e6, rel=0.01)
+    assert estimate(["rag"], [SAMPLE], 32_000, connect("m", rates=(0.0, 0.0)), connect("e")).usd is None
+
+
 def test_methods_and_samples_add_up():
-    one = estimate(["truncation"], [SAMPLE], 32_000, (1e-6, 2e-6))
-    four = estimate(["truncation", "truncation"], [SAMPLE, SAMPLE], 32_000, (1e-6, 2e-6))
+    llm = connect("m", rates=(1e-6, 2e-6))
+    one = estimate(["truncation"], [SAMPLE], 32_000, llm)
+    four = estimate(["truncation", "truncation"], [SAMPLE, SAMPLE], 32_000, llm)
     assert four.usage.total_tokens == 4 * one.usage.total_tokens
     assert four.usd == pytest.approx(4 * one.usd)
+    assert four.seconds == pytest.approx(4 * one.seconds)
+    assert sum([one] * 4, NOTHING) == four
     assert "$" in str(one)
 
 
 def test_an_unknown_price_is_said_and_never_zero():
-    unknown = estimate(["truncation"], [SAMPLE], 32_000, None)
+    unknown = estimate(["truncation"], [SAMPLE], 32_000, connect("unheard of"))
     assert unknown.usd is None
     assert "price not known" in str(unknown)
+
+
+def test_minutes_are_assumed_and_say_so_and_the_offline_reader_waits_for_nobody():
+    text = str(estimate(["rlm-sequential"] * 10, [SAMPLE], 32_000, connect("m")))
+    assert "about 6 min at an assumed 3 s a root reply and 1 s a sub-agent's" in text  # 10 * (9 + 19 * 1.13) s
+    assert "min" not in str(estimate(["rlm-sequential"], [SAMPLE], 32_000, connect("offline")))
+
+
+@pytest.mark.parametrize("calls", [10, 50, 200, 1000])
+def test_the_assumed_fan_out_takes_as_long_as_a_simulated_one(calls):
+    simulated = [makespan([draw(f"{run} {call}") for call in range(calls)], 256) for run in range(40)]
+    assert seconds("rlm-parallel", calls) - seconds("rlm-parallel", 0) * 3 == pytest.approx(mean(simulated), rel=0.15)

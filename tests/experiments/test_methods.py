@@ -1,8 +1,11 @@
+import httpx2
 import pytest
 
-from rlm_memory_core import Budget, background, connect
+from rlm_memory_core import Budget, MemoryRLM, background, connect
 from rlm_memory_core.experiments.methods import METHODS, make
+from rlm_memory_core.experiments.simulated import SimulatedLatency
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
+from rlm_memory_core.recording import SECONDS_HEADER
 
 
 @pytest.fixture
@@ -45,8 +48,67 @@ def test_every_call_is_counted(far_back):
         assert prediction.prompt_tokens > len(far_back.store().to_string()) / 4  # all of it was read
 
 
+def test_a_query_that_the_root_model_ends_keeps_what_was_found_and_paid_for(far_back, root_and_subagents):
+    llm = root_and_subagents(["```repl\nllm_query_parallel(sessions)\n```", ""], lambda prompt: "found", rates=(1, 1))
+    (method,) = make(["rlm-parallel"], llm, 1)
+    prediction = background.run(method(far_back))
+    assert (prediction.text, prediction.calls, prediction.coverage) == ("", 29 + 2, 1.0)
+    assert prediction.cost_usd == prediction.prompt_tokens + prediction.completion_tokens
+    assert "empty" in prediction.error
+    assert prediction.seconds > 0
+
+
+def test_subagents_that_failed_are_counted_with_their_reason(far_back, root_and_subagents):
+    root = ["```repl\nllm_query_parallel(sessions)\n```\nFINAL(Kiwi)"]
+    refusing = root_and_subagents(
+        root, lambda prompt: httpx2.Response(400, json={"error": {"message": "no"}}) if "Kiwi" in prompt else "found"
+    )
+    (method,) = make(["rlm-parallel"], refusing, 1)
+    prediction = background.run(method(far_back))
+    assert (prediction.text, prediction.error) == ("Kiwi", "")
+    assert (prediction.subagents, prediction.failed_subagents, prediction.coverage) == (29, 1, 28 / 29)
+    assert prediction.failures.startswith("1x ")
+    assert "400" in prediction.failures
+
+
 def test_sequential_and_parallel_answer_alike(far_back):
     assert answer("rlm-sequential", far_back).text == answer("rlm-parallel", far_back).text
+
+
+def test_a_replay_takes_as_long_as_what_was_recorded(far_back, tmp_path):
+    """Simulated latency, recorded and then replayed: the time in calls is the same, though nothing is waited for."""
+
+    def ask(parallel):
+        llm = connect(calls_path=tmp_path / f"{parallel}", wrap=lambda inner: SimulatedLatency(inner, median=0.01))
+        return MemoryRLM(llm, parallel=parallel).query(far_back.store(), far_back.question, far_back.question_date)
+
+    for parallel in (True, False):
+        live, replayed = ask(parallel), ask(parallel)
+        steps = [
+            (step.seconds, *([max(seconds)] if parallel else seconds))
+            for step in live.trace.steps
+            for seconds in [[call.seconds for call in step.calls] or [0.0]]
+        ]
+        assert live.trace.replayed_seconds == 0.0
+        assert replayed.trace.replayed_seconds == pytest.approx(sum(map(sum, steps)))
+        assert replayed.trace.replayed_seconds <= live.seconds  # whose rest is work of our own
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("truncation", 7.0), ("rlm-parallel", 21.0), ("rlm-sequential", 217.0)])
+def test_the_seconds_of_a_prediction_are_not_those_of_the_replay(far_back, name, seconds):
+    class SevenSeconds(httpx2.AsyncBaseTransport):
+        def __init__(self, inner):
+            self.inner = inner
+
+        async def handle_async_request(self, request):
+            response = await self.inner.handle_async_request(request)
+            response.headers[SECONDS_HEADER] = "7.0"
+            return response
+
+    (method,) = make([name], connect(wrap=SevenSeconds), 2_000)
+    background.run(method(far_back))
+    (method,) = make([name], connect(recorded="replay"), 2_000)
+    assert background.run(method(far_back)).seconds >= seconds  # two replies of the root model, and one or 29 calls
 
 
 def test_labels_never_reach_a_prompt(far_back, monkeypatch):

@@ -1,0 +1,206 @@
+"""A hard limit on what calls take: dollars, tokens, calls or seconds, shared by all who are given it.
+
+What a call may cost is set aside before it is sent, and what it did cost is counted
+after it, so that calls in flight cannot pass the limit together: it is overrun by no
+more than the estimate of those calls was wrong. Prices live in `pricing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import httpx2
+
+from .pricing import Usage, cost
+from .recording import OVER_BUDGET, SECONDS_HEADER, refusal
+
+OVER_BUDGET_CODE = "over_budget"
+_BYTES_PER_TOKEN = 4  # English prose as JSON
+_REPLY_TOKENS = 250  # expected of a chat completion, until the replies so far tell more
+
+
+class BudgetExceeded(Exception):
+    """A limit was reached before a call; the message says which."""
+
+
+@dataclass
+class Budget:
+    """A limit shared by all calls that are given it, checked before each of them.
+
+    A call that only the calls in flight leave no room for waits until they have ended. The
+    first call that what is spent leaves no room for ends the budget: it is refused, and so
+    is every later one, even a smaller one, so that what is answered does not depend on what
+    is cheap. Replayed calls are free, and are never refused.
+
+    Args:
+        usd, tokens, calls, seconds: Limits; None for none. Seconds count from the first call.
+
+    `spent` and `spent_usd` say what was paid for; dollars are None where a price is not known.
+    `ended` says in one line why no call is sent any more; "" while calls are.
+
+    >>> budget = Budget(usd=0.5)
+    >>> budget.charge(Usage(1000, 20, 1), 0.2)
+    >>> budget.spent_usd, budget.ended
+    (0.2, '')
+    """
+
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+    seconds: float | None = None
+    spent: Usage = field(default_factory=Usage, init=False)
+    spent_usd: float | None = field(default=0.0, init=False)
+    ended: str = field(default="", init=False)
+    _held: Usage = field(default_factory=Usage, init=False, repr=False)
+    _held_usd: float = field(default=0.0, init=False, repr=False)
+    _started: float | None = field(default=None, init=False, repr=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False, compare=False)
+
+    async def hold(self, usage: Usage, usd: float) -> None:
+        """Set aside what a call may take; wait where that depends on the calls in flight.
+
+        Args:
+            usage, usd: An estimate, to be given back by `release`.
+
+        Raises:
+            BudgetExceeded: What is spent leaves no room for it.
+        """
+        if self._started is None:
+            self._started = time.monotonic()
+        async with self._turn:  # in the order in which they came
+            while True:
+                self.ended = self.ended or self._lacks(usage, usd, held=False)
+                if self.ended:
+                    raise BudgetExceeded(self.ended)
+                if not self._lacks(usage, usd, held=True):
+                    break
+                self._settled.clear()
+                await self._settled.wait()
+            self._held += usage
+            self._held_usd += usd
+
+    def release(self, usage: Usage, usd: float) -> None:
+        """Give back what was set aside for a call that has ended."""
+        self._held -= usage
+        self._held_usd = self._held_usd - usd if self._held.calls else 0.0  # no rounding is left to wait for
+        self._settled.set()
+
+    def charge(self, usage: Usage, usd: float | None) -> None:
+        """Count a call that was paid for; from the first of unknown price on, the dollars spent are not known."""
+        self.spent += usage
+        self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd
+
+    def expected(self, request_bytes: int, replies: bool) -> Usage:
+        """What a request of this size may take; `replies` says whether a text comes back."""
+        written = self.spent.completion_tokens // max(self.spent.calls, 1)
+        reply = max(_REPLY_TOKENS, written) if replies else 0
+        return Usage(request_bytes // _BYTES_PER_TOKEN, reply, 1)
+
+    def _lacks(self, usage: Usage, usd: float, held: bool) -> str:
+        """Why there is no room for a call beside what is spent, and held where that counts; "" where there is."""
+        taken = self.spent + self._held if held else self.spent
+        dollars = (self.spent_usd or 0.0) + (self._held_usd if held else 0.0)
+        for name, spent, next_call, limit in (
+            ("usd", dollars, usd, self.usd),
+            ("tokens", taken.total_tokens, usage.total_tokens, self.tokens),
+            ("calls", taken.calls, usage.calls, self.calls),
+        ):
+            if limit is not None and spent + next_call > limit:
+                more = f", and the next call takes about {next_call:.2g}" if spent < limit else ""
+                return f"the budget of {limit:g} {name} is spent ({spent:.4g}{more})"
+        if self.usd is not None and self.spent_usd is None:
+            return f"the budget of {self.usd:g} usd cannot be held: the server counts no tokens"
+        elapsed = time.monotonic() - (self._started or time.monotonic())
+        if self.seconds is not None and elapsed >= self.seconds:
+            return f"the budget of {self.seconds:g} seconds is spent ({elapsed:.4g})"
+        return ""
+
+
+class Claim:
+    """One call's hold on a budget: `with Claim(budget, rates) as claim:` around the call, `claim.charge` within.
+
+    `BudgetTransport` makes the hold when the request is really sent, so that a replay
+    makes none; leaving the block gives it back.
+
+    Args:
+        budget: None for no limit.
+        rates: Dollars per prompt and per completion token, or None.
+    """
+
+    def __init__(self, budget: Budget | None, rates: tuple[float, float] | None) -> None:
+        self._budget = budget
+        self._rates = rates
+        self._held: tuple[Usage, float] | None = None
+        self._token: Token[Claim | None] | None = None
+
+    def __enter__(self) -> Claim:
+        self._token = _CLAIM.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _CLAIM.reset(self._token)
+        if self._budget is not None and self._held is not None:
+            self._budget.release(*self._held)
+        self._budget = None  # a request that goes on for others holds nothing more for us
+
+    async def hold(self, request_bytes: int, replies: bool) -> None:
+        """Set aside what the request may take; a second try holds no more than the first.
+
+        Raises:
+            BudgetExceeded: There is no room for it.
+        """
+        if self._budget is None or self._held is not None:
+            return
+        usage = self._budget.expected(request_bytes, replies)
+        usd = cost(usage, self._rates) or 0.0
+        await (budget := self._budget).hold(usage, usd)
+        if self._budget is None:  # who asked is gone by now, and the request goes on for others
+            budget.release(usage, usd)
+        else:
+            self._held = usage, usd
+
+    def charge(self, usage: Usage, usd: float | None) -> None:
+        """Count what the call was paid for; dollars are None where nobody knows them."""
+        if self._budget is not None:
+            self._budget.charge(usage, usd)
+
+
+_CLAIM: ContextVar[Claim | None] = ContextVar("claim", default=None)
+
+
+class BudgetTransport(httpx2.AsyncBaseTransport):
+    """Sends a request once the budget of its call has room for it; stands below recorded calls.
+
+    A request that is held back for good is answered with the status `OVER_BUDGET`.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self.inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Hold, then forward."""
+        claim = _CLAIM.get()
+        if claim is None:
+            return await self.inner.handle_async_request(request)
+        arrived = time.perf_counter()
+        try:
+            await claim.hold(len(await request.aread()), request.url.path.endswith("/completions"))
+        except BudgetExceeded as error:
+            return refusal(OVER_BUDGET, str(error), OVER_BUDGET_CODE)
+        sent = time.perf_counter()
+        response = await self.inner.handle_async_request(request)
+        if sent - arrived > 0.1:  # a wait for the budget is none for the server
+            response.headers.setdefault(SECONDS_HEADER, str(time.perf_counter() - sent))
+        return response
+
+    async def aclose(self) -> None:
+        """Close the inner transport."""
+        await self.inner.aclose()

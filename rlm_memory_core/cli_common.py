@@ -1,0 +1,29 @@
+"""What the commands of the command line share: how a request is refused, and how the user is asked. Runs nothing."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that cannot be carried out; its one line goes to the user."""
+
+
+def confirm(yes: bool, otherwise: str) -> None:
+    """Ask before something is done that cannot be undone.
+
+    Args:
+        yes: The user agreed beforehand, with --yes.
+        otherwise: What is said where the user does not agree.
+
+    Raises:
+        Refused: The user does not agree, or is not there.
+
+    >>> confirm(True, "stopped")
+    """
+    if yes:
+        return
+    try:
+        agreed = input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        raise Refused("nobody is there to say yes; give --yes to go on without asking") from None
+    if not agreed:
+        raise Refused(otherwise)
