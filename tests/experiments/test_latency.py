@@ -1,5 +1,6 @@
 import pytest
 
+from rlm_memory_core import connect
 from rlm_memory_core.experiments import costs, figures_cost, latency, paper
 from rlm_memory_core.experiments.assets import DataBroken, DataUnavailable
 from rlm_memory_core.experiments.estimate import estimate
@@ -92,7 +93,7 @@ class TestCosts:
 
     def test_sizes_alone_give_what_the_history_itself_gives(self):
         pieces = [len(piece.text) for session in SAMPLE.store().sessions for piece in split(session)]
-        whole = estimate(["rlm-parallel"], [SAMPLE], 32_000, None).usage
+        whole = estimate(["rlm-parallel"], [SAMPLE], 32_000, connect("offline")).usage
         assert costs.usage("rlm-parallel", pieces, [], 32_000) == whole
 
     def test_the_papers_tokens_at_the_price_of_prompts(self):
