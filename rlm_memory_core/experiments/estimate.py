@@ -1,8 +1,9 @@
 """What a run will take, from the data itself, before anything is spent: calls, tokens, dollars.
 
 An upper estimate of one pass: every sub-agent reads its session once, nothing is
-replayed. The embeddings of RAG, where a model is named for them, are left out. What a
-model really writes is not known; the lengths below stand for it.
+replayed. The embeddings of RAG, where a model is named for them, are left out; a
+judge's calls are estimated by themselves. What a model really writes is not known;
+the lengths below stand for it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rlm_memory_core.answer import total_cost
 from rlm_memory_core.pricing import Usage, cost
 from rlm_memory_core.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.workspace import split
@@ -17,11 +19,13 @@ from rlm_memory_core.workspace import split
 from .rag import NEIGHBOURS, TOP, TURN_CHARACTERS
 from .types import Sample
 
-_CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
+CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
 _ROOT_REPLIES = 3
 _ROOT_TOKENS = 250  # a reply with code
 _EXTRACT_TOKENS = 40  # a sub-agent's reply
 _ANSWER_TOKENS = 40
+_JUDGE_PROMPT_TOKENS = 300  # rubric, question, gold answer and a short answer
+_JUDGE_TOKENS = 1  # yes or no
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,9 @@ class Estimate:
 
     usage: Usage
     usd: float | None
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(self.usage + other.usage, total_cost((self.usd, other.usd)))
 
     def __str__(self) -> str:
         tokens = f"{self.usage.calls:,} calls, {self.usage.total_tokens:,} tokens"
@@ -59,6 +66,22 @@ def estimate(
         turns = [len(str(turn)) for turn in store.turns]
         for method in methods:
             total += usage(method, pieces, turns, window)
+    return Estimate(total, cost(total, rates))
+
+
+def judging(methods: int, samples: int, rates: tuple[float, float] | None) -> Estimate:
+    """Estimate what judging takes: one call an answer. A judge that says neither yes nor no takes one more.
+
+    Args:
+        methods: How many there are.
+        samples: How many questions each answers.
+        rates: Dollars per prompt and per completion token of the judge, or None.
+
+    >>> judging(4, 100, None).usage.calls
+    400
+    """
+    calls = methods * samples
+    total = Usage(_JUDGE_PROMPT_TOKENS * calls, _JUDGE_TOKENS * calls, calls)
     return Estimate(total, cost(total, rates))
 
 
@@ -92,4 +115,4 @@ def _retrieved(turns: Sequence[int]) -> int:
 
 
 def _tokens(characters: int) -> int:
-    return round(characters / _CHARACTERS_PER_TOKEN)
+    return round(characters / CHARACTERS_PER_TOKEN)
