@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def run(
     concurrency: int = _AT_ONCE,
     progress: bool = True,
 ) -> pd.DataFrame | None:
-    """Have a judge read every answer; where there is none, say so in one line.
+    """Have a judge read every answer, and say in one line who judged, and what was not judged and why.
 
     Args:
         frame: The runner's rows.
@@ -104,7 +104,10 @@ def run(
     rows = frame.to_dict("records")
     with closing(Progress(len(rows), show=progress)) as bar:
         bar.start("judge")
-        return pd.DataFrame(background.run(_judge_all(rows, asked, judge, budget, concurrency, bar)), columns=COLUMNS)
+        judged = background.run(_judge_all(rows, asked, judge, budget, concurrency, bar))
+    verdicts = pd.DataFrame(judged, columns=COLUMNS)
+    print(f"{len(verdicts)} answers, judged by: {judge.label}{_unjudged(verdicts)}")
+    return verdicts
 
 
 async def _judge_all(
@@ -181,6 +184,15 @@ def results(verdicts: pd.DataFrame | None) -> list[Result]:
     return found
 
 
+def count_unjudged(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Answers without a verdict, over all methods, by the rows of a results document.
+
+    >>> count_unjudged([{"id": "judged.rag.unjudged", "value": 2}, {"id": "judged.rag.overall", "value": 0.5}])
+    2
+    """
+    return sum(int(row["value"]) for row in rows if re.fullmatch(rf"judged\..+\.{UNJUDGED}", row["id"]))
+
+
 def table(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Judged accuracy beside EM, as text: one row a question type, then the four figures over all types.
 
@@ -205,18 +217,6 @@ def table(verdicts: pd.DataFrame) -> pd.DataFrame:
     return as_text(rows, "question type")
 
 
-def reasons(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Why answers have no verdict of the judge's, and how many of each method.
-
-    Args:
-        verdicts: What `run` gave.
-    """
-    told = verdicts[verdicts["reason"] != ""]
-    counts = told.groupby(["method", "reason"], sort=False).size().rename("answers").reset_index()
-    counts["counted as"] = ["wrong" if reason == NO_ANSWER else UNJUDGED for reason in counts["reason"]]
-    return counts
-
-
 def write(folder: str | Path, name: str, verdicts: pd.DataFrame | None) -> None:
     """Write `results/<name>.judged.csv` below a folder: ids and verdicts, no text of a data set.
 
@@ -233,6 +233,13 @@ def write(folder: str | Path, name: str, verdicts: pd.DataFrame | None) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, verdicts.to_csv(index=False, float_format="%.6g"))
+
+
+def _unjudged(verdicts: pd.DataFrame) -> str:
+    """How many answers have no verdict, and why; "" where all have one."""
+    reasons = verdicts.loc[verdicts["judged"].isna(), "reason"].value_counts()
+    told = ", ".join(f"{count} because {reason}" for reason, count in reasons.items())
+    return f"; unjudged: {told}" if told else ""
 
 
 def _share(name: str, rows: pd.DataFrame) -> Result:

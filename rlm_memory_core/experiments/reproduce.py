@@ -24,8 +24,9 @@ from rlm_memory_core.recording import RecordingError
 from . import paper
 from .assets import DataBroken, DataUnavailable, project_root
 from .catalog import Notebook, select
-from .estimate import Estimate, estimate
-from .methods import check_names
+from .estimate import Estimate, estimate, judging
+from .judge import connect_judge, count_unjudged
+from .methods import check_embedder, check_names
 from .progress import watch
 
 
@@ -74,11 +75,13 @@ class Ready:
         notebook: Which.
         parameters: What papermill puts into it.
         estimate: What it will take.
+        judge: The model that judges its answers, or None.
     """
 
     notebook: Notebook
     parameters: Mapping[str, Any]
     estimate: Estimate
+    judge: LLM | None = None
 
 
 @dataclass(frozen=True)
@@ -109,14 +112,19 @@ def prepare(plan: Plan) -> list[Ready | Skipped]:
     unknown = sorted(set(plan.parameters) - known)
     if unknown:
         raise ReproduceError(f"no notebook has a parameter {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    return [_check(plan, notebook, declared[notebook.name], llm.rates) for notebook in notebooks]
+    return [_check(plan, notebook, declared[notebook.name], llm) for notebook in notebooks]
 
 
 def total(ready: Sequence[Ready]) -> Estimate:
     """What all notebooks will take."""
-    dollars = [book.estimate.usd for book in ready]
-    usage = sum((book.estimate.usage for book in ready), Usage())
-    return Estimate(usage, None if None in dollars else sum(amount or 0.0 for amount in dollars))
+    return sum((book.estimate for book in ready), Estimate(Usage(), 0.0))
+
+
+def models(plan: Plan, ready: Sequence[Ready]) -> list[LLM]:
+    """All models that the notebooks will ask, each once: the one that answers, and the judge."""
+    asked = [plan.llm] if any(book.notebook.samples for book in ready) else []
+    asked += [book.judge for book in ready if book.judge is not None]
+    return list({(llm.model, llm.base_url): llm for llm in asked}.values())
 
 
 def check_model(llm: LLM) -> None:
@@ -142,6 +150,7 @@ class Ran:
         asked: Questions, counted once a method.
         failed: Those without an answer.
         reason: Why the first of them failed; "" where none did.
+        unjudged: Answers on which a judge was asked and gave no verdict.
         skipped: Why the notebook could not run for want of data; "" where it ran.
     """
 
@@ -149,6 +158,7 @@ class Ran:
     asked: int
     failed: int
     reason: str
+    unjudged: int = 0
     skipped: str = ""
 
 
@@ -188,7 +198,9 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     questions = results / f"{ready.notebook.name}.questions.csv"
     errors = pd.read_csv(questions)["error"] if ready.notebook.samples else pd.Series(dtype=str)
     reasons = errors.dropna()
-    return Ran(document["provenance"]["spent_usd"], len(errors), len(reasons), reasons.iloc[0] if len(reasons) else "")
+    reason = reasons.iloc[0] if len(reasons) else ""
+    spent = document["provenance"]["spent_usd"]
+    return Ran(spent, len(errors), len(reasons), reason, count_unjudged(document["rows"]))
 
 
 def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:
@@ -254,9 +266,7 @@ def _declared(notebook: Notebook) -> dict[str, Any]:
     return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
 
 
-def _check(
-    plan: Plan, notebook: Notebook, declared: Mapping[str, Any], rates: tuple[float, float] | None
-) -> Ready | Skipped:
+def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM) -> Ready | Skipped:
     ours = {
         "model": plan.model,
         "base_url": plan.base_url or "",
@@ -278,15 +288,32 @@ def _check(
     complete = {**declared, **parameters}
     try:
         check_names(complete["methods"])
+        check_embedder(complete.get("embedding_model", ""), llm)
+        judge = _judge(plan, complete, llm)
         samples = notebook.samples(complete)
-        expected = estimate(complete["methods"], samples, complete["window"], rates)
+        expected = estimate(complete["methods"], samples, complete["window"], llm.rates)
+        if judge is not None:
+            expected += judging(len(complete["methods"]), len(samples), judge.rates)
     except DataBroken as error:
         raise ReproduceError(str(error)) from error
     except DataUnavailable as error:
         return Skipped(notebook, str(error))
     except (ValueError, TypeError) as error:
         raise ReproduceError(f"{notebook.name}: {error}") from error
-    return Ready(notebook, parameters, expected)
+    return Ready(notebook, parameters, expected, judge)
+
+
+def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
+    """The judge that a notebook's parameters name; raises ValueError for one that cannot be asked."""
+    judge = connect_judge(
+        parameters.get("judge_model", ""), llm, parameters.get("judge_base_url", ""), parameters.get("judge_rates", ())
+    )
+    if judge is not None and judge.rates is None and plan.budget_usd is not None:
+        raise ValueError(
+            f"the price of the judge, {judge.model}, is not known, so that a budget in dollars cannot be held; "
+            "give -p judge_rates '[IN, OUT]' in dollars per token"
+        )
+    return judge
 
 
 def _fits(value: object, default: object) -> bool:

@@ -52,13 +52,13 @@ def facts(samples: Samples) -> list[Result]:
 
 
 def facts_table(samples: Samples) -> pd.DataFrame:
-    """The same as text: what each figure is, what the paper prints, and what the data says."""
+    """The same as text: where the paper or its README says it, what is printed there, and what the data says."""
     rows = {
-        number.text: {"paper": number.printed, "the data": number.show(one.value)}
+        number.where: {"unit": number.unit, "paper": number.printed, "the data": number.show(one.value)}
         for one in facts(samples)
         if not one.id.startswith("table6.") and (number := paper.register()[one.id])
     }
-    return as_text(rows, "what").reindex(columns=["paper", "the data"])
+    return as_text(rows, "number").reindex(columns=["unit", "paper", "the data"])
 
 
 def _of_the_sample(samples: Samples) -> Iterator[Result]:
