@@ -87,7 +87,7 @@ def run(
         progress: A bar on the terminal.
 
     Returns:
-        One row an answer, in the frame's order, with `COLUMNS`: `judged` is 1, 0, or not-a-number for an answer that
+        One row an answer, method by method, with `COLUMNS`: `judged` is 1, 0, or not-a-number for an answer that
         no verdict was had on, with its `reason`. None without a judge.
 
     Raises:
@@ -101,10 +101,11 @@ def run(
     asked = {sample.id: (sample.question, sample.answer, sample.abstain) for sample in samples}
     if missing := set(frame["question_id"]) - asked.keys():
         raise ValueError(f"cannot judge {min(missing)}: it is not among the samples")
-    rows = frame.to_dict("records")
-    with closing(Progress(len(rows), show=progress)) as bar:
-        bar.start("judge")
-        judged = background.run(_judge_all(rows, asked, judge, budget, concurrency, bar))
+    judged: list[dict[str, Any]] = []
+    with closing(Progress(len(frame), show=progress)) as bar:
+        for method, rows in groups(frame, "method"):  # in turn: what two of them answered alike is asked once
+            bar.start(f"judge of {method}")
+            judged += background.run(_judge_all(rows.to_dict("records"), asked, judge, budget, concurrency, bar))
     verdicts = pd.DataFrame(judged, columns=COLUMNS)
     print(f"{len(verdicts)} answers, judged by: {judge.label}{_unjudged(verdicts)}")
     return verdicts

@@ -1,7 +1,8 @@
 import pytest
 
 from rlm_memory_core import background, connect
-from rlm_memory_core.experiments.estimate import estimate
+from rlm_memory_core.experiments.estimate import estimate, judging
+from rlm_memory_core.experiments.judge_prompts import judge_messages
 from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 
@@ -34,3 +35,20 @@ def test_an_unknown_price_is_said_and_never_zero():
     unknown = estimate(["truncation"], [SAMPLE], 32_000, None)
     assert unknown.usd is None
     assert "price not known" in str(unknown)
+
+
+def test_judging_is_one_short_call_an_answer():
+    expected = judging(4, 100, (1e-6, 2e-6))
+    assert expected.usage.calls == 400
+    assert expected.usd == pytest.approx(400 * (300e-6 + 2e-6))
+    long = "The parrot of the user is called Kiwi. " * 5
+    for kind in ("temporal-reasoning", "single-session-preference"):
+        messages = judge_messages(SAMPLE.question, long, long, kind=kind, abstain=False)
+        assert 150 < sum(len(message["content"]) for message in messages) / 4 < 300  # an upper estimate
+
+
+def test_estimates_add_up_and_an_unknown_price_stays_unknown():
+    known, unknown = judging(1, 1, (1e-6, 2e-6)), judging(1, 1, None)
+    assert (known + known).usd == pytest.approx(2 * known.usd)
+    assert (known + unknown).usd is None
+    assert (known + unknown).usage.calls == 2
