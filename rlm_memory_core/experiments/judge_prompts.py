@@ -63,10 +63,9 @@ def judge_messages(question: str, reference: str, answer: str, *, kind: str, abs
         kind: The question's type, such as "temporal-reasoning".
         abstain: Whether the history does not hold the answer.
 
-    >>> print(judge_messages("Who?", "Mochi", "Your cat.", kind="multi-session", abstain=False)[1]["content"][:26])
-    <question>
-    Who?
-    </question>
+    >>> asked = judge_messages("Who?", "Mochi", "Your cat.", kind="multi-session", abstain=False)
+    >>> asked[1]["content"].splitlines()[:3]
+    ['<question>', 'Who?', '</question>']
     """
     parts = (("question", question), ("reference", reference), ("answer", answer))
     graded = "\n".join(f"<{tag}>\n{text}\n</{tag}>" for tag, text in parts)

@@ -51,14 +51,20 @@ def facts(samples: Samples) -> list[Result]:
     return [*_of_the_sample(samples), *_of_the_file(samples)]
 
 
-def facts_table(samples: Samples) -> pd.DataFrame:
-    """The same as text: where the paper or its README says it, what is printed there, and what the data says."""
+def facts_table(samples: Samples) -> pd.DataFrame | None:
+    """The same as text: where the paper or its README says it, what is printed there, and what the data says.
+
+    Where other questions than the paper's were drawn, one line says so, and there is no table.
+    """
     rows = {
         number.where: {"unit": number.unit, "paper": number.printed, "the data": number.show(one.value)}
         for one in facts(samples)
         if not one.id.startswith("table6.") and (number := paper.register()[one.id])
     }
-    return as_text(rows, "number").reindex(columns=["unit", "paper", "the data"])
+    if not rows:
+        print("These are not the paper's 100 questions, so that their sizes are not set beside the paper's.")
+        return None
+    return as_text(rows, "number")
 
 
 def _of_the_sample(samples: Samples) -> Iterator[Result]:
