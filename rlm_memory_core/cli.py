@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         part.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server; OpenAI's own without it")
         part.add_argument("--only", action="append", default=[], metavar="NN", help="a notebook; may be repeated")
         part.add_argument("--sample", metavar="paper|all|N", help="LongMemEval questions: the paper's 100, all, or N")
+        part.add_argument("--judge", metavar="MODEL", help="a model that judges LongMemEval's answers (default: none)")
         part.add_argument("--budget", type=_dollars, metavar="USD", help="start no call once this is spent")
         part.add_argument(
             "--prices", nargs=2, type=_dollars, metavar=("IN", "OUT"), help="dollars per million tokens, if not known"
@@ -97,12 +98,12 @@ def _reproduce(options: argparse.Namespace) -> int:
     plan, ready = _prepared(options)
     from .experiments import reproduce
 
-    llm = plan.llm
     asking = [book for book in ready if book.notebook.samples is not None]
-    if asking and not llm.is_local:
+    models = reproduce.models(plan, ready)
+    if not all(llm.is_local for llm in models):
         confirm(options.yes, "stopped before anything was spent")
     try:
-        if asking:
+        for llm in models:
             reproduce.check_model(llm)
         spent: float | None = 0.0
         problems: list[str] = []
@@ -183,6 +184,8 @@ def _prepared(options: argparse.Namespace) -> tuple[Plan, list[Ready]]:
     for book in books:
         if isinstance(book, reproduce.Ready):
             print(f"{book.notebook.name}: {book.estimate}")
+            if book.judge is not None and book.judge.rates is None:
+                print(f"{book.notebook.name}: the price of the judge, {book.judge.model}, is not known")
         else:
             print(f"{book.notebook.name}: skipped: {book.reason}")
     if len(ready) > 1:
@@ -195,6 +198,8 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
     given = {name: _literal(value) for name, value in options.parameters}
     if options.sample is not None:
         given["sample"] = options.sample
+    if options.judge is not None:
+        given["judge_model"] = options.judge
     return given
 
 

@@ -1,8 +1,8 @@
 """What a run will take, from the data itself, before anything is spent: calls, tokens, dollars, minutes.
 
 An upper estimate of one pass: every sub-agent reads its session once, nothing is
-replayed. What a model really writes, and how long it takes over it, is not known; the
-lengths and seconds below stand for it.
+replayed. A judge's calls are estimated by themselves. What a model really writes, and
+how long it takes over it, is not known; the lengths and seconds below stand for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rlm_memory_core.workspace import split
 from .rag import NEIGHBOURS, TOP, TURN_CHARACTERS
 from .types import Sample
 
-_CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
+CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
 _ROOT_REPLIES = 3
 _ROOT_TOKENS = 250  # a reply with code
 _EXTRACT_TOKENS = 40  # a sub-agent's reply
@@ -31,6 +31,8 @@ _ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
 _CALL_SECONDS = 1.0  # the median of a sub-agent's call, lognormal with ...
 _CALL_SIGMA = 0.5
 _SLOTS = 256  # sub-agent calls in flight
+_JUDGE_PROMPT_TOKENS = 300  # rubric, question, gold answer and a short answer
+_JUDGE_TOKENS = 1  # yes or no
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,22 @@ def estimate(
     return Estimate(total + embedded, total_cost(dollars), None if llm.model == OFFLINE else waited)
 
 
+def judging(methods: int, samples: int, rates: tuple[float, float] | None) -> Estimate:
+    """Estimate what judging takes: one call an answer. A judge that says neither yes nor no takes one more.
+
+    Args:
+        methods: How many there are.
+        samples: How many questions each answers.
+        rates: Dollars per prompt and per completion token of the judge, or None.
+
+    >>> judging(4, 100, None).usage.calls
+    400
+    """
+    calls = methods * samples
+    total = Usage(_JUDGE_PROMPT_TOKENS * calls, _JUDGE_TOKENS * calls, calls)
+    return Estimate(total, cost(total, rates))
+
+
 def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int) -> Usage:
     """What one method takes over one history of which only the sizes are known, without embeddings.
 
@@ -148,4 +166,4 @@ def _retrieved(turns: Sequence[int]) -> int:
 
 
 def _tokens(characters: int) -> int:
-    return round(characters / _CHARACTERS_PER_TOKEN)
+    return round(characters / CHARACTERS_PER_TOKEN)

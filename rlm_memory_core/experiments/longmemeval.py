@@ -49,6 +49,11 @@ class Samples(Sequence[Sample]):
         """The checksum of the JSON file in hex, for provenance."""
         return sha256_of(self.path)
 
+    @property
+    def population(self) -> int:
+        """How many questions the file holds, chosen or not."""
+        return len(self._dataset)
+
     def __len__(self) -> int:
         """How many samples there are."""
         return len(self._rows)

@@ -129,10 +129,19 @@ def make(
     check_names(names)
     if window < 1:
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
-    if embedding_model and llm.model == OFFLINE:
-        raise ValueError(f"the offline reader has no embeddings: leave embedding_model empty, not {embedding_model!r}")
+    check_embedder(embedding_model, llm)
     embedder = llm.another(embedding_model) if embedding_model else None
     return [_MAKERS[name](llm, window, budget, embedder) for name in names]
+
+
+def check_embedder(embedding_model: str, llm: LLM) -> None:
+    """See that the model's server can embed, as far as that is known.
+
+    Raises:
+        ValueError: An embedding model beside the offline reader.
+    """
+    if embedding_model and llm.model == OFFLINE:
+        raise ValueError(f"the offline reader has no embeddings: leave embedding_model empty, not {embedding_model!r}")
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -22,8 +22,9 @@ from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
 
 from .assets import DataBroken, DataUnavailable, project_root
 from .catalog import Notebook, select
-from .estimate import NOTHING, Estimate, estimate
-from .methods import check_names
+from .estimate import NOTHING, Estimate, estimate, judging
+from .judge import connect_judge, count_unjudged
+from .methods import check_embedder, check_names
 from .progress import watch
 
 
@@ -72,11 +73,13 @@ class Ready:
         notebook: Which.
         parameters: What papermill puts into it.
         estimate: What it will take.
+        judge: The model that judges its answers, or None.
     """
 
     notebook: Notebook
     parameters: Mapping[str, Any]
     estimate: Estimate
+    judge: LLM | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,13 @@ def total(ready: Sequence[Ready]) -> Estimate:
     return sum((book.estimate for book in ready), NOTHING)
 
 
+def models(plan: Plan, ready: Sequence[Ready]) -> list[LLM]:
+    """All models that the notebooks will ask, each once: the one that answers, and the judge."""
+    asked = [plan.llm] if any(book.notebook.samples for book in ready) else []
+    asked += [book.judge for book in ready if book.judge is not None]
+    return list({(llm.model, llm.base_url): llm for llm in asked}.values())
+
+
 def check_model(llm: LLM) -> None:
     """Ask the model for one word, so that a wrong key or address, or a broken cache, shows now.
 
@@ -135,7 +145,7 @@ class Ran:
 
     Args:
         spent_usd: The dollars it spent; None where the price is not known.
-        failed: Questions without an answer, counted once a method.
+        failed: Answers that are missing: questions without one, counted once a method, and those a judge left open.
         problems: What went wrong without ending the run, a line each.
         skipped: Why the notebook could not run for want of data; "" where it ran.
     """
@@ -185,7 +195,11 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     if ready.notebook.samples is None:
         return Ran(spent_usd)
     rows = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")
-    return Ran(spent_usd, int(rows["error"].count()), _problems(rows))
+    unjudged = count_unjudged(document["rows"])
+    problems = _problems(rows)
+    if unjudged:
+        problems.append(f"{unjudged} answers were not judged; the notebook says why")
+    return Ran(spent_usd, int(rows["error"].count()) + unjudged, problems)
 
 
 def _problems(rows: pd.DataFrame) -> list[str]:
@@ -245,16 +259,33 @@ def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM
     complete = {**declared, **parameters}
     try:
         check_names(complete["methods"])
+        check_embedder(complete.get("embedding_model", ""), llm)
+        judge = _judge(plan, complete, llm)
         samples = notebook.samples(complete)
         embedder = llm.another(complete["embedding_model"]) if complete.get("embedding_model") else None
         expected = estimate(complete["methods"], samples, complete["window"], llm, embedder)
+        if judge is not None:
+            expected += judging(len(complete["methods"]), len(samples), judge.rates)
     except DataBroken as error:
         raise ReproduceError(str(error)) from error
     except DataUnavailable as error:
         return Skipped(notebook, str(error))
     except (ValueError, TypeError) as error:
         raise ReproduceError(f"{notebook.name}: {error}") from error
-    return Ready(notebook, parameters, expected)
+    return Ready(notebook, parameters, expected, judge)
+
+
+def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
+    """The judge that a notebook's parameters name; raises ValueError for one that cannot be asked."""
+    judge = connect_judge(
+        parameters.get("judge_model", ""), llm, parameters.get("judge_base_url", ""), parameters.get("judge_rates", ())
+    )
+    if judge is not None and judge.rates is None and plan.budget_usd is not None:
+        raise ValueError(
+            f"the price of the judge, {judge.model}, is not known, so that a budget in dollars cannot be held; "
+            "give -p judge_rates '[IN, OUT]' in dollars per token"
+        )
+    return judge
 
 
 def _fits(value: object, default: object) -> bool:

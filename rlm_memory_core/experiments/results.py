@@ -53,6 +53,7 @@ def write(
     seed: int,
     data_sha256: str | None = None,
     spent_usd: float | None = 0.0,
+    judge: str | None = None,
 ) -> None:
     """Write `results/<name>.json` and `results/<name>.questions.csv` below a folder.
 
@@ -65,6 +66,7 @@ def write(
         seed: What the samples were drawn with.
         data_sha256: The checksum of the data file, where there is one.
         spent_usd: What the run paid for, None where the price is not known; replayed calls are free.
+        judge: The model that judged the answers; None where none was asked.
 
     Raises:
         ValueError: Two results share an id, or a value is not finite.
@@ -84,13 +86,13 @@ def write(
     target = (target if target.is_absolute() else project_root() / target) / "results"
     target.mkdir(parents=True, exist_ok=True)
     document = {
-        "provenance": {**provenance(model, seed, data_sha256), "spent_usd": spent_usd},
+        "provenance": {**provenance(model, seed, data_sha256), "spent_usd": spent_usd, "judge": judge},
         "rows": [asdict(result) for result in results],
     }
-    _replace(target / f"{name}.json", json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_text(target / f"{name}.json", json.dumps(document, indent=1, allow_nan=False) + "\n")
     if frame is not None:
         table = frame.to_csv(columns=list(COLUMNS), index=False, float_format="%.6g")
-        _replace(target / f"{name}.questions.csv", table)
+        write_text(target / f"{name}.questions.csv", table)
 
 
 def provenance(model: str, seed: int, data_sha256: str | None) -> dict[str, Any]:
@@ -120,8 +122,12 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a half."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a half.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     draft = path.with_name(path.name + ".part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)

@@ -4,7 +4,8 @@ import httpx2
 import pytest
 
 from rlm_memory_core import background, connect
-from rlm_memory_core.experiments.estimate import NOTHING, estimate, seconds
+from rlm_memory_core.experiments.estimate import NOTHING, estimate, judging, seconds
+from rlm_memory_core.experiments.judge_prompts import judge_messages
 from rlm_memory_core.experiments.latency import makespan
 from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.simulated import draw
@@ -75,3 +76,20 @@ def test_minutes_are_assumed_and_say_so_and_the_offline_reader_waits_for_nobody(
 def test_the_assumed_fan_out_takes_as_long_as_a_simulated_one(calls):
     simulated = [makespan([draw(f"{run} {call}") for call in range(calls)], 256) for run in range(40)]
     assert seconds("rlm-parallel", calls) - seconds("rlm-parallel", 0) * 3 == pytest.approx(mean(simulated), rel=0.15)
+
+
+def test_judging_is_one_short_call_an_answer():
+    expected = judging(4, 100, (1e-6, 2e-6))
+    assert expected.usage.calls == 400
+    assert expected.usd == pytest.approx(400 * (300e-6 + 2e-6))
+    long = "The parrot of the user is called Kiwi. " * 5
+    for kind in ("temporal-reasoning", "single-session-preference"):
+        messages = judge_messages(SAMPLE.question, long, long, kind=kind, abstain=False)
+        assert 150 < sum(len(message["content"]) for message in messages) / 4 < 300  # an upper estimate
+
+
+def test_estimates_add_up_and_an_unknown_price_stays_unknown():
+    known, unknown = judging(1, 1, (1e-6, 2e-6)), judging(1, 1, None)
+    assert (known + known).usd == pytest.approx(2 * known.usd)
+    assert (known + unknown).usd is None
+    assert (known + unknown).usage.calls == 2

@@ -43,7 +43,6 @@ def test_longmemeval_results_carry_the_papers_ids():
     assert found["table5.rlm.em"].value == 0.5
     assert found["table5.rlm.em"].n == 4
     assert found["table6.rlm.em.multi-session"].value == 0.5
-    assert found["table6.n.overall"].value == 4
     assert found["table5.truncation.em"].value == 0
     of_the_paper = {name for name in found if name in paper.register()}
     assert {"table5.rlm.em", "table5.rlm.f1", "table5.rlm.tokens", "table5.truncation.em"} <= of_the_paper
