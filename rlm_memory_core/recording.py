@@ -24,7 +24,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 RECORDED_HEADER = "x-rlm-memory-recorded"
 SECONDS_HEADER = "x-rlm-memory-seconds"
 OVER_BUDGET = 402  # "payment required": the status of a request that a budget held back
-_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type")
+REQUESTS_HEADER = "x-rlm-memory-requests"  # how many requests were paid for the answer, where more than one
+_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type", REQUESTS_HEADER)
 
 
 class RecordingTransport(httpx2.AsyncBaseTransport):
@@ -126,6 +127,7 @@ class _Sent(NamedTuple):
         headers = {**self.headers, SECONDS_HEADER: str(self.seconds)}
         if free:
             headers[RECORDED_HEADER] = "1"
+            headers.pop(REQUESTS_HEADER, None)
         return httpx2.Response(self.status, headers=headers, text=self.text)
 
 
