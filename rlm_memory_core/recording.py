@@ -106,9 +106,8 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         await response.aclose()
         if response.status_code == 200 and is_complete(_json(text.encode())):
             try:
-                await self.calls.put(
-                    key, model, text, seconds
-                )  # before anyone has seen it: what was seen is never lost
+                # first: what anyone has seen is in the file
+                await self.calls.put(key, model, text, seconds)
             except RecordingError as error:
                 self._cannot_write = error
         kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
