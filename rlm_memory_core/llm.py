@@ -28,7 +28,16 @@ from .embeddings import Embeddings, batches, read_embeddings
 from .offline import OfflineTransport
 from .pricing import OPENAI_URL, Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, Mode, RecordingTransport, saved_seconds
+from .recording import (
+    MODES,
+    NOT_RECORDED,
+    RECORDED_HEADER,
+    SECONDS_HEADER,
+    UNUSABLE,
+    Mode,
+    RecordingTransport,
+    saved_seconds,
+)
 from .responses import body_message, first_line, read_completion, text_of
 
 OFFLINE = "offline"
@@ -211,7 +220,7 @@ class LLM:
                     raise
                 self._temperature = None  # reasoning models take none: remember, and ask without
             except openai.NotFoundError as error:
-                if error.code != "not_recorded":
+                if error.code != NOT_RECORDED:
                     raise  # else: a reasoning model's calls are recorded without a temperature
         return await self._send("/chat/completions", body)
 
@@ -257,6 +266,8 @@ class LLM:
 
     def _explain(self, error: Exception) -> str:
         where = self.base_url or "the OpenAI API"
+        if isinstance(error, RecordingError):
+            return str(error)
         if isinstance(error, openai.AuthenticationError):
             return f"{where} refused the API key: check OPENAI_API_KEY"
         if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
@@ -264,6 +275,8 @@ class LLM:
         if isinstance(error, openai.APIConnectionError):
             return f"cannot reach {where} ({first_line(error.__cause__ or error)}): check the address and that it runs"
         if isinstance(error, openai.APIStatusError):
+            if error.code in (NOT_RECORDED, UNUSABLE):
+                return body_message(error)  # our own line, and no server's
             return f"{where} answered {error.status_code} for {self.model}: {first_line(body_message(error))}"
         return f"{self.model} gave no usable answer: {first_line(error)}"
 
