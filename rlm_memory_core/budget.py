@@ -90,6 +90,12 @@ class Budget:
         self._held_usd = self._held_usd - usd if self._held.calls else 0.0  # no rounding is left to wait for
         self._settled.set()
 
+    def allows(self) -> bool:
+        """Whether there is room for another call as large as the calls so far are on average, right now."""
+        calls = max(self.spent.calls, 1)
+        mean = Usage(self.spent.prompt_tokens // calls, self.spent.completion_tokens // calls, 1)
+        return not (self.ended or self._lacks(mean, (self.spent_usd or 0.0) / calls, held=True))
+
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Count a call that was paid for; from the first of unknown price on, the dollars spent are not known."""
         self.spent += usage

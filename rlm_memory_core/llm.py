@@ -28,14 +28,23 @@ from .embeddings import Embeddings, batches, read_embeddings
 from .offline import OfflineTransport
 from .pricing import OPENAI_URL, Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, Mode, RecordingTransport, saved_seconds
+from .recording import (
+    MODES,
+    NOT_RECORDED,
+    RECORDED_HEADER,
+    SECONDS_HEADER,
+    UNUSABLE,
+    Mode,
+    RecordingTransport,
+    saved_seconds,
+)
 from .responses import UnusableAnswer, body_message, first_line, read_completion
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
 _OFFLINE_URL = "http://offline.invalid/v1"
 _MAX_RETRIES = 4
-_NOT_SENT = ("not_recorded", "recording_damaged")  # refused by our own recording, as an error's code
+_NOT_SENT = (NOT_RECORDED, UNUSABLE)  # refused by our own recording, as an error's code
 _T = TypeVar("_T")
 
 Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
@@ -220,7 +229,7 @@ class LLM:
                     raise
                 self._temperature = None  # reasoning models take none: remember, and ask without
             except openai.NotFoundError as error:
-                if error.code != "not_recorded":
+                if error.code != NOT_RECORDED:
                     raise  # else: a reasoning model's calls are recorded without a temperature
         return await self._send("/chat/completions", body)
 
@@ -266,6 +275,8 @@ class LLM:
 
     def _explain(self, error: Exception) -> str:
         """One line on what went wrong. Servers and proxies may repeat what they were sent: the key is taken out."""
+        if isinstance(error, RecordingError):
+            return str(error)
         tell = partial(first_line, secret=self._api_key or os.environ.get("OPENAI_API_KEY"))
         where = tell(self.base_url or "the OpenAI API")
         if isinstance(error, openai.AuthenticationError):
@@ -275,6 +286,8 @@ class LLM:
         if isinstance(error, openai.APIConnectionError):
             return f"cannot reach {where} ({tell(error.__cause__ or error)}): check the address and that it runs"
         if isinstance(error, openai.APIStatusError):
+            if error.code in _NOT_SENT:
+                return body_message(error)  # our own line, and no server's
             return f"{where} answered {error.status_code} for {self.model}: {tell(body_message(error))}"
         return f"{self.model} gave no usable answer: {tell(error)}"
 

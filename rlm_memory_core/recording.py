@@ -23,8 +23,10 @@ Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 RECORDED_HEADER = "x-rlm-memory-recorded"
 SECONDS_HEADER = "x-rlm-memory-seconds"
+NOT_RECORDED, UNUSABLE = "not_recorded", "recording_unusable"  # codes of our own refusals
 OVER_BUDGET = 402  # "payment required": the status of a request that a budget held back
-_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type")
+REQUESTS_HEADER = "x-rlm-memory-requests"  # how many requests were paid for the answer, where more than one
+_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type", REQUESTS_HEADER)
 
 
 class RecordingTransport(httpx2.AsyncBaseTransport):
@@ -68,7 +70,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
                 try:
                     known = self._known(key)
                 except RecordingError as error:
-                    return refusal(500, str(error), "recording_damaged")
+                    return refusal(500, str(error), UNUSABLE)
                 if known is not None:
                     return known
                 flight = self._flights[key] = _Flight(self._send(request, key, str(body.get("model", ""))))
@@ -92,7 +94,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
             return _Sent(200, {"content-type": "application/json"}, found.response, found.seconds).response(free=True)
         if self.mode == "replay":
             missing = f"this call is not recorded in {self.calls.path}, and recorded='replay' asks no model"
-            return refusal(404, missing, "not_recorded")
+            return refusal(404, missing, NOT_RECORDED)
         if self._cannot_write is not None:
             raise self._cannot_write
         return None
@@ -105,9 +107,8 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         await response.aclose()
         if response.status_code == 200 and is_complete(_json(text.encode())):
             try:
-                await self.calls.put(
-                    key, model, text, seconds
-                )  # before anyone has seen it: what was seen is never lost
+                # first: what anyone has seen is in the file
+                await self.calls.put(key, model, text, seconds)
             except RecordingError as error:
                 self._cannot_write = error
         kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
@@ -126,6 +127,7 @@ class _Sent(NamedTuple):
         headers = {**self.headers, SECONDS_HEADER: str(self.seconds)}
         if free:
             headers[RECORDED_HEADER] = "1"
+            headers.pop(REQUESTS_HEADER, None)
         return httpx2.Response(self.status, headers=headers, text=self.text)
 
 

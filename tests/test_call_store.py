@@ -156,6 +156,7 @@ def test_a_damaged_file_is_a_clear_error_of_one_line_and_never_a_wrong_answer(sc
     with pytest.raises(ModelError, match="is not recorded" if missing else "move it away") as caught:
         ask(llm)
     assert str(path) in str(caught.value)
+    assert str(caught.value).startswith("this call is not" if missing else "the file of recorded calls")
     assert "\n" not in str(caught.value)
     assert len(scripted.requests) == 2
     if missing:

@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 import re
@@ -175,16 +176,16 @@ def test_damaged_results_are_said(run, tmp_path):
 
 
 @contextmanager
-def answering(*texts):
+def answering(*texts, prompt_tokens=lambda size: 100):
     """A model server on loopback that gives these answers in turn, the last one for ever."""
     left = list(texts)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            self.rfile.read(int(self.headers["content-length"]))
+            size = len(self.rfile.read(int(self.headers["content-length"])))
             text = left.pop(0) if len(left) > 1 else left[0]
             choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-            usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+            usage = {"prompt_tokens": prompt_tokens(size), "completion_tokens": 10}
             body = json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
@@ -231,6 +232,27 @@ def test_subagents_that_failed_are_counted_at_the_end_and_leave_the_exit_code_al
     code, printed, _ = run("reproduce", *QUICK, *with_subagents, "--model", "m", "--base-url", server.url)
     assert code == 0
     assert re.search(r"01_niah: (\d+) sub-agents of \1 failed \(1x .* answered 400 for m", printed.splitlines()[-1])
+
+
+def test_a_budget_of_ten_cents_stops_a_run_of_a_dollar_and_keeps_what_it_has(run, tmp_path):
+    arguments = ["--only", "01", "-p", "turns", "[20, 50]", "-p", "runs", "10", "--prices", "15", "15"]
+    with answering("FINAL(Nairobi)", prompt_tokens=lambda size: size // 4) as url:
+        code, printed, _ = run("reproduce", *arguments, "--model", "m", "--base-url", url, "--budget", "0.10")
+    assert code == 1
+    assert float(re.search(r"about \$([\d.]+)", printed)[1]) > 1  # what it would cost
+    results = tmp_path / "outputs/m/results"
+    spent = json.loads((results / "01_niah.json").read_text())["provenance"]["spent_usd"]
+    with (results / "01_niah.questions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    answered = [row for row in rows if not row["error"]]
+    unanswered = [row for row in rows if row["error"]]
+    assert len(rows) == 3 * 20
+    assert 0.05 < spent <= 0.10
+    paid = [row for row in answered if row["method"] == "truncation"]  # which full-context, asking the same, replays
+    assert spent == pytest.approx(sum(float(row["cost_usd"]) for row in paid))  # so what was paid for is kept
+    assert len(answered) == 2 * len(paid)
+    assert {row["error"].split(" (")[0] for row in unanswered} == {"the budget of 0.1 usd is spent"}
+    assert f"{len(unanswered)} of 60 had no answer (the budget of 0.1 usd is spent" in printed
 
 
 def test_serve_answers_other_clients_until_it_is_stopped():
