@@ -1,8 +1,10 @@
 """The one seam to models: `connect()` gives a thin `LLM` over one shared openai client.
 
-What is ours sits under the client as a transport: recorded calls, and the offline
-reader for `model="offline"`. Whoever answers, the code above the client is the same.
-No prompt is worded here.
+What is ours sits under the client as transports, one on another: recorded calls, second
+copies of late calls, pacing, HTTP; or the offline reader for `model="offline"`. Whoever
+answers, the code above the client is the same. The client itself tries again what may
+help (broken connections, timeouts, 408, 409 and 5xx); pacing waits where the server is
+busy. No prompt is worded here.
 """
 
 from __future__ import annotations
@@ -23,11 +25,14 @@ from platformdirs import user_cache_path
 
 from . import background
 from .embeddings import Embeddings, batches, read_embeddings
+from .hedging import Hedging
 from .offline import OfflineTransport
+from .pacing import REQUESTS_HEADER, Pace, Pacing
 from .pricing import OPENAI_URL, Budget, Usage, cost, price
 from .prompts import ChatMessage
 from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
 from .responses import body_message, first_line, read_completion, text_of
+from .transport import HttpTransport as _HttpTransport
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
@@ -88,6 +93,7 @@ class LLM:
         timeout: float,
         rates: tuple[float, float] | None,
         wrap: Wrap | None,
+        pace: Pace,
     ) -> None:
         self.model = model
         self.base_url = base_url
@@ -97,6 +103,7 @@ class LLM:
         self._timeout = timeout
         self._temperature = temperature
         self._wrap = wrap
+        self._pace = pace
         self.rates = rates
 
     @property
@@ -183,6 +190,7 @@ class LLM:
             found, usage = read(response)
         except (openai.OpenAIError, RecordingError, ValueError) as error:
             raise ModelError(self._explain(error)) from error
+        usage = sum([usage] * int(response.headers.get(REQUESTS_HEADER, 1)), Usage())  # a copy is paid for as well
         recorded = RECORDED_HEADER in response.headers
         seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         dollars = cost(usage, self.rates)
@@ -221,6 +229,8 @@ class LLM:
             transport, salt = _HttpTransport(), ""
         if self._wrap is not None:
             transport = self._wrap(transport)
+        if not isinstance(transport, OfflineTransport):
+            transport = Hedging(Pacing(transport, self._pace, _MAX_RETRIES))
         if self.recorded != "off":
             transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
         client = openai.AsyncOpenAI(
@@ -228,7 +238,7 @@ class LLM:
             base_url=url,
             max_retries=_MAX_RETRIES,
             timeout=self._timeout,
-            http_client=httpx2.AsyncClient(transport=transport, timeout=self._timeout),
+            http_client=httpx2.AsyncClient(transport=transport, timeout=self._timeout, follow_redirects=True),
         )
         background.on_exit(client.close)
         return client
@@ -257,20 +267,6 @@ class LLM:
         return f"{self.model} gave no usable answer: {first_line(error)}"
 
 
-class _HttpTransport(httpx2.AsyncBaseTransport):
-    """The SDK's aiohttp client as a transport: httpx's own pool is quadratic in the calls at once."""
-
-    def __init__(self) -> None:
-        # 0 is no cap (None would leave aiohttp its own of 100): SubAgents bounds what is in flight
-        self._client = openai.DefaultAioHttpClient(limits=httpx2.Limits(max_connections=0))
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return await self._client.send(request, stream=True)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
-
-
 def connect(
     model: str = OFFLINE,
     base_url: str | None = None,
@@ -282,6 +278,9 @@ def connect(
     timeout: float = 120.0,
     rates: tuple[float, float] | None = None,
     wrap: Wrap | None = None,
+    concurrency: int | None = None,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
 ) -> LLM:
     """Name a model; nothing is sent until it is asked.
 
@@ -293,12 +292,16 @@ def connect(
         recorded: "auto", "replay", "refresh" or "off"; see `recording`.
         calls_path: Where recorded calls are kept; None for the user's cache folder.
         temperature: Sent with each call; None leaves it to the server.
-        timeout: Seconds for one call.
+        timeout: Seconds for one try of a call, once it is sent; waiting for its turn does not count.
         rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
         wrap: Put around the transport that asks the server, below recorded calls; for experiments.
+        concurrency: Calls in flight at once; None for as many as are asked (sub-agents have a limit of their own in
+            `MemoryRLM`) and as the server takes.
+        requests_per_minute, tokens_per_minute: The server's limits, where they are known: `pacing` keeps them, and
+            finds out the others.
 
     Raises:
-        ValueError: A mode that is none of the four, an empty model name, or an address that is none.
+        ValueError: A mode that is none of the four, an empty model name, an address that is none, or a limit below 1.
 
     >>> connect("offline").label
     'offline reader (no LLM)'
@@ -325,6 +328,7 @@ def connect(
         timeout=timeout,
         rates=rates,
         wrap=wrap,
+        pace=Pace(concurrency, requests_per_minute, tokens_per_minute),
     )
 
 

@@ -111,6 +111,14 @@ class Budget:
             if limit is not None and spent >= limit:
                 raise BudgetExceeded(f"the budget of {limit:g} {name} is spent ({spent:.4g})")
 
+    def allows(self) -> bool:
+        """Whether another call would be allowed now."""
+        try:
+            self.check()
+        except BudgetExceeded:
+            return False
+        return True
+
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Count a call that was paid for; from the first of unknown price on, the dollars spent are not known."""
         self.spent += usage

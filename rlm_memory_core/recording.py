@@ -141,7 +141,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         started = time.perf_counter()
         response = await self.inner.handle_async_request(request)
         text = (await response.aread()).decode("utf-8", "replace")
-        seconds = time.perf_counter() - started
+        seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         if response.status_code == 200 and is_complete(_json(text.encode())):
             self.calls.put(key, str(body.get("model", "")), text, seconds)
         headers = {"content-type": response.headers.get("content-type", ""), SECONDS_HEADER: str(seconds)}
@@ -155,7 +155,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         self.calls.close()
 
 
-_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id")
+_KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "x-rlm-memory-requests")
 
 
 def call_key(url: str, body: dict[str, Any], salt: str = "") -> str:

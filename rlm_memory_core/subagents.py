@@ -1,6 +1,7 @@
 """Sub-agents: each reads one piece of the history in a fresh context (paper Section 3.1).
 
-`SubAgents` sends the calls, all at once and bounded, and keeps count of every one.
+`SubAgents` sends the calls, all at once and bounded, and keeps count of every one. Late
+ones may be sent a second time (`hedging`).
 A call that fails is counted with its reason; its error text is never a finding.
 """
 
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .hedging import Siblings
 from .llm import LLM, ModelError
 from .pricing import Budget, BudgetExceeded, Usage
 from .prompts import NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
@@ -46,10 +48,18 @@ class Call:
         """Whether the reply says anything on the question."""
         return not self.error and not is_not_found(self.reply)
 
+    @property
+    def copies(self) -> int:
+        """Second copies that were sent for its answer; they are in its usage."""
+        return max(self.usage.calls - 1, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What was asked of sub-agents, and what became of it.
+
+    `copies` says how many calls were sent a second time because they were late. It is not in the text, which the root
+    model is shown: what it is told does not depend on the server's mood.
 
     >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
     asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
@@ -59,13 +69,20 @@ class Coverage:
     found: int
     not_found: int
     failed: dict[str, int]
+    copies: int = 0
 
     @classmethod
     def of(cls, calls: Sequence[Call]) -> Coverage:
         """Count the calls of a query, or of one step of it."""
         failed = Counter(call.error for call in calls if call.error)
         found = sum(call.found for call in calls)
-        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed))
+        return cls(
+            len(calls),
+            found,
+            len(calls) - found - failed.total(),
+            dict(failed),
+            copies=sum(call.copies for call in calls),
+        )
 
     @property
     def answered(self) -> int:
@@ -93,16 +110,26 @@ class SubAgents:
         slots: Bounds the calls in flight; shared by all queries of an engine.
         budget: Checked before each call, or None.
         question_date: The day on which the query's question is asked, or None.
+        hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
+
+    Raises:
+        ValueError: The share is not between 0 and 1.
     """
 
     def __init__(
-        self, llm: LLM, slots: asyncio.Semaphore, budget: Budget | None = None, question_date: str | None = None
+        self,
+        llm: LLM,
+        slots: asyncio.Semaphore,
+        budget: Budget | None = None,
+        question_date: str | None = None,
+        hedge: float = 0.0,
     ) -> None:
         self.calls: list[Call] = []
         self._llm = llm
         self._slots = slots
         self._budget = budget
         self._question_date = question_date
+        self._hedge = hedge
         self._created = time.perf_counter()
 
     async def query(self, prompt: str) -> str:
@@ -136,7 +163,9 @@ class SubAgents:
             session_prompt(session, date, question, self._question_date)
             for session, date in zip(sessions, dates, strict=True)
         ]
-        return list(await asyncio.gather(*map(self._ask, prompts)))
+        allow = None if self._budget is None else self._budget.allows
+        with Siblings(self._hedge, self._slots, allow).together():
+            return list(await asyncio.gather(*map(self._ask, prompts)))
 
     def coverage(self, since: int = 0) -> Coverage:
         """What became of the calls, from the given one on."""

@@ -14,8 +14,8 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing", "recording"},
-    {"ranking", "offline", "responses", "embeddings"},
+    {"background", "prompts", "database", "store", "parsing", "pricing", "recording", "rate_limits", "transport"},
+    {"ranking", "offline", "responses", "embeddings", "pacing", "hedging"},
     {"llm"},
     {"subagents", "repl", "workspace"},
     {"answer"},
