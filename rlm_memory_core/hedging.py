@@ -22,6 +22,7 @@ from .recording import SECONDS_HEADER
 
 _ENOUGH = 3  # answers, before anything is said of how long a call takes
 _SLOW, _LAST = 3.0, 1.5  # times the siblings' median
+_AGAIN = 0.1  # likewise: where there is no room for a copy, after so long it is looked for again
 
 
 class Siblings:
@@ -70,11 +71,19 @@ class Siblings:
         finally:
             _SIBLINGS.reset(token)
 
-    def sent(self, flight: Flight, now: float, again: bool) -> None:
-        """A call went out, again where the server had refused it; one that has its copy gets no other."""
-        self._sent += not again
-        if self._waiting.pop(flight, None) is not None or not again:
+    def sent(self, flight: Flight, now: float) -> None:
+        """A call went out for the first time."""
+        self._sent += 1
+        self._waiting[flight] = now
+
+    def resent(self, flight: Flight, now: float) -> None:
+        """A call went out again."""
+        if flight.requests == 1:
             self._waiting[flight] = now
+
+    def refused(self, flight: Flight) -> None:
+        """A call is to go out again, and cannot be late before it does."""
+        self._waiting.pop(flight, None)
 
     def ended(self, flight: Flight, seconds: float | None) -> None:
         """A call was answered after so many seconds, or failed (None)."""
@@ -96,11 +105,11 @@ class Siblings:
             flight, sent = next(iter(self._waiting.items()))
             few = self._sent * self.share >= 1 and len(self._waiting) <= left
             due = sent + self._answered[half] * (_LAST if few else _SLOW)
+            if loop.time() >= due and not self._may_send(flight):
+                due = loop.time() + self._answered[half] * _AGAIN
             if loop.time() < due:
                 self._timer = loop.call_at(due, self._review)
                 return
-            if not self._may_send(flight):
-                return  # looked at again when the next sibling ends
             del self._waiting[flight]
             self.copies += 1
             flight.send_copy(self._slots)
@@ -116,10 +125,13 @@ class Siblings:
 
 
 class Flight:
-    """One call on its way, with its copy where it has one."""
+    """One call on its way, with its copy where it has one.
+
+    `requests` is 1, or 2 with a copy.
+    """
 
     def __init__(self, pacing: Pacing, request: httpx2.Request, siblings: Siblings) -> None:
-        self._requests = 1
+        self.requests = 1
         self._since: float | None = None  # it went out, for the last time
         self._pacing = pacing
         self._siblings = siblings
@@ -141,8 +153,8 @@ class Flight:
             response = (await self._answer).result()
             if response.status_code == 200 and self._since is not None:
                 seconds = asyncio.get_running_loop().time() - self._since
-            if self._requests > 1:
-                paid = int(response.headers.get(REQUESTS_HEADER, 1)) + self._requests - 1
+            if self.requests > 1:
+                paid = int(response.headers.get(REQUESTS_HEADER, 1)) + self.requests - 1
                 response.headers[REQUESTS_HEADER] = str(paid)
                 if seconds is not None:
                     response.headers[SECONDS_HEADER] = str(seconds)  # of the call, not of the copy alone
@@ -161,7 +173,7 @@ class Flight:
 
     def send_copy(self, slots: asyncio.Semaphore | None) -> None:
         """Send the request a second time."""
-        self._requests += 1
+        self.requests += 1
         copy = httpx2.Request(
             self._request.method,
             self._request.url,
@@ -175,8 +187,11 @@ class Flight:
         async with slots:
             return await self._pacing.handle_async_request(copy)
 
-    def _was_sent(self, now: float) -> None:
-        self._siblings.sent(self, now, again=self._since is not None)
+    def _was_sent(self, now: float | None) -> None:
+        if now is None:
+            self._siblings.refused(self)
+            return
+        (self._siblings.sent if self._since is None else self._siblings.resent)(self, now)
         self._since = now
 
     def _start(self, sending: Coroutine[Any, Any, httpx2.Response]) -> None:

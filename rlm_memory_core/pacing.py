@@ -24,15 +24,16 @@ REQUESTS_HEADER = "x-rlm-memory-requests"
 """On a response: how many requests it took that may be paid for; not there for one."""
 
 ON_SENT = "rlm_memory_on_sent"
-"""An extension of a request: a function that is called with the loop's time whenever the request goes out."""
+"""An extension of a request: a function that is called with the loop's time when the request goes out, and with None
+when it has to go out again."""
 
 PATIENT = "rlm_memory_patient"
 """An extension of a request: whether others go first where not all can go at once."""
 
 _BYTES_PER_TOKEN = 4  # English prose as JSON
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
-_ROUNDS_BACK = 16  # of calls, until as many may be in flight as were when the server refused
-_OWN_PATIENCE = 5  # times the client's
+_ROUNDS_BACK = 8  # of calls, until as many may be in flight as were when the server refused
+_REFUSALS = 16  # of one request: while the number at once is halved from 256 to 1 there are 8
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ class Pacing(httpx2.AsyncBaseTransport):
     A request that waits here has no timeout: that is for the server. A refused one goes
     out again before any other, and takes none of the client's retries. Refusals are given
     back to the client where the quota is spent (`insufficient_quota`), and where the
-    server has taken no request at all for `patience` seconds, would have us wait for
+    server has answered none of ours for `patience` seconds and is at work on none, would have us wait for
     longer than that, or has refused `max_retries` times over without naming a time to
-    wait; then all that wait are given up with it. A single request is given up after five
-    times `patience`. A 200 whose body is no JSON object is asked for once more.
+    wait; then all that wait are given up with it. A single request is given up when it has
+    been refused 16 times. A 200 whose body is no JSON object is asked for once more.
 
     Args:
         inner: What really sends.
@@ -97,7 +98,8 @@ class Pacing(httpx2.AsyncBaseTransport):
         self._patience = patience
         self._queue: list[tuple[int, int, int, asyncio.Future[Entry]]] = []  # rank, order, tokens
         self._arrivals = 0
-        self._shut_until = self._lowered = -math.inf
+        self._shut_until = -math.inf
+        self._sends = self._lowered = 0  # how many were sent, and how many were when the limit was lowered
         self._refusing_since = math.inf  # the first refusal since the server took a request
         self._bursts = 0  # of refusals since then
         self._step = 1.0
@@ -113,7 +115,7 @@ class Pacing(httpx2.AsyncBaseTransport):
         """Send in turn, again where the server is busy."""
         await request.aread()
         rank = 2 if request.extensions.get(PATIENT) else 1
-        refused_first = math.inf
+        refusals = 0
         requests = 1
         while True:
             try:
@@ -127,20 +129,22 @@ class Pacing(httpx2.AsyncBaseTransport):
                 body = json_object(response) if response.status_code == 200 else {}
                 if body is None and requests == 1:
                     requests, rank = 2, 0
+                    _tell(request, None)
                     continue
                 _correct(entry, body or {})
                 response.headers.setdefault(SECONDS_HEADER, str(now - sent))
                 if requests > 1:
                     response.headers[REQUESTS_HEADER] = str(requests)
                 return response
-            refused_first = min(refused_first, now)
+            refusals += 1
             hopeless = self._is_hopeless(now, refusal)
-            if refusal.final or hopeless or self._shut_until > refused_first + _OWN_PATIENCE * self._patience:
+            if refusal.final or hopeless or refusals == _REFUSALS:
                 response.headers["x-should-retry"] = "false"  # to the openai client
                 if hopeless:
                     self._give_up(response)
                 return response
             rank = 0
+            _tell(request, None)
 
     async def aclose(self) -> None:
         """Close the inner transport."""
@@ -148,9 +152,8 @@ class Pacing(httpx2.AsyncBaseTransport):
 
     async def _send(self, request: httpx2.Request, sent: float) -> tuple[httpx2.Response, Refusal | None]:
         """Send, and learn from the answer before the next may go out."""
-        on_sent: Callable[[float], None] | None = request.extensions.get(ON_SENT)
-        if on_sent is not None:
-            on_sent(sent)
+        _tell(request, sent)
+        self._sends = send = self._sends + 1
         try:
             response = await self.inner.handle_async_request(request)
             await response.aread()
@@ -158,7 +161,7 @@ class Pacing(httpx2.AsyncBaseTransport):
             if refusal is None:
                 self._took()
             elif not refusal.final:
-                self._refused(sent, refusal)
+                self._refused(send, refusal)
         finally:
             self.in_flight -= 1
             self._admit()
@@ -213,14 +216,14 @@ class Pacing(httpx2.AsyncBaseTransport):
         self._bursts, self._refusing_since = 0, math.inf
         self.limit = min(self._most, self.limit + self._step / self.limit)
 
-    def _refused(self, sent: float, refusal: Refusal) -> None:
+    def _refused(self, send: int, refusal: Refusal) -> None:
         """The server refused a request: stop, and lower the limit once for all that were out together."""
         now = asyncio.get_running_loop().time()
         self._refusing_since = min(self._refusing_since, now)
-        if sent >= self._lowered:
-            self._step = max(self._step, self.in_flight / _ROUNDS_BACK)
+        if send > self._lowered:
             self.limit = max(1.0, min(self.limit, self.in_flight) // 2)
-            self._lowered = now
+            self._step = max(1.0, self.limit / _ROUNDS_BACK)
+            self._lowered = self._sends
             self._bursts += 1
         pause = refusal.seconds
         if pause is None:
@@ -229,6 +232,8 @@ class Pacing(httpx2.AsyncBaseTransport):
 
     def _is_hopeless(self, now: float, refusal: Refusal) -> bool:
         """Whether to wait no longer for the server."""
+        if self.in_flight:
+            return False  # it may be busy with these
         if refusal.seconds is None and self._bursts > self._max_retries:
             return True
         return max(now, self._shut_until) > min(self._refusing_since, now) + self._patience
@@ -254,6 +259,12 @@ class _GivenUpError(Exception):
         names = ("content-type", "x-should-retry", "retry-after", "retry-after-ms")
         headers = {name: value for name, value in self._response.headers.items() if name in names}
         return httpx2.Response(self._response.status_code, headers=headers, content=self._response.content)
+
+
+def _tell(request: httpx2.Request, sent: float | None) -> None:
+    on_sent: Callable[[float | None], None] | None = request.extensions.get(ON_SENT)
+    if on_sent is not None:
+        on_sent(sent)
 
 
 def _tokens(request: httpx2.Request) -> int:

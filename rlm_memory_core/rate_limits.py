@@ -74,7 +74,7 @@ class Refusal:
 
     Args:
         seconds: For how long to wait; None where it does not say.
-        final: Whether no waiting helps: the quota is spent, or the server says so.
+        final: Whether no waiting helps: the quota is spent, the request too large, or the server says so.
     """
 
     seconds: float | None
@@ -89,8 +89,10 @@ class Refusal:
         if response.status_code == 503 and seconds is None:
             return None
         error = (json_object(response) or {}).get("error")
-        spent = isinstance(error, dict) and "insufficient_quota" in (error.get("code"), error.get("type"))
-        return cls(seconds, spent or response.headers.get("x-should-retry") == "false")
+        told = error if isinstance(error, dict) else {}
+        spent = "insufficient_quota" in (told.get("code"), told.get("type"))
+        too_large = str(told.get("message")).startswith("Request too large")  # as OpenAI puts it, with no code for it
+        return cls(seconds, spent or too_large or response.headers.get("x-should-retry") == "false")
 
 
 def retry_after(headers: httpx2.Headers) -> float | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .hedging import Siblings
 from .llm import LLM, ModelError
@@ -165,7 +166,7 @@ class SubAgents:
         ]
         allow = None if self._budget is None else self._budget.allows
         with Siblings(self._hedge, self._slots, allow).together():
-            return list(await asyncio.gather(*map(self._ask, prompts)))
+            return await _all(map(self._ask, prompts))
 
     def coverage(self, since: int = 0) -> Coverage:
         """What became of the calls, from the given one on."""
@@ -189,6 +190,17 @@ class SubAgents:
             return Call(session, "", Usage(), 0.0, after, 0.0, False, str(error))
         text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()
         return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded)
+
+
+async def _all(asking: Iterable[Coroutine[Any, Any, str]]) -> list[str]:
+    """The results of all at once; where one raises what nobody expected, the others are stopped."""
+    tasks = [asyncio.create_task(ask) for ask in asking]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        running = [task for task in tasks if task.cancel()]
+        if running:
+            await asyncio.wait(running)
 
 
 def is_not_found(reply: str) -> bool:
