@@ -2,8 +2,8 @@
 
 Run: python benchmarks/loopback.py    (prints its port; ends with its standard input)
 
-The latency is simulated. It is drawn from the path's scenario and the number in the
-prompt ("call 17"), so that every way of sending waits for the same times; a second
+The latency is simulated. It is drawn from the scenario in the path and the number in
+the prompt ("call 17"), so that every way of sending waits for the same times; a second
 request with the same number is another draw. It is a bare protocol on asyncio, in a
 process of its own, so that the clients are what is timed.
 """
@@ -11,19 +11,19 @@ process of its own, so that the clients are what is timed.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
+import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from urllib.parse import parse_qsl, urlencode
 
-from rlm_memory_core.experiments.simulated import draw
+from rlm_memory_core.experiments.stragglers import Scenario
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_NUMBER = re.compile(rb"call (\d+)")
+_NUMBER = re.compile(rb"call (\d+)\b")
 _ANSWER = json.dumps(
     {
         "id": "x",
@@ -37,57 +37,26 @@ _ANSWER = json.dumps(
 _RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_ANSWER) + _ANSWER
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What the calls of one fan-out wait for.
+def url(port: int, run: str, scenario: Scenario) -> str:
+    """The base address of one run of a scenario; the server counts repeated numbers within a run."""
+    return f"http://127.0.0.1:{port}/{run},{scenario.calls},{scenario.seed},{scenario.stragglers:g}/v1"
 
-    Args:
-        run: Names the run: the server counts repeated numbers within one.
-        calls: How many there are.
-        seed: Of the latencies.
-        median, sigma: Of the lognormal distribution; seconds.
-        stragglers: The share of calls that take ten times longer: exactly that share of the first copies, and
-            each second copy with that probability.
-    """
 
-    run: str
-    calls: int
-    seed: int = 0
-    median: float = 1.0
-    sigma: float = 0.5
-    stragglers: float = 0.0
-
-    def latency(self, number: int, copy: int = 0) -> float:
-        """Seconds that one request waits."""
-        key = f"{self.seed} {number} {copy}"
-        slow = _uniform(key) < self.stragglers if copy else number in _slowest(self.seed, self.calls, self.stragglers)
-        return draw(key, self.median, self.sigma) * (10 if slow else 1)
-
-    def latencies(self) -> list[float]:
-        """Seconds of each call, if each is sent once."""
-        return [self.latency(number) for number in range(self.calls)]
-
-    @property
-    def path(self) -> str:
-        """The scenario as the first part of a URL's path."""
-        return urlencode(asdict(self))
-
-    @staticmethod
-    @lru_cache
-    def of(path: str) -> Scenario:
-        """The scenario of a path."""
-        named = dict(parse_qsl(path))
-        run, calls, seed = named["run"], int(named["calls"]), int(named["seed"])
-        return Scenario(run, calls, seed, *(float(named[name]) for name in ("median", "sigma", "stragglers")))
+@contextmanager
+def running() -> Iterator[int]:
+    """The server in a process of its own; gives its port."""
+    command = [sys.executable, __file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+        assert server.stdin is not None
+        server.stdin.close()
 
 
 @lru_cache
-def _slowest(seed: int, calls: int, share: float) -> frozenset[int]:
-    return frozenset(sorted(range(calls), key=lambda number: _uniform(f"{seed} {number}"))[: round(share * calls)])
-
-
-def _uniform(key: str) -> float:
-    return int.from_bytes(hashlib.sha256(f"straggler {key}".encode()).digest()[:6], "big") / 2**48
+def _scenario(path: str) -> Scenario:
+    _, calls, seed, stragglers = path.split("/")[1].split(",")
+    return Scenario(int(calls), int(seed), stragglers=float(stragglers))
 
 
 class _Connection(asyncio.Protocol):
@@ -103,23 +72,19 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = _LENGTH.search(head)
+        length = _LENGTH.search(head) if found else None
         if length is not None and len(body) >= int(length[1]):
             self._received = b""
-            self._answer_later(head, body)
+            self._take(head.split(b" ", 2)[1].decode(), body)
 
-    def _answer_later(self, head: bytes, body: bytes) -> None:
-        scenario = Scenario.of(head.split(b" ", 2)[1].decode().split("/")[1])
+    def _take(self, path: str, body: bytes) -> None:
+        run, scenario = path.split("/")[1], _scenario(path)
         number = _NUMBER.search(body)
         assert number is not None, "a prompt of the benchmarks has its number in it"
-        key = (scenario.run, int(number[1]))
-        copy = self._sent[key]
-        self._sent[key] += 1
-        seconds = (
-            scenario.latency(key[1], copy) if key[1] < scenario.calls else 0.0
-        )  # a number beyond is for warming up
+        at = int(number[1])
+        copy = self._sent[run, at]
+        self._sent[run, at] += 1
+        seconds = scenario.latency(at, copy) if at < scenario.calls else 0.0  # a number beyond is for warming up
         asyncio.get_running_loop().call_later(seconds, self._answer)
 
     def _answer(self) -> None:
@@ -127,8 +92,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(_RESPONSE)
 
 
-async def serve() -> None:
-    """Serve until the standard input ends."""
+async def _serve() -> None:
     sent: Counter[tuple[str, int]] = Counter()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(sent), "127.0.0.1", 0, backlog=4096)
@@ -137,4 +101,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(_serve())
