@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import re
 import socket
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -11,11 +12,23 @@ from rlm_memory_core.transport import HttpTransport
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
+async def close(writer):
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 def ask(reply, *, timeout=5.0, **request):
     """What the transport makes of a server that answers the first request with these bytes (None: not at all)."""
-    received = []
+    received, serving = [], []
 
     async def serve(reader, writer):
+        serving.append(asyncio.current_task())
+        with suppress(ConnectionError):  # the client may be gone
+            await answer(reader, writer)
+        await close(writer)
+
+    async def answer(reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         received.append(head + await reader.readexactly(int(length[1]) if length else 0))
@@ -25,7 +38,6 @@ def ask(reply, *, timeout=5.0, **request):
             await reader.read()
         else:
             writer.write(reply)
-        writer.close()
 
     async def scenario():
         transport = HttpTransport()
@@ -36,6 +48,8 @@ def ask(reply, *, timeout=5.0, **request):
                 response = await transport.handle_async_request(httpx2.Request(**named | request))
             finally:
                 await transport.aclose()
+                if serving:
+                    await asyncio.wait(serving)
         return response
 
     return asyncio.run(scenario()), received
@@ -115,8 +129,8 @@ def test_cancelling_closes_the_connection():
         async def serve(reader, writer):
             opened.set()
             await reader.read()  # to the end of the connection
+            await close(writer)
             closed.set()
-            writer.close()
 
         transport = HttpTransport()
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:

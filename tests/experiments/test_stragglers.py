@@ -32,7 +32,7 @@ def test_hedging_cuts_the_time_where_some_calls_straggle(calls, most, extra):
 
 @pytest.mark.parametrize("calls", [3, 10, 50, 200])
 def test_hedging_makes_nothing_slower_where_no_call_straggles(calls):
-    assert hedged_fan_outs([calls], [0.0], seeds=10)["ratio"].max() <= pytest.approx(1.0)
+    assert hedged_fan_outs([calls], [0.0], seeds=10)["ratio"].max() < 1.0 + 1e-6
 
 
 def test_without_hedging_the_slowest_call_is_waited_for():
