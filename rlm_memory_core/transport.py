@@ -58,8 +58,8 @@ class HttpTransport(httpx2.AsyncBaseTransport):
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
         """Made on the loop that sends."""
-        # limit=0 is no cap; aiohttp's own is 100
-        connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
+        # limit=0 is no cap (aiohttp's own is 100); many servers drop a connection that was idle for 5 seconds
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=httpx2.create_ssl_context())
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
 
