@@ -66,12 +66,12 @@ class Pacing(httpx2.AsyncBaseTransport):
     """Sends requests when they may be sent; one for all calls of a client.
 
     A request that waits here has no timeout: that is for the server. A refused one goes
-    out again before any other, and takes none of the client's retries. Refusals are given
-    back to the client where the quota is spent (`insufficient_quota`), and where the
-    server has answered none of ours for `patience` seconds and is at work on none, would have us wait for
-    longer than that, or has refused `max_retries` times over without naming a time to
-    wait; then all that wait are given up with it. A single request is given up when it has
-    been refused 16 times. A 200 whose body is no JSON object is asked for once more.
+    out again before any other, and takes none of the client's retries. It is handed back
+    to the client where no waiting helps (a spent quota, a request that is too large), and
+    when it has been refused 16 times. All that wait are handed back where the server would
+    have us wait for more than `patience` seconds; and where it is at work on none of ours
+    and has taken none for so long, or has refused `max_retries` times over without naming
+    a time to wait. A 200 whose body is no JSON object is asked for once more.
 
     Args:
         inner: What really sends.
@@ -232,6 +232,8 @@ class Pacing(httpx2.AsyncBaseTransport):
 
     def _is_hopeless(self, now: float, refusal: Refusal) -> bool:
         """Whether to wait no longer for the server."""
+        if refusal.seconds is not None and refusal.seconds > self._patience:
+            return True
         if self.in_flight:
             return False  # it may be busy with these
         if refusal.seconds is None and self._bursts > self._max_retries:

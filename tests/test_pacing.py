@@ -224,6 +224,15 @@ def test_where_no_waiting_helps_nobody_waits(refusal):
     assert server.times == [0.0]
 
 
+def test_where_the_server_asks_to_wait_for_an_hour_nobody_waits_for_it_but_what_is_out_is_answered():
+    pacing = Pacing(Server(in_turn(ok(), ok(), busy(retry_after="3600"))), Pace(concurrency=3))
+
+    async def scenario():
+        return await send(pacing, 6), now()
+
+    assert run_simulated(scenario()) == ([200, 200, 429, 429, 429, 429], 1.0)
+
+
 def test_a_single_request_that_is_always_refused_is_given_up_though_others_succeed():
     def answer(server, request):
         return busy(retry_after="5") if request.content == b"too large" else ok()
