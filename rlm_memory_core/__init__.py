@@ -7,7 +7,7 @@
 Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`, which nothing here imports.
 """
 
-from .answer import Answer, Evidence, Step, Trace
+from .answer import Answer, Evidence, QueryFailed, Step, Trace
 from .chat import MemoryChat
 from .engine import MemoryRLM
 from .llm import LLM, ModelError, connect
@@ -29,6 +29,7 @@ __all__ = [
     "MemoryRLM",
     "MemoryStore",
     "ModelError",
+    "QueryFailed",
     "Session",
     "Step",
     "StoreError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from .llm import ModelError
 from .pricing import Usage
 from .subagents import Call, Coverage
 
@@ -111,6 +112,22 @@ class Answer:
 
     def __str__(self) -> str:
         return self.text
+
+
+class QueryFailed(ModelError):
+    """The root model gave no answer.
+
+    Args:
+        answer: What the query found and took until then, the failed call included; its `error` says why it failed
+            and its `text` is "".
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.error, answer.usage, answer.cost_usd)
+        self.answer = answer
+
+    def __reduce__(self) -> tuple[type[QueryFailed], tuple[Answer]]:
+        return type(self), (self.answer,)  # or a pickled one, from another process, could not be made again
 
 
 def total_cost(parts: Iterable[float | None]) -> float | None:

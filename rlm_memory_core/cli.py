@@ -107,7 +107,8 @@ def _reproduce(options: argparse.Namespace) -> int:
         if asking:
             reproduce.check_model(llm)
         spent: float | None = 0.0
-        failures = []
+        problems: list[str] = []
+        unanswered = 0
         for book in ready:
             print(f"{book.notebook.name}: {book.notebook.title} ...", flush=True)
             left = None if plan.budget_usd is None else max(plan.budget_usd - (spent or 0.0), 0.0)
@@ -117,15 +118,15 @@ def _reproduce(options: argparse.Namespace) -> int:
             spent = total_cost((spent, ran.spent_usd))
             if ran.skipped:
                 print(f"{book.notebook.name}: skipped: {ran.skipped}")
-            if ran.failed:
-                failures.append(f"{book.notebook.name}: {ran.failed} of {ran.asked} had no answer ({ran.reason})")
+            problems += [f"{book.notebook.name}: {problem}" for problem in ran.problems]
+            unanswered += ran.failed
     except reproduce.ReproduceError as error:
         raise _Refused(error) from error
     if ready:
         _print_scorecard(replace(plan, only=[book.notebook.name for book in ready]))
         dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
-        print("\n".join([f"\nSpent: {dollars}", *failures]))
-    return UNANSWERED if failures else 0
+        print("\n".join([f"\nSpent: {dollars}", *problems]))
+    return UNANSWERED if unanswered else 0
 
 
 def _estimate(options: argparse.Namespace) -> int:

@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable, Sequence
 
 from . import background
-from .answer import Answer, Evidence, Step, Trace, total_cost
+from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
 from .llm import LLM, OFFLINE, ModelError
 from .parsing import Final, Message, finals_only, parse_message
-from .pricing import Budget, BudgetExceeded
-from .prompts import FORCED, NO_CODE, UNKNOWN, ChatMessage, output_message, root_messages
+from .pricing import Budget, BudgetExceeded, Usage
+from .prompts import CUT_REPLY, FORCED, NO_CODE, UNKNOWN, ChatMessage, coverage_line, output_message, root_messages
 from .repl import Repl, Run, to_text
 from .store import MemoryStore
 from .subagents import Call, Coverage, SubAgents
 from .workspace import Workspace
+
+_NO_USAGE = Usage()
 
 
 class MemoryRLM:
@@ -83,10 +85,11 @@ class MemoryRLM:
             last_turn: The index of the last turn that counts; None for all. A chat leaves out the question itself.
 
         Returns:
-            The answer. Where the budget ended the query, its `error` says so.
+            The answer. Where the budget ended the query, or the root model's last reply was cut off, its `error`
+            says so.
 
         Raises:
-            ModelError: The root model gave no answer; it carries what the query took.
+            QueryFailed: The root model gave no answer (a ModelError); it carries what the query found and took.
             ValueError: The question is empty.
         """
         return background.run(self._query(store, question, question_date, last_turn))
@@ -135,11 +138,9 @@ class _Query:
                     reply = await self._engine.llm.complete(self._messages, self._engine.budget)
                 except BudgetExceeded as error:
                     return self._finish(UNKNOWN, str(error))
-                except ModelError as error:  # what the query took so far is not lost with it
-                    trace = Trace(tuple(self._steps))
-                    dollars = total_cost((trace.cost_usd, error.cost_usd))
-                    raise ModelError(str(error), trace.usage + error.usage, dollars) from error
-                message = parse_message(reply.text)
+                except ModelError as error:  # what the query found and took so far is not lost with it
+                    raise QueryFailed(self._finish("", str(error), error.usage, error.cost_usd)) from error
+                message = parse_message("" if reply.cut else reply.text)  # half a program, or half an answer, is none
                 before = len(self._subagents.calls)
                 run = await _run_blocks(repl, message if remaining else finals_only(message))
                 if run.final is None and message.final is not None and (not run.error or remaining == 0):
@@ -151,8 +152,23 @@ class _Query:
                 if run.final is not None:
                     return self._finish(run.final)
                 self._messages.append({"role": "assistant", "content": reply.text})
-                self._messages.append(_next_message(message, run, calls, remaining))
+                if reply.cut:
+                    self._messages.append({"role": "user", "content": CUT_REPLY if remaining > 1 else FORCED})
+                else:
+                    self._messages.append(self._next_message(message, run, calls, remaining))
+        if reply.cut:
+            return self._finish(UNKNOWN, f"the last reply of {self._engine.llm.model} was cut off at its token limit")
         return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
+
+    def _next_message(self, message: Message, run: Run, calls: Sequence[Call], remaining: int) -> ChatMessage:
+        """What the root model sees next: what its code did and what was not read, or what is expected of it."""
+        if not message.blocks and not run.error:
+            return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
+        coverage = Coverage.of(calls)
+        places = {piece.text: piece.session for piece in self._workspace.pieces}
+        not_read = sorted({places[call.session] for call in calls if call.error and call.session in places})
+        told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
+        return output_message(str(run), told, remaining)
 
     def _functions(self) -> dict[str, Callable[..., object]]:
         functions: dict[str, Callable[..., object]] = {
@@ -168,14 +184,15 @@ class _Query:
     ) -> list[str]:
         return await self._subagents.query_parallel(sessions, session_dates, question or self._workspace.question)
 
-    def _finish(self, text: str, error: str = "") -> Answer:
+    def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
+        """The answer, with what its steps took and what a last call took beside them."""
         trace = Trace(tuple(self._steps))
         return Answer(
             text=text,
             evidence=self._evidence(),
             coverage=self._subagents.coverage(),
-            usage=trace.usage,
-            cost_usd=trace.cost_usd,
+            usage=trace.usage + usage,
+            cost_usd=total_cost((trace.cost_usd, cost_usd)),
             seconds=time.perf_counter() - self._started,
             trace=trace,
             error=error,
@@ -213,10 +230,3 @@ async def _resolve(repl: Repl, final: Final, run: Run) -> Run:
     if value is None and final.kind == "word":
         value = to_text(final.text)
     return Run(run.output, "" if value is not None else error, value)
-
-
-def _next_message(message: Message, run: Run, calls: Sequence[Call], remaining: int) -> ChatMessage:
-    """What the root model sees next: what its code did, or what is expected of it."""
-    if not message.blocks and not run.error:
-        return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
-    return output_message(str(run), f"Sub-agents: {Coverage.of(calls)}." if calls else "", remaining)

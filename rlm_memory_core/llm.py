@@ -31,13 +31,14 @@ from .pacing import REQUESTS_HEADER, Pace, Pacing
 from .pricing import OPENAI_URL, Budget, Usage, cost, price
 from .prompts import ChatMessage
 from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport
-from .responses import body_message, first_line, read_completion, text_of
+from .responses import UnusableAnswer, body_message, first_line, read_completion
 from .transport import HttpTransport as _HttpTransport
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
 _OFFLINE_URL = "http://offline.invalid/v1"
 _MAX_RETRIES = 4
+_NOT_SENT = ("not_recorded", "recording_damaged")  # refused by our own recording, as an error's code
 _T = TypeVar("_T")
 
 Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
@@ -69,6 +70,7 @@ class Reply:
         cost_usd: What the call costs, also when it was replayed; None where the price is not known.
         seconds: How long the server took, also when it was replayed.
         recorded: Whether it was replayed, and so free.
+        cut: Whether it ends where the model's token limit did.
     """
 
     text: str
@@ -76,6 +78,7 @@ class Reply:
     cost_usd: float | None
     seconds: float
     recorded: bool
+    cut: bool = False
 
 
 class LLM:
@@ -156,13 +159,10 @@ class LLM:
         )
 
     async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
-        message, usage, dollars, seconds, recorded = await self._call(
+        said, usage, dollars, seconds, recorded = await self._call(
             partial(self._post, messages), read_completion, budget
         )
-        try:
-            return Reply(text_of(message), usage, dollars, seconds, recorded)
-        except ValueError as error:
-            raise ModelError(self._explain(error), usage, dollars) from error
+        return Reply(said.text, usage, dollars, seconds, recorded, said.cut)
 
     async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
         asked = await asyncio.gather(*(self._embed_batch(batch, budget) for batch in batches(texts)))
@@ -187,15 +187,24 @@ class LLM:
         started = time.perf_counter()
         try:
             response = await send()
+            recorded = RECORDED_HEADER in response.headers
             found, usage = read(response)
+        except UnusableAnswer as error:  # paid for all the same
+            usage = _with_copies(error.usage, response)
+            dollars = cost(usage, self.rates)
+            if budget is not None and not recorded:
+                budget.charge(usage, dollars)
+            raise ModelError(self._explain(error), usage, dollars) from error
         except (openai.OpenAIError, RecordingError, ValueError) as error:
-            raise ModelError(self._explain(error)) from error
-        usage = sum([usage] * int(response.headers.get(REQUESTS_HEADER, 1)), Usage())  # a copy is paid for as well
-        recorded = RECORDED_HEADER in response.headers
+            usage = Usage(calls=int(getattr(error, "code", None) not in _NOT_SENT))  # no tokens that anybody knows of
+            if budget is not None:
+                budget.charge(usage, 0.0)
+            raise ModelError(self._explain(error), usage) from error
+        usage = _with_copies(usage, response)
         seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
         dollars = cost(usage, self.rates)
         if budget is not None and not recorded:
-            budget.charge(usage, dollars)  # before the answer is judged: an empty one is paid for as well
+            budget.charge(usage, dollars)
         return found, usage, dollars, seconds, recorded
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
@@ -255,16 +264,18 @@ class LLM:
         )
 
     def _explain(self, error: Exception) -> str:
-        where = self.base_url or "the OpenAI API"
+        """One line on what went wrong. Servers and proxies may repeat what they were sent: the key is taken out."""
+        tell = partial(first_line, secret=self._api_key or os.environ.get("OPENAI_API_KEY"))
+        where = tell(self.base_url or "the OpenAI API")
         if isinstance(error, openai.AuthenticationError):
             return f"{where} refused the API key: check OPENAI_API_KEY"
         if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
             return f"{where} did not answer within {self._timeout:g} s"
         if isinstance(error, openai.APIConnectionError):
-            return f"cannot reach {where} ({first_line(error.__cause__ or error)}): check the address and that it runs"
+            return f"cannot reach {where} ({tell(error.__cause__ or error)}): check the address and that it runs"
         if isinstance(error, openai.APIStatusError):
-            return f"{where} answered {error.status_code} for {self.model}: {first_line(body_message(error))}"
-        return f"{self.model} gave no usable answer: {first_line(error)}"
+            return f"{where} answered {error.status_code} for {self.model}: {tell(body_message(error))}"
+        return f"{self.model} gave no usable answer: {tell(error)}"
 
 
 def connect(
@@ -336,3 +347,8 @@ def cache_path() -> Path:
     """The folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
     named = os.environ.get("RLM_MEMORY_CACHE")
     return Path(named) if named else user_cache_path("rlm-memory")
+
+
+def _with_copies(usage: Usage, response: httpx2.Response) -> Usage:
+    """What an answer took, with the further requests that were sent for it: each is paid for as the answer is."""
+    return sum([usage] * int(response.headers.get(REQUESTS_HEADER, 1)), Usage())

@@ -64,8 +64,13 @@ def price(model: str, base_url: str | None = None) -> tuple[float, float] | None
 
 
 def cost(usage: Usage, rates: tuple[float, float] | None) -> float | None:
-    """Dollars of a usage at the given rates; None where they are not known."""
-    if rates is None:
+    """Dollars of a usage at the given rates; None where the rates, or the tokens of its calls, are not known.
+
+    >>> cost(Usage(10, 2, 1), (1.0, 2.0)), cost(Usage(0, 0, 1), (1.0, 2.0)), cost(Usage(0, 0, 1), (0.0, 0.0))
+    (14.0, None, 0.0)
+    """
+    uncounted = usage.calls > 0 and usage.total_tokens == 0  # no call takes none: the server did not say
+    if rates is None or (uncounted and any(rates)):
         return None
     return usage.prompt_tokens * rates[0] + usage.completion_tokens * rates[1]
 
@@ -110,6 +115,11 @@ class Budget:
         ):
             if limit is not None and spent >= limit:
                 raise BudgetExceeded(f"the budget of {limit:g} {name} is spent ({spent:.4g})")
+        if self.usd is not None and self.spent_usd is None:
+            raise BudgetExceeded(
+                f"the budget of {self.usd:g} usd cannot be held: what was spent is not known "
+                "(the model has no price, or its server counts no tokens)"
+            )
 
     def allows(self) -> bool:
         """Whether another call would be allowed now."""

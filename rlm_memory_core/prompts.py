@@ -7,6 +7,7 @@ module words a prompt; none here calls a model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 
@@ -25,6 +26,9 @@ NOT_FOUND = "NOT_FOUND"
 
 NOT_READ = "NOT_READ"
 """What stands in the findings for a session whose sub-agent failed."""
+
+CUT_OFF = "[... cut off at the model's token limit]"
+"""What ends a finding that the model did not finish."""
 
 ROOT_SYSTEM = """\
 You answer a question about a long chat history. The history is not in this \
@@ -89,6 +93,10 @@ NO_CODE = """\
 That message had neither a ```repl code block nor FINAL(...). Write one ```repl block to look into the \
 history, or end with FINAL(your answer)."""
 
+CUT_REPLY = """\
+That message was cut off at the model's token limit, so that nothing of it was run. Write a shorter one: one \
+```repl block, or FINAL(your answer)."""
+
 FORCED = f"""\
 No further code will be run. Answer now with FINAL(your answer), from what you have seen. \
 If it does not settle the question, FINAL({UNKNOWN})."""
@@ -132,6 +140,23 @@ def output_message(output: str, coverage: str, remaining: int) -> ChatMessage:
         parts.append(coverage)
     parts.append(f"Replies left: {remaining}." if remaining > 1 else FORCED)
     return {"role": "user", "content": "\n".join(parts)}
+
+
+def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
+    """Tell the root model what became of its sub-agents, and what it does not know.
+
+    Args:
+        coverage: The counts, with the reasons of failures.
+        failed: How many sub-agents failed.
+        not_read: The numbers of the sessions that they were to read.
+
+    >>> coverage_line("asked 2 ..., 1 failed (1x no answer)", 1, [4])
+    'Sub-agents: asked 2 ..., 1 failed (1x no answer). Where one failed, its reply is "NOT_READ"; not read: session 4.'
+    """
+    if not failed:
+        return f"Sub-agents: {coverage}."
+    sessions = f"; not read: session {', '.join(map(str, not_read))}" if not_read else ""
+    return f'Sub-agents: {coverage}. Where one failed, its reply is "{NOT_READ}"{sessions}.'
 
 
 def session_prompt(session: str, date: str | None, question: str, question_date: str | None = None) -> str:

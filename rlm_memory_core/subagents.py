@@ -17,7 +17,9 @@ from typing import Any
 from .hedging import Siblings
 from .llm import LLM, ModelError
 from .pricing import Budget, BudgetExceeded, Usage
-from .prompts import NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
+from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
+
+_REASONS = 3  # named in a line: a server may word every failure anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Call:
         seconds: How long it took.
         recorded: Whether it was replayed.
         error: Why it failed, in one line; "" where it did not.
+        cut: Whether the reply ends where the model's token limit did; it then says so itself.
     """
 
     session: str
@@ -43,6 +46,7 @@ class Call:
     seconds: float
     recorded: bool
     error: str = ""
+    cut: bool = False
 
     @property
     def found(self) -> bool:
@@ -57,7 +61,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was asked of sub-agents, and what became of it.
+    """What was asked of sub-agents, and what became of it: asked = found + not_found + failed.
+
+    Args:
+        asked: Calls.
+        found: Those that found something.
+        not_found: Those that found nothing.
+        failed: Those that gave no answer, counted by the reason.
+        cut: How many of the findings the model did not finish.
 
     `copies` says how many calls were sent a second time because they were late. It is not in the text, which the root
     model is shown: what it is told does not depend on the server's mood.
@@ -70,6 +81,7 @@ class Coverage:
     found: int
     not_found: int
     failed: dict[str, int]
+    cut: int = 0
     copies: int = 0
 
     @classmethod
@@ -77,13 +89,9 @@ class Coverage:
         """Count the calls of a query, or of one step of it."""
         failed = Counter(call.error for call in calls if call.error)
         found = sum(call.found for call in calls)
-        return cls(
-            len(calls),
-            found,
-            len(calls) - found - failed.total(),
-            dict(failed),
-            copies=sum(call.copies for call in calls),
-        )
+        cut = sum(call.found and call.cut for call in calls)
+        copies = sum(call.copies for call in calls)
+        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed.most_common()), cut, copies)
 
     @property
     def answered(self) -> int:
@@ -95,12 +103,22 @@ class Coverage:
         """Answered over asked; None where nothing was asked."""
         return self.answered / self.asked if self.asked else None
 
+    @property
+    def failures(self) -> int:
+        """Calls that gave no answer."""
+        return sum(self.failed.values())
+
+    @property
+    def reasons(self) -> str:
+        """Why calls failed, the most frequent reasons first; "" where none did."""
+        named = [f"{count}x {reason}" for reason, count in list(self.failed.items())[:_REASONS]]
+        others = sum(list(self.failed.values())[_REASONS:])
+        return "; ".join([*named, f"{others}x for other reasons"] if others else named)
+
     def __str__(self) -> str:
-        text = f"asked {self.asked} sub-agents: {self.found} found something, {self.not_found} found nothing"
-        if not self.failed:
-            return text
-        reasons = "; ".join(f"{count}x {reason}" for reason, count in self.failed.items())
-        return f"{text}, {sum(self.failed.values())} failed ({reasons})"
+        cut = f" ({self.cut} of them cut off)" if self.cut else ""
+        text = f"asked {self.asked} sub-agents: {self.found} found something{cut}, {self.not_found} found nothing"
+        return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
 class SubAgents:
@@ -189,7 +207,9 @@ class SubAgents:
         except BudgetExceeded as error:  # stopped before it went out
             return Call(session, "", Usage(), 0.0, after, 0.0, False, str(error))
         text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()
-        return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded)
+        if reply.cut and text != NOT_FOUND:  # half an extract may still hold the answer
+            text = f"{text} {CUT_OFF}"
+        return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded, cut=reply.cut)
 
 
 async def _all(asking: Iterable[Coroutine[Any, Any, str]]) -> list[str]:

@@ -2,9 +2,11 @@
 
 import inspect
 import json
+from contextlib import ExitStack
 
 import httpx2
 import pytest
+from fault_server import FaultServer
 
 from rlm_memory_core import MemoryStore, connect, llm
 from rlm_memory_core.prompts import SUBAGENT_SYSTEM
@@ -90,6 +92,26 @@ def root_and_subagents(scripted):
         return scripted(answer, **options)
 
     return build
+
+
+@pytest.fixture
+def fault_server():
+    """A server on loopback that misbehaves on request: `fault_server(answer, plan=...)`.
+
+    Its good answers are those of a function from messages to a text, and vectors of one number for texts to embed.
+    """
+    with ExitStack() as servers:
+
+        def start(answer, **options):
+            def complete(body):
+                if "input" in body:
+                    vectors = [{"index": at, "embedding": [float(len(text))]} for at, text in enumerate(body["input"])]
+                    return {"object": "list", "data": vectors, "usage": {"prompt_tokens": len(vectors)}}
+                return completion(answer(body["messages"]), body["messages"])
+
+            return servers.enter_context(FaultServer(complete, **options))
+
+        yield start
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
+import pickle
+
 import pytest
 
-from rlm_memory_core import Answer, Call, Step, Trace, Usage
+from rlm_memory_core import Answer, Call, QueryFailed, Step, Trace, Usage
 from rlm_memory_core.answer import total_cost
 
 
@@ -38,3 +40,10 @@ def test_a_trace_reads_as_what_was_written_run_and_asked():
 def test_an_answer_prints_as_its_text():
     assert str(Answer("Mochi")) == "Mochi"
     assert Answer("Mochi").coverage.asked == 0
+
+
+def test_a_failed_query_keeps_its_answer_on_the_way_from_another_process():
+    failed = QueryFailed(Answer("", usage=Usage(3, 2, 1), cost_usd=None, error="the server is away"))
+    copy = pickle.loads(pickle.dumps(failed))
+    assert (copy.answer, copy.usage, copy.cost_usd) == (failed.answer, Usage(3, 2, 1), None)
+    assert str(copy) == "the server is away"

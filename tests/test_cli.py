@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from rlm_memory_core import cli
 from rlm_memory_core.experiments import niah, reproduce
+from rlm_memory_core.prompts import SUBAGENT_SYSTEM
 
 QUICK = ["--only", "01", "-p", "turns", "[20]", "-p", "runs", "1"]
 
@@ -212,6 +214,20 @@ def test_questions_without_an_answer_are_counted_and_paid_for_and_change_the_exi
     document = json.loads((tmp_path / "outputs/m/results/01_niah.json").read_text())
     assert document["provenance"]["spent_usd"] == pytest.approx(3 * 110 / 1e6)
     assert all(row["value"] == 0 for row in document["rows"] if "characters" not in row["id"])
+
+
+def test_subagents_that_failed_are_counted_at_the_end_and_leave_the_exit_code_alone(run, tmp_path, fault_server):
+    def answer(messages):
+        if messages[0]["content"] == SUBAGENT_SYSTEM or len(messages) > 2:
+            return "FINAL(nothing)"
+        return "```repl\nllm_query_parallel(sessions)\n```"
+
+    with_subagents = ("-p", "methods", "['rlm-parallel']")
+    server = fault_server(answer)
+    server.plan = lambda key, attempt: "400" if server.bodies[key]["messages"][0]["content"] == SUBAGENT_SYSTEM else ""
+    code, printed, _ = run("reproduce", *QUICK, *with_subagents, "--model", "m", "--base-url", server.url)
+    assert code == 0
+    assert re.search(r"01_niah: (\d+) sub-agents of \1 failed \(1x .* answered 400 for m", printed.splitlines()[-1])
 
 
 def test_serve_answers_other_clients_until_it_is_stopped():

@@ -184,6 +184,35 @@ def test_a_reply_without_usage_counts_as_a_call_of_no_tokens(scripted, as_comple
     assert [ask(model).usage for _ in range(2)] == [Usage(0, 0, 1)] * 2
 
 
+def test_a_reply_without_usage_has_no_known_cost(scripted, as_completion):
+    reply = httpx2.Response(200, json=as_completion("yes", usage=None))
+    assert ask(scripted([reply], rates=(1.0, 1.0))).cost_usd is None
+
+
+@pytest.mark.parametrize("broken", [refused(500), httpx2.ConnectError("gone"), httpx2.Response(200, content=b"{")])
+def test_a_call_that_fails_counts_against_a_limit_on_calls(scripted, broken):
+    model, budget = scripted([broken], rates=(1.0, 1.0)), Budget(calls=1)
+    with pytest.raises(ModelError):
+        ask(model, budget)
+    assert (budget.spent, budget.spent_usd) == (Usage(calls=1), 0.0)
+    with pytest.raises(BudgetExceeded):
+        ask(model, budget)
+
+
+def test_an_answer_with_nothing_to_use_is_paid_for(scripted, as_completion):
+    model, budget = scripted([httpx2.Response(200, json=as_completion("yes", choices=[]))], rates=(1.0, 1.0)), Budget()
+    with pytest.raises(ModelError, match="no choices") as caught:
+        ask(model, budget)
+    assert (caught.value.usage, caught.value.cost_usd) == (Usage(0, 3, 1), 3.0)
+    assert (budget.spent, budget.spent_usd) == (Usage(0, 3, 1), 3.0)
+
+
+def test_an_answer_that_was_cut_off_says_so(scripted, as_completion):
+    choice = {"index": 0, "message": {"role": "assistant", "content": "half an"}, "finish_reason": "length"}
+    model = scripted([httpx2.Response(200, json=as_completion("", choices=[choice])), "whole"])
+    assert [(reply.text, reply.cut) for reply in (ask(model), ask(model))] == [("half an", True), ("whole", False)]
+
+
 def test_a_model_without_a_known_price_has_no_cost(scripted):
     assert ask(scripted(["yes"])).cost_usd is None
 

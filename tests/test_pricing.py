@@ -66,9 +66,18 @@ def test_a_budget_without_limits_never_ends():
 
 
 def test_calls_without_a_known_price_are_charged_in_tokens():
-    budget = Budget(usd=1)
+    budget = Budget(tokens=20)
     budget.charge(Usage(10, 2, 1), None)
     assert (budget.spent, budget.spent_usd) == (Usage(10, 2, 1), None)
+    budget.check()
+
+
+def test_a_budget_in_dollars_ends_where_the_dollars_spent_are_not_known():
+    budget = Budget(usd=1)
+    budget.check()
+    budget.charge(Usage(10, 2, 1), None)
+    with pytest.raises(BudgetExceeded, match="cannot be held"):
+        budget.check()
 
 
 @pytest.mark.parametrize("limit", ["usd", "tokens", "calls"])

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from rlm_memory_core import ModelError, background
+from rlm_memory_core import Budget, ModelError, Usage, background
 from rlm_memory_core.recording import CallStore, RecordingError, RecordingTransport, call_key, is_complete
 
 HI = [{"role": "user", "content": "hi"}]
@@ -227,6 +227,13 @@ def test_a_damaged_file_is_a_clear_error_of_one_line_and_never_a_wrong_answer(sc
 def test_a_folder_in_place_of_the_file_is_a_clear_error(tmp_path):
     with pytest.raises(RecordingError, match="move it away"):
         CallStore(tmp_path)
+
+
+def test_a_call_that_was_never_sent_counts_as_none(scripted, path):
+    model, budget = scripted(["yes"], recorded="replay", calls_path=path), Budget()
+    with pytest.raises(ModelError, match="not recorded") as caught:
+        background.run(model.complete(HI, budget))
+    assert caught.value.usage == budget.spent == Usage()
 
 
 def test_an_answer_that_cannot_be_stored_is_a_clear_error_and_is_asked_for_once(scripted, path, monkeypatch):

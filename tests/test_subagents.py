@@ -51,6 +51,12 @@ def test_coverage_counts_every_call(scripted):
     assert str(coverage).startswith("asked 10 sub-agents: 2 found something, 5 found nothing, 3 failed (3x ")
 
 
+def test_a_line_of_coverage_names_the_commonest_reasons_alone():
+    coverage = Coverage(9, 1, 1, {"slow": 3, "away": 2, "odd": 1, "full": 1})
+    assert (coverage.failures, coverage.reasons) == (7, "3x slow; 2x away; 1x odd; 1x for other reasons")
+    assert str(coverage) == f"asked 9 sub-agents: 1 found something, 1 found nothing, 7 failed ({coverage.reasons})"
+
+
 def test_coverage_of_no_calls():
     assert (Coverage.of(()).share, str(Coverage.of(()))) == (
         None,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rlm_memory_core.answer import Answer
+from rlm_memory_core.answer import Answer, QueryFailed
 from rlm_memory_core.engine import MemoryRLM
 from rlm_memory_core.llm import LLM, OFFLINE
 from rlm_memory_core.pricing import Budget
@@ -77,7 +77,11 @@ class RLM:
 
     async def __call__(self, sample: Sample) -> Prediction:
         """Answer one sample."""
-        return _prediction(await self.engine.aquery(sample.store(), sample.question, sample.question_date))
+        try:
+            answer = await self.engine.aquery(sample.store(), sample.question, sample.question_date)
+        except QueryFailed as failed:  # what was found and paid for until then belongs in the row
+            answer = failed.answer
+        return _prediction(answer)
 
 
 def _prediction(answer: Answer) -> Prediction:
@@ -89,6 +93,9 @@ def _prediction(answer: Answer) -> Prediction:
         cost_usd=answer.cost_usd,
         seconds=answer.seconds,
         coverage=answer.coverage.share,
+        subagents=answer.coverage.asked,
+        failed_subagents=answer.coverage.failures,
+        failures=answer.coverage.reasons,
         error=answer.error,
     )
 

@@ -139,16 +139,14 @@ class Ran:
 
     Args:
         spent_usd: The dollars it spent; None where the price is not known.
-        asked: Questions, counted once a method.
-        failed: Those without an answer.
-        reason: Why the first of them failed; "" where none did.
+        failed: Questions without an answer, counted once a method.
+        problems: What went wrong without ending the run, a line each.
         skipped: Why the notebook could not run for want of data; "" where it ran.
     """
 
     spent_usd: float | None
-    asked: int
-    failed: int
-    reason: str
+    failed: int = 0
+    problems: Sequence[str] = ()
     skipped: str = ""
 
 
@@ -177,7 +175,7 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     except papermill.PapermillExecutionError as error:
         if error.ename == DataUnavailable.__name__:
             target.unlink()
-            return Ran(0.0, 0, 0, "", skipped=_one_line(error.evalue))
+            return Ran(0.0, skipped=_one_line(error.evalue))
         raise ReproduceError(
             f"{ready.notebook.name} failed in cell {error.exec_count}: {error.ename}: {_one_line(error.evalue)} "
             f"(the notebook is in {target})"
@@ -185,10 +183,23 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     _tidy(target)
     results = plan.folder / "results"
     document = _results(results / f"{ready.notebook.name}.json")
-    questions = results / f"{ready.notebook.name}.questions.csv"
-    errors = pd.read_csv(questions)["error"] if ready.notebook.samples else pd.Series(dtype=str)
-    reasons = errors.dropna()
-    return Ran(document["provenance"]["spent_usd"], len(errors), len(reasons), reasons.iloc[0] if len(reasons) else "")
+    spent_usd = document["provenance"]["spent_usd"]
+    if ready.notebook.samples is None:
+        return Ran(spent_usd)
+    rows = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")
+    return Ran(spent_usd, int(rows["error"].count()), _problems(rows))
+
+
+def _problems(rows: pd.DataFrame) -> list[str]:
+    """Questions without an answer and sub-agents that failed, each with the first reason."""
+    problems = []
+    errors, failures = rows["error"].dropna(), rows["failures"].dropna()
+    if len(errors):
+        problems.append(f"{len(errors)} of {len(rows)} had no answer ({errors.iloc[0]})")
+    if len(failures):
+        failed, asked = rows["failed_subagents"].sum(), rows["subagents"].sum()
+        problems.append(f"{failed} sub-agents of {asked} failed ({failures.iloc[0]})")
+    return problems
 
 
 def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:

@@ -76,6 +76,9 @@ class Prediction:
         cost_usd: Dollars, or None where the model's price is not known.
         seconds: Wall time.
         coverage: Share of the asked sub-agents that answered, or None where there were none.
+        subagents: How many were asked.
+        failed_subagents: Those that gave no answer, whether or not the method did.
+        failures: Why they gave none, in one line.
         error: One line, where the method failed.
         details: Anything more that a report may want, by name.
     """
@@ -87,6 +90,9 @@ class Prediction:
     cost_usd: float | None = 0.0
     seconds: float = 0.0
     coverage: float | None = None
+    subagents: int = 0
+    failed_subagents: int = 0
+    failures: str = ""
     error: str = ""
     details: dict[str, float] = field(default_factory=dict)
 

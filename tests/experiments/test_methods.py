@@ -1,3 +1,4 @@
+import httpx2
 import pytest
 
 from rlm_memory_core import Budget, background, connect
@@ -43,6 +44,29 @@ def test_every_call_is_counted(far_back):
         assert prediction.calls == 29 + 2  # one a session, two replies of the root model
         assert prediction.coverage == 1.0
         assert prediction.prompt_tokens > len(far_back.store().to_string()) / 4  # all of it was read
+
+
+def test_a_query_that_the_root_model_ends_keeps_what_was_found_and_paid_for(far_back, root_and_subagents):
+    llm = root_and_subagents(["```repl\nllm_query_parallel(sessions)\n```", ""], lambda prompt: "found", rates=(1, 1))
+    (method,) = make(["rlm-parallel"], llm, 1)
+    prediction = background.run(method(far_back))
+    assert (prediction.text, prediction.calls, prediction.coverage) == ("", 29 + 2, 1.0)
+    assert prediction.cost_usd == prediction.prompt_tokens + prediction.completion_tokens
+    assert "empty" in prediction.error
+    assert prediction.seconds > 0
+
+
+def test_subagents_that_failed_are_counted_with_their_reason(far_back, root_and_subagents):
+    root = ["```repl\nllm_query_parallel(sessions)\n```\nFINAL(Kiwi)"]
+    refusing = root_and_subagents(
+        root, lambda prompt: httpx2.Response(400, json={"error": {"message": "no"}}) if "Kiwi" in prompt else "found"
+    )
+    (method,) = make(["rlm-parallel"], refusing, 1)
+    prediction = background.run(method(far_back))
+    assert (prediction.text, prediction.error) == ("Kiwi", "")
+    assert (prediction.subagents, prediction.failed_subagents, prediction.coverage) == (29, 1, 28 / 29)
+    assert prediction.failures.startswith("1x ")
+    assert "400" in prediction.failures
 
 
 def test_sequential_and_parallel_answer_alike(far_back):

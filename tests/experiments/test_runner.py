@@ -21,7 +21,10 @@ class Fixed:
     async def __call__(self, sample):
         if isinstance(self.answer, Exception):
             raise self.answer
-        return Prediction(self.answer, prompt_tokens=7, completion_tokens=2, calls=3, seconds=0.5, coverage=1.0)
+        return Prediction(
+            self.answer, prompt_tokens=7, completion_tokens=2, calls=5, seconds=0.5, coverage=0.75, subagents=4,
+            failed_subagents=1, failures="1x the server is away",
+        )  # fmt: skip
 
 
 def test_one_row_a_question_and_method_in_order():
@@ -33,7 +36,13 @@ def test_one_row_a_question_and_method_in_order():
     ]  # fmt: skip
     assert list(frame["em"]) == [1, 1, 0, 0]
     assert list(frame.columns) == [*runner.COLUMNS, "answer"]
-    assert frame.loc[0, ["prompt_tokens", "completion_tokens", "calls", "coverage"]].to_list() == [7, 2, 3, 1.0]
+    assert frame.loc[0, ["prompt_tokens", "completion_tokens", "calls", "coverage"]].to_list() == [7, 2, 5, 0.75]
+
+
+def test_subagents_that_failed_are_in_the_row_of_a_question_that_was_answered():
+    row = runner.run([Fixed()], [sample(1)], model="m").loc[0]
+    assert row[["subagents", "failed_subagents", "failures", "error"]].to_list() == [4, 1, "1x the server is away", ""]
+    assert row["em"] == 1
 
 
 @pytest.mark.parametrize("error", [ModelError("the server is away"), BudgetExceeded("the budget is spent")])
