@@ -17,8 +17,11 @@ from typing import Any
 
 import httpx2
 
-from .pacing import ON_SENT, PATIENT, REQUESTS_HEADER, Pacing
+from .pacing import ON_SENT, PATIENT, Pacing
 from .recording import SECONDS_HEADER
+
+REQUESTS_HEADER = "x-rlm-memory-requests"
+"""On a response: 2 where a second copy was sent for it; what both took is not known, at most twice its usage."""
 
 _ENOUGH = 3  # answers, before anything is said of how long a call takes
 _SLOW, _LAST = 3.0, 1.5  # times the siblings' median
@@ -154,8 +157,7 @@ class Flight:
             if response.status_code == 200 and self._since is not None:
                 seconds = asyncio.get_running_loop().time() - self._since
             if self.requests > 1:
-                paid = int(response.headers.get(REQUESTS_HEADER, 1)) + self.requests - 1
-                response.headers[REQUESTS_HEADER] = str(paid)
+                response.headers[REQUESTS_HEADER] = str(self.requests)
                 if seconds is not None:
                     response.headers[SECONDS_HEADER] = str(seconds)  # of the call, not of the copy alone
             return response

@@ -25,9 +25,9 @@ from platformdirs import user_cache_path
 
 from . import background
 from .embeddings import Embeddings, batches, read_embeddings
-from .hedging import Hedging
+from .hedging import REQUESTS_HEADER, Hedging
 from .offline import OfflineTransport
-from .pacing import REQUESTS_HEADER, Pace, Pacing
+from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL, Budget, Usage, cost, price
 from .prompts import ChatMessage
 from .recording import MODES, RECORDED_HEADER, SECONDS_HEADER, CallStore, Mode, RecordingError, RecordingTransport

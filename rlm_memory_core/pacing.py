@@ -20,9 +20,6 @@ import httpx2
 from .rate_limits import Entry, Refusal, Window, json_object
 from .recording import SECONDS_HEADER
 
-REQUESTS_HEADER = "x-rlm-memory-requests"
-"""On a response: how many requests it took that may be paid for; not there for one."""
-
 ON_SENT = "rlm_memory_on_sent"
 """An extension of a request: a function that is called with the loop's time when the request goes out, and with None
 when it has to go out again."""
@@ -71,7 +68,8 @@ class Pacing(httpx2.AsyncBaseTransport):
     when it has been refused 16 times. All that wait are handed back where the server would
     have us wait for more than `patience` seconds; and where it is at work on none of ours
     and has taken none for so long, or has refused `max_retries` times over without naming
-    a time to wait. A 200 whose body is no JSON object is asked for once more.
+    a time to wait. A 200 whose body is no JSON object broke on its way, as far as can be
+    told, and is asked for once more.
 
     Args:
         inner: What really sends.
@@ -115,8 +113,7 @@ class Pacing(httpx2.AsyncBaseTransport):
         """Send in turn, again where the server is busy."""
         await request.aread()
         rank = 2 if request.extensions.get(PATIENT) else 1
-        refusals = 0
-        requests = 1
+        refusals, unreadable = 0, False
         while True:
             try:
                 entry = await self._turn(rank, request)
@@ -127,14 +124,12 @@ class Pacing(httpx2.AsyncBaseTransport):
             now = asyncio.get_running_loop().time()
             if refusal is None:
                 body = json_object(response) if response.status_code == 200 else {}
-                if body is None and requests == 1:
-                    requests, rank = 2, 0
+                if body is None and not unreadable:
+                    unreadable, rank = True, 0
                     _tell(request, None)
                     continue
                 _correct(entry, body or {})
                 response.headers.setdefault(SECONDS_HEADER, str(now - sent))
-                if requests > 1:
-                    response.headers[REQUESTS_HEADER] = str(requests)
                 return response
             refusals += 1
             hopeless = self._is_hopeless(now, refusal)

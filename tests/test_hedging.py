@@ -4,8 +4,8 @@ import httpx2
 import pytest
 
 from rlm_memory_core.experiments.simulated_time import run_simulated
-from rlm_memory_core.hedging import Hedging, Siblings
-from rlm_memory_core.pacing import REQUESTS_HEADER, Pace, Pacing
+from rlm_memory_core.hedging import REQUESTS_HEADER, Hedging, Siblings
+from rlm_memory_core.pacing import Pace, Pacing
 from rlm_memory_core.recording import SECONDS_HEADER
 
 

@@ -5,7 +5,7 @@ import httpx2
 import pytest
 
 from rlm_memory_core.experiments.simulated_time import run_simulated
-from rlm_memory_core.pacing import PATIENT, REQUESTS_HEADER, Pace, Pacing
+from rlm_memory_core.pacing import PATIENT, Pace, Pacing
 from rlm_memory_core.rate_limits import Refusal, Window, retry_after
 
 
@@ -303,14 +303,15 @@ def test_a_call_cancelled_in_the_moment_of_its_turn_gives_its_place_back():
 
 
 def test_an_answer_that_is_no_json_is_asked_for_once_more():
-    async def headers(*answers):
-        (reply,) = await _gather(Pacing(Server(in_turn(*answers))), ["x"])
-        return reply.content, reply.headers.get(REQUESTS_HEADER)
+    async def contents(*answers):
+        server = Server(in_turn(*answers))
+        (reply,) = await _gather(Pacing(server), ["x"])
+        return reply.content, len(server.sent)
 
     page = httpx2.Response(200, html="<html>")
-    assert run_simulated(headers(page)) == (b"{}", "2")
-    assert run_simulated(headers(page, page)) == (b"<html>", "2")
-    assert run_simulated(headers()) == (b"{}", None)
+    assert run_simulated(contents(page)) == (b"{}", 2)
+    assert run_simulated(contents(page, page)) == (b"<html>", 2)
+    assert run_simulated(contents()) == (b"{}", 1)
 
 
 @pytest.mark.parametrize(
