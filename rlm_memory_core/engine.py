@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from . import background
 from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
-from .llm import LLM, ModelError
+from .llm import LLM, OFFLINE, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Usage
 from .prompts import CUT_REPLY, FORCED, NO_CODE, UNKNOWN, ChatMessage, coverage_line, output_message, root_messages
@@ -37,9 +37,12 @@ class MemoryRLM:
         max_iterations: Replies of the root model; the last one must answer.
         budget: A limit shared by all queries of this engine, or None.
         parallel: Offer `llm_query_parallel`; without it the code asks one sub-agent after another.
+        hedge: Late sub-agent calls are sent a second time, the first answer wins, and both are paid for; this is the
+            share of extra calls in a fan-out, see `hedging.Siblings`. 0 for none, as with the offline reader and in
+            replays.
 
     Raises:
-        ValueError: Concurrency or max_iterations below 1.
+        ValueError: Concurrency or max_iterations below 1, or hedge not between 0 and 1.
 
     >>> from rlm_memory_core import connect
     >>> store = MemoryStore()
@@ -56,14 +59,19 @@ class MemoryRLM:
         max_iterations: int = 8,
         budget: Budget | None = None,
         parallel: bool = True,
+        hedge: float = 0.05,
     ) -> None:
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
+        if not 0 <= hedge <= 1:
+            raise ValueError(f"hedge must be between 0 and 1, not {hedge}")
         self.llm = llm
         self.sub_model = sub_model or llm
         self.max_iterations = max_iterations
         self.budget = budget
         self.parallel = parallel
+        asks_a_model = self.sub_model.model != OFFLINE and self.sub_model.recorded != "replay"
+        self.hedge = hedge if asks_a_model else 0.0
         self._slots = asyncio.Semaphore(concurrency)
 
     def query(
@@ -109,7 +117,9 @@ class _Query:
     def __init__(self, engine: MemoryRLM, workspace: Workspace) -> None:
         self._engine = engine
         self._workspace = workspace
-        self._subagents = SubAgents(engine.sub_model, engine._slots, engine.budget, workspace.question_date)
+        self._subagents = SubAgents(
+            engine.sub_model, engine._slots, engine.budget, workspace.question_date, engine.hedge
+        )
         self._steps: list[Step] = []
         self._started = time.perf_counter()
         self._messages: list[ChatMessage] = root_messages(

@@ -1,8 +1,10 @@
 """The one seam to models: `connect()` gives a thin `LLM` over one shared openai client.
 
-What is ours sits under the client as a transport: recorded calls, and the offline
-reader for `model="offline"`. Whoever answers, the code above the client is the same.
-No prompt is worded here.
+What is ours sits under the client as transports, one on another: recorded calls, second
+copies of late calls, pacing, HTTP; or the offline reader for `model="offline"`. Whoever
+answers, the code above the client is the same. The client itself tries again what may
+help (broken connections, timeouts, 408, 409 and 5xx); pacing waits where the server is
+busy. No prompt is worded here.
 """
 
 from __future__ import annotations
@@ -25,13 +27,16 @@ from . import background
 from .budget import OVER_BUDGET_CODE, Budget, BudgetExceeded, BudgetTransport, Claim
 from .call_store import CallStore, RecordingError
 from .embeddings import Embeddings, batches, read_embeddings
+from .hedging import Hedging
 from .offline import OfflineTransport
+from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL, Usage, cost, price
 from .prompts import ChatMessage
 from .recording import (
     MODES,
     NOT_RECORDED,
     RECORDED_HEADER,
+    REQUESTS_HEADER,
     SECONDS_HEADER,
     UNUSABLE,
     Mode,
@@ -39,6 +44,7 @@ from .recording import (
     saved_seconds,
 )
 from .responses import UnusableAnswer, body_message, first_line, read_completion
+from .transport import HttpTransport as _HttpTransport
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
@@ -102,6 +108,7 @@ class LLM:
         timeout: float,
         rates: tuple[float, float] | None,
         wrap: Wrap | None,
+        pace: Pace,
     ) -> None:
         self.model = model
         self.base_url = base_url
@@ -111,6 +118,7 @@ class LLM:
         self._timeout = timeout
         self._temperature = temperature
         self._wrap = wrap
+        self._pace = pace
         self.rates = rates
 
     @property
@@ -201,10 +209,11 @@ class LLM:
                 recorded = RECORDED_HEADER in response.headers
                 found, usage = read(response)
             except UnusableAnswer as error:  # paid for all the same
-                dollars = cost(error.usage, self.rates)
+                usage = _with_copies(error.usage, response)
+                dollars = cost(usage, self.rates)
                 if not recorded:
-                    claim.charge(error.usage, dollars)
-                raise ModelError(self._explain(error), error.usage, dollars) from error
+                    claim.charge(usage, dollars)
+                raise ModelError(self._explain(error), usage, dollars) from error
             except (openai.OpenAIError, RecordingError, ValueError) as error:
                 code = getattr(error, "code", None)
                 if code == OVER_BUDGET_CODE:
@@ -212,6 +221,7 @@ class LLM:
                 usage = Usage(calls=int(code not in _NOT_SENT))  # no tokens that anybody knows of
                 claim.charge(usage, 0.0)
                 raise ModelError(self._explain(error), usage) from error
+            usage = _with_copies(usage, response)
             seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
             dollars = cost(usage, self.rates)
             if not recorded:
@@ -249,6 +259,8 @@ class LLM:
             transport, salt = _HttpTransport(), ""
         if self._wrap is not None:
             transport = self._wrap(transport)
+        if not isinstance(transport, OfflineTransport):
+            transport = Hedging(Pacing(transport, self._pace, _MAX_RETRIES))
         transport = BudgetTransport(transport)
         if self.recorded != "off":
             transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
@@ -257,7 +269,7 @@ class LLM:
             base_url=url,
             max_retries=_MAX_RETRIES,
             timeout=self._timeout,
-            http_client=httpx2.AsyncClient(transport=transport, timeout=self._timeout),
+            http_client=httpx2.AsyncClient(transport=transport, timeout=self._timeout, follow_redirects=True),
         )
         background.on_exit(client.close)
         return client
@@ -292,20 +304,6 @@ class LLM:
         return f"{self.model} gave no usable answer: {tell(error)}"
 
 
-class _HttpTransport(httpx2.AsyncBaseTransport):
-    """The SDK's aiohttp client as a transport: httpx's own pool is quadratic in the calls at once."""
-
-    def __init__(self) -> None:
-        # 0 is no cap (None would leave aiohttp its own of 100): SubAgents bounds what is in flight
-        self._client = openai.DefaultAioHttpClient(limits=httpx2.Limits(max_connections=0))
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return await self._client.send(request, stream=True)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
-
-
 def connect(
     model: str = OFFLINE,
     base_url: str | None = None,
@@ -317,6 +315,9 @@ def connect(
     timeout: float = 120.0,
     rates: tuple[float, float] | None = None,
     wrap: Wrap | None = None,
+    concurrency: int | None = None,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
 ) -> LLM:
     """Name a model; nothing is sent until it is asked.
 
@@ -328,12 +329,16 @@ def connect(
         recorded: "auto", "replay", "refresh" or "off"; see `recording`.
         calls_path: Where recorded calls are kept; None for the user's cache folder.
         temperature: Sent with each call; None leaves it to the server.
-        timeout: Seconds for one call.
+        timeout: Seconds for one try of a call, once it is sent; waiting for its turn does not count.
         rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
         wrap: Put around the transport that asks the server, below recorded calls; for experiments.
+        concurrency: Calls in flight at once; None for as many as are asked (sub-agents have a limit of their own in
+            `MemoryRLM`) and as the server takes.
+        requests_per_minute, tokens_per_minute: The server's limits, where they are known: `pacing` keeps them, and
+            finds out the others.
 
     Raises:
-        ValueError: A mode that is none of the four, an empty model name, or an address that is none.
+        ValueError: A mode that is none of the four, an empty model name, an address that is none, or a limit below 1.
 
     >>> connect("offline").label
     'offline reader (no LLM)'
@@ -360,6 +365,7 @@ def connect(
         timeout=timeout,
         rates=rates,
         wrap=wrap,
+        pace=Pace(concurrency, requests_per_minute, tokens_per_minute),
     )
 
 
@@ -367,3 +373,8 @@ def cache_path() -> Path:
     """The folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
     named = os.environ.get("RLM_MEMORY_CACHE")
     return Path(named) if named else user_cache_path("rlm-memory")
+
+
+def _with_copies(usage: Usage, response: httpx2.Response) -> Usage:
+    """What an answer took, with the further requests that were sent for it: each is paid for as the answer is."""
+    return sum([usage] * int(response.headers.get(REQUESTS_HEADER, 1)), Usage())

@@ -1,6 +1,7 @@
 """Sub-agents: each reads one piece of the history in a fresh context (paper Section 3.1).
 
-`SubAgents` sends the calls, all at once and bounded, and keeps count of every one.
+`SubAgents` sends the calls, all at once and bounded, and keeps count of every one. Late
+ones may be sent a second time (`hedging`).
 A call that fails is counted with its reason; its error text is never a finding.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .budget import Budget, BudgetExceeded
+from .hedging import Siblings
 from .llm import LLM, ModelError
 from .pricing import Usage
 from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
@@ -53,6 +56,11 @@ class Call:
         """Whether the reply says anything on the question."""
         return not self.error and not is_not_found(self.reply)
 
+    @property
+    def copies(self) -> int:
+        """Second copies that were sent for its answer; they are in its usage."""
+        return max(self.usage.calls - 1, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -65,6 +73,9 @@ class Coverage:
         failed: Those that gave no answer, counted by the reason.
         cut: How many of the findings the model did not finish.
 
+    `copies` says how many calls were sent a second time because they were late. It is not in the text, which the root
+    model is shown: what it is told does not depend on the server's mood.
+
     >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
     asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
     """
@@ -74,6 +85,7 @@ class Coverage:
     not_found: int
     failed: dict[str, int]
     cut: int = 0
+    copies: int = 0
 
     @classmethod
     def of(cls, calls: Sequence[Call]) -> Coverage:
@@ -81,7 +93,8 @@ class Coverage:
         failed = Counter(call.error for call in calls if call.error)
         found = sum(call.found for call in calls)
         cut = sum(call.found and call.cut for call in calls)
-        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed.most_common()), cut)
+        copies = sum(call.copies for call in calls)
+        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed.most_common()), cut, copies)
 
     @property
     def answered(self) -> int:
@@ -119,16 +132,26 @@ class SubAgents:
         slots: Bounds the calls in flight; shared by all queries of an engine.
         budget: Checked before each call, or None.
         question_date: The day on which the query's question is asked, or None.
+        hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
+
+    Raises:
+        ValueError: The share is not between 0 and 1.
     """
 
     def __init__(
-        self, llm: LLM, slots: asyncio.Semaphore, budget: Budget | None = None, question_date: str | None = None
+        self,
+        llm: LLM,
+        slots: asyncio.Semaphore,
+        budget: Budget | None = None,
+        question_date: str | None = None,
+        hedge: float = 0.0,
     ) -> None:
         self.calls: list[Call] = []
         self._llm = llm
         self._slots = slots
         self._budget = budget
         self._question_date = question_date
+        self._hedge = hedge
         self._created = time.perf_counter()
         self._batches = 0
 
@@ -165,7 +188,9 @@ class SubAgents:
             for session, date in zip(sessions, dates, strict=True)
         ]
         self._batches += 1
-        return list(await asyncio.gather(*map(self._ask, prompts)))
+        allow = None if self._budget is None else self._budget.allows
+        with Siblings(self._hedge, self._slots, allow).together():
+            return await _all(map(self._ask, prompts))
 
     def coverage(self, since: int = 0) -> Coverage:
         """What became of the calls, from the given one on."""
@@ -192,6 +217,17 @@ class SubAgents:
         if reply.cut and text != NOT_FOUND:  # half an extract may still hold the answer
             text = f"{text} {CUT_OFF}"
         return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded, cut=reply.cut)
+
+
+async def _all(asking: Iterable[Coroutine[Any, Any, str]]) -> list[str]:
+    """The results of all at once; where one raises what nobody expected, the others are stopped."""
+    tasks = [asyncio.create_task(ask) for ask in asking]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        running = [task for task in tasks if task.cancel()]
+        if running:
+            await asyncio.wait(running)
 
 
 def is_not_found(reply: str) -> bool:

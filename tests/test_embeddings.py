@@ -84,7 +84,7 @@ def test_nothing_to_embed_asks_nothing(scripted):
 )
 def test_what_is_no_list_of_embeddings_is_one_line(scripted, broken):
     with pytest.raises(ModelError, match="no usable answer: it sent no") as caught:
-        embed(scripted([broken]), ["one", "two"])
+        embed(scripted(lambda texts: broken), ["one", "two"])
     assert "\n" not in str(caught.value)
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from rlm_memory_core import Budget, MemoryRLM, ModelError, Usage, background
+from rlm_memory_core import Budget, MemoryRLM, ModelError, Usage, background, connect
 from rlm_memory_core.answer import QueryFailed
 from rlm_memory_core.prompts import CUT_OFF, CUT_REPLY, FORCED, NO_CODE, NOT_READ
 
@@ -346,3 +346,25 @@ def test_cancelling_leaves_no_task_behind_and_the_engine_usable(diary, root_and_
         time.sleep(0.02)
     assert len(background.run(tasks())) <= before
     assert engine.query(diary, "Who?").text == "again"
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "hedge"),
+    [
+        (connect(), {}, 0.0),
+        (connect("m"), {}, 0.05),
+        (connect("m"), {"hedge": 0.2}, 0.2),
+        (connect("m"), {"hedge": 0.0}, 0.0),
+        (connect("m", recorded="replay"), {}, 0.0),
+        (connect("m"), {"sub_model": connect()}, 0.0),
+        (connect(), {"sub_model": connect("m", recorded="refresh")}, 0.05),
+    ],
+)
+def test_late_calls_are_sent_again_where_a_real_model_reads(model, options, hedge):
+    assert MemoryRLM(model, **options).hedge == hedge
+
+
+@pytest.mark.parametrize("hedge", [-0.1, 1.5])
+def test_a_share_of_extra_calls_that_is_none_is_told(hedge):
+    with pytest.raises(ValueError, match="hedge"):
+        MemoryRLM(connect(), hedge=hedge)

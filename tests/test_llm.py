@@ -120,16 +120,43 @@ def test_what_goes_wrong_is_one_line_that_says_what(scripted, reply, says, recor
     assert "sk-secret" not in str(caught.value)
 
 
-def test_a_429_is_tried_again_after_the_time_the_server_names(scripted, naps):
-    replies = [refused(429, **{"retry-after": "7"}), refused(429, **{"retry-after-ms": "250"}), "yes"]
-    assert ask(scripted(replies)).text == "yes"
-    assert naps == [7.0, 0.25]
+@pytest.mark.parametrize("recorded", ["off", "auto"])
+def test_a_429_with_a_time_to_wait_uses_up_no_retries(scripted, recorded):  # the fixture allows none
+    replies = [refused(429, **{"retry-after-ms": "1"})] * 6 + [refused(503, **{"retry-after": "0"}), "yes"]
+    assert ask(scripted(replies, recorded=recorded)).text == "yes"
+    assert len(scripted.requests) == 8
 
 
-def test_a_429_is_tried_again_also_when_calls_are_recorded(scripted, naps):
-    model = scripted([refused(429, **{"retry-after": "7"}), "yes"], recorded="auto")
-    assert (ask(model).text, naps) == ("yes", [7.0])
-    assert ask(model).recorded
+def test_a_429_without_a_time_to_wait_is_tried_again_as_often_as_other_failures(scripted, naps, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.pacing._FIRST_PAUSE", 0.001)
+    with pytest.raises(ModelError, match="answered 429"):
+        ask(scripted(lambda messages: refused(429)))
+    assert (len(scripted.requests), naps) == (5, [])
+
+
+def test_a_spent_quota_is_told_at_once(scripted, naps):
+    spent = httpx2.Response(429, json={"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}})
+    with pytest.raises(ModelError, match=r"answered 429 .* quota"):
+        ask(scripted(lambda messages: spent))
+    assert len(scripted.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504])
+def test_what_a_retry_may_help_is_tried_again(scripted, naps, status):
+    assert ask(scripted([refused(status), httpx2.ReadError("dropped"), "yes"])).text == "yes"
+    assert len(naps) == 2
+
+
+@pytest.mark.parametrize("body", [b"{not json", b"", b"<html>Log in</html>", b"[1, 2]"])
+def test_an_answer_that_is_no_json_is_asked_for_once_more_and_counts_once(scripted, body):
+    reply = ask(scripted([httpx2.Response(200, content=body), "yes"]))
+    assert (reply.text, reply.usage) == ("yes", Usage(2, 3, 1))
+
+
+def test_a_whole_answer_with_nothing_in_it_is_not_asked_for_again(scripted):
+    with pytest.raises(ModelError):
+        ask(scripted(lambda messages: httpx2.Response(200, json={"choices": []})))
+    assert len(scripted.requests) == 1
 
 
 def test_a_server_that_goes_on_failing_is_given_up(scripted, naps):
@@ -138,7 +165,7 @@ def test_a_server_that_goes_on_failing_is_given_up(scripted, naps):
     assert len(scripted.requests) == 5
 
 
-@pytest.mark.parametrize("status", [400, 401, 404])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
 def test_what_no_retry_can_help_is_asked_once(scripted, naps, status):
     with pytest.raises(ModelError):
         ask(scripted(lambda messages: refused(status)))
@@ -225,9 +252,19 @@ def test_servers_on_this_machine_are_local(url, local):
     assert connect("m", url).is_local is local
 
 
-@pytest.mark.parametrize("wrong", [{"model": ""}, {"recorded": "always"}, {"recorded": None}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": ""},
+        {"recorded": "always"},
+        {"recorded": None},
+        {"concurrency": 0},
+        {"requests_per_minute": 0.5},
+        {"tokens_per_minute": -1},
+    ],
+)
 def test_wrong_arguments_are_refused_at_once(wrong):
-    with pytest.raises(ValueError, match=r"model|recorded"):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
         connect(**wrong)
 
 

@@ -14,11 +14,11 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing"},
+    {"background", "prompts", "database", "store", "parsing", "pricing", "rate_limits", "transport"},
     {"call_store"},
     {"recording"},
     {"budget"},
-    {"ranking", "offline", "responses", "embeddings"},
+    {"ranking", "offline", "responses", "embeddings", "pacing", "hedging"},
     {"llm"},
     {"subagents", "repl", "workspace"},
     {"answer"},

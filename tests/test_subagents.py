@@ -1,4 +1,6 @@
 import asyncio
+from collections import Counter
+from functools import partial
 
 import httpx2
 import pytest
@@ -179,3 +181,89 @@ def test_a_prompt_of_the_codes_own_reads_no_session(scripted):
     subagents = agents(scripted(["fine"]))
     assert background.run(subagents.query("Compare A with B.")) == "fine"
     assert subagents.calls[0].session == ""
+
+
+async def late_once(messages, asked):
+    """A server's answer, at once but for the first time that session 7 is asked for."""
+    number = int(messages[1]["content"].split("number ")[1].split()[0])
+    asked[number] += 1
+    await asyncio.sleep(60 if number == 7 and asked[number] == 1 else 0.01)
+    return f"found {asked[number]}"
+
+
+def test_a_late_call_is_sent_again_and_both_are_counted_and_paid_for(scripted):
+    budget = Budget(calls=1_000)
+    subagents = agents(scripted(partial(late_once, asked=Counter()), rates=(1.0, 0.0)), budget=budget, hedge=0.05)
+    replies = ask(subagents, [f"number {number}" for number in range(20)])
+    assert replies[7] == "found 2"
+    assert subagents.coverage().copies == 1
+    (call,) = [call for call in subagents.calls if call.copies]
+    assert call.session == "number 7"
+    assert call.usage.calls == 2
+    assert call.cost_usd == call.usage.prompt_tokens
+    assert budget.spent == sum((call.usage for call in subagents.calls), Usage())
+    assert budget.spent.calls == len(scripted.requests) == 21
+
+
+def test_what_the_root_model_is_told_does_not_depend_on_copies(scripted):
+    asked = Counter()
+    subagents = agents(scripted(partial(late_once, asked=asked)), hedge=0.05)
+    ask(subagents, [f"number {number}" for number in range(20)])
+    asked[7] = 1
+    unhedged = agents(scripted(partial(late_once, asked=asked)))
+    ask(unhedged, [f"number {number}" for number in range(20)])
+    assert str(subagents.coverage()) == str(unhedged.coverage())
+    assert (subagents.coverage().copies, unhedged.coverage().copies) == (1, 0)
+
+
+def test_recorded_calls_do_not_merge_a_copy_with_its_call(scripted):
+    model = scripted(partial(late_once, asked=Counter()), recorded="auto")
+    subagents = agents(model, hedge=0.05)
+    ask(subagents, [f"number {number}" for number in range(20)])
+    assert (subagents.coverage().copies, len(scripted.requests)) == (1, 21)
+    again = agents(model, hedge=0.05)
+    ask(again, [f"number {number}" for number in range(20)])
+    assert (again.coverage().copies, len(scripted.requests)) == (0, 21)
+
+
+def test_cancelling_a_fan_out_leaves_nothing_running_and_gives_the_slots_back(scripted):
+    in_flight = 0
+
+    async def answer(messages):
+        nonlocal in_flight
+        in_flight += 1
+        try:
+            await asyncio.sleep(60)
+        finally:
+            in_flight -= 1
+
+    async def scenario():
+        slots = asyncio.Semaphore(10)
+        subagents = SubAgents(scripted(answer), slots, hedge=0.05)
+        before = asyncio.all_tasks()
+        asking = asyncio.create_task(subagents.query_parallel(["text"] * 50, None, "Who?"))
+        while in_flight < 10:
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        await asyncio.wait([asking])
+        return in_flight, asyncio.all_tasks() - before, slots._value
+
+    assert background.run(scenario()) == (0, set(), 10)
+
+
+def test_a_fan_out_that_breaks_stops_its_other_calls(scripted):
+    async def answer(messages):
+        await asyncio.sleep(60)
+
+    async def scenario():
+        subagents = agents(scripted(answer))
+        subagents._call = partial(broken, subagents._call)
+        before = asyncio.all_tasks()
+        with pytest.raises(ZeroDivisionError):
+            await subagents.query_parallel(["broken", "text"], None, "Who?")
+        return asyncio.all_tasks() - before
+
+    async def broken(call, prompt):
+        return 1 / 0 if "broken" in prompt else await call(prompt)
+
+    assert background.run(scenario()) == set()
