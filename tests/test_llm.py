@@ -191,7 +191,7 @@ def test_a_reply_without_usage_has_no_known_cost(scripted, as_completion):
 
 @pytest.mark.parametrize("broken", [refused(500), httpx2.ConnectError("gone"), httpx2.Response(200, content=b"{")])
 def test_a_call_that_fails_counts_against_a_limit_on_calls(scripted, broken):
-    model, budget = scripted([broken], rates=(1.0, 1.0)), Budget(calls=1)
+    model, budget = scripted([broken] * 2, rates=(1.0, 1.0)), Budget(calls=1)  # what is no JSON is asked for twice
     with pytest.raises(ModelError):
         ask(model, budget)
     assert (budget.spent, budget.spent_usd) == (Usage(calls=1), 0.0)
