@@ -12,6 +12,7 @@ from pathlib import Path
 from . import background
 from .answer import Answer, Step, Trace
 from .engine import MemoryRLM
+from .escaping import label
 from .llm import LLM, connect
 from .pricing import Budget
 from .prompts import CHAT_SYSTEM, ChatMessage
@@ -112,7 +113,7 @@ class MemoryChat:
         messages: list[ChatMessage] = [{"role": "system", "content": CHAT_SYSTEM}]
         turns = self.store.turns[: len(self.store) - asked_already]
         messages += [{"role": turn.role, "content": turn.content} for turn in turns]
-        asked = f"{question} (Asked on {question_date}.)" if question_date else question
+        asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
         messages.append({"role": "user", "content": asked})
         started = time.perf_counter()
         reply = await self.llm.complete(messages, self.budget)

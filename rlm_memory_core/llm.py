@@ -23,6 +23,7 @@ from platformdirs import user_cache_path
 
 from . import background
 from .embeddings import Embeddings, batches, read_embeddings
+from .escaping import well_formed
 from .offline import OfflineTransport
 from .pricing import OPENAI_URL, Budget, Usage, cost, price
 from .prompts import ChatMessage
@@ -192,7 +193,8 @@ class LLM:
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
         """One request. It goes past the SDK's typed models, which take half of a call's time."""
-        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        sendable = [{**message, "content": well_formed(message["content"])} for message in messages]
+        body: dict[str, Any] = {"model": self.model, "messages": sendable}
         if self._temperature is not None:
             try:
                 return await self._send("/chat/completions", {**body, "temperature": self._temperature})

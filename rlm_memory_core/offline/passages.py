@@ -15,12 +15,13 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
+from ..escaping import unescape
 from .dates import Moment, moments, parse_date
 from .question import Query
 from .words import WORD, stem
 
-_TURN = re.compile(r"^\[Turn \d+\]\[(\w+)\]: ?", re.M)
-_SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\]\n]*?))? ---\]\n?", re.M)
+_TURN = re.compile(r"^\[Turn \d+\]\[([^\[\]\n]*)\]: ?", re.M)
+_SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\](?:\n|\Z)", re.M)
 _SPEAKER = re.compile(r"([A-Z][\w'-]*(?: [A-Z][\w'-]*){0,2}): ")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[^a-z\s])")
 _ABBREVIATION = re.compile(r"(?:\b(?:[DMS]r|Mrs|Ms|Prof|Inc|vs|e\.g|i\.e|No|approx)|\b[A-Z])$")
@@ -82,7 +83,6 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
     >>> [turn.role for turn in parse_turns("[Turn 1][user]: Hello\\n[Turn 2][assistant]: Hi")]
     ['user', 'assistant']
     """
-    text = text.replace("\\_", "_")
     marks = list(_SESSION.finditer(text))
     starts = [0, *(mark.end() for mark in marks)]
     ends = [*(mark.start() for mark in marks), len(text)]
@@ -94,16 +94,19 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
             continue
         parts = _TURN.split(piece)
         if len(parts) == 1:
-            turns += [named("", line, spoken, session) for line in piece.splitlines() if line.strip()]
+            turns += [named("", _said(line), spoken, session) for line in piece.splitlines() if line.strip()]
             continue
         if parts[0].strip():
-            turns.append(Turn("", parts[0], spoken, session))
+            turns.append(Turn("", _said(parts[0]), spoken, session))
         turns += [
-            named(role, body, spoken, session)
-            for role, body in zip(parts[1::2], parts[2::2], strict=True)
-            if not (role == "system" and body.lstrip().startswith("[--- Session"))
+            named(role, _said(body), spoken, session) for role, body in zip(parts[1::2], parts[2::2], strict=True)
         ]
     return turns
+
+
+def _said(body: str) -> str:
+    """What was said, from what was serialised; underscores as Markdown escapes them are put right as well."""
+    return unescape(body).replace("\\_", "_")
 
 
 def named(role: str, text: str, day: date | None = None, session: int = 0) -> Turn:
