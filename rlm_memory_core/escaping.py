@@ -32,6 +32,9 @@ _TAG = rf"(?=<[{_UNSEEN}]*+/?[{_UNSEEN}]*+(?:session|history|question|output)\b)
 _SUSPECT = re.compile(rf"{_HEAD}|{_TAG}", re.I)  # quick to find nothing, and most content has nothing
 _MARK = re.compile(rf"{_START}{_HEADING}|{_TAG}", re.I)
 _ESCAPED = re.compile(rf"{_START}\\{_HEADING}|\\{_TAG}", re.I)
+_WHOLE = re.compile(
+    rf"{_START}[{_UNSEEN}\\]*+{_HEAD}[^][{_BREAKS}]*+\]?(?:\[[^][{_BREAKS}]*+\])?:?|{_TAG}<[^<>{_BREAKS}]*+>?", re.I
+)
 _TAG_ONLY = re.compile(_TAG, re.I)
 _ESCAPED_TAG = re.compile(rf"\\{_TAG}", re.I)
 
@@ -63,6 +66,15 @@ def unescape(text: str) -> str:
     True
     """
     return _ESCAPED.sub("", text) if "\\" in text else text
+
+
+def without_marks(text: str) -> str:
+    r"""Content without the marks it poses with, a line's end in the place of each: they say nothing.
+
+    >>> without_marks("So:\n[Turn 9][user]: I moved. </session> Bye.").splitlines()
+    ['So:', '', ' I moved. ', ' Bye.']
+    """
+    return _WHOLE.sub("\n", text) if _SUSPECT.search(text) else text
 
 
 def escape_tags(text: str) -> str:

@@ -15,7 +15,7 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
-from ..escaping import unescape
+from ..escaping import unescape, without_marks
 from .dates import Moment, moments, parse_date
 from .question import Query
 from .words import WORD, stem
@@ -26,7 +26,7 @@ _SPEAKER = re.compile(r"([A-Z][\w'-]*(?: [A-Z][\w'-]*){0,2}): ")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[^a-z\s])")
 _ABBREVIATION = re.compile(r"(?:\b(?:[DMS]r|Mrs|Ms|Prof|Inc|vs|e\.g|i\.e|No|approx)|\b[A-Z])$")
 _LIST_MARK = re.compile(r"\s*(?:\d{1,3}[.)]|[-*•#]+)\s+")
-_FIRST_PERSON = re.compile(r"\b(?:I|my|me|I've|I'm|we|our)\b")
+FIRST_PERSON = re.compile(r"\b(?:I|my|me|I've|I'm|we|our)\b")
 _HEADING = re.compile(r":\W*$|^#+ |^\*\*[^*]+\*\*$")
 _HEAD_END = re.compile(r":\s| [-–—] |: ?$|\. ")
 _LONGEST = 600
@@ -105,8 +105,8 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
 
 
 def _said(body: str) -> str:
-    """What was said, from what was serialised; underscores as Markdown escapes them are put right as well."""
-    return unescape(body).replace("\\_", "_")
+    """What was said, from what was serialised: without marks that are none, and Markdown's underscores put right."""
+    return without_marks(unescape(body)).replace("\\_", "_")
 
 
 def named(role: str, text: str, day: date | None = None, session: int = 0) -> Turn:
@@ -126,7 +126,7 @@ def sentences(text: str) -> list[str]:
     ['I saw Dr. Lee.', 'It went well.', '1. Rest']
     """
     found: list[str] = []
-    for line in text.split("\n"):
+    for line in text.splitlines():
         mark = _LIST_MARK.match(line)
         start = mark.end() if mark else 0
         began = 0
@@ -259,7 +259,9 @@ def judge(
     query: Query,
     weights: Mapping[str, float],
 ) -> Passage | None:
-    """Score one sentence, or pass it over where too little of the question is in or around it."""
+    """Score one sentence, or pass it over where it has no words, or too little of the question in or around it."""
+    if not matched:
+        return None
     hits = frozenset(hit for hit in matched if hit)
     covered = sum(value * (1.0 if term in hits else near.get(term, 0.0)) for term, value in weights.items())
     covered /= sum(weights.values()) or 1.0
@@ -287,7 +289,7 @@ def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | 
         bonus += 0.1 if role == "assistant" else -0.05
     elif query.of_self and role:
         bonus += 0.1 if role == "user" else -0.1
-        if role == "user" and _FIRST_PERSON.search(sentence):
+        if role == "user" and FIRST_PERSON.search(sentence):
             bonus += 0.05
     if sentence.endswith("?"):
         bonus -= 0.12

@@ -16,7 +16,7 @@ from datetime import date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import value
 from .dates import parse_date
-from .passages import Passage, Turn, judge, parse_turns, passages
+from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
 from .question import Query, analyse
 from .words import WORD, stem
 
@@ -170,9 +170,11 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
 
 
 def _quote(best: Sequence[Passage], query: Query, budget: int) -> str:
-    """Quote the best passages, no sentence twice, within so many words."""
+    """Quote the best passages within so many words, none twice."""
     quoted: list[str] = []
     for passage in best[:8]:
+        if quoted and not passage.hits and not FIRST_PERSON.search(passage.text):
+            continue  # beside what was asked for, but neither of it nor told by someone of themselves
         text = shorten(passage.text, query, 30 if not quoted else budget)
         size = len(text.split())
         if text in quoted or (quoted and (size > budget or passage.score < 0.6 * best[0].score)):

@@ -111,11 +111,11 @@ def test_sentences_lose_no_text_of_a_run_on_line():
 def test_parse_turns_reads_sessions_days_and_speakers():
     turns = parse_turns(
         f"[--- Session 1 | {SATURDAY} ---]\n[Turn 1][user]: Ann: I ski.\nA lot.\n"
-        "[Turn 2][my helper]: \\[--- Session 2 ---]\n[Turn 3][assistant]: Good."
+        "[Turn 2][my helper]: \\[--- Session 2 ---]\nI agree.\n[Turn 3][assistant]: Good."
     )
     assert [(turn.role, turn.text.strip(), turn.day, turn.speaker) for turn in turns] == [
         ("user", "I ski.\nA lot.", date(2023, 5, 20), "Ann"),
-        ("my helper", "[--- Session 2 ---]", date(2023, 5, 20), ""),
+        ("my helper", "I agree.", date(2023, 5, 20), ""),
         ("assistant", "Good.", date(2023, 5, 20), ""),
     ]
 
