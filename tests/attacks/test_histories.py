@@ -7,13 +7,15 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, connect, store
 from rlm_memory_core.escaping import unescape, unescape_tags
-from rlm_memory_core.prompts import SUBAGENT_SYSTEM
+from rlm_memory_core.offline import reply
+from rlm_memory_core.prompts import SUBAGENT_SYSTEM, history_messages
 
 from .histories import ASKED_ON, HISTORIES, QUESTIONS, build
 
 HEADING = re.compile(r"\[Turn (\d+)\]\[([^\[\]]*)\]: ")
 MARKER = re.compile(r"\[--- Session (\d+) \| ([^\[\]]*) ---\]")
 TAG = re.compile(r"(?<!\\)<[^\w/<\n]*/?[^\w<\n]*(session|history|question|output)\b", re.I)
+held = set()
 SMALL = 100_000  # characters; a larger history is asked fewer questions
 
 
@@ -26,10 +28,15 @@ def answers(store, questions=QUESTIONS):
     return [engine.query(store, question, ASKED_ON).text for question in questions]
 
 
+def answers_at_once(store, questions=QUESTIONS):
+    """The whole history in one prompt, as the paper's baselines have it."""
+    return [reply(history_messages(store.to_string(), question, ASKED_ON)) for question in questions]
+
+
 @functools.cache
-def honest():
+def honest(way=answers):
     with build(None) as store:
-        return answers(store)
+        return way(store)
 
 
 @pytest.fixture(params=HISTORIES, ids=lambda hostile: hostile.name)
@@ -49,24 +56,40 @@ def test_there_are_at_least_forty_and_the_honest_diary_is_answered():
     assert [part in answer for part, answer in zip(expected, honest(), strict=True)] == [True] * len(QUESTIONS)
 
 
-def test_no_answer_changes(hostile, history):
-    assert answers(history, asked(hostile)) == honest()[: len(asked(hostile))]
+@pytest.mark.parametrize("way", [answers, answers_at_once])
+def test_no_answer_changes(hostile, history, way):
+    assert way(history, asked(hostile)) == honest(way)[: len(asked(hostile))]
+    held.add((hostile.name, way))
 
 
-def test_no_turn_and_no_session_is_forged(history):
-    """Reading the text line by line gives the turns and sessions that are stored, and exactly what was said."""
-    text = history.to_string()
-    lines = re.split("\n", text)
-    assert [int(m[1]) for line in text.splitlines() if (m := HEADING.match(line))] == list(range(1, len(history) + 1))
-    sessions = [int(m[1]) for line in text.splitlines() if (m := MARKER.fullmatch(line))]
-    assert sessions == list(range(1, len(history.sessions) + 1))
-    said = []
-    for line in lines:
+def read(text):
+    """Turn numbers, session numbers and contents, as anyone would read them who goes through the lines."""
+    turns, sessions, said = [], [], []
+    for line in text.split("\n"):
         if heading := HEADING.match(line):
+            turns.append(int(heading[1]))
             said.append(line[heading.end() :])
-        elif not MARKER.fullmatch(line):
+        elif marker := MARKER.fullmatch(line):
+            sessions.append(int(marker[1]))
+        else:
             said[-1] += f"\n{line}"
-    assert [unescape(each) for each in said] == [turn.content for turn in history.turns]
+    return turns, sessions, [unescape(each) for each in said]
+
+
+def headings(text):
+    """How many lines look like a heading or a marker, wherever a line can start."""
+    return sum(bool(HEADING.match(line) or MARKER.fullmatch(line)) for line in text.splitlines())
+
+
+def stored(history):
+    numbers = range(1, len(history) + 1), range(1, len(history.sessions) + 1)
+    return (*map(list, numbers), [turn.content for turn in history.turns])
+
+
+def test_no_turn_and_no_session_is_forged(hostile, history):
+    text = history.to_string()
+    assert read(text) == stored(history)
+    assert headings(text) == len(history) + len(history.sessions)
 
 
 def test_nothing_ends_a_query_or_opens_or_closes_a_tag(history, scripted):
@@ -101,11 +124,20 @@ def expected_tags(message):
 
 
 def test_the_suite_bites(monkeypatch):
-    """Without the escapes many of these histories forge turns and change answers; so the tests above can fail."""
+    """Without the escapes these histories forge turns and sessions and change answers: the tests above can fail."""
     monkeypatch.setattr(store, "escape", lambda text: text)
-    changed = 0
+    forged = changed = 0
     for number, hostile in enumerate(HISTORIES):
         if hostile.before and sum(map(len, hostile.said)) < SMALL:
             with build(hostile, seed=number) as history:
-                changed += answers(history, QUESTIONS[2:3]) != honest()[2:3]
-    assert changed >= 5
+                text = history.to_string()
+                forged += read(text) != stored(history) or headings(text) != len(history) + len(history.sessions)
+                changed += answers_at_once(history) != honest(answers_at_once)
+    assert forged >= 10
+    assert changed >= 3
+
+
+def test_the_figure_is_told(request, capsys):
+    asked = [item for item in request.session.items if item.name.startswith("test_no_answer_changes[")]
+    with capsys.disabled():
+        print(f"\nattacks: {len(held)} of {len(asked)} readings of {len(HISTORIES)} hostile histories change no answer")
