@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 
 from . import background
 from .answer import Answer, Evidence, Step, Trace, total_cost
+from .findings import checked, parse_findings, without_false_quotes
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Budget, BudgetExceeded
-from .prompts import FORCED, NO_CODE, UNKNOWN, ChatMessage, output_message, root_messages
+from .prompts import FORCED, NO_CODE, UNKNOWN, ChatMessage, output_message, root_messages, session_in
 from .repl import Repl, Run, to_text
 from .store import MemoryStore
 from .subagents import Call, Coverage, SubAgents
@@ -106,6 +107,7 @@ class _Query:
         self._engine = engine
         self._workspace = workspace
         self._subagents = SubAgents(engine.sub_model, engine._slots, engine.budget, workspace.question_date)
+        self._pieces = {piece.text: piece for piece in workspace.pieces}
         self._steps: list[Step] = []
         self._started = time.perf_counter()
         self._messages: list[ChatMessage] = root_messages(
@@ -147,41 +149,59 @@ class _Query:
     def _functions(self) -> dict[str, Callable[..., object]]:
         functions: dict[str, Callable[..., object]] = {
             **self._workspace.functions(),
-            "llm_query": self._subagents.query,
+            "llm_query": self._ask,
         }
         if self._engine.parallel:
             functions["llm_query_parallel"] = self._query_parallel
         return functions
 
+    async def _ask(self, prompt: str) -> str:
+        reply = await self._subagents.query(prompt)
+        return self._without_false_quotes(session_in(prompt), reply)
+
     async def _query_parallel(
         self, sessions: Sequence[str], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
-        return await self._subagents.query_parallel(sessions, session_dates, question or self._workspace.question)
+        question = question or self._workspace.question
+        replies = await self._subagents.query_parallel(sessions, session_dates, question)
+        return [self._without_false_quotes(*each) for each in zip(sessions, replies, strict=True)]
+
+    def _without_false_quotes(self, session: str, reply: str) -> str:
+        piece = self._pieces.get(session)
+        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece.session))
 
     def _finish(self, text: str, error: str = "") -> Answer:
         trace = Trace(tuple(self._steps))
+        evidence, false_quotes = self._evidence()
         return Answer(
             text=text,
-            evidence=self._evidence(),
+            evidence=evidence,
             coverage=self._subagents.coverage(),
             usage=trace.usage,
             cost_usd=trace.cost_usd,
             seconds=time.perf_counter() - self._started,
             trace=trace,
             error=error,
+            false_quotes=false_quotes,
         )
 
-    def _evidence(self) -> tuple[Evidence, ...]:
-        """What was found, in the order of the history."""
-        pieces = {piece.text: piece for piece in self._workspace.pieces}
-        found = []
-        for call in self._subagents.calls:
-            piece = pieces.get(call.session)
-            if call.found and piece is not None:
-                found.append(Evidence(piece.session, piece.date, call.reply))
-            elif call.found:
-                found.append(Evidence(None, None, call.reply))
-        return tuple(sorted(found, key=lambda evidence: (evidence.session is None, evidence.session or 0)))
+    def _evidence(self) -> tuple[tuple[Evidence, ...], int]:
+        """What was found, in the order of the history; and how many quotes are not there."""
+        evidence: list[Evidence] = []
+        false_quotes = 0
+        for call in filter(lambda call: call.found, self._subagents.calls):
+            piece = self._pieces.get(call.session)
+            findings = parse_findings(call.reply) if piece else []
+            if piece is None:
+                evidence.append(Evidence(None, None, None, "", call.reply))
+            elif not findings:
+                evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
+            else:
+                found, lost = checked(findings, self._workspace.said(piece.session))
+                evidence += [Evidence(piece.session, piece.date, each.turn, each.quote, each.text) for each in found]
+                false_quotes += lost
+        evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
+        return tuple(evidence), false_quotes
 
 
 async def _run_blocks(repl: Repl, message: Message) -> Run:

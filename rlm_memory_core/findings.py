@@ -26,8 +26,10 @@ _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.S)
 _WORD = re.compile(r"[^\W_]+")
 _BETWEEN = r"[\W_]{1,12}"
 _LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
+_BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
 _SKIPPED = r"(?s:.{1,2000}?)"
-_LONGEST = 5_000  # characters of a quote; longer ones are not looked up
+_LONGEST = 5_000  # characters of a quote that is looked up
+_PARTS = 3  # of a quote that leaves something out
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
 
@@ -75,7 +77,7 @@ def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Fi
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
-    ([Finding(quote='my cat is called “Mochi”', text='', turn=12)], 1)
+    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12)], 1)
     """
     kept = []
     dropped = 0
@@ -106,7 +108,8 @@ def without_false_quotes(reply: str, turns: Sequence[Turn]) -> str:
 
 
 def _look_up(finding: Finding, turns: Sequence[Turn]) -> Finding | None:
-    if len(finding.quote) > _LONGEST or not _WORD.search(finding.quote):
+    parts = len(_LEFT_OUT.findall(finding.quote)) + 1
+    if len(finding.quote) > _LONGEST or parts > _PARTS or not _WORD.search(finding.quote):
         return None
     pattern = None
     for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the one that is named first
@@ -115,7 +118,7 @@ def _look_up(finding: Finding, turns: Sequence[Turn]) -> Finding | None:
         pattern = pattern or _pattern(finding.quote)
         match = pattern.search(turn.content)
         if match:
-            return replace(finding, quote=_with_ends(turn.content, match, finding.quote), turn=turn.index)
+            return replace(finding, quote=_with_ends(turn.content, match), turn=turn.index)
     return None
 
 
@@ -124,18 +127,15 @@ def _pattern(quote: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_]){_SKIPPED.join(parts)}(?![^\W_])", re.I)
 
 
-def _with_ends(content: str, match: re.Match[str], quote: str) -> str:
-    """The words as they stand, with a sign before or a stop behind them that the quote has as well."""
+def _with_ends(content: str, match: re.Match[str]) -> str:
+    """The words as they stand, with the signs around them that no blank parts from them: a currency's, a full stop."""
     start, stop = match.span()
-    lead = quote[: len(quote) - len(quote.lstrip("$€£#@(-+"))]
-    tail = quote[len(quote.rstrip(".!?%)")) :]
-    start -= len(lead) * content[:start].endswith(lead)
-    stop += len(tail) * content.startswith(tail, stop)
-    return content[start:stop]
+    before, after = _BEFORE.search(content, max(start - 8, 0), start), _AFTER.match(content, stop, stop + 8)
+    return content[before.start() if before else start : after.end() if after else stop]
 
 
 def _from_line(line: str) -> Finding | None:
-    quote = _QUOTE.search(line)
+    quote = _QUOTE.search(line[: 2 * _LONGEST])
     if quote is None:
         return None
     before, after = line[: quote.start()], line[quote.end() :]

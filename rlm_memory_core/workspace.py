@@ -95,6 +95,10 @@ class Workspace:
         """The prompt that asks a sub-agent to read one session."""
         return session_prompt(session, date, question or self.question, self.question_date)
 
+    def said(self, session: int) -> tuple[Turn, ...]:
+        """The turns of a session, by its number, that count for this question."""
+        return self._known(self.store.sessions[session - 1]).turns
+
     def _known(self, session: Session) -> Session:
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
 

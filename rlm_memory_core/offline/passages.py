@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
@@ -20,7 +20,7 @@ from .dates import Moment, moments, parse_date
 from .question import Query
 from .words import WORD, stem
 
-_TURN = re.compile(r"^\[Turn \d+\]\[([^\[\]\n]*)\]: ?", re.M)
+_TURN = re.compile(r"^\[Turn (\d+)\]\[([^\[\]\n]*)\]: ?", re.M)
 _SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\](?:\n|\Z)", re.M)
 _SPEAKER = re.compile(r"([A-Z][\w'-]*(?: [A-Z][\w'-]*){0,2}): ")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[^a-z\s])")
@@ -45,18 +45,22 @@ Weigh = Callable[[Mapping[str, int], int], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a history, with the place and day of its session."""
+    """One turn of a history, with the place and day of its session, and its own number where it has one."""
 
     role: str
     text: str
     day: date | None = None
     session: int = 0
     speaker: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
-    """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score."""
+    """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score.
+
+    ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds.
+    """
 
     text: str
     role: str
@@ -67,6 +71,8 @@ class Passage:
     near: Mapping[str, float]
     covered: float
     score: float
+    number: int | None = None
+    listed: str = ""
 
     def level(self, term: str) -> float:
         """How close a word of the question stands: 1 in the sentence, 0 nowhere near."""
@@ -98,9 +104,8 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
             continue
         if parts[0].strip():
             turns.append(Turn("", _said(parts[0]), spoken, session))
-        turns += [
-            named(role, _said(body), spoken, session) for role, body in zip(parts[1::2], parts[2::2], strict=True)
-        ]
+        for number, role, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            turns.append(replace(named(role, _said(body), spoken, session), number=int(number)))
     return turns
 
 
@@ -230,7 +235,7 @@ def _in_turn(
             listed = _listed([text for text, _ in pieces[at + 1 : at + 1 + _LIST]]) if sentence.endswith(":") else ""
             passage = judge(f"{sentence} {listed}".rstrip(), matched, turn, place, near, query, weights)
             if passage:
-                found.append(passage)
+                found.append(replace(passage, listed=listed))
         if _HEADING.search(sentence):
             heading = hits[at]
     return found
@@ -268,7 +273,7 @@ def judge(
     if covered < _WORTH_A_LOOK:
         return None
     score = covered + _bonus(sentence, matched, turn.role, turn.day, query)
-    return Passage(sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score)
+    return Passage(sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score, turn.number)
 
 
 def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | None, query: Query) -> float:

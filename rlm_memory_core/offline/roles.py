@@ -17,7 +17,7 @@ from ..escaping import unescape_tags
 from .dates import parse_date
 from .passages import Turn, parse_turns, sentences
 from .question import analyse
-from .reader import Finding, answer, compose, extract
+from .reader import Extract, answer, compose, extract
 
 _PRINTED = 15_000
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
@@ -118,7 +118,7 @@ def _root(chat: list[tuple[str, str]]) -> str:
 
 def _from_output(output: str, question: str, date: str | None) -> str:
     """Compose the answer from the lines the code printed; what is not such a line is passed over."""
-    findings: list[Finding] = []
+    findings: list[Extract] = []
     spread: dict[str, int] | None = None
     sessions = 1
     for line in output.splitlines():
@@ -127,7 +127,7 @@ def _from_output(output: str, question: str, date: str | None) -> str:
                 spread = {term: count for term, count in counts.items() if isinstance(count, int)}
                 sessions = max(number, 1)
             case {"text": str(text), "place": int(place), "rank": int() | None as rank, "date": str() | None as day}:
-                findings.append(Finding(text, parse_date(day), place, rank))
+                findings.append(Extract(text, parse_date(day), place, rank))
     return compose(question, date, findings, spread, sessions)
 
 
