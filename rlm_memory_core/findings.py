@@ -19,7 +19,8 @@ from typing import Any
 from .store import Turn
 
 _OPEN, _CLOSE = '"“«„', '"”»“'
-_QUOTE = re.compile(rf"[{_OPEN}](.+?)[{_CLOSE}](?=\s*(?:$|[:;,.(\[–—-]))")
+_LONGEST = 2_000  # characters of a quote
+_QUOTE = re.compile(rf"[{_OPEN}](.{{1,{_LONGEST}}}?)[{_CLOSE}](?=\s*(?:$|[:;,.(\[–—-]))")
 _TURN = re.compile(r"\bturns?\W{0,3}(\d+)", re.I)
 _AROUND = " \t:;,.-–—*"
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.S)
@@ -28,7 +29,6 @@ _BETWEEN = r"[\W_]{1,12}"
 _LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
 _BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
 _SKIPPED = r"(?s:.{1,2000}?)"
-_LONGEST = 5_000  # characters of a quote that is looked up
 _PARTS = 3  # of a quote that leaves something out
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
@@ -100,9 +100,9 @@ def without_false_quotes(reply: str, turns: Sequence[Turn]) -> str:
         return reply
     lines = []
     for line in reply.splitlines():
-        finding = _from_line(line)
-        if finding and _look_up(finding, turns) is None:
-            line = _QUOTE.sub("(a quote that is not in the session)", line, count=1)
+        finding, quote = _from_line(line), _quote(line)
+        if finding and quote and _look_up(finding, turns) is None:
+            line = f"{line[: quote.start()]}(a quote that is not in the session){line[quote.end() :]}"
         lines.append(line)
     return "\n".join(lines)
 
@@ -134,13 +134,17 @@ def _with_ends(content: str, match: re.Match[str]) -> str:
     return content[before.start() if before else start : after.end() if after else stop]
 
 
+def _quote(line: str) -> re.Match[str] | None:
+    return _QUOTE.search(line[: 4 * _LONGEST])
+
+
 def _from_line(line: str) -> Finding | None:
-    quote = _QUOTE.search(line[: 2 * _LONGEST])
+    quote = _quote(line)
     if quote is None:
         return None
     before, after = line[: quote.start()], line[quote.end() :]
     turn = _TURN.search(before) or _TURN.search(after)
-    return Finding(quote[1].strip(), after.strip(_AROUND), int(turn[1]) if turn else None)
+    return Finding(quote[1], after.strip(_AROUND), int(turn[1]) if turn else None)
 
 
 def _from_object(each: Mapping[str, Any]) -> Finding | None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import openai
 
+from .escaping import well_formed
 from .pricing import Usage
 
 
@@ -42,7 +43,7 @@ def text_of(message: dict[str, Any]) -> str:
     text = message.get("content")
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"its answer is empty (finish reason: {message['finish_reason']})")
-    return text
+    return well_formed(text)  # the sandbox takes no lone surrogate
 
 
 def body_message(error: openai.APIStatusError) -> str:

@@ -77,7 +77,8 @@ def test_a_wrong_number_is_put_right_and_a_missing_one_found():
 
 @pytest.mark.parametrize(
     "quote",
-    ["My dog is called Mochi.", "My cat called Mochi", "y cat called", "", "...", "?!", "x" * 9000, ".*", "called Mochi My",
+    ["My dog is called Mochi.", "My cat called Mochi", "y cat called", "", "...", "?!", "x" * 9000, ".*",
+     "called Mochi My",
      "My cat is called Mochi. I paid", "cat ... called ... Mochi ... is", "Mochi is called", "1.200 50 desk"],
 )  # fmt: skip
 def test_what_is_not_there_is_dropped_and_counted(quote):
