@@ -15,10 +15,21 @@ from collections.abc import Callable, Sequence
 from . import background
 from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
+from .findings import checked, parse_findings, without_false_quotes
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Usage
-from .prompts import CUT_REPLY, FORCED, NO_CODE, UNKNOWN, ChatMessage, coverage_line, output_message, root_messages
+from .prompts import (
+    CUT_REPLY,
+    FORCED,
+    NO_CODE,
+    UNKNOWN,
+    ChatMessage,
+    coverage_line,
+    output_message,
+    root_messages,
+    session_in,
+)
 from .repl import Repl, Run, to_text
 from .store import MemoryStore
 from .subagents import Call, Coverage, SubAgents
@@ -110,6 +121,7 @@ class _Query:
         self._engine = engine
         self._workspace = workspace
         self._subagents = SubAgents(engine.sub_model, engine._slots, engine.budget, workspace.question_date)
+        self._pieces = {piece.text: piece for piece in workspace.pieces}
         self._steps: list[Step] = []
         self._started = time.perf_counter()
         self._messages: list[ChatMessage] = root_messages(
@@ -165,50 +177,67 @@ class _Query:
         if not message.blocks and not run.error:
             return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
         coverage = Coverage.of(calls)
-        places = {piece.text: piece.session for piece in self._workspace.pieces}
-        not_read = sorted({places[call.session] for call in calls if call.error and call.session in places})
+        not_read = sorted({piece.session for call in calls if call.error and (piece := self._pieces.get(call.session))})
         told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
         return output_message(str(run), told, remaining)
 
     def _functions(self) -> dict[str, Callable[..., object]]:
         functions: dict[str, Callable[..., object]] = {
             **self._workspace.functions(),
-            "llm_query": self._subagents.query,
+            "llm_query": self._ask,
         }
         if self._engine.parallel:
             functions["llm_query_parallel"] = self._query_parallel
         return functions
 
+    async def _ask(self, prompt: str) -> str:
+        reply = await self._subagents.query(prompt)
+        return self._without_false_quotes(session_in(prompt), reply)
+
     async def _query_parallel(
         self, sessions: Sequence[str], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
-        return await self._subagents.query_parallel(sessions, session_dates, question or self._workspace.question)
+        question = question or self._workspace.question
+        replies = await self._subagents.query_parallel(sessions, session_dates, question)
+        return [self._without_false_quotes(*each) for each in zip(sessions, replies, strict=True)]
+
+    def _without_false_quotes(self, session: str, reply: str) -> str:
+        piece = self._pieces.get(session)
+        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece.session))
 
     def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
         """The answer, with what its steps took and what a last call took beside them."""
         trace = Trace(tuple(self._steps))
+        evidence, false_quotes = self._evidence()
         return Answer(
             text=text,
-            evidence=self._evidence(),
+            evidence=evidence,
             coverage=self._subagents.coverage(),
             usage=trace.usage + usage,
             cost_usd=total_cost((trace.cost_usd, cost_usd)),
             seconds=time.perf_counter() - self._started,
             trace=trace,
             error=error,
+            false_quotes=false_quotes,
         )
 
-    def _evidence(self) -> tuple[Evidence, ...]:
-        """What was found, in the order of the history."""
-        pieces = {piece.text: piece for piece in self._workspace.pieces}
-        found = []
-        for call in self._subagents.calls:
-            piece = pieces.get(call.session)
-            if call.found and piece is not None:
-                found.append(Evidence(piece.session, piece.date, call.reply))
-            elif call.found:
-                found.append(Evidence(None, None, call.reply))
-        return tuple(sorted(found, key=lambda evidence: (evidence.session is None, evidence.session or 0)))
+    def _evidence(self) -> tuple[tuple[Evidence, ...], int]:
+        """What was found, in the order of the history; and how many quotes are not there."""
+        evidence: list[Evidence] = []
+        false_quotes = 0
+        for call in filter(lambda call: call.found, self._subagents.calls):
+            piece = self._pieces.get(call.session)
+            findings = parse_findings(call.reply) if piece else []
+            if piece is None:
+                evidence.append(Evidence(None, None, None, "", call.reply))
+            elif not findings:
+                evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
+            else:
+                found, lost = checked(findings, self._workspace.said(piece.session))
+                evidence += [Evidence(piece.session, piece.date, each.turn, each.quote, each.text) for each in found]
+                false_quotes += lost
+        evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
+        return tuple(evidence), false_quotes
 
 
 async def _run_blocks(repl: Repl, message: Message) -> Run:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 from .database import open_database
+from .escaping import escape, label, well_formed
 
 _T = TypeVar("_T")
 _BLOCK = 1000  # rows read at once while iterating: a history of any size stays on disk
@@ -63,7 +64,12 @@ class Turn:
     timestamp: str
 
     def __str__(self) -> str:
-        return f"[Turn {self.index}][{self.role}]: {self.content}"
+        return f"{self.heading} {escape(self.content)}"
+
+    @property
+    def heading(self) -> str:
+        """What stands before the content, such as `[Turn 1][user]:`; no content can pose as it (`escaping`)."""
+        return f"[Turn {self.index}][{label(self.role)}]:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Session:
     @property
     def marker(self) -> str:
         """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`."""
-        return f"[--- Session {self.number} | {self.date} ---]"
+        return f"[--- Session {self.number} | {label(self.date or '')} ---]"
 
     @property
     def text(self) -> str:
@@ -161,10 +167,9 @@ class MemoryStore:
 
         Turns added before any session form an undated one of their own.
         """
+        date = None if date is None else well_formed(date)
         with self.transaction():
-            return _row_id(
-                self._db.execute("INSERT INTO sessions (date) VALUES (?)", (None if date is None else _storable(date),))
-            )
+            return _row_id(self._db.execute("INSERT INTO sessions (date) VALUES (?)", (date,)))
 
     def add(self, role: str, content: str, timestamp: str | None = None) -> Turn:
         """Append one turn to the current session, and return it as stored.
@@ -176,8 +181,8 @@ class MemoryStore:
             raise TypeError(
                 f"a turn's role and content are strings, not {type(role).__name__} and {type(content).__name__}"
             )
-        role, content = _storable(role), _storable(content)
-        timestamp = timestamp or datetime.now(UTC).isoformat(timespec="seconds")
+        role, content = well_formed(role), well_formed(content)
+        timestamp = well_formed(timestamp) if timestamp else datetime.now(UTC).isoformat(timespec="seconds")
         with self.transaction():
             (session,) = self._db.execute("SELECT max(number) FROM sessions").fetchone()
             if session is None:
@@ -232,7 +237,10 @@ class MemoryStore:
         return list(self.turns[-n:]) if n > 0 else []
 
     def to_string(self) -> str:
-        """The whole history, one turn a line, each dated session under its marker (paper Section 3.1)."""
+        """The whole history, each turn under its heading, each dated session under its marker (paper Section 3.1).
+
+        Content that looks like a heading or a marker has a backslash before it; `escaping.unescape` takes it away.
+        """
         return serialise(self.sessions)
 
     def characters(self) -> int:
@@ -298,12 +306,3 @@ def _row_id(cursor: sqlite3.Cursor) -> int:
     if cursor.lastrowid is None:
         raise StoreError("the history did not number the new row")
     return cursor.lastrowid
-
-
-def _storable(text: str) -> str:
-    """Replace lone surrogates, which no UTF-8 file can hold, by the replacement character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

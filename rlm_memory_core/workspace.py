@@ -6,10 +6,11 @@ sees pieces as `sessions`; their positions are what `rank_sessions` returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .escaping import well_formed
 from .prompts import session_prompt
 from .ranking import rank_sessions
 from .store import MemoryStore, Session, Turn, serialise
@@ -46,8 +47,8 @@ class Workspace:
         self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
     ) -> None:
         self.store = store
-        self.question = question
-        self.question_date = question_date
+        self.question = well_formed(question)
+        self.question_date = question_date and well_formed(question_date)
         self.last_turn = len(store) if last_turn is None else last_turn
         self.sessions = [self._known(session) for session in store.sessions]
         self.turns = [turn for session in self.sessions for turn in session.turns]
@@ -94,25 +95,59 @@ class Workspace:
         """The prompt that asks a sub-agent to read one session."""
         return session_prompt(session, date, question or self.question, self.question_date)
 
+    def said(self, session: int) -> tuple[Turn, ...]:
+        """The turns of a session, by its number, that count for this question."""
+        return self._known(self.store.sessions[session - 1]).turns
+
     def _known(self, session: Session) -> Session:
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
 
 
 def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
-    """A session as pieces of at most `limit` characters, cut between turns; one turn is never cut.
+    """A session as pieces of at most `limit` characters, cut between turns.
+
+    A turn that is longer is cut into parts, each under its heading, at the end of a line, a sentence or a word.
 
     >>> [piece.text for piece in split(Session(1, None, (Turn(1, 1, "user", "Hi", ""),)))]
     ['[Turn 1][user]: Hi']
     """
     pieces: list[list[str]] = []
     length = 0
-    for line in map(str, session.turns):
+    for line in (str(part) for turn in session.turns for part in _parts(turn, limit)):
         if not pieces or length + len(line) > limit:
             pieces.append([])
             length = 0
         pieces[-1].append(line)
         length += len(line) + 1
     return [Piece(session.number, session.date, "\n".join(lines)) for lines in pieces]
+
+
+def _parts(turn: Turn, limit: int) -> Iterator[Turn]:
+    """A turn as turns of the same number that are each serialised to at most `limit` characters."""
+    if len(str(turn)) <= limit:
+        yield turn
+        return
+    room = max(limit - len(turn.heading) - 1, 1)
+    start = 0
+    while start < len(turn.content):
+        part = replace(turn, content=turn.content[start : start + room])
+        while len(part.content) > 1 and (excess := len(str(part)) - limit) > 0:  # its escapes take room as well
+            part = replace(part, content=part.content[: max(len(part.content) - excess, 1)])
+        stop = start + len(part.content)
+        if stop < len(turn.content):
+            stop = _end(turn.content, start, stop)
+        yield replace(turn, content=turn.content[start:stop])
+        start = stop
+
+
+def _end(text: str, start: int, stop: int) -> int:
+    """The last good place to cut before `stop`: after a line, a sentence or a word, if one ends in the last fifth."""
+    earliest = stop - (stop - start) // 5
+    for mark in ("\n", ". ", " "):
+        place = text.rfind(mark, earliest, stop)
+        if place >= 0:
+            return place + len(mark)
+    return stop
 
 
 def as_dict(turn: Turn) -> dict[str, Any]:

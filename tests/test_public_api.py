@@ -14,7 +14,7 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing"},
+    {"background", "escaping", "findings", "prompts", "database", "store", "parsing", "pricing"},
     {"call_store"},
     {"recording"},
     {"budget"},
