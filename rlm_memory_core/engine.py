@@ -11,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from . import background
 from .answer import Answer, Evidence, Step, Trace, total_cost
+from .large_workspace import COPY_LIMIT, LargeWorkspace, open_workspace
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Budget, BudgetExceeded
@@ -34,6 +37,7 @@ class MemoryRLM:
         max_iterations: Replies of the root model; the last one must answer.
         budget: A limit shared by all queries of this engine, or None.
         parallel: Offer `llm_query_parallel`; without it the code asks one sub-agent after another.
+        copy_limit: Characters of content: a history that holds more is not copied into the REPL, but reached by functions.
 
     Raises:
         ValueError: Concurrency or max_iterations below 1.
@@ -53,6 +57,7 @@ class MemoryRLM:
         max_iterations: int = 8,
         budget: Budget | None = None,
         parallel: bool = True,
+        copy_limit: int = COPY_LIMIT,
     ) -> None:
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
@@ -61,6 +66,7 @@ class MemoryRLM:
         self.max_iterations = max_iterations
         self.budget = budget
         self.parallel = parallel
+        self.copy_limit = copy_limit
         self._slots = asyncio.Semaphore(concurrency)
 
     def query(
@@ -94,7 +100,8 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        workspace = Workspace(store, question, question_date, last_turn)
+        limit = self.copy_limit
+        workspace = await asyncio.to_thread(open_workspace, store, question, question_date, last_turn, limit)
         query = _Query(self, workspace)
         return await query.answer()
 
@@ -102,7 +109,7 @@ class MemoryRLM:
 class _Query:
     """One question on its way: the conversation with the root model, and what it has taken so far."""
 
-    def __init__(self, engine: MemoryRLM, workspace: Workspace) -> None:
+    def __init__(self, engine: MemoryRLM, workspace: Workspace | LargeWorkspace) -> None:
         self._engine = engine
         self._workspace = workspace
         self._subagents = SubAgents(engine.sub_model, engine._slots, engine.budget, workspace.question_date)
@@ -111,10 +118,9 @@ class _Query:
         self._messages: list[ChatMessage] = root_messages(
             workspace.question,
             workspace.question_date,
-            sessions=len(workspace.pieces),
-            turns=len(workspace.turns),
-            characters=sum(len(turn.content) for turn in workspace.turns),
+            **asdict(workspace.size),
             parallel=engine.parallel,
+            copied=workspace.copied,
         )
 
     async def answer(self) -> Answer:
@@ -154,9 +160,10 @@ class _Query:
         return functions
 
     async def _query_parallel(
-        self, sessions: Sequence[str], session_dates: Sequence[str | None] | None = None, question: str | None = None
+        self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
-        return await self._subagents.query_parallel(sessions, session_dates, question or self._workspace.question)
+        texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
+        return await self._subagents.query_parallel(texts, dates, question or self._workspace.question)
 
     def _finish(self, text: str, error: str = "") -> Answer:
         trace = Trace(tuple(self._steps))
@@ -173,10 +180,9 @@ class _Query:
 
     def _evidence(self) -> tuple[Evidence, ...]:
         """What was found, in the order of the history."""
-        pieces = {piece.text: piece for piece in self._workspace.pieces}
         found = []
         for call in self._subagents.calls:
-            piece = pieces.get(call.session)
+            piece = self._workspace.piece_of(call.session)
             if call.found and piece is not None:
                 found.append(Evidence(piece.session, piece.date, call.reply))
             elif call.found:

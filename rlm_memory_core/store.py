@@ -184,12 +184,12 @@ class MemoryStore:
 
     def _rows(self, turns: Iterable[tuple[str, str]]) -> Iterator[tuple[int, int, str, int, bool, str, str]]:
         """Pairs as the rows that are appended next."""
-        session, total, index = 0, self.characters(), len(self)
+        session, total, index, now = 0, self.characters(), len(self), _now()
         for said in turns:
             role, content = _checked(*said)
             session = session or self._current_session()
             index, total = index + 1, total + len(content)
-            yield index, session, role, total, is_beyond_like(content), _now(), content
+            yield index, session, role, total, is_beyond_like(content), now, content
 
     def _current_session(self) -> int:
         return len(self.sessions) or self.start_session()

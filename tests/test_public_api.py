@@ -14,10 +14,10 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing", "recording"},
+    {"background", "prompts", "database", "layout", "substring", "store", "parsing", "pricing", "recording"},
     {"ranking", "offline", "responses", "embeddings"},
     {"llm"},
-    {"subagents", "repl", "workspace"},
+    {"subagents", "repl", "workspace", "piece_index", "large_workspace"},
     {"answer"},
     {"engine"},
     {"chat"},
