@@ -64,7 +64,11 @@ def make(path: Path, turns: int) -> dict[str, float]:
         started = time.perf_counter()
         PieceIndex(store, progress=lambda done, _: bar.update(done - bar.n))
         indexed = time.perf_counter() - started
-    return {"append 1 of a batch, us": 1e6 * appended / turns, "index, s": indexed, "file, MB": path.stat().st_size / 1e6}
+    return {
+        "append 1 of a batch, us": 1e6 * appended / turns,
+        "index, s": indexed,
+        "file, MB": path.stat().st_size / 1e6,
+    }
 
 
 def _said(rng: random.Random, number: int, fact_at: int) -> str:

@@ -37,7 +37,7 @@ class MemoryRLM:
         max_iterations: Replies of the root model; the last one must answer.
         budget: A limit shared by all queries of this engine, or None.
         parallel: Offer `llm_query_parallel`; without it the code asks one sub-agent after another.
-        copy_limit: Characters of content: a history that holds more is not copied into the REPL, but reached by functions.
+        copy_limit: A history of more characters is not copied into the REPL, but reached through functions.
 
     Raises:
         ValueError: Concurrency or max_iterations below 1.

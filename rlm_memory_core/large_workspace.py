@@ -1,7 +1,7 @@
 """What the REPL holds where the history is too large to be copied into it: functions in place of lists.
 
-The code sees how many sessions there are, and reaches each by its position; sub-agents are sent to
-positions, so that what they read need not pass through the sandbox. Memory grows with what is read, not with the history.
+The code sees how many sessions there are, and reaches each by its position; sub-agents are sent to positions, so
+that what they read need not pass through the sandbox. Memory grows with what is read, not with the history.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class LargeWorkspace:
         if isinstance(sessions, str) or not isinstance(sessions, Sequence):
             raise TypeError("llm_query_parallel takes a list of positions first, such as rank_sessions(question, 10)")
         if len(sessions) > MOST_AT_ONCE:
-            raise ValueError(f"llm_query_parallel takes at most {MOST_AT_ONCE:,} sessions at once, not {len(sessions):,}")
+            raise ValueError(f"llm_query_parallel takes at most {MOST_AT_ONCE:,} at once, not {len(sessions):,}")
         read = [(session, None) if isinstance(session, str) else self._text_and_date(session) for session in sessions]
         return [text for text, _ in read], list(dates or [date for _, date in read])
 

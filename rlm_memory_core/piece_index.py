@@ -19,6 +19,7 @@ from .workspace import MAX_PIECE_CHARACTERS, Piece, split
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # taken in at once, in one transaction
 _MOST_SCORED = 100_000  # rows; words that stand in so many pieces say little
 _HASH_BYTES = 32_000_000  # FTS5's own buffer while it takes in
+# A change in how `split` cuts needs another name here: a piece is found again by cutting its turns anew.
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS pieces (
         number INTEGER PRIMARY KEY,

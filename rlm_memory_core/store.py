@@ -14,23 +14,23 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any
 
 from .database import open_database
 from .layout import APPLICATION_ID, LayoutError, create, update
+from .rows import Rows
 from .substring import is_beyond_like, likeness
 
-_T = TypeVar("_T")
-_BLOCK = 1000  # rows read at once while iterating: a history of any size stays on disk
 _SCANNED = 100_000  # turns searched at once: between two such blocks others may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp FROM turns"
 _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, content)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
 
 class StoreError(Exception):
     """A history file that cannot be used; the message says why and what to do."""
@@ -85,43 +85,6 @@ class Session:
     def __str__(self) -> str:
         heading = [] if self.date is None else [self.marker]
         return "\n".join([*heading, *map(str, self.turns)])
-
-
-class _Rows(Sequence[_T], Generic[_T]):
-    """A sequence that reads each item when it is asked for, so that a large history stays on disk."""
-
-    def __init__(self, count: Callable[[], int], fetch: Callable[[int, int], Iterator[_T]]) -> None:
-        self._count = count
-        self._fetch = fetch
-
-    def __len__(self) -> int:
-        return self._count()
-
-    def __iter__(self) -> Iterator[_T]:
-        count = len(self)
-        for start in range(0, count, _BLOCK):
-            yield from self._fetch(start, min(start + _BLOCK, count))
-
-    @overload
-    def __getitem__(self, position: int) -> _T: ...
-    @overload
-    def __getitem__(self, position: slice) -> list[_T]: ...
-    def __getitem__(self, position: int | slice) -> _T | list[_T]:
-        if isinstance(position, slice):
-            start, stop, step = position.indices(len(self))
-            if step == 1:
-                return list(self._fetch(start, max(start, stop)))
-            return [self[i] for i in range(start, stop, step)]
-        place = range(len(self))[position]
-        return next(self._fetch(place, place + 1))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} items>"
 
 
 class MemoryStore:
@@ -212,7 +175,7 @@ class MemoryStore:
     @property
     def turns(self) -> Sequence[Turn]:
         """All turns in order, read as they are asked for."""
-        return _Rows(
+        return Rows(
             self.__len__,
             lambda start, stop: self._turns(f"{_TURN} WHERE turn_index > ? AND turn_index <= ?", start, stop),
         )
@@ -220,7 +183,7 @@ class MemoryStore:
     @property
     def sessions(self) -> Sequence[Session]:
         """All sessions in order, read as they are asked for."""
-        return _Rows(lambda: self._one("SELECT coalesce(max(number), 0) FROM sessions"), self._sessions)
+        return Rows(lambda: self._one("SELECT coalesce(max(number), 0) FROM sessions"), self._sessions)
 
     def search_history(self, keyword: str, limit: int | None = None, last_turn: int | None = None) -> list[Turn]:
         """The turns that contain the keyword, whatever its case, in order (paper Section 3.2).

@@ -14,7 +14,7 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "layout", "substring", "store", "parsing", "pricing", "recording"},
+    {"background", "prompts", "database", "layout", "rows", "substring", "store", "parsing", "pricing", "recording"},
     {"ranking", "offline", "responses", "embeddings"},
     {"llm"},
     {"subagents", "repl", "workspace", "piece_index", "large_workspace"},
