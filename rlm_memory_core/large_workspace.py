@@ -81,12 +81,16 @@ class LargeWorkspace:
         if not isinstance(keyword, str):
             raise TypeError(f"search_history takes a keyword, not {type(keyword).__name__}")
         _check_count("search_history", limit)
-        return self._as_dicts("search_history", self.store.search_history(keyword, limit, self.last_turn))
+        turns = self.store.search_history(keyword, limit, self.last_turn)
+        _check_size("search_history", sum(len(turn.content) for turn in turns))
+        return self._as_dicts(turns)
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
         """The last n turns, each with the position of its session."""
         _check_count("get_recent", n)
-        return self._as_dicts("get_recent", self.store.turns[max(self.last_turn - n, 0) : self.last_turn])
+        before = max(self.last_turn - n, 0)
+        _check_size("get_recent", self.store.characters(self.last_turn) - self.store.characters(before))
+        return self._as_dicts(self.store.turns[before : self.last_turn])
 
     def rank_sessions(self, question: str | None = None, k: int = _DEFAULT) -> list[int]:
         """The positions of the k sessions that are most relevant, the best first."""
@@ -128,9 +132,7 @@ class LargeWorkspace:
             raise TypeError(f"the position of a session is a whole number, not {type(position).__name__}")
         return position + len(self.index) if position < 0 else position
 
-    def _as_dicts(self, function: str, turns: Sequence[Turn]) -> list[dict[str, Any]]:
-        if sum(len(turn.content) for turn in turns) > COPY_LIMIT:
-            raise ValueError(f"{function}: these {len(turns)} turns hold over {COPY_LIMIT:,} characters; ask for fewer")
+    def _as_dicts(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         return [{**as_dict(turn), "position": self.index.position_of(turn.index)} for turn in turns]
 
 
@@ -170,3 +172,8 @@ def _check_count(function: str, count: int) -> None:
         raise TypeError(f"{function} takes a whole number, not {type(count).__name__}")
     if not 0 <= count <= MOST_AT_ONCE:
         raise ValueError(f"{function} takes a number from 0 to {MOST_AT_ONCE:,}, not {count:,}")
+
+
+def _check_size(function: str, characters: int) -> None:
+    if characters > COPY_LIMIT:
+        raise ValueError(f"{function}: these turns hold over {COPY_LIMIT:,} characters; ask for fewer")
