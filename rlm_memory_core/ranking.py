@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import islice
 
 from .store import MemoryStore
 
@@ -74,13 +73,12 @@ def _rank(store: MemoryStore, index: str, add: _Add, count: int, question: str, 
     ranked: list[int] = []
     if expression:
         rows = store.query(
-            f"SELECT rowid FROM {index} WHERE {index} MATCH ? ORDER BY bm25({index}), rowid DESC LIMIT ?",
-            (expression, -1 if k is None else k),
+            f"SELECT rowid FROM {index} WHERE {index} MATCH ? ORDER BY bm25({index}), rowid DESC", (expression,)
         )
         ranked = [number - 1 for (number,) in rows]
     seen = set(ranked)
-    rest = (position for position in range(count - 1, -1, -1) if position not in seen)
-    return [*ranked, *islice(rest, None if k is None else k - len(ranked))]
+    ranked += [position for position in range(count - 1, -1, -1) if position not in seen]
+    return ranked[:k]
 
 
 def _take_in_new_turns(store: MemoryStore, index: str, add: _Add) -> None:
