@@ -10,7 +10,7 @@ memory with the history.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 
 from .ranking import match_expression
 from .store import MemoryStore, Session, Turn
@@ -92,8 +92,8 @@ class PieceIndex:
     def rank(self, question: str, k: int) -> list[int]:
         """Positions, the most relevant to the question first; at most k.
 
-        Words that stand in more than about 100,000 pieces are left out where rarer ones decide.
-        Pieces without a word of the question come last, newest first.
+        Of a question's words the rarest decide, as many of them as stand in about 100,000 pieces together; where each
+        stands in more, all of them rank the newest 100,000 pieces. The other pieces come last, newest first.
         """
         ranked = self._matching(match_expression(question), k)
         seen = set(ranked)
@@ -101,22 +101,23 @@ class PieceIndex:
         return [*ranked, *islice(rest, k - len(ranked))]
 
     def _matching(self, expression: str, k: int) -> list[int]:
-        chosen: list[str] = []
-        scored = 0
-        for pieces, word in sorted((self._spread(word), word) for word in expression.split(" OR ") if word):
-            scored += pieces
-            if chosen and scored > _MOST_SCORED:
-                break
-            if pieces:
-                chosen.append(word)
-        if not chosen:
+        words, after = self._deciding(expression.split(" OR ") if expression else [])
+        if not words:
             return []
         rows = self._store.query(
-            "SELECT rowid FROM piece_index WHERE piece_index MATCH ? AND rowid <= ? "
+            "SELECT rowid FROM piece_index WHERE piece_index MATCH ? AND rowid > ? AND rowid <= ? "
             "ORDER BY bm25(piece_index), rowid DESC LIMIT ?",
-            (" OR ".join(chosen), len(self), k),
+            (" OR ".join(words), after, len(self), k),
         )
         return [number - 1 for (number,) in rows]
+
+    def _deciding(self, words: list[str]) -> tuple[list[str], int]:
+        """The words to rank by, the rarest first, and the number of pieces that are passed over, the oldest."""
+        spread = sorted((self._spread(word), word) for word in words)
+        known = [word for pieces, word in spread if pieces]
+        totals = accumulate(pieces for pieces, _ in spread if pieces)
+        few = [word for word, total in zip(known, totals, strict=True) if total <= _MOST_SCORED]
+        return (few, 0) if few else (known, max(len(self) - _MOST_SCORED, 0))
 
     def _spread(self, word: str) -> int:
         """In how many pieces a word stands; counted no further than matters."""

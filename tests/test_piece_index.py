@@ -87,7 +87,16 @@ def test_common_words_are_left_out_where_a_rarer_one_decides(store, monkeypatch)
     assert PieceIndex(store).rank("bus trumpet", 3)[0] == 0
     monkeypatch.setattr(piece_index, "_MOST_SCORED", 5)
     assert PieceIndex(store).rank("bus trumpet", 3) == [0, 8, 7]  # the others come as if they had no word of it
-    assert len(PieceIndex(store).rank("bus", 3)) == 3
+
+
+def test_where_all_words_are_common_the_newest_pieces_are_ranked(store, monkeypatch):
+    for number in range(9):
+        store.start_session()
+        store.add("user", "bus bus bus" if number in (1, 6) else "a bus went by in the rain")
+    assert PieceIndex(store).rank("bus", 3) == [6, 1, 8]
+    monkeypatch.setattr(piece_index, "_MOST_SCORED", 5)
+    assert PieceIndex(store).rank("bus", 3) == [6, 8, 7]
+    assert sorted(PieceIndex(store).rank("bus", 99)) == list(range(9))
 
 
 def test_an_index_that_grows_is_the_one_that_is_made_at_once(long_store, monkeypatch):
