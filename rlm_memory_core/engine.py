@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from . import background
 from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
 from .findings import checked, parse_findings, without_false_quotes
+from .large_workspace import COPY_LIMIT, LargeWorkspace, open_workspace
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Usage
@@ -48,6 +51,7 @@ class MemoryRLM:
         max_iterations: Replies of the root model; the last one must answer.
         budget: A limit shared by all queries of this engine, or None.
         parallel: Offer `llm_query_parallel`; without it the code asks one sub-agent after another.
+        copy_limit: A history of more characters is not copied into the REPL, but reached through functions.
 
     Raises:
         ValueError: Concurrency or max_iterations below 1.
@@ -67,6 +71,7 @@ class MemoryRLM:
         max_iterations: int = 8,
         budget: Budget | None = None,
         parallel: bool = True,
+        copy_limit: int = COPY_LIMIT,
     ) -> None:
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
@@ -75,6 +80,7 @@ class MemoryRLM:
         self.max_iterations = max_iterations
         self.budget = budget
         self.parallel = parallel
+        self.copy_limit = copy_limit
         self._slots = asyncio.Semaphore(concurrency)
 
     def query(
@@ -109,7 +115,8 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        workspace = Workspace(store, question, question_date, last_turn)
+        limit = self.copy_limit
+        workspace = await asyncio.to_thread(open_workspace, store, question, question_date, last_turn, limit)
         query = _Query(self, workspace)
         return await query.answer()
 
@@ -117,20 +124,18 @@ class MemoryRLM:
 class _Query:
     """One question on its way: the conversation with the root model, and what it has taken so far."""
 
-    def __init__(self, engine: MemoryRLM, workspace: Workspace) -> None:
+    def __init__(self, engine: MemoryRLM, workspace: Workspace | LargeWorkspace) -> None:
         self._engine = engine
         self._workspace = workspace
         self._subagents = SubAgents(engine.sub_model, engine._slots, engine.budget, workspace.question_date)
-        self._pieces = {piece.text: piece for piece in workspace.pieces}
         self._steps: list[Step] = []
         self._started = time.perf_counter()
         self._messages: list[ChatMessage] = root_messages(
             workspace.question,
             workspace.question_date,
-            sessions=len(workspace.pieces),
-            turns=len(workspace.turns),
-            characters=sum(len(turn.content) for turn in workspace.turns),
+            **asdict(workspace.size),
             parallel=engine.parallel,
+            copied=workspace.copied,
         )
 
     async def answer(self) -> Answer:
@@ -177,7 +182,8 @@ class _Query:
         if not message.blocks and not run.error:
             return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
         coverage = Coverage.of(calls)
-        not_read = sorted({piece.session for call in calls if call.error and (piece := self._pieces.get(call.session))})
+        pieces = [self._workspace.piece_of(call.session) for call in calls if call.error]
+        not_read = sorted({piece.session for piece in pieces if piece})
         told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
         return output_message(str(run), told, remaining)
 
@@ -195,15 +201,16 @@ class _Query:
         return self._without_false_quotes(session_in(prompt), reply)
 
     async def _query_parallel(
-        self, sessions: Sequence[str], session_dates: Sequence[str | None] | None = None, question: str | None = None
+        self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
         question = question or self._workspace.question
-        replies = await self._subagents.query_parallel(sessions, session_dates, question)
-        return [self._without_false_quotes(*each) for each in zip(sessions, replies, strict=True)]
+        texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
+        replies = await self._subagents.query_parallel(texts, dates, question)
+        return [self._without_false_quotes(*each) for each in zip(texts, replies, strict=True)]
 
     def _without_false_quotes(self, session: str, reply: str) -> str:
-        piece = self._pieces.get(session)
-        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece.session))
+        piece = self._workspace.piece_of(session)
+        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece))
 
     def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
         """The answer, with what its steps took and what a last call took beside them."""
@@ -226,14 +233,14 @@ class _Query:
         evidence: list[Evidence] = []
         false_quotes = 0
         for call in filter(lambda call: call.found, self._subagents.calls):
-            piece = self._pieces.get(call.session)
+            piece = self._workspace.piece_of(call.session)
             findings = parse_findings(call.reply) if piece else []
             if piece is None:
                 evidence.append(Evidence(None, None, None, "", call.reply))
             elif not findings:
                 evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
             else:
-                found, lost = checked(findings, self._workspace.said(piece.session))
+                found, lost = checked(findings, self._workspace.said(piece))
                 evidence += [Evidence(piece.session, piece.date, each.turn, each.quote, each.text) for each in found]
                 false_quotes += lost
         evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))

@@ -1,12 +1,13 @@
 """What the REPL holds for one question: the history's pieces, and the functions that reach it.
 
+Here all texts are copied; `large_workspace` is for a history that is too large for it.
 A piece is a session, or a part of one that is too long for one sub-agent. The code
 sees pieces as `sessions`; their positions are what `rank_sessions` returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,21 @@ class Piece:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a workspace holds.
+
+    Args:
+        sessions: Its pieces.
+        turns: Its turns.
+        characters: Of their content.
+    """
+
+    sessions: int
+    turns: int
+    characters: int
+
+
 class Workspace:
     """The values and functions that the code of one question finds.
 
@@ -42,6 +58,8 @@ class Workspace:
         question_date: The day on which it is asked, or None.
         last_turn: The index of the last turn that counts; None for all.
     """
+
+    copied = True
 
     def __init__(
         self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
@@ -53,6 +71,12 @@ class Workspace:
         self.sessions = [self._known(session) for session in store.sessions]
         self.turns = [turn for session in self.sessions for turn in session.turns]
         self.pieces = [piece for session in self.sessions for piece in split(session)]
+        self._by_text = {piece.text: piece for piece in self.pieces}
+
+    @property
+    def size(self) -> Size:
+        """How much there is."""
+        return Size(len(self.pieces), len(self.turns), sum(len(turn.content) for turn in self.turns))
 
     def values(self) -> dict[str, Any]:
         """The names the code can read."""
@@ -95,9 +119,19 @@ class Workspace:
         """The prompt that asks a sub-agent to read one session."""
         return session_prompt(session, date, question or self.question, self.question_date)
 
-    def said(self, session: int) -> tuple[Turn, ...]:
-        """The turns of a session, by its number, that count for this question."""
-        return self._known(self.store.sessions[session - 1]).turns
+    def said(self, piece: Piece) -> Sequence[Turn]:
+        """The turns of a piece's session that count for this question."""
+        return self._known(self.store.sessions[piece.session - 1]).turns
+
+    def to_read(
+        self, sessions: Sequence[str], dates: Sequence[str | None] | None
+    ) -> tuple[Sequence[str], Sequence[str | None] | None]:
+        """Texts and dates for sub-agents: as they came."""
+        return sessions, dates
+
+    def piece_of(self, text: str) -> Piece | None:
+        """The piece with this text."""
+        return self._by_text.get(text)
 
     def _known(self, session: Session) -> Session:
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))

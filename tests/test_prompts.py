@@ -6,6 +6,7 @@ import pytest
 
 import rlm_memory_core
 from rlm_memory_core import prompts
+from rlm_memory_core.large_workspace import LargeWorkspace
 
 FUNCTIONS = ["search_history", "get_recent", "rank_sessions", "llm_query", "session_prompt", "FINAL", "FINAL_VAR"]
 VALUES = ["question", "question_date", "sessions", "session_dates", "history_turns", "context"]
@@ -20,6 +21,16 @@ def root(parallel=True, **changes):
 def test_the_root_prompt_names_everything_the_repl_holds(parallel):
     system = root(parallel)[0]["content"]
     assert [name for name in FUNCTIONS + VALUES if name not in system] == []
+    assert ("llm_query_parallel" in system) is parallel
+    assert "{" not in system.replace("{}", "")
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_the_root_prompt_of_a_large_history_names_what_that_repl_holds_and_nothing_else(store, parallel):
+    workspace = LargeWorkspace(store, "Who?")
+    system = root(parallel, copied=False)[0]["content"]
+    assert [name for name in [*workspace.functions(), *workspace.values()] if name not in system] == []
+    assert [name for name in VALUES if name not in workspace.values() and f"  {name}" in system] == []
     assert ("llm_query_parallel" in system) is parallel
     assert "{" not in system.replace("{}", "")
 

@@ -14,13 +14,25 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "escaping", "findings", "prompts", "database", "store", "parsing", "pricing"},
+    {
+        "background",
+        "escaping",
+        "findings",
+        "prompts",
+        "database",
+        "layout",
+        "rows",
+        "substring",
+        "store",
+        "parsing",
+        "pricing",
+    },
     {"call_store"},
     {"recording"},
     {"budget"},
     {"ranking", "offline", "responses", "embeddings"},
     {"llm"},
-    {"subagents", "repl", "workspace"},
+    {"subagents", "repl", "workspace", "piece_index", "large_workspace"},
     {"answer"},
     {"engine"},
     {"chat"},

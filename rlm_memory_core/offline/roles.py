@@ -20,6 +20,7 @@ from .question import analyse
 from .reader import Extract, answer, compose, extract
 
 _PRINTED = 15_000
+_READ = 10  # sessions of a history that is too large to be read whole
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
 _OURS = (prompts.HISTORY_SYSTEM, prompts.CHAT_SYSTEM, prompts.SUBAGENT_SYSTEM)
 _QUESTION = re.compile(r'^<question(?: date="([^"]*)")?>', re.M)
@@ -30,7 +31,7 @@ _OUTPUT = re.compile(r"\A<output>\n(.*?)\n</output>", re.S)
 _LABELLED = re.compile(r"^\s*(?:the )?(?:question|query|q)\s*:\s*(\S.*)$", re.I | re.M)
 _TURN_LINE = re.compile(r"\s*\[(?:Turn|---)")
 
-_CODE = """\
+_CODE_COPIED = """\
 ```repl
 import json
 import re
@@ -43,11 +44,30 @@ order = order + [position for position in range(len(replies)) if position not in
 forms = json.loads({forms!r})
 spread = {{}}
 for text in sessions:
+"""
+_CODE_REACHED = """\
+```repl
+import json
+import re
+order = rank_sessions(question, {read})
+ranks = {{}}
+for rank, position in enumerate(order):
+    ranks[position] = rank
+{ask}
+replies = dict(zip(order, replies))
+session_dates = {{}}
+for position in order:
+    session_dates[position] = get_date(position)
+forms = json.loads({forms!r})
+spread = {{}}
+for text in [get_session(position) for position in order]:
+"""
+_CODE_REST = """\
     lower = text.lower()
     for term in forms:
         if any(re.search(r"\\b" + re.escape(form), lower) for form in forms[term]):
             spread[term] = spread.get(term, 0) + 1
-print(json.dumps({{"sessions": len(replies), "spread": spread}}))
+print(json.dumps({{"sessions": {sessions}, "spread": spread}}))
 size = 0
 for position in order:
     reply = str(replies[position]).strip()
@@ -64,6 +84,8 @@ _SEQUENTIAL = """\
 replies = []
 for session, date in zip(sessions, session_dates):
     replies.append(llm_query(session_prompt(session, date, question)))"""
+_PARALLEL_REACHED = "replies = llm_query_parallel(order, None, question)"
+_SEQUENTIAL_REACHED = "replies = [llm_query(session_prompt(position, None, question)) for position in order]"
 
 
 def reply(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -107,8 +129,15 @@ def _root(chat: list[tuple[str, str]]) -> str:
         return final(_from_output(unescape_tags(output[1]), question, date))
     if len(chat) > 2:
         return final(prompts.UNKNOWN)
-    return _CODE.format(
-        ask=_PARALLEL if "llm_query_parallel" in chat[0][1] else _SEQUENTIAL,
+    parallel = "llm_query_parallel" in chat[0][1]
+    if "session_count" in chat[0][1]:  # the texts are not in the REPL: the best sessions are read, not all
+        code, ask, sessions = _CODE_REACHED, _PARALLEL_REACHED if parallel else _SEQUENTIAL_REACHED, "session_count"
+    else:
+        code, ask, sessions = _CODE_COPIED, _PARALLEL if parallel else _SEQUENTIAL, "len(replies)"
+    return (code + _CODE_REST).format(
+        ask=ask,
+        sessions=sessions,
+        read=_READ,
         forms=json.dumps(analyse(question, date).forms),
         not_found=prompts.NOT_FOUND,
         not_read=prompts.NOT_READ,
