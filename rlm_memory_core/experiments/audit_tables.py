@@ -16,6 +16,7 @@ import pandas as pd
 
 from . import paper
 from .answers import alternatives, normalize
+from .audit_data import data_results
 from .intervals import mean_interval, wilson
 from .paper_logs import PaperLogs
 from .results import Result
@@ -59,13 +60,13 @@ def sheet(checks: Sequence[Check]) -> pd.DataFrame:
 
 
 def recompute(logs: PaperLogs) -> list[Result]:
-    """Every number of the paper's tables that its logs and result files give, unrounded.
+    """Every number of the paper that its logs and result files give, unrounded.
 
     Returns:
         Results named `recomputed.<id>`, where the id is that of `paper.toml`: Tables 5 and 6
         with intervals, Tables 2, 3 and 4 as the files have them, Table 4's gains as differences.
     """
-    found = [*_table2(logs), *_table3_and_4(logs), *_table5_and_6(logs.answers)]
+    found = [*_table2(logs), *_table3_and_4(logs), *_table5_and_6(logs.answers), *data_results(logs)]
     return [Result(PREFIX + result.id, result.value, result.n, result.low, result.high) for result in found]
 
 

@@ -8,7 +8,7 @@ what is cut stays cut. Where logs come from is `paper_logs`.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,14 @@ from .assets import DataUnavailable
 
 CUT = 80
 """Characters of a prediction that the logs keep."""
+
+
+class Settings(NamedTuple):
+    """The head of a log: questions that the sample was drawn from, and characters that truncation keeps."""
+
+    population: int
+    window: int
+
 
 COLUMNS = (
     "question_id",
@@ -54,6 +62,8 @@ _ANSWER = re.compile(
 _BLOCK = re.compile(r"^(?=\[\d+/\d+\] )", re.MULTILINE)
 _END = re.compile(r"^Results saved to: ", re.MULTILINE)
 _PUBLISHED = re.compile(r"^  (\S.*?) {2,}(\S.*?) +(\d\.\d+)  (\S.*?)(?: +←.*)?$", re.MULTILINE)
+_POPULATION = re.compile(r"^ +Loaded (\d+) samples", re.MULTILINE)
+_WINDOW = re.compile(r"^ +Truncation window: (\d[\d,]*) chars", re.MULTILINE)
 _FIGURES = ("em", "f1", "judge", "seconds", "tokens", "retrieved")
 
 
@@ -96,6 +106,18 @@ def parse_published(text: str) -> pd.DataFrame:
     _, _, listed = text.partition("--- Published LongMemEval Results")
     frame = pd.DataFrame(_PUBLISHED.findall(listed), columns=["system", "model", "em", "training"])
     return frame.astype({"em": float})
+
+
+def parse_settings(text: str, name: str = "the log") -> Settings:
+    """What the head of a log says of its run.
+
+    Raises:
+        DataUnavailable: It does not say it.
+    """
+    population, window = _POPULATION.search(text), _WINDOW.search(text)
+    if population is None or window is None:
+        raise DataUnavailable(f"{name} does not say at its head how many samples were loaded, and the window")
+    return Settings(int(population[1]), int(window[1].replace(",", "")))
 
 
 def _question(text: str, start: int, stop: int, number: int, total: int, name: str) -> list[dict[str, Any]]:

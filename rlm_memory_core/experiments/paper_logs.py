@@ -17,7 +17,7 @@ import pandas as pd
 
 from .assets import DATA_VARIABLE, Asset, DataUnavailable, locate, one_line, sha256_of
 from .longmemeval import paper_ids
-from .paper_log_parser import parse_log, parse_published
+from .paper_log_parser import Settings, parse_log, parse_published, parse_settings
 from .runner import COLUMNS as RUNNER_COLUMNS
 
 _EVAL = "https://raw.githubusercontent.com/sayedRaheel/rlm-memory/06d9037b38cafb6d67f334d08eb378c952565b30/eval"
@@ -63,12 +63,14 @@ class PaperLogs:
             "adaptive" and "truncation-again", on the same questions in the same order.
         published: What the logs list of other systems; `log` names the file.
         results: The result files' content, by file name.
+        settings: Of the paper's run, as the head of its log prints them.
         paths: Where each file was found, by name.
     """
 
     answers: pd.DataFrame
     published: pd.DataFrame
     results: dict[str, Any]
+    settings: Settings
     paths: dict[str, Path]
 
     @property
@@ -128,6 +130,7 @@ def load(logs_dir: str | Path = "", *, download: bool = True) -> PaperLogs:
         answers=pd.concat(logs.values(), ignore_index=True),
         published=pd.concat(published, ignore_index=True),
         results={name: _json(name, text) for name, text in texts.items() if name.endswith(".json")},
+        settings=parse_settings(texts["run_100_log.txt"], "run_100_log.txt"),
         paths=paths,
     )
 

@@ -16,20 +16,42 @@ from .results import Result
 from .types import Sample
 
 
-def niah_results(frame: pd.DataFrame, samples: Sequence[Sample]) -> list[Result]:
-    """Table 2: mean score by method and history length, and the history's content characters."""
-    results = []
-    for length, sizes in _characters(samples).items():
-        results.append(Result(f"table2.characters.{length}", float(sizes.mean()), len(sizes)))
-    for method, answered in groups(frame, "method"):
-        for kind, rows in groups(answered, "question_type"):
-            results.append(measured(f"table2.{paper_row(method)}.{_length(kind)}", rows["em"]))
-    return results
+def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) -> list[Result]:
+    """Table 2: mean score by method and history length, the histories' sizes, and the settings behind them.
+
+    Args:
+        frame: The runner's rows.
+        samples: What was asked.
+        window: Characters that truncation kept.
+    """
+    return [Result("section4.2.window", window, 1), *_niah_sizes(samples), *_niah_scores(frame)]
+
+
+def _niah_sizes(samples: Sequence[Sample]) -> list[Result]:
+    """The conversations that were asked about: their pairs and characters by length, and how many of each length."""
+    characters = _characters(samples)
+    pairs = {_length(sample.kind): sum(len(part.turns) for part in sample.sessions) / 2 for sample in samples}
+    return [
+        Result("table2.caption.runs", min(map(len, characters.values())), len(samples)),
+        *(Result(f"reproducibility.turns.{length}", pairs[length], len(characters[length])) for length in characters),
+        *(
+            Result(f"table2.characters.{length}", float(sizes.mean()), len(sizes))
+            for length, sizes in characters.items()
+        ),
+    ]
+
+
+def _niah_scores(frame: pd.DataFrame) -> list[Result]:
+    return [
+        measured(f"table2.{paper_row(method)}.{_length(kind)}", rows["em"])
+        for method, answered in groups(frame, "method")
+        for kind, rows in groups(answered, "question_type")
+    ]
 
 
 def niah_table(frame: pd.DataFrame, samples: Sequence[Sample]) -> pd.DataFrame:
     """Table 2 as a frame of text: one row a length, the paper's figure beside ours."""
-    found = {result.id: result for result in niah_results(frame, samples)}
+    found = {result.id: result for result in _niah_scores(frame)}
     serialised = _characters(samples, serialised=True)
     rows = {}
     for length, sizes in _characters(samples).items():

@@ -1,27 +1,13 @@
-import os
-
 import pytest
 
-from rlm_memory_core.experiments import audit, figures_audit, paper, paper_logs
-from rlm_memory_core.experiments.assets import DataUnavailable
+from rlm_memory_core.experiments import audit, figures_audit, paper
 from rlm_memory_core.experiments.audit_tables import rounded
 
-DATA = os.environ.get("RLM_MEMORY_DATA", "")
 TWICE = {
     "table6.rlm.f1.single-session-assistant",
     "table6.rlm.f1.knowledge-update",
     "table6.rlm.f1.single-session-preference",
 }
-
-
-@pytest.fixture(scope="module")
-def logs():
-    if not DATA:
-        pytest.skip("RLM_MEMORY_DATA is not set, beside which the authors' logs would lie")
-    try:
-        return paper_logs.load(download=False)
-    except DataUnavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -7,11 +6,9 @@ import pytest
 from rlm_memory_core.experiments import paper_logs, runner
 from rlm_memory_core.experiments.assets import DataUnavailable
 from rlm_memory_core.experiments.longmemeval import paper_ids
-from rlm_memory_core.experiments.paper_log_parser import COLUMNS, parse_log, parse_published
+from rlm_memory_core.experiments.paper_log_parser import COLUMNS, parse_log, parse_published, parse_settings
 
-DATA = os.environ.get("RLM_MEMORY_DATA", "")
-
-START = "Loading dataset from somewhere ...\n  Loaded 500 samples.\n\n  Samples: 2\n\n"
+START = "Loading dataset from somewhere ...\n  Loaded 500 samples.\n\n  Truncation window: 32,000 chars\n\n"
 FIRST = """[1/2] id=q1 | type=multi-session | turns=540 | chars=495,355
   Q: How many boats do I own?
   A: 3
@@ -137,6 +134,12 @@ def answer_lines(labels):
     return "".join(f"{shapes[label]}\n" for label in labels)
 
 
+def test_the_head_tells_the_settings():
+    assert parse_settings(LOG) == (500, 32_000)
+    with pytest.raises(DataUnavailable, match=r"^run\.txt does not say at its head"):
+        parse_settings(LOG.replace("32,000 chars", "none"), "run.txt")
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("RLM_MEMORY_DATA", raising=False)
@@ -148,7 +151,7 @@ def folder(tmp_path, monkeypatch):
             f"  Q: q\n  A: a\n{answer_lines(labels)}\n"
             for i, question in enumerate(paper_ids(), start=1)
         ]
-        (made / name).write_text("".join(blocks) + END, encoding="utf-8")
+        (made / name).write_text("".join([START, *blocks, END]), encoding="utf-8")
     for name in paper_logs.LOGS:
         if name.endswith(".json"):
             (made / name).write_text("{}", encoding="utf-8")
@@ -224,16 +227,6 @@ def test_assets_have_whole_checksums_at_one_commit(asset):
 
 
 # The authors' own, where they are at hand.
-
-
-@pytest.fixture(scope="module")
-def logs():
-    if not DATA:
-        pytest.skip("RLM_MEMORY_DATA is not set, beside which the authors' logs would lie")
-    try:
-        return paper_logs.load(download=False)
-    except DataUnavailable as error:
-        pytest.skip(str(error))
 
 
 def test_they_are_the_published_ones(logs):

@@ -205,6 +205,9 @@ def logged():
             figures[f"synthetic:{short[who]}:{what}:{kind}"] = value
     figures["synthetic:samples:count:overall"] = synthetic["n_samples"]
     figures["synthetic:samples:categories:overall"] = len(synthetic["by_type"])
+    parallel = parse_log((LOGS / "adaptive_100_log.txt").read_text())
+    seconds = parallel.loc[parallel["method"] != "Truncation", "seconds"]
+    figures["adaptive_100:rlm:seconds:overall:median"] = seconds.median()
     return figures | run_100((LOGS / "run_100_log.txt").read_text())
 
 

@@ -24,6 +24,17 @@ def test_niah_table_puts_the_papers_figure_beside_ours():
     assert table.loc[20, "characters, paper"] == "1,545"
 
 
+def test_niah_results_tell_the_settings_as_well():
+    samples = niah.load([20, 50], runs=2)
+    results = tables.niah_results(frame(("truncation", "20 pairs", 1.0)), samples, window=16_000)
+    found = {result.id: result.value for result in results}
+    assert found["reproducibility.turns.20"] == 20
+    assert found["reproducibility.turns.50"] == 50
+    assert found["table2.caption.runs"] == 2
+    assert found["section4.2.window"] == 16_000
+    assert set(found) <= set(paper.register())
+
+
 def test_longmemeval_results_carry_the_papers_ids():
     rows = [("rlm-sequential", "multi-session", em) for em in (1.0, 0.0, 0.0, 1.0)]
     found = {
