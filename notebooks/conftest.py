@@ -1,13 +1,17 @@
-"""Skips, with the reason, the notebooks whose data is not on this machine. Nothing is downloaded for a test."""
+"""Skips, with the reason, the notebooks that cannot be compared on this machine. Nothing is downloaded for a test.
+
+That is those whose data is not at hand; and the scorecard after a run, whose figures the committed one lacks.
+"""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from rlm_memory_core.experiments import paper_logs
-from rlm_memory_core.experiments.assets import LONGMEMEVAL, DataUnavailable, locate
+from rlm_memory_core.experiments.assets import LONGMEMEVAL, DataUnavailable, locate, project_root
 
 
 def _histories() -> object:
@@ -18,7 +22,18 @@ def _logs() -> object:
     return [paper_logs.find(name, download=False) for name in paper_logs.LOGS]
 
 
-NEEDS: dict[str, tuple[Callable[[], object], ...]] = {"03_": (_histories,), "05_": (_histories, _logs), "06_": (_logs,)}
+def _committed_results() -> None:
+    asked = ["git", "diff", "--quiet", "HEAD", "--", "outputs/offline/results"]
+    if subprocess.run(asked, cwd=project_root(), capture_output=True, check=False).returncode == 1:
+        raise DataUnavailable("outputs/offline/results are of a run of your own, not those that the notebook shows")
+
+
+NEEDS: dict[str, tuple[Callable[[], object], ...]] = {
+    "03_": (_histories,),
+    "05_": (_histories, _logs),
+    "06_": (_logs,),
+    "99_": (_committed_results,),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -122,7 +122,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     except reproduce.ReproduceError as error:
         raise _Refused(error) from error
     if ready:
-        _print_scorecard(replace(plan, only=[book.notebook.name for book in ready]))
+        _print_scorecard(plan)
         dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
         print("\n".join([f"\nSpent: {dollars}", *failures]))
     return UNANSWERED if failures else 0
@@ -140,14 +140,16 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _print_scorecard(plan: Plan) -> None:
-    from .experiments import reproduce
+    from .experiments import catalog, scorecard, scorecard_tables
 
     try:
-        table = reproduce.scorecard(plan.folder, plan.only)
-    except reproduce.ReproduceError as error:
+        names = [notebook.name for notebook in catalog.select(plan.only)] if plan.only else []
+        card = scorecard.of_run(plan.folder, names)
+    except ValueError as error:
         raise _Refused(error) from error
     print(f"\nModel: {plan.llm.label}. From {plan.folder}\n")
-    print(table.to_string(index=False))
+    print(scorecard_tables.all_numbers(card).reset_index().to_string(index=False, justify="left"))
+    print(f"\nNumbers of the paper by status and verdict:\n{scorecard.counts(card).to_string()}")
 
 
 def _plan(options: argparse.Namespace) -> Plan:

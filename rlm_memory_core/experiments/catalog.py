@@ -21,11 +21,13 @@ class Notebook:
         name: Its file's name without the ending, such as "01_niah".
         title: What it reproduces.
         samples: Its samples, from its parameters; None where it asks no model, and so costs nothing.
+        judges: Whether it reads the results of the others instead of writing its own.
     """
 
     name: str
     title: str
     samples: Callable[[Mapping[str, Any]], Sequence[Sample]] | None = None
+    judges: bool = False
 
     @property
     def path(self) -> Path:
@@ -58,6 +60,7 @@ NOTEBOOKS = (
     Notebook("04_published_systems", "Published systems: Table 7"),
     Notebook("05_latency_and_cost", "Latency and cost: Section 6"),
     Notebook("06_paper_audit", "The authors' own logs, recomputed"),
+    Notebook("99_scorecard", "Every number of the paper, and its verdict", judges=True),
 )
 
 

@@ -1,4 +1,4 @@
-"""The driver: runs the notebooks through papermill and ends with the paper's numbers beside ours.
+"""The driver: checks what is asked for, and runs the notebooks through papermill.
 
 It checks everything it can before it starts (parameters, data, model, price), so that
 a mistake costs one line and no money. What a notebook computes is the notebook's affair.
@@ -17,11 +17,10 @@ from typing import Any
 import pandas as pd
 
 from rlm_memory_core import background
-from rlm_memory_core.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
+from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
 from rlm_memory_core.pricing import Usage
 from rlm_memory_core.recording import RecordingError
 
-from . import paper
 from .assets import DataBroken, DataUnavailable, project_root
 from .catalog import Notebook, select
 from .estimate import Estimate, estimate
@@ -183,42 +182,14 @@ def execute(plan: Plan, ready: Ready) -> Ran:
             f"(the notebook is in {target})"
         ) from error
     _tidy(target)
+    if ready.notebook.judges:
+        return Ran(0.0, 0, 0, "")
     results = plan.folder / "results"
     document = _results(results / f"{ready.notebook.name}.json")
     questions = results / f"{ready.notebook.name}.questions.csv"
     errors = pd.read_csv(questions)["error"] if ready.notebook.samples else pd.Series(dtype=str)
     reasons = errors.dropna()
     return Ran(document["provenance"]["spent_usd"], len(errors), len(reasons), reasons.iloc[0] if len(reasons) else "")
-
-
-def scorecard(folder: Path, only: Sequence[str] = ()) -> pd.DataFrame:
-    """The paper's numbers beside those of the last run, as text.
-
-    Args:
-        folder: A plan's folder.
-        only: Numbers or names of notebooks; none for all that have results.
-
-    Raises:
-        ReproduceError: There are no results, or no such notebook.
-    """
-    try:
-        paths = [folder / "results" / f"{notebook.name}.json" for notebook in select(only)]
-    except ValueError as error:
-        raise ReproduceError(str(error)) from error
-    register = paper.register()
-    rows = []
-    for document in (_results(path) for path in paths if path.is_file()):
-        model = document["provenance"]["model"]
-        shown = [row for row in document["rows"] if row["id"] in register and not _is_local_latency(row, model)]
-        rows += [_beside(register[row["id"]], row, model) for row in shown]
-    if not rows:
-        raise ReproduceError(f"there are no results in {folder}; run rlm-memory reproduce first")
-    return pd.DataFrame(rows)
-
-
-def _is_local_latency(row: Mapping[str, Any], model: str) -> bool:
-    """Whether a row tells how fast this machine reads: the paper's seconds are those of a model over a network."""
-    return model == OFFLINE_LABEL and str(row["id"]).endswith(".seconds")
 
 
 def _results(path: Path) -> dict[str, Any]:
@@ -229,17 +200,6 @@ def _results(path: Path) -> dict[str, Any]:
             f"{path} cannot be read ({_one_line(str(error))}); run rlm-memory reproduce again"
         ) from error
     return document
-
-
-def _beside(number: paper.Number, row: Mapping[str, Any], model: str) -> dict[str, Any]:
-    return {
-        "number": number.where,
-        "paper": number.printed,
-        "here": number.show(row["value"] / number.scale),
-        "by": model,
-        "95% interval": "" if row["low"] is None else f"[{row['low']:,.2f}, {row['high']:,.2f}]",
-        "n": row["n"],
-    }
 
 
 def _declared(notebook: Notebook) -> dict[str, Any]:
@@ -262,6 +222,7 @@ def _check(
         "base_url": plan.base_url or "",
         "rates": list(plan.rates or ()),
         "output_dir": _from_root(plan.folder),
+        "run_dir": _from_root(plan.folder),
     }
     given = {name: value for name, value in plan.parameters.items() if name in declared}
     taken = sorted({*ours, "budget_usd"} & set(given))

@@ -20,7 +20,8 @@ Verdict:
   its 95% interval, or without an interval if it rounds to the same digits.
 - `does not hold as written`: the register names a fault, which outweighs arithmetic that fits.
 - `control`: measured with the offline reader, which is no stand-in for the paper's model.
-  A fact of the data has no model in it and is judged all the same.
+  A fact of the data has no model in it and is judged all the same. Its seconds are left
+  out: the paper's are those of a model over a network.
 - none: not run, or cited from a source that we have not seen.
 
 A number that was both recomputed and measured has its verdict from the logs, and the
@@ -42,6 +43,8 @@ import pandas as pd
 
 from rlm_memory_core.llm import OFFLINE, OFFLINE_LABEL
 
+from . import paper
+from .assets import project_root
 from .formulas import Range
 from .paper import Number, derive, derive_range, source
 
@@ -76,7 +79,7 @@ def read(paths: Sequence[str | Path]) -> pd.DataFrame:
                 figure = {"id": row["id"], "value": float(row["value"]), "n": int(row["n"])}
                 rows.append({**figure, "low": row.get("low"), "high": row.get("high"), **told})
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a results document: {error}") from error
+            raise ValueError(f"{path} is not a results document ({error}); run rlm-memory reproduce again") from error
     return pd.DataFrame(rows, columns=_EVIDENCE)
 
 
@@ -119,6 +122,31 @@ def counts(card: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
+    """The scorecard of what a run left in its folder.
+
+    Args:
+        folder: Such as "outputs/offline"; a relative one lies in the project.
+        notebooks: Names; then only the numbers of their results are listed. None for all numbers of the register.
+
+    Raises:
+        ValueError: There are no results, or a file of them is not a results document.
+    """
+    evidence = read(results_of(folder))
+    if evidence.empty:
+        raise ValueError(f"there are no results in {folder}; run rlm-memory reproduce first")
+    card = scorecard(paper.register(), evidence)
+    if not notebooks:
+        return card
+    given = evidence.loc[evidence["notebook"].isin(notebooks), "id"].str.removeprefix(RECOMPUTED)
+    return card[card["id"].isin(set(given))]
+
+
+def results_of(folder: str | Path) -> list[Path]:
+    """The results documents in a run's folder, in the notebooks' order."""
+    return sorted((project_root() / folder / "results").glob("*.json"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Figure:
     """One piece of evidence in base units, where a percentage is a share."""
@@ -158,6 +186,8 @@ def _judge(number: Number, numbers: Mapping[str, Number], evidence: _Evidence) -
     origin = source(number, numbers)
     recomputed = evidence.find(number, origin, RECOMPUTED)
     ours = evidence.find(number, origin)
+    if ours is not None and number.unit == "seconds" and ours.model in _OFFLINE:
+        ours = None
     fault = number.fault or origin.fault
     ours_verdict = _of_ours(number, ours)
     if origin.formula:
