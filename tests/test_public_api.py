@@ -14,9 +14,10 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing", "recording"},
-    {"ranking", "offline", "responses", "embeddings"},
-    {"llm"},
+    {"background", "prompts", "database", "dates", "store", "parsing", "pricing", "recording"},
+    {"periods", "word_index", "offline", "responses", "embeddings"},
+    {"vectors", "llm"},
+    {"ranking", "semantic"},
     {"subagents", "repl", "workspace"},
     {"answer"},
     {"engine"},

@@ -1,7 +1,8 @@
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.ranking import match_expression, rank_sessions, rank_turns
+from rlm_memory_core.ranking import rank_sessions, rank_turns
+from rlm_memory_core.word_index import match_expression
 
 CORPUS = [
     "The violin teacher comes on Monday and brings new sheet music.",
@@ -65,7 +66,7 @@ def test_a_session_that_grew_is_ranked_anew(corpus):
     assert before == [5]
     assert rank_sessions(corpus, "hedgehog", k=1) == [5]
     assert rank_sessions(corpus, "gears", k=1) == [5]  # what it said before is still known
-    assert corpus.query("SELECT count(*) FROM session_index") == [(7,)]
+    assert corpus.query("SELECT count(*) FROM session_words") == [(7,)]
 
 
 def test_both_sides_of_a_conversation_count(store):
@@ -155,7 +156,7 @@ def test_turns_added_after_a_ranking_of_turns_are_found(corpus):
     assert rank_turns(corpus, "parrot", k=1) == [5]
     corpus.add("user", "The parrot is called Kiwi.")
     assert rank_turns(corpus, "parrot", k=1) == [6]
-    assert corpus.query("SELECT count(*) FROM turns_index") == [(7,)]
+    assert corpus.query("SELECT count(*) FROM turn_words") == [(7,)]
 
 
 def test_both_rankings_have_an_index_of_their_own_in_the_file(tmp_path):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import prompts
-from .dates import parse_date
+from ..dates import parse_date
 from .passages import Turn, parse_turns, sentences
 from .question import analyse
 from .reader import Finding, answer, compose, extract
