@@ -21,9 +21,9 @@ _LAST_MANY = re.compile(
 )
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH_OF_YEAR = re.compile(rf"\b(?P<month>{'|'.join(_MONTHS)}),?\s+(?:of\s+)?(?P<year>(?:19|20)\d\d)\b", re.I)
-_HABIT = re.compile(r"on \w+day", re.I)
+_NO_PAST = re.compile(r"on \w+day|tonight|this evening", re.I)
 _UP_TO_NOW = re.compile(r"(?:last|past|this past|previous|this) (?:week|month|year)", re.I)
-_RELATIVE = re.compile(r"\b(?:ago|back|earlier|last|past|previous|this|yesterday|today|tonight)\b", re.I)
+_RELATIVE = re.compile(r"\b(?:ago|back|earlier|last|past|previous|this|yesterday|today)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,15 @@ def periods(question: str, question_date: str | None = None) -> list[Period]:
     [('2023-05-01', '2023-05-31')]
     """
     asked = parse_date(question_date)
-    found = [_month_of_year(match) for match in _MONTH_OF_YEAR.finditer(question)]
+    days = [moment for moment in moments(question, asked) if not _NO_PAST.fullmatch(moment.words)]
+    found = [
+        _month_of_year(match)
+        for match in _MONTH_OF_YEAR.finditer(question)
+        if not any(match[0] in moment.words for moment in days)  # else it is the end of "3 May, 2023"
+    ]
     if asked is not None:
         found += [_last_many(match, asked) for match in _LAST_MANY.finditer(question)]
-    for moment in moments(question, asked):
-        if _HABIT.fullmatch(moment.words):
-            continue
+    for moment in days:
         half = timedelta(days=moment.width // 2)
         end = asked if asked is not None and _UP_TO_NOW.fullmatch(moment.words) else moment.day + half
         relative = _RELATIVE.search(moment.words) is not None

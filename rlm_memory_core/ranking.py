@@ -159,7 +159,7 @@ def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
     rarity = math.log((dated - having + 0.5) / (having + 0.5))
     if rarity <= 0:
         return []  # more than half of the history lies there: the dates tell nothing apart
-    return [(f"SELECT session, ? * near FROM ({nearest})", [2 * rarity, *values])]
+    return [(f"SELECT session, ? * near AS score FROM ({nearest})", [2 * rarity, *values])]
 
 
 def _unit(scores: dict[int, float], least: float) -> dict[int, float]:
