@@ -1,6 +1,7 @@
 import asyncio
 import math
 
+import httpx2
 import pytest
 
 from rlm_memory_core import MemoryStore, ModelError
@@ -50,10 +51,10 @@ def test_words_and_meaning_are_added(diary):
     diary.start_session()
     diary.add("user", "A pet shop; its owner is called Kiwi.")
     embedder = Topical()
-    assert (
-        alike(diary, "Is the cat called Mochi?", embedder)[1] == alike(diary, "Is the cat called Mochi?", embedder)[4]
-    )
-    assert rank_sessions(diary, "Is the cat called Mochi?", embedder=embedder)[:2] == [0, 3]
+    question = "Is the cat called Mochi?"
+    found = alike(diary, question, embedder)
+    assert found[1] == found[4]
+    assert rank_sessions(diary, question, embedder=embedder)[:2] == [0, 3]
 
 
 def test_dates_count_beside_meaning(diary):
@@ -154,8 +155,6 @@ def test_an_empty_history_and_a_negative_k(store):
 
 
 def test_an_llm_is_an_embedder_and_charges_the_budget(scripted, diary):
-    import httpx2
-
     def vectors(texts):
         rows = [{"index": n, "embedding": [float("cat" in text), 1.0]} for n, text in enumerate(texts)]
         return httpx2.Response(200, json={"data": rows, "usage": {"prompt_tokens": 10, "total_tokens": 10}})
