@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, islice
 
-from .ranking import match_expression
 from .store import MemoryStore, Session, Turn
+from .word_index import match_expression
 from .workspace import MAX_PIECE_CHARACTERS, Piece, split
 
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # taken in at once, in one transaction

@@ -110,7 +110,7 @@ class Workspace:
         """Positions in `sessions`, the most relevant first; k of them, or all."""
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
-        order = rank_sessions(self.store, question or self.question)
+        order = rank_sessions(self.store, question or self.question, self.question_date)
         place = {position: rank for rank, position in enumerate(order)}
         ranked = sorted(range(len(self.pieces)), key=lambda i: place[self.pieces[i].session - 1])
         return ranked[:k]

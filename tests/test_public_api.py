@@ -16,6 +16,7 @@ FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
     {
         "background",
+        "dates",
         "escaping",
         "findings",
         "prompts",
@@ -30,8 +31,9 @@ ROOMS = [
     {"call_store"},
     {"recording"},
     {"budget"},
-    {"ranking", "offline", "responses", "embeddings"},
-    {"llm"},
+    {"periods", "word_index", "offline", "responses", "embeddings"},
+    {"vectors", "llm"},
+    {"ranking", "semantic"},
     {"subagents", "repl", "workspace", "piece_index", "large_workspace"},
     {"answer"},
     {"engine"},

@@ -15,8 +15,8 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
+from ..dates import Moment, moments, parse_date
 from ..escaping import unescape, without_marks
-from .dates import Moment, moments, parse_date
 from .question import Query
 from .words import WORD, stem
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import prompts
+from ..dates import parse_date
 from ..escaping import unescape_tags
-from .dates import parse_date
 from .passages import Turn, parse_turns, sentences
 from .question import analyse
 from .reader import Extract, answer, compose, extract

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from rlm_memory_core.offline.dates import moments, months_between, parse_date
+from rlm_memory_core.dates import moments, months_between, parse_date
 from rlm_memory_core.offline.passages import Turn, parse_turns, passages, sentences
 from rlm_memory_core.offline.question import analyse
 from rlm_memory_core.offline.reader import Extract, answer, compose, extract, shorten
