@@ -10,6 +10,7 @@ Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`,
 from .answer import Answer, Evidence, Step, Trace
 from .chat import MemoryChat
 from .engine import MemoryRLM
+from .limits import Limits
 from .llm import LLM, ModelError, connect
 from .pricing import Budget, BudgetExceeded, Usage
 from .store import MemoryStore, Session, StoreError, Turn
@@ -25,6 +26,7 @@ __all__ = [
     "Call",
     "Coverage",
     "Evidence",
+    "Limits",
     "MemoryChat",
     "MemoryRLM",
     "MemoryStore",

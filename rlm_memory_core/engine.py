@@ -14,13 +14,15 @@ from collections.abc import Callable, Sequence
 
 from . import background
 from .answer import Answer, Evidence, Step, Trace, total_cost
+from .limits import Limits
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Budget, BudgetExceeded
 from .prompts import FORCED, NO_CODE, UNKNOWN, ChatMessage, output_message, root_messages
-from .repl import Repl, Run, to_text
+from .repl import Repl, Run
 from .store import MemoryStore
 from .subagents import Call, Coverage, SubAgents
+from .text import to_text
 from .workspace import Workspace
 
 
@@ -34,6 +36,7 @@ class MemoryRLM:
         max_iterations: Replies of the root model; the last one must answer.
         budget: A limit shared by all queries of this engine, or None.
         parallel: Offer `llm_query_parallel`; without it the code asks one sub-agent after another.
+        limits: What the code of a query may take; None for the defaults of `Limits`.
 
     Raises:
         ValueError: Concurrency or max_iterations below 1.
@@ -53,6 +56,7 @@ class MemoryRLM:
         max_iterations: int = 8,
         budget: Budget | None = None,
         parallel: bool = True,
+        limits: Limits | None = None,
     ) -> None:
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
@@ -61,6 +65,7 @@ class MemoryRLM:
         self.max_iterations = max_iterations
         self.budget = budget
         self.parallel = parallel
+        self.limits = limits or Limits()
         self._slots = asyncio.Semaphore(concurrency)
 
     def query(
@@ -119,7 +124,7 @@ class _Query:
 
     async def answer(self) -> Answer:
         """Run the loop until there is an answer."""
-        async with Repl(self._workspace.values(), self._functions()) as repl:
+        async with self._repl() as repl:
             for remaining in range(self._engine.max_iterations - 1, -1, -1):
                 try:
                     reply = await self._engine.llm.complete(self._messages, self._engine.budget)
@@ -144,14 +149,18 @@ class _Query:
                 self._messages.append(_next_message(message, run, calls, remaining))
         return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
 
-    def _functions(self) -> dict[str, Callable[..., object]]:
-        functions: dict[str, Callable[..., object]] = {
-            **self._workspace.functions(),
-            "llm_query": self._subagents.query,
-        }
+    def _repl(self) -> Repl:
+        subagents: dict[str, Callable[..., object]] = {"llm_query": self._subagents.query}
         if self._engine.parallel:
-            functions["llm_query_parallel"] = self._query_parallel
-        return functions
+            subagents["llm_query_parallel"] = self._query_parallel
+        return Repl(
+            self._workspace.values(),
+            self._workspace.functions(),
+            subagents,
+            limits=self._engine.limits,
+            at_once=self._engine.parallel,
+            today=self._workspace.question_date,
+        )
 
     async def _query_parallel(
         self, sessions: Sequence[str], session_dates: Sequence[str | None] | None = None, question: str | None = None

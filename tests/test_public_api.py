@@ -14,9 +14,9 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing", "recording"},
-    {"ranking", "offline", "responses", "embeddings"},
-    {"llm"},
+    {"background", "prompts", "database", "store", "parsing", "pricing", "recording", "limits", "hints", "sandbox"},
+    {"ranking", "offline", "responses", "embeddings", "text", "journal", "generators"},
+    {"llm", "rewriting", "worker"},
     {"subagents", "repl", "workspace"},
     {"answer"},
     {"engine"},
