@@ -36,10 +36,12 @@ _HINTS = [
     (r"No module named '(requests|urllib|http|socket|openai|anthropic|subprocess|multiprocessing|shutil|tempfile|glob)",
      "there are no files, no network and no processes here: the history is in `sessions`, and llm_query(prompt) asks "
      "a model"),
+    (r"No module named '(io|pathlib|tempfile)", "keep text in a variable, and join lists of lines"),
     (r"No module named|is not a package", f"these can be imported: {IMPORTABLE}"),
     (r"cannot import name 'OrderedDict'", "use a dict: it keeps its order"),
     (r"cannot import name '(NamedTuple|TypedDict)'", "use collections.namedtuple, a @dataclass or a dict"),
-    (r"cannot import name '(asdict|astuple|replace|fields)'|__dict__", "name the attributes: {'a': item.a, 'b': item.b}"),
+    (r"__dict__", "name the attributes: {'a': item.a, 'b': item.b}"),
+    (r"cannot import name '(cmp_to_key|total_ordering)'|no attribute 'cmp_to_key'", "use sorted(key=...), with a tuple as the key"),
     (r"cannot import name", "write the few lines yourself: that part of the module is not here"),
     (r"name '(input|help|breakpoint)' is not defined", "nobody is there to answer: read `question` and `sessions`"),
     (r"name '(exit|quit)' is not defined|module 'sys' has no attribute 'exit'|SystemExit", "the code just ends; "

@@ -168,19 +168,22 @@ class Repl:
         """Run a program; the answer that it gave, if it did, and why it gave none."""
         for source in program.before:
             await self._open.feed_run(source)
-        started = time.perf_counter()
-        snapshot = await self._open.feed_start(program.code, print_callback=printed)
+        snapshot = await self._timed(self._open.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, MontyComplete):
-            self._meter.executed(time.perf_counter() - started)
             if _is_final(snapshot):
                 return await self._final(snapshot)
             if self._meter.refusals > _MOST_REFUSALS:
                 raise LimitReached(f"RuntimeError: the run was ended: it went on after {_MOST_REFUSALS} refusals")
             answer = await self._answer(snapshot, past)
-            started = time.perf_counter()
-            snapshot = await answer()
-        self._meter.executed(time.perf_counter() - started)
+            snapshot = await self._timed(answer())
         return None, ""
+
+    async def _timed(self, executing: Awaitable[AsyncSnapshot]) -> AsyncSnapshot:
+        started = time.perf_counter()
+        try:
+            return await executing
+        finally:
+            self._meter.executed(time.perf_counter() - started)
 
     async def _step(self, snapshot: AsyncSnapshot, past: Past | None) -> AsyncSnapshot:
         return await (await self._answer(snapshot, past))()

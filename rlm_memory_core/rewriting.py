@@ -28,9 +28,12 @@ MAX_CODE_CHARACTERS = 200_000
 # what the sandbox's own modules lack, by module and name, with the helper that stands in
 _FUNCTIONS = {
     ("re", "sub"): "re_sub", ("re", "subn"): "re_subn", ("json", "dumps"): "json_dumps",
-    ("functools", "wraps"): "wraps", ("functools", "cmp_to_key"): "cmp_to_key", ("asyncio", "to_thread"): "to_thread",
+    ("functools", "wraps"): "wraps", ("asyncio", "to_thread"): "to_thread",
+    ("asyncio", "get_event_loop"): "event_loop", ("asyncio", "get_running_loop"): "event_loop",
+    ("dataclasses", "asdict"): "asdict", ("dataclasses", "astuple"): "astuple",
+    ("dataclasses", "fields"): "fields", ("dataclasses", "replace"): "replace",
 }  # fmt: skip
-_METHODS = {"isocalendar", "toordinal", "translate"}
+_METHODS = {"isocalendar", "toordinal", "translate", "strptime"}
 _BUILTINS = {"callable", "issubclass"}
 _TYPES = frozenset("str list dict set int float tuple".split())
 _TAKES_FUNCTION = frozenset({"map", "filter"})
@@ -40,6 +43,10 @@ _BOUND = frozenset(
     "weekday group capitalize".split()
 )
 _POOL_METHODS = frozenset({"map", "submit"})
+_TAKES_ALL = frozenset(
+    "sum max min any all list set tuple dict frozenset sorted enumerate zip Counter iter deque reversed "
+    "mean median fsum prod join extend update fromkeys".split()
+)  # of the values of a generator expression
 _LINE = re.compile(r'(File "repl\.py", line )(\d+)')
 
 
@@ -221,6 +228,8 @@ class _Edits(ast.NodeVisitor):
         self.inserted: list[int] = []
         self.modules: dict[str, None] = {}
         self.twins: dict[str, ast.AsyncFunctionDef] = {}
+        self._calls: set[int] = set()  # parentheses of calls that a generator expression shares
+        self._lists: set[ast.AST] = set()  # generator expressions of which all values are taken
 
     def text(self) -> str:
         """The program with all changes made."""
@@ -244,6 +253,12 @@ class _Edits(ast.NodeVisitor):
 
     def _source(self, node: ast.AST) -> str:
         return self._code[self._at(node) : self._at(node, end=True)].decode()
+
+    def _after(self, place: int, words: str) -> int:
+        """The place after some words, however they are spaced."""
+        for word in words.split():
+            place = self._code.index(word.encode(), place) + len(word)
+        return place
 
     # imports
 
@@ -327,11 +342,9 @@ class _Edits(ast.NodeVisitor):
                 value = inner.value
                 words = "yield from" if method == "extend" else "yield"
                 begin = self._at(inner)
-                end = self._at(value) if value is not None else begin + len(words)
-                while value is not None and self._code[end - 1 : end] == b"(":
-                    end -= 1
-                self._change(begin, end, f"_rlm_yields.{method}(" + ("None" if value is None else ""))
-                self._change(self._at(inner, end=True), self._at(inner, end=True), ")")
+                end = begin + len(words) if value is None else self._after(begin, words)
+                self._change(begin, end, f"_rlm_yields.{method}((" + ("None" if value is None else ""))
+                self._change(self._at(inner, end=True), self._at(inner, end=True), "))")
         self._in_function += 1
         self.generic_visit(node)
         self._in_function -= 1
@@ -340,6 +353,13 @@ class _Edits(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
         function = node.func
+        name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+        if name in _TAKES_ALL:
+            self._lists.update(node.args)
+        if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+            opening = self._code.index(b"(", self._at(function, end=True))
+            if opening == self._at(node.args[0]):
+                self._calls.add(opening)
         if isinstance(function, ast.Name):
             self._called_name(node, function.id)
         elif isinstance(function, ast.Attribute):
@@ -353,8 +373,23 @@ class _Edits(ast.NodeVisitor):
         if node.id in _BUILTINS and isinstance(node.ctx, ast.Load) and node.id not in self._rewriter._known:
             self._change(self._at(node), self._at(node, end=True), self._helper(node.id))
 
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:  # noqa: N802
+        if node not in self._lists:  # it is a list in the sandbox
+            start, end = self._at(node), self._at(node, end=True)
+            self._change(start, start, "(iter" if self._is_alone(start) else "iter")
+            if self._is_alone(start):
+                self._change(end, end, ")")
+        self.generic_visit(node)
+
+    def _is_alone(self, start: int) -> bool:
+        """Whether the parentheses of a generator expression are those of a call."""
+        return start in self._calls
+
     def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
         if isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
+            if node.attr == "__name__" and node.value.id in self._rewriter._functions:
+                self._change(self._at(node), self._at(node, end=True), repr(node.value.id))
+                return
             module = self._rewriter._aliases.get(node.value.id, "")
             if (module, node.attr) in _FUNCTIONS:
                 self._change(self._at(node), self._at(node, end=True), self._helper(_FUNCTIONS[module, node.attr]))
@@ -382,6 +417,8 @@ class _Edits(ast.NodeVisitor):
             self._pair(node.args[0])
         elif (owner, function.attr) == ("asyncio", "to_thread") and node.args:
             self._pair(node.args[0])
+        elif function.attr == "run_in_executor" and len(node.args) > 1:
+            self._pair(node.args[1])
         elif (function.attr in _METHODS and not owner and not self._is_type(function.value)) or (
             function.attr == "sub" and not owner and node.args and self._is_function(node.args[0])
         ):

@@ -78,7 +78,10 @@ class ThreadPoolExecutor:
 
     def map(self, function, *iterables, timeout=None, chunksize=1):
         futures = [self.submit(function, *args) for args in zip(*iterables)]
-        return _Results(futures)
+        self.finish()
+        if any(future.error is not None for future in futures):
+            return _Results(futures)
+        return iter([future.value for future in futures])
 
     def finish(self):
         waiting, self._waiting = self._waiting, []

@@ -130,19 +130,67 @@ def wraps(wrapped, *args, **kwargs):
     return lambda wrapper: wrapper
 
 
-class _Key:
-    def __init__(self, compare, value):
-        self._compare, self._value = compare, value
-
-    def __lt__(self, other):
-        return self._compare(self._value, other._value) < 0
-
-    def __eq__(self, other):
-        return self._compare(self._value, other._value) == 0
+def fields(record):
+    if not hasattr(record, "__dataclass_fields__"):
+        raise TypeError("must be called with a dataclass type or instance")
+    return tuple(record.__dataclass_fields__.values())
 
 
-def cmp_to_key(compare):
-    return lambda value: _Key(compare, value)
+def _plain(value, make):
+    if hasattr(value, "__dataclass_fields__") and type(value).__name__ != "type":
+        return make([(name, _plain(getattr(value, name), make)) for name in value.__dataclass_fields__])
+    if isinstance(value, (list, tuple)):
+        return type(value)([_plain(item, make) for item in value])
+    if isinstance(value, dict):
+        return {key: _plain(item, make) for key, item in value.items()}
+    return value
+
+
+def asdict(record):
+    fields(record)
+    return _plain(record, dict)
+
+
+def astuple(record):
+    fields(record)
+    return _plain(record, lambda pairs: tuple(value for _, value in pairs))
+
+
+def replace(record, **changes):
+    fields(record)
+    values = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    values.update(changes)
+    return type(record)(**values)
+
+
+def strptime(kind, text, form):
+    """`datetime.strptime`, of parts of a date too: what is missing is that of 1900-01-01."""
+    try:
+        return kind.strptime(text, form)
+    except ValueError:
+        has = [any(code in form for code in codes) for codes in _DATE_CODES]
+        if all(has):
+            raise
+        missing = [part for part, there in zip(("%Y=1900", "%m=1", "%d=1"), has) if not there]
+        codes = " ".join(part[:2] for part in missing)
+        values = " ".join(part[3:] for part in missing)
+        try:
+            return kind.strptime(f"{values} {text}", f"{codes} {form}")
+        except ValueError:
+            pass
+        raise
+
+
+_DATE_CODES = (("%Y", "%y", "%c", "%x"), ("%m", "%b", "%B", "%j", "%c", "%x"), ("%d", "%j", "%c", "%x"))
+
+
+class _Loop:
+    async def run_in_executor(self, executor, function, *args):
+        return await to_thread(function, *args)
+
+
+def event_loop():
+    return _Loop()
 
 
 def callable(value):
