@@ -207,7 +207,7 @@ async def _run_blocks(repl: Repl, message: Message) -> Run:
 async def _resolve(repl: Repl, final: Final, run: Run) -> Run:
     """The answer that the message gives outside its code: a value, or the name of a variable."""
     if final.kind == "value":
-        return Run(run.output, final=to_text(final.text))
+        return Run(run.output, final=await repl.value(final.text) or to_text(final.text))
     value, error = await repl.variable(final.text)
     if value is None and final.kind == "word":
         value = to_text(final.text)

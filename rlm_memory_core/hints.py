@@ -62,6 +62,7 @@ _HINTS = [
     (r"RecursionError", "write a loop with a list as its stack"),
     (r"memory limit|MemoryError", "keep less at once: read session by session, and print less"),
     (r"time limit", "does the loop end? Loop over `sessions` once, and do less in one block"),
+    (r"exceptions can only be called with", "give an exception one text: ValueError('why')"),
     (r"SyntaxError", "write the whole block again"),
     (r"not yet support", "write it in a plainer way"),
 ]  # fmt: skip

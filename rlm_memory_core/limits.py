@@ -33,7 +33,7 @@ class Limits:
 
     run_seconds: float = 30.0
     query_seconds: float = 120.0
-    memory_mb: int = 512
+    memory_mb: int = 256
     recursion: int = 1000
     output_characters: int = 20_000
     query_output_characters: int = 200_000
@@ -60,6 +60,7 @@ class Meter:
         self._run_subcalls = self._query_subcalls = 0
         self._shown = self._calls = 0
         self.refusals = 0
+        self.last_refusal = ""
 
     def start_run(self) -> None:
         """A new run begins.
@@ -127,4 +128,5 @@ class Meter:
 
     def _refused(self, text: str) -> LimitReached:
         self.refusals += 1
-        return LimitReached(f"limit reached: {text}")
+        self.last_refusal = f"limit reached: {text}"
+        return LimitReached(self.last_refusal)

@@ -10,7 +10,9 @@ Nothing printed here ever ends a query; only the functions FINAL and FINAL_VAR d
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import builtins
 import inspect
 import re
 import time
@@ -42,6 +44,7 @@ from .text import shorten, to_text
 
 PREVIOUS = "previous_replies"
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # on the host: the sandbox's memory limit does not count it
+_MAX_ANSWER_CHARACTERS = 100_000
 _FINALS = ("FINAL", "FINAL_VAR")
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
 _MOST_REFUSALS = 100  # a loop that catches its refusals is ended
@@ -144,11 +147,15 @@ class Repl:
         self._names.update(dict.fromkeys(program.names))
         output = shorten(printed.output, self._meter.room())
         self._meter.shown(len(output))
-        return Run(output, error_text, final)
+        return Run(output, shorten(error_text, self._limits.output_characters), final)
 
     async def variable(self, name: str) -> tuple[str | None, str]:
         """The text of a variable, or (None, why not)."""
+        if not name.isidentifier():
+            return None, f"ValueError: {name!r} is not the name of a variable"
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
+        if hasattr(builtins, name) and name not in self._names:
+            return None, missing  # a word like max or list
         try:
             snapshot = await self._open.feed_start(name)
             while not isinstance(snapshot, MontyComplete):
@@ -157,7 +164,24 @@ class Repl:
             return None, missing
         if getattr(snapshot.output, "name", "") == "Deleted":
             return None, missing
-        return to_text(snapshot.output), ""
+        return _answer(snapshot.output), ""
+
+    async def value(self, text: str) -> str | None:
+        """The text of an expression over the session's variables, such as `len(found)`; None for any other words."""
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if isinstance(tree, (ast.List, ast.Tuple, ast.Set)):
+            with suppress(ValueError, RecursionError, TypeError):
+                return _answer(ast.literal_eval(tree))
+        if isinstance(tree, ast.Name):
+            return None
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        known = {*self._names, *self._values}
+        if not names & known or not all(name in known or hasattr(builtins, name) for name in names):
+            return None
+        return (await self.run(f"FINAL({text})")).final
 
     @property
     def _open(self) -> AsyncMontySession:
@@ -173,7 +197,10 @@ class Repl:
             if _is_final(snapshot):
                 return await self._final(snapshot)
             if self._meter.refusals > _MOST_REFUSALS:
-                raise LimitReached(f"RuntimeError: the run was ended: it went on after {_MOST_REFUSALS} refusals")
+                raise LimitReached(
+                    f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
+                    f"{self._meter.last_refusal}"
+                )
             answer = await self._answer(snapshot, past)
             snapshot = await self._timed(answer())
         return None, ""
@@ -213,9 +240,7 @@ class Repl:
         asked = name.removeprefix(LATER)
         return asked if self._at_once and name.startswith(LATER) and asked in self._subagents else ""
 
-    async def _call(
-        self, snapshot: AsyncFunctionSnapshot, past: Past | None
-    ) -> Callable[[], Awaitable[AsyncSnapshot]]:
+    async def _call(self, snapshot: AsyncFunctionSnapshot, past: Past | None) -> Callable[[], Awaitable[AsyncSnapshot]]:
         """Call a host function for the code; what it raises is raised there."""
         name = str(snapshot.function_name)
         if snapshot.is_os_function:
@@ -281,7 +306,7 @@ class Repl:
         """The answer given to FINAL or FINAL_VAR, or why there is none. The rest of the code does not run."""
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
         if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
-            return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
+            return _answer(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
         with suppress(MontyError, LimitReached):  # unwind the code, so that the session can look the name up
             unwound: AsyncSnapshot = snapshot
             for _ in range(_UNWINDINGS):
@@ -293,7 +318,7 @@ class Repl:
 
     async def _recover(self, error: MontyError, program: Rewritten, past: Past | None) -> str:
         """What the code's author should know of an error; a session that it broke is replaced."""
-        text = program.as_written(_describe(error))
+        text = program.as_written(_describe(error, self._limits))
         advice = hint(text)
         text = f"{text}\n{advice}" if advice else text
         if isinstance(error, MontyCrashedError) or _BROKEN.search(text):
@@ -345,7 +370,9 @@ class Repl:
         try:
             for source in program.before:
                 await self._open.feed_run(source)
-            snapshot = await self._open.feed_start(program.code, print_callback=CollectString(max_bytes=_MAX_PRINTED_BYTES))
+            snapshot = await self._open.feed_start(
+                program.code, print_callback=CollectString(max_bytes=_MAX_PRINTED_BYTES)
+            )
             while not isinstance(snapshot, MontyComplete):
                 if isinstance(snapshot, AsyncFutureSnapshot):
                     snapshot = await snapshot.resume({call: tasks[call] for call in snapshot.pending_call_ids})  # type: ignore[misc]
@@ -363,7 +390,7 @@ class Repl:
                 else:
                     snapshot = await self._step(snapshot, None)
         except MontyError as error:
-            if isinstance(error, MontyCrashedError) or _BROKEN.search(_describe(error)):
+            if isinstance(error, MontyCrashedError) or _BROKEN.search(_describe(error, self._limits)):
                 raise  # else it ended in this error the first time too
 
     def _cancel(self) -> None:
@@ -390,6 +417,10 @@ async def _resume(snapshot: AsyncFunctionSnapshot, result: dict[str, Any]) -> As
         return await snapshot.resume(result)  # type: ignore[arg-type]
     except MontyConversionError as error:
         return await snapshot.resume({"exception": TypeError(str(error))})
+
+
+def _answer(value: Any) -> str:
+    return shorten(to_text(value), _MAX_ANSWER_CHARACTERS)
 
 
 def _count(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
@@ -423,6 +454,12 @@ def _as_it_is(error: Exception) -> Exception:
     return RuntimeError(str(error))
 
 
-def _describe(error: MontyError) -> str:
+def _describe(error: MontyError, limits: Limits) -> str:
+    if isinstance(error, MontyCrashedError):
+        return (
+            f"TimeoutError: time limit exceeded: more than {limits.run_seconds:g} s"
+            if error.timed_out
+            else f"RuntimeError: the Python worker died: {error}"
+        )
     display = getattr(error, "display", None)
     return str(display("traceback")) if display else str(error)

@@ -47,7 +47,7 @@ _TAKES_ALL = frozenset(
     "sum max min any all list set tuple dict frozenset sorted enumerate zip Counter iter deque reversed "
     "mean median fsum prod join extend update fromkeys".split()
 )  # of the values of a generator expression
-_LINE = re.compile(r'(File "repl\.py", line )(\d+)')
+_LINE = re.compile(r'(File "[^"]*", line )(\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,14 @@ class Rewritten:
     def as_written(self, error: str) -> str:
         """An error's text with the line numbers of the original.
 
-        >>> Rewritten("@a\\ndef f(): 1 / 0", inserted=(1,)).as_written('File "repl.py", line 2, in f')
-        'File "repl.py", line 1, in f'
+        >>> Rewritten("@a\\ndef f(): 1 / 0", inserted=(1,)).as_written('File "in", line 2, in f')
+        'File "in", line 1, in f'
         """
+        first = _LINE.search(error)
 
         def original(match: re.Match[str]) -> str:
+            if first is None or match[1] != first[1]:
+                return match[0]  # of another program
             line = int(match[2])
             return f"{match[1]}{line - sum(1 for place in self.inserted if place <= line)}"
 
@@ -291,7 +294,11 @@ class _Edits(ast.NodeVisitor):
             elif module in sandbox.MODULES and alias.name in sandbox.names(module):
                 own = True
                 self.modules.update(dict.fromkeys([m for m in sandbox.MODULES if m == full] or [module]))
-                value = sandbox.global_name(full) if full in sandbox.MODULES else f"{sandbox.global_name(module)}.{alias.name}"
+                value = (
+                    sandbox.global_name(full)
+                    if full in sandbox.MODULES
+                    else f"{sandbox.global_name(module)}.{alias.name}"
+                )
                 parts.append(f"{name} = {value}")
             else:
                 native.append(alias.name + (f" as {alias.asname}" if alias.asname else ""))
@@ -334,7 +341,11 @@ class _Edits(ast.NodeVisitor):
         if changes is not None:
             start = self._at(node)
             self.inserted.append(node.lineno)
-            argument = "_rlm_yields, " if node.args.args or node.args.kwonlyargs or node.args.vararg or node.args.kwarg else "_rlm_yields"
+            argument = (
+                "_rlm_yields, "
+                if node.args.args or node.args.kwonlyargs or node.args.vararg or node.args.kwarg
+                else "_rlm_yields"
+            )
             opening = self._code.index(b"(", start + len(b"def ") + len(node.name.encode()))
             self._change(start, start, f"@{self._helper('generator')}\n{' ' * node.col_offset}")
             self._change(opening + 1, opening + 1, argument)

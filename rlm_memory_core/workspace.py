@@ -14,6 +14,7 @@ from .prompts import session_prompt
 from .ranking import rank_sessions
 from .store import MemoryStore, Session, Turn, serialise
 
+MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
 MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens: one sub-agent's reading
 
 
@@ -75,6 +76,7 @@ class Workspace:
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
+        _check_size("search_history", keyword)
         return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= self.last_turn]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
@@ -85,6 +87,8 @@ class Workspace:
         """Positions in `sessions`, the most relevant first; k of them, or all."""
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
+        if question != self.question:
+            _check_size("rank_sessions", question)
         order = rank_sessions(self.store, question or self.question)
         place = {position: rank for rank, position in enumerate(order)}
         ranked = sorted(range(len(self.pieces)), key=lambda i: place[self.pieces[i].session - 1])
@@ -96,6 +100,13 @@ class Workspace:
 
     def _known(self, session: Session) -> Session:
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
+
+
+def _check_size(function: str, text: object) -> None:
+    if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
+        raise ValueError(
+            f"{function} takes at most {MAX_QUERY_CHARACTERS:,} characters, not {len(text):,}; give it words"
+        )
 
 
 def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlm_memory_core import background
+from rlm_memory_core.prompts import NOT_HERE
 from rlm_memory_core.repl import Repl
 
 FOLDER = Path(__file__).parent / "corpus"
@@ -141,3 +142,39 @@ def test_the_share_that_runs_the_same_is_large_enough(expected, ran, record_prop
     with capsys.disabled():
         print(f"\ncorpus: {len(same)} of {len(PROGRAMS)} programs run as in CPython; weighted {share:.1%}")
     assert share >= LEAST_SHARE
+
+
+SAID_IN_THE_PROMPT = {
+    "files": ["open('x')", "from pathlib import Path\nPath('x').read_text()"],
+    "network": ["import requests", "import urllib.request", "import socket"],
+    "input()": ["input()"],
+    "numpy": ["import numpy"],
+    "pandas": ["import pandas"],
+    "base classes": ["class A:\n    pass\nclass B(A):\n    pass"],
+    "of exceptions": ["class E(Exception):\n    pass"],
+    "Enum": ["from enum import Enum"],
+    "decorated methods": ["class A:\n    @property\n    def a(self):\n        return 1"],
+    "generators that print, ask or do not end": [
+        "def g():\n    print(1)\n    yield 1", "def g():\n    yield llm_query('x')",
+        "def g():\n    while True:\n        yield 1",
+    ],
+    "sub-agents asked from within a key=": ["sorted(['a', 'b'], key=llm_query)"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("phrase", SAID_IN_THE_PROMPT)
+def test_what_the_prompt_says_is_not_to_be_had_is_refused_with_the_way_round(phrase):
+    async def session(code):
+        async with Repl({}, {}, {"llm_query": lambda prompt: "x"}) as repl:
+            return await repl.run(code)
+
+    assert phrase in NOT_HERE
+    for code in SAID_IN_THE_PROMPT[phrase]:
+        assert "\nInstead: " in background.run(session(code)).error
+
+
+def test_the_prompt_says_everything_that_is_not_to_be_had():
+    rest = NOT_HERE
+    for phrase in sorted(SAID_IN_THE_PROMPT, key=len, reverse=True):
+        rest = rest.replace(phrase, "")
+    assert set(rest.split()) <= {"and", "too),", "(", ",", "(,", "too)"}

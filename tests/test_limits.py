@@ -52,7 +52,9 @@ def test_a_program_that_asks_for_ever_ends_and_says_why(counted):
 
 def test_a_program_that_catches_its_refusals_and_goes_on_is_ended(counted):
     asked, subagents = counted
-    code = "n = 0\nwhile True:\n    n += 1\n    try:\n        llm_query(str(n))\n    except BaseException:\n        pass"
+    code = (
+        "n = 0\nwhile True:\n    n += 1\n    try:\n        llm_query(str(n))\n    except BaseException:\n        pass"
+    )
     first, after = run(code, "print(1)", subagents=subagents, run_subcalls=7)
     assert len(asked) == 7
     assert "after 100 refusals" in first.error
@@ -119,7 +121,9 @@ def test_output_keeps_head_and_tail_of_a_run_and_less_of_a_query_that_prints_on(
 
 
 def test_recursion_and_memory_are_bounded():
-    deep, large, after = run("def f(n): return f(n + 1)\nf(0)", "x = 'a' * 10**9", "print(1)", recursion=50, memory_mb=16)
+    deep, large, after = run(
+        "def f(n): return f(n + 1)\nf(0)", "x = 'a' * 10**9", "print(1)", recursion=50, memory_mb=16
+    )
     assert "RecursionError" in deep.error
     assert "a loop" in deep.error
     assert "keep less at once" in large.error

@@ -20,7 +20,14 @@ def _chunks(text):
 
 
 def wrap(
-    text, width=70, *, initial_indent="", subsequent_indent="", break_long_words=True, max_lines=None, placeholder=" [...]"
+    text,
+    width=70,
+    *,
+    initial_indent="",
+    subsequent_indent="",
+    break_long_words=True,
+    max_lines=None,
+    placeholder=" [...]",
 ):
     if width <= 0:
         raise ValueError(f"invalid width {width!r} (must be > 0)")
