@@ -1,7 +1,7 @@
 """What to write instead, for each thing that the sandbox refuses.
 
-An error of the sandbox says what it could not do; a model that is told only that tries it again. `hint` reads the error's
-text and names the way round. It changes no error and knows nothing of sessions.
+An error of the sandbox says what it could not do; a model that is told only that tries it again. `hint` reads the
+error's text and names the way round. It changes no error and knows nothing of sessions.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _HINTS = [
     (r"cannot suspend in this", "call sub-agents in a loop or a comprehension first, keep the replies in a list, and "
      "sort or filter that"),
     (r"gather\(\) does not yet support", "leave out return_exceptions; a sub-agent that fails replies NOT_READ"),
-    (r"async context managers|module 'asyncio' has no|from 'asyncio'", "use llm_query_parallel(sessions, session_dates, "
-     "question), or ThreadPoolExecutor().map(llm_query, prompts); no limit on calls in flight is needed"),
+    (r"async context managers|module 'asyncio' has|from 'asyncio'", "use llm_query_parallel(sessions, "
+     "session_dates, question), or ThreadPoolExecutor().map(llm_query, prompts); no limit on calls in flight is needed"),
     (r"async (for|generators|comprehension)", "use a plain loop: llm_query needs no await"),
     (r"object can't be awaited", "llm_query and llm_query_parallel return at once with their reply: leave out await"),
     (r"exception groups", "use except, in place of except*"),
@@ -41,7 +41,8 @@ _HINTS = [
     (r"cannot import name 'OrderedDict'", "use a dict: it keeps its order"),
     (r"cannot import name '(NamedTuple|TypedDict)'", "use collections.namedtuple, a @dataclass or a dict"),
     (r"__dict__", "name the attributes: {'a': item.a, 'b': item.b}"),
-    (r"cannot import name '(cmp_to_key|total_ordering)'|no attribute 'cmp_to_key'", "use sorted(key=...), with a tuple as the key"),
+    (r"cannot import name '(cmp_to_key|total_ordering)'|no attribute 'cmp_to_key'",
+     "use sorted(key=...), with a tuple as the key"),
     (r"cannot import name", "write the few lines yourself: that part of the module is not here"),
     (r"name '(input|help|breakpoint)' is not defined", "nobody is there to answer: read `question` and `sessions`"),
     (r"name '(exit|quit)' is not defined|module 'sys' has no attribute 'exit'|SystemExit", "the code just ends; "
@@ -55,8 +56,8 @@ _HINTS = [
      "functions that you were told of"),
     (r"has no len\(\)|not supported between instances of '([A-Z]\w*)' and '\1'", "classes here know no "
      "__len__, __gt__ and the like: write a method, or sorted(key=...)"),
-    (r"module '\w+' has no attribute '\w+'|has no attribute '__(name|doc|dict|class)__'", "that part is not here: write "
-     "the few lines yourself"),
+    (r"module '\w+' has no attribute '\w+'|has no attribute '__(name|doc|dict|class)__'", "that part is not here: "
+     "write the few lines yourself"),
     (r"object has no attribute '(\w+)'$", "where you pass a method on, write a lambda that calls it"),
     (r"'list' object is not an iterator", "a generator expression is a list here: iter(...) around it for next()"),
     (r"RecursionError", "write a loop with a list as its stack"),

@@ -87,7 +87,10 @@ class Journal:
     @staticmethod
     def key(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Key:
         """A call, so that the same one can be told: by hash, not to hold its texts."""
-        return (name, hash(_frozen(args)), hash(_frozen(kwargs)))
+        try:
+            return (name, hash(_frozen(args)), hash(_frozen(kwargs)))
+        except RecursionError:  # lists within lists without end
+            return (name,)
 
 
 def _frozen(value: Any) -> Any:

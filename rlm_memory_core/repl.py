@@ -11,47 +11,43 @@ Nothing printed here ever ends a query; only the functions FINAL and FINAL_VAR d
 from __future__ import annotations
 
 import ast
-import asyncio
 import builtins
-import inspect
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic_monty import (
     AsyncFunctionSnapshot,
-    AsyncFutureSnapshot,
     AsyncMontySession,
-    AsyncNameLookupSnapshot,
     AsyncSnapshot,
     CollectString,
     MontyComplete,
-    MontyConversionError,
     MontyCrashedError,
     MontyError,
+    MontyRuntimeError,
+    MontySyntaxError,
 )
 
 from . import worker
 from .hints import hint
+from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
 from .journal import Journal, Past
 from .limits import LimitReached, Limits, Meter
-from .rewriting import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
+from .replay import replay
+from .rewriting import MAX_CODE_CHARACTERS, Rewriter, Rewritten
 from .text import shorten, to_text
 
-PREVIOUS = "previous_replies"
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # on the host: the sandbox's memory limit does not count it
 _MAX_ANSWER_CHARACTERS = 100_000
-_FINALS = ("FINAL", "FINAL_VAR")
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
 _MOST_REFUSALS = 100  # a loop that catches its refusals is ended
 # after these the sandbox does not vouch for its session
 _BROKEN = re.compile(r"time limit exceeded|was terminated|suspension")
-
-HostFunction = Callable[..., Any | Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +90,15 @@ class Repl:
         at_once: bool = True,
         today: str | None = None,
     ) -> None:
-        self._subagents = subagents or {}
-        self._functions = {**functions, **self._subagents}
         self._values = values
         self._limits = limits or Limits()
         self._meter = Meter(self._limits)
-        self._at_once = at_once
         self._today = worker.moment(today)
         self._journal = Journal()
+        asks = subagents or {}
+        self._calls = HostCalls(values, functions, asks, at_once, self._today, self._meter, self._journal)
+        self._new_rewriter = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks))
         self._names: dict[str, None] = {}
-        self._tasks: dict[int, asyncio.Task[dict[str, Any]]] = {}
         self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None
         self._session: AsyncMontySession | None = None
         self._rewriter = self._new_rewriter()
@@ -115,7 +110,7 @@ class Repl:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._cancel()
+        self._calls.cancel()
         if self._checkout is not None:
             await self._checkout.__aexit__(kind, error, trace)
 
@@ -143,7 +138,7 @@ class Repl:
         except LimitReached as error:
             error_text = await self._replace(str(error), program, past)
         finally:
-            self._cancel()
+            self._calls.cancel()
         self._names.update(dict.fromkeys(program.names))
         output = shorten(printed.output, self._meter.room())
         self._meter.shown(len(output))
@@ -159,7 +154,7 @@ class Repl:
         try:
             snapshot = await self._open.feed_start(name)
             while not isinstance(snapshot, MontyComplete):
-                snapshot = await self._step(snapshot, None)
+                snapshot = await self._step(snapshot)
         except (MontyError, LimitReached):
             return None, missing
         if getattr(snapshot.output, "name", "") == "Deleted":
@@ -194,14 +189,14 @@ class Repl:
             await self._open.feed_run(source)
         snapshot = await self._timed(self._open.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, MontyComplete):
-            if _is_final(snapshot):
+            if is_final(snapshot):
                 return await self._final(snapshot)
             if self._meter.refusals > _MOST_REFUSALS:
                 raise LimitReached(
                     f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
                     f"{self._meter.last_refusal}"
                 )
-            answer = await self._answer(snapshot, past)
+            answer = await self._calls.answer(snapshot, past)
             snapshot = await self._timed(answer())
         return None, ""
 
@@ -212,95 +207,8 @@ class Repl:
         finally:
             self._meter.executed(time.perf_counter() - started)
 
-    async def _step(self, snapshot: AsyncSnapshot, past: Past | None) -> AsyncSnapshot:
-        return await (await self._answer(snapshot, past))()
-
-    async def _answer(self, snapshot: AsyncSnapshot, past: Past | None) -> Callable[[], Awaitable[AsyncSnapshot]]:
-        """What the code waits for, as the step that gives it."""
-        if isinstance(snapshot, AsyncNameLookupSnapshot):
-            return self._lookup(snapshot)
-        if isinstance(snapshot, AsyncFutureSnapshot):
-            return await self._settle(snapshot)
-        if isinstance(snapshot, AsyncFunctionSnapshot):
-            return await self._call(snapshot, past)
-        raise RuntimeError(f"the sandbox waits for something unknown: {snapshot!r}")
-
-    def _lookup(self, snapshot: AsyncNameLookupSnapshot) -> Callable[[], Awaitable[AsyncSnapshot]]:
-        name = snapshot.variable_name
-        if name in self._values:
-            return lambda: snapshot.resume(value=self._values[name])
-        if name == PREVIOUS and self._journal.lost:
-            return lambda: snapshot.resume(value=list(self._journal.lost))
-        if name in self._functions or name in _FINALS or self._asked(name):
-            return lambda: snapshot.resume(value=_named(name))
-        return snapshot.resume
-
-    def _asked(self, name: str) -> str:
-        """The sub-agents' function that the awaiting name stands for, or ""."""
-        asked = name.removeprefix(LATER)
-        return asked if self._at_once and name.startswith(LATER) and asked in self._subagents else ""
-
-    async def _call(self, snapshot: AsyncFunctionSnapshot, past: Past | None) -> Callable[[], Awaitable[AsyncSnapshot]]:
-        """Call a host function for the code; what it raises is raised there."""
-        name = str(snapshot.function_name)
-        if snapshot.is_os_function:
-            given = worker.clock(name, snapshot.args, self._today)
-            if given is None:
-                return snapshot.resume_not_handled
-            return lambda: snapshot.resume(given)
-        later = self._asked(name)
-        if later:
-            task = asyncio.ensure_future(self._result(later, snapshot.args, snapshot.kwargs, past))
-            self._tasks[snapshot.call_id] = task
-            return lambda: snapshot.resume({"future": ...})
-        result = await self._result(name, snapshot.args, snapshot.kwargs, past)
-        return lambda: _resume(snapshot, result)
-
-    async def _settle(self, snapshot: AsyncFutureSnapshot) -> Callable[[], Awaitable[AsyncSnapshot]]:
-        """Wait for any of the calls in flight that the code awaits."""
-        waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
-        await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
-        done = {call: task.result() for call, task in waiting.items() if task.done()}
-        return lambda: snapshot.resume(done)  # type: ignore[arg-type]
-
-    async def _result(
-        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past | None
-    ) -> dict[str, Any]:
-        """What a host function gives, as the sandbox takes it."""
-        if name in _FINALS:
-            return {"exception": TypeError(f"{name} takes one value")}
-        if name not in self._functions:
-            return {"exception": NameError(f"name {name!r} is not defined")}
-        is_subagent = name in self._subagents
-        key = self._journal.key(name, args, kwargs)
-        known = self._journal.known(key) if is_subagent else None
-        if known is not None:
-            result = known
-        else:
-            result = await self._called(name, args, kwargs, is_subagent)
-        if past is not None:
-            past.add(key, result, is_subagent)
-        return result
-
-    async def _called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], ask: bool) -> dict[str, Any]:
-        started = time.perf_counter()
-        try:
-            self._meter.call()
-            if ask:
-                self._meter.ask(_count(args, kwargs))
-            value = self._functions[name](*args, **kwargs)
-            if inspect.isawaitable(value):
-                value = await value
-        except LimitReached as error:
-            return {"exception": RuntimeError(str(error))}
-        except (TypeError, ValueError, LookupError) as error:
-            return {"exception": _as_it_is(error)}
-        except Exception as error:  # whatever it is, it is the code's to deal with
-            return {"exception": RuntimeError(f"{name}: {type(error).__name__}: {error}")}
-        finally:
-            if not ask:
-                self._meter.executed(time.perf_counter() - started)
-        return {"return_value": value}
+    async def _step(self, snapshot: AsyncSnapshot) -> AsyncSnapshot:
+        return await (await self._calls.answer(snapshot, None))()
 
     async def _final(self, snapshot: AsyncFunctionSnapshot) -> tuple[str | None, str]:
         """The answer given to FINAL or FINAL_VAR, or why there is none. The rest of the code does not run."""
@@ -313,7 +221,7 @@ class Repl:
                 if isinstance(unwound, AsyncFunctionSnapshot):
                     unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
                 elif not isinstance(unwound, MontyComplete):
-                    unwound = await self._step(unwound, None)
+                    unwound = await self._step(unwound)
         return await self.variable(value)
 
     async def _recover(self, error: MontyError, program: Rewritten, past: Past | None) -> str:
@@ -328,16 +236,16 @@ class Repl:
 
     async def _replace(self, text: str, program: Rewritten, past: Past | None) -> str:
         """Replace the worker, and put back what earlier runs had made by running them again on the kept replies."""
-        self._cancel()
+        self._calls.cancel()
         self._journal.lose(past)
         replies = len(self._journal.lost)
         restored = await self._restore()
-        gone = [name for name in (program.names if restored else {**self._names, **dict.fromkeys(program.names)})]
+        gone = program.names if restored else (*self._names, *program.names)
         parts = [text, "The Python worker was replaced; `sessions` and functions are there again."]
         if restored and self._names:
             parts.append("Variables of the runs before this one are there again.")
         if gone:
-            parts.append(f"These variables are gone: {shorten(', '.join(gone), 1000)}.")
+            parts.append(f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}.")
         if replies:
             parts.append(
                 f"Nothing that sub-agents replied in this run is lost: `{PREVIOUS}` is the list of their {replies} "
@@ -355,51 +263,17 @@ class Repl:
             return False
         try:
             for past in self._journal.runs:
-                await self._again(past)
+                try:
+                    await replay(self._open, self._rewriter.rewrite(past.code), past, self._calls)
+                except (MontyRuntimeError, MontySyntaxError) as error:
+                    if _BROKEN.search(str(error)):
+                        raise
+                    # else it ended in this error the first time too
         except (MontyError, LimitReached):
             await self._start_again()
             self._journal.runs = []
             return False
         return True
-
-    async def _again(self, past: Past) -> None:
-        """Do a run again, from the replies that it had."""
-        program = self._rewriter.rewrite(past.code)
-        replay = past.replay()
-        tasks: dict[int, dict[str, Any]] = {}
-        try:
-            for source in program.before:
-                await self._open.feed_run(source)
-            snapshot = await self._open.feed_start(
-                program.code, print_callback=CollectString(max_bytes=_MAX_PRINTED_BYTES)
-            )
-            while not isinstance(snapshot, MontyComplete):
-                if isinstance(snapshot, AsyncFutureSnapshot):
-                    snapshot = await snapshot.resume({call: tasks[call] for call in snapshot.pending_call_ids})  # type: ignore[misc]
-                elif isinstance(snapshot, AsyncFunctionSnapshot) and not snapshot.is_os_function:
-                    name = str(snapshot.function_name)
-                    if name in _FINALS:
-                        snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
-                        continue
-                    result = replay(self._journal.key(self._asked(name) or name, snapshot.args, snapshot.kwargs))
-                    if self._asked(name):
-                        tasks[snapshot.call_id] = result
-                        snapshot = await snapshot.resume({"future": ...})
-                    else:
-                        snapshot = await _resume(snapshot, result)
-                else:
-                    snapshot = await self._step(snapshot, None)
-        except MontyError as error:
-            if isinstance(error, MontyCrashedError) or _BROKEN.search(_describe(error, self._limits)):
-                raise  # else it ended in this error the first time too
-
-    def _cancel(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        self._tasks = {}
-
-    def _new_rewriter(self) -> Rewriter:
-        return Rewriter(self._subagents, self._at_once, [*self._values, *self._functions])
 
     async def _start_again(self) -> None:
         if self._checkout is not None:
@@ -412,46 +286,8 @@ class Repl:
         self._session = await self._checkout.__aenter__()
 
 
-async def _resume(snapshot: AsyncFunctionSnapshot, result: dict[str, Any]) -> AsyncSnapshot:
-    try:
-        return await snapshot.resume(result)  # type: ignore[arg-type]
-    except MontyConversionError as error:
-        return await snapshot.resume({"exception": TypeError(str(error))})
-
-
 def _answer(value: Any) -> str:
     return shorten(to_text(value), _MAX_ANSWER_CHARACTERS)
-
-
-def _count(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """How many sub-agents a call asks."""
-    first = next(iter((*args, *kwargs.values())), None)
-    return len(first) if isinstance(first, (list, tuple)) else 1
-
-
-def _is_final(snapshot: AsyncSnapshot) -> TypeGuard[AsyncFunctionSnapshot]:
-    return (
-        isinstance(snapshot, AsyncFunctionSnapshot)
-        and snapshot.function_name in _FINALS
-        and len(snapshot.args) + len(snapshot.kwargs) == 1
-    )
-
-
-def _named(name: str) -> HostFunction:
-    """What a host function is when the code passes it around: only its name counts, the call comes back to us."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__name__ = name
-    return stand_in
-
-
-def _as_it_is(error: Exception) -> Exception:
-    """An exception of the plain type that the sandbox knows."""
-    for kind in (KeyError, IndexError, LookupError, UnicodeDecodeError, UnicodeEncodeError, ValueError, TypeError):
-        if isinstance(error, kind):
-            return kind(*error.args)
-    return RuntimeError(str(error))
 
 
 def _describe(error: MontyError, limits: Limits) -> str:

@@ -102,7 +102,7 @@ def test_an_attack_is_stopped_or_harmless(attack, diary, root_and_subagents, scr
     assert sorted(path.name for path in place.iterdir() if path.name != "cache") == ["canary.txt"]
     assert Path("canary.txt").read_text() == "untouched"
     assert os.environ["OPENAI_API_KEY"] == CANARY
-    assert [turn.content for turn in diary.turns][0] == "My cat is called Mochi."
+    assert diary.turns[0].content == "My cat is called Mochi."
     assert known() == "My cat is called Mochi."
     _, tasks_before, threads_before = at_first
     assert background.run(tasks()) <= tasks_before

@@ -70,8 +70,8 @@ def test_a_limit_on_the_query_holds_over_its_runs(counted):
 
 def test_a_fan_out_beyond_the_limit_asks_nobody(counted):
     asked, subagents = counted
-    first, after = run("llm_query_parallel(['a'] * 11)", "print(len(llm_query_parallel(['a'] * 10)))", subagents=subagents,
-                       run_subcalls=10)  # fmt: skip
+    codes = ("llm_query_parallel(['a'] * 11)", "print(len(llm_query_parallel(['a'] * 10)))")
+    first, after = run(*codes, subagents=subagents, run_subcalls=10)
     assert "wants 11 more" in first.error
     assert (after.output, len(asked)) == ("10\n", 10)
 

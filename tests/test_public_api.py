@@ -14,9 +14,23 @@ from rlm_memory_core.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 ROOMS = [
-    {"background", "prompts", "database", "store", "parsing", "pricing", "recording", "limits", "hints", "sandbox"},
-    {"ranking", "offline", "responses", "embeddings", "text", "journal", "generators"},
-    {"llm", "rewriting", "worker"},
+    {
+        "background",
+        "prompts",
+        "database",
+        "store",
+        "parsing",
+        "pricing",
+        "recording",
+        "limits",
+        "hints",
+        "sandbox",
+        "tables",
+    },
+    {"ranking", "offline", "responses", "embeddings", "text", "journal", "generators", "program"},
+    {"llm", "edits", "worker"},
+    {"rewriting", "hostcalls"},
+    {"replay"},
     {"subagents", "repl", "workspace"},
     {"answer"},
     {"engine"},

@@ -269,7 +269,7 @@ def test_what_subagents_replied_in_a_lost_run_is_not_asked_again():
         asked.append(prompt)
         return f"reply to {prompt}"
 
-    first, _, again, previous, more = run(
+    *_, again, previous, more = run(
         "a = llm_query('a')",
         "b = llm_query('b')\nc = llm_query('c')\nwhile True:\n    pass",
         "print(a, llm_query('b'))",

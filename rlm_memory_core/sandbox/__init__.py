@@ -62,9 +62,11 @@ def source(module: str) -> str:
         exported = {name: name for name in _exported(tree)}
         tree.body = [node for node in tree.body if not _is_for_the_host(node)]
         body = ast.unparse(tree)
+    made = global_name(module)
     lines = [body, "class Module: pass", "module = Module()"]
     lines += [f"module.{name} = {value}" for name, value in exported.items()]
-    return f"def _rlm_make():\n{indent(chr(10).join((*lines, 'return module')), '    ')}\n{global_name(module)} = _rlm_make()"
+    inner = indent("\n".join((*lines, "return module")), "    ")
+    return f"def _rlm_make():\n{inner}\n{made} = _rlm_make()"
 
 
 def _text(file: str) -> str:

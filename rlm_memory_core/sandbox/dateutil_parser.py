@@ -1,6 +1,7 @@
 """`dateutil.parser.parse`: a date, and a time of day, in the forms in which people and programs write them.
 
-Where a part is missing it is taken from `default`, or from today. `isoparse` reads ISO forms only. No time zones but UTC.
+Where a part is missing it is taken from `default`, or from today. `isoparse` reads ISO forms only.
+No time zones but UTC.
 """
 
 import re

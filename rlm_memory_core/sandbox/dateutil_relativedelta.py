@@ -1,4 +1,4 @@
-"""`dateutil.relativedelta`: calendar arithmetic in years, months, weeks, days and times; no weekdays, no `normalized`."""
+"""`dateutil.relativedelta`: years, months, weeks, days and times, added as a calendar does; no weekdays."""
 
 from datetime import date, datetime, timedelta
 

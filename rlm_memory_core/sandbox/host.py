@@ -206,6 +206,8 @@ def issubclass(one, other):
 
 
 def isocalendar(day):
+    if hasattr(day, "isocalendar"):
+        return day.isocalendar()
     day = date(day.year, day.month, day.day)
     thursday = _ordinal(day) - day.weekday() + 3
     year = (date(1, 1, 1) + timedelta(days=thursday - 1)).year
@@ -213,6 +215,8 @@ def isocalendar(day):
 
 
 def toordinal(day):
+    if hasattr(day, "toordinal"):
+        return day.toordinal()
     return _ordinal(date(day.year, day.month, day.day))
 
 
@@ -230,7 +234,10 @@ def maketrans(one, two=None, three=""):
     return table
 
 
-def translate(text, table):
+def translate(text, *args, **kwargs):
+    if not isinstance(text, str):
+        return text.translate(*args, **kwargs)
+    (table,) = args
     parts = []
     for c in text:
         to = table.get(ord(c), c)

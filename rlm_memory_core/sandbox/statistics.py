@@ -1,4 +1,4 @@
-"""`statistics`: means, medians, modes, spread. Sums are exact (decimal), as in CPython; no distributions, no regression."""
+"""`statistics`: means, medians, modes, spread. Sums are exact, as in CPython; no distributions."""
 
 import math
 from decimal import Decimal, getcontext

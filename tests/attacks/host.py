@@ -117,3 +117,14 @@ def work():
     while True:
         pass
 threading.Thread(target=work, daemon=True).start()
+#=== lists within lists to a host function | stopped: Error
+x = []
+for _ in range(10**5):
+    x = [x]
+search_history(x)
+#=== lists within lists to a sub-agent | stopped: Error
+x = []
+for _ in range(500):
+    x = [x]
+llm_query_parallel(x, x, x)
+llm_query(x)

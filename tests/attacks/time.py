@@ -92,7 +92,7 @@ def forever():
 list(forever())
 
 
-#=== a generator that seems to end | stopped: limit
+#=== a generator that seems to end | stopped:
 def forever(n):
     i = 0
     while i < n:
@@ -100,3 +100,16 @@ def forever(n):
 
 
 list(forever(1))
+#=== functions that call one another twice, to be rewritten | harmless: rewritten
+exec("\n".join(["def f0(): pass"]))
+def f1(): f0(); f0()
+def f2(): f1(); f1()
+def f3(): f2(); f2()
+def f4(): f3(); f3()
+def f5(): f4(); f4()
+def f6(): f5(); f5()
+def f7(): f6(); f6()
+def f8(): f7(); f7()
+def f9(): f8(); f8(); f9(); f1()
+list(map(f0, []))
+print("rewritten")
