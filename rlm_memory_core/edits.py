@@ -10,7 +10,7 @@ import ast
 
 from . import sandbox, tables
 from .generators import as_list
-from .program import LATER, Known, needs_rewriting
+from .program import LATER, Known, as_value, is_known, needs_rewriting
 
 HELPERS = sandbox.global_name(sandbox.HELPERS)
 
@@ -126,7 +126,7 @@ class Edits(ast.NodeVisitor):
             if isinstance(target, ast.Name):
                 parts.append(f"{target.id} = {self._helper('Deleted')}({target.id!r})")
             elif isinstance(target, ast.Subscript):
-                key = ast.unparse(_slice(target.slice))
+                key = ast.unparse(as_value(target.slice))
                 parts.append(f"{self._helper('delete_item')}({ast.unparse(target.value)}, {key})")
             else:
                 return
@@ -172,7 +172,7 @@ class Edits(ast.NodeVisitor):
                 self._calls.add(opening)
         if isinstance(function, ast.Name):
             self._called_name(node, function.id)
-        elif _is_known(node, name):
+        elif is_known(node, name):
             self._native.add(function)
         elif isinstance(function, ast.Attribute):
             self._called_attribute(node, function)
@@ -291,18 +291,3 @@ class Edits(ast.NodeVisitor):
     def _later(self, name: str) -> str:
         self.twins.update(self._known.twins(name))
         return LATER + name
-
-
-def _slice(node: ast.expr) -> ast.expr:
-    """What stands between brackets, as a value."""
-    if not isinstance(node, ast.Slice):
-        return node
-    parts = [part or ast.Constant(None) for part in (node.lower, node.upper, node.step)]
-    return ast.Call(ast.Name("slice", ast.Load()), parts, [])
-
-
-def _is_known(node: ast.Call, name: str) -> bool:
-    """Whether the sandbox knows a call whose other forms it lacks: `re.sub` to a text, `json.dumps` without a default."""
-    if name == "dumps":
-        return not any(keyword.arg in ("default", None) for keyword in node.keywords)
-    return name == "sub" and len(node.args) > 1 and isinstance(node.args[1], (ast.Constant, ast.JoinedStr))

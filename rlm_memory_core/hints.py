@@ -23,8 +23,9 @@ _HINTS = [
     (r"cannot suspend in this", "call sub-agents in a loop or a comprehension first, keep the replies in a list, and "
      "sort or filter that"),
     (r"gather\(\) does not yet support", "leave out return_exceptions; a sub-agent that fails replies NOT_READ"),
-    (r"async context managers|module 'asyncio' has|from 'asyncio'", "use llm_query_parallel(sessions, "
-     "session_dates, question), or ThreadPoolExecutor().map(llm_query, prompts); no limit on calls in flight is needed"),
+    (r"async context managers|module 'asyncio' has no|from 'asyncio'",
+     "use llm_query_parallel(sessions, session_dates, question), or ThreadPoolExecutor().map(llm_query, prompts); it "
+     "needs no limit of its own"),
     (r"async (for|generators|comprehension)", "use a plain loop: llm_query needs no await"),
     (r"object can't be awaited", "llm_query and llm_query_parallel return at once with their reply: leave out await"),
     (r"exception groups", "use except, in place of except*"),

@@ -171,6 +171,21 @@ def bound_names(tree: ast.Module) -> dict[str, int]:
     return found
 
 
+def as_value(node: ast.expr) -> ast.expr:
+    """What stands between brackets, as a value."""
+    if not isinstance(node, ast.Slice):
+        return node
+    parts = [part or ast.Constant(None) for part in (node.lower, node.upper, node.step)]
+    return ast.Call(ast.Name("slice", ast.Load()), parts, [])
+
+
+def is_known(node: ast.Call, name: str) -> bool:
+    """Whether the sandbox knows a call of which it lacks other forms: re.sub to a text, json.dumps of plain values."""
+    if name == "dumps":
+        return not any(keyword.arg in ("default", None) for keyword in node.keywords)
+    return name == "sub" and len(node.args) > 1 and isinstance(node.args[1], (ast.Constant, ast.JoinedStr))
+
+
 def _closure(start: frozenset[str], uses: dict[str, frozenset[str]]) -> frozenset[str]:
     """The names from which, by way of the functions that use them, one of `start` is reached."""
     users: dict[str, list[str]] = {}

@@ -170,11 +170,10 @@ class Repl:
         if isinstance(tree, (ast.List, ast.Tuple, ast.Set)):
             with suppress(ValueError, RecursionError, TypeError):
                 return _answer(ast.literal_eval(tree))
-        if isinstance(tree, ast.Name):
-            return None
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         known = {*self._names, *self._values}
-        if not names & known or not all(name in known or hasattr(builtins, name) for name in names):
+        others = [name for name in names - known if not hasattr(builtins, name)]
+        if isinstance(tree, ast.Name) or not names & known or others:
             return None
         return (await self.run(f"FINAL({text})")).final
 

@@ -111,11 +111,8 @@ def test_an_attack_is_stopped_or_harmless(attack, diary, root_and_subagents, scr
 
 
 def test_the_host_has_not_grown_and_the_figure_is_told(at_first, known, capsys, request):
-    asked = {
-        item.callspec.params["attack"].name
-        for item in request.session.items
-        if "attack" in getattr(item, "fixturenames", ())
-    }
+    own = [item for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
+    asked = {item.callspec.params["attack"].name for item in own}
     memory_before, *_ = at_first
     assert known() == "My cat is called Mochi."
     assert resident() - memory_before < MOST_GROWTH

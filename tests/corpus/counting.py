@@ -1,4 +1,4 @@
-# weight: 16
+# weight: 14
 #=== most common
 from collections import Counter
 words = Counter(w for t in history_turns for w in t["content"].lower().split())

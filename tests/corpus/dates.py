@@ -1,4 +1,4 @@
-# weight: 12
+# weight: 11
 #=== days between two dates
 from datetime import datetime
 fmt = "%Y/%m/%d"

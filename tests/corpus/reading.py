@@ -1,4 +1,4 @@
-# weight: 24
+# weight: 20
 #=== fan out and print what was found
 results = llm_query_parallel(sessions, session_dates, question)
 for i, (date, result) in enumerate(zip(session_dates, results)):

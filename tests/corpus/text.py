@@ -1,4 +1,4 @@
-# weight: 16
+# weight: 14
 #=== amounts of money
 import re
 amounts = []
