@@ -19,6 +19,7 @@ from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
 from .findings import checked, parse_findings, without_false_quotes
 from .large_workspace import COPY_LIMIT, LargeWorkspace, open_workspace
+from .limits import Limits
 from .llm import LLM, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Usage
@@ -33,9 +34,10 @@ from .prompts import (
     root_messages,
     session_in,
 )
-from .repl import Repl, Run, to_text
+from .repl import Repl, Run
 from .store import MemoryStore
 from .subagents import Call, Coverage, SubAgents
+from .text import to_text
 from .workspace import Workspace
 
 _NO_USAGE = Usage()
@@ -52,6 +54,7 @@ class MemoryRLM:
         budget: A limit shared by all queries of this engine, or None.
         parallel: Offer `llm_query_parallel`; without it the code asks one sub-agent after another.
         copy_limit: A history of more characters is not copied into the REPL, but reached through functions.
+        limits: What the code of a query may take; None for the defaults of `Limits`.
 
     Raises:
         ValueError: Concurrency or max_iterations below 1.
@@ -72,6 +75,7 @@ class MemoryRLM:
         budget: Budget | None = None,
         parallel: bool = True,
         copy_limit: int = COPY_LIMIT,
+        limits: Limits | None = None,
     ) -> None:
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
@@ -81,6 +85,7 @@ class MemoryRLM:
         self.budget = budget
         self.parallel = parallel
         self.copy_limit = copy_limit
+        self.limits = limits or Limits()
         self._slots = asyncio.Semaphore(concurrency)
 
     def query(
@@ -140,7 +145,7 @@ class _Query:
 
     async def answer(self) -> Answer:
         """Run the loop until there is an answer."""
-        async with Repl(self._workspace.values(), self._functions()) as repl:
+        async with self._repl() as repl:
             for remaining in range(self._engine.max_iterations - 1, -1, -1):
                 try:
                     reply = await self._engine.llm.complete(self._messages, self._engine.budget)
@@ -187,14 +192,18 @@ class _Query:
         told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
         return output_message(str(run), told, remaining)
 
-    def _functions(self) -> dict[str, Callable[..., object]]:
-        functions: dict[str, Callable[..., object]] = {
-            **self._workspace.functions(),
-            "llm_query": self._ask,
-        }
+    def _repl(self) -> Repl:
+        subagents: dict[str, Callable[..., object]] = {"llm_query": self._ask}
         if self._engine.parallel:
-            functions["llm_query_parallel"] = self._query_parallel
-        return functions
+            subagents["llm_query_parallel"] = self._query_parallel
+        return Repl(
+            self._workspace.values(),
+            self._workspace.functions(),
+            subagents,
+            limits=self._engine.limits,
+            at_once=self._engine.parallel,
+            today=self._workspace.question_date,
+        )
 
     async def _ask(self, prompt: str) -> str:
         reply = await self._subagents.query(prompt)
@@ -261,7 +270,7 @@ async def _run_blocks(repl: Repl, message: Message) -> Run:
 async def _resolve(repl: Repl, final: Final, run: Run) -> Run:
     """The answer that the message gives outside its code: a value, or the name of a variable."""
     if final.kind == "value":
-        return Run(run.output, final=to_text(final.text))
+        return Run(run.output, final=await repl.value(final.text) or to_text(final.text))
     value, error = await repl.variable(final.text)
     if value is None and final.kind == "word":
         value = to_text(final.text)

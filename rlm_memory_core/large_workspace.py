@@ -15,7 +15,7 @@ from .escaping import well_formed
 from .piece_index import PieceIndex
 from .prompts import session_prompt
 from .store import MemoryStore, Turn
-from .workspace import Piece, Size, Workspace, as_dict
+from .workspace import Piece, Size, Workspace, as_dict, check_query
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
@@ -81,6 +81,7 @@ class LargeWorkspace:
         """The newest turns that contain the keyword, in order, each with the position of its session."""
         if not isinstance(keyword, str):
             raise TypeError(f"search_history takes a keyword, not {type(keyword).__name__}")
+        check_query("search_history", keyword)
         _check_count("search_history", limit)
         turns = self.store.search_history(keyword, limit, self.last_turn)
         _check_size("search_history", sum(len(turn.content) for turn in turns))
@@ -97,6 +98,8 @@ class LargeWorkspace:
         """The positions of the k sessions that are most relevant, the best first."""
         if not isinstance(question, str | None):
             raise TypeError(f"rank_sessions takes a question, not {type(question).__name__}")
+        if question != self.question:
+            check_query("rank_sessions", question)
         _check_count("rank_sessions", k)
         return self.index.rank(question or self.question, k)
 

@@ -16,6 +16,7 @@ from .prompts import session_prompt
 from .ranking import rank_sessions
 from .store import MemoryStore, Session, Turn, serialise
 
+MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
 MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens: one sub-agent's reading
 
 
@@ -100,6 +101,7 @@ class Workspace:
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
+        check_query("search_history", keyword)
         return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= self.last_turn]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
@@ -110,6 +112,8 @@ class Workspace:
         """Positions in `sessions`, the most relevant first; k of them, or all."""
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
+        if question != self.question:
+            check_query("rank_sessions", question)
         order = rank_sessions(self.store, question or self.question, self.question_date)
         place = {position: rank for rank, position in enumerate(order)}
         ranked = sorted(range(len(self.pieces)), key=lambda i: place[self.pieces[i].session - 1])
@@ -135,6 +139,18 @@ class Workspace:
 
     def _known(self, session: Session) -> Session:
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
+
+
+def check_query(function: str, text: object) -> None:
+    """Refuse a text that is too long to search or to rank by: either would take long.
+
+    Raises:
+        ValueError: It is longer than MAX_QUERY_CHARACTERS.
+    """
+    if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
+        raise ValueError(
+            f"{function} takes at most {MAX_QUERY_CHARACTERS:,} characters, not {len(text):,}; give it words"
+        )
 
 
 def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:

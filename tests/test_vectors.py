@@ -5,8 +5,9 @@ import httpx2
 import pytest
 
 from rlm_memory_core import MemoryStore, ModelError
+from rlm_memory_core.budget import Budget
 from rlm_memory_core.embeddings import Embeddings
-from rlm_memory_core.pricing import Budget, Usage
+from rlm_memory_core.pricing import Usage
 from rlm_memory_core.ranking import arank_sessions, rank_sessions
 from rlm_memory_core.vectors import MAX_CHARACTERS, Metered, likeness
 
