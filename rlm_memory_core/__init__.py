@@ -11,6 +11,7 @@ from .answer import Answer, Evidence, QueryFailed, Step, Trace
 from .budget import Budget, BudgetExceeded
 from .chat import MemoryChat
 from .engine import MemoryRLM
+from .limits import Limits
 from .llm import LLM, ModelError, connect
 from .pricing import Usage
 from .store import MemoryStore, Session, StoreError, Turn
@@ -26,6 +27,7 @@ __all__ = [
     "Call",
     "Coverage",
     "Evidence",
+    "Limits",
     "MemoryChat",
     "MemoryRLM",
     "MemoryStore",

@@ -20,11 +20,15 @@ class Evidence:
     Args:
         session: The session's number, from 1; None where the code asked with a prompt of its own.
         date: The session's date, or None.
-        text: The sub-agent's extract.
+        turn: The number of the turn that is quoted, or None.
+        quote: Words of that turn, exactly as they are stored; "" where the sub-agent quoted nothing.
+        text: What the sub-agent says they say; all of its reply where it quoted nothing.
     """
 
     session: int | None
     date: str | None
+    turn: int | None
+    quote: str
     text: str
 
 
@@ -111,13 +115,14 @@ class Answer:
 
     Args:
         text: The answer; "I don't know" where the history does not say.
-        evidence: What the sub-agents found, oldest session first.
+        evidence: What the sub-agents found, oldest session first; each quote is in its turn.
         coverage: How many sub-agents were asked, and what became of them.
         usage: Tokens and calls, sub-agents included.
         cost_usd: Dollars; None where the price is not known.
         seconds: Wall time; `trace.replayed_seconds` is what replayed calls would have added.
         trace: How the answer came about.
         error: Why the query ended early, in one line; "" where it did not.
+        false_quotes: How many quotes of sub-agents were not in the session they read, and are no evidence.
     """
 
     text: str
@@ -128,6 +133,7 @@ class Answer:
     seconds: float = 0.0
     trace: Trace = field(default_factory=Trace)
     error: str = ""
+    false_quotes: int = 0
 
     def __str__(self) -> str:
         return self.text

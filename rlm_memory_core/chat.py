@@ -13,6 +13,7 @@ from . import background
 from .answer import Answer, Step, Trace
 from .budget import Budget
 from .engine import MemoryRLM
+from .escaping import label
 from .llm import LLM, connect
 from .prompts import CHAT_SYSTEM, ChatMessage
 from .store import MemoryStore, Turn
@@ -112,7 +113,7 @@ class MemoryChat:
         messages: list[ChatMessage] = [{"role": "system", "content": CHAT_SYSTEM}]
         turns = self.store.turns[: len(self.store) - asked_already]
         messages += [{"role": turn.role, "content": turn.content} for turn in turns]
-        asked = f"{question} (Asked on {question_date}.)" if question_date else question
+        asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
         messages.append({"role": "user", "content": asked})
         started = time.perf_counter()
         reply = await self.llm.complete(messages, self.budget)

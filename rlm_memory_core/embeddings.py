@@ -1,7 +1,6 @@
 """Texts as vectors: how they are parted into requests, and how a server's reply is read.
 
-`LLM.embed` sends the requests. The core ranks by words (see `ranking`); vectors are
-for the experiments' retrieval baseline alone.
+`LLM.embed` sends the requests. What a history keeps of them is in `vectors`.
 """
 
 from __future__ import annotations

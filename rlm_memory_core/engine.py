@@ -11,17 +11,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from . import background
 from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
+from .findings import checked, parse_findings, without_false_quotes
+from .large_workspace import COPY_LIMIT, LargeWorkspace, open_workspace
+from .limits import Limits
 from .llm import LLM, OFFLINE, ModelError
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Usage
-from .prompts import CUT_REPLY, FORCED, NO_CODE, UNKNOWN, ChatMessage, coverage_line, output_message, root_messages
-from .repl import Repl, Run, to_text
+from .prompts import (
+    CUT_REPLY,
+    FORCED,
+    NO_CODE,
+    UNKNOWN,
+    ChatMessage,
+    coverage_line,
+    output_message,
+    root_messages,
+    session_in,
+)
+from .repl import Repl, Run
 from .store import MemoryStore
 from .subagents import Call, Coverage, SubAgents
+from .text import to_text
 from .workspace import Workspace
 
 _NO_USAGE = Usage()
@@ -40,6 +56,8 @@ class MemoryRLM:
         hedge: Late sub-agent calls are sent a second time, the first answer wins, and both are paid for; this is the
             share of extra calls in a fan-out, see `hedging.Siblings`. 0 for none, as with the offline reader and in
             replays.
+        copy_limit: A history of more characters is not copied into the REPL, but reached through functions.
+        limits: What the code of a query may take; None for the defaults of `Limits`.
 
     Raises:
         ValueError: Concurrency or max_iterations below 1, or hedge not between 0 and 1.
@@ -60,6 +78,8 @@ class MemoryRLM:
         budget: Budget | None = None,
         parallel: bool = True,
         hedge: float = 0.05,
+        copy_limit: int = COPY_LIMIT,
+        limits: Limits | None = None,
     ) -> None:
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
@@ -72,6 +92,8 @@ class MemoryRLM:
         self.parallel = parallel
         asks_a_model = self.sub_model.model != OFFLINE and self.sub_model.recorded != "replay"
         self.hedge = hedge if asks_a_model else 0.0
+        self.copy_limit = copy_limit
+        self.limits = limits or Limits()
         self._slots = asyncio.Semaphore(concurrency)
 
     def query(
@@ -106,7 +128,8 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        workspace = Workspace(store, question, question_date, last_turn)
+        limit = self.copy_limit
+        workspace = await asyncio.to_thread(open_workspace, store, question, question_date, last_turn, limit)
         query = _Query(self, workspace)
         return await query.answer()
 
@@ -114,7 +137,7 @@ class MemoryRLM:
 class _Query:
     """One question on its way: the conversation with the root model, and what it has taken so far."""
 
-    def __init__(self, engine: MemoryRLM, workspace: Workspace) -> None:
+    def __init__(self, engine: MemoryRLM, workspace: Workspace | LargeWorkspace) -> None:
         self._engine = engine
         self._workspace = workspace
         self._subagents = SubAgents(
@@ -125,15 +148,14 @@ class _Query:
         self._messages: list[ChatMessage] = root_messages(
             workspace.question,
             workspace.question_date,
-            sessions=len(workspace.pieces),
-            turns=len(workspace.turns),
-            characters=sum(len(turn.content) for turn in workspace.turns),
+            **asdict(workspace.size),
             parallel=engine.parallel,
+            copied=workspace.copied,
         )
 
     async def answer(self) -> Answer:
         """Run the loop until there is an answer."""
-        async with Repl(self._workspace.values(), self._functions()) as repl:
+        async with self._repl() as repl:
             for remaining in range(self._engine.max_iterations - 1, -1, -1):
                 try:
                     reply = await self._engine.llm.complete(self._messages, self._engine.budget)
@@ -175,50 +197,73 @@ class _Query:
         if not message.blocks and not run.error:
             return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
         coverage = Coverage.of(calls)
-        places = {piece.text: piece.session for piece in self._workspace.pieces}
-        not_read = sorted({places[call.session] for call in calls if call.error and call.session in places})
+        pieces = [self._workspace.piece_of(call.session) for call in calls if call.error]
+        not_read = sorted({piece.session for piece in pieces if piece})
         told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
         return output_message(str(run), told, remaining)
 
-    def _functions(self) -> dict[str, Callable[..., object]]:
-        functions: dict[str, Callable[..., object]] = {
-            **self._workspace.functions(),
-            "llm_query": self._subagents.query,
-        }
+    def _repl(self) -> Repl:
+        subagents: dict[str, Callable[..., object]] = {"llm_query": self._ask}
         if self._engine.parallel:
-            functions["llm_query_parallel"] = self._query_parallel
-        return functions
+            subagents["llm_query_parallel"] = self._query_parallel
+        return Repl(
+            self._workspace.values(),
+            self._workspace.functions(),
+            subagents,
+            limits=self._engine.limits,
+            at_once=self._engine.parallel,
+            today=self._workspace.question_date,
+        )
+
+    async def _ask(self, prompt: str) -> str:
+        reply = await self._subagents.query(prompt)
+        return self._without_false_quotes(session_in(prompt), reply)
 
     async def _query_parallel(
-        self, sessions: Sequence[str], session_dates: Sequence[str | None] | None = None, question: str | None = None
+        self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
-        return await self._subagents.query_parallel(sessions, session_dates, question or self._workspace.question)
+        question = question or self._workspace.question
+        texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
+        replies = await self._subagents.query_parallel(texts, dates, question)
+        return [self._without_false_quotes(*each) for each in zip(texts, replies, strict=True)]
+
+    def _without_false_quotes(self, session: str, reply: str) -> str:
+        piece = self._workspace.piece_of(session)
+        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece))
 
     def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
         """The answer, with what its steps took and what a last call took beside them."""
         trace = Trace(tuple(self._steps))
+        evidence, false_quotes = self._evidence()
         return Answer(
             text=text,
-            evidence=self._evidence(),
+            evidence=evidence,
             coverage=self._subagents.coverage(),
             usage=trace.usage + usage,
             cost_usd=total_cost((trace.cost_usd, cost_usd)),
             seconds=time.perf_counter() - self._started,
             trace=trace,
             error=error,
+            false_quotes=false_quotes,
         )
 
-    def _evidence(self) -> tuple[Evidence, ...]:
-        """What was found, in the order of the history."""
-        pieces = {piece.text: piece for piece in self._workspace.pieces}
-        found = []
-        for call in self._subagents.calls:
-            piece = pieces.get(call.session)
-            if call.found and piece is not None:
-                found.append(Evidence(piece.session, piece.date, call.reply))
-            elif call.found:
-                found.append(Evidence(None, None, call.reply))
-        return tuple(sorted(found, key=lambda evidence: (evidence.session is None, evidence.session or 0)))
+    def _evidence(self) -> tuple[tuple[Evidence, ...], int]:
+        """What was found, in the order of the history; and how many quotes are not there."""
+        evidence: list[Evidence] = []
+        false_quotes = 0
+        for call in filter(lambda call: call.found, self._subagents.calls):
+            piece = self._workspace.piece_of(call.session)
+            findings = parse_findings(call.reply) if piece else []
+            if piece is None:
+                evidence.append(Evidence(None, None, None, "", call.reply))
+            elif not findings:
+                evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
+            else:
+                found, lost = checked(findings, self._workspace.said(piece))
+                evidence += [Evidence(piece.session, piece.date, each.turn, each.quote, each.text) for each in found]
+                false_quotes += lost
+        evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
+        return tuple(evidence), false_quotes
 
 
 async def _run_blocks(repl: Repl, message: Message) -> Run:
@@ -235,7 +280,7 @@ async def _run_blocks(repl: Repl, message: Message) -> Run:
 async def _resolve(repl: Repl, final: Final, run: Run) -> Run:
     """The answer that the message gives outside its code: a value, or the name of a variable."""
     if final.kind == "value":
-        return Run(run.output, final=to_text(final.text))
+        return Run(run.output, final=await repl.value(final.text) or to_text(final.text))
     value, error = await repl.variable(final.text)
     if value is None and final.kind == "word":
         value = to_text(final.text)

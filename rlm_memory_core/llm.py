@@ -27,6 +27,7 @@ from . import background
 from .budget import OVER_BUDGET_CODE, Budget, BudgetExceeded, BudgetTransport, Claim
 from .call_store import CallStore, RecordingError
 from .embeddings import Embeddings, batches, read_embeddings
+from .escaping import well_formed
 from .hedging import Hedging
 from .offline import OfflineTransport
 from .pacing import Pace, Pacing
@@ -230,7 +231,8 @@ class LLM:
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
         """One request. It goes past the SDK's typed models, which take half of a call's time."""
-        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        sendable = [{**message, "content": well_formed(message["content"])} for message in messages]
+        body: dict[str, Any] = {"model": self.model, "messages": sendable}
         if self._temperature is not None:
             try:
                 return await self._send("/chat/completions", {**body, "temperature": self._temperature})

@@ -1,12 +1,16 @@
 """Reading a model's message: its code blocks, and the FINAL that it may hold.
 
 Only what stands outside code fences, at the start of a line, can be an answer; the
-parentheses are balanced, so that FINAL(Paris (France)) is read whole.
+parentheses are balanced, so that FINAL(Paris (France)) is read whole. A block that holds nothing but
+FINAL(...) in words, which no Python could run, is meant as an answer too. What a model thinks aloud,
+between <think> tags, is neither code nor answer.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Literal
@@ -16,6 +20,9 @@ _FENCE = re.compile(
 )
 _FINAL = re.compile(r"^[ \t>*`_]*FINAL(_VAR)?[ \t]*\(", re.MULTILINE)
 _QUOTED = re.compile(r"""[ \t]*("[^"\n]*"|'[^'\n]*')[ \t]*\)""")
+_THOUGHT = re.compile(
+    r"\A\s*(?:<think(?:ing)?>)?(?:(?!```).)*?</think(?:ing)?>|<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL
+)
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
 
 
@@ -54,13 +61,17 @@ def parse_message(text: str) -> Message:
     >>> parse_message("```repl\\nprint(1)\\n```\\nFINAL(Paris (France))").final.text
     'Paris (France)'
     """
-    blocks = tuple(
+    text = _THOUGHT.sub("", text.replace("\r\n", "\n"))
+    blocks = [
         dedent(match[3]).strip("\n")
         for match in _FENCE.finditer(text)
         if match[2].lower() not in _NOT_CODE and match[3].strip()
-    )
+    ]
     prose = _FENCE.sub("", text)
-    return Message(blocks, _final(prose), prose.strip())
+    final = _final(prose)
+    if final is None and blocks and _is_answer(blocks[-1]):
+        final = _final(blocks.pop())
+    return Message(tuple(blocks), final, prose.strip())
 
 
 def finals_only(message: Message) -> Message:
@@ -71,6 +82,30 @@ def finals_only(message: Message) -> Message:
     """
     lines = [line.strip() for block in message.blocks for line in block.splitlines()]
     return replace(message, blocks=tuple(line for line in lines if _FINAL.match(line)))
+
+
+def _is_answer(block: str) -> bool:
+    """Whether a block is FINAL(...) and nothing else, and no Python."""
+    match = _FINAL.match(block)
+    if match is None or block.rstrip() != block[: match.end()] + _rest(block, match.end()):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(block)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return False
+
+
+def _rest(text: str, start: int) -> str:
+    """From `start` to the parenthesis that closes, with it; to the end where none does."""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[start : place + 1]
+    return text[start:].rstrip()
 
 
 def _final(prose: str) -> Final | None:

@@ -10,51 +10,44 @@ Nothing printed here ever ends a query; only the functions FINAL and FINAL_VAR d
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import json
+import ast
+import builtins
 import re
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic_monty import (
     AsyncFunctionSnapshot,
-    AsyncMonty,
     AsyncMontySession,
-    AsyncNameLookupSnapshot,
     AsyncSnapshot,
     CollectString,
     MontyComplete,
-    MontyConversionError,
     MontyCrashedError,
     MontyError,
-    ResourceLimits,
+    MontyRuntimeError,
+    MontySyntaxError,
 )
 
-from . import background
-from .prompts import UNKNOWN
+from . import worker
+from .hints import hint
+from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
+from .journal import Journal, Past
+from .limits import LimitReached, Limits, Meter
+from .replay import replay
+from .rewriting import MAX_CODE_CHARACTERS, Rewriter, Rewritten
+from .text import shorten, to_text
 
-MAX_OUTPUT_CHARACTERS = 20_000
-_MAX_PRINTED_BYTES = 10 * 1024 * 1024  # on the host: the limits below do not count it
-_WORKERS = 32  # REPLs at once; further queries wait for one
-_LIMITS: ResourceLimits = {
-    "max_feed_duration_secs": 30.0,  # executing only: waiting for sub-agents does not count
-    "max_memory": 512 * 1024 * 1024,
-    "max_suspensions": 1_000_000,  # sub-calls are bounded by the budget, not here
-}
-
-_FINALS = ("FINAL", "FINAL_VAR")
+_MAX_PRINTED_BYTES = 10 * 1024 * 1024  # on the host: the sandbox's memory limit does not count it
+_MAX_ANSWER_CHARACTERS = 100_000
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
+_MOST_REFUSALS = 100  # a loop that catches its refusals is ended
 # after these the sandbox does not vouch for its session
-_BROKEN = re.compile(r"time limit exceeded|was terminated")
-
-HostFunction = Callable[..., Any | Awaitable[Any]]
-
-_pool: AsyncMonty | None = None
-_pool_lock = asyncio.Lock()  # of the background loop
+_BROKEN = re.compile(r"time limit exceeded|was terminated|suspension")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +74,34 @@ class Repl:
     Args:
         values: Names the code can read; each is copied in when it is first read.
         functions: Names the code can call. One that raises raises in the code.
+        subagents: More such names, which ask sub-agents: waiting for them is not executing, and each
+            call counts as one sub-agent, or as many as its first argument has items.
+        limits: What the code may take.
+        at_once: Whether thread pools, map() and asyncio may have several sub-agents in flight.
+        today: The day that clocks show, in any form; where it is None or not understood, there is no clock.
     """
 
-    def __init__(self, values: Mapping[str, Any], functions: Mapping[str, HostFunction]) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        functions: Mapping[str, HostFunction],
+        subagents: Mapping[str, HostFunction] | None = None,
+        limits: Limits | None = None,
+        at_once: bool = True,
+        today: str | None = None,
+    ) -> None:
         self._values = values
-        self._functions = functions
+        self._limits = limits or Limits()
+        self._meter = Meter(self._limits)
+        self._today = worker.moment(today)
+        self._journal = Journal()
+        asks = subagents or {}
+        self._calls = HostCalls(values, functions, asks, at_once, self._today, self._meter, self._journal)
+        self._new_rewriter = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks))
+        self._names: dict[str, None] = {}
         self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None
         self._session: AsyncMontySession | None = None
+        self._rewriter = self._new_rewriter()
 
     async def __aenter__(self) -> Repl:
         await self._start()
@@ -96,69 +110,111 @@ class Repl:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._calls.cancel()
         if self._checkout is not None:
             await self._checkout.__aexit__(kind, error, trace)
 
     async def run(self, code: str) -> Run:
         """Run code to its end, to an error, or to FINAL. Variables stay for the next run.
 
-        Never raises for what the code does. A worker that died is replaced; its variables are gone, and
-        the error says so.
+        Never raises for what the code does. A worker that died is replaced, and the error says which variables
+        are gone with it; replies of sub-agents are kept.
         """
-        assert self._session is not None, "use `async with Repl(...)`"
-        printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)
+        if len(code) > MAX_CODE_CHARACTERS:
+            return Run("", f"SyntaxError: a block of {len(code):,} characters; write at most {MAX_CODE_CHARACTERS:,}")
         try:
-            snapshot = await self._session.feed_start(code, print_callback=printed)
-            while not isinstance(snapshot, MontyComplete):
-                if _is_final(snapshot):
-                    final, error = await self._final(snapshot)
-                    return Run(shorten(printed.output), error, final)
-                snapshot = await self._step(snapshot)
+            self._meter.start_run()
+        except LimitReached as error:
+            return Run("", str(error))
+        printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)
+        past = self._journal.begin(code)
+        program = self._rewriter.rewrite(code)
+        error_text, final = "", None
+        try:
+            final, error_text = await self._drive(program, past, printed)
+            self._journal.keep(past)
         except MontyError as error:
-            return Run(shorten(printed.output), await self._recover(error))
-        return Run(shorten(printed.output))
+            error_text = await self._recover(error, program, past)
+        except LimitReached as error:
+            error_text = await self._replace(str(error), program, past)
+        finally:
+            self._calls.cancel()
+        self._names.update(dict.fromkeys(program.names))
+        output = shorten(printed.output, self._meter.room())
+        self._meter.shown(len(output))
+        return Run(output, shorten(error_text, self._limits.output_characters), final)
+
+    async def variable(self, name: str) -> tuple[str | None, str]:
+        """The text of a variable, or (None, why not)."""
+        if not name.isidentifier():
+            return None, f"ValueError: {name!r} is not the name of a variable"
+        missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
+        if hasattr(builtins, name) and name not in self._names:
+            return None, missing  # a word like max or list
+        try:
+            snapshot = await self._open.feed_start(name)
+            while not isinstance(snapshot, MontyComplete):
+                snapshot = await self._step(snapshot)
+        except (MontyError, LimitReached):
+            return None, missing
+        if getattr(snapshot.output, "name", "") == "Deleted":
+            return None, missing
+        return _answer(snapshot.output), ""
+
+    async def value(self, text: str) -> str | None:
+        """The text of an expression over the session's variables, such as `len(found)`; None for any other words."""
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if isinstance(tree, (ast.List, ast.Tuple, ast.Set)):
+            with suppress(ValueError, RecursionError, TypeError):
+                return _answer(ast.literal_eval(tree))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        known = {*self._names, *self._values}
+        others = [name for name in names - known if not hasattr(builtins, name)]
+        if isinstance(tree, ast.Name) or not names & known or others:
+            return None
+        return (await self.run(f"FINAL({text})")).final
+
+    @property
+    def _open(self) -> AsyncMontySession:
+        assert self._session is not None, "use `async with Repl(...)`"
+        return self._session
+
+    async def _drive(self, program: Rewritten, past: Past | None, printed: CollectString) -> tuple[str | None, str]:
+        """Run a program; the answer that it gave, if it did, and why it gave none."""
+        for source in program.before:
+            await self._open.feed_run(source)
+        snapshot = await self._timed(self._open.feed_start(program.code, print_callback=printed))
+        while not isinstance(snapshot, MontyComplete):
+            if is_final(snapshot):
+                return await self._final(snapshot)
+            if self._meter.refusals > _MOST_REFUSALS:
+                raise LimitReached(
+                    f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
+                    f"{self._meter.last_refusal}"
+                )
+            answer = await self._calls.answer(snapshot, past)
+            snapshot = await self._timed(answer())
+        return None, ""
+
+    async def _timed(self, executing: Awaitable[AsyncSnapshot]) -> AsyncSnapshot:
+        started = time.perf_counter()
+        try:
+            return await executing
+        finally:
+            self._meter.executed(time.perf_counter() - started)
 
     async def _step(self, snapshot: AsyncSnapshot) -> AsyncSnapshot:
-        """Give the code what it waits for."""
-        if isinstance(snapshot, AsyncNameLookupSnapshot):
-            name = snapshot.variable_name
-            if name in self._values:
-                return await snapshot.resume(value=self._values[name])
-            if name in self._functions or name in _FINALS:
-                return await snapshot.resume(value=_named(name))
-            return await snapshot.resume()
-        if isinstance(snapshot, AsyncFunctionSnapshot):
-            return await self._call(snapshot)
-        raise RuntimeError(f"the sandbox waits for something unknown: {snapshot!r}")
-
-    async def _call(self, snapshot: AsyncFunctionSnapshot) -> AsyncSnapshot:
-        """Call a host function for the code; what it raises is raised there."""
-        name = str(snapshot.function_name)
-        if snapshot.is_os_function:
-            return await snapshot.resume_not_handled()
-        if name in _FINALS:
-            return await snapshot.resume({"exception": TypeError(f"{name} takes one value")})
-        if name not in self._functions:
-            return await snapshot.resume({"exception": NameError(f"name {name!r} is not defined")})
-        try:
-            value = self._functions[name](*snapshot.args, **snapshot.kwargs)
-            if inspect.isawaitable(value):
-                value = await value
-        except (TypeError, ValueError, LookupError) as error:
-            return await snapshot.resume({"exception": type(error)(*error.args)})
-        except Exception as error:  # whatever it is, it is the code's to deal with
-            return await snapshot.resume({"exception": RuntimeError(f"{name}: {type(error).__name__}: {error}")})
-        try:
-            return await snapshot.resume({"return_value": value})
-        except MontyConversionError as error:
-            return await snapshot.resume({"exception": TypeError(str(error))})
+        return await (await self._calls.answer(snapshot, None))()
 
     async def _final(self, snapshot: AsyncFunctionSnapshot) -> tuple[str | None, str]:
         """The answer given to FINAL or FINAL_VAR, or why there is none. The rest of the code does not run."""
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
         if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
-            return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
-        with suppress(MontyError):  # unwind the code, so that the session can look the name up
+            return _answer(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
+        with suppress(MontyError, LimitReached):  # unwind the code, so that the session can look the name up
             unwound: AsyncSnapshot = snapshot
             for _ in range(_UNWINDINGS):
                 if isinstance(unwound, AsyncFunctionSnapshot):
@@ -167,104 +223,78 @@ class Repl:
                     unwound = await self._step(unwound)
         return await self.variable(value)
 
-    async def _recover(self, error: MontyError) -> str:
+    async def _recover(self, error: MontyError, program: Rewritten, past: Past | None) -> str:
         """What the code's author should know of an error; a session that it broke is replaced."""
-        text = _describe(error)
-        if not (isinstance(error, MontyCrashedError) or _BROKEN.search(text)):
-            return text
+        text = program.as_written(_describe(error, self._limits))
+        advice = hint(text)
+        text = f"{text}\n{advice}" if advice else text
+        if isinstance(error, MontyCrashedError) or _BROKEN.search(text):
+            return await self._replace(text, program, past)
+        self._journal.keep(past)
+        return text
+
+    async def _replace(self, text: str, program: Rewritten, past: Past | None) -> str:
+        """Replace the worker, and put back what earlier runs had made by running them again on the kept replies."""
+        self._calls.cancel()
+        self._journal.lose(past)
+        replies = len(self._journal.lost)
+        restored = await self._restore()
+        gone = program.names if restored else (*self._names, *program.names)
+        parts = [text, "The Python worker was replaced; `sessions` and functions are there again."]
+        if restored and self._names:
+            parts.append("Variables of the runs before this one are there again.")
+        if gone:
+            parts.append(f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}.")
+        if replies:
+            parts.append(
+                f"Nothing that sub-agents replied in this run is lost: `{PREVIOUS}` is the list of their {replies} "
+                "replies, and to ask the same again is answered from it at once."
+            )
+        if not restored:
+            self._names = {}
+        return "\n".join(parts)
+
+    async def _restore(self) -> bool:
+        """A new session in which the journal's runs have been done again; False for an empty one."""
+        await self._start_again()
+        if self._journal.runs is None:
+            self._journal.runs = []
+            return False
+        try:
+            for past in self._journal.runs:
+                try:
+                    await replay(self._open, self._rewriter.rewrite(past.code), past, self._calls)
+                except (MontyRuntimeError, MontySyntaxError) as error:
+                    if _BROKEN.search(str(error)):
+                        raise
+                    # else it ended in this error the first time too
+        except (MontyError, LimitReached):
+            await self._start_again()
+            self._journal.runs = []
+            return False
+        return True
+
+    async def _start_again(self) -> None:
         if self._checkout is not None:
             await self._checkout.__aexit__(None, None, None)
+        self._rewriter = self._new_rewriter()
         await self._start()
-        return f"{text}\nThe Python worker was replaced: variables are gone, `sessions` and functions are there again."
-
-    async def variable(self, name: str) -> tuple[str | None, str]:
-        """The text of a variable, or (None, why not)."""
-        assert self._session is not None, "use `async with Repl(...)`"
-        try:
-            snapshot = await self._session.feed_start(name)
-            while not isinstance(snapshot, MontyComplete):
-                snapshot = await self._step(snapshot)
-        except MontyError:
-            return None, f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
-        return to_text(snapshot.output), ""
 
     async def _start(self) -> None:
-        pool = await _open_pool()
-        self._checkout = pool.checkout(
-            script_name="repl.py", limits=_LIMITS, os_policy={"sleep": "zero", "random_start": {"seed": 0}}
-        )
+        self._checkout = await worker.checkout(self._limits, self._today)
         self._session = await self._checkout.__aenter__()
 
 
-async def _open_pool() -> AsyncMonty:
-    """The workers of all REPLs, started by whichever query comes first while the others wait."""
-    global _pool
-    async with _pool_lock:
-        if _pool is None:
-            pool = AsyncMonty(max_processes=_WORKERS)
-            await pool.__aenter__()
-            background.on_exit(lambda: pool.__aexit__(None, None, None))
-            _pool = pool
-        return _pool
+def _answer(value: Any) -> str:
+    return shorten(to_text(value), _MAX_ANSWER_CHARACTERS)
 
 
-def shorten(text: str, limit: int = MAX_OUTPUT_CHARACTERS) -> str:
-    """Keep the head and the tail of a long output, and say what was cut.
-
-    >>> shorten("abcdefghij", limit=4)
-    'ab\\n[... 6 characters cut; print less ...]\\nij'
-    """
-    if len(text) <= limit:
-        return text
-    head, tail = text[: limit - limit // 2], text[len(text) - limit // 2 :]
-    return f"{head}\n[... {len(text) - limit:,} characters cut; print less ...]\n{tail}"
-
-
-def to_text(value: Any) -> str:
-    """An answer as text, whatever type the code gave it.
-
-    >>> to_text(["Mochi", "Luna"]), to_text(2.0), to_text(None)
-    ('Mochi, Luna', '2', "I don't know")
-    """
-    try:
-        return _to_text(value)
-    except (RecursionError, TypeError, ValueError):
-        return f"a {type(value).__name__} that cannot be written out"
-
-
-def _to_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value.strip() or UNKNOWN
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, (set, frozenset)):
-        return ", ".join(sorted(_to_text(item) for item in value)) or UNKNOWN
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_to_text(item) for item in value) or UNKNOWN
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
-
-
-def _is_final(snapshot: AsyncSnapshot) -> TypeGuard[AsyncFunctionSnapshot]:
-    return (
-        isinstance(snapshot, AsyncFunctionSnapshot)
-        and snapshot.function_name in _FINALS
-        and len(snapshot.args) + len(snapshot.kwargs) == 1
-    )
-
-
-def _named(name: str) -> HostFunction:
-    """What a host function is when the code passes it around: only its name counts, the call comes back to us."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__name__ = name
-    return stand_in
-
-
-def _describe(error: MontyError) -> str:
+def _describe(error: MontyError, limits: Limits) -> str:
+    if isinstance(error, MontyCrashedError):
+        return (
+            f"TimeoutError: time limit exceeded: more than {limits.run_seconds:g} s"
+            if error.timed_out
+            else f"RuntimeError: the Python worker died: {error}"
+        )
     display = getattr(error, "display", None)
     return str(display("traceback")) if display else str(error)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import openai
 
+from .escaping import well_formed
 from .pricing import Usage
 
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
@@ -73,7 +74,7 @@ def read_completion(response: httpx2.Response) -> tuple[Said, Usage]:
         raise UnusableAnswer("the server's content filter withheld its answer", usage)
     if not isinstance(text, str) or not text.strip():
         raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage)
-    return Said(text, cut=finish == "length"), usage
+    return Said(well_formed(text), cut=finish == "length"), usage  # the sandbox takes no lone surrogate
 
 
 def body_message(error: openai.APIStatusError) -> str:

@@ -6,38 +6,31 @@ Ranking lives in `ranking`; what is here finds turns by keyword and by recency.
 
 Both forms are SQLite: the file form commits every append to disk before it
 returns, so that a process killed in mid-append loses nothing it was told is stored.
+Ten million turns open, count and append as fast as ten: what is asked of the whole
+history is either kept as a running total or read block by block (`layout`).
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any
 
 from .database import open_database
+from .escaping import escape, label, well_formed
+from .layout import APPLICATION_ID, LayoutError, create, update
+from .rows import Rows
+from .substring import is_beyond_like, likeness
 
-_T = TypeVar("_T")
-_BLOCK = 1000  # rows read at once while iterating: a history of any size stays on disk
-
-_SCHEMA = (
-    "CREATE TABLE sessions (number INTEGER PRIMARY KEY, date TEXT)",
-    """CREATE TABLE turns (
-        turn_index INTEGER PRIMARY KEY,
-        session INTEGER NOT NULL REFERENCES sessions (number),
-        role TEXT NOT NULL,
-        content TEXT NOT NULL,
-        characters INTEGER NOT NULL,
-        timestamp TEXT NOT NULL
-    )""",
-    "CREATE INDEX turns_by_session ON turns (session)",
-)
-_APPLICATION_ID = 0x524C4D31  # "RLM1": tells our file from another program's
+_SCANNED = 100_000  # turns searched at once: between two such blocks others may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp FROM turns"
+_INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, content)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
 
 class StoreError(Exception):
@@ -63,7 +56,12 @@ class Turn:
     timestamp: str
 
     def __str__(self) -> str:
-        return f"[Turn {self.index}][{self.role}]: {self.content}"
+        return f"{self.heading} {escape(self.content)}"
+
+    @property
+    def heading(self) -> str:
+        """What stands before the content, such as `[Turn 1][user]:`; no content can pose as it (`escaping`)."""
+        return f"[Turn {self.index}][{label(self.role)}]:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class Session:
     @property
     def marker(self) -> str:
         """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`."""
-        return f"[--- Session {self.number} | {self.date} ---]"
+        return f"[--- Session {self.number} | {label(self.date or '')} ---]"
 
     @property
     def text(self) -> str:
@@ -93,43 +91,6 @@ class Session:
     def __str__(self) -> str:
         heading = [] if self.date is None else [self.marker]
         return "\n".join([*heading, *map(str, self.turns)])
-
-
-class _Rows(Sequence[_T], Generic[_T]):
-    """A sequence that reads each item when it is asked for, so that a large history stays on disk."""
-
-    def __init__(self, count: Callable[[], int], fetch: Callable[[int, int], Iterator[_T]]) -> None:
-        self._count = count
-        self._fetch = fetch
-
-    def __len__(self) -> int:
-        return self._count()
-
-    def __iter__(self) -> Iterator[_T]:
-        count = len(self)
-        for start in range(0, count, _BLOCK):
-            yield from self._fetch(start, min(start + _BLOCK, count))
-
-    @overload
-    def __getitem__(self, position: int) -> _T: ...
-    @overload
-    def __getitem__(self, position: slice) -> list[_T]: ...
-    def __getitem__(self, position: int | slice) -> _T | list[_T]:
-        if isinstance(position, slice):
-            start, stop, step = position.indices(len(self))
-            if step == 1:
-                return list(self._fetch(start, max(start, stop)))
-            return [self[i] for i in range(start, stop, step)]
-        place = range(len(self))[position]
-        return next(self._fetch(place, place + 1))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} items>"
 
 
 class MemoryStore:
@@ -161,10 +122,9 @@ class MemoryStore:
 
         Turns added before any session form an undated one of their own.
         """
+        date = None if date is None else well_formed(date)
         with self.transaction():
-            return _row_id(
-                self._db.execute("INSERT INTO sessions (date) VALUES (?)", (None if date is None else _storable(date),))
-            )
+            return _row_id(self._db.execute("INSERT INTO sessions (date) VALUES (?)", (date,)))
 
     def add(self, role: str, content: str, timestamp: str | None = None) -> Turn:
         """Append one turn to the current session, and return it as stored.
@@ -172,27 +132,35 @@ class MemoryStore:
         Raises:
             TypeError: Role or content is not a string.
         """
-        if not isinstance(role, str) or not isinstance(content, str):
-            raise TypeError(
-                f"a turn's role and content are strings, not {type(role).__name__} and {type(content).__name__}"
-            )
-        role, content = _storable(role), _storable(content)
-        timestamp = timestamp or datetime.now(UTC).isoformat(timespec="seconds")
+        role, content = _checked(role, content)
+        timestamp = well_formed(timestamp) if timestamp else _now()
         with self.transaction():
-            (session,) = self._db.execute("SELECT max(number) FROM sessions").fetchone()
-            if session is None:
-                session = self.start_session()
-            cursor = self._db.execute(
-                "INSERT INTO turns (session, role, content, characters, timestamp) VALUES (?, ?, ?, ?, ?)",
-                (session, role, content, len(content), timestamp),
-            )
-        return Turn(_row_id(cursor), session, role, content, timestamp)
+            session = self._current_session()
+            index = len(self) + 1
+            total = self.characters() + len(content)
+            self._db.execute(_INSERT, (index, session, role, total, is_beyond_like(content), timestamp, content))
+        return Turn(index, session, role, content, timestamp)
 
     def extend(self, turns: Iterable[tuple[str, str]]) -> None:
-        """Append (role, content) pairs in one transaction: all of them are kept, or none."""
+        """Append (role, content) pairs in one transaction: all of them are kept, or none.
+
+        Raises:
+            TypeError: A role or a content is not a string.
+        """
         with self.transaction():
-            for role, content in turns:
-                self.add(role, content)
+            self._db.executemany(_INSERT, self._rows(turns))
+
+    def _rows(self, turns: Iterable[tuple[str, str]]) -> Iterator[tuple[int, int, str, int, bool, str, str]]:
+        """Pairs as the rows that are appended next."""
+        session, total, index, now = 0, self.characters(), len(self), _now()
+        for said in turns:
+            role, content = _checked(*said)
+            session = session or self._current_session()
+            index, total = index + 1, total + len(content)
+            yield index, session, role, total, is_beyond_like(content), now, content
+
+    def _current_session(self) -> int:
+        return len(self.sessions) or self.start_session()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -212,7 +180,7 @@ class MemoryStore:
     @property
     def turns(self) -> Sequence[Turn]:
         """All turns in order, read as they are asked for."""
-        return _Rows(
+        return Rows(
             self.__len__,
             lambda start, stop: self._turns(f"{_TURN} WHERE turn_index > ? AND turn_index <= ?", start, stop),
         )
@@ -220,24 +188,50 @@ class MemoryStore:
     @property
     def sessions(self) -> Sequence[Session]:
         """All sessions in order, read as they are asked for."""
-        return _Rows(lambda: self._one("SELECT count(*) FROM sessions"), self._sessions)
+        return Rows(lambda: self._one("SELECT coalesce(max(number), 0) FROM sessions"), self._sessions)
 
-    def search_history(self, keyword: str) -> list[Turn]:
-        """The turns that contain the keyword, whatever its case, in order (paper Section 3.2)."""
-        wanted = keyword.lower()
-        return [turn for turn in self.turns if wanted in turn.content.lower()]
+    def search_history(self, keyword: str, limit: int | None = None, last_turn: int | None = None) -> list[Turn]:
+        """The turns that contain the keyword, whatever its case, in order (paper Section 3.2).
+
+        Args:
+            keyword: Any text; it is read literally, also as a part of a word.
+            limit: At most so many, the newest ones; None for all.
+            last_turn: The index of the last turn that counts; None for all.
+
+        Raises:
+            TypeError: The keyword is not a string.
+            ValueError: The limit is negative.
+        """
+        if not isinstance(keyword, str):
+            raise TypeError(f"a keyword is a string, not {type(keyword).__name__}")
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit must not be negative, not {limit}")
+        wanted, (condition, parameter) = keyword.lower(), likeness(well_formed(keyword))
+        sql = f"{_TURN} WHERE turn_index > ? AND turn_index <= ? AND {condition} ORDER BY turn_index DESC"
+        found: list[Turn] = []
+        for stop in range(len(self) if last_turn is None else last_turn, 0, -_SCANNED):
+            for turn in self._each(sql, max(stop - _SCANNED, 0), stop, parameter):
+                if limit is not None and len(found) >= limit:
+                    return found[::-1]
+                if wanted in turn.content.lower():
+                    found.append(turn)
+        return found[::-1]
 
     def get_recent(self, n: int) -> list[Turn]:
         """The last n turns, in order (paper Section 3.2); [] where n is not positive."""
         return list(self.turns[-n:]) if n > 0 else []
 
     def to_string(self) -> str:
-        """The whole history, one turn a line, each dated session under its marker (paper Section 3.1)."""
+        """The whole history, each turn under its heading, each dated session under its marker (paper Section 3.1).
+
+        Content that looks like a heading or a marker has a backslash before it; `escaping.unescape` takes it away.
+        """
         return serialise(self.sessions)
 
-    def characters(self) -> int:
-        """Characters of all turns' content, without the prefixes that `to_string` adds."""
-        return self._one("SELECT coalesce(sum(characters), 0) FROM turns")
+    def characters(self, last_turn: int | None = None) -> int:
+        """Characters of all turns' content, or of those up to one, without the prefixes that `to_string` adds."""
+        last = len(self) if last_turn is None else last_turn
+        return self._one("SELECT coalesce(max(total_characters), 0) FROM turns WHERE turn_index = ?", last)
 
     def close(self) -> None:
         """Close the file. A closed store cannot be used."""
@@ -267,19 +261,30 @@ class MemoryStore:
             raise StoreError(f"cannot open {self.path} as a history ({error}); give another path") from error
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        if database.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID:
-            return
-        if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise StoreError(f"{self.path} is a database of another program; give a new file for the history")
-        for statement in (f"PRAGMA application_id = {_APPLICATION_ID}", *_SCHEMA):
-            database.execute(statement)
+        try:
+            if database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
+                update(database)
+            else:
+                create(database)
+        except LayoutError as error:
+            raise StoreError(f"{self.path} {error}") from error
 
-    def _one(self, sql: str) -> int:
-        return int(self.query(sql)[0][0])
+    def _one(self, sql: str, *parameters: int) -> int:
+        return int(self.query(sql, parameters)[0][0])
 
     def _turns(self, sql: str, *parameters: int) -> Iterator[Turn]:
-        for index, session, role, content, timestamp in self.query(f"{sql} ORDER BY turn_index", parameters):
-            yield Turn(index, session, role, content, timestamp)
+        for row in self.query(f"{sql} ORDER BY turn_index", parameters):
+            yield Turn(*row)
+
+    def _each(self, sql: str, *parameters: int | str) -> Iterator[Turn]:
+        """Turns one by one, none of them kept here; the store is ours until the last."""
+        with self._lock:
+            cursor = self._db.execute(sql, parameters)
+            try:
+                for row in cursor:
+                    yield Turn(*row)
+            finally:
+                cursor.close()
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
         rows = self.query(
@@ -294,16 +299,19 @@ def serialise(sessions: Iterable[Session]) -> str:
     return "\n".join(str(session) for session in sessions if session.date is not None or session.turns)
 
 
+def _checked(role: str, content: str) -> tuple[str, str]:
+    if not isinstance(role, str) or not isinstance(content, str):
+        raise TypeError(
+            f"a turn's role and content are strings, not {type(role).__name__} and {type(content).__name__}"
+        )
+    return well_formed(role), well_formed(content)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _row_id(cursor: sqlite3.Cursor) -> int:
     if cursor.lastrowid is None:
         raise StoreError("the history did not number the new row")
     return cursor.lastrowid
-
-
-def _storable(text: str) -> str:
-    """Replace lone surrogates, which no UTF-8 file can hold, by the replacement character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

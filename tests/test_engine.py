@@ -49,6 +49,47 @@ def test_a_word_that_is_no_variable_is_the_answer_itself(diary, root_and_subagen
     assert MemoryRLM(root_and_subagents(["FINAL(Lisbon)"])).query(diary, "Where?").text == "Lisbon"
 
 
+@pytest.mark.parametrize(
+    ("final", "answer"),
+    [
+        ("FINAL(len(best))", "2"),
+        ("FINAL(best[0])", "Mochi"),
+        ("FINAL(', '.join(sorted(best)))", "Luna, Mochi"),
+        ('FINAL(f"{len(best)} cats")', "2 cats"),
+        ("FINAL(['Mochi', 'Luna'])", "Mochi, Luna"),
+        ("FINAL([])", "I don't know"),
+        ('FINAL("")', "I don't know"),
+        ("FINAL()", "I don't know"),
+        ('FINAL("best")', "best"),
+        ("FINAL(max)", "max"),
+        ("FINAL(Paris (France))", "Paris (France)"),
+        ("FINAL(the best (of all))", "the best (of all)"),
+        ("FINAL([Turn 3] says so)", "[Turn 3] says so"),
+        ("FINAL(42)", "42"),
+        ("FINAL(3 - 1)", "3 - 1"),
+        ("FINAL(best[7])", "best[7]"),
+    ],
+)
+def test_final_in_the_message_may_hold_an_expression_over_variables(diary, root_and_subagents, final, answer):
+    llm = root_and_subagents([f"```repl\nbest = ['Mochi', 'Luna']\n```\n{final}"])
+    assert MemoryRLM(llm).query(diary, "Who?").text == answer
+
+
+@pytest.mark.parametrize(
+    "root", [["```repl\nFINAL(two cats)\n```"], ["```\nFINAL(two cats)\n```"], ["FINAL(two cats)"]]
+)
+@pytest.mark.parametrize("replies", [1, 4])
+def test_final_in_words_within_a_block_is_the_answer(diary, root_and_subagents, root, replies):
+    assert MemoryRLM(root_and_subagents(root), max_iterations=replies).query(diary, "Who?").text == "two cats"
+
+
+def test_final_ends_a_block_before_what_would_fail_and_not_after_what_failed(diary, root_and_subagents, scripted):
+    assert MemoryRLM(root_and_subagents(["```repl\nFINAL('a')\n1 / 0\n```"])).query(diary, "Who?").text == "a"
+    llm = root_and_subagents(["```repl\nn = 1 / 0\nFINAL('a')\n```\nFINAL(n)", "FINAL(b)"])
+    assert MemoryRLM(llm).query(diary, "Who?").text == "b"
+    assert "ZeroDivisionError" in scripted.conversation[-1]["content"]
+
+
 def test_a_variable_that_does_not_exist_is_told_and_can_be_repaired(diary, root_and_subagents, scripted):
     answer = MemoryRLM(root_and_subagents(["FINAL_VAR(best)", "FINAL(Mochi)"])).query(diary, "Who?")
     assert answer.text == "Mochi"

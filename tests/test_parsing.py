@@ -62,7 +62,33 @@ def test_only_final_at_the_start_of_a_line_counts(text):
 
 @pytest.mark.parametrize("fence", ["```repl", "```python", "```", "~~~", "```text", "```json"])
 def test_final_within_a_fence_is_code_or_data_not_an_answer(fence):
-    assert final_of(f"{fence}\nFINAL(Paris is nice)\n{fence[:3]}\nDone.") is None
+    assert final_of(f"{fence}\nFINAL('Paris is nice')\n{fence[:3]}\nDone.") is None
+    assert final_of(f"{fence}\nx = 1\nFINAL(Paris is nice)\n{fence[:3]}\nDone.") is None
+
+
+@pytest.mark.parametrize("fence", ["```repl", "```python", "```", "~~~"])
+def test_a_block_of_final_in_words_is_an_answer_since_no_python_could_run_it(fence):
+    message = parse_message(f"So:\n{fence}\nFINAL(Paris (the city) is nice)\n{fence[:3]}")
+    assert (message.final, message.blocks) == (Final("Paris (the city) is nice", "value"), ())
+
+
+@pytest.mark.parametrize("tag", ["text", "json", "output"])
+def test_final_in_words_within_data_is_no_answer(tag):
+    assert final_of(f"```{tag}\nFINAL(Paris is nice)\n```") is None
+
+
+@pytest.mark.parametrize(
+    "thought",
+    ["<think>\nFINAL(too early)\n```repl\nllm_query('x')\n```\n</think>", "Hm.\nFINAL(too early)\n</think>"],
+)
+def test_thoughts_are_neither_code_nor_answer(thought):
+    message = parse_message(f"{thought}\n```repl\nprint(1)\n```\nFINAL(in time)")
+    assert (message.blocks, message.final) == (("print(1)",), Final("in time", "value"))
+
+
+def test_lines_may_end_as_on_windows():
+    message = parse_message("```repl\r\na = 1\r\n```\r\nFINAL(a cat)\r\n")
+    assert (message.blocks, message.final) == (("a = 1",), Final("a cat", "value"))
 
 
 def test_a_bare_word_may_be_a_variable_and_a_quoted_word_is_not():

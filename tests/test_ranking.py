@@ -1,7 +1,12 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.ranking import match_expression, rank_sessions, rank_turns
+from rlm_memory_core.experiments import longmemeval
+from rlm_memory_core.ranking import rank_sessions, rank_turns
+from rlm_memory_core.word_index import match_expression
 
 CORPUS = [
     "The violin teacher comes on Monday and brings new sheet music.",
@@ -65,7 +70,7 @@ def test_a_session_that_grew_is_ranked_anew(corpus):
     assert before == [5]
     assert rank_sessions(corpus, "hedgehog", k=1) == [5]
     assert rank_sessions(corpus, "gears", k=1) == [5]  # what it said before is still known
-    assert corpus.query("SELECT count(*) FROM session_index") == [(7,)]
+    assert corpus.query("SELECT count(*) FROM session_words") == [(7,)]
 
 
 def test_both_sides_of_a_conversation_count(store):
@@ -155,7 +160,7 @@ def test_turns_added_after_a_ranking_of_turns_are_found(corpus):
     assert rank_turns(corpus, "parrot", k=1) == [5]
     corpus.add("user", "The parrot is called Kiwi.")
     assert rank_turns(corpus, "parrot", k=1) == [6]
-    assert corpus.query("SELECT count(*) FROM turns_index") == [(7,)]
+    assert corpus.query("SELECT count(*) FROM turn_words") == [(7,)]
 
 
 def test_both_rankings_have_an_index_of_their_own_in_the_file(tmp_path):
@@ -171,3 +176,134 @@ def test_k_of_turns_is_checked_and_an_empty_store_has_none(store):
     assert rank_turns(store, "anything", k=3) == []
     with pytest.raises(ValueError, match="negative"):
         rank_turns(store, "cat", k=-1)
+
+
+def talk(*sessions):
+    """A store of dated sessions: (date, [(role, content), ...])."""
+    store = MemoryStore()
+    for date, turns in sessions:
+        store.start_session(date)
+        store.extend(turns)
+    return store
+
+
+def test_what_the_user_said_goes_before_what_the_assistant_did():
+    with talk(
+        (None, [("user", "My violin needs new strings."), ("assistant", "A shop nearby may have them.")]),
+        (None, [("user", "A shop nearby may have them."), ("assistant", "My violin needs new strings.")]),
+        (None, [("user", "It rains today."), ("assistant", "Take an umbrella along.")]),
+    ) as store:
+        assert rank_sessions(store, "violin strings") == [0, 1, 2]
+
+
+def test_one_turn_with_all_the_words_goes_before_words_strewn_about():
+    apart = [("user", "The violin is old."), ("user", "It rains."), ("user", "The teacher is kind."), ("user", "So.")]
+    together = [
+        ("user", "The violin teacher is"),
+        ("user", "old. It rains. The"),
+        ("user", "is kind."),
+        ("user", "So."),
+    ]
+    with talk((None, together), (None, apart), *[(None, [("user", f"Number {n}.")]) for n in range(5)]) as store:
+        assert rank_sessions(store, "violin teacher")[:2] == [0, 1]
+
+
+@pytest.fixture
+def dinners():
+    """The same said in eight sessions a week apart, 1 May to 19 June 2023."""
+    days = ["05/01", "05/08", "05/15", "05/22", "05/29", "06/05", "06/12", "06/19"]
+    with talk(*[(f"2023/{day} (Mon) 20:00", [("user", "I had dinner with a friend.")]) for day in days]) as store:
+        yield store
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("Who had dinner with me two weeks ago?", 5),
+        ("Where was dinner on 15 May?", 2),
+        ("What did I do six weeks ago?", 1),  # no word of the history, but a day of it
+        ("Who had dinner with me?", 7),
+        ("Who will have dinner with me next week?", 7),
+    ],
+)
+def test_a_date_in_the_question_favours_its_days(dinners, question, first):
+    assert rank_sessions(dinners, question, "2023/06/19 (Mon) 23:00", k=1) == [first]
+
+
+def test_a_date_in_the_question_leaves_nothing_out(dinners):
+    dinners.start_session("2023/01/01")
+    dinners.add("user", "The harpsichord was delivered.")
+    ranked = rank_sessions(dinners, "Did the harpsichord come two weeks ago?", "2023/06/19")
+    assert sorted(ranked) == list(range(9))
+    assert ranked[:2] == [8, 5]
+
+
+def test_the_nearer_to_the_date_the_better(dinners):
+    assert rank_sessions(dinners, "dinner two weeks ago?", "2023/06/22", k=3) == [5, 6, 4]  # that is 5 to 11 June
+
+
+def test_a_date_that_most_sessions_share_tells_nothing_apart(dinners):
+    dinners.start_session("2021/01/01")
+    dinners.add("user", "Dinner, dinner, dinner!")
+    assert rank_sessions(dinners, "dinner in the last three months", "2023/06/19", k=1) == [8]
+
+
+def test_dates_of_sessions_added_later_are_known(dinners):
+    rank_sessions(dinners, "dinner")
+    dinners.start_session("2023/04/01")
+    dinners.add("user", "Dinner in the garden.")
+    assert rank_sessions(dinners, "Where was dinner on 1 April?", "2023/06/19", k=1) == [8]
+
+
+def test_sessions_without_a_date_or_with_one_that_cannot_be_read_are_ranked_too(dinners):
+    for date in (None, "once upon a time"):
+        dinners.start_session(date)
+        dinners.add("user", "A dinner of snails.")
+    assert rank_sessions(dinners, "snails", "2023/06/19", k=2) == [9, 8]
+    assert sorted(rank_sessions(dinners, "dinner two weeks ago", "2023/06/19")) == list(range(10))
+
+
+def test_a_session_without_turns_has_its_place(dinners):
+    dinners.start_session("2023/06/05")
+    assert sorted(rank_sessions(dinners, "dinner two weeks ago", "2023/06/19")) == list(range(9))
+
+
+def test_the_index_holds_no_second_copy_of_the_text(tmp_path):
+    text = "The quick brown fox jumps over the lazy dog. " * 2000
+    with MemoryStore(tmp_path / "history.db") as store:
+        store.add("user", text)
+        rank_sessions(store, "fox")
+        for table in ("session_words", "turn_words"):
+            assert store.query("SELECT count(*) FROM sqlite_master WHERE name = ?", (f"{table}_content",)) == [(0,)]
+        assert rank_turns(store, "fox") == [0]
+
+
+def test_a_session_that_grows_turn_by_turn_scores_as_one_taken_in_whole():
+    said = ["The bicycle is red.", "It rains on the bicycle.", "My cat sleeps.", "A bicycle bell rings."]
+    other = [(None, [("user", "A cat and a bell.")]), (None, [("user", "It rains.")])]
+    with talk(*other) as slow, talk(*other, (None, [("user", text) for text in said])) as quick:
+        slow.start_session()
+        for text in said:
+            slow.add("user", text)
+            rank_sessions(slow, "bicycle")
+        scores = (
+            "SELECT rowid, round(rank, 9) FROM session_words WHERE session_words MATCH 'bicycle OR cat' ORDER BY rowid"
+        )
+        rank_sessions(quick, "bicycle")
+        assert slow.query(scores) == quick.query(scores)
+
+
+def test_on_the_papers_questions_the_words_alone_find_nearly_all_the_evidence():
+    """Measured: all evidence among the 5 best for .907 of the 97 questions, among the 10 best for .948."""
+    if not Path(os.environ.get("RLM_MEMORY_DATA", ""), "longmemeval_s_paper100.json").is_file():
+        pytest.skip("LongMemEval-S is not at hand: RLM_MEMORY_DATA names no folder that holds it")
+    complete = {5: 0, 10: 0}
+    samples = [sample for sample in longmemeval.load("s", "paper") if not sample.abstain]
+    for sample in samples:
+        with sample.store() as store:
+            ranked = rank_sessions(store, sample.question, sample.question_date)
+        for k in complete:
+            complete[k] += set(sample.evidence) <= set(ranked[:k])
+    assert len(samples) == 97
+    assert complete[5] >= 0.88 * len(samples)
+    assert complete[10] >= 0.94 * len(samples)

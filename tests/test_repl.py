@@ -10,15 +10,17 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from rlm_memory_core import background, repl
-from rlm_memory_core.repl import Repl, shorten, to_text
+from rlm_memory_core import Limits, background, journal, repl
+from rlm_memory_core.repl import Repl
+from rlm_memory_core.text import shorten, to_text
+from rlm_memory_core.worker import WORKERS
 
 
-def run(*codes, values=None, functions=None):
+def run(*codes, values=None, functions=None, **options):
     """What each piece of code did, in one session."""
 
     async def session():
-        async with Repl(values or {}, functions or {}) as opened:
+        async with Repl(values or {}, functions or {}, **options) as opened:
             return [await asyncio.wait_for(opened.run(code), 20) for code in codes]
 
     return background.run(session())
@@ -28,10 +30,7 @@ def run_one(code, **given):
     return run(code, **given)[0]
 
 
-@pytest.fixture
-def small_limits(monkeypatch):
-    limits = {"max_feed_duration_secs": 0.3, "max_memory": 32 * 1024 * 1024}
-    monkeypatch.setattr(repl, "_LIMITS", {**repl._LIMITS, **limits})
+SMALL = Limits(run_seconds=0.3, memory_mb=32)
 
 
 PROGRAMS = """
@@ -240,42 +239,79 @@ def test_printed_text_ends_nothing():
         ("[].__class__.__base__.__subclasses__()", "AttributeError"),
     ],
 )
-def test_what_the_code_may_not_do_is_an_error_and_the_session_goes_on(small_limits, code, error):
-    _, refused, after = run("kept = 1", code, "print(kept)")
+def test_what_the_code_may_not_do_is_an_error_and_the_session_goes_on(code, error):
+    _, refused, after = run("kept = 1", code, "print(kept)", limits=SMALL)
     assert error in refused.error
     assert after.output == "1\n"
 
 
-def test_an_endless_loop_is_stopped_and_the_session_replaced(small_limits):
-    _, refused, after = run(
-        "lost = 1", "while True:\n    pass", "print(len(given))\nprint(lost)", values={"given": "abc"}
+def test_an_endless_loop_is_stopped_and_earlier_variables_are_there_again():
+    _, refused, after, gone = run(
+        "kept = [len(given)]\ndef more(n): return n + 1",
+        "lost = 1\nwhile True:\n    pass",
+        "print(more(kept[0]), len(given))",
+        "print(lost)",
+        values={"given": "abc"},
+        limits=SMALL,
     )
     assert "time limit" in refused.error
-    assert "variables are gone" in refused.error  # the sandbox does not vouch for what it stopped in the middle
-    assert after.output == "3\n"
-    assert "'lost' is not defined" in after.error
+    assert "Instead: " in refused.error
+    assert "before this one are there again" in refused.error
+    assert "variables are gone: lost." in refused.error
+    assert after.output == "4 3\n"
+    assert "'lost' is not defined" in gone.error
+
+
+def test_what_subagents_replied_in_a_lost_run_is_not_asked_again():
+    asked = []
+
+    async def llm_query(prompt):
+        asked.append(prompt)
+        return f"reply to {prompt}"
+
+    *_, again, previous, more = run(
+        "a = llm_query('a')",
+        "b = llm_query('b')\nc = llm_query('c')\nwhile True:\n    pass",
+        "print(a, llm_query('b'))",
+        "print(previous_replies)",
+        "print(llm_query('a'))",
+        subagents={"llm_query": llm_query},
+        limits=SMALL,
+    )
+    assert again.output == "reply to a reply to b\n"
+    assert previous.output == "['reply to b', 'reply to c']\n"
+    assert asked == ["a", "b", "c", "a"]  # and only the last, in a new run, was asked anew
+    assert more.output == "reply to a\n"
+
+
+def test_a_session_whose_past_is_too_large_to_keep_says_what_is_gone(monkeypatch):
+    monkeypatch.setattr(journal, "_MAX_CHARACTERS", 100)
+    _, refused, gone = run(
+        "text = read()", "while True:\n    pass", "print(text)", functions={"read": lambda: "x" * 200}, limits=SMALL
+    )
+    assert "variables are gone: text." in refused.error
+    assert "NameError" in gone.error
 
 
 def test_endless_printing_is_stopped_before_it_fills_the_hosts_memory(monkeypatch):
-    monkeypatch.setattr(repl, "_LIMITS", {**repl._LIMITS, "max_feed_duration_secs": 1.0})
     collected = []
-    monkeypatch.setattr(repl, "shorten", lambda text: collected.append(len(text)) or text[:10])
-    first, after = run("while True:\n    print('x' * 100000)", "print(1)")
+    monkeypatch.setattr(repl, "shorten", lambda text, limit: collected.append(len(text)) or text[:500])
+    first, after = run("while True:\n    print('x' * 100000)", "print(1)", limits=Limits(run_seconds=1.0))
     assert "limit" in first.error
     assert after.output == "1\n"
     assert max(collected) <= 20 * 1024 * 1024
 
 
-def test_waiting_for_host_functions_is_not_counted_as_running(small_limits):
+def test_waiting_for_host_functions_is_not_counted_as_running():
     async def slow():
         await asyncio.sleep(0.5)
         return "done"
 
-    assert run_one("print(slow())", functions={"slow": slow}).output == "done\n"
+    assert run_one("print(slow())", functions={"slow": slow}, limits=SMALL).output == "done\n"
 
 
-def test_a_value_larger_than_the_memory_is_an_error_and_the_session_goes_on(small_limits):
-    first, after = run("print(len(context))", "print(1)", values={"context": "x" * 64 * 1024 * 1024})
+def test_a_value_larger_than_the_memory_is_an_error_and_the_session_goes_on():
+    first, after = run("print(len(context))", "print(1)", values={"context": "x" * 64 * 1024 * 1024}, limits=SMALL)
     assert first.error
     assert after.output == "1\n"
 
@@ -285,11 +321,11 @@ def test_a_worker_that_died_is_replaced_and_says_so():
         async with Repl({"sessions": ["a"]}, {"double": lambda n: 2 * n}) as opened:
             await opened.run("x = 1")
             os.kill(opened._session.worker_pid, signal.SIGKILL)
-            return [await opened.run(code) for code in ("print(x)", "print(double(len(sessions)))", "print(x)")]
+            return [await opened.run(code) for code in ("y = x", "print(double(len(sessions)), x)", "print(y)")]
 
     died, after, gone = background.run(session())
     assert "worker was replaced" in died.error
-    assert after.output == "2\n"
+    assert after.output == "2 1\n"
     assert "NameError" in gone.error
 
 
@@ -342,9 +378,9 @@ def test_more_sessions_than_workers_wait_for_one(monkeypatch):
             return (await opened.run("print(n)")).output
 
     async def many():
-        return await asyncio.gather(*map(one, range(repl._WORKERS + 8)))
+        return await asyncio.gather(*map(one, range(WORKERS + 8)))
 
-    assert background.run(many()) == [f"{number}\n" for number in range(repl._WORKERS + 8)]
+    assert background.run(many()) == [f"{number}\n" for number in range(WORKERS + 8)]
 
 
 def test_a_cancelled_run_frees_its_worker():

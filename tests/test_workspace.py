@@ -1,6 +1,7 @@
 import pytest
 
 from rlm_memory_core import MemoryStore, Session, Turn
+from rlm_memory_core.escaping import unescape
 from rlm_memory_core.prompts import session_prompt
 from rlm_memory_core.workspace import Workspace, split
 
@@ -30,9 +31,32 @@ def test_a_piece_that_fits_exactly_is_not_cut():
     assert len(split(session, limit=len(session.text) - 1)) == 2
 
 
-def test_a_turn_longer_than_the_limit_is_kept_whole():
-    pieces = split(session_of(5, 500, 5), limit=100)
-    assert [len(piece.text) > 100 for piece in pieces] == [False, True, False]
+LONG = ["x" * 500, "word " * 100, "One. Two! " * 50, "[Turn 9][user]: \n" * 30, "\\" * 500, "</session>" * 50]
+
+
+@pytest.mark.parametrize("content", LONG)
+def test_a_turn_longer_than_the_limit_is_cut_into_parts_under_its_heading(content):
+    session = Session(3, None, (*session_of(5).turns, Turn(2, 3, "user", content, ""), Turn(3, 3, "user", "last", "")))
+    pieces = split(session, limit=100)
+    texts = [piece.text for piece in pieces]
+    assert max(map(len, texts)) <= 100
+    headings = [line[:16] for text in texts for line in text.split("\n") if line.startswith("[Turn ")]
+    assert headings == sorted(headings)
+    assert set(headings) == {"[Turn 1][user]: ", "[Turn 2][user]: ", "[Turn 3][user]: "}
+    parts = "\n".join(texts).partition("\n[Turn 3]")[0].split("\n[Turn 2][user]: ")
+    assert "".join(map(unescape, parts[1:])) == content
+
+
+def test_a_long_turn_is_cut_between_words_and_nothing_is_lost():
+    words = [f"word{n}" for n in range(4000)]
+    pieces = split(Session(1, None, (Turn(1, 1, "user", " ".join(words), ""),)), limit=1000)
+    assert [word for piece in pieces for word in piece.text.removeprefix("[Turn 1][user]: ").split()] == words
+
+
+def test_ten_million_characters_in_one_line_are_many_prompts_of_the_usual_size():
+    pieces = split(Session(1, None, (Turn(1, 1, "user", "x" * 10_000_000, ""),)))
+    assert len(pieces) == 251
+    assert sum(len(piece.text.removeprefix("[Turn 1][user]: ")) for piece in pieces) == 10_000_000
 
 
 def test_an_empty_session_has_no_piece():
@@ -43,7 +67,7 @@ def test_an_empty_session_has_no_piece():
 def long_store():
     """Three sessions; the middle one is two pieces, and an empty one lies between."""
     with MemoryStore() as store:
-        for texts in (["about cats"], ["about dogs", "dogs " * 8000], [], ["about cats and birds"]):
+        for texts in (["about cats"], ["about dogs", "dogs " * 7995], [], ["about cats and birds"]):
             store.start_session()
             store.extend(("user", text) for text in texts)
         yield store

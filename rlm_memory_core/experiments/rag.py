@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -117,4 +117,4 @@ def excerpt(store: MemoryStore, positions: Sequence[int]) -> str:
 
 
 def _cut(turn: Turn) -> str:
-    return f"[Turn {turn.index}][{turn.role}]: {turn.content[:TURN_CHARACTERS]}"
+    return str(replace(turn, content=turn.content[:TURN_CHARACTERS]))

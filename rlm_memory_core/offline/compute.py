@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from .dates import Moment, moments, months_between
+from ..dates import Moment, moments, months_between
 from .passages import Passage
 from .question import Query
 from .sums import Search, Value, count, spoken_number, total

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .dates import NUMBER_WORDS
+from ..dates import NUMBER_WORDS
 
 NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|" + "|".join(NUMBER_WORDS) + r"|a dozen|couple)"
 _UNIT = r"(?:second|minute|min|hour|hr|day|night|week|weekend|month|year|decade)s?"

@@ -10,22 +10,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
-from .dates import Moment, moments, parse_date
+from ..dates import Moment, moments, parse_date
+from ..escaping import unescape, without_marks
 from .question import Query
 from .words import WORD, stem
 
-_TURN = re.compile(r"^\[Turn \d+\]\[(\w+)\]: ?", re.M)
-_SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\]\n]*?))? ---\]\n?", re.M)
+_TURN = re.compile(r"^\[Turn (\d+)\]\[([^\[\]\n]*)\]: ?", re.M)
+_SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\](?:\n|\Z)", re.M)
 _SPEAKER = re.compile(r"([A-Z][\w'-]*(?: [A-Z][\w'-]*){0,2}): ")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[^a-z\s])")
 _ABBREVIATION = re.compile(r"(?:\b(?:[DMS]r|Mrs|Ms|Prof|Inc|vs|e\.g|i\.e|No|approx)|\b[A-Z])$")
 _LIST_MARK = re.compile(r"\s*(?:\d{1,3}[.)]|[-*•#]+)\s+")
-_FIRST_PERSON = re.compile(r"\b(?:I|my|me|I've|I'm|we|our)\b")
+FIRST_PERSON = re.compile(r"\b(?:I|my|me|I've|I'm|we|our)\b")
 _HEADING = re.compile(r":\W*$|^#+ |^\*\*[^*]+\*\*$")
 _HEAD_END = re.compile(r":\s| [-–—] |: ?$|\. ")
 _LONGEST = 600
@@ -44,18 +45,22 @@ Weigh = Callable[[Mapping[str, int], int], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a history, with the place and day of its session."""
+    """One turn of a history, with the place and day of its session, and its own number where it has one."""
 
     role: str
     text: str
     day: date | None = None
     session: int = 0
     speaker: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
-    """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score."""
+    """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score.
+
+    ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds.
+    """
 
     text: str
     role: str
@@ -66,6 +71,8 @@ class Passage:
     near: Mapping[str, float]
     covered: float
     score: float
+    number: int | None = None
+    listed: str = ""
 
     def level(self, term: str) -> float:
         """How close a word of the question stands: 1 in the sentence, 0 nowhere near."""
@@ -82,7 +89,6 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
     >>> [turn.role for turn in parse_turns("[Turn 1][user]: Hello\\n[Turn 2][assistant]: Hi")]
     ['user', 'assistant']
     """
-    text = text.replace("\\_", "_")
     marks = list(_SESSION.finditer(text))
     starts = [0, *(mark.end() for mark in marks)]
     ends = [*(mark.start() for mark in marks), len(text)]
@@ -94,16 +100,18 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
             continue
         parts = _TURN.split(piece)
         if len(parts) == 1:
-            turns += [named("", line, spoken, session) for line in piece.splitlines() if line.strip()]
+            turns += [named("", _said(line), spoken, session) for line in piece.splitlines() if line.strip()]
             continue
         if parts[0].strip():
-            turns.append(Turn("", parts[0], spoken, session))
-        turns += [
-            named(role, body, spoken, session)
-            for role, body in zip(parts[1::2], parts[2::2], strict=True)
-            if not (role == "system" and body.lstrip().startswith("[--- Session"))
-        ]
+            turns.append(Turn("", _said(parts[0]), spoken, session))
+        for number, role, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            turns.append(replace(named(role, _said(body), spoken, session), number=int(number)))
     return turns
+
+
+def _said(body: str) -> str:
+    """What was said, from what was serialised: without marks that are none, and Markdown's underscores put right."""
+    return without_marks(unescape(body)).replace("\\_", "_")
 
 
 def named(role: str, text: str, day: date | None = None, session: int = 0) -> Turn:
@@ -123,7 +131,7 @@ def sentences(text: str) -> list[str]:
     ['I saw Dr. Lee.', 'It went well.', '1. Rest']
     """
     found: list[str] = []
-    for line in text.split("\n"):
+    for line in text.splitlines():
         mark = _LIST_MARK.match(line)
         start = mark.end() if mark else 0
         began = 0
@@ -227,7 +235,7 @@ def _in_turn(
             listed = _listed([text for text, _ in pieces[at + 1 : at + 1 + _LIST]]) if sentence.endswith(":") else ""
             passage = judge(f"{sentence} {listed}".rstrip(), matched, turn, place, near, query, weights)
             if passage:
-                found.append(passage)
+                found.append(replace(passage, listed=listed))
         if _HEADING.search(sentence):
             heading = hits[at]
     return found
@@ -256,14 +264,16 @@ def judge(
     query: Query,
     weights: Mapping[str, float],
 ) -> Passage | None:
-    """Score one sentence, or pass it over where too little of the question is in or around it."""
+    """Score one sentence, or pass it over where it has no words, or too little of the question in or around it."""
+    if not matched:
+        return None
     hits = frozenset(hit for hit in matched if hit)
     covered = sum(value * (1.0 if term in hits else near.get(term, 0.0)) for term, value in weights.items())
     covered /= sum(weights.values()) or 1.0
     if covered < _WORTH_A_LOOK:
         return None
     score = covered + _bonus(sentence, matched, turn.role, turn.day, query)
-    return Passage(sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score)
+    return Passage(sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score, turn.number)
 
 
 def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | None, query: Query) -> float:
@@ -284,7 +294,7 @@ def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | 
         bonus += 0.1 if role == "assistant" else -0.05
     elif query.of_self and role:
         bonus += 0.1 if role == "user" else -0.1
-        if role == "user" and _FIRST_PERSON.search(sentence):
+        if role == "user" and FIRST_PERSON.search(sentence):
             bonus += 0.05
     if sentence.endswith("?"):
         bonus -= 0.12

@@ -13,7 +13,7 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
-from .dates import Moment, moments, parse_date
+from ..dates import Moment, moments, parse_date
 from .forms import (
     CAPITAL,
     CLAUSE_END,

@@ -13,21 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import value
-from .dates import parse_date
-from .passages import Passage, Turn, judge, parse_turns, passages
+from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
 from .question import Query, analyse
 from .words import WORD, stem
 
 _SUBAGENT_COVERAGE = 0.3
 _COVERAGE = 0.5
 _WORDS = 40
-_LINE = re.compile(r'^\[(\w*)\] "(.*)"(?: \(near: ([^()]*)\))?$')
+_LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:; near: ([^;"]*))?(?:; listed: (.*))?$')
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Extract:
     """What one sub-agent reported: its text, the day of its session, and the session's place and rank."""
 
     text: str
@@ -47,7 +47,7 @@ def extract(text: str, day: str | None, question: str, asked_on: str | None = No
         limit: Most sentences to quote.
 
     >>> extract("[Turn 1][user]: My cat is called Mochi.", None, "What is my cat called?")
-    '[user] "My cat is called Mochi."'
+    '- [Turn 1] "My cat is called Mochi.": user'
     """
     query = analyse(question, asked_on)
     found = passages(parse_turns(text, parse_date(day)), query)
@@ -58,7 +58,7 @@ def extract(text: str, day: str | None, question: str, asked_on: str | None = No
 def compose(
     question: str,
     asked_on: str | None,
-    findings: Sequence[Finding],
+    findings: Sequence[Extract],
     spread: Mapping[str, int] | None = None,
     sessions: int = 1,
 ) -> str:
@@ -71,7 +71,7 @@ def compose(
         spread: In how many sessions each of the question's words stands; without it, general English weighs them.
         sessions: The number of all sessions.
 
-    >>> compose("What is my cat called?", None, [Finding('[user] "My cat is called Mochi."')])
+    >>> compose("What is my cat called?", None, [Extract('- [Turn 1] "My cat is called Mochi.": user')])
     'My cat is called Mochi.'
     """
     query = analyse(question, asked_on)
@@ -170,9 +170,11 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
 
 
 def _quote(best: Sequence[Passage], query: Query, budget: int) -> str:
-    """Quote the best passages, no sentence twice, within so many words."""
+    """Quote the best passages within so many words, none twice."""
     quoted: list[str] = []
     for passage in best[:8]:
+        if quoted and not passage.hits and not FIRST_PERSON.search(passage.text):
+            continue  # beside what was asked for, but neither of it nor told by someone of themselves
         text = shorten(passage.text, query, 30 if not quoted else budget)
         size = len(text.split())
         if text in quoted or (quoted and (size > budget or passage.score < 0.6 * best[0].score)):
@@ -210,18 +212,22 @@ def shorten(sentence: str, query: Query, limit: int) -> str:
 
 def _line(passage: Passage, query: Query) -> str:
     near = ", ".join(f"{term} {near}" for term, near in passage.near.items() if term not in passage.hits)
-    quoted = shorten(passage.text, query, 60)
-    return f'[{passage.role}] "{quoted}"' + (f" (near: {near})" if near else "")
+    number = f"[Turn {passage.number}] " if passage.number else ""
+    quoted = shorten(passage.text.removesuffix(passage.listed).rstrip(), query, 60)
+    role = passage.role if passage.role.isalnum() else ""
+    notes = [f"; near: {near}" if near else "", f"; listed: {passage.listed}" if passage.listed else ""]
+    return f'- {number}"{quoted}": {role}{"".join(notes)}'
 
 
-def _read_back(finding: Finding, query: Query, weights: Mapping[str, float]) -> list[Passage]:
+def _read_back(finding: Extract, query: Query, weights: Mapping[str, float]) -> list[Passage]:
     """Turn an extract back into passages; any other text is read as a piece of history."""
     if finding.text.strip() in ("", NOT_FOUND, NOT_READ):
         return []
     found = []
     for place, line in enumerate(finding.text.splitlines()):
         match = _LINE.match(line)
-        role, text, notes = match.groups() if match else ("", line, None)
+        text, role, notes, listed = match.groups() if match else (line, "", None, None)
+        text = f"{text} {listed}" if listed else text
         near = {}
         for note in (notes or "").split(", ") if notes else ():
             term, _, level = note.rpartition(" ")

@@ -13,22 +13,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import prompts
-from .dates import parse_date
+from ..dates import parse_date
+from ..escaping import unescape_tags
 from .passages import Turn, parse_turns, sentences
 from .question import analyse
-from .reader import Finding, answer, compose, extract
+from .reader import Extract, answer, compose, extract
 
 _PRINTED = 15_000
+_READ = 10  # sessions of a history that is too large to be read whole
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
 _OURS = (prompts.HISTORY_SYSTEM, prompts.CHAT_SYSTEM, prompts.SUBAGENT_SYSTEM)
-_QUESTION = re.compile(r'<question(?: date="([^"]*)")?>\s*(.*?)\s*</question>\s*\Z', re.S)
-_SESSION = re.compile(r'<session(?: date="([^"]*)")?>\n?(.*)</session>', re.S)
-_HISTORY = re.compile(r"<history>\n?(.*)</history>", re.S)
-_OUTPUT = re.compile(r"<output>\n(.*)\n</output>", re.S)
+_QUESTION = re.compile(r'^<question(?: date="([^"]*)")?>', re.M)
+_QUESTION_END = "</question>"
+_SESSION = re.compile(r'\A<session(?: date="([^"]*)")?>\n(.*)\n</session>\n', re.S)
+_HISTORY = re.compile(r"\A<history>\n(.*)\n</history>\n", re.S)
+_OUTPUT = re.compile(r"\A<output>\n(.*?)\n</output>", re.S)
 _LABELLED = re.compile(r"^\s*(?:the )?(?:question|query|q)\s*:\s*(\S.*)$", re.I | re.M)
 _TURN_LINE = re.compile(r"\s*\[(?:Turn|---)")
 
-_CODE = """\
+_CODE_COPIED = """\
 ```repl
 import json
 import re
@@ -41,11 +44,30 @@ order = order + [position for position in range(len(replies)) if position not in
 forms = json.loads({forms!r})
 spread = {{}}
 for text in sessions:
+"""
+_CODE_REACHED = """\
+```repl
+import json
+import re
+order = rank_sessions(question, {read})
+ranks = {{}}
+for rank, position in enumerate(order):
+    ranks[position] = rank
+{ask}
+replies = dict(zip(order, replies))
+session_dates = {{}}
+for position in order:
+    session_dates[position] = get_date(position)
+forms = json.loads({forms!r})
+spread = {{}}
+for text in [get_session(position) for position in order]:
+"""
+_CODE_REST = """\
     lower = text.lower()
     for term in forms:
         if any(re.search(r"\\b" + re.escape(form), lower) for form in forms[term]):
             spread[term] = spread.get(term, 0) + 1
-print(json.dumps({{"sessions": len(replies), "spread": spread}}))
+print(json.dumps({{"sessions": {sessions}, "spread": spread}}))
 size = 0
 for position in order:
     reply = str(replies[position]).strip()
@@ -62,6 +84,8 @@ _SEQUENTIAL = """\
 replies = []
 for session, date in zip(sessions, session_dates):
     replies.append(llm_query(session_prompt(session, date, question)))"""
+_PARALLEL_REACHED = "replies = llm_query_parallel(order, None, question)"
+_SEQUENTIAL_REACHED = "replies = [llm_query(session_prompt(position, None, question)) for position in order]"
 
 
 def reply(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -98,15 +122,22 @@ def _text(content: Any) -> str:
 
 def _root(chat: list[tuple[str, str]]) -> str:
     """First write the code; then, from its output, the answer."""
-    asked = next((match for role, text in chat if role == "user" and (match := _QUESTION.search(text))), None)
-    date, question = asked.groups() if asked else (None, "")
+    asked = next((found for role, text in chat if role == "user" and (found := _asked(text))), None)
+    date, question = (asked[0], asked[1]) if asked else (None, "")
     output = _OUTPUT.search(chat[-1][1])
     if output:
-        return final(_from_output(output[1], question, date))
+        return final(_from_output(unescape_tags(output[1]), question, date))
     if len(chat) > 2:
         return final(prompts.UNKNOWN)
-    return _CODE.format(
-        ask=_PARALLEL if "llm_query_parallel" in chat[0][1] else _SEQUENTIAL,
+    parallel = "llm_query_parallel" in chat[0][1]
+    if "session_count" in chat[0][1]:  # the texts are not in the REPL: the best sessions are read, not all
+        code, ask, sessions = _CODE_REACHED, _PARALLEL_REACHED if parallel else _SEQUENTIAL_REACHED, "session_count"
+    else:
+        code, ask, sessions = _CODE_COPIED, _PARALLEL if parallel else _SEQUENTIAL, "len(replies)"
+    return (code + _CODE_REST).format(
+        ask=ask,
+        sessions=sessions,
+        read=_READ,
         forms=json.dumps(analyse(question, date).forms),
         not_found=prompts.NOT_FOUND,
         not_read=prompts.NOT_READ,
@@ -116,7 +147,7 @@ def _root(chat: list[tuple[str, str]]) -> str:
 
 def _from_output(output: str, question: str, date: str | None) -> str:
     """Compose the answer from the lines the code printed; what is not such a line is passed over."""
-    findings: list[Finding] = []
+    findings: list[Extract] = []
     spread: dict[str, int] | None = None
     sessions = 1
     for line in output.splitlines():
@@ -125,7 +156,7 @@ def _from_output(output: str, question: str, date: str | None) -> str:
                 spread = {term: count for term, count in counts.items() if isinstance(count, int)}
                 sessions = max(number, 1)
             case {"text": str(text), "place": int(place), "rank": int() | None as rank, "date": str() | None as day}:
-                findings.append(Finding(text, parse_date(day), place, rank))
+                findings.append(Extract(text, parse_date(day), place, rank))
     return compose(question, date, findings, spread, sessions)
 
 
@@ -159,10 +190,10 @@ def final(text: str) -> str:
 
 
 def _subagent(prompt: str) -> str:
-    session = _SESSION.search(prompt)
-    asked = _QUESTION.search(prompt)
+    session = _SESSION.match(prompt)
+    asked = _asked(prompt)
     if session and asked:
-        return extract(session[2], session[1], asked[2], asked[1])
+        return extract(unescape_tags(session[2]), session[1], asked[1], asked[0])
     text, question, asked_on = _split(prompt)
     return extract(text, None, question, asked_on)
 
@@ -172,20 +203,28 @@ def _plain(chat: list[tuple[str, str]]) -> str:
     if last is None:
         return prompts.UNKNOWN
     text, question, date = _split(chat[last][1])
-    history = _HISTORY.search(text)
-    turns: list[Turn] = []
-    for role, said in chat[:last]:
-        if said not in _OURS and not said.startswith(_ROOT_FIRST_LINE):
-            turns += parse_turns(said) if _TURN_LINE.match(said) else [Turn(role, said)]
-    turns += parse_turns(history[1] if history else text)
+    history = _HISTORY.match(text)
+    turns = [Turn(role, said) for role, said in chat[:last] if said not in _OURS]
+    turns += parse_turns(unescape_tags(history[1]) if history else text)
     return answer(turns, question, date)
+
+
+def _asked(prompt: str) -> tuple[str | None, str, int] | None:
+    """The date and the text of the question that ends a prompt, and where it begins."""
+    openings = list(_QUESTION.finditer(prompt))
+    whole = prompt.rstrip()
+    if not openings or not whole.endswith(_QUESTION_END):
+        return None
+    opening = openings[-1]
+    text = whole[opening.end() : -len(_QUESTION_END)]
+    return opening[1], unescape_tags(text.strip()), opening.start()
 
 
 def _split(prompt: str) -> tuple[str, str, str | None]:
     """Take a free prompt apart: its text, the question it asks, and the date of asking."""
-    asked = _QUESTION.search(prompt)
+    asked = _asked(prompt)
     if asked:
-        return prompt[: asked.start()], asked[2], asked[1]
+        return prompt[: asked[2]], asked[1], asked[0]
     labelled = list(_LABELLED.finditer(prompt))
     if labelled:
         mark = labelled[-1]

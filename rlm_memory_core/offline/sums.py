@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from .dates import NUMBER_WORDS
+from ..dates import NUMBER_WORDS
 from .forms import NUMBER
 from .passages import Passage
 from .question import Query

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from rlm_memory_core.offline.dates import moments, months_between, parse_date
+from rlm_memory_core.dates import moments, months_between, parse_date
 from rlm_memory_core.offline.passages import Turn, parse_turns, passages, sentences
 from rlm_memory_core.offline.question import analyse
-from rlm_memory_core.offline.reader import Finding, answer, compose, extract, shorten
+from rlm_memory_core.offline.reader import Extract, answer, compose, extract, shorten
 from rlm_memory_core.offline.words import stem, weight
 from rlm_memory_core.prompts import NOT_FOUND, NOT_READ, UNKNOWN
 
@@ -17,7 +17,7 @@ SATURDAY = "2023/05/20 (Sat) 10:00"
 def read(sessions, question, asked_on=None):
     """The way through sub-agents: each reads one session, then the root composes."""
     findings = [
-        Finding(extract(text, day, question, asked_on), parse_date(day), place, place)
+        Extract(extract(text, day, question, asked_on), parse_date(day), place, place)
         for place, (day, text) in enumerate(sessions)
     ]
     return compose(question, asked_on, findings)
@@ -111,10 +111,11 @@ def test_sentences_lose_no_text_of_a_run_on_line():
 def test_parse_turns_reads_sessions_days_and_speakers():
     turns = parse_turns(
         f"[--- Session 1 | {SATURDAY} ---]\n[Turn 1][user]: Ann: I ski.\nA lot.\n"
-        "[Turn 2][system]: [--- Session 2 ---]\n[Turn 3][assistant]: Good."
+        "[Turn 2][my helper]: \\[--- Session 2 ---]\nI agree.\n[Turn 3][assistant]: Good."
     )
     assert [(turn.role, turn.text.strip(), turn.day, turn.speaker) for turn in turns] == [
         ("user", "I ski.\nA lot.", date(2023, 5, 20), "Ann"),
+        ("my helper", "I agree.", date(2023, 5, 20), ""),
         ("assistant", "Good.", date(2023, 5, 20), ""),
     ]
 
@@ -149,12 +150,12 @@ def test_the_assistant_is_quoted_when_asked_what_it_said():
     asked = "[Turn 1][user]: I want a hiking jacket."
     text = f"{asked}\n[Turn 2][assistant]: For a hiking jacket I recommend the brand Fjordan."
     question = "Can you remind me which hiking jacket brand you recommended?"
-    assert extract(text, None, question).startswith("[assistant]")
+    assert extract(text, None, question).splitlines()[0].endswith('": assistant')
 
 
 def test_unknown_without_findings():
     assert compose("What is my cat called?", None, []) == UNKNOWN
-    nothing = [Finding(NOT_FOUND), Finding(NOT_READ, place=1), Finding("", place=2)]
+    nothing = [Extract(NOT_FOUND), Extract(NOT_READ, place=1), Extract("", place=2)]
     assert compose("What is my cat called?", None, nothing) == UNKNOWN
 
 
@@ -165,7 +166,7 @@ def test_a_name_that_was_never_said_is_not_answered():
 
 
 def test_free_text_of_a_model_serves_as_a_finding():
-    assert compose("Where does Ann live?", None, [Finding("Ann lives in Ghent.")]) == "Ann lives in Ghent."
+    assert compose("Where does Ann live?", None, [Extract("Ann lives in Ghent.")]) == "Ann lives in Ghent."
 
 
 def test_the_newest_wins_for_what_is_current():

@@ -1,0 +1,260 @@
+"""Which sessions are ranked first: complete evidence at 5, 10, 15 and 20, by ingredient and by constant.
+
+Run: RLM_MEMORY_DATA=... python benchmarks/ranking.py [MODEL]
+
+MODEL is a sentence-transformers model (a name on the hub, or a folder); without it the rows with vectors are left
+out. Its vectors are kept in the cache folder: the first run embeds some 25,000 turns, the next take a minute.
+
+LongMemEval-S: the paper's questions that are not abstentions, whole and in two halves by the parity of the SHA-256
+of their ids. LoCoMo, where $RLM_MEMORY_DATA holds it: other histories and other questions, 19 to 32 sessions
+each, so that it is shown at 1 and 3 too. No figure here is of data that was never looked at: the rows with other
+constants show how little hangs on the choice.
+Timings are of this machine, and are never asserted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rlm_memory_core import MemoryStore, ranking
+from rlm_memory_core.budget import Budget
+from rlm_memory_core.embeddings import Embeddings
+from rlm_memory_core.experiments import longmemeval, scoring
+from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
+from rlm_memory_core.llm import cache_path
+from rlm_memory_core.periods import periods, without_relative
+from rlm_memory_core.pricing import Usage
+from rlm_memory_core.semantic import LocalEmbedder
+from rlm_memory_core.vectors import Embedder, likeness
+from rlm_memory_core.word_index import match_expression
+
+Scores = dict[int, float]
+_NOT_LOCOMO = 5  # LoCoMo's category of adversarial questions, which have no answer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question: its labels, and the scores of each session by each ingredient."""
+
+    sample: Sample
+    even: bool
+    whole: Scores
+    said: Scores
+    turn: Scores
+    dates: Scores
+    undated: tuple[Scores, Scores]
+    alike: Scores
+    seconds: float
+
+
+def main(model: str | None) -> None:
+    """Print the table."""
+    embedder = None if model is None else KeptVectors(LocalEmbedder(model, name=Path(model).name))
+    paper = [ask(sample, embedder) for sample in longmemeval.load("s", "paper") if not sample.abstain]
+    locomo = [ask(sample, embedder) for sample in load_locomo()]
+    print(f"{'':34} all: 5    10    15    20  ndcg | even: 5   10 | odd: 5    10 | LoCoMo: 1   3     5     10")
+    for name, score in variants(embedder is not None):
+        row(name, score, paper, locomo)
+    seconds = sorted(asked.seconds for asked in paper)
+    print(f"n: {len(paper)} ({sum(asked.even for asked in paper)} even), LoCoMo {len(locomo)}")
+    print(f"one ranking by words: median {1000 * seconds[len(seconds) // 2]:.1f} ms, at most {1000 * seconds[-1]:.1f}")
+
+
+def variants(vectors: bool) -> Iterator[tuple[str, Callable[[Asked], Scores]]]:
+    """What is compared, by name; `words` is what the package does without an embedder."""
+    yield "whole sessions", lambda asked: asked.whole
+    yield "said by the user", lambda asked: asked.undated[0]
+    yield "best turn", lambda asked: asked.undated[1]
+    yield "said + best turn", lambda asked: add(*asked.undated)
+    yield "said + best turn, by rank", lambda asked: by_rank(asked, *asked.undated)
+    yield "words (said + best turn + dates)", words
+    for weight in (0.5, 0.7, 1.5, 2.0):
+        yield f"words, best turn x {weight}", partial(words, turn=weight)
+    for weight in (0.0, 0.5, 1.5, 2.0):
+        yield f"words, dates x {weight}", partial(words, dates=weight)
+    if vectors:
+        yield "meaning", lambda asked: asked.alike
+        yield "words + meaning, by rank (k = 10)", lambda asked: by_rank(asked, words(asked), asked.alike, k=10)
+        yield "words + meaning, by rank (k = 60)", lambda asked: by_rank(asked, words(asked), asked.alike)
+        yield "words + meaning", hybrid
+        for weight in (0.5, 0.7, 1.5, 2.0):
+            yield f"words + meaning x {weight}", partial(hybrid, meaning=weight)
+
+
+def words(asked: Asked, turn: float = 1.0, dates: float = 1.0) -> Scores:
+    """The sum of the ingredients, weighed."""
+    return add(asked.said, times(asked.turn, turn), times(asked.dates, dates))
+
+
+def hybrid(asked: Asked, meaning: float = 1.0) -> Scores:
+    """Words and meaning, each in 0..1, the second weighed."""
+    by_meaning = ranking._unit(asked.alike, min(asked.alike.values(), default=0.0))
+    return add(ranking._unit(words(asked), 0.0), times(by_meaning, meaning))
+
+
+def ask(sample: Sample, embedder: Embedder | None) -> Asked:
+    """Take one question apart."""
+    store = sample.store()
+    ranking.rank_sessions(store, sample.question, sample.question_date)  # the index is made
+    started = time.perf_counter()
+    order = ranking.rank_sessions(store, sample.question, sample.question_date)
+    seconds = time.perf_counter() - started
+    spans = periods(sample.question, sample.question_date)
+    said, turn = by_words(store, without_relative(sample.question, spans))
+    dates: Scores = {}
+    for sql, values in ranking._dates(store, spans):
+        dates = {session: float(score) for session, score in store.query(sql, values)}
+    asked = Asked(
+        sample,
+        int(hashlib.sha256(sample.id.encode()).hexdigest(), 16) % 2 == 0,
+        whole_sessions(store, match_expression(sample.question)),
+        said,
+        turn,
+        dates,
+        by_words(store, sample.question),
+        {} if embedder is None else asyncio.run(likeness(store, sample.question, embedder)),
+        seconds,
+    )
+    if ordered(asked, words(asked)) != order:
+        raise SystemExit(f"{sample.id}: the ingredients do not add up to the package's own ranking")
+    if embedder is not None:
+        theirs = asyncio.run(ranking.arank_sessions(store, sample.question, sample.question_date, embedder))
+        if ordered(asked, hybrid(asked)) != theirs:
+            raise SystemExit(f"{sample.id}: words and meaning do not add up to the package's own ranking")
+    store.close()
+    return asked
+
+
+def by_words(store: MemoryStore, question: str) -> tuple[Scores, Scores]:
+    """What was said, and the best turn."""
+    parts = [dict(store.query(sql, values)) for sql, values in ranking._words(match_expression(question))]
+    return (parts[0], parts[1]) if parts else ({}, {})
+
+
+def whole_sessions(store: MemoryStore, expression: str) -> Scores:
+    """BM25 over all that was said in a session, by whomever: the usual baseline."""
+    store.query("CREATE VIRTUAL TABLE temp.whole USING fts5 (content, tokenize = 'porter unicode61')")
+    store.query(
+        "INSERT INTO whole (rowid, content) SELECT session, group_concat(content, char(10)) FROM turns GROUP BY session"
+    )
+    return dict(store.query("SELECT rowid, -rank FROM whole WHERE whole MATCH ?", (expression,))) if expression else {}
+
+
+def row(name: str, score: Callable[[Asked], Scores], paper: Sequence[Asked], locomo: Sequence[Asked]) -> None:
+    """Print one line of the table."""
+    orders = [ordered(asked, score(asked)) for asked in paper]
+    gains = [scoring.ndcg(order, asked.sample.evidence, 10) for order, asked in zip(orders, paper, strict=True)]
+    print(
+        f"{name:34} {complete(paper, orders, 5, 10, 15, 20)}  {sum(gains) / len(gains):.3f}",
+        *(complete(*half(paper, orders, even), 5, 10) for even in (True, False)),
+        complete(locomo, [ordered(asked, score(asked)) for asked in locomo], 1, 3, 5, 10) if locomo else "",
+        sep=" | ",
+        flush=True,
+    )
+
+
+def half(asked: Sequence[Asked], orders: Sequence[list[int]], even: bool) -> tuple[list[Asked], list[list[int]]]:
+    """The questions of one parity, with their rankings."""
+    pairs = [(one, order) for one, order in zip(asked, orders, strict=True) if one.even == even]
+    return [one for one, _ in pairs], [order for _, order in pairs]
+
+
+def complete(asked: Sequence[Asked], orders: Sequence[list[int]], *sizes: int) -> str:
+    """The share of questions all of whose evidence is among the best, by how many those are."""
+    found = [
+        [scoring.retrieval_recall(order, one.sample.evidence, k)[1] for one, order in zip(asked, orders, strict=True)]
+        for k in sizes
+    ]
+    return " ".join(f"{sum(hits) / len(hits):.3f}" for hits in found)
+
+
+def ordered(asked: Asked, scores: Scores) -> list[int]:
+    """Positions of sessions, best first, of equals the newer."""
+    count = len(asked.sample.sessions)
+    return [number - 1 for number in sorted(range(count, 0, -1), key=lambda n: -scores.get(n, 0.0))]
+
+
+def by_rank(asked: Asked, *scores: Scores, k: int = 60) -> Scores:
+    """Reciprocal rank fusion."""
+    orders = [ordered(asked, one) for one in scores]
+    return add(*({place + 1: 1 / (k + rank) for rank, place in enumerate(order, 1)} for order in orders))
+
+
+def add(*scores: Scores) -> Scores:
+    """The sum, session by session."""
+    return {number: sum(one.get(number, 0.0) for one in scores) for number in set().union(*scores)}
+
+
+def times(scores: Scores, weight: float) -> Scores:
+    """All scores weighed."""
+    return {number: weight * score for number, score in scores.items()}
+
+
+def load_locomo() -> list[Sample]:
+    """LoCoMo's answerable questions with evidence; [] where the file is not at hand."""
+    path = Path(os.environ.get("RLM_MEMORY_DATA", "data"), "locomo_4.json")
+    if not path.exists():
+        return []
+    samples = []
+    for one in json.loads(path.read_text(encoding="utf-8")):
+        talk = one["conversation"]
+        numbers = sorted(int(key.split("_")[1]) for key in talk if re.fullmatch(r"session_\d+", key))
+        sessions = [
+            ChatSession(talk[f"session_{number}_date_time"], [_turn(said) for said in talk[f"session_{number}"]])
+            for number in numbers
+        ]
+        for place, asked in enumerate(one["qa"]):
+            cited = {int(number) for source in asked["evidence"] for number in re.findall(r"D(\d+):", source)}
+            evidence = tuple(numbers.index(number) for number in sorted(cited) if number in numbers)
+            if evidence and asked["category"] != _NOT_LOCOMO:
+                name = f"{one['sample_id']}-{place}"
+                samples.append(
+                    Sample(name, f"locomo-{asked['category']}", asked["question"], "", sessions, evidence=evidence)
+                )
+    return samples
+
+
+def _turn(said: dict[str, str]) -> ChatTurn:
+    caption = f" {said['blip_caption']}" if "blip_caption" in said else ""
+    return ChatTurn(said["speaker"], f"{said['speaker']}: {said['text']}{caption}")
+
+
+class KeptVectors:
+    """An embedder whose vectors are kept in the cache folder, by text: the same sessions stand in many histories."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.model = embedder.model
+        self._embedder = embedder
+        path = cache_path() / "vectors.sqlite"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, vector TEXT NOT NULL) WITHOUT ROWID")
+
+    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
+        """The vectors, new ones from the embedder."""
+        keys = [hashlib.sha256(f"{self.model}\0{text}".encode()).hexdigest() for text in texts]
+        new = {key: text for key, text in zip(keys, texts, strict=True) if self._kept(key) is None}
+        if new:
+            embedded = await self._embedder.embed(list(new.values()), budget)
+            rows = zip(new, map(json.dumps, embedded.vectors), strict=True)
+            self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", rows)
+        return Embeddings([json.loads(self._kept(key) or "") for key in keys], Usage(), 0.0)
+
+    def _kept(self, key: str) -> str | None:
+        row = self._db.execute("SELECT vector FROM kept WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

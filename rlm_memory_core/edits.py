@@ -1,0 +1,293 @@
+"""The changes that make a program one for the sandbox: where in its text, and what to.
+
+A visitor over the program's syntax collects them, and `text` makes them. What each is for stands in
+`rlm_memory_core.rewriting`; what a name stands for is `rlm_memory_core.program`'s to say.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from . import sandbox, tables
+from .generators import as_list
+from .program import LATER, Known, as_value, is_known, needs_rewriting
+
+HELPERS = sandbox.global_name(sandbox.HELPERS)
+
+
+class Edits(ast.NodeVisitor):
+    """Collects the changes to a program's text."""
+
+    def __init__(self, known: Known, code: str) -> None:
+        self._known = known
+        self._lines = code.encode().split(b"\n")
+        self._starts = [0]
+        for line in self._lines:
+            self._starts.append(self._starts[-1] + len(line) + 1)
+        self._code = code.encode()
+        self._changes: list[tuple[int, int, str]] = []
+        self.needs_names = False
+        self._in_class = 0
+        self.inserted: list[int] = []
+        self.modules: dict[str, None] = {}
+        self.twins: dict[str, ast.AsyncFunctionDef] = {}
+        self._native: set[ast.AST] = set()  # functions that the sandbox knows as they are called
+        self._calls: set[int] = set()  # parentheses of calls that a generator expression shares
+        self._lists: set[ast.AST] = set()  # generator expressions of which all values are taken
+
+    def text(self) -> str:
+        """The program with all changes made."""
+        parts, place = [], 0
+        for start, end, text in sorted(self._changes, key=lambda change: change[:2]):
+            parts += [self._code[place:start], text.encode()]
+            place = end
+        return b"".join([*parts, self._code[place:]]).decode()
+
+    def _helper(self, name: str) -> str:
+        self.modules[sandbox.HELPERS] = None
+        return f"{HELPERS}.{name}"
+
+    def _at(self, node: ast.AST, end: bool = False) -> int:
+        line, column = (node.end_lineno, node.end_col_offset) if end else (node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        return int(self._starts[line - 1] + column)
+
+    def _change(self, start: int, end: int, text: str) -> None:
+        """Replace a part of the text; lines that it had are kept as blank ones within parentheses by the caller."""
+        self._changes.append((start, end, text))
+
+    def _source(self, node: ast.AST) -> str:
+        return self._code[self._at(node) : self._at(node, end=True)].decode()
+
+    def _after(self, place: int, words: str) -> int:
+        """The place after some words, however they are spaced."""
+        for word in words.split():
+            place = self._code.index(word.encode(), place) + len(word)
+        return place
+
+    # imports
+
+    def visit_Import(self, node: ast.Import) -> None:  # noqa: D102
+        parts, own = [], False
+        for alias in node.names:
+            name = alias.asname or alias.name.split(".")[0]
+            if alias.name in sandbox.MODULES:
+                own = True
+                root = alias.name if alias.asname else name
+                for module in (m for m in sandbox.MODULES if m == root or m.startswith(f"{root}.")):
+                    self.modules[module] = None
+                self._sort_packages()
+                parts.append(f"{name} = {sandbox.global_name(root)}")
+            else:
+                self._known.modules[name] = alias.name
+                parts.append(f"import {alias.name}" + (f" as {alias.asname}" if alias.asname else ""))
+        if own:
+            self._statement(node, parts)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: D102
+        module = node.module or ""
+        parts, native, own = [], [], False
+        for alias in node.names:
+            name, full = alias.asname or alias.name, f"{module}.{alias.name}"
+            if (module, alias.name) in tables.FUNCTIONS:
+                own = True
+                parts.append(f"{name} = {self._helper(tables.FUNCTIONS[module, alias.name])}")
+                self._known.imported[name] = full
+            elif module in sandbox.MODULES and alias.name in sandbox.names(module):
+                own = True
+                self.modules.update(dict.fromkeys([m for m in sandbox.MODULES if m == full] or [module]))
+                value = (
+                    sandbox.global_name(full)
+                    if full in sandbox.MODULES
+                    else f"{sandbox.global_name(module)}.{alias.name}"
+                )
+                parts.append(f"{name} = {value}")
+            else:
+                native.append(alias.name + (f" as {alias.asname}" if alias.asname else ""))
+        if own:
+            self._statement(node, ([f"from {module} import {', '.join(native)}"] if native else []) + parts)
+
+    def _sort_packages(self) -> None:
+        """A package is made from its modules: they come first."""
+        self.modules = dict.fromkeys(sorted(self.modules, key=lambda name: sandbox.MODULES.get(name) == ""))
+
+    def _statement(self, node: ast.stmt, parts: list[str]) -> None:
+        """A simple statement anew, on as many lines as it had."""
+        blank = "\n" * ((node.end_lineno or node.lineno) - node.lineno)
+        if blank:
+            target, _, value = parts[-1].partition(" = ")
+            parts[-1] = f"{target} = ({blank}{value})" if value else f"({parts[-1]}{blank})"
+        self._change(self._at(node), self._at(node, end=True), "; ".join(parts))
+
+    # statements
+
+    def visit_Delete(self, node: ast.Delete) -> None:  # noqa: D102
+        parts = []
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                parts.append(f"{target.id} = {self._helper('Deleted')}({target.id!r})")
+            elif isinstance(target, ast.Subscript):
+                key = ast.unparse(as_value(target.slice))
+                parts.append(f"{self._helper('delete_item')}({ast.unparse(target.value)}, {key})")
+            else:
+                return
+        self._statement(node, parts)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: D102
+        self._in_class += 1
+        self.generic_visit(node)
+        self._in_class -= 1
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: D102
+        changes = None if self._in_class else as_list(node, self._known.shows)
+        if changes is not None:
+            start = self._at(node)
+            self.inserted.append(node.lineno)
+            argument = (
+                "_rlm_yields, "
+                if node.args.args or node.args.kwonlyargs or node.args.vararg or node.args.kwarg
+                else "_rlm_yields"
+            )
+            opening = self._code.index(b"(", start + len(b"def ") + len(node.name.encode()))
+            self._change(start, start, f"@{self._helper('generator')}\n{' ' * node.col_offset}")
+            self._change(opening + 1, opening + 1, argument)
+            for inner, method in changes:
+                value = inner.value
+                words = "yield from" if method == "extend" else "yield"
+                begin = self._at(inner)
+                end = begin + len(words) if value is None else self._after(begin, words)
+                self._change(begin, end, f"_rlm_yields.{method}((" + ("None" if value is None else ""))
+                self._change(self._at(inner, end=True), self._at(inner, end=True), "))")
+        self.generic_visit(node)
+
+    # expressions
+
+    def visit_Call(self, node: ast.Call) -> None:  # noqa: D102
+        function = node.func
+        name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+        if name in tables.TAKES_ALL:
+            self._lists.update(node.args)
+        if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+            opening = self._code.index(b"(", self._at(function, end=True))
+            if opening == self._at(node.args[0]):
+                self._calls.add(opening)
+        if isinstance(function, ast.Name):
+            self._called_name(node, function.id)
+        elif is_known(node, name):
+            self._native.add(function)
+        elif isinstance(function, ast.Attribute):
+            self._called_attribute(node, function)
+        for keyword in node.keywords:
+            if keyword.arg == "key":
+                self._as_function(keyword.value)
+        self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> None:  # noqa: D102
+        if node.id in tables.BUILTINS and isinstance(node.ctx, ast.Load) and node.id not in self._known.names:
+            self._change(self._at(node), self._at(node, end=True), self._helper(node.id))
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:  # noqa: D102
+        if node not in self._lists:  # it is a list in the sandbox
+            start, end = self._at(node), self._at(node, end=True)
+            self._change(start, start, "(iter" if self._is_alone(start) else "iter")
+            if self._is_alone(start):
+                self._change(end, end, ")")
+        self.generic_visit(node)
+
+    def _is_alone(self, start: int) -> bool:
+        """Whether the parentheses of a generator expression are those of a call."""
+        return start in self._calls
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: D102
+        if isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
+            if node.attr == "__name__" and node.value.id in self._known.functions:
+                self._change(self._at(node), self._at(node, end=True), repr(node.value.id))
+                return
+            module = self._known.modules.get(node.value.id, "")
+            helper = tables.FUNCTIONS.get((module, node.attr))
+            if helper is not None and node not in self._native:
+                self._change(self._at(node), self._at(node, end=True), self._helper(helper))
+                return
+        self.generic_visit(node)
+
+    def _called_name(self, node: ast.Call, name: str) -> None:
+        if name == "map" and len(node.args) > 1 and "map" not in self._known.names:
+            first = node.args[0]
+            if self._known.asks(first):
+                self._change(self._at(node.func), self._at(node.func, end=True), self._helper("mapped"))
+                self._pair(first)
+                return
+        if name in tables.TAKES_FUNCTION and node.args:
+            self._as_function(node.args[0])
+        elif name == "globals" and not node.args and not node.keywords:
+            self.needs_names = True
+            self._change(self._at(node), self._at(node, end=True), f"{self._helper('names')}(_rlm_names)")
+        elif self._known.imported.get(name) == "asyncio.to_thread" and node.args:
+            self._pair(node.args[0])
+
+    def _called_attribute(self, node: ast.Call, function: ast.Attribute) -> None:
+        owner = self._known.modules.get(function.value.id, "") if isinstance(function.value, ast.Name) else ""
+        is_thread = (owner, function.attr) == ("asyncio", "to_thread")
+        if node.args and (is_thread or (function.attr in tables.POOL_METHODS and not owner)):
+            self._pair(node.args[0])
+        elif function.attr == "run_in_executor" and len(node.args) > 1:
+            self._pair(node.args[1])
+        elif (function.attr in tables.METHODS and not owner and not self._is_type(function.value)) or (
+            function.attr == "sub" and not owner and node.args and self._is_function(node.args[0])
+        ):
+            helper = "pattern_sub" if function.attr == "sub" else function.attr
+            self._as_call(node, function, self._helper(helper))
+        elif function.attr == "maketrans" and isinstance(function.value, ast.Name) and function.value.id == "str":
+            self._change(self._at(function), self._at(function, end=True), self._helper("maketrans"))
+
+    def _is_type(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id in tables.TYPES
+
+    def _is_function(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Lambda) or (isinstance(node, ast.Name) and node.id in self._known.functions)
+
+    def _as_call(self, node: ast.Call, function: ast.Attribute, helper: str) -> None:
+        """`value.method(arguments)` as `helper(value, arguments)`."""
+        name = self._at(function, end=True) - len(function.attr.encode())
+        dot = self._code.rindex(b".", 0, name)
+        opening = self._code.index(b"(", name)
+        self._change(self._at(function), self._at(function), f"{helper}(")
+        self._change(dot, opening + 1, ", " if node.args or node.keywords else "")
+
+    def _as_function(self, node: ast.expr) -> None:
+        """`value.method` where a function is wanted."""
+        if not (isinstance(node, ast.Attribute) and node.attr in tables.BOUND):
+            return
+        if isinstance(node.value, ast.Name) and self._known.modules.get(node.value.id):
+            return
+        name = self._at(node, end=True) - len(node.attr.encode())
+        dot = self._code.rindex(b".", 0, name)
+        if self._is_type(node.value):
+            call = f"(lambda _o, *_a, **_k: _o.{node.attr}(*_a, **_k))"
+            self._change(self._at(node), self._at(node, end=True), call)
+        else:
+            self._change(self._at(node), self._at(node), f"(lambda _o: lambda *_a, **_k: _o.{node.attr}(*_a, **_k))(")
+            self._change(dot, self._at(node, end=True), ")")
+
+    def _pair(self, node: ast.expr) -> None:
+        """A function that asks sub-agents, with its awaiting twin, where there is one."""
+        later = ""
+        if isinstance(node, ast.Name) and self._known.is_awaitable(node.id):
+            later = self._later(node.id)
+        elif isinstance(node, ast.Lambda) and isinstance(node.body, ast.Call) and isinstance(node.body.func, ast.Name):
+            body, name = node.body, node.body.func.id
+            arguments = [*body.args, *(keyword.value for keyword in body.keywords)]
+            if self._known.is_awaitable(name) and not any(map(self._known.asks, arguments)):
+                if any(needs_rewriting(inner, self._known) for argument in arguments for inner in ast.walk(argument)):
+                    return
+                twin = ast.parse(ast.unparse(node), mode="eval").body
+                assert isinstance(twin, ast.Lambda)
+                assert isinstance(twin.body, ast.Call)
+                twin.body.func = ast.Name(self._later(name), ast.Load())
+                later = ast.unparse(twin)
+        if later:
+            self._change(self._at(node), self._at(node), f"{self._helper('Pair')}(")
+            self._change(self._at(node, end=True), self._at(node, end=True), f", {later})")
+
+    def _later(self, name: str) -> str:
+        self.twins.update(self._known.twins(name))
+        return LATER + name

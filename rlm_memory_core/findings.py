@@ -1,0 +1,171 @@
+r"""Findings: what a sub-agent says that its session says, with the words it stands on, and whether they are there.
+
+A sub-agent is asked for lines such as
+
+    - [Turn 12] "My cat is called Mochi.": the cat's name
+
+`parse_findings` reads these, and JSON, and is lenient with both; `checked` looks each
+quote up in the session. It does not judge whether the words bear out what is said of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .store import Turn
+
+_OPEN, _CLOSE = '"“«„', '"”»“'
+_LONGEST = 2_000  # characters of a quote
+_QUOTE = re.compile(rf"[{_OPEN}](.{{1,{_LONGEST}}}?)[{_CLOSE}](?=\s*(?:$|[:;,.(\[–—-]))")
+_TURN = re.compile(r"\bturns?\W{0,3}(\d+)", re.I)
+_AROUND = " \t:;,.-–—*"
+_FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.S)
+_WORD = re.compile(r"[^\W_]+")
+_BETWEEN = r"[\W_]{1,12}"
+_LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
+_BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
+_SKIPPED = r"(?s:.{1,2000}?)"
+_PARTS = 3  # of a quote that leaves something out
+_TEXTS = ("text", "value", "fact", "says", "finding")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a sub-agent found.
+
+    Args:
+        quote: The words of the turn.
+        text: What they say, in the sub-agent's words; "" where the quote stands alone.
+        turn: The number of the turn, or None where it is not given.
+    """
+
+    quote: str
+    text: str = ""
+    turn: int | None = None
+
+
+def parse_findings(reply: str) -> list[Finding]:
+    """The findings of a reply that have a quote, in order; [] for plain text.
+
+    Args:
+        reply: Lines with a quote each and the number of its turn, or JSON objects with `quote`, `turn` and `text`.
+
+    >>> parse_findings('- [Turn 12] "My cat is called Mochi.": the name of the cat')
+    [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12)]
+    >>> parse_findings('The cat is called Mochi.')
+    []
+    """
+    objects = _objects(reply)
+    if objects is not None:
+        return [finding for each in objects if (finding := _from_object(each))]
+    return [finding for line in reply.splitlines() if (finding := _from_line(line))]
+
+
+def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Finding], int]:
+    """The findings whose quote is in the session, each as it stands there, and how many are not.
+
+    Words must be the same and in the same order, whatever their case and what stands between them; "..." may
+    leave some out. The number of the turn is put right where the words are in another turn of the session.
+
+    Args:
+        findings: What a sub-agent found.
+        turns: The turns of the session that it read.
+
+    >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
+    >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
+    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12)], 1)
+    """
+    kept = []
+    dropped = 0
+    for finding in findings:
+        found = _look_up(finding, turns)
+        if found is None:
+            dropped += 1
+        else:
+            kept.append(found)
+    return kept, dropped
+
+
+def without_false_quotes(reply: str, turns: Sequence[Turn]) -> str:
+    """A reply in which each quote that is not in the session is replaced by a note that says so.
+
+    >>> without_false_quotes('- [Turn 1] "I have a dog": a pet', [Turn(1, 1, "user", "Hi", "")])
+    '- [Turn 1] (a quote that is not in the session): a pet'
+    """
+    if _objects(reply) is not None:
+        return reply
+    lines = []
+    for line in reply.splitlines():
+        finding, quote = _from_line(line), _quote(line)
+        if finding and quote and _look_up(finding, turns) is None:
+            line = f"{line[: quote.start()]}(a quote that is not in the session){line[quote.end() :]}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _look_up(finding: Finding, turns: Sequence[Turn]) -> Finding | None:
+    parts = len(_LEFT_OUT.findall(finding.quote)) + 1
+    if len(finding.quote) > _LONGEST or parts > _PARTS or not _WORD.search(finding.quote):
+        return None
+    pattern = None
+    for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the one that is named first
+        if finding.quote in turn.content:
+            return replace(finding, turn=turn.index)
+        pattern = pattern or _pattern(finding.quote)
+        match = pattern.search(turn.content)
+        if match:
+            return replace(finding, quote=_with_ends(turn.content, match), turn=turn.index)
+    return None
+
+
+def _pattern(quote: str) -> re.Pattern[str]:
+    parts = [_BETWEEN.join(map(re.escape, words)) for part in _LEFT_OUT.split(quote) if (words := _WORD.findall(part))]
+    return re.compile(rf"(?<![^\W_]){_SKIPPED.join(parts)}(?![^\W_])", re.I)
+
+
+def _with_ends(content: str, match: re.Match[str]) -> str:
+    """The words as they stand, with the signs around them that no blank parts from them: a currency's, a full stop."""
+    start, stop = match.span()
+    before, after = _BEFORE.search(content, max(start - 8, 0), start), _AFTER.match(content, stop, stop + 8)
+    return content[before.start() if before else start : after.end() if after else stop]
+
+
+def _quote(line: str) -> re.Match[str] | None:
+    return _QUOTE.search(line[: 4 * _LONGEST])
+
+
+def _from_line(line: str) -> Finding | None:
+    quote = _quote(line)
+    if quote is None:
+        return None
+    before, after = line[: quote.start()], line[quote.end() :]
+    turn = _TURN.search(before) or _TURN.search(after)
+    return Finding(quote[1], after.strip(_AROUND), int(turn[1]) if turn else None)
+
+
+def _from_object(each: Mapping[str, Any]) -> Finding | None:
+    quote, turn = each.get("quote"), re.search(r"\d+", str(each.get("turn", "")))
+    if not isinstance(quote, str) or not quote.strip():
+        return None
+    text = next((str(each[name]) for name in _TEXTS if each.get(name)), "")
+    return Finding(quote.strip(), text, int(turn[0]) if turn else None)
+
+
+def _objects(reply: str) -> list[Mapping[str, Any]] | None:
+    """The objects of a reply in JSON, fenced or not; None for any other reply."""
+    fenced = _FENCE.match(reply)
+    text = (fenced[1] if fenced else reply).strip()
+    if not text.startswith(("{", "[{")) and not re.match(r"\[\s*\{", text):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    if isinstance(value, dict):
+        inner = next((each for each in value.values() if isinstance(each, list)), None)
+        value = [value] if inner is None or "quote" in value else inner
+    return [each for each in value if isinstance(each, dict)]

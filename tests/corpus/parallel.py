@@ -1,0 +1,90 @@
+# weight: 3
+#=== a pool that maps llm_query
+from concurrent.futures import ThreadPoolExecutor
+prompts = [f"{question}\n{s}" for s in sessions]
+with ThreadPoolExecutor(max_workers=8) as executor:
+    results = list(executor.map(llm_query, prompts))
+print(results)
+#=== a pool that maps a helper
+from concurrent.futures import ThreadPoolExecutor
+def ask(i):
+    reply = llm_query(f"{session_dates[i]}\n{sessions[i]}")
+    return i, reply
+with ThreadPoolExecutor() as pool:
+    for i, reply in pool.map(ask, range(len(sessions))):
+        print(i, reply)
+#=== submit and as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
+with ThreadPoolExecutor(max_workers=4) as ex:
+    futures = {ex.submit(llm_query, s): i for i, s in enumerate(sessions)}
+    found = {}
+    for future in as_completed(futures):
+        found[futures[future]] = future.result()
+print([found[i] for i in sorted(found)])
+#=== submit and result in order
+import concurrent.futures
+def read(session, date):
+    try:
+        return llm_query(session + date)
+    except Exception as e:
+        return f"ERROR: {e}"
+with concurrent.futures.ThreadPoolExecutor(max_workers=10) as executor:
+    futures = [executor.submit(read, s, d) for s, d in zip(sessions, session_dates)]
+    results = [f.result() for f in futures]
+print(results)
+#=== map with two lists
+from concurrent.futures import ThreadPoolExecutor
+def ask(session, date):
+    return f"{date[:4]} {llm_query(session)}"
+with ThreadPoolExecutor(5) as ex:
+    print(list(ex.map(ask, sessions, session_dates)))
+#=== a pool over a lambda
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor() as ex:
+    print(list(ex.map(lambda s: llm_query("Q: " + s), sessions)))
+#=== map of llm_query
+print(list(map(llm_query, sessions)))
+for i, r in enumerate(map(llm_query, sessions)):
+    print(i, r)
+#=== map of a lambda that asks
+replies = list(map(lambda pair: llm_query(pair[0] + pair[1]), zip(sessions, session_dates)))
+print(replies)
+#=== asyncio and threads
+import asyncio
+async def ask(s):
+    return await asyncio.to_thread(llm_query, s)
+async def main():
+    return await asyncio.gather(*[ask(s) for s in sessions])
+print(asyncio.run(main()))
+#=== asyncio with an executor
+import asyncio
+async def main():
+    loop = asyncio.get_event_loop()
+    return await asyncio.gather(*[loop.run_in_executor(None, llm_query, s) for s in sessions])
+print(asyncio.run(main()))
+#=== threads by hand
+import threading
+results = [None] * len(sessions)
+lock = threading.Lock()
+def work(i):
+    reply = llm_query(sessions[i])
+    with lock:
+        results[i] = reply
+threads = [threading.Thread(target=work, args=(i,)) for i in range(len(sessions))]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+print(results)
+#=== an error in a pool
+from concurrent.futures import ThreadPoolExecutor
+def ask(i):
+    if i == 2:
+        raise ValueError("session 2 is bad")
+    return llm_query(sessions[i])
+with ThreadPoolExecutor() as ex:
+    futures = [ex.submit(ask, i) for i in range(4)]
+    for f in futures:
+        print(f.exception() or f.result())
+#=== sorted by what sub-agents say
+print(sorted(sessions, key=lambda s: llm_query(s))[0][:20])

@@ -1,0 +1,191 @@
+import asyncio
+import time
+
+import pytest
+
+from rlm_memory_core import background, sandbox
+from rlm_memory_core.repl import Repl
+from rlm_memory_core.rewriting import Rewriter
+
+UNCHANGED = """
+for i, session in enumerate(sessions):
+    if "cat" in session.lower():
+        print(f"{i}: {session[:10]!r}", sep=" ")
+found = [x for x in llm_query_parallel(sessions, None, question) if x != "NOT_FOUND"]
+print(max(found, key=len), sum(len(x) for x in found), sorted(found, key=lambda x: -len(x)))
+class Box:
+    def get(self): return 1
+import re, json
+from datetime import datetime
+print(re.findall("a", "aa"), re.sub("a", r"b", "a"), json.dumps(found), datetime(2023, 5, 20), list(map(str, [1])))
+"""
+
+
+def rewrite(code, **options):
+    return Rewriter(["llm_query"], **options).rewrite(code)
+
+
+def run(*codes, at_once=True, subagent=None, **values):
+    async def session():
+        subagents = {"llm_query": subagent} if subagent else {}
+        async with Repl(values, {}, subagents, at_once=at_once) as repl:
+            return [await repl.run(code) for code in codes]
+
+    return background.run(session())
+
+
+class Slow:
+    """A sub-agent that takes a while, and counts how many are asked together."""
+
+    def __init__(self):
+        self.now = self.most = 0
+
+    async def __call__(self, prompt):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.02)
+        self.now -= 1
+        return f"r{prompt}"
+
+
+def test_a_program_that_needs_nothing_is_left_as_it_is():
+    assert rewrite(UNCHANGED).code == UNCHANGED
+    assert rewrite(UNCHANGED).before == ()
+
+
+@pytest.mark.parametrize("code", ["x = = 1", "", "\x00", "(" * 5000, "x" + ".a" * 5000, "'\ud800'", 'f"{d["k"]}"'])
+def test_what_this_python_cannot_parse_is_passed_on(code):
+    assert isinstance(rewrite(code).code, str)
+
+
+POOLS = {
+    "map": "list(ex.map(llm_query, 'abcd'))",
+    "submit": "[f.result() for f in [ex.submit(llm_query, x) for x in 'abcd']]",
+    "as_completed": "sorted(f.result() for f in as_completed([ex.submit(llm_query, x) for x in 'abcd']))",
+    "lambda": "list(ex.map(lambda x: llm_query(x), 'abcd'))",
+    "helper": "list(ex.map(ask, 'abcd'))",
+    "helper of a helper": "list(ex.map(ask_twice, 'abcd'))",
+    "lambda of a helper": "list(ex.map(lambda x: ask(x), 'abcd'))",
+}
+HELPERS = """
+from concurrent.futures import ThreadPoolExecutor, as_completed
+def ask(x):
+    try:
+        return llm_query(x)
+    except ValueError as e:
+        return str(e)
+def ask_twice(x):
+    parts = [ask(y) for y in [x]]
+    return parts[0]
+"""
+
+
+@pytest.mark.parametrize("call", POOLS.values(), ids=POOLS)
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_thread_pool_has_its_calls_in_flight_together(call, earlier):
+    slow = Slow()
+    code = f"with ThreadPoolExecutor(4) as ex:\n    print({call})"
+    *_, done = run(HELPERS, code, subagent=slow) if earlier else run(HELPERS + code, subagent=slow)
+    assert (done.error, done.output) == ("", "['ra', 'rb', 'rc', 'rd']\n")
+    assert slow.most == 4
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["print(list(map(llm_query, 'abcd')))", HELPERS + "print(list(map(ask, 'abcd')))",
+     "import asyncio\nasync def main():\n    return await asyncio.gather(*[asyncio.to_thread(llm_query, x) for x in "
+     "'abcd'])\nprint(asyncio.run(main()))"],
+)  # fmt: skip
+def test_map_and_asyncio_have_their_calls_in_flight_together(code):
+    slow = Slow()
+    (done,) = run(code, subagent=slow)
+    assert (done.error, done.output) == ("", "['ra', 'rb', 'rc', 'rd']\n")
+    assert slow.most == 4
+
+
+def test_without_at_once_the_same_programs_ask_one_after_another():
+    slow = Slow()
+    (done,) = run(
+        HELPERS + f"with ThreadPoolExecutor(4) as ex:\n    print({POOLS['map']})", subagent=slow, at_once=False
+    )
+    assert done.output == "['ra', 'rb', 'rc', 'rd']\n"
+    assert slow.most == 1
+
+
+def test_a_function_that_was_bound_twice_or_cannot_be_copied_is_asked_one_after_another():
+    for twice in (
+        "def ask(x): return 'old'\ndef ask(x): return llm_query(x)\n",
+        "def ask(x): return (lambda y: llm_query(y))(x)\n",
+        "def ask(x, n=len('ab')): return llm_query(x)\n",
+        "import re\ndef ask(x): return re.sub('a', lambda m: 'a', llm_query(x))\n",
+    ):
+        slow = Slow()
+        code = f"{HELPERS}{twice}with ThreadPoolExecutor() as ex:\n    print(list(ex.map(ask, 'abcd')))"
+        (done,) = run(code, subagent=slow)
+        assert (done.error, done.output, slow.most) == ("", "['ra', 'rb', 'rc', 'rd']\n", 1)
+
+
+def test_a_subagent_that_raises_in_a_pool_raises_where_its_result_is_taken():
+    def fails(prompt):
+        raise ValueError(f"bad {prompt}")
+
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\nex = ThreadPoolExecutor()\nf = ex.submit(llm_query, 'x')\n"
+        "print('sent')\ntry:\n    f.result()\nexcept ValueError as e:\n    print('caught', e)"
+    )
+    (done,) = run(code, subagent=fails)
+    assert done.output == "sent\ncaught bad x\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["    print(1)\n    yield 1", "    yield llm_query('x')", "    x = yield 1", "    seen.append(1)\n    yield 1",
+     "    while True:\n        yield 1", "    global n\n    n = 1\n    yield n", "    d['a'] = 1\n    yield 1",
+     "    helper()\n    yield 1", "    yield 1\n    return 2"],
+)  # fmt: skip
+def test_a_generator_that_touches_anything_else_is_left_for_the_sandbox_to_refuse(body):
+    code = f"def helper():\n    print(1)\ndef g(seen, d):\n{body}"
+    assert rewrite(code).code == code
+
+
+def test_a_generator_raises_after_the_values_that_it_gave():
+    code = "def g(xs):\n    for x in xs:\n        yield 1 // x\ntry:\n    for v in g([1, 0]):\n        print(v)\n"
+    (done,) = run(code + "except ZeroDivisionError:\n    print('then')")
+    assert (done.error, done.output) == ("", "1\nthen\n")
+
+
+def test_errors_name_the_lines_that_were_written():
+    first, second = run("def g(xs):\n    yield xs\ndef h(xs):\n    yield xs\n\n1 / 0", "x = 1\ndel x\nprint(x)")
+    assert "line 6" in first.error
+    assert "line 8" not in first.error
+    assert "name 'x' is not defined" in second.error
+
+
+def test_a_deleted_name_is_no_answer():
+    *_, done = run("x = 1\ndel x", "FINAL_VAR('x')")
+    assert "no variable is called x" in done.error
+
+
+def test_a_name_of_the_programs_own_wins_over_what_is_rewritten():
+    code = "def map(f, xs): return 'mine'\nclass T:\n    def translate(self, a): return a + 1\n" \
+           "def callable(x): return 'own'\nprint(map(len, 'a'), T().translate(2), callable(1))"  # fmt: skip
+    (done,) = run(code)
+    assert (done.error, done.output) == ("", "mine 3 own\n")
+
+
+def test_a_large_program_is_rewritten_in_linear_time():
+    code = "\n".join(f"def f{n}(x): f{n - 1}(x); f{n - 1}(x)\nlist(map(f{n}, []))\nprint('a' in globals())"
+                     for n in range(1, 1200))  # fmt: skip
+    started = time.perf_counter()
+    assert len(rewrite(code).code) < 10 * len(code)
+    assert time.perf_counter() - started < 20  # quadratic: minutes
+
+
+@pytest.mark.parametrize("module", [*sandbox.MODULES, sandbox.HELPERS])
+def test_every_module_of_the_sandbox_loads_there(module):
+    imported = f"import {module}" if module in sandbox.MODULES else "callable(1)"
+    names = [name for name in sandbox.names(module) if name.isidentifier()]
+    used = "\n".join(f"{module}.{name}" for name in names) if module in sandbox.MODULES else ""
+    (done,) = run(f"{imported}\n{used}")
+    assert done.error == ""
+    assert names
