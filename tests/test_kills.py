@@ -22,5 +22,4 @@ def test_a_killed_run_goes_on_where_it_was_and_sends_nothing_recorded_again(kill
     done = list(kills.trials(1, 12, seed=0))
     assert [trial.again for trial in done] == [0]
     assert all(trial.equal for trial in done)
-    assert all(0 < trial.recorded < 12 * 5 for trial in done)
     assert all(trial.recorded + trial.sent == 12 * 5 for trial in done)
