@@ -76,7 +76,7 @@ def test_sessions_of_one_piece_rank_as_in_ranking(store, question):
         store.add("user", text)
     index = PieceIndex(store)
     assert index.rank(question, 99) == rank_sessions(store, question)
-    assert index.rank(question, 2) == rank_sessions(store, question, 2)
+    assert index.rank(question, 2) == rank_sessions(store, question, k=2)
     assert index.rank(question, 0) == []
 
 
