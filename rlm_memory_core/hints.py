@@ -46,6 +46,8 @@ _HINTS = [
      "use sorted(key=...), with a tuple as the key"),
     (r"cannot import name", "write the few lines yourself: that part of the module is not here"),
     (r"name '(input|help|breakpoint)' is not defined", "nobody is there to answer: read `question` and `sessions`"),
+    (r"name '(sessions|session_dates|history_turns|context)' is not defined", "the history is too large to be copied "
+     "here: take positions from rank_sessions(question, k), and a text with get_session(position)"),
     (r"name '(exit|quit)' is not defined|module 'sys' has no attribute 'exit'|SystemExit", "the code just ends; "
      "FINAL(answer) ends the query"),
     (r"name '(dir|vars|super|compile|__import__|memoryview|bytearray|delattr|property|staticmethod|classmethod|ascii|"

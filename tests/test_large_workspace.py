@@ -97,6 +97,14 @@ def test_wrong_arguments_are_refused_in_one_line(diary, name, arguments, said):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["search_history", "rank_sessions"])
+def test_a_text_that_is_too_long_to_search_by_is_refused_unless_it_is_the_question(diary, name):
+    with pytest.raises(ValueError, match="at most 10,000 characters"):
+        call(LargeWorkspace(diary, "Who?"), name, "word " * 3_000)
+    question = "bicycle " * 3_000
+    assert call(LargeWorkspace(diary, question), "rank_sessions", question, 1) == [1]
+
+
 def test_turns_that_hold_too_much_together_are_refused(diary, monkeypatch):
     monkeypatch.setattr(large_workspace, "COPY_LIMIT", 29)
     large = LargeWorkspace(diary, "Who?")
@@ -161,3 +169,12 @@ def test_an_error_is_shown_to_the_root_model(diary, root_and_subagents, scripted
     assert MemoryRLM(llm, copy_limit=0).query(diary, "Who?").coverage.asked == 0
     assert "Error" in scripted.conversation[-1]["content"]
     assert said in scripted.conversation[-1]["content"]
+
+
+def test_quotes_are_looked_up_in_the_turns_of_a_position(diary, root_and_subagents, scripted):
+    reply = '- [Turn 9] "I bought a red bicycle": a bicycle\n- [Turn 3] "My dog is called Rex.": the dog'
+    llm = root_and_subagents(["```repl\nprint(llm_query_parallel([1]))\n```", "FINAL(done)"], lambda prompt: reply)
+    answer = MemoryRLM(llm, copy_limit=0).query(diary, "What did I buy?")
+    assert [(each.session, each.turn, each.quote) for each in answer.evidence] == [(2, 3, "I bought a red bicycle")]
+    assert answer.false_quotes == 1
+    assert "a quote that is not in the session" in scripted.conversation[-1]["content"]
