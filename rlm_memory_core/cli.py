@@ -143,7 +143,8 @@ def _report_on(plan: Plan) -> None:
     from .experiments import catalog, report, scorecard, scorecard_tables
 
     try:
-        names = [notebook.name for notebook in catalog.select(plan.only)] if plan.only else []
+        chosen = catalog.select(plan.only) if plan.only else []
+        names = [notebook.name for notebook in chosen if not notebook.judges]
         card = scorecard.of_run(plan.folder, names)
         page = report.write(plan.folder)
     except ValueError as error:
@@ -206,7 +207,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 
 

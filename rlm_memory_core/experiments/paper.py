@@ -50,6 +50,7 @@ class Number:
         recomputes: What it is in the authors' published files.
         published: What the cited source prints.
         cites: That source.
+        setting: Whether it is a choice of the experiment, which our runs take over.
         fault: Why it does not hold as written.
         note: What a reader should know besides.
     """
@@ -71,6 +72,7 @@ class Number:
     recomputes: str = ""
     published: float | None = None
     cites: str = ""
+    setting: bool = False
     fault: str = ""
     note: str = ""
 

@@ -163,6 +163,7 @@ def execute(plan: Plan, ready: Ready) -> Ran:
         ReproduceError: A cell failed; the notebook with its error is kept in the folder.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # the kernel of this environment, not the user's
     plan.folder.mkdir(parents=True, exist_ok=True)
@@ -178,6 +179,8 @@ def execute(plan: Plan, ready: Ready) -> Ran:
                 cwd=str(project_root()),
                 extra_arguments=["--log-level=CRITICAL"],  # or kernels chat about encryption and their own end
             )
+    except DeadKernelError as error:
+        raise ReproduceError(f"the kernel of {ready.notebook.name} died; was there enough memory?") from error
     except papermill.PapermillExecutionError as error:
         if error.ename == DataUnavailable.__name__:
             target.unlink()

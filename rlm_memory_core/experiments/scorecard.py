@@ -21,7 +21,8 @@ Verdict:
 - `does not hold as written`: the register names a fault, which outweighs arithmetic that fits.
 - `control`: measured with the offline reader, which is no stand-in for the paper's model.
   A fact of the data has no model in it and is judged all the same. Its seconds are left
-  out: the paper's are those of a model over a network.
+  out: the paper's are those of a model over a network. A setting that our runs took over
+  from the paper is a control as well: it cannot confirm itself.
 - none: not run, or cited from a source that we have not seen.
 
 A number that was both recomputed and measured has its verdict from the logs, and the
@@ -127,7 +128,7 @@ def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
 
     Args:
         folder: Such as "outputs/offline"; a relative one lies in the project.
-        notebooks: Names; then only the numbers of their results are listed. None for all numbers of the register.
+        notebooks: Names; then only the numbers that they are to produce, or did, are listed. None for all numbers.
 
     Raises:
         ValueError: There are no results, or a file of them is not a results document.
@@ -138,8 +139,13 @@ def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
     card = scorecard(paper.register(), evidence)
     if not notebooks:
         return card
-    given = evidence.loc[evidence["notebook"].isin(notebooks), "id"].str.removeprefix(RECOMPUTED)
-    return card[card["id"].isin(set(given))]
+    register = paper.register()
+    given = set(evidence.loc[evidence["notebook"].isin(notebooks), "id"].str.removeprefix(RECOMPUTED))
+    named = [
+        bool({name, source(number, register).id} & given) or number.notebook in notebooks
+        for name, number in register.items()
+    ]
+    return card[named]
 
 
 def results_of(folder: str | Path) -> list[Path]:
@@ -189,7 +195,7 @@ def _judge(number: Number, numbers: Mapping[str, Number], evidence: _Evidence) -
     if ours is not None and number.unit == "seconds" and ours.model in _OFFLINE:
         ours = None
     fault = number.fault or origin.fault
-    ours_verdict = _of_ours(number, ours)
+    ours_verdict = CONTROL if ours is not None and origin.setting else _of_ours(number, ours)
     if origin.formula:
         recomputed = _Figure(derive(number, numbers))
         status, verdict = "recomputed", _overlap(number, derive_range(number, numbers))
