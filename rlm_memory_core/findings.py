@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from .store import Turn
@@ -28,8 +29,8 @@ _WORD = re.compile(r"[^\W_]+")
 _BETWEEN = r"[\W_]{1,12}"
 _LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
 _BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
-_SKIPPED = r"(?s:.{1,2000}?)"
 _PARTS = 3  # of a quote that leaves something out
+_STARTS = 100  # places that are tried for its first part: what a reply says must not hold up the host
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
 
@@ -111,25 +112,37 @@ def _look_up(finding: Finding, turns: Sequence[Turn]) -> Finding | None:
     parts = len(_LEFT_OUT.findall(finding.quote)) + 1
     if len(finding.quote) > _LONGEST or parts > _PARTS or not _WORD.search(finding.quote):
         return None
-    pattern = None
+    patterns = _patterns(finding.quote)
     for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the one that is named first
         if finding.quote in turn.content:
             return replace(finding, turn=turn.index)
-        pattern = pattern or _pattern(finding.quote)
-        match = pattern.search(turn.content)
-        if match:
-            return replace(finding, quote=_with_ends(turn.content, match), turn=turn.index)
+        if span := _span(patterns, turn.content):
+            return replace(finding, quote=_with_ends(turn.content, *span), turn=turn.index)
     return None
 
 
-def _pattern(quote: str) -> re.Pattern[str]:
+def _patterns(quote: str) -> list[re.Pattern[str]]:
+    """One for each part of a quote, between which something may be left out."""
     parts = [_BETWEEN.join(map(re.escape, words)) for part in _LEFT_OUT.split(quote) if (words := _WORD.findall(part))]
-    return re.compile(rf"(?<![^\W_]){_SKIPPED.join(parts)}(?![^\W_])", re.I)
+    return [re.compile(rf"(?<![^\W_]){part}(?![^\W_])", re.I) for part in parts]
 
 
-def _with_ends(content: str, match: re.Match[str]) -> str:
+def _span(patterns: Sequence[re.Pattern[str]], content: str) -> tuple[int, int] | None:
+    """Where the parts stand, one after another; each is searched by itself, so that no text makes it slow."""
+    for first in islice(patterns[0].finditer(content), _STARTS):
+        stop = first.end()
+        for pattern in patterns[1:]:
+            match = pattern.search(content, stop + 1, stop + 2 * _LONGEST)
+            if match is None:
+                break
+            stop = match.end()
+        else:
+            return first.start(), stop
+    return None
+
+
+def _with_ends(content: str, start: int, stop: int) -> str:
     """The words as they stand, with the signs around them that no blank parts from them: a currency's, a full stop."""
-    start, stop = match.span()
     before, after = _BEFORE.search(content, max(start - 8, 0), start), _AFTER.match(content, stop, stop + 8)
     return content[before.start() if before else start : after.end() if after else stop]
 

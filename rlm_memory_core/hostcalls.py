@@ -167,8 +167,8 @@ async def resume(snapshot: AsyncFunctionSnapshot, result: dict[str, Any]) -> Asy
 
 def _count(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     """How many sub-agents a call asks."""
-    first = next(iter((*args, *kwargs.values())), None)
-    return len(first) if isinstance(first, (list, tuple)) else 1
+    lists = [each for each in (*args, *kwargs.values()) if isinstance(each, (list, tuple))]
+    return max(map(len, lists), default=1)
 
 
 def is_final(snapshot: AsyncSnapshot) -> TypeGuard[AsyncFunctionSnapshot]:

@@ -181,3 +181,9 @@ def test_every_quote_over_real_histories_is_verbatim():
             assert turns[evidence.turn - 1].session == evidence.session
             quotes += 1
     assert quotes > 50
+
+
+def test_a_quote_that_leaves_much_out_is_looked_up_at_once():
+    turns = [Turn(1, 1, "user", "a b " * 10_000, "")]
+    assert checked([Finding("a ... b ... zzz", turn=1)], turns) == ([], 1)  # by one pattern for all parts: minutes
+    assert checked([Finding("a ... b", turn=1)], turns)[1] == 0

@@ -191,7 +191,7 @@ def further(evidence: pd.DataFrame, numbers: Mapping[str, Number]) -> dict[str, 
                 "value": plain(entry["value"]),
                 "interval": _interval(entry["low"], entry["high"], plain),
                 "n": f"{entry['n']:,}",
-                "by": str(entry["model"]),
+                "by": str(entry["model"]) + (", judged" if str(entry["id"]).startswith("judged.") else ""),
             }
             found.setdefault(str(entry["notebook"]), []).append(row)
     return found
