@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -17,14 +18,26 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
+_process = 0  # whose loop it is
 _closers: list[Callable[[], Awaitable[object]]] = []
 
 
 def loop() -> asyncio.AbstractEventLoop:
-    """The background loop, started at first use."""
-    global _running
+    """The background loop, started at first use.
+
+    Raises:
+        RuntimeError: This process was forked from one with a loop: its thread did not come along, and the wait would
+            be for ever.
+    """
+    global _running, _process
+    if _running is not None and _process != os.getpid():
+        raise RuntimeError(
+            "this process was forked from one that uses rlm-memory; start it by spawn or forkserver, such as "
+            'ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))'
+        )
     with _lock:
         if _running is None:
+            _process = os.getpid()
             _running = asyncio.new_event_loop()
             threading.Thread(target=_running.run_forever, name="rlm-memory", daemon=True).start()
             atexit.register(_close)
@@ -39,7 +52,11 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         RuntimeError: Called from the background loop itself, which would wait for ever.
     """
-    background = loop()
+    try:
+        background = loop()
+    except RuntimeError:
+        work.close()
+        raise
     if threading.current_thread().name == "rlm-memory":
         work.close()
         raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
@@ -74,6 +91,8 @@ def _close() -> None:
     async def _as_coroutine(close: Callable[[], Awaitable[object]]) -> None:
         await close()
 
+    if _process != os.getpid():
+        return  # a forked process: what is open belongs to its parent
     background = loop()
     asyncio.run_coroutine_threadsafe(close_all(), background).result()
     background.call_soon_threadsafe(background.stop)

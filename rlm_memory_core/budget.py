@@ -12,6 +12,7 @@ import time
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 import httpx2
 
@@ -21,6 +22,7 @@ from .recording import OVER_BUDGET, SECONDS_HEADER, refusal
 OVER_BUDGET_CODE = "over_budget"
 _BYTES_PER_TOKEN = 4  # English prose as JSON
 _REPLY_TOKENS = 250  # expected of a chat completion, until the replies so far tell more
+_STAYS = ("_held", "_held_usd", "_turn", "_settled")  # with the calls in flight in this process, and its loop
 
 
 class BudgetExceeded(Exception):
@@ -60,6 +62,18 @@ class Budget:
     _started: float | None = field(default=None, init=False, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
     _settled: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To another process goes what is spent, but not what calls in flight here hold; and, as clocks differ, how
+        long ago it was started."""
+        kept = {name: value for name, value in vars(self).items() if name not in _STAYS}
+        return {**kept, "_started": None if self._started is None else time.monotonic() - self._started}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Hold nothing, and set the start back by what has elapsed."""
+        elapsed = state["_started"]
+        started = None if elapsed is None else time.monotonic() - elapsed
+        vars(self).update({**vars(Budget()), **state, "_started": started})
 
     async def hold(self, usage: Usage, usd: float) -> None:
         """Set aside what a call may take; wait where that depends on the calls in flight.

@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         )  # fmt: skip
         part.add_argument("--outputs", type=Path, metavar="DIR", help="where outputs go (default: outputs)")
         part.add_argument("--yes", action="store_true", help="do not ask before money is spent")
+        part.set_defaults(dask="")
+        if name == "reproduce":
+            part.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
     cli_calls.add_parser(commands)
     serve = commands.add_parser("serve", help="serve the offline reader as an OpenAI-compatible endpoint")
     serve.set_defaults(command=_serve)
@@ -103,8 +106,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     if not all(llm.is_local for llm in models):
         confirm(options.yes, "stopped before anything was spent")
     try:
-        for llm in models:
-            reproduce.check_model(llm)
+        reproduce.check_models(plan, ready)
         spent: float | None = 0.0
         problems: list[str] = []
         unanswered = 0
@@ -169,6 +171,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         budget_usd=options.budget,
         rates=(prices[0] / 1e6, prices[1] / 1e6) if prices else None,
         outputs=options.outputs,
+        dask=options.dask,
     )
 
 

@@ -87,6 +87,7 @@ class MemoryRLM:
             raise ValueError(f"hedge must be between 0 and 1, not {hedge}")
         self.llm = llm
         self.sub_model = sub_model or llm
+        self.concurrency = concurrency
         self.max_iterations = max_iterations
         self.budget = budget
         self.parallel = parallel
@@ -95,6 +96,13 @@ class MemoryRLM:
         self.copy_limit = copy_limit
         self.limits = limits or Limits()
         self._slots = asyncio.Semaphore(concurrency)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process makes slots of its own: these belong to an event loop of this one."""
+        return MemoryRLM, (
+            self.llm, self.sub_model, self.concurrency, self.max_iterations, self.budget, self.parallel, self.hedge,
+            self.copy_limit, self.limits,
+        )  # fmt: skip
 
     def query(
         self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None

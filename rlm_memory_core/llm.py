@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -115,12 +115,17 @@ class LLM:
         self.base_url = base_url
         self.recorded = recorded
         self._api_key = api_key
-        self._calls_path = calls_path or cache_path() / "calls.sqlite"
+        self._calls_path = calls_path
         self._timeout = timeout
         self._temperature = temperature
         self._wrap = wrap
         self._pace = pace
         self.rates = rates
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes a description, without client and key: that process reads its own environment."""
+        sent = {name: value for name, value in vars(self).items() if name not in ("_client", "_api_key")}
+        return _received, (tuple(sent.items()),)
 
     @property
     def label(self) -> str:
@@ -265,7 +270,9 @@ class LLM:
             transport = Hedging(Pacing(transport, self._pace, _MAX_RETRIES))
         transport = BudgetTransport(transport)
         if self.recorded != "off":
-            transport = RecordingTransport(transport, CallStore(self._calls_path), self.recorded, salt)
+            transport = RecordingTransport(
+                transport, CallStore(self._calls_path or cache_path() / "calls.sqlite"), self.recorded, salt
+            )
         client = openai.AsyncOpenAI(
             api_key=key,
             base_url=url,
@@ -304,6 +311,14 @@ class LLM:
                 return body_message(error)  # our own line, and no server's
             return f"{where} answered {error.status_code} for {self.model}: {tell(body_message(error))}"
         return f"{self.model} gave no usable answer: {tell(error)}"
+
+
+@cache
+def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
+    """The model of a description: one for all questions that a process is sent, as a client is costly and shared."""
+    llm = LLM.__new__(LLM)
+    vars(llm).update(description, _api_key=None)
+    return llm
 
 
 def connect(

@@ -112,3 +112,24 @@ background.on_exit(close); background.on_exit(fail)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "closed\n", "")
+
+
+def test_a_forked_process_says_what_to_do_instead_of_waiting_for_ever():
+    script = """
+import asyncio, multiprocessing
+from rlm_memory_core import background
+def child():
+    try:
+        background.run(asyncio.sleep(0))
+    except RuntimeError as error:
+        print(error, flush=True)
+background.run(asyncio.sleep(0))
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start()
+process.join(30)
+print(process.exitcode)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    said, code = done.stdout.splitlines()
+    assert "start it by spawn or forkserver" in said
+    assert code == "0"

@@ -1,4 +1,5 @@
 import asyncio
+import pickle
 import random
 
 import httpx2
@@ -237,3 +238,35 @@ def test_a_budget_in_dollars_ends_where_the_dollars_spent_are_not_known(scripted
     background.run(model.complete(HI, budget))
     with pytest.raises(BudgetExceeded, match="cannot be held"):
         background.run(model.complete(HI, budget))
+
+
+def test_a_budget_that_is_sent_to_another_machine_knows_how_long_it_has_run(monkeypatch):
+    clock = [1_000.0]
+    monkeypatch.setattr("rlm_memory_core.budget.time.monotonic", lambda: clock[0])
+    budget = Budget(usd=1.0, seconds=60)
+    spend(budget, usd=0.25)
+    clock[0] += 50
+    sent = pickle.dumps(budget)
+    clock[0] = 3.0  # another machine's clock
+    received = pickle.loads(sent)
+    assert (received.spent, received.spent_usd) == (CALL, 0.25)
+    spend(received, usd=0.25)
+    clock[0] += 11
+    with pytest.raises(BudgetExceeded, match="seconds"):
+        spend(received, usd=0.25)
+    assert pickle.loads(pickle.dumps(received)).ended == received.ended
+    assert pickle.loads(pickle.dumps(Budget())) == Budget()
+
+
+def test_what_calls_in_flight_hold_stays_where_they_are():
+    async def scenario():
+        budget = Budget(calls=1)
+        await budget.hold(CALL, 0.0)
+        waiting = asyncio.create_task(budget.hold(CALL, 0.0))  # its lock is bound to this loop now
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        return pickle.dumps(budget)
+
+    received = pickle.loads(asyncio.run(scenario()))
+    spend(received)
+    assert received.spent == CALL

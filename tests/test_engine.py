@@ -1,4 +1,5 @@
 import asyncio
+import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -409,3 +410,19 @@ def test_late_calls_are_sent_again_where_a_real_model_reads(model, options, hedg
 def test_a_share_of_extra_calls_that_is_none_is_told(hedge):
     with pytest.raises(ValueError, match="hedge"):
         MemoryRLM(connect(), hedge=hedge)
+
+
+def test_an_engine_can_be_sent_to_another_process_also_after_it_was_used(diary):
+    engine = MemoryRLM(connect("offline"), concurrency=1, max_iterations=5, budget=Budget(usd=1.0), parallel=True)
+    assert "Mochi" in engine.query(diary, "What is my cat called?").text
+    engine.budget._started = None  # what becomes of it is tested with the budget
+    received = pickle.loads(pickle.dumps(engine))
+    kept = {name: value for name, value in vars(received).items() if name not in ("_slots", "llm", "sub_model")}
+    assert kept == {name: vars(engine)[name] for name in kept}
+    assert set(vars(received)) == set(vars(engine))
+    assert received.llm is received.sub_model
+    assert "Mochi" in received.query(diary, "What is my cat called?").text
+
+
+def test_an_engine_that_is_sent_hedges_as_before():
+    assert pickle.loads(pickle.dumps(MemoryRLM(connect("m"), hedge=0.2))).hedge == 0.2

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import pickle
 import re
 import socket
 from contextlib import suppress
@@ -337,3 +338,26 @@ def test_a_server_that_stays_silent_is_given_up_after_the_timeout(as_completion,
 
     with pytest.raises(ModelError, match=r"did not answer within 0\.2 s"):
         asyncio.run(scenario())
+
+
+def test_a_model_is_sent_without_its_key_and_is_one_for_all_that_is_sent():
+    model = connect(
+        "m", "http://model.test/v1", "a-secret", "replay", temperature=0.5, timeout=7, rates=(1.0, 2.0),
+        concurrency=9, requests_per_minute=60, tokens_per_minute=1e6,
+    )  # fmt: skip
+    sent = pickle.dumps(model)
+    assert b"a-secret" not in sent
+    received = pickle.loads(sent)
+    assert pickle.loads(sent) is received
+    assert vars(received) == {**vars(model), "_api_key": None}
+
+
+def test_a_model_that_was_sent_keeps_its_calls_where_it_arrives(tmp_path, monkeypatch):
+    model = connect("offline")
+    ask(model)
+    sent = pickle.dumps(model)  # its client stays behind
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "elsewhere"))
+    llm._received.cache_clear()
+    ask(pickle.loads(sent))
+    llm._received.cache_clear()
+    assert (tmp_path / "elsewhere" / "calls.sqlite").is_file()

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlm_memory_core.answer import Answer, QueryFailed
-from rlm_memory_core.budget import Budget
+from rlm_memory_core.budget import Budget, BudgetExceeded
 from rlm_memory_core.engine import MemoryRLM
-from rlm_memory_core.llm import LLM, OFFLINE
+from rlm_memory_core.llm import LLM, OFFLINE, ModelError
 from rlm_memory_core.prompts import history_messages
 
 from .rag import RAG
@@ -75,6 +75,11 @@ class RLM:
         """The method's name in tables."""
         return "rlm-parallel" if self.engine.parallel else "rlm-sequential"
 
+    @property
+    def budget(self) -> Budget | None:
+        """The engine's limit, or None."""
+        return self.engine.budget
+
     async def __call__(self, sample: Sample) -> Prediction:
         """Answer one sample."""
         try:
@@ -98,6 +103,17 @@ def _prediction(answer: Answer) -> Prediction:
         failures=answer.coverage.reasons,
         error=answer.error,
     )
+
+
+async def attempt(method: Method, sample: Sample) -> Prediction:
+    """Ask a method; where the model or the budget fails it, the prediction has the `error` and what was used."""
+    try:
+        return await method(sample)
+    except BudgetExceeded as error:
+        return Prediction("", error=str(error))
+    except ModelError as error:
+        used = error.usage
+        return Prediction("", used.prompt_tokens, used.completion_tokens, used.calls, error.cost_usd, error=str(error))
 
 
 _MAKERS: dict[str, Callable[[LLM, int, Budget | None, LLM | None], Method]] = {

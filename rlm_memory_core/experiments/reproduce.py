@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
 
 from .assets import DataBroken, DataUnavailable, project_root
 from .catalog import Notebook, select
+from .dask_cluster import DaskExecutor
 from .estimate import NOTHING, Estimate, estimate, judging
+from .executors import ExecutorError
 from .judge import connect_judge, count_unjudged
 from .methods import check_embedder, check_names
 from .progress import watch
@@ -43,6 +45,7 @@ class Plan:
         budget_usd: A hard limit in dollars over all notebooks, or None.
         rates: Dollars per prompt and per completion token, or None for the known price.
         outputs: The folder of all outputs; None for the project's `outputs`.
+        dask: The address of a Dask scheduler whose workers answer the questions; "" answers them here.
     """
 
     model: str = OFFLINE
@@ -52,6 +55,7 @@ class Plan:
     budget_usd: float | None = None
     rates: tuple[float, float] | None = None
     outputs: Path | None = None
+    dask: str = ""
 
     @property
     def llm(self) -> LLM:
@@ -105,6 +109,8 @@ def prepare(plan: Plan) -> list[Ready | Skipped]:
         raise ReproduceError(
             f"the price of {plan.model} is not known, so that a budget in dollars cannot be held; give --prices"
         )
+    if plan.dask:
+        _on_cluster(plan.dask, DaskExecutor.check)
     declared = {notebook.name: _declared(notebook) for notebook in notebooks}
     known = set().union(*declared.values())
     unknown = sorted(set(plan.parameters) - known)
@@ -125,17 +131,39 @@ def models(plan: Plan, ready: Sequence[Ready]) -> list[LLM]:
     return list({(llm.model, llm.base_url): llm for llm in asked}.values())
 
 
-def check_model(llm: LLM) -> None:
-    """Ask the model for one word, so that a wrong key or address, or a broken cache, shows now.
+def check_models(plan: Plan, ready: Sequence[Ready]) -> None:
+    """Ask each model for one word, so that a wrong key or address, or a broken cache, shows now.
+
+    Every worker of a cluster asks the one that answers for itself: it has a key, a way to the server and a cache of
+    its own. The judge is asked here.
 
     Raises:
-        ReproduceError: It gave no answer.
+        ReproduceError: One gave no answer.
     """
     try:
-        llm.open()
-        if llm.model != OFFLINE:
-            background.run(llm.complete([{"role": "user", "content": "Reply with the word ready."}]))
+        if not plan.dask:
+            for llm in models(plan, ready):
+                _ask_for_a_word(llm)
+            return
+        if any(book.notebook.samples for book in ready):
+            _on_cluster(plan.dask, lambda cluster: cluster.on_each(_ask_for_a_word, plan.llm))
+        for judge in {(book.judge.model, book.judge.base_url): book.judge for book in ready if book.judge}.values():
+            _ask_for_a_word(judge)
     except (ModelError, RecordingError) as error:
+        raise ReproduceError(str(error)) from error
+
+
+def _ask_for_a_word(llm: LLM) -> None:
+    llm.open()
+    if llm.model != OFFLINE:
+        background.run(llm.complete([{"role": "user", "content": "Reply with the word ready."}]))
+
+
+def _on_cluster(address: str, check: Callable[[DaskExecutor], object]) -> None:
+    try:
+        with DaskExecutor(address) as cluster:
+            check(cluster)
+    except ExecutorError as error:
         raise ReproduceError(str(error)) from error
 
 
@@ -246,12 +274,14 @@ def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM
         "rates": list(plan.rates or ()),
         "output_dir": _from_root(plan.folder),
         "run_dir": _from_root(plan.folder),
+        "dask": plan.dask,
     }
     given = {name: value for name, value in plan.parameters.items() if name in declared}
     taken = sorted({*ours, "budget_usd"} & set(given))
     if taken:
         raise ReproduceError(
-            f"{', '.join(taken)} cannot be set with -p; use --model, --base-url, --prices, --budget or --outputs"
+            f"{', '.join(taken)} cannot be set with -p; "
+            "use --model, --base-url, --prices, --budget, --dask or --outputs"
         )
     for name, value in given.items():
         if not _fits(value, declared[name]):

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import closing
 from typing import Any
 
 import pandas as pd
 
 from rlm_memory_core import background
-from rlm_memory_core.budget import BudgetExceeded
-from rlm_memory_core.llm import ModelError
 
+from .executors import spread
+from .methods import attempt
 from .progress import Progress
 from .scoring import score
 from .types import Method, Prediction, Sample
@@ -56,6 +57,7 @@ def run(
     score_with: Score = score,
     concurrency: int = 1,
     progress: bool = True,
+    executor: Executor | None = None,
 ) -> pd.DataFrame:
     """Have every method answer every sample.
 
@@ -67,24 +69,32 @@ def run(
         concurrency: Questions of one method on their way at once. Seconds of a question
             mean most at 1.
         progress: A bar on the terminal; none where the output is not one.
+        executor: Whose workers answer; None answers in this process. See `executors` for what is sent to them, and
+            `dask_cluster` for a cluster. The rows are the same but for their seconds.
 
     Returns:
         One row a method and sample, in that order, with `COLUMNS` and the `answer` itself. A question that
         failed has its `error` and scores 0; it is never left out.
 
     Raises:
-        ValueError: Concurrency below 1, or no samples.
+        ValueError: Concurrency below 1, or above it beside an executor, or no samples.
+        ExecutorError: The executor's workers cannot be used, or were lost.
     """
     if concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+    if concurrency > 1 and executor is not None:
+        raise ValueError(f"concurrency {concurrency} is for one machine: an executor's workers are as many as they are")
     if not len(samples) or not methods:
         raise ValueError("nothing to run: no samples, or no methods")
     rows: list[dict[str, Any]] = []
     total = len(methods) * len(samples)
     with closing(Progress(total, show=progress)) as bar:
-        for method in methods:
-            bar.start(method.name)
-            rows += background.run(_run_method(method, samples, model, score_with, concurrency, bar))
+        if executor is not None:
+            rows = _run_on(executor, methods, samples, model, score_with, bar)
+        else:
+            for method in methods:
+                bar.start(method.name)
+                rows += background.run(_run_method(method, samples, model, score_with, concurrency, bar))
     return pd.DataFrame(rows, columns=[*COLUMNS, "answer"])
 
 
@@ -96,21 +106,28 @@ async def _run_method(
     async def one(position: int) -> dict[str, Any]:
         async with slots:  # the sample is made only now: a waiting question holds no history
             sample = samples[position]
-            prediction = await _predict(method, sample)
+            prediction = await attempt(method, sample)
         bar.advance()
         return _row(sample, prediction, method.name, model, score_with)
 
     return list(await asyncio.gather(*map(one, range(len(samples)))))
 
 
-async def _predict(method: Method, sample: Sample) -> Prediction:
-    try:
-        return await method(sample)
-    except BudgetExceeded as error:
-        return Prediction("", error=str(error))
-    except ModelError as error:
-        used = error.usage
-        return Prediction("", used.prompt_tokens, used.completion_tokens, used.calls, error.cost_usd, error=str(error))
+def _run_on(
+    executor: Executor,
+    methods: Sequence[Method],
+    samples: Sequence[Sample],
+    model: str,
+    score_with: Score,
+    bar: Progress,
+) -> list[dict[str, Any]]:
+    questions = ((method, samples[position]) for method in methods for position in range(len(samples)))
+    rows = {}
+    for number, method, sample, prediction in spread(executor, questions):
+        bar.start(method.name)
+        bar.advance()
+        rows[number] = _row(sample, prediction, method.name, model, score_with)
+    return [rows[number] for number in sorted(rows)]
 
 
 def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_with: Score) -> dict[str, Any]:
