@@ -330,7 +330,8 @@ def test_a_model_and_a_judge_fill_the_register_from_notebook_03(data, tmp_path, 
         "agrees",
     ]  # 3 of 3 is [0.44, 1], 2 of 2 [0.34, 1]
     assert set(rows["model"]) == {"fake-model"}
-    assert "control" not in set(card["verdict"])
+    register = paper.register()
+    assert all(paper.source(register[name], register).setting for name in card.index[card["verdict"] == "control"])
     assert card.loc["readme.table.truncation.tokens", "status"] == "measured"
     assert card.loc["table6.n.overall", "status"] == "not run"  # these are not the paper's questions
 
