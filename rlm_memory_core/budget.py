@@ -17,9 +17,12 @@ from typing import Any
 import httpx2
 
 from .pricing import Usage, cost
-from .recording import OVER_BUDGET, SECONDS_HEADER, refusal
+from .recording import OVER_BUDGET, REQUESTS_HEADER, SECONDS_HEADER, refusal
 
 OVER_BUDGET_CODE = "over_budget"
+CLAIM = "rlm_memory_claim"
+"""An extension of a request: the `Claim` of the call that it is sent for."""
+
 _BYTES_PER_TOKEN = 4  # English prose as JSON
 _REPLY_TOKENS = 250  # expected of a chat completion, until the replies so far tell more
 _STAYS = ("_held", "_held_usd", "_turn", "_settled")  # with the calls in flight in this process, and its loop
@@ -104,11 +107,19 @@ class Budget:
         self._held_usd = self._held_usd - usd if self._held.calls else 0.0  # no rounding is left to wait for
         self._settled.set()
 
-    def allows(self) -> bool:
-        """Whether there is room for another call as large as the calls so far are on average, right now."""
-        calls = max(self.spent.calls, 1)
-        mean = Usage(self.spent.prompt_tokens // calls, self.spent.completion_tokens // calls, 1)
-        return not (self.ended or self._lacks(mean, (self.spent_usd or 0.0) / calls, held=True))
+    def hold_now(self, usage: Usage, usd: float) -> bool:
+        """Set aside what a request may take that can be done without, where there is room for it right now.
+
+        It never takes the room that a call waits for, and never ends the budget.
+
+        Returns:
+            Whether it was set aside; if so, it is to be given back by `release`.
+        """
+        if self.ended or self._turn.locked() or self._lacks(usage, usd, held=True):
+            return False
+        self._held += usage
+        self._held_usd += usd
+        return True
 
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Count a call that was paid for; from the first of unknown price on, the dollars spent are not known."""
@@ -145,7 +156,8 @@ class Claim:
     """One call's hold on a budget: `with Claim(budget, rates) as claim:` around the call, `claim.charge` within.
 
     `BudgetTransport` makes the hold when the request is really sent, so that a replay
-    makes none; leaving the block gives it back.
+    makes none; leaving the block gives it back. `further` counts the requests that went out
+    beside the one that a call is: second copies, and repeats of answers that broke on their way.
 
     Args:
         budget: None for no limit.
@@ -155,7 +167,9 @@ class Claim:
     def __init__(self, budget: Budget | None, rates: tuple[float, float] | None) -> None:
         self._budget = budget
         self._rates = rates
-        self._held: tuple[Usage, float] | None = None
+        self._held: list[tuple[Usage, float]] = []  # for the request, and for each further one
+        self._left = False
+        self.further = 0
         self._token: Token[Claim | None] | None = None
 
     def __enter__(self) -> Claim:
@@ -167,9 +181,10 @@ class Claim:
     ) -> None:
         if self._token is not None:
             _CLAIM.reset(self._token)
-        if self._budget is not None and self._held is not None:
-            self._budget.release(*self._held)
-        self._budget = None  # a request that goes on for others holds nothing more for us
+        if self._budget is not None:
+            for held in self._held:
+                self._budget.release(*held)
+        self._budget, self._left = None, True  # a request that goes on for others holds nothing more for us
 
     async def hold(self, request_bytes: int, replies: bool) -> None:
         """Set aside what the request may take; a second try holds no more than the first.
@@ -177,7 +192,7 @@ class Claim:
         Raises:
             BudgetExceeded: There is no room for it.
         """
-        if self._budget is None or self._held is not None:
+        if self._budget is None or self._held:
             return
         usage = self._budget.expected(request_bytes, replies)
         usd = cost(usage, self._rates) or 0.0
@@ -185,7 +200,18 @@ class Claim:
         if self._budget is None:  # who asked is gone by now, and the request goes on for others
             budget.release(usage, usd)
         else:
-            self._held = usage, usd
+            self._held.append((usage, usd))
+
+    def hold_again(self) -> bool:
+        """Set aside as much once more for a further request, and count it; False where there is no room right now."""
+        if self._left:
+            return False
+        if self._budget is not None and self._held:
+            if not self._budget.hold_now(*self._held[0]):
+                return False
+            self._held.append(self._held[0])
+        self.further += 1
+        return True
 
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Count what the call was paid for; dollars are None where nobody knows them."""
@@ -199,7 +225,8 @@ _CLAIM: ContextVar[Claim | None] = ContextVar("claim", default=None)
 class BudgetTransport(httpx2.AsyncBaseTransport):
     """Sends a request once the budget of its call has room for it; stands below recorded calls.
 
-    A request that is held back for good is answered with the status `OVER_BUDGET`.
+    A request that is held back for good is answered with the status `OVER_BUDGET`. An answer
+    says how many requests were paid for it, where there were more than one.
     """
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
@@ -215,8 +242,11 @@ class BudgetTransport(httpx2.AsyncBaseTransport):
             await claim.hold(len(await request.aread()), request.url.path.endswith("/completions"))
         except BudgetExceeded as error:
             return refusal(OVER_BUDGET, str(error), OVER_BUDGET_CODE)
-        sent = time.perf_counter()
+        request.extensions = {**request.extensions, CLAIM: claim}
+        sent, before = time.perf_counter(), claim.further
         response = await self.inner.handle_async_request(request)
+        if response.status_code == 200 and claim.further > before:
+            response.headers[REQUESTS_HEADER] = str(1 + claim.further - before)
         if sent - arrived > 0.1:  # a wait for the budget is none for the server
             response.headers.setdefault(SECONDS_HEADER, str(time.perf_counter() - sent))
         return response

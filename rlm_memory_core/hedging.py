@@ -2,7 +2,8 @@
 
 Siblings are the calls of one fan-out. How slow is too slow follows from those of them
 that have answered; how many copies go out is bounded by a share of the calls. A copy is
-sent only where there is room for it, and the loser is cancelled. Copies go out below
+sent only where there is room for it, also in the budget, which is told of it before it goes
+out; and the loser is cancelled. Copies go out below
 recorded calls, which would send identical requests once.
 """
 
@@ -10,15 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import httpx2
 
+from .budget import CLAIM, Claim
 from .pacing import ON_SENT, PATIENT, Pacing
-from .recording import REQUESTS_HEADER, SECONDS_HEADER
+from .recording import SECONDS_HEADER
 
 _ENOUGH = 3  # answers, before anything is said of how long a call takes
 _SLOW, _LAST = 3.0, 1.5  # times the siblings' median
@@ -37,7 +39,6 @@ class Siblings:
     Args:
         share: Copies for each call sent; 0 for none.
         slots: Bounds the calls in flight; a copy takes a free one, and never one that a call waits for.
-        allow: Whether there is money for another call.
 
     `copies` counts those that were sent.
 
@@ -48,15 +49,12 @@ class Siblings:
     0
     """
 
-    def __init__(
-        self, share: float, slots: asyncio.Semaphore | None = None, allow: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, share: float, slots: asyncio.Semaphore | None = None) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"the share of extra calls must be between 0 and 1, not {share}")
         self.share = share
         self.copies = 0
         self._slots = slots
-        self._allow = allow
         self._sent = 0
         self._answered: list[float] = []  # seconds, shortest first
         self._waiting: dict[Flight, float] = {}  # without a copy: when it was sent, oldest first
@@ -105,23 +103,17 @@ class Siblings:
             flight, sent = next(iter(self._waiting.items()))
             few = self._sent * self.share >= 1 and len(self._waiting) <= left
             due = sent + self._answered[half] * (_LAST if few else _SLOW)
-            if loop.time() >= due and not self._may_send(flight):
+            if loop.time() >= due and not flight.send_copy(self._slots):
                 due = loop.time() + self._answered[half] * _AGAIN
             if loop.time() < due:
                 self._timer = loop.call_at(due, self._review)
                 return
             del self._waiting[flight]
             self.copies += 1
-            flight.send_copy(self._slots)
 
     @property
     def _allowance(self) -> int:
         return max(1, int(self._sent * self.share + 0.5)) if self.share else 0
-
-    def _may_send(self, flight: Flight) -> bool:
-        if self._slots is not None and self._slots.locked():
-            return False
-        return flight.has_room() and (self._allow is None or self._allow())
 
 
 class Flight:
@@ -153,10 +145,8 @@ class Flight:
             response = (await self._answer).result()
             if response.status_code == 200 and self._since is not None:
                 seconds = asyncio.get_running_loop().time() - self._since
-            if self.requests > 1:
-                response.headers[REQUESTS_HEADER] = str(self.requests)
-                if seconds is not None:
-                    response.headers[SECONDS_HEADER] = str(seconds)  # of the call, not of the copy alone
+            if self.requests > 1 and seconds is not None:
+                response.headers[SECONDS_HEADER] = str(seconds)  # of the call, not of the copy alone
             return response
         finally:
             losers = list(self._running)
@@ -166,12 +156,13 @@ class Flight:
             if losers:
                 await asyncio.wait(losers)  # a call that has ended leaves nothing running
 
-    def has_room(self) -> bool:
-        """Whether a copy would go out at once."""
-        return self._pacing.has_room(self._request)
-
-    def send_copy(self, slots: asyncio.Semaphore | None) -> None:
-        """Send the request a second time."""
+    def send_copy(self, slots: asyncio.Semaphore | None) -> bool:
+        """Send the request a second time; False where it would not go out at once, or there is no money for it."""
+        claim: Claim | None = self._request.extensions.get(CLAIM)
+        if (slots is not None and slots.locked()) or not self._pacing.has_room(self._request):
+            return False
+        if claim is not None and not claim.hold_again():
+            return False
         self.requests += 1
         copy = httpx2.Request(
             self._request.method,
@@ -181,6 +172,7 @@ class Flight:
             extensions={name: value for name, value in self._request.extensions.items() if name != ON_SENT},
         )
         self._start(self._in_slot(slots, copy) if slots else self._pacing.handle_async_request(copy))
+        return True
 
     async def _in_slot(self, slots: asyncio.Semaphore, copy: httpx2.Request) -> httpx2.Response:
         async with slots:

@@ -215,7 +215,7 @@ class LLM:
                 recorded = RECORDED_HEADER in response.headers
                 found, usage = read(response)
             except UnusableAnswer as error:  # paid for all the same
-                usage = _with_copies(error.usage, response)
+                usage = _with_further(error.usage, response, claim)
                 dollars = cost(usage, self.rates)
                 if not recorded:
                     claim.charge(usage, dollars)
@@ -224,10 +224,11 @@ class LLM:
                 code = getattr(error, "code", None)
                 if code == OVER_BUDGET_CODE:
                     raise BudgetExceeded(budget.ended if budget else "") from None
-                usage = Usage(calls=int(code not in _NOT_SENT))  # no tokens that anybody knows of
+                # no tokens that anybody knows of
+                usage = Usage(calls=0 if code in _NOT_SENT else 1 + claim.further)
                 claim.charge(usage, 0.0)
                 raise ModelError(self._explain(error), usage) from error
-            usage = _with_copies(usage, response)
+            usage = _with_further(usage, response, claim)
             seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
             dollars = cost(usage, self.rates)
             if not recorded:
@@ -392,6 +393,11 @@ def cache_path() -> Path:
     return Path(named) if named else user_cache_path("rlm-memory")
 
 
-def _with_copies(usage: Usage, response: httpx2.Response) -> Usage:
-    """What an answer took, with the further requests that were sent for it: each is paid for as the answer is."""
-    return sum([usage] * int(response.headers.get(REQUESTS_HEADER, 1)), Usage())
+def _with_further(usage: Usage, response: httpx2.Response, claim: Claim) -> Usage:
+    """What an answer took, with the further requests that were sent for it: each is paid for as the answer is.
+
+    Those of earlier tries, which came to nothing, are counted without tokens.
+    """
+    paid = int(response.headers.get(REQUESTS_HEADER, 1))
+    failed = 0 if RECORDED_HEADER in response.headers else max(claim.further - (paid - 1), 0)
+    return sum([usage] * paid, Usage(calls=failed))

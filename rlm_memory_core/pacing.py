@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import httpx2
 
+from .budget import CLAIM, Claim
 from .rate_limits import Entry, Refusal, Window, json_object
 from .recording import SECONDS_HEADER
 
@@ -69,7 +70,7 @@ class Pacing(httpx2.AsyncBaseTransport):
     have us wait for more than `patience` seconds; and where it is at work on none of ours
     and has taken none for so long, or has refused `max_retries` times over without naming
     a time to wait. A 200 whose body is no JSON object broke on its way, as far as can be
-    told, and is asked for once more.
+    told, and is asked for once more where the budget has room for that.
 
     Args:
         inner: What really sends.
@@ -124,7 +125,7 @@ class Pacing(httpx2.AsyncBaseTransport):
             now = asyncio.get_running_loop().time()
             if refusal is None:
                 body = json_object(response) if response.status_code == 200 else {}
-                if body is None and not unreadable:
+                if body is None and not unreadable and _may_repeat(request):
                     unreadable, rank = True, 0
                     _tell(request, None)
                     continue
@@ -262,6 +263,12 @@ def _tell(request: httpx2.Request, sent: float | None) -> None:
     on_sent: Callable[[float | None], None] | None = request.extensions.get(ON_SENT)
     if on_sent is not None:
         on_sent(sent)
+
+
+def _may_repeat(request: httpx2.Request) -> bool:
+    """Whether what was paid for may be asked for, and paid for, once more; the call's budget then knows of it."""
+    claim: Claim | None = request.extensions.get(CLAIM)
+    return claim is None or claim.hold_again()
 
 
 def _tokens(request: httpx2.Request) -> int:

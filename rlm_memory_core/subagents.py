@@ -58,7 +58,7 @@ class Call:
 
     @property
     def copies(self) -> int:
-        """Second copies that were sent for its answer; they are in its usage."""
+        """Further requests that were sent for its answer, as it was late or broke on its way; they are in its usage."""
         return max(self.usage.calls - 1, 0)
 
 
@@ -73,8 +73,8 @@ class Coverage:
         failed: Those that gave no answer, counted by the reason.
         cut: How many of the findings the model did not finish.
 
-    `copies` says how many calls were sent a second time because they were late. It is not in the text, which the root
-    model is shown: what it is told does not depend on the server's mood.
+    `copies` says how many further requests went out for calls that were late, or whose answer broke on its way. It is
+    not in the text, which the root model is shown: what it is told does not depend on the server's mood.
 
     >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
     asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
@@ -188,8 +188,7 @@ class SubAgents:
             for session, date in zip(sessions, dates, strict=True)
         ]
         self._batches += 1
-        allow = None if self._budget is None else self._budget.allows
-        with Siblings(self._hedge, self._slots, allow).together():
+        with Siblings(self._hedge, self._slots).together():
             return await _all(map(self._ask, prompts))
 
     def coverage(self, since: int = 0) -> Coverage:

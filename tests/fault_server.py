@@ -64,6 +64,11 @@ class Fault:
     sent: float = 1.0
     silent: bool = False
 
+    @property
+    def is_answer(self):
+        """Whether it is one that is paid for, of use or not."""
+        return self.status == 200 and self.sent == 1.0 and not self.silent
+
 
 FAULTS = {
     "": Fault(),
@@ -160,9 +165,11 @@ class FaultServer:
 
     @property
     def stated(self):
-        """Tokens in the answers that went out whole, and the requests, each counted once."""
+        """Tokens in the answers that went out whole; and the calls: whole answers, or 1 for a request without one."""
         tokens = sum((attempt.stated for attempt in self.attempts), Usage())
-        return Usage(tokens.prompt_tokens, tokens.completion_tokens, len(self.received))
+        answers = Counter(attempt.key for attempt in self.attempts if FAULTS[attempt.fault].is_answer)
+        calls = sum(max(answers[key], 1) for key in self.received)
+        return Usage(tokens.prompt_tokens, tokens.completion_tokens, calls)
 
     def __enter__(self):
         self._thread.start()

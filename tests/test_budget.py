@@ -86,15 +86,36 @@ def test_a_budget_of_zero_allows_nothing(limit):
         spend(Budget(**{limit: 0}))
 
 
-def test_there_is_room_for_another_call_while_spent_and_held_leave_it():
+def test_what_can_be_done_without_is_held_only_where_spent_and_held_leave_room_for_it():
     budget = Budget(usd=1.0)
-    assert budget.allows()
     spend(budget, usd=0.4)
-    assert budget.allows()
-    asyncio.run(budget.hold(CALL, 0.5))
-    assert not budget.allows()  # 0.4 is spent, 0.5 is held, and a call takes 0.4
-    budget.release(CALL, 0.5)
-    assert budget.allows()
+    assert budget.hold_now(CALL, 0.4)
+    assert not budget.hold_now(CALL, 0.4)  # 0.4 is spent, and 0.4 is held
+    budget.release(CALL, 0.4)
+    assert budget.hold_now(CALL, 0.4)
+    assert budget.ended == ""
+
+
+def test_what_can_be_done_without_never_takes_the_room_that_a_call_waits_for():
+    async def scenario():
+        budget = Budget(calls=3)
+        assert budget.hold_now(CALL, 0.0)
+        waiting = asyncio.create_task(budget.hold(CALL + CALL + CALL, 0.0))
+        await asyncio.sleep(0.01)
+        return budget.hold_now(CALL, 0.0), waiting.cancel()
+
+    assert asyncio.run(scenario()) == (False, True)
+
+
+def test_a_claim_holds_as_much_again_for_each_further_request_and_gives_all_of_it_back():
+    async def scenario():
+        budget = Budget(calls=2)
+        with Claim(budget, None) as claim:
+            await claim.hold(100, replies=True)
+            outcomes = claim.hold_again(), claim.hold_again(), claim.further
+        return outcomes, claim.hold_again(), budget.hold_now(CALL, 0.0), budget.hold_now(CALL, 0.0)
+
+    assert asyncio.run(scenario()) == ((True, False, 1), False, True, True)
 
 
 def test_what_is_free_needs_no_dollars():

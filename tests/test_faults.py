@@ -131,7 +131,7 @@ def dollars(usage):
 
 
 def assert_accounted(server, usage, budget):
-    """Each request is one call, and the tokens are those that the server stated."""
+    """Each answer is one call, as is a request that got none; and the tokens are those that the server stated."""
     assert usage == server.stated
     assert budget.spent == server.stated
 
@@ -167,6 +167,19 @@ def test_what_a_retry_can_help_is_retried_and_counted_once(diary, fault_server, 
     assert str(answer.coverage) == "asked 3 sub-agents: 1 found something, 2 found nothing"
     assert max(server.received.values()) == 2
     assert_accounted(server, answer.usage, budget)
+
+
+@pytest.mark.parametrize("fault", UNREADABLE)
+def test_an_answer_that_broke_on_its_way_is_paid_for_as_the_one_that_came_whole(diary, fault_server, model, fault):
+    server, budget = fault_server(play), Budget()
+    to_subagents(server, first(fault), about="Mochi")
+    answer = query(model(server), diary, budget=budget)
+    assert str(answer.coverage) == "asked 3 sub-agents: 1 found something, 2 found nothing"
+    (call,) = [call for call in answer.trace.calls if call.copies]
+    assert call.usage.calls == 2
+    assert answer.usage.calls == budget.spent.calls == server.stated.calls == 6
+    one = Usage(call.usage.prompt_tokens // 2, call.usage.completion_tokens // 2)
+    assert answer.usage == budget.spent == server.stated + one  # which the server could not state
 
 
 def test_the_time_that_the_server_names_is_waited(diary, fault_server, model, waits):

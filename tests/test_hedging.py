@@ -4,7 +4,9 @@ import httpx2
 import pytest
 
 from rlm_memory_core.experiments.simulated_time import run_simulated
-from rlm_memory_core.hedging import REQUESTS_HEADER, Hedging, Siblings
+from rlm_memory_core import Usage
+from rlm_memory_core.budget import CLAIM, Budget, Claim
+from rlm_memory_core.hedging import Hedging, Siblings
 from rlm_memory_core.pacing import Pace, Pacing
 from rlm_memory_core.recording import SECONDS_HEADER
 
@@ -39,20 +41,25 @@ class Server(httpx2.AsyncBaseTransport):
         return [time for at, (time, number) in enumerate(self.sent) if number in numbers[:at]]
 
 
-def fan_out(seconds, count, share=0.05, *, slots=None, allow=None, pace=None):
-    """The responses (or exceptions), the siblings, the server and the time of a fan-out."""
+def fan_out(seconds, count, share=0.05, *, slots=None, budget=None, pace=None, claims=None):
+    """The responses (or exceptions), the siblings, the server and the time of a fan-out; `claims` gets its claims."""
     server = Server(seconds)
+    claims = {} if claims is None else claims
 
     async def scenario():
         semaphore = asyncio.Semaphore(slots or count)
-        siblings = Siblings(share, semaphore, allow)
+        siblings = Siblings(share, semaphore)
         transport = Hedging(Pacing(server, pace or Pace()))
 
         async def call(number):
             async with semaphore:
-                return await transport.handle_async_request(
-                    httpx2.Request("POST", "http://server.test", content=str(number))
-                )
+                with Claim(budget, None) as claims[number]:
+                    await claims[number].hold(0, replies=False)
+                    request = httpx2.Request("POST", "http://server.test", content=str(number))
+                    request.extensions = {CLAIM: claims[number]}
+                    response = await transport.handle_async_request(request)
+                    claims[number].charge(Usage(calls=1 + claims[number].further), 0.0)
+                    return response
 
         with siblings.together():
             replies = await asyncio.gather(*map(call, range(count)), return_exceptions=True)
@@ -74,9 +81,10 @@ def test_a_late_call_is_sent_again_and_the_first_answer_wins():
 
 
 def test_both_copies_are_counted_and_the_seconds_are_those_of_the_call():
-    replies, *_ = fan_out(late(7), 50)
-    assert [number for number, reply in enumerate(replies) if REQUESTS_HEADER in reply.headers] == [7]
-    assert (replies[7].headers[REQUESTS_HEADER], replies[7].headers[SECONDS_HEADER]) == ("2", "2.5")
+    claims = {}
+    replies, *_ = fan_out(late(7), 50, claims=claims)
+    assert [number for number, claim in claims.items() if claim.further] == [7]
+    assert (claims[7].further, replies[7].headers[SECONDS_HEADER]) == (1, "2.5")
     assert replies[0].headers[SECONDS_HEADER] == "1.0"
 
 
@@ -118,11 +126,16 @@ def test_calls_that_take_the_same_time_are_sent_once():
     assert (siblings.copies, len(server.sent)) == (0, 100)
 
 
-@pytest.mark.parametrize("options", [{"share": 0.0}, {"allow": lambda: False}])
+@pytest.mark.parametrize("options", [{"share": 0.0}, {"budget": Budget(calls=50)}])
 def test_no_copies_where_there_is_no_share_or_no_money_for_them(options):
     _, siblings, _, seconds = fan_out(late(7), 50, **options)
     assert siblings.copies == 0
     assert seconds == pytest.approx(100.0)
+
+
+def test_copies_go_out_at_once_for_no_more_than_the_budget_has_room_for():
+    _, siblings, server, _ = fan_out(late(*range(10)), 100, budget=Budget(calls=102))
+    assert (siblings.copies, len(server.sent)) == (2, 102)
 
 
 def test_a_copy_takes_a_free_slot_and_never_one_that_a_call_waits_for():
@@ -178,10 +191,11 @@ def test_where_both_fail_the_first_failure_is_told():
         lambda n, copy: 1.0 if n != 7 else (0.2, dropped) if copy else (9.0, httpx2.Response(500)), 50
     )
     assert replies[7] is dropped
+    claims = {}
     replies, *_ = fan_out(
-        lambda n, copy: 1.0 if n != 7 else (9.0, dropped) if copy else (2.0, httpx2.Response(500)), 50
+        lambda n, copy: 1.0 if n != 7 else (9.0, dropped) if copy else (2.0, httpx2.Response(500)), 50, claims=claims
     )
-    assert (replies[7].status_code, replies[7].headers[REQUESTS_HEADER]) == (500, "2")
+    assert (replies[7].status_code, claims[7].further) == (500, 1)
 
 
 def test_failed_calls_say_nothing_of_how_long_a_call_takes():

@@ -149,9 +149,9 @@ def test_what_a_retry_may_help_is_tried_again(scripted, naps, status):
 
 
 @pytest.mark.parametrize("body", [b"{not json", b"", b"<html>Log in</html>", b"[1, 2]"])
-def test_an_answer_that_is_no_json_is_asked_for_once_more_and_counts_once(scripted, body):
+def test_an_answer_that_is_no_json_is_asked_for_once_more_and_was_paid_for(scripted, body):
     reply = ask(scripted([httpx2.Response(200, content=body), "yes"]))
-    assert (reply.text, reply.usage) == ("yes", Usage(2, 3, 1))
+    assert (reply.text, reply.usage) == ("yes", Usage(4, 6, 2))  # as much as the answer that came whole
 
 
 def test_a_whole_answer_with_nothing_in_it_is_not_asked_for_again(scripted):

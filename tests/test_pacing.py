@@ -4,6 +4,7 @@ import math
 import httpx2
 import pytest
 
+from rlm_memory_core.budget import CLAIM, Budget, Claim
 from rlm_memory_core.experiments.simulated_time import run_simulated
 from rlm_memory_core.pacing import PATIENT, Pace, Pacing
 from rlm_memory_core.rate_limits import Refusal, Window, retry_after
@@ -312,6 +313,19 @@ def test_an_answer_that_is_no_json_is_asked_for_once_more():
     assert run_simulated(contents(page)) == (b"{}", 2)
     assert run_simulated(contents(page, page)) == (b"<html>", 2)
     assert run_simulated(contents()) == (b"{}", 1)
+
+
+@pytest.mark.parametrize(("calls", "sent"), [(1, 1), (2, 2)])
+def test_an_answer_that_is_no_json_is_asked_for_again_only_where_the_budget_has_room_for_it(calls, sent):
+    async def contents():
+        server = Server(in_turn(httpx2.Response(200, html="<html>")))
+        with Claim(Budget(calls=calls), None) as claim:
+            await claim.hold(0, replies=False)
+            request = httpx2.Request("POST", "http://server.test", content="x", extensions={CLAIM: claim})
+            await Pacing(server).handle_async_request(request)
+        return len(server.sent), 1 + claim.further
+
+    assert run_simulated(contents()) == (sent, sent)
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,37 @@ def test_a_late_call_is_sent_again_and_both_are_counted_and_paid_for(scripted):
     assert budget.spent.calls == len(scripted.requests) == 21
 
 
+@pytest.mark.parametrize("limit", ["calls", "usd"])
+def test_copies_cannot_pass_the_budget(scripted, as_completion, limit):
+    async def answer(messages):
+        number = int(messages[1]["content"].split("number ")[1].split()[0])
+        await asyncio.sleep(0.5 if number < 8 else 0.01)
+        return httpx2.Response(200, json=as_completion("found", usage={"prompt_tokens": 9, "completion_tokens": 250}))
+
+    budget = Budget(**{limit: 101})  # a dollar a call: 250 tokens are what a reply is expected to have
+    subagents = agents(scripted(answer, rates=(0.0, 1 / 250)), budget=budget, hedge=0.05)
+    ask(subagents, [f"number {number}" for number in range(100)])
+    assert subagents.coverage().found == 100
+    assert len(scripted.requests) == budget.spent.calls == 101
+
+
+@pytest.mark.parametrize("failure", [httpx2.Response(500), httpx2.ReadError("dropped")], ids=repr)
+def test_a_copy_that_fails_like_its_call_is_counted(scripted, failure):
+    async def answer(messages):
+        number = int(messages[1]["content"].split("number ")[1].split()[0])
+        asked[number] += 1
+        await asyncio.sleep(0.01 if number != 7 else 0.3)
+        return failure if number == 7 else "found"
+
+    asked, budget = Counter(), Budget(calls=1_000)
+    subagents = agents(scripted(answer), budget=budget, hedge=0.05)
+    ask(subagents, [f"number {number}" for number in range(20)])
+    assert asked[7] == 2
+    assert budget.spent.calls == len(scripted.requests) == 21
+    assert sum(call.usage.calls for call in subagents.calls) == 21
+    assert subagents.coverage().copies == 1
+
+
 def test_what_the_root_model_is_told_does_not_depend_on_copies(scripted):
     asked = Counter()
     subagents = agents(scripted(partial(late_once, asked=asked)), hedge=0.05)
