@@ -88,7 +88,8 @@ class Trace:
         total = 0.0
         for step in self.steps:
             total += saved_seconds([(step.seconds, step.recorded)])
-            for _, calls in groupby(step.calls, key=attrgetter("batch")):
+            in_batches = sorted(step.calls, key=attrgetter("batch"))  # calls are in the order in which they ended
+            for _, calls in groupby(in_batches, key=attrgetter("batch")):
                 total += saved_seconds((call.seconds, call.recorded) for call in calls)
         return total
 

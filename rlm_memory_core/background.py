@@ -12,7 +12,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -73,6 +73,20 @@ async def arun(work: Coroutine[Any, Any, _T]) -> _T:
     if asyncio.get_running_loop() is loop():
         return await work
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop()))
+
+
+async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results of all at once, in order; where one raises, or the caller is cancelled, the others are stopped.
+
+    `asyncio.gather` alone would let them run on.
+    """
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        running = [task for task in tasks if task.cancel()]
+        if running:
+            await asyncio.wait(running)
 
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:

@@ -218,6 +218,7 @@ class _Query:
             self._workspace.values(),
             self._workspace.functions(),
             subagents,
+            replied=self._subagents.replied,
             limits=self._engine.limits,
             at_once=self._engine.parallel,
             today=self._workspace.question_date,

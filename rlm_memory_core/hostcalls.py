@@ -38,6 +38,7 @@ class HostCalls:
 
     Args:
         values, functions, subagents: As `rlm_memory_core.repl.Repl` has them.
+        replied: Called before the code is given what sub-agents said.
         at_once: Whether sub-agents have awaiting twins.
         today: What clocks show, or None.
         meter: Counts the calls, and refuses them.
@@ -49,6 +50,7 @@ class HostCalls:
         values: Mapping[str, Any],
         functions: Mapping[str, HostFunction],
         subagents: Mapping[str, HostFunction],
+        replied: Callable[[], None],
         at_once: bool,
         today: datetime | None,
         meter: Meter,
@@ -57,6 +59,7 @@ class HostCalls:
         self._values = values
         self._functions = {**functions, **subagents}
         self._subagents = subagents
+        self._replied = replied
         self._at_once = at_once
         self._today = today
         self._meter = meter
@@ -108,6 +111,8 @@ class HostCalls:
             self._tasks[snapshot.call_id] = task
             return lambda: snapshot.resume({"future": ...})
         result = await self._result(name, snapshot.args, snapshot.kwargs, past)
+        if name in self._subagents:
+            self._replied()
         return lambda: resume(snapshot, result)
 
     async def _settle(self, snapshot: AsyncFutureSnapshot) -> Resume:
@@ -115,6 +120,7 @@ class HostCalls:
         waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
         done = {call: task.result() for call, task in waiting.items() if task.done()}
+        self._replied()
         return lambda: snapshot.resume(done)  # type: ignore[arg-type]
 
     async def _result(

@@ -9,7 +9,6 @@ busy. No prompt is worded here.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -171,10 +170,11 @@ class LLM:
         return await background.arun(self._embed(texts, budget))
 
     def another(self, model: str) -> LLM:
-        """Another model of the same server, with the same key and the same recorded calls."""
+        """Another model of the same server, with the same key, the same recorded calls, and limits like this one's."""
         return connect(
-            model, self.base_url, self._api_key, self.recorded, calls_path=self._calls_path, timeout=self._timeout
-        )
+            model, self.base_url, self._api_key, self.recorded, calls_path=self._calls_path, timeout=self._timeout,
+            **vars(self._pace),
+        )  # fmt: skip
 
     async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
         said, usage, dollars, seconds, recorded = await self._call(
@@ -183,7 +183,18 @@ class LLM:
         return Reply(said.text, usage, dollars, seconds, recorded, said.cut)
 
     async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
-        asked = await asyncio.gather(*(self._embed_batch(batch, budget) for batch in batches(texts)))
+        done: list[Usage] = []
+
+        async def embed(batch: Sequence[str]) -> tuple[list[list[float]], Usage, float | None, float, bool]:
+            embedded = await self._embed_batch(batch, budget)
+            done.append(embedded[1])
+            return embedded
+
+        try:
+            asked = await background.gather(map(embed, batches(texts)))
+        except ModelError as error:  # the batches that were answered are paid for
+            usage = sum(done, error.usage)
+            raise ModelError(str(error), usage, None if error.cost_usd is None else cost(usage, self.rates)) from error
         usage = sum((usage for _, usage, *_ in asked), Usage())
         vectors = [vector for found, *_ in asked for vector in found]
         replayed = saved_seconds((seconds, recorded) for *_, seconds, recorded in asked)

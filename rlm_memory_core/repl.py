@@ -14,7 +14,7 @@ import ast
 import builtins
 import re
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -76,6 +76,7 @@ class Repl:
         functions: Names the code can call. One that raises raises in the code.
         subagents: More such names, which ask sub-agents: waiting for them is not executing, and each
             call counts as one sub-agent, or as many as its first argument has items.
+        replied: Called before the code is given what sub-agents said.
         limits: What the code may take.
         at_once: Whether thread pools, map() and asyncio may have several sub-agents in flight.
         today: The day that clocks show, in any form; where it is None or not understood, there is no clock.
@@ -86,6 +87,7 @@ class Repl:
         values: Mapping[str, Any],
         functions: Mapping[str, HostFunction],
         subagents: Mapping[str, HostFunction] | None = None,
+        replied: Callable[[], None] = lambda: None,
         limits: Limits | None = None,
         at_once: bool = True,
         today: str | None = None,
@@ -96,7 +98,7 @@ class Repl:
         self._today = worker.moment(today)
         self._journal = Journal()
         asks = subagents or {}
-        self._calls = HostCalls(values, functions, asks, at_once, self._today, self._meter, self._journal)
+        self._calls = HostCalls(values, functions, asks, replied, at_once, self._today, self._meter, self._journal)
         self._new_rewriter = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks))
         self._names: dict[str, None] = {}
         self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None

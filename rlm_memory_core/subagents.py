@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
+from . import background
 from .budget import Budget, BudgetExceeded
 from .hedging import Siblings
 from .llm import LLM, ModelError
@@ -37,7 +38,8 @@ class Call:
         recorded: Whether it was replayed.
         error: Why it failed, in one line; "" where it did not.
         cut: Whether the reply ends where the model's token limit did; it then says so itself.
-        batch: Calls of one batch went out at once; a batch begins when the one before it has ended.
+        batch: Calls of one batch went out at once: a batch begins when the one before it has ended, and the code knows
+            what came of it.
     """
 
     session: str
@@ -153,7 +155,12 @@ class SubAgents:
         self._question_date = question_date
         self._hedge = hedge
         self._created = time.perf_counter()
-        self._batches = 0
+        self._batches = self._open = 0
+        self._replied = True
+
+    def replied(self) -> None:
+        """The code is given what calls said: what it asks from now on may depend on that, and cannot be at once."""
+        self._replied = True
 
     async def query(self, prompt: str) -> str:
         """One call with any prompt; `NOT_READ` where it fails.
@@ -163,8 +170,8 @@ class SubAgents:
         """
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
-        self._batches += 1
-        return await self._ask(prompt)
+        with self._batch() as batch:
+            return await self._ask(prompt, batch)
 
     async def query_parallel(
         self, sessions: Sequence[str], session_dates: Sequence[str | None] | None, question: str
@@ -187,46 +194,48 @@ class SubAgents:
             session_prompt(session, date, question, self._question_date)
             for session, date in zip(sessions, dates, strict=True)
         ]
-        self._batches += 1
-        with Siblings(self._hedge, self._slots).together():
-            return await _all(map(self._ask, prompts))
+        with self._batch() as batch, Siblings(self._hedge, self._slots).together():
+            return await background.gather(self._ask(prompt, batch) for prompt in prompts)
 
     def coverage(self, since: int = 0) -> Coverage:
         """What became of the calls, from the given one on."""
         return Coverage.of(self.calls[since:])
 
-    async def _ask(self, prompt: str) -> str:
-        batch = self._batches
+    @contextmanager
+    def _batch(self) -> Iterator[int]:
+        """The number of the batch that calls within belong to. Replayed calls end at once, and tell by themselves
+        nothing of which of them would have been in flight together."""
+        if self._replied and not self._open:
+            self._batches += 1
+        self._replied = False
+        self._open += 1
+        try:
+            yield self._batches
+        finally:
+            self._open -= 1
+
+    async def _ask(self, prompt: str, batch: int) -> str:
         async with self._slots:
-            call = await self._call(prompt)
-        self.calls.append(replace(call, batch=batch))
+            call = await self._call(prompt, batch)
+        self.calls.append(call)
         return NOT_READ if call.error else call.reply
 
-    async def _call(self, prompt: str) -> Call:
+    async def _call(self, prompt: str, batch: int) -> Call:
         session, started = session_in(prompt), time.perf_counter()
         after = started - self._created
         try:
             reply = await self._llm.complete(subagent_messages(prompt), self._budget)
         except ModelError as error:
             seconds = time.perf_counter() - started
-            return Call(session, "", error.usage, error.cost_usd, after, seconds, False, str(error))
+            return Call(session, "", error.usage, error.cost_usd, after, seconds, False, str(error), batch=batch)
         except BudgetExceeded as error:  # stopped before it went out
-            return Call(session, "", Usage(), 0.0, after, 0.0, False, str(error))
+            return Call(session, "", Usage(), 0.0, after, 0.0, False, str(error), batch=batch)
         text = NOT_FOUND if is_not_found(reply.text) else reply.text.strip()
         if reply.cut and text != NOT_FOUND:  # half an extract may still hold the answer
             text = f"{text} {CUT_OFF}"
-        return Call(session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded, cut=reply.cut)
-
-
-async def _all(asking: Iterable[Coroutine[Any, Any, str]]) -> list[str]:
-    """The results of all at once; where one raises what nobody expected, the others are stopped."""
-    tasks = [asyncio.create_task(ask) for ask in asking]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        running = [task for task in tasks if task.cancel()]
-        if running:
-            await asyncio.wait(running)
+        return Call(
+            session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded, cut=reply.cut, batch=batch
+        )
 
 
 def is_not_found(reply: str) -> bool:

@@ -51,6 +51,7 @@ def timed(seconds, recorded=True, batch=1):
         ([timed(1.0), timed(3.0, recorded=False)], False, 0.0),  # the live one took longer than the replayed one
         ([timed(5.0), timed(3.0, recorded=False)], False, 2.0),
         ([timed(1.0, recorded=False, batch=1), timed(3.0, batch=2)], False, 3.0),
+        ([timed(1.0, batch=2), timed(2.0, batch=1), timed(3.0, batch=2)], False, 2.0 + 3.0),  # as they ended
     ],
 )
 def test_a_trace_tells_what_replaying_saved(calls, recorded, longer):

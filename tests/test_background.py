@@ -133,3 +133,30 @@ print(process.exitcode)
     said, code = done.stdout.splitlines()
     assert "start it by spawn or forkserver" in said
     assert code == "0"
+
+
+def test_gathered_results_are_in_order():
+    async def after(seconds):
+        await asyncio.sleep(seconds)
+        return seconds
+
+    assert background.run(background.gather(map(after, [0.02, 0.0, 0.01]))) == [0.02, 0.0, 0.01]
+
+
+def test_where_one_of_many_raises_the_others_are_stopped_and_over():
+    ended = []
+
+    async def wait():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append("stopped")
+
+    async def fail():
+        await asyncio.sleep(0.01)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        background.run(background.gather([wait(), fail(), wait()]))
+    assert ended == ["stopped"] * 2

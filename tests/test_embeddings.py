@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import struct
 from dataclasses import replace
@@ -6,6 +7,7 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, background, embeddings
+from rlm_memory_core.pacing import Pace
 
 
 def embed(model, texts, budget=None):
@@ -108,3 +110,29 @@ def test_another_model_of_the_same_server(scripted):
     other = model.another("text-embedding-3-small")
     assert (other.model, other.base_url, other.recorded) == ("text-embedding-3-small", model.base_url, "auto")
     assert embed(other, ["one"]).vectors == [[3.0, 1.0]]
+
+
+def test_another_model_keeps_the_limits_that_the_first_was_given(scripted):
+    limits = {"concurrency": 3, "requests_per_minute": 60, "tokens_per_minute": 1_000}
+    assert scripted(lengths, **limits).another("embedder")._pace == Pace(**limits)
+
+
+def test_a_batch_that_fails_stops_the_others_and_what_was_paid_for_is_told(scripted):
+    async def answer(texts):
+        if texts[0] == "answered":
+            return reply(*(row(at, [1.0]) for at in range(len(texts))), tokens=5)
+        in_flight.append(texts[0])
+        try:
+            await asyncio.sleep(0.05 if texts[0] == "fails" else 60)
+        finally:
+            in_flight.remove(texts[0])
+        return httpx2.Response(400, json={"error": {"message": "no such model"}})
+
+    in_flight = []
+    model, budget = scripted(answer, rates=(1.0, 0.0)), Budget()
+    texts = [first for name in ("answered", "fails", "late") for first in [name] * embeddings._BATCH_TEXTS]
+    with pytest.raises(ModelError, match="no such model") as caught:
+        embed(model, texts, budget)
+    assert budget.spent == caught.value.usage == Usage(5, 0, 2)
+    assert caught.value.cost_usd == 5.0
+    assert in_flight == []

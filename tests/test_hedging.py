@@ -3,9 +3,9 @@ import asyncio
 import httpx2
 import pytest
 
-from rlm_memory_core.experiments.simulated_time import run_simulated
 from rlm_memory_core import Usage
 from rlm_memory_core.budget import CLAIM, Budget, Claim
+from rlm_memory_core.experiments.simulated_time import run_simulated
 from rlm_memory_core.hedging import Hedging, Siblings
 from rlm_memory_core.pacing import Pace, Pacing
 from rlm_memory_core.recording import SECONDS_HEADER

@@ -5,8 +5,9 @@ from functools import partial
 import httpx2
 import pytest
 
-from rlm_memory_core import Budget, Coverage, Usage, background
+from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage, background
 from rlm_memory_core.prompts import NOT_FOUND, NOT_READ, session_prompt
+from rlm_memory_core.recording import SECONDS_HEADER
 from rlm_memory_core.subagents import SubAgents, is_not_found
 
 
@@ -294,7 +295,36 @@ def test_a_fan_out_that_breaks_stops_its_other_calls(scripted):
             await subagents.query_parallel(["broken", "text"], None, "Who?")
         return asyncio.all_tasks() - before
 
-    async def broken(call, prompt):
-        return 1 / 0 if "broken" in prompt else await call(prompt)
+    async def broken(call, prompt, batch):
+        return 1 / 0 if "broken" in prompt else await call(prompt, batch)
 
     assert background.run(scenario()) == set()
+
+
+POOL = "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor() as pool:\n    "
+
+
+@pytest.mark.parametrize(
+    ("code", "batches"),
+    [
+        (f"{POOL}print(list(pool.map(llm_query, sessions)))", [1] * 4),
+        (f"{POOL}found = [pool.submit(llm_query_parallel, [s], None, question) for s in sessions]", [1] * 4),
+        ("print([llm_query(session) for session in sessions])", [1, 2, 3, 4]),
+        ("for half in (sessions[:2], sessions[2:]):\n    llm_query_parallel(half, [None] * 2, question)", [1, 1, 2, 2]),
+        ("llm_query(f'Of these: {llm_query_parallel(sessions[:3], session_dates[:3], question)}')", [1, 1, 1, 2]),
+    ],
+)
+def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(
+    store, root_and_subagents, as_completion, code, batches
+):
+    def taking(text, seconds):
+        return httpx2.Response(200, headers={SECONDS_HEADER: seconds}, json=as_completion(text))
+
+    for number in range(4):
+        store.start_session()
+        store.add("user", f"Today I read page {number}.")
+    program = [taking(f"```python\n{code}\n```", "0"), taking("FINAL(done)", "0")]
+    engine = MemoryRLM(root_and_subagents(program, lambda prompt: taking("found", "1"), recorded="auto"))
+    live, replayed = (engine.query(store, "What?").trace for _ in range(2))
+    assert [call.batch for call in live.calls] == [call.batch for call in replayed.calls] == batches
+    assert (live.replayed_seconds, replayed.replayed_seconds) == (0.0, max(batches))
