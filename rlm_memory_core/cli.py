@@ -19,6 +19,7 @@ from . import __version__, cli_calls
 from .answer import total_cost
 from .call_store import RecordingError
 from .cli_common import Refused, confirm
+from .hedging import HEDGE
 from .llm import OFFLINE, OFFLINE_LABEL, ModelError
 
 if TYPE_CHECKING:
@@ -66,6 +67,15 @@ def _parser() -> argparse.ArgumentParser:
         part.add_argument("--only", action="append", default=[], metavar="NN", help="a notebook; may be repeated")
         part.add_argument("--sample", metavar="paper|all|N", help="LongMemEval questions: the paper's 100, all, or N")
         part.add_argument("--judge", metavar="MODEL", help="a model that judges LongMemEval's answers (default: none)")
+        part.add_argument(
+            "--hedge",
+            type=_number,
+            default=HEDGE,
+            metavar="SHARE",
+            help="second copies of late sub-agent calls, as a share (default: %(default)s)",
+        )
+        part.add_argument("--requests-per-minute", type=_number, metavar="N", help="the server's limit, if known")
+        part.add_argument("--tokens-per-minute", type=_number, metavar="N", help="likewise")
         part.add_argument("--budget", type=_dollars, metavar="USD", help="start no call once this is spent")
         part.add_argument(
             "--prices", nargs=2, type=_dollars, metavar=("IN", "OUT"), help="dollars per million tokens, if not known"
@@ -85,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
     serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
     return parser
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
 def _dollars(text: str) -> float:
@@ -172,6 +189,9 @@ def _plan(options: argparse.Namespace) -> Plan:
         rates=(prices[0] / 1e6, prices[1] / 1e6) if prices else None,
         outputs=options.outputs,
         dask=options.dask,
+        hedge=options.hedge,
+        requests_per_minute=options.requests_per_minute,
+        tokens_per_minute=options.tokens_per_minute,
     )
 
 

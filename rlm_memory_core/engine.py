@@ -18,6 +18,7 @@ from . import background
 from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
 from .findings import checked, parse_findings, without_false_quotes
+from .hedging import HEDGE
 from .large_workspace import COPY_LIMIT, LargeWorkspace, open_workspace
 from .limits import Limits
 from .llm import LLM, OFFLINE, ModelError
@@ -77,7 +78,7 @@ class MemoryRLM:
         max_iterations: int = 8,
         budget: Budget | None = None,
         parallel: bool = True,
-        hedge: float = 0.05,
+        hedge: float = HEDGE,
         copy_limit: int = COPY_LIMIT,
         limits: Limits | None = None,
     ) -> None:

@@ -22,6 +22,9 @@ from .budget import CLAIM, Claim
 from .pacing import ON_SENT, PATIENT, Pacing
 from .recording import SECONDS_HEADER
 
+HEDGE = 0.05
+"""The usual share of extra calls."""
+
 _ENOUGH = 3  # answers, before anything is said of how long a call takes
 _SLOW, _LAST = 3.0, 1.5  # times the siblings' median
 _AGAIN = 0.1  # likewise: where there is no room for a copy, after so long it is looked for again

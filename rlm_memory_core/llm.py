@@ -118,7 +118,7 @@ class LLM:
         self._timeout = timeout
         self._temperature = temperature
         self._wrap = wrap
-        self._pace = pace
+        self.pace = pace
         self.rates = rates
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -173,7 +173,7 @@ class LLM:
         """Another model of the same server, with the same key, the same recorded calls, and limits like this one's."""
         return connect(
             model, self.base_url, self._api_key, self.recorded, calls_path=self._calls_path, timeout=self._timeout,
-            **vars(self._pace),
+            **vars(self.pace),
         )  # fmt: skip
 
     async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
@@ -279,7 +279,7 @@ class LLM:
         if self._wrap is not None:
             transport = self._wrap(transport)
         if not isinstance(transport, OfflineTransport):
-            transport = Hedging(Pacing(transport, self._pace, _MAX_RETRIES))
+            transport = Hedging(Pacing(transport, self.pace, _MAX_RETRIES))
         transport = BudgetTransport(transport)
         if self.recorded != "off":
             transport = RecordingTransport(

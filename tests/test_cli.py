@@ -54,6 +54,23 @@ def test_reproduce_writes_notebook_results_and_questions_and_ends_with_the_table
     assert all(cell.get("execution_count") for cell in json.loads(executed)["cells"] if cell["cell_type"] == "code")
 
 
+def test_hedge_and_limits_reach_the_notebook(run, tmp_path):
+    options = ["--hedge", "0.1", "--requests-per-minute", "600000", "--tokens-per-minute", "1e9"]
+    assert run("reproduce", *QUICK, *options)[0] == 0
+    cells = json.loads((tmp_path / "outputs/offline/01_niah.ipynb").read_text())["cells"]
+    (given,) = ["".join(cell["source"]) for cell in cells if "injected-parameters" in cell["metadata"].get("tags", [])]
+    assert {"hedge = 0.1", "requests_per_minute = 600000.0", "tokens_per_minute = 1000000000.0"} <= set(
+        given.split("\n")
+    )
+
+
+@pytest.mark.parametrize("option", ["--hedge", "--requests-per-minute", "--tokens-per-minute"])
+def test_what_is_no_number_is_said(capsys, option):
+    with pytest.raises(SystemExit):
+        cli.main(["reproduce", option, "many"])
+    assert f"argument {option}: 'many' is no number" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_two_runs_differ_in_seconds_and_dates_alone(run, tmp_path):
     def rows():
         assert run("reproduce", *QUICK)[0] == 0
@@ -87,6 +104,11 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["-p", "methods", "['guess']"], "no such method: guess"),
         (["-p", "methods", "[3]"], "parameter methods of 01_niah is like"),
         (["-p", "model", "gpt-4o-mini"], "model cannot be set with -p"),
+        (["-p", "hedge", "0.1"], "hedge cannot be set with -p"),
+        (["--hedge", "5"], "hedge is a share of the calls, between 0 and 1, not 5"),
+        (["--hedge", "nan"], "hedge is a share of the calls, between 0 and 1, not nan"),
+        (["--model", "x", "--requests-per-minute", "0"], "requests_per_minute must be at least 1, not 0"),
+        (["--model", "x", "--tokens-per-minute", "-1"], "tokens_per_minute must be at least 1, not -1"),
         (["--base-url", "http://[::1", "--model", "x"], "is no address"),
         (["--only", "77"], "no notebook is called 77; there are 01_niah"),
         (["--model", ""], "model must not be empty"),

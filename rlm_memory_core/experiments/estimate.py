@@ -15,6 +15,7 @@ from statistics import NormalDist
 from rlm_memory_core.answer import total_cost
 from rlm_memory_core.embeddings import batches
 from rlm_memory_core.llm import LLM, OFFLINE
+from rlm_memory_core.pacing import Pace
 from rlm_memory_core.pricing import Usage, cost
 from rlm_memory_core.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.workspace import split
@@ -76,7 +77,7 @@ def estimate(
         methods: Names, as in `methods.METHODS`.
         samples: All that will be asked, one after another.
         window: Characters that truncation keeps.
-        llm: The model, for its price; it is not asked.
+        llm: The model, for its price and its limits per minute; it is not asked.
         embedder: What "rag" embeds turns with, or None.
     """
     total, embedded, waited = Usage(), Usage(), 0.0
@@ -90,6 +91,7 @@ def estimate(
             if method == "rag" and embedder is not None:
                 embedded += _embedding([sample.question, *(turn.content for turn in store.turns)])
                 waited += _CALL_SECONDS
+    waited = max(waited, _at_least(total + embedded, llm.pace))
     dollars = [cost(total, llm.rates), cost(embedded, embedder.rates) if embedder else 0.0]
     return Estimate(total + embedded, total_cost(dollars), None if llm.model == OFFLINE else waited)
 
@@ -150,6 +152,12 @@ def seconds(method: str, calls: int) -> float:
     at_once = min(calls, _SLOTS)
     slowest = _CALL_SECONDS * math.exp(_CALL_SIGMA * NormalDist().inv_cdf(at_once / (at_once + 1)))
     return _ROOT_REPLIES * _ROOT_SECONDS + slowest + (calls - at_once) * mean / _SLOTS
+
+
+def _at_least(usage: Usage, pace: Pace) -> float:
+    """Seconds that limits per minute make of so many calls and tokens."""
+    requests, tokens = pace.requests_per_minute or math.inf, pace.tokens_per_minute or math.inf
+    return 60 * max(usage.calls / requests, usage.total_tokens / tokens)
 
 
 def _embedding(texts: Sequence[str]) -> Usage:

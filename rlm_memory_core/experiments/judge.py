@@ -44,7 +44,7 @@ def connect_judge(model: str, beside: LLM, base_url: str = "", rates: Sequence[f
 
     Args:
         model: Any model's name, or "" for no judge.
-        beside: The model that answers; the judge is sought on its server.
+        beside: The model that answers; the judge is sought on its server, and keeps to its limits there.
         base_url: The judge's own server, where it has one.
         rates: Dollars per prompt and per completion token, where the price is not known.
 
@@ -61,10 +61,11 @@ def connect_judge(model: str, beside: LLM, base_url: str = "", rates: Sequence[f
     if len(rates) not in (0, 2):
         raise ValueError(f"judge_rates are dollars per prompt and per completion token, not {list(rates)}")
     server = base_url or beside.base_url
-    if rates:
-        return connect(model, server, rates=(rates[0], rates[1]))
-    same = (model, server) == (beside.model, beside.base_url)
-    return connect(model, server, rates=beside.rates if same else None)
+    known = (rates[0], rates[1]) if rates else None
+    if (model, server) == (beside.model, beside.base_url):
+        known = known or beside.rates
+    limits = vars(beside.pace) if server == beside.base_url else {}
+    return connect(model, server, rates=known, **limits)
 
 
 def run(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rlm_memory_core.answer import Answer, QueryFailed
 from rlm_memory_core.budget import Budget, BudgetExceeded
 from rlm_memory_core.engine import MemoryRLM
+from rlm_memory_core.hedging import HEDGE
 from rlm_memory_core.llm import LLM, OFFLINE, ModelError
 from rlm_memory_core.prompts import history_messages
 
@@ -101,6 +102,7 @@ def _prediction(answer: Answer) -> Prediction:
         subagents=answer.coverage.asked,
         failed_subagents=answer.coverage.failures,
         failures=answer.coverage.reasons,
+        copies=answer.coverage.copies,
         error=answer.error,
     )
 
@@ -116,18 +118,23 @@ async def attempt(method: Method, sample: Sample) -> Prediction:
         return Prediction("", used.prompt_tokens, used.completion_tokens, used.calls, error.cost_usd, error=str(error))
 
 
-_MAKERS: dict[str, Callable[[LLM, int, Budget | None, LLM | None], Method]] = {
-    "truncation": lambda llm, window, budget, embedder: Context(llm, window, budget),
-    "full-context": lambda llm, window, budget, embedder: Context(llm, None, budget),
-    "rag": lambda llm, window, budget, embedder: RAG(llm, embedder, budget),
-    "rlm-sequential": lambda llm, window, budget, embedder: RLM(MemoryRLM(llm, budget=budget, parallel=False)),
-    "rlm-parallel": lambda llm, window, budget, embedder: RLM(MemoryRLM(llm, budget=budget)),
+_MAKERS: dict[str, Callable[[LLM, int, Budget | None, LLM | None, float], Method]] = {
+    "truncation": lambda llm, window, budget, embedder, hedge: Context(llm, window, budget),
+    "full-context": lambda llm, window, budget, embedder, hedge: Context(llm, None, budget),
+    "rag": lambda llm, window, budget, embedder, hedge: RAG(llm, embedder, budget),
+    "rlm-sequential": lambda llm, window, budget, embedder, hedge: RLM(MemoryRLM(llm, budget=budget, parallel=False)),
+    "rlm-parallel": lambda llm, window, budget, embedder, hedge: RLM(MemoryRLM(llm, budget=budget, hedge=hedge)),
 }
 METHODS = tuple(_MAKERS)
 
 
 def make(
-    names: Sequence[str], llm: LLM, window: int, budget: Budget | None = None, embedding_model: str = ""
+    names: Sequence[str],
+    llm: LLM,
+    window: int,
+    budget: Budget | None = None,
+    embedding_model: str = "",
+    hedge: float = HEDGE,
 ) -> list[Method]:
     """The methods of the given names.
 
@@ -137,17 +144,18 @@ def make(
         window: Characters that truncation keeps.
         budget: A limit shared by all, or None.
         embedding_model: What RAG ranks turns with, on the same server; "" ranks them by words.
+        hedge: As for `MemoryRLM`.
 
     Raises:
-        ValueError: A name that is none of `METHODS`, a window below 1, or an embedding
-            model beside the offline reader.
+        ValueError: A name that is none of `METHODS`, a window below 1, an embedding
+            model beside the offline reader, or a hedge that is no share.
     """
     check_names(names)
     if window < 1:
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
     check_embedder(embedding_model, llm)
     embedder = llm.another(embedding_model) if embedding_model else None
-    return [_MAKERS[name](llm, window, budget, embedder) for name in names]
+    return [_MAKERS[name](llm, window, budget, embedder, hedge) for name in names]
 
 
 def check_embedder(embedding_model: str, llm: LLM) -> None:

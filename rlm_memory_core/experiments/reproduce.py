@@ -18,6 +18,7 @@ import pandas as pd
 
 from rlm_memory_core import background
 from rlm_memory_core.call_store import RecordingError
+from rlm_memory_core.hedging import HEDGE
 from rlm_memory_core.llm import LLM, OFFLINE, ModelError, connect
 
 from .assets import DataBroken, DataUnavailable, project_root
@@ -46,6 +47,8 @@ class Plan:
         rates: Dollars per prompt and per completion token, or None for the known price.
         outputs: The folder of all outputs; None for the project's `outputs`.
         dask: The address of a Dask scheduler whose workers answer the questions; "" answers them here.
+        hedge: Second copies of late sub-agent calls, as a share of the calls of a fan-out.
+        requests_per_minute, tokens_per_minute: As for `connect`.
     """
 
     model: str = OFFLINE
@@ -56,11 +59,20 @@ class Plan:
     rates: tuple[float, float] | None = None
     outputs: Path | None = None
     dask: str = ""
+    hedge: float = HEDGE
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
 
     @property
     def llm(self) -> LLM:
         """The model, connected."""
-        return connect(self.model, self.base_url, rates=self.rates)
+        return connect(
+            self.model,
+            self.base_url,
+            rates=self.rates,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
 
     @property
     def folder(self) -> Path:
@@ -105,6 +117,8 @@ def prepare(plan: Plan) -> list[Ready | Skipped]:
         notebooks = select(plan.only)
     except ValueError as error:
         raise ReproduceError(str(error)) from error
+    if not 0 <= plan.hedge <= 1:
+        raise ReproduceError(f"hedge is a share of the calls, between 0 and 1, not {plan.hedge:g}")
     if plan.budget_usd is not None and llm.rates is None:
         raise ReproduceError(
             f"the price of {plan.model} is not known, so that a budget in dollars cannot be held; give --prices"
@@ -275,13 +289,17 @@ def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM
         "output_dir": _from_root(plan.folder),
         "run_dir": _from_root(plan.folder),
         "dask": plan.dask,
+        "hedge": plan.hedge,
+        "requests_per_minute": plan.requests_per_minute or 0.0,
+        "tokens_per_minute": plan.tokens_per_minute or 0.0,
     }
     given = {name: value for name, value in plan.parameters.items() if name in declared}
     taken = sorted({*ours, "budget_usd"} & set(given))
     if taken:
         raise ReproduceError(
             f"{', '.join(taken)} cannot be set with -p; "
-            "use --model, --base-url, --prices, --budget, --dask or --outputs"
+            "use --model, --base-url, --prices, --budget, --hedge, --requests-per-minute, --tokens-per-minute, --dask "
+            "or --outputs"
         )
     for name, value in given.items():
         if not _fits(value, declared[name]):

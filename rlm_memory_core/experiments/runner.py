@@ -43,6 +43,7 @@ COLUMNS = (
     "subagents",
     "failed_subagents",
     "failures",
+    "copies",
     "answer_words",
     "error",
 )
@@ -149,6 +150,7 @@ def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_
         "subagents": prediction.subagents,
         "failed_subagents": prediction.failed_subagents,
         "failures": prediction.failures,
+        "copies": prediction.copies,
         "answer_words": len(prediction.text.split()),
         "error": prediction.error,
         "answer": prediction.text,

@@ -79,6 +79,7 @@ class Prediction:
         subagents: How many were asked.
         failed_subagents: Those that gave no answer, whether or not the method did.
         failures: Why they gave none, in one line.
+        copies: Further requests that went out for calls of sub-agents that were late; they are in `calls`.
         error: One line, where the method failed.
         details: Anything more that a report may want, by name.
     """
@@ -93,6 +94,7 @@ class Prediction:
     subagents: int = 0
     failed_subagents: int = 0
     failures: str = ""
+    copies: int = 0
     error: str = ""
     details: dict[str, float] = field(default_factory=dict)
 

@@ -93,3 +93,15 @@ def test_estimates_add_up_and_an_unknown_price_stays_unknown():
     assert (known + known).usd == pytest.approx(2 * known.usd)
     assert (known + unknown).usd is None
     assert (known + unknown).usage.calls == 2
+
+
+def test_limits_per_minute_make_it_longer():
+    def minutes(**limits):
+        llm = connect("m", "http://127.0.0.1:1/v1", **limits)
+        expected = estimate(["rlm-parallel"], [SAMPLE], 32_000, llm)
+        return expected.seconds / 60, expected.usage
+
+    free, usage = minutes()
+    assert minutes(requests_per_minute=2)[0] == usage.calls / 2 > free
+    assert minutes(tokens_per_minute=1_000)[0] == usage.total_tokens / 1_000 > free
+    assert minutes(requests_per_minute=1e6, tokens_per_minute=1e9)[0] == free

@@ -409,3 +409,9 @@ def test_the_estimate_holds_one_call_of_the_judge_an_answer(data, capsys):
     _, unpriced = calls("--judge", "unheard-of")
     assert "price not known" in unpriced
     assert "the price of the judge, unheard-of, is not known" in unpriced
+
+
+def test_a_judge_on_the_same_server_keeps_to_its_limits():
+    model = connect("m", "http://127.0.0.1:1/v1", requests_per_minute=60, tokens_per_minute=1_000)
+    assert judge.connect_judge("j", model).pace == model.pace
+    assert judge.connect_judge("j", model, "http://127.0.0.1:2/v1").pace != model.pace

@@ -1,3 +1,6 @@
+import asyncio
+from collections import Counter
+
 import httpx2
 import pytest
 
@@ -69,6 +72,21 @@ def test_subagents_that_failed_are_counted_with_their_reason(far_back, root_and_
     assert (prediction.subagents, prediction.failed_subagents, prediction.coverage) == (29, 1, 28 / 29)
     assert prediction.failures.startswith("1x ")
     assert "400" in prediction.failures
+
+
+def test_second_copies_are_counted_and_the_hedge_is_the_engines(far_back, root_and_subagents):
+    asked = Counter()
+
+    async def late(prompt):
+        asked[prompt] += 1
+        await asyncio.sleep(60 if "Kiwi" in prompt and asked[prompt] == 1 else 0.01)
+        return "found"
+
+    program = ["```repl\nllm_query_parallel(sessions)\n```\nFINAL(Kiwi)"]
+    (method,) = make(["rlm-parallel"], root_and_subagents(program, late), 1, hedge=0.1)
+    assert method.engine.hedge == 0.1
+    prediction = background.run(method(far_back))
+    assert (prediction.subagents, prediction.copies, prediction.calls) == (29, 1, 1 + 29 + 1)
 
 
 def test_sequential_and_parallel_answer_alike(far_back):

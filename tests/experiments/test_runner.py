@@ -23,7 +23,7 @@ class Fixed:
             raise self.answer
         return Prediction(
             self.answer, prompt_tokens=7, completion_tokens=2, calls=5, seconds=0.5, coverage=0.75, subagents=4,
-            failed_subagents=1, failures="1x the server is away",
+            failed_subagents=1, failures="1x the server is away", copies=2,
         )  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def test_one_row_a_question_and_method_in_order():
 def test_subagents_that_failed_are_in_the_row_of_a_question_that_was_answered():
     row = runner.run([Fixed()], [sample(1)], model="m").loc[0]
     assert row[["subagents", "failed_subagents", "failures", "error"]].to_list() == [4, 1, "1x the server is away", ""]
+    assert row["copies"] == 2
     assert row["em"] == 1
 
 
