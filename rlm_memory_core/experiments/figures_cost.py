@@ -1,4 +1,4 @@
-"""Three figures of what a query takes: the fan-out, and dollars and seconds against the length of the history.
+"""Figures of what a query takes: the fan-out, late calls, and dollars and seconds against the length of the history.
 
 Each returns a `Figure` that belongs to no window, so that none needs closing. Colours
 are Okabe and Ito's, which people with any colour vision can tell apart; lines bear
@@ -103,6 +103,34 @@ def scan_times(times: pd.DataFrame) -> Figure:
         xlabel="sessions in the history, one call each (log scale)",
         ylabel="seconds of a full scan (log scale)",
     )
+    return figure
+
+
+def hedging(fan_outs: pd.DataFrame) -> Figure:
+    """Seconds of each simulated fan-out, without second copies of late calls and with them; simulated.
+
+    Args:
+        fan_outs: What `stragglers.hedged_fan_outs` gives.
+    """
+    figure, axes = _figure()
+    groups = list(fan_outs.groupby(["calls", "stragglers"]))
+    ways = (("slowest", "each call once", VERMILION, 0.14), ("seconds", "late calls twice", BLUE, -0.14))
+    for place, (_, group) in enumerate(reversed(groups)):
+        for column, name, colour, beside in ways:
+            axes.plot(group[column], [place + beside] * len(group), "o", color=colour, alpha=0.25, markersize=5)
+            axes.plot(group[column].median(), place + beside, "|", color=colour, markersize=16, markeredgewidth=2.5)
+            if place == len(groups) - 1:
+                _name(axes, group[column].max(), place + beside, name)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    shares = [
+        f"{calls} calls, {share:.0%} late" if share else f"{calls} calls, none late" for (calls, share), _ in groups
+    ]
+    axes.set_yticks(range(len(groups)), shares[::-1])
+    _title(axes, "Second copies of late calls cut the wait for the slowest (simulated latency)")
+    axes.set(xlabel="seconds of a fan-out: a dot a seed, a bar at their median (log scale)")
     return figure
 
 

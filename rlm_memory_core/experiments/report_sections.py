@@ -112,6 +112,11 @@ _CAPTIONS = {
         "by 20 threads, and stays near 1 when all are in flight.",
         "What parallel calls can gain: wall time over the slowest single call. Simulated latency.",
     ),
+    "05_hedging": (
+        "Dots: seconds of simulated fan-outs, once with each call sent once and once with late calls sent twice; where "
+        "2% of the calls take ten times longer, the medians with copies are a third of those without, or less.",
+        "Late calls sent a second time, within 5% extra calls. Simulated latency.",
+    ),
     "05_dollars_by_length": (
         "Lines: dollars a query rise in proportion to the sessions of the history, beside the paper's constant $0.005.",
         "Dollars a query against the length of the history. Estimated at today's prices.",

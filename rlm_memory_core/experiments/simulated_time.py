@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -18,7 +19,7 @@ _PATIENCE = 10.0  # seconds of real time for what no timer will end
 
 
 def run_simulated(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine to its end in simulated time, from 0 on.
+    """Run a coroutine to its end in simulated time, from 0 on; also where a loop runs already, as in a notebook.
 
     Args:
         work: It reads the time as `asyncio.get_running_loop().time()`.
@@ -33,6 +34,11 @@ def run_simulated(work: Coroutine[Any, Any, _T]) -> _T:
         >>> run_simulated(wait())
         3600.0
     """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_run, work).result()
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(work)
 

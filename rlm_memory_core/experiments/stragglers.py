@@ -24,6 +24,7 @@ from .simulated import draw
 from .simulated_time import run_simulated
 
 _TIMES_LONGER = 10
+_URL = httpx2.URL("http://simulated.invalid")
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ async def _fan_out(scenario: Scenario, hedge: float, concurrency: int) -> tuple[
 
     async def call(number: int) -> None:
         async with slots:
-            request = httpx2.Request("POST", "http://simulated.invalid", content=str(number))
+            request = httpx2.Request("POST", _URL, content=str(number))
             await transport.handle_async_request(request)
 
     with siblings.together():

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from rlm_memory_core.experiments import figures_cost
 from rlm_memory_core.experiments.simulated_time import run_simulated
 from rlm_memory_core.experiments.stragglers import Scenario, hedged_fan_outs, hedged_results, hedged_table
 
@@ -49,12 +50,29 @@ def test_the_table_and_the_results_say_simulated():
     assert {result.n for result in results} == {2}
 
 
+def test_the_figure_says_simulated_and_shows_every_fan_out_both_ways():
+    (axes,) = figures_cost.hedging(hedged_fan_outs([10, 20], [0.0, 0.05], seeds=3)).axes
+    assert "simulated" in axes.get_title(loc="left")
+    assert [text.get_text() for text in axes.texts] == ["each call once", "late calls twice"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "20 calls, 5% late", "20 calls, none late", "10 calls, 5% late", "10 calls, none late",
+    ]  # fmt: skip
+    assert sum(len(line.get_xdata()) for line in axes.lines) == 4 * 2 * (3 + 1)
+
+
 def test_simulated_time_costs_none():
     async def an_hour():
         await asyncio.gather(*(asyncio.sleep(second) for second in range(3_600)))
         return asyncio.get_running_loop().time()
 
     assert run_simulated(an_hour()) == 3_599
+
+
+def test_a_simulation_runs_where_a_loop_runs_already_as_in_a_notebook():
+    async def simulate():
+        return run_simulated(asyncio.sleep(60, "done"))
+
+    assert asyncio.run(simulate()) == "done"
 
 
 def test_a_simulation_that_cannot_end_is_told(monkeypatch):
