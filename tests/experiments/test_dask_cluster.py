@@ -139,6 +139,33 @@ def test_reproduce_gives_the_same_on_a_cluster_and_a_notebook_without_a_word_of_
     assert outputs(there) == outputs(here)
 
 
+def test_what_workers_answered_is_judged_here(workers, fault_server, tmp_path):
+    question = {
+        "question_id": "q1",
+        "question_type": "multi-session",
+        "question": "What is my cat called?",
+        "answer": "Mochi",
+        "question_date": "2023/05/30 (Tue) 23:40",
+        "haystack_session_ids": ["s1"],
+        "haystack_dates": ["2023/05/20 (Sat) 02:21"],
+        "haystack_sessions": [[{"role": "user", "content": "My cat is called Mochi."}]],
+        "answer_session_ids": ["s1"],
+    }
+    (tmp_path / "longmemeval_s.json").write_text(json.dumps([question]))
+    judge = fault_server(lambda messages: "yes")
+    code = cli.main([
+        "reproduce", "--only", "03", "--dask", workers.address, "--judge", "fake-judge", "--sample", "all",
+        "-p", "judge_base_url", judge.url, "-p", "judge_rates", "[1e-6, 1e-6]", "-p", "data_dir", str(tmp_path),
+        "-p", "methods", "['truncation', 'rlm-parallel']", "--outputs", str(tmp_path / "outputs"),
+    ])  # fmt: skip
+    assert code == 0
+    document = json.loads((tmp_path / "outputs/offline/results/03_longmemeval_s.json").read_text())
+    found = {row["id"]: row["value"] for row in document["rows"]}
+    assert document["provenance"]["judge"] == "fake-judge"
+    assert (found["judged.truncation.overall"], found["judged.rlm-parallel.overall"]) == (1.0, 1.0)
+    assert {body["model"] for body in judge.bodies.values()} == {"fake-judge"}
+
+
 def test_every_worker_is_asked_whether_it_can_reach_the_model(workers, capsys):
     arguments = ["reproduce", "--only", "01", "--dask", workers.address, "--model", "gpt-4o-mini", "--yes"]
     assert cli.main(arguments) == 2
