@@ -34,7 +34,7 @@ ROOMS = [
         "rate_limits",
         "transport",
     },
-    {"call_store"},
+    {"call_store", "pieces", "date_functions"},
     {"recording"},
     {"budget"},
     {
