@@ -23,7 +23,7 @@ class ChatMessage(TypedDict):
 
 NOT_HERE = (
     "files, network, input(), numpy and pandas, base classes (of exceptions and Enum too), decorated methods, "
-    "generators that print, ask or do not end, sub-agents asked from within a key="
+    "generators that print, ask or do not end"
 )
 """What model-written code cannot have in the REPL; `tests/test_corpus.py` holds each of these true."""
 

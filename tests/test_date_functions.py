@@ -30,8 +30,8 @@ def test_the_repl_has_them(diary, root_and_subagents, scripted, copy_limit):
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("days_between('2023-05-20', 'soon')", "ValueError: days_between takes two dates with a year, such as '2023-05-20'; "
-         "there is none in 'soon'"),
+        ("days_between('2023-05-20', 'soon')",
+         "ValueError: days_between takes two dates with a year, such as '2023-05-20'; there is none in 'soon'"),
         ("days_between('2023-05-20', None)", "there is none in None"),
         ("days_between('2023-02-30', '2023-03-01')", "there is none in '2023-02-30'"),
         ("days_between('x' * 99, '2023-03-01')", "there is none in 'xxx"),

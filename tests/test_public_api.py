@@ -46,6 +46,7 @@ ROOMS = [
         "text",
         "journal",
         "generators",
+        "lazy",
         "program",
         "pacing",
         "hedging",
