@@ -227,7 +227,7 @@ def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
     expression = match_expression(words)
     said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ? AND rowid <= ?"
     best_turn = (
-        f"SELECT number, max(score) FROM (SELECT rowid AS turn, -rank AS score FROM {TURNS} "
+        f"SELECT number AS piece, max(score) AS score FROM (SELECT rowid AS turn, -rank AS score FROM {TURNS} "
         f"WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
     )
