@@ -6,8 +6,8 @@ as one more word. A session's score is that of its best piece. Where there is an
 likeness of the session's best turn are each brought to 0..1 and added. Nothing is weighed by hand or learnt, and
 nothing is left out: a session that speaks of nothing comes last.
 
-Of a question's words the rarest decide, as many of them as stand in 100,000 turns together; where each stands in
-more, all of them rank the newest 100,000 turns. So a ranking of millions takes no longer than that of these.
+Of a question's words the rarest decide, as many of them as stand in 50,000 turns together; where each stands in
+more, all of them rank the newest 50,000 turns. So a ranking of millions takes no longer than that of these.
 
 It does not read the sessions; the index of words is in `word_index`, that of vectors in `vectors`.
 """
@@ -36,7 +36,7 @@ from .word_index import (
     take_in_new_turns,
 )
 
-_MOST_SCORED = 100_000  # turns; words that stand in so many say little
+_MOST_SCORED = 50_000  # turns; words that stand in so many say little
 _LAST_DAY = date.max.toordinal()
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""

