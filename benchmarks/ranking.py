@@ -37,7 +37,7 @@ from rlm_memory_core.periods import periods, without_relative
 from rlm_memory_core.pricing import Usage
 from rlm_memory_core.semantic import LocalEmbedder
 from rlm_memory_core.vectors import Embedder, likeness
-from rlm_memory_core.word_index import match_expression
+from rlm_memory_core.word_index import PIECES, content_words, match_expression, piece_number
 
 Scores = dict[int, float]
 _NOT_LOCOMO = 5  # LoCoMo's category of adversarial questions, which have no answer
@@ -113,12 +113,12 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
     spans = periods(sample.question, sample.question_date)
     said, turn = by_words(store, without_relative(sample.question, spans))
     dates: Scores = {}
-    for sql, values in ranking._dates(store, spans):
-        dates = {session: float(score) for session, score in store.query(sql, values)}
+    for part in ranking._dates(store, spans, piece_number(store, len(store))):
+        dates = by_session(store, part)
     asked = Asked(
         sample,
         int(hashlib.sha256(sample.id.encode()).hexdigest(), 16) % 2 == 0,
-        whole_sessions(store, match_expression(sample.question)),
+        whole_sessions(store, match_expression(content_words(sample.question))),
         said,
         turn,
         dates,
@@ -138,8 +138,16 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
 
 def by_words(store: MemoryStore, question: str) -> tuple[Scores, Scores]:
     """What was said, and the best turn."""
-    parts = [dict(store.query(sql, values)) for sql, values in ranking._words(match_expression(question))]
+    words, scope = ranking._deciding(store, content_words(question), len(store))
+    parts = [by_session(store, part) for part in ranking._words(words, scope)]
     return (parts[0], parts[1]) if parts else ({}, {})
+
+
+def by_session(store: MemoryStore, part: ranking._Part) -> Scores:
+    """The scores of pieces as those of sessions: where a session is several, its best of each kind."""
+    sql, values = part
+    total = f"SELECT session, max(score) FROM (SELECT piece, score FROM ({sql})) JOIN {PIECES} ON number = piece"
+    return {session: float(score) for session, score in store.query(f"{total} GROUP BY session", values)}
 
 
 def whole_sessions(store: MemoryStore, expression: str) -> Scores:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from . import sandbox, tables
+from . import lazy, sandbox, tables
 from .generators import as_list
 from .program import LATER, Known, as_value, is_known, needs_rewriting
 
@@ -34,6 +34,7 @@ class Edits(ast.NodeVisitor):
         self._native: set[ast.AST] = set()  # functions that the sandbox knows as they are called
         self._calls: set[int] = set()  # parentheses of calls that a generator expression shares
         self._lists: set[ast.AST] = set()  # generator expressions of which all values are taken
+        self._lazy = 0  # generator expressions that stop early
 
     def text(self) -> str:
         """The program with all changes made."""
@@ -172,6 +173,7 @@ class Edits(ast.NodeVisitor):
                 self._calls.add(opening)
         if isinstance(function, ast.Name):
             self._called_name(node, function.id)
+            self._stops_early(node, function.id)
         elif is_known(node, name):
             self._native.add(function)
         elif isinstance(function, ast.Attribute):
@@ -209,13 +211,31 @@ class Edits(ast.NodeVisitor):
                 return
         self.generic_visit(node)
 
+    def _stops_early(self, node: ast.Call, name: str) -> None:
+        """`any`, `all` and `next` of a generator expression that asks, prints or binds a name."""
+        if name not in lazy.SETTLED or name in self._known.names or not node.args:
+            return
+        if self._known.shows(node.args[0]) or any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(node.args[0])):
+            until = f"{HELPERS}.Until"
+            changes = lazy.as_list(node, self._code, self._span, until, f"_rlm_until_{self._lazy}")
+            if changes:
+                self._helper("Until")
+                self._lazy += 1
+                self._lists.add(node.args[0])
+                self._changes += changes
+
+    def _span(self, node: ast.AST) -> tuple[int, int]:
+        return self._at(node), self._at(node, end=True)
+
     def _called_name(self, node: ast.Call, name: str) -> None:
-        if name == "map" and len(node.args) > 1 and "map" not in self._known.names:
-            first = node.args[0]
-            if self._known.asks(first):
-                self._change(self._at(node.func), self._at(node.func, end=True), self._helper("mapped"))
-                self._pair(first)
-                return
+        if name in tables.WAITING and node.args and name not in self._known.names:
+            key = next((keyword.value for keyword in node.keywords if keyword.arg == "key"), None)
+            first = node.args[0] if name in tables.TAKES_FUNCTION and len(node.args) > 1 else key
+            if first is not None and self._known.reaches(first):
+                self._change(self._at(node.func), self._at(node.func, end=True), self._helper(tables.WAITING[name]))
+                if name == "map":
+                    self._pair(first)
+                    return
         if name in tables.TAKES_FUNCTION and node.args:
             self._as_function(node.args[0])
         elif name == "globals" and not node.args and not node.keywords:
@@ -231,6 +251,8 @@ class Edits(ast.NodeVisitor):
             self._pair(node.args[0])
         elif function.attr == "run_in_executor" and len(node.args) > 1:
             self._pair(node.args[1])
+        elif function.attr == "sort" and any(self._known.reaches(each.value) for each in node.keywords):
+            self._as_call(node, function, self._helper("sort_by"))
         elif (function.attr in tables.METHODS and not owner and not self._is_type(function.value)) or (
             function.attr == "sub" and not owner and node.args and self._is_function(node.args[0])
         ):

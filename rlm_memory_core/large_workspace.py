@@ -11,25 +11,22 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .escaping import well_formed
 from .piece_index import PieceIndex
+from .pieces import Piece
 from .prompts import session_prompt
 from .store import MemoryStore, Turn
-from .workspace import Piece, Size, Workspace, as_dict, check_query
+from .workspace import DATE_FUNCTIONS, Asked, Size, Workspace, as_dict, check_query
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
 _DEFAULT = 100
 
 
-class LargeWorkspace:
+class LargeWorkspace(Asked):
     """The values and functions that the code of one question finds, for a large history.
 
     Args:
-        store: The history.
-        question: What is asked.
-        question_date: The day on which it is asked, or None.
-        last_turn: The index of the last turn that counts; None for all.
+        store, question, question_date, last_turn: As for `Asked`.
     """
 
     copied = False
@@ -37,10 +34,7 @@ class LargeWorkspace:
     def __init__(
         self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
     ) -> None:
-        self.store = store
-        self.question = well_formed(question)
-        self.question_date = question_date and well_formed(question_date)
-        self.last_turn = len(store) if last_turn is None else last_turn
+        super().__init__(store, question, question_date, last_turn)
         self.index = PieceIndex(store, self.last_turn)
         self._read: dict[str, tuple[int, Piece]] = {}
 
@@ -67,7 +61,7 @@ class LargeWorkspace:
             "rank_sessions": self.rank_sessions,
             "session_prompt": self.session_prompt,
         }
-        return {name: _in_thread(function) for name, function in functions.items()}
+        return {name: _in_thread(function) for name, function in functions.items()} | DATE_FUNCTIONS
 
     def get_session(self, position: int) -> str:
         """The text of the session at a position; -1 is the last."""
@@ -101,7 +95,7 @@ class LargeWorkspace:
         if question != self.question:
             check_query("rank_sessions", question)
         _check_count("rank_sessions", k)
-        return self.index.rank(question or self.question, k)
+        return self.index.rank(question or self.question, k, self.question_date)
 
     def session_prompt(self, session: str | int, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read the session at a position, or any text."""

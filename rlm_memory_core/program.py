@@ -27,9 +27,16 @@ class Known:
         asks: Host functions that ask sub-agents.
         at_once: Whether their calls may be in flight together.
         given: Names that the host gives values to.
+        hosts: Host functions of any other kind.
     """
 
-    def __init__(self, asks: Collection[str] = (), at_once: bool = True, given: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        asks: Collection[str] = (),
+        at_once: bool = True,
+        given: Collection[str] = (),
+        hosts: Collection[str] = (),
+    ) -> None:
         self.names: dict[str, None] = dict.fromkeys(given)
         self.modules: dict[str, str] = {}  # by the names that programs gave them
         self.imported: dict[str, str] = {}  # as module.name
@@ -38,6 +45,8 @@ class Known:
         self._at_once = at_once
         self._asking: frozenset[str] = self._asks
         self._showing: frozenset[str] = self._asks | _SHOWS
+        self._hosts = self._asks | frozenset(hosts)
+        self._reaching: frozenset[str] = self._hosts
         self._twins: dict[str, dict[str, ast.AsyncFunctionDef]] = {}
 
     def begin(self, tree: ast.Module) -> dict[str, int]:
@@ -53,6 +62,7 @@ class Known:
         uses = {name: loaded(function) for name, function in self.functions.items()}
         self._asking = _closure(self._asks, uses)
         self._showing = _closure(self._asks | _SHOWS, uses)
+        self._reaching = _closure(self._hosts, uses)
         self._twins = {}
         return bound
 
@@ -63,6 +73,10 @@ class Known:
     def shows(self, node: ast.AST) -> bool:
         """Whether code prints or reaches the host, itself or through a function of the session's."""
         return not self._showing.isdisjoint(loaded(node))
+
+    def reaches(self, node: ast.AST) -> bool:
+        """Whether code calls a host function of any kind, itself or through a function of the session's."""
+        return not self._reaching.isdisjoint(loaded(node))
 
     def is_awaitable(self, name: str) -> bool:
         """Whether a name has an awaiting twin, of the host's or of ours."""
@@ -112,7 +126,9 @@ class _Twin(ast.NodeTransformer):
         if isinstance(node, _NOT_IN_TWINS) or (self._inside and isinstance(node, _SCOPES)):
             self.failed = True
         elif isinstance(node, (ast.Lambda, ast.GeneratorExp)):
-            inside = any(needs_rewriting(inner, self._known) for inner in ast.walk(node))
+            inside = any(
+                isinstance(inner, ast.NamedExpr) or needs_rewriting(inner, self._known) for inner in ast.walk(node)
+            )
             self.failed = self.failed or inside or self._known.asks(node)
             return node
         self.failed = self.failed or needs_rewriting(node, self._known)
@@ -139,7 +155,7 @@ def needs_rewriting(node: ast.AST, known: Known) -> bool:
         others = ("sub", "maketrans", "run_in_executor", "__name__")
         return node.attr in tables.METHODS or (module, node.attr) in tables.FUNCTIONS or node.attr in others
     if isinstance(node, ast.keyword):
-        return node.arg == "key" and isinstance(node.value, ast.Attribute)
+        return node.arg == "key" and (isinstance(node.value, ast.Attribute) or known.reaches(node.value))
     return isinstance(node, ast.Name) and (node.id in tables.BUILTINS or node.id in ("globals", "map", "filter"))
 
 

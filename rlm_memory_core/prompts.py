@@ -23,7 +23,7 @@ class ChatMessage(TypedDict):
 
 NOT_HERE = (
     "files, network, input(), numpy and pandas, base classes (of exceptions and Enum too), decorated methods, "
-    "generators that print, ask or do not end, sub-agents asked from within a key="
+    "generators that print, ask or do not end"
 )
 """What model-written code cannot have in the REPL; `tests/test_corpus.py` holds each of these true."""
 
@@ -49,6 +49,7 @@ conversation: it lives in a Python REPL, and you reach it by writing code.
 In the REPL you find:
   question, question_date     the question, and the day on which it is asked
 {history}{subagents}\
+  parse_date(text), days_between(a, b)   the ISO date in a text, or None; whole days from a to b
   FINAL(value)                ends with this answer
   FINAL_VAR("name")           ends with the value of that variable
 

@@ -99,7 +99,7 @@ class Repl:
         self._journal = Journal()
         asks = subagents or {}
         self._calls = HostCalls(values, functions, asks, replied, at_once, self._today, self._meter, self._journal)
-        self._new_rewriter = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks))
+        self._new_rewriter = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks), functions)
         self._names: dict[str, None] = {}
         self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None
         self._session: AsyncMontySession | None = None

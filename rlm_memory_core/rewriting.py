@@ -6,8 +6,9 @@ original's line numbers. Nothing is run here; a source that this Python cannot p
 
 What is rewritten: imports of the modules in `rlm_memory_core.sandbox`; functions that the sandbox's own modules
 lack; `del`; a bound method as `key=`; `globals()`; `map`, thread pools and `asyncio.to_thread` over functions that ask
-sub-agents, with awaiting twins of these functions, so that their calls are in flight together;
-and generator functions that touch nothing outside themselves, which run to their end when called.
+sub-agents, with awaiting twins of these functions, so that their calls are in flight together; `sorted`, `min`, `max`,
+`filter` and `map` by a host function; `any`, `all` and `next` of generator expressions that ask (`lazy`); and generator
+functions that touch nothing outside themselves, which run to their end when called.
 """
 
 from __future__ import annotations
@@ -66,13 +67,20 @@ class Rewriter:
         asks: Host functions that ask sub-agents.
         at_once: Whether their calls may be in flight together.
         given: Names that the host gives values to.
+        hosts: Host functions of any other kind.
 
     >>> Rewriter().rewrite("import math, statistics").code
     'import math; statistics = _rlm_statistics'
     """
 
-    def __init__(self, asks: Collection[str] = (), at_once: bool = True, given: Collection[str] = ()) -> None:
-        self._known = Known(asks, at_once, given)
+    def __init__(
+        self,
+        asks: Collection[str] = (),
+        at_once: bool = True,
+        given: Collection[str] = (),
+        hosts: Collection[str] = (),
+    ) -> None:
+        self._known = Known(asks, at_once, given, hosts)
         self._loaded: set[str] = set()
 
     def rewrite(self, code: str) -> Rewritten:

@@ -17,6 +17,8 @@ BUILTINS = {"callable", "issubclass"}
 # whose methods are passed around as str.lower is
 TYPES = frozenset("str list dict set int float tuple".split())
 TAKES_FUNCTION = frozenset({"map", "filter"})
+# builtins that cannot wait for a host function which they call; the helpers can
+WAITING = {"map": "mapped", "filter": "filtered", "sorted": "sorted_by", "min": "min_by", "max": "max_by"}
 # methods that the sandbox calls but does not pass around
 BOUND = frozenset(
     "get lower upper strip lstrip rstrip title casefold count index find isdigit isalpha isalnum isspace startswith "

@@ -1,34 +1,52 @@
-"""The words of a history, indexed beside its turns in SQLite's own FTS5: what each session's user said, and each turn.
+"""The words of a history, indexed beside its turns in SQLite's own FTS5: what each piece's user said, and each turn.
 
-The indexes hold no second copy of the text, are made when they are first used, and take
-in what was appended since. How their scores make a ranking is `ranking`'s affair.
+The indexes hold no second copy of the text, are made when they are first used, block by block, and take in what was
+appended since. For millions of turns the first time takes minutes; what a stopped run has done is kept.
+Nothing here grows in memory with the history. How scores make a ranking is `ranking`'s affair.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from .dates import parse_date
-from .store import MemoryStore
+from .pieces import parts, runs
+from .store import MemoryStore, Turn
 
-SPOKEN = "session_words"
-"""A row a session: what was said in it by anyone but the assistant."""
-TURNS = "turn_words"
-"""A row a turn."""
-DAYS = "session_days"
-"""The day of each session whose date can be read."""
+# A change in how `pieces` cuts needs other names here (hence the 3): a piece is found again by cutting its turns anew.
+PIECES = "pieces_3"
+"""A row a piece: its number from 1, its session, its first and last turn, which part of a turn it is, its day."""
+SPOKEN = "piece_words_3"
+"""A row a piece in which anyone but the assistant spoke: what they said, under the piece's number."""
+TURNS = "turn_words_3"
+"""A row a turn, under its index."""
 
+_BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # taken in at once, in one transaction
+_HASH_BYTES = 16_000_000  # FTS5's own buffer while it takes in, for each of the two
 _WORD = re.compile(r"\w+")
 _TOKENS = "tokenize = 'porter unicode61 remove_diacritics 2'"
 _SCHEMA = (
-    f"CREATE VIRTUAL TABLE IF NOT EXISTS {SPOKEN} USING fts5 (content, content = '', {_TOKENS})",
-    f"CREATE VIRTUAL TABLE IF NOT EXISTS {TURNS} "
-    f"USING fts5 (content, content = 'turns', content_rowid = 'turn_index', {_TOKENS})",
-    f"CREATE TABLE IF NOT EXISTS {DAYS} (session INTEGER PRIMARY KEY, day INTEGER NOT NULL)",
-    f"CREATE INDEX IF NOT EXISTS {DAYS}_by_day ON {DAYS} (day)",
-    "CREATE TABLE IF NOT EXISTS words_state (turns INTEGER NOT NULL, sessions INTEGER NOT NULL)",
+    f"""CREATE TABLE {PIECES} (
+        number INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL,
+        first_turn INTEGER NOT NULL,
+        last_turn INTEGER NOT NULL,
+        part INTEGER NOT NULL,
+        day INTEGER
+    )""",
+    f"CREATE INDEX {PIECES}_by_turn ON {PIECES} (first_turn)",
+    f"CREATE INDEX {PIECES}_by_day ON {PIECES} (day) WHERE day IS NOT NULL",
+    f"CREATE VIRTUAL TABLE {SPOKEN} USING fts5 (content, content = '', {_TOKENS})",
+    f"CREATE VIRTUAL TABLE {TURNS} USING fts5 (content, content = 'turns', content_rowid = 'turn_index', {_TOKENS})",
+    *(f"INSERT INTO {table} ({table}, rank) VALUES ('hashsize', {_HASH_BYTES})" for table in (SPOKEN, TURNS)),
+    # what earlier versions made
+    *(
+        f"DROP TABLE IF EXISTS {old}"
+        for old in ("session_words", "turn_words", "session_days", "words_state", "pieces_2", "piece_index_2")
+    ),
 )
-_SAID = "SELECT session, group_concat(content, char(10)) FROM turns WHERE role <> 'assistant'"
 
 # The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
 # the commonest adverbs, and what is left of a contraction ("I've" is read as "i" and "ve").
@@ -46,41 +64,133 @@ _FUNCTION_WORDS = frozenset(
 )
 
 
-def match_expression(question: str) -> str:
-    """The question's content words as an FTS5 query; "" where it has none.
+def content_words(text: str) -> list[str]:
+    """A text's words but for the function words, each once, in small letters.
 
-    >>> match_expression("What is my cat called?")
+    >>> content_words("What is my cat called? My cat!")
+    ['cat', 'called']
+    """
+    words = dict.fromkeys(word.lower() for word in _WORD.findall(text))
+    return [word for word in words if word not in _FUNCTION_WORDS]
+
+
+def match_expression(words: Sequence[str]) -> str:
+    """An FTS5 query for any of the words; "" where there is none.
+
+    >>> match_expression(["cat", "called"])
     '"cat" OR "called"'
     """
-    words = dict.fromkeys(word.lower() for word in _WORD.findall(question))
-    return " OR ".join(f'"{word}"' for word in words if word not in _FUNCTION_WORDS)
+    return " OR ".join(f'"{word}"' for word in words)
 
 
-def take_in_new_turns(store: MemoryStore) -> None:
-    """Index what came since the last call."""
+def take_in_new_turns(store: MemoryStore, progress: Callable[[int, int], None] | None = None) -> None:
+    """Cut and index what came since the last call. Each block is kept, so that a stopped run goes on from there.
+
+    Args:
+        store: The history.
+        progress: Told, after each block, how many turns are in the index and how many there are.
+    """
+    if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (PIECES,)):
+        with store.transaction():
+            if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (PIECES,)):  # another process may have
+                for statement in _SCHEMA:
+                    store.query(statement)
+    while _taken_in(store) < len(store):
+        with store.transaction():
+            _take_in_block(store, _taken_in(store))
+        if progress is not None:
+            progress(_taken_in(store), len(store))
+
+
+def piece_number(store: MemoryStore, turn: int) -> int:
+    """The number of the piece in which a turn lies, the last one if it is in several; 0 before the first."""
+    rows = store.query(
+        f"SELECT number FROM {PIECES} WHERE first_turn <= ? ORDER BY first_turn DESC, number DESC LIMIT 1", (turn,)
+    )
+    return int(rows[0][0]) if rows else 0
+
+
+@contextmanager
+def cut_after(store: MemoryStore, last_turn: int) -> Iterator[None]:
+    """For the time of the block, the piece in which a turn lies holds no word of the turns after it.
+
+    Rows of later pieces and turns are still there: the caller passes them over by their numbers.
+    """
+    row = store.query(f"SELECT first_turn, last_turn FROM {PIECES} WHERE number = ?", (piece_number(store, last_turn),))
+    if not row or row[0][1] <= last_turn:
+        yield
+        return
+    ((first, last),) = row
+    number = piece_number(store, last_turn)
     with store.transaction():
-        for statement in _SCHEMA:
-            store.query(statement)
-        state = store.query("SELECT turns, sessions FROM words_state")
-        turns, sessions = state[0] if state else (0, 0)
-        if (turns, sessions) == (len(store), len(store.sessions)):
-            return
-        _add_said(store, turns)
-        store.query(
-            f"INSERT INTO {TURNS} (rowid, content) SELECT turn_index, content FROM turns WHERE turn_index > ?", (turns,)
-        )
-        for number, date in store.query("SELECT number, date FROM sessions WHERE number > ?", (sessions,)):
-            day = parse_date(date)
-            if day is not None:
-                store.query(f"INSERT INTO {DAYS} VALUES (?, ?)", (number, day.toordinal()))
-        store.query("DELETE FROM words_state")
-        store.query("INSERT INTO words_state VALUES (?, ?)", (len(store), len(store.sessions)))
+        store.query("SAVEPOINT cut")
+        try:
+            _forget(store, number, store.turns[first - 1 : last])
+            _know(store, number, store.turns[first - 1 : last_turn])
+            yield
+        finally:
+            store.query("ROLLBACK TO cut")
+            store.query("RELEASE cut")
 
 
-def _add_said(store: MemoryStore, done: int) -> None:
-    """New sessions, and the one that may have grown: turns are only ever added to the last."""
-    grown = store.query("SELECT session FROM turns WHERE turn_index = ?", (done,))
-    first = grown[0][0] if grown else 0
-    for number, text in store.query(f"{_SAID} AND session = ? AND turn_index <= ? GROUP BY session", (first, done)):
-        store.query(f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)", (number, text))
-    store.query(f"INSERT INTO {SPOKEN} (rowid, content) {_SAID} AND session >= ? GROUP BY session", (first,))
+def _taken_in(store: MemoryStore) -> int:
+    return int(store.query(f"SELECT coalesce((SELECT last_turn FROM {PIECES} ORDER BY number DESC LIMIT 1), 0)")[0][0])
+
+
+def _take_in_block(store: MemoryStore, done: int) -> None:
+    """The last piece may have grown: it is taken out, and cut anew with the turns after it."""
+    start = done
+    last = store.query(f"SELECT number, first_turn, part FROM {PIECES} ORDER BY number DESC LIMIT 1")
+    if last and last[0][2] == 0:
+        ((number, first, _),) = last
+        start = first - 1
+        _forget(store, number, store.turns[start:done])
+        store.query(f"DELETE FROM {PIECES} WHERE number = ?", (number,))
+    end = _block_end(store, done)
+    store.query(
+        f"INSERT INTO {TURNS} (rowid, content) "
+        "SELECT turn_index, content FROM turns WHERE turn_index > ? AND turn_index <= ?",
+        (done, end),
+    )
+    session, day, number = 0, None, int(store.query(f"SELECT coalesce(max(number), 0) FROM {PIECES}")[0][0])
+    for run in runs(store.turns[start:end]):
+        if run[0].session != session:
+            session = run[0].session
+            day = _day(store, session)
+        for part, turns in enumerate(parts(run)):
+            number += 1
+            row = (number, session, run[0].index, run[-1].index, part, day)
+            store.query(f"INSERT INTO {PIECES} VALUES (?, ?, ?, ?, ?, ?)", row)
+            _know(store, number, turns)
+
+
+def _know(store: MemoryStore, number: int, turns: Sequence[Turn]) -> None:
+    said = _said(turns)
+    if said is not None:
+        store.query(f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)", (number, said))
+
+
+def _forget(store: MemoryStore, number: int, turns: Sequence[Turn]) -> None:
+    """Take a piece's words out again: for that the index needs the very turns that it took in."""
+    said = _said(turns)
+    if said is not None:
+        store.query(f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)", (number, said))
+
+
+def _said(turns: Sequence[Turn]) -> str | None:
+    said = [turn.content for turn in turns if turn.role != "assistant"]
+    return "\n".join(said) if said else None
+
+
+def _day(store: MemoryStore, session: int) -> int | None:
+    ((date,),) = store.query("SELECT date FROM sessions WHERE number = ?", (session,))
+    day = parse_date(date)
+    return None if day is None else day.toordinal()
+
+
+def _block_end(store: MemoryStore, done: int) -> int:
+    rows = store.query(
+        "SELECT max(turn_index) FROM turns WHERE turn_index > ? AND turn_index <= ? AND total_characters <= ?",
+        (done, done + _BLOCK_TURNS, store.characters(done) + _BLOCK_CHARACTERS),
+    )
+    return int(rows[0][0] or done + 1)

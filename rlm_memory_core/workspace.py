@@ -1,38 +1,25 @@
 """What the REPL holds for one question: the history's pieces, and the functions that reach it.
 
-Here all texts are copied; `large_workspace` is for a history that is too large for it.
-A piece is a session, or a part of one that is too long for one sub-agent. The code
-sees pieces as `sessions`; their positions are what `rank_sessions` returns.
+Here all texts are copied; `large_workspace` is for a history that is too large for it. The code
+sees pieces (`pieces`) as `sessions`; their positions are what `rank_sessions` returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .date_functions import days_between, parse_date
 from .escaping import well_formed
+from .pieces import Piece, split
 from .prompts import session_prompt
-from .ranking import rank_sessions
+from .ranking import rank_pieces
 from .store import MemoryStore, Session, Turn, serialise
 
 MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
-MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens: one sub-agent's reading
 
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What one sub-agent reads.
-
-    Args:
-        session: Its session's number, from 1.
-        date: Its session's date, or None.
-        text: Its turns, serialised.
-    """
-
-    session: int
-    date: str | None
-    text: str
+DATE_FUNCTIONS: dict[str, Callable[..., Any]] = {"parse_date": parse_date, "days_between": days_between}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +37,8 @@ class Size:
     characters: int
 
 
-class Workspace:
-    """The values and functions that the code of one question finds.
+class Asked:
+    """One question over a history up to a turn: what both kinds of workspace begin with.
 
     Args:
         store: The history.
@@ -60,8 +47,6 @@ class Workspace:
         last_turn: The index of the last turn that counts; None for all.
     """
 
-    copied = True
-
     def __init__(
         self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
     ) -> None:
@@ -69,6 +54,21 @@ class Workspace:
         self.question = well_formed(question)
         self.question_date = question_date and well_formed(question_date)
         self.last_turn = len(store) if last_turn is None else last_turn
+
+
+class Workspace(Asked):
+    """The values and functions that the code of one question finds.
+
+    Args:
+        store, question, question_date, last_turn: As for `Asked`.
+    """
+
+    copied = True
+
+    def __init__(
+        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
+    ) -> None:
+        super().__init__(store, question, question_date, last_turn)
         self.sessions = [self._known(session) for session in store.sessions]
         self.turns = [turn for session in self.sessions for turn in session.turns]
         self.pieces = [piece for session in self.sessions for piece in split(session)]
@@ -97,6 +97,7 @@ class Workspace:
             "get_recent": self.get_recent,
             "rank_sessions": self.rank_sessions,
             "session_prompt": self.session_prompt,
+            **DATE_FUNCTIONS,
         }
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
@@ -110,14 +111,9 @@ class Workspace:
 
     def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
         """Positions in `sessions`, the most relevant first; k of them, or all."""
-        if k is not None and k < 0:
-            raise ValueError(f"k must not be negative, not {k}")
         if question != self.question:
             check_query("rank_sessions", question)
-        order = rank_sessions(self.store, question or self.question, self.question_date)
-        place = {position: rank for rank, position in enumerate(order)}
-        ranked = sorted(range(len(self.pieces)), key=lambda i: place[self.pieces[i].session - 1])
-        return ranked[:k]
+        return rank_pieces(self.store, question or self.question, self.question_date, k, self.last_turn)
 
     def session_prompt(self, session: str, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read one session."""
@@ -151,53 +147,6 @@ def check_query(function: str, text: object) -> None:
         raise ValueError(
             f"{function} takes at most {MAX_QUERY_CHARACTERS:,} characters, not {len(text):,}; give it words"
         )
-
-
-def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
-    """A session as pieces of at most `limit` characters, cut between turns.
-
-    A turn that is longer is cut into parts, each under its heading, at the end of a line, a sentence or a word.
-
-    >>> [piece.text for piece in split(Session(1, None, (Turn(1, 1, "user", "Hi", ""),)))]
-    ['[Turn 1][user]: Hi']
-    """
-    pieces: list[list[str]] = []
-    length = 0
-    for line in (str(part) for turn in session.turns for part in _parts(turn, limit)):
-        if not pieces or length + len(line) > limit:
-            pieces.append([])
-            length = 0
-        pieces[-1].append(line)
-        length += len(line) + 1
-    return [Piece(session.number, session.date, "\n".join(lines)) for lines in pieces]
-
-
-def _parts(turn: Turn, limit: int) -> Iterator[Turn]:
-    """A turn as turns of the same number that are each serialised to at most `limit` characters."""
-    if len(str(turn)) <= limit:
-        yield turn
-        return
-    room = max(limit - len(turn.heading) - 1, 1)
-    start = 0
-    while start < len(turn.content):
-        part = replace(turn, content=turn.content[start : start + room])
-        while len(part.content) > 1 and (excess := len(str(part)) - limit) > 0:  # its escapes take room as well
-            part = replace(part, content=part.content[: max(len(part.content) - excess, 1)])
-        stop = start + len(part.content)
-        if stop < len(turn.content):
-            stop = _end(turn.content, start, stop)
-        yield replace(turn, content=turn.content[start:stop])
-        start = stop
-
-
-def _end(text: str, start: int, stop: int) -> int:
-    """The last good place to cut before `stop`: after a line, a sentence or a word, if one ends in the last fifth."""
-    earliest = stop - (stop - start) // 5
-    for mark in ("\n", ". ", " "):
-        place = text.rfind(mark, earliest, stop)
-        if place >= 0:
-            return place + len(mark)
-    return stop
 
 
 def as_dict(turn: Turn) -> dict[str, Any]:

@@ -152,3 +152,15 @@ def test_the_question_itself_is_no_evidence_for_its_answer():
     chat = MemoryChat(model="offline", threshold_chars=0)
     chat.add_turn("user", "My cat is called Mochi.")
     assert chat.send("What is my cat called?").text == "My cat is called Mochi."
+
+
+def test_the_question_itself_is_not_ranked(scripted):
+    """In a session of its own the question would come first; the sub-agents are sent to what was said before."""
+    root = iter(["```repl\nprint(rank_sessions())\n```", "FINAL(done)"])
+    chat = MemoryChat(scripted(lambda messages: next(root)), threshold_chars=0)
+    for said in ("My cat is called Mochi.", "It rains."):
+        chat.store.start_session()
+        chat.add_turn("user", said)
+    chat.store.start_session()
+    chat.send("What is my cat called, my cat?")
+    assert "[0, 1]" in scripted.conversation[-1]["content"]

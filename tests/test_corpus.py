@@ -42,7 +42,7 @@ DIFFERENT = {
     "modules: csv by hand": ("there is no io", "keep text in a variable"),
     "modules: numpy": ("not in the sandbox", "use lists, dicts, collections.Counter, statistics"),
     "modules: pandas": ("not in the sandbox", "use lists, dicts, collections.Counter, statistics"),
-    "parallel: sorted by what sub-agents say": ("a sort cannot wait for the host", "call sub-agents in a loop"),
+    "parallel: groups by what sub-agents say": ("groupby cannot wait for the host", "call sub-agents in a loop"),
 }
 
 CPYTHON = """
@@ -158,7 +158,6 @@ SAID_IN_THE_PROMPT = {
         "def g():\n    print(1)\n    yield 1", "def g():\n    yield llm_query('x')",
         "def g():\n    while True:\n        yield 1",
     ],
-    "sub-agents asked from within a key=": ["sorted(['a', 'b'], key=llm_query)"],
 }  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 import pytest
 
-from rlm_memory_core import MemoryStore, piece_index
+from rlm_memory_core import MemoryStore, ranking, word_index
 from rlm_memory_core.piece_index import PieceIndex
 from rlm_memory_core.ranking import rank_sessions
+from rlm_memory_core.word_index import PIECES, SPOKEN, TURNS
 from rlm_memory_core.workspace import Workspace
 
 SESSIONS = [["about cats"], ["about dogs", "dogs " * 7990, "dogs at last"], [], ["about cats", "and birds"]]
@@ -19,8 +20,11 @@ def long_store(store):
 
 def kept(store):
     """What is in the file of the index, but for how FTS5 lays out its words."""
-    words = store.query("SELECT term, doc, offset FROM temp.words ORDER BY term, doc, offset")
-    return store.query("SELECT * FROM pieces_2 ORDER BY number"), words
+    words = [
+        store.query(f"SELECT term, doc, offset FROM temp.words_{table} ORDER BY term, doc, offset")
+        for table in (SPOKEN, TURNS)
+    ]
+    return store.query(f"SELECT * FROM {PIECES} ORDER BY number"), words
 
 
 def test_the_pieces_are_those_that_a_copying_workspace_has(long_store):
@@ -85,7 +89,7 @@ def test_common_words_are_left_out_where_a_rarer_one_decides(store, monkeypatch)
         store.start_session()
         store.add("user", "bus bus bus" if number else "bus trumpet")
     assert PieceIndex(store).rank("bus trumpet", 3)[0] == 0
-    monkeypatch.setattr(piece_index, "_MOST_SCORED", 5)
+    monkeypatch.setattr(ranking, "_MOST_SCORED", 5)
     assert PieceIndex(store).rank("bus trumpet", 3) == [0, 8, 7]  # the others come as if they had no word of it
 
 
@@ -94,7 +98,7 @@ def test_where_all_words_are_common_the_newest_pieces_are_ranked(store, monkeypa
         store.start_session()
         store.add("user", "bus bus bus" if number in (1, 6) else "a bus went by in the rain")
     assert PieceIndex(store).rank("bus", 3) == [6, 1, 8]
-    monkeypatch.setattr(piece_index, "_MOST_SCORED", 5)
+    monkeypatch.setattr(ranking, "_MOST_SCORED", 5)
     assert PieceIndex(store).rank("bus", 3) == [6, 8, 7]
     assert sorted(PieceIndex(store).rank("bus", 99)) == list(range(9))
 
@@ -108,20 +112,21 @@ def test_an_index_that_grows_is_the_one_that_is_made_at_once(long_store, monkeyp
                 PieceIndex(growing)
         PieceIndex(long_store)
         for store in (growing, long_store):
-            store.query("CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, piece_index_2, instance)")
-            store.query("INSERT INTO piece_index_2 (piece_index_2) VALUES ('integrity-check')")
+            for table in (SPOKEN, TURNS):
+                store.query(f"CREATE VIRTUAL TABLE temp.words_{table} USING fts5vocab (main, {table}, instance)")
+                store.query(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
         assert kept(growing) == kept(long_store)
-        assert growing.query("SELECT count(*) FROM piece_index_2_docsize") == [(4,)]
-        assert growing.query("SELECT block FROM piece_index_2_data WHERE id = 1") == long_store.query(
-            "SELECT block FROM piece_index_2_data WHERE id = 1"
-        )  # the totals that BM25 goes by
+        for table, rows in ((SPOKEN, 4), (TURNS, 6)):
+            assert growing.query(f"SELECT count(*) FROM {table}_docsize") == [(rows,)]
+            totals = f"SELECT block FROM {table}_data WHERE id = 1"  # that BM25 goes by
+            assert growing.query(totals) == long_store.query(totals)
 
 
 @pytest.mark.parametrize(("turns", "characters"), [(1, 10**9), (2, 10**9), (50_000, 15), (50_000, 1)])
 def test_the_size_of_the_blocks_does_not_matter(long_store, monkeypatch, turns, characters):
     expected = Workspace(long_store, "Who?").pieces
-    monkeypatch.setattr(piece_index, "_BLOCK_TURNS", turns)
-    monkeypatch.setattr(piece_index, "_BLOCK_CHARACTERS", characters)
+    monkeypatch.setattr(word_index, "_BLOCK_TURNS", turns)
+    monkeypatch.setattr(word_index, "_BLOCK_CHARACTERS", characters)
     told = []
     index = PieceIndex(long_store, progress=lambda done, turns: told.append((done, turns)))
     assert [index.piece(position) for position in range(len(index))] == expected
@@ -131,7 +136,7 @@ def test_the_size_of_the_blocks_does_not_matter(long_store, monkeypatch, turns, 
 
 
 def test_what_a_stopped_run_has_done_is_kept_in_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(piece_index, "_BLOCK_TURNS", 2)
+    monkeypatch.setattr(word_index, "_BLOCK_TURNS", 2)
     path = tmp_path / "history.db"
 
     def stop(done, turns):

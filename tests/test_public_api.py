@@ -34,7 +34,7 @@ ROOMS = [
         "rate_limits",
         "transport",
     },
-    {"call_store"},
+    {"call_store", "pieces", "date_functions"},
     {"recording"},
     {"budget"},
     {
@@ -46,6 +46,7 @@ ROOMS = [
         "text",
         "journal",
         "generators",
+        "lazy",
         "program",
         "pacing",
         "hedging",

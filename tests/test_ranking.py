@@ -1,12 +1,13 @@
 import os
+import random
 from pathlib import Path
 
 import pytest
 
-from rlm_memory_core import MemoryStore
+from rlm_memory_core import MemoryStore, word_index
 from rlm_memory_core.experiments import longmemeval
-from rlm_memory_core.ranking import rank_sessions, rank_turns
-from rlm_memory_core.word_index import match_expression
+from rlm_memory_core.ranking import rank_pieces, rank_sessions, rank_turns
+from rlm_memory_core.word_index import SPOKEN, TURNS, content_words
 
 CORPUS = [
     "The violin teacher comes on Monday and brings new sheet music.",
@@ -70,7 +71,7 @@ def test_a_session_that_grew_is_ranked_anew(corpus):
     assert before == [5]
     assert rank_sessions(corpus, "hedgehog", k=1) == [5]
     assert rank_sessions(corpus, "gears", k=1) == [5]  # what it said before is still known
-    assert corpus.query("SELECT count(*) FROM session_words") == [(7,)]
+    assert corpus.query(f"SELECT count(*) FROM {SPOKEN}") == [(7,)]
 
 
 def test_both_sides_of_a_conversation_count(store):
@@ -127,7 +128,7 @@ def test_operators_are_words_not_operators(corpus):
 
 
 def test_a_question_without_content_words_ranks_by_date(corpus):
-    assert match_expression("What is it that you were?") == ""
+    assert content_words("What is it that you were?") == []
     assert rank_sessions(corpus, "What is it that you were?") == [5, 4, 3, 2, 1, 0]
 
 
@@ -160,7 +161,7 @@ def test_turns_added_after_a_ranking_of_turns_are_found(corpus):
     assert rank_turns(corpus, "parrot", k=1) == [5]
     corpus.add("user", "The parrot is called Kiwi.")
     assert rank_turns(corpus, "parrot", k=1) == [6]
-    assert corpus.query("SELECT count(*) FROM turn_words") == [(7,)]
+    assert corpus.query(f"SELECT count(*) FROM {TURNS}") == [(7,)]
 
 
 def test_both_rankings_have_an_index_of_their_own_in_the_file(tmp_path):
@@ -273,7 +274,7 @@ def test_the_index_holds_no_second_copy_of_the_text(tmp_path):
     with MemoryStore(tmp_path / "history.db") as store:
         store.add("user", text)
         rank_sessions(store, "fox")
-        for table in ("session_words", "turn_words"):
+        for table in (SPOKEN, TURNS):
             assert store.query("SELECT count(*) FROM sqlite_master WHERE name = ?", (f"{table}_content",)) == [(0,)]
         assert rank_turns(store, "fox") == [0]
 
@@ -286,9 +287,7 @@ def test_a_session_that_grows_turn_by_turn_scores_as_one_taken_in_whole():
         for text in said:
             slow.add("user", text)
             rank_sessions(slow, "bicycle")
-        scores = (
-            "SELECT rowid, round(rank, 9) FROM session_words WHERE session_words MATCH 'bicycle OR cat' ORDER BY rowid"
-        )
+        scores = f"SELECT rowid, round(rank, 9) FROM {SPOKEN} WHERE {SPOKEN} MATCH 'bicycle OR cat' ORDER BY rowid"
         rank_sessions(quick, "bicycle")
         assert slow.query(scores) == quick.query(scores)
 
@@ -307,3 +306,67 @@ def test_on_the_papers_questions_the_words_alone_find_nearly_all_the_evidence():
     assert len(samples) == 97
     assert complete[5] >= 0.88 * len(samples)
     assert complete[10] >= 0.94 * len(samples)
+
+
+def chatting():
+    """Two sessions; the second goes on, and a third follows."""
+    return talk(
+        ("2023/05/01", [("user", "The violin is at the shop."), ("assistant", "I see.")]),
+        ("2023/05/08", [("user", "It rains today."), ("user", "Which violin teacher did I mention, the violin one?")]),
+        ("2023/05/15", [("user", "The violin teacher plays the violin.")]),
+    )
+
+
+@pytest.mark.parametrize("rank", [rank_sessions, rank_pieces, rank_turns])
+def test_turns_after_the_last_that_counts_are_not_ranked(rank):
+    with chatting() as store:
+        everything = rank(store, "violin teacher")
+        assert everything[0] == (4 if rank is rank_turns else 2)
+        assert rank(store, "violin teacher", last_turn=3) == ([0, 2, 1] if rank is rank_turns else [0, 1])
+        assert rank(store, "violin teacher", last_turn=0) == []
+        assert rank(store, "violin teacher", last_turn=99) == everything
+        assert rank(store, "violin teacher") == everything  # nothing was taken out for good
+        with pytest.raises(ValueError, match="last_turn must not be negative"):
+            rank(store, "violin teacher", last_turn=-1)
+
+
+def test_dates_of_later_sessions_are_not_ranked():
+    with chatting() as store:
+        asked = "What did I do on 15 May?"
+        assert rank_sessions(store, asked, "2023/06/01", k=1) == [2]
+        assert rank_sessions(store, asked, "2023/06/01", last_turn=4) == [1, 0]  # the nearer of those that count
+
+
+@pytest.mark.parametrize("last", range(1, 13))
+def test_a_history_up_to_a_turn_ranks_as_one_that_ends_there(last):
+    """Where the later turns have no word of the question, they change nothing at all."""
+    rng = random.Random(last)
+    said = [("user", " ".join(rng.choices("violin teacher rain bus bread".split(), k=6))) for _ in range(last)]
+    with talk((None, said[: last // 2]), (None, said[last // 2 :])) as short, talk() as long:
+        for turns in (said[: last // 2], [*said[last // 2 :], ("user", "snow on hills now or never")]):
+            long.start_session()
+            long.extend(turns)
+        assert rank_sessions(long, "violin bread", last_turn=last) == rank_sessions(short, "violin bread")
+
+
+def test_what_an_earlier_version_made_is_dropped(diary):
+    diary.query("CREATE TABLE session_days (session INTEGER PRIMARY KEY, day INTEGER NOT NULL)")
+    diary.query("CREATE VIRTUAL TABLE turn_words USING fts5 (content)")
+    assert rank_sessions(diary, "bicycle")[0] == 1
+    assert diary.query("SELECT name FROM sqlite_master WHERE name LIKE 'turn\\_words' ESCAPE '\\'") == []
+
+
+def test_a_long_session_is_ranked_by_its_best_piece(store):
+    for texts in (["The bus was late. " * 2200, "The trumpet is loud. " * 50, "It rains. " * 3500], ["A trumpet."]):
+        store.start_session()
+        store.extend(("user", text) for text in texts)
+    assert rank_pieces(store, "trumpet", k=2) == [1, 2]
+    assert rank_sessions(store, "trumpet", k=1) == [0]
+
+
+def test_a_failure_within_a_cut_ranking_puts_the_words_back(monkeypatch):
+    with chatting() as store:
+        expected = rank_sessions(store, "violin rains")
+        with pytest.raises(RuntimeError, match="stop"), word_index.cut_after(store, 3):
+            raise RuntimeError("stop")
+        assert rank_sessions(store, "violin rains") == expected

@@ -189,3 +189,94 @@ def test_every_module_of_the_sandbox_loads_there(module):
     (done,) = run(f"{imported}\n{used}")
     assert done.error == ""
     assert names
+
+
+class Asked:
+    """A sub-agent that notes what it is asked."""
+
+    def __init__(self):
+        self.prompts = []
+
+    async def __call__(self, prompt):
+        self.prompts.append(prompt)
+        return f"r{prompt}"
+
+
+EARLY = {
+    "any": ("any('b' in llm_query(s) for s in 'abcd')", "True", "ab"),
+    "any of none": ("any('z' in llm_query(s) for s in 'abcd')", "False", "abcd"),
+    "all": ("all('a' in llm_query(s) for s in 'abcd')", "False", "ab"),
+    "all of all": ("all(llm_query(s) for s in 'ab')", "True", "ab"),
+    "next": ("next(llm_query(s) for s in 'abcd' if s != 'a')", "rb", "b"),
+    "next in brackets": ("next((r for r in [1]), llm_query('z'))", "1", "z"),
+    "next with a default": ("next((s for s in 'abcd' if llm_query(s) == 'rb'), None)", "b", "ab"),
+    "next over lines": ("next(\n  (s for s in 'ab'\n   if llm_query(s) == 'x'),\n  (5),\n)", "5", "ab"),
+    "a name in it": ("(any((hit := llm_query(s)) == 'rb' for s in 'abcd'), hit)", "(True, 'rb')", "ab"),
+    "two loops": ("any(llm_query(x + y) == 'rac' for x in 'ab' for y in 'bcd')", "True", ["ab", "ac"]),
+    "pairs": ("any(n for n, s in enumerate('abcd') if llm_query(s))", "True", "ab"),
+    "within another": ("[any(llm_query(x + y) == 'rab' for y in 'bc') for x in 'ab']", "[True, False]",
+                       ["ab", "bb", "bc"]),
+    "one within one": ("any(all(llm_query(x + y) for y in 'bc') for x in 'ab')", "True", ["ab", "ac"]),
+    "in a function": ("(lambda wanted: any(llm_query(s) == wanted for s in 'abcd'))('rb')", "True", "ab"),
+    "by a helper": ("any(ask(s) == 'rb' for s in 'abcd')", "True", "ab"),
+    "with a key": ("any(sorted([llm_query(s)], key=len) == ['rb'] for s in 'abcd')", "True", "ab"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_what_is_settled_is_not_asked_on(name):
+    code, shown, prompts = EARLY[name]
+    asked = Asked()
+    (done,) = run(f"{HELPERS}\nprint({code})", subagent=asked)
+    assert (done.error, done.output) == ("", f"{shown}\n")
+    assert asked.prompts == list(prompts)
+
+
+def test_next_of_nothing_stops_and_an_error_names_the_line():
+    first, second = run(
+        "try:\n    next(llm_query(s) for s in '')\nexcept StopIteration:\n    print('stopped')",
+        "x = any(\n    llm_query(s) / 1\n    for s in 'ab'\n)",
+        subagent=Asked(),
+    )
+    assert first.output == "stopped\n"
+    assert "line 2" in second.error
+    assert "TypeError" in second.error
+
+
+def test_any_of_what_asks_nobody_is_left_to_the_sandbox():
+    code = "print(any(x for x in 'ab'), all(x for x in 'ab'), any('a' in w for w in sessions))"
+    assert rewrite(code).code == code
+
+
+@pytest.mark.parametrize(
+    "code", ["for reply in (llm_query(s) for s in 'abcd'):\n    break", "g = (llm_query(s) for s in 'abcd')\nnext(g)"]
+)
+def test_elsewhere_a_generator_expression_that_asks_runs_to_its_end(code):
+    asked = Asked()
+    (done,) = run(code, subagent=asked)
+    assert done.error == ""
+    assert asked.prompts == list("abcd")
+
+
+WAITING = {
+    "sorted(['b', 'a'], key=llm_query)": ["a", "b"],
+    "sorted(['bb', 'a', 'cc'], key=lambda x: len(llm_query(x)), reverse=True)": ["bb", "cc", "a"],
+    "min('ba', key=llm_query) + max(['b', 'a'], key=lambda x: llm_query(x)) + min('z', 'y', key=ask)": "aby",
+    "max([], key=llm_query, default=7)": 7,
+    "list(filter(lambda x: llm_query(x) == 'rb', 'abc'))": ["b"],
+    "(lambda x: (x.sort(key=llm_query), x)[1])(['b', 'a'])": ["a", "b"],
+    "[x for x in map(lambda x, y: llm_query(x + y), 'ab', 'cd')]": ["rac", "rbd"],
+}
+
+
+@pytest.mark.parametrize("code", WAITING)
+def test_what_cannot_wait_for_the_host_is_given_what_it_waits_for(code):
+    (done,) = run(f"{HELPERS}\nprint({code})", subagent=Asked())
+    assert (done.error, done.output) == ("", f"{WAITING[code]}\n")
+
+
+def test_a_helper_that_sorts_by_the_host_still_works_in_a_pool():
+    code = "def best(xs):\n    return sorted([llm_query(x) for x in xs], key=lambda r: llm_query(r))[0]\n"
+    (done,) = run(f"{HELPERS}{code}with ThreadPoolExecutor() as ex:\n    print(list(ex.map(best, ['ba', 'dc'])))",
+                  subagent=Asked())  # fmt: skip
+    assert (done.error, done.output) == ("", "['ra', 'rc']\n")

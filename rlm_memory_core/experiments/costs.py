@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from rlm_memory_core.engine import MemoryRLM
+from rlm_memory_core.pieces import split
 from rlm_memory_core.pricing import Usage, cost, price
-from rlm_memory_core.workspace import split
 
 from . import paper, paper_logs
 from .audit_costs import of, one_scan

@@ -16,9 +16,9 @@ from rlm_memory_core.answer import total_cost
 from rlm_memory_core.embeddings import batches
 from rlm_memory_core.llm import LLM, OFFLINE
 from rlm_memory_core.pacing import Pace
+from rlm_memory_core.pieces import split
 from rlm_memory_core.pricing import Usage, cost
 from rlm_memory_core.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
-from rlm_memory_core.workspace import split
 
 from .rag import NEIGHBOURS, TOP, TURN_CHARACTERS
 from .types import Sample

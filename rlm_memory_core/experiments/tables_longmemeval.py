@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from rlm_memory_core.workspace import split
+from rlm_memory_core.pieces import split
 
 from . import paper
 from .assets import LONGMEMEVAL

@@ -30,6 +30,76 @@ def mapped(function, *iterables):
     return iter([function(*args) for args in calls])
 
 
+def filtered(function, values):
+    return iter([value for value in values if function(value)])
+
+
+def sorted_by(values, *, key=None, reverse=False):
+    """`sorted`, the keys worked out first: a sort cannot wait for the host."""
+    values = list(values)
+    keys = [key(value) for value in values]
+    return [values[place] for place in sorted(range(len(values)), key=lambda place: keys[place], reverse=reverse)]
+
+
+def sort_by(values, *args, key=None, reverse=False):
+    values[:] = sorted_by(values, *args, key=key, reverse=reverse)
+
+
+def min_by(*values, key=None, **default):
+    return _first(values, key, False, default)
+
+
+def max_by(*values, key=None, **default):
+    return _first(values, key, True, default)
+
+
+def _first(values, key, reverse, default):
+    values = sorted_by(values[0] if len(values) == 1 else values, key=key, reverse=reverse)
+    if values:
+        return values[0]
+    if "default" in default:
+        return default["default"]
+    raise ValueError("iterable argument is empty")
+
+
+class Until:
+    """The values of a generator expression, up to the one that settles what is asked of it (`lazy`)."""
+
+    def __init__(self, settled):
+        self.is_open = True
+        self._settled = settled
+        self._value = None
+
+    def each(self, values):
+        return _WhileOpen(self, iter(values))
+
+    def see(self, value):
+        if self._settled is None or bool(value) == self._settled:
+            self.is_open, self._value = False, value
+
+    def value(self, *default):
+        if self._settled is not None:
+            return self.is_open != self._settled
+        if not self.is_open:
+            return self._value
+        if default:
+            return default[0]
+        raise StopIteration
+
+
+class _WhileOpen:
+    def __init__(self, until, values):
+        self._until, self._values = until, values
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self._until.is_open:
+            raise StopIteration
+        return next(self._values)
+
+
 async def to_thread(function, *args, **kwargs):
     if hasattr(function, "later"):
         return await function.later(*args, **kwargs)

@@ -128,3 +128,25 @@ for _ in range(500):
     x = [x]
 llm_query_parallel(x, x, x)
 llm_query(x)
+#=== a flood at once by keyword | stopped: limit reached
+llm_query_parallel(sessions=["x"] * 10**5, session_dates=None, question="again")
+#=== floods by keyword under the limit of each | stopped: limit reached
+while True:
+    llm_query_parallel(question="again", sessions=["x"] * 7)
+#=== a flood by the keyword of one | stopped: limit reached
+while True:
+    llm_query(prompt="again")
+#=== a flood from an endless any | stopped: limit reached
+import itertools
+print(any(llm_query(str(n)) == "never" for n in itertools.count()))
+#=== a flood from a key | stopped: limit reached
+print(sorted(range(10**5), key=lambda n: llm_query(str(n))))
+#=== a huge text to find a date in | stopped: at most
+parse_date("2023/" * 10**6)
+#=== texts that are slow to find a date in | harmless: None
+for text in ("1 " * 5000, "May " * 2500, "1" + " " * 9000, "2023/" * 2000, "Sept.the 1" * 900, "1st of " * 1400):
+    print(parse_date(text))
+#=== odd types to count days between | stopped: TypeError
+class Evil:
+    def __str__(self): return "2023-05-20"
+days_between(Evil(), Evil())

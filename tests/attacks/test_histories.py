@@ -7,7 +7,7 @@ import re
 import httpx2
 import pytest
 
-from rlm_memory_core import MemoryRLM, connect, store
+from rlm_memory_core import MemoryRLM, MemoryStore, connect, store
 from rlm_memory_core.escaping import unescape, unescape_tags
 from rlm_memory_core.offline import reply
 from rlm_memory_core.prompts import SUBAGENT_SYSTEM, history_messages
@@ -156,6 +156,21 @@ def test_what_a_sub_agent_says_is_data(said, scripted, as_completion):
     assert tags_of(shown["content"]) == expected_tags(shown)
     assert "found" in shown["content"]
     assert "Error" not in shown["content"]
+
+
+@pytest.mark.parametrize("quote", ["a ... b ... zzz", "a ... a ... zzz", "a " * 900 + "... b ... zzz", "... a ... ... b"])
+def test_a_quote_that_leaves_out_much_does_not_hang_the_host(quote, scripted):
+    """Its parts stand everywhere, but for the last: looked up by one pattern for all of them, it took minutes."""
+    root = iter(["```repl\nprint(llm_query_parallel(sessions)[0])\n```", "FINAL(good)"])
+
+    def model(messages):
+        return f'- [Turn 1] "{quote}": so' if messages[0]["content"] == SUBAGENT_SYSTEM else next(root)
+
+    with MemoryStore() as store:
+        store.add("user", "a b " * 9_000)
+        answer = MemoryRLM(scripted(model)).query(store, "Who?")
+    assert (answer.text, answer.evidence, answer.false_quotes) == ("good", (), 1)
+    assert "a quote that is not in the session" in scripted.conversation[-1]["content"]
 
 
 def test_the_suite_bites(monkeypatch):

@@ -88,3 +88,26 @@ with ThreadPoolExecutor() as ex:
         print(f.exception() or f.result())
 #=== sorted by what sub-agents say
 print(sorted(sessions, key=lambda s: llm_query(s))[0][:20])
+#=== the first session that says so
+if any("Luna" in llm_query(s) for s in sessions):
+    print("there is a Luna")
+found = next((s for s in sessions if llm_query(s) != "NOT_FOUND"), None)
+print(found[:30], all(llm_query(s) for s in sessions))
+#=== the reply that says so
+if any((reply := llm_query(s)) != "NOT_FOUND" for s in sessions):
+    print(reply)
+#=== the longest reply
+best = max(range(len(sessions)), key=lambda i: len(llm_query(sessions[i])))
+print(best, list(filter(lambda s: "Luna" in llm_query(s), sessions))[0][:20])
+#=== groups by what sub-agents say
+from itertools import groupby
+print([(key, len(list(group))) for key, group in groupby(sessions, key=lambda s: llm_query(s))])
+#=== a lock that is taken twice
+import threading
+lock = threading.RLock()
+def add(n):
+    with lock:
+        return n + (add(n - 1) if n else 0)
+print(add(3), lock.acquire(), lock.acquire(blocking=False))
+lock.release()
+lock.release()

@@ -6,7 +6,7 @@ from rlm_memory_core.experiments.assets import DataBroken, DataUnavailable
 from rlm_memory_core.experiments.estimate import estimate
 from rlm_memory_core.experiments.optional import at_hand, told
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
-from rlm_memory_core.workspace import split
+from rlm_memory_core.pieces import split
 
 SAMPLE = Sample(
     "q",

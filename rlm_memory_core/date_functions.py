@@ -1,0 +1,71 @@
+"""`parse_date` and `days_between` as the REPL's code finds them: texts in, texts and whole numbers out.
+
+What a date looks like is `dates`' to say. No clock, no time of day: a day is what counts.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from . import dates
+
+_MOST_CHARACTERS = 10_000  # of a text that is searched for a date
+
+
+def parse_date(text: str | date | None) -> str | None:
+    """The first full date in a text as `YYYY-MM-DD`; None where there is none.
+
+    Args:
+        text: Such as "2023/05/20 (Sat) 02:21" or "8 May, 2023"; a date stays what it is.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It is longer than a question may be.
+
+    >>> parse_date("2023/05/20 (Sat) 02:21"), parse_date("last Tuesday")
+    ('2023-05-20', None)
+    """
+    found = _day("parse_date", text)
+    return None if found is None else found.isoformat()
+
+
+def days_between(start: str | date, end: str | date) -> int:
+    """Whole days from one date to another; below 0 where the second is the earlier one.
+
+    Args:
+        start: A date, or a text with one in it.
+        end: Likewise.
+
+    Raises:
+        TypeError: One of them is neither.
+        ValueError: One of them is a text without a full date.
+
+    >>> days_between("2023/05/20 (Sat) 02:21", "2023-06-01")
+    12
+    """
+    days = []
+    for value in (start, end):
+        day = None if value is None else _day("days_between", value)
+        if day is None:
+            raise ValueError(
+                f"days_between takes two dates with a year, such as '2023-05-20'; there is none in {_shown(value)}"
+            )
+        days.append(day)
+    return (days[1] - days[0]).days
+
+
+def _day(function: str, value: object) -> date | None:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{function} takes a text or a date, not {type(value).__name__}")
+    if value and len(value) > _MOST_CHARACTERS:
+        raise ValueError(f"{function} takes at most {_MOST_CHARACTERS:,} characters, not {len(value):,}")
+    return dates.parse_date(value)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 50 else f"{text[:47]}..."
