@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .budget import Budget, BudgetExceeded
@@ -38,9 +38,11 @@ class Call:
         error: Why it failed, in one line; "" where it did not.
         cut: Whether the reply ends where the model's token limit did; it then says so itself.
         batch: Calls of one batch went out at once; a batch begins when the one before it has ended.
+        number: The number of the session it read, from 1; None where the text is none of the history's.
+        date: That session's date, or None.
     """
 
-    session: str
+    session: str = field(repr=False)
     reply: str
     usage: Usage
     cost_usd: float | None
@@ -50,6 +52,8 @@ class Call:
     error: str = ""
     cut: bool = False
     batch: int = 0
+    number: int | None = None
+    date: str | None = None
 
     @property
     def found(self) -> bool:
