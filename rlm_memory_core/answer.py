@@ -170,7 +170,7 @@ class Answer:
     def __repr__(self) -> str:
         shown = self.text if len(self.text) <= 200 else f"{self.text[:199]}…"
         error = f"; ended early: {self.error}" if self.error else ""
-        return f"<Answer {shown!r}: {len(self.evidence)} pieces of evidence; {self.coverage}{error}>"
+        return f"<Answer {shown!r}; evidence: {len(self.evidence)}; {self.coverage}{error}>"
 
     def _repr_html_(self) -> str:
         from . import views

@@ -1,4 +1,4 @@
-"""What every view shares: templates that escape whatever is put into them, texts cut to size, figures as people write them.
+"""What every view shares: templates that escape whatever is put into them, texts cut to size, figures in words.
 
 A view is an HTML fragment without script or external resource. What of it differs from run to run (seconds, and what
 was replayed) stands in elements of class `rlm-run`, and in plain text as `[1.2 s]`: `notebooks/nbval.cfg` takes these
@@ -35,7 +35,7 @@ def show(html: str, text: str) -> None:
     if ipython is not None and ipython.get_ipython() is not None:
         from IPython.display import display
 
-        display({"text/html": html, "text/plain": text}, raw=True)
+        display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
     else:
         print(text)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ..answer import Answer, Evidence
 from ..escaping import label
 from ..pages import clip, counted, dollars, duration, render, show
+from ..subagents import Call
 from .context import Said, around
 
 _ITEMS = 20  # pieces of evidence
@@ -17,18 +19,16 @@ _ANSWER, _QUOTE, _TEXT, _TURN, _SIDE = 6_000, 1_000, 600, 500, 300  # characters
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A piece of evidence as it is shown.
+    """What was found in one turn, or in one session where nothing is quoted.
 
     Args:
         where: Session, date and turn, in words.
-        quote: The words of the turn.
-        text: What the sub-agent says they say.
+        found: Quotes, and what the sub-agent says they say; either can be "".
         turns: The turn that is quoted and those around it; empty where they are not shown.
     """
 
     where: str
-    quote: str
-    text: str
+    found: tuple[tuple[str, str], ...]
     turns: tuple[Said, ...]
 
 
@@ -46,7 +46,7 @@ def answer_html(answer: Answer, opened: bool = False) -> str:
         error=clip(answer.error, _TEXT),
         items=items,
         opened=opened and len(items) <= _OPEN,
-        left_out=len(answer.evidence) - len(items),
+        left_out=max(len(answer.evidence) - _ITEMS, 0),
         false_quotes=_false_quotes(answer.false_quotes) if answer.false_quotes else "",
         coverage=clip(str(answer.coverage), _TEXT) if answer.coverage.asked else "",
         failures=answer.coverage.failures,
@@ -69,10 +69,11 @@ def answer_text(answer: Answer) -> str:
     items = _items(answer, True)
     lines = [clip(answer.text, _ANSWER), *([f"(ended early: {clip(answer.error, _TEXT)})"] if answer.error else [])]
     for item in items:
-        lines += ["", item.where, "  " + ": ".join([*([f'"{item.quote}"'] if item.quote else []), item.text])]
+        lines += ["", item.where]
+        lines += ["  " + ": ".join(filter(None, [quote and f'"{quote}"', text])) for quote, text in item.found]
         lines += [_line(said) for said in item.turns]
-    if len(answer.evidence) > len(items):
-        lines += ["", f"... and {len(answer.evidence) - len(items)} more in answer.evidence"]
+    if len(answer.evidence) > _ITEMS:
+        lines += ["", f"... and {len(answer.evidence) - _ITEMS} more in answer.evidence"]
     lines.append("")
     if answer.false_quotes:
         lines.append(_false_quotes(answer.false_quotes))
@@ -88,35 +89,42 @@ def show_answer(answer: Answer) -> None:
 
 def _items(answer: Answer, opened: bool) -> list[Item]:
     calls = answer.trace.calls if opened else ()
-    return [_item(evidence, around(evidence, calls)) for evidence in answer.evidence[:_ITEMS]]
+    shown = answer.evidence[:_ITEMS]
+    places = groupby(  # what quotes no turn stands by itself
+        enumerate(shown), key=lambda each: (each[1].session, -each[0] if each[1].turn is None else each[1].turn)
+    )
+    return [_item([evidence for _, evidence in found], calls) for _, found in places]
 
 
-def _item(evidence: Evidence, turns: Sequence[Said]) -> Item:
-    place = [f"session {evidence.session}" if evidence.session is not None else "a prompt of the code's own"]
-    place += [label(evidence.date)] if evidence.date else []
-    place += [f"turn {evidence.turn}"] if evidence.turn is not None else []
-    quote, text = clip(evidence.quote, _QUOTE), clip(evidence.text, _TEXT)
-    return Item(" | ".join(place), quote, text, tuple(map(_cut, turns)))
+def _item(found: Sequence[Evidence], calls: Sequence[Call]) -> Item:
+    one = found[0]
+    place = [f"session {one.session}" if one.session is not None else "a prompt of the code's own"]
+    place += [label(one.date)] if one.date else []
+    place += [f"turn {one.turn}"] if one.turn is not None else []
+    quotes = ((clip(each.quote, _QUOTE), clip(each.text, _TEXT)) for each in found)
+    return Item(" | ".join(place), tuple(quotes), tuple(map(_cut, around(found, calls))))
 
 
 def _cut(said: Said) -> Said:
-    """A turn as there is room for it: of the one that is quoted, what stands near the quote."""
-    if not said.quote:
-        return replace(said, before=clip(said.before, _TURN))
-    before, after = clip(said.before[-_SIDE:], _SIDE), clip(said.after[:_SIDE], _SIDE)
-    return Said(
-        said.turn,
-        said.role,
-        f"… {before}" if len(said.before) > _SIDE else before,
-        clip(said.quote, _QUOTE),
-        f"{after} …" if len(said.after) > _SIDE else after,
-    )
+    """A turn as there is room for it: of one that is quoted, what stands near the quotes."""
+    if not said.quoted:
+        return replace(said, parts=((clip(said.parts[0][0], _TURN), False),) if said.parts else ())
+    parts = [
+        (text if quoted else _near(text, at, len(said.parts)), quoted) for at, (text, quoted) in enumerate(said.parts)
+    ]
+    return replace(said, parts=tuple((clip(text, _QUOTE), quoted) for text, quoted in parts))
+
+
+def _near(text: str, at: int, count: int) -> str:
+    """What stands between quotes, or the end of it that is next to one."""
+    if 0 < at < count - 1 or len(text) <= _SIDE:
+        return text
+    return f"{text[:_SIDE]} …" if at else f"… {text[-_SIDE:]}"
 
 
 def _line(said: Said) -> str:
-    mark = ">" if said.quote else " "
-    quote = f">>{said.quote}<<" if said.quote else ""
-    return f"  {mark} [Turn {said.turn}][{said.role}]: {said.before}{quote}{said.after}".replace("\n", "\n      ")
+    content = "".join(f">>{text}<<" if quoted else text for text, quoted in said.parts)
+    return f"  {'>' if said.quoted else ' '} [Turn {said.turn}][{said.role}]: {content}".replace("\n", "\n      ")
 
 
 def _took(answer: Answer) -> str:

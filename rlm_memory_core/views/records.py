@@ -76,13 +76,11 @@ def _objects(trace: Trace) -> Iterator[dict[str, Any]]:
 
 def _made(value: Any) -> tuple[Step | Call, int]:
     """A step without its calls, or a call; and the number of its step."""
-    kind = _KINDS.get(value.get("kind")) if isinstance(value, Mapping) else None
+    kind = _KINDS.get(str(value.get("kind"))) if isinstance(value, Mapping) else None
     if kind is None:
         raise ValueError('neither a step nor a call; an object with "kind": "step" or "call" is expected')
     given = {field.name: value[field.name] for field in fields(kind) if field.name in value}
-    missing = [
-        each.name for each in fields(kind) if each.default is MISSING and each.name not in {*given, "calls"}
-    ]
+    missing = [each.name for each in fields(kind) if each.default is MISSING and each.name not in {*given, "calls"}]
     if missing or not isinstance(value.get("step"), int):
         raise ValueError(f"{', '.join(missing) or 'a whole number as step'} missing in a {value['kind']}")
     for name, types in _TYPES.items():

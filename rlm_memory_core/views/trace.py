@@ -107,7 +107,7 @@ def _title(span: Span) -> str:
     if call is None:
         return f"step {span.step}: root model; {took}{', replayed' if span.of.recorded else ''}"
     marks = [", replayed"] if call.recorded else []
-    marks += [", sent twice"] if call.copies else []
+    marks += [", sent again"] if call.copies else []
     result = call.error or (call.reply if call.found else "found nothing")
     return f"{_read(call)}; {took}{''.join(marks)}\n{in_one_line(result, 100)}"
 
@@ -173,4 +173,4 @@ def _took(parts: Sequence[Step | Call]) -> str:
     copies = sum(part.copies for part in parts if isinstance(part, Call))
     told = [slow if fast == slow else f"{fast} to {slow}"]
     told += ["replayed" if replayed == len(parts) else f"{replayed} replayed"] if replayed else []
-    return ", ".join([*told, f"{copies} sent twice"] if copies else told)
+    return ", ".join([*told, f"{copies} sent again"] if copies else told)
