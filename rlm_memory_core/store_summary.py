@@ -49,7 +49,7 @@ class Summary:
         sessions: How many sessions there are.
         turns: How many turns.
         characters: Of their content.
-        dates: The first and the last date at either end, as they were given; empty where there is none.
+        dates: The first and the last date, as they were given, where the first and the last thousand sessions have one.
         roles: Who speaks, by name.
         all_roles: Whether every turn was looked at for them.
         first: The first sessions.
@@ -83,14 +83,21 @@ class Summary:
         counts = ((self.sessions, "session"), (self.turns, "turn"), (self.characters, "character"))
         return ", ".join(counted(number, noun) for number, noun in counts)
 
+    @property
+    def when(self) -> str:
+        """The first and the last date, in words; "" where there is none."""
+        if len(self.dates) < 2:
+            return "".join(f"of {date}" for date in self.dates)
+        return f"from {self.dates[0]} to {self.dates[-1]}"
+
     def to_html(self) -> str:
         """The summary for a notebook."""
         return render("store", summary=self)
 
     def __str__(self) -> str:
         lines = [f"history {self.place}: {self.sizes}"]
-        if self.dates:
-            lines.append(f"from {self.dates[0]} to {self.dates[-1]}")
+        if self.when:
+            lines.append(self.when)
         if self.who:
             lines.append(f"who speaks: {self.who}")
         lines += map(_as_text, self.first)
@@ -129,7 +136,7 @@ def _dates(query: Query, sessions: int) -> tuple[str, ...]:
         query(f"SELECT date FROM sessions WHERE date IS NOT NULL AND {part} ORDER BY number {order} LIMIT 1", (bound,))
         for part, bound, order in ends
     )
-    return tuple(label(row[0]) for rows in found for row in rows)
+    return tuple(dict.fromkeys(label(row[0]) for rows in found for row in rows))
 
 
 def _roles(query: Query, turns: int) -> tuple[str, ...]:

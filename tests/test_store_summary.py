@@ -12,6 +12,7 @@ def test_a_small_history_is_summed_up_whole(diary):
     summary = summary_of(diary)
     assert (summary.sessions, summary.turns, summary.characters) == (3, 6, diary.characters())
     assert summary.dates == ("2023/05/20 (Sat) 02:21", "2023/07/04 (Tue) 18:30")
+    assert summary.when == "from 2023/05/20 (Sat) 02:21 to 2023/07/04 (Tue) 18:30"
     assert summary.who == "assistant, user"
     assert [line.opening for line in summary.first] == [
         "My cat is called Mochi.",
@@ -37,6 +38,13 @@ def test_roles_of_a_long_history_are_those_at_its_ends_and_it_says_so(store):
     store.extend([("user", "a")] * 1_500 + [("narrator", "b")] + [("user", "c")] * 1_500)
     assert summary_of(store).who == "user (in the first and the last 1,000 turns)"
     assert "in the first and the last 1,000 turns" in str(store)
+
+
+def test_one_date_is_said_once(store):
+    store.start_session()
+    store.start_session("2023/05/20")
+    assert summary_of(store).when == "of 2023/05/20"
+    assert "of 2023/05/20" in store._repr_html_()
 
 
 def test_an_empty_history_and_an_empty_session_can_be_shown(store):
