@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 
 from .llm import ModelError
 from .pricing import Usage
@@ -45,6 +46,7 @@ class Step:
         cost_usd: The root model's own dollars; None where the price is not known.
         seconds: Of the root model's call, without the code.
         recorded: Whether that call was replayed.
+        started: Seconds from the query's start to that call's.
     """
 
     reply: str
@@ -55,6 +57,7 @@ class Step:
     cost_usd: float | None
     seconds: float
     recorded: bool = False
+    started: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,41 @@ class Trace:
             yield from step.calls
 
     def __str__(self) -> str:
-        lines = []
-        for number, step in enumerate(self.steps, 1):
-            lines.append(f"--- step {number}: {step.usage.total_tokens} tokens, {step.seconds:.2f} s ---")
-            lines.append(step.reply.strip())
-            if step.code:
-                lines.append(f">>> {step.output}")
-            if step.calls:
-                lines.append(str(Coverage.of(step.calls)))
-        return "\n".join(lines)
+        from . import views  # which stand on what they show; here and below loaded when something is shown
+
+        return views.trace_text(self)
+
+    def __repr__(self) -> str:
+        tokens = f"{self.usage.total_tokens:,} tokens"
+        return f"<Trace: {len(self.steps)} steps, {len(self.calls)} sub-agent calls, {tokens}>"
+
+    def _repr_html_(self) -> str:
+        from . import views
+
+        return views.trace_html(self)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """The trace as a page of its own, without script or external resource; written to the path if there is one."""
+        from . import views
+
+        return views.written(views.trace_page(self), path)
+
+    def to_jsonl(self, path: str | Path | None = None) -> str:
+        """The trace as JSON lines, one a step and one a call (`views.records`); written to the path if there is one."""
+        from . import views
+
+        return views.written(views.to_jsonl(self), path)
+
+    @classmethod
+    def from_jsonl(cls, text: str) -> Trace:
+        """The trace that `to_jsonl` wrote.
+
+        Raises:
+            ValueError: A line is no step or call; the message says which line, and why.
+        """
+        from . import views
+
+        return views.from_jsonl(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +167,22 @@ class Answer:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        shown = self.text if len(self.text) <= 200 else f"{self.text[:199]}…"
+        error = f"; ended early: {self.error}" if self.error else ""
+        return f"<Answer {shown!r}; evidence: {len(self.evidence)}; {self.coverage}{error}>"
+
+    def _repr_html_(self) -> str:
+        from . import views
+
+        return views.answer_html(self)
+
+    def show(self) -> None:
+        """Print the answer with the turns it stands on: in a notebook opened in place, in a terminal as plain text."""
+        from . import views
+
+        views.show_answer(self)
 
 
 class QueryFailed(ModelError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from . import background
@@ -166,6 +166,7 @@ class _Query:
         """Run the loop until there is an answer."""
         async with self._repl() as repl:
             for remaining in range(self._engine.max_iterations - 1, -1, -1):
+                started = time.perf_counter() - self._started
                 try:
                     reply = await self._engine.llm.complete(self._messages, self._engine.budget)
                 except BudgetExceeded as error:
@@ -183,11 +184,12 @@ class _Query:
                         reply.text,
                         message.blocks,
                         str(run),
-                        calls,
+                        tuple(map(self._placed, calls)),
                         reply.usage,
                         reply.cost_usd,
                         reply.seconds,
                         reply.recorded,
+                        started,
                     )
                 )
                 if run.final is not None:
@@ -256,6 +258,11 @@ class _Query:
             error=error,
             false_quotes=false_quotes,
         )
+
+    def _placed(self, call: Call) -> Call:
+        """A call with the session that it read."""
+        piece = self._workspace.piece_of(call.session)
+        return replace(call, number=piece.session, date=piece.date) if piece else call
 
     def _evidence(self) -> tuple[tuple[Evidence, ...], int]:
         """What was found, in the order of the history; and how many quotes are not there."""

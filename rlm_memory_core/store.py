@@ -25,6 +25,7 @@ from .database import open_database
 from .escaping import escape, label, well_formed
 from .layout import APPLICATION_ID, LayoutError, create, update
 from .rows import Rows
+from .store_summary import Summary, summarise
 from .substring import is_beyond_like, likeness
 
 _SCANNED = 100_000  # turns searched at once: between two such blocks others may use the store
@@ -247,7 +248,26 @@ class MemoryStore:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<MemoryStore {self.path or 'in memory'}: {len(self)} turns in {len(self.sessions)} sessions>"
+        place = self.path or "in memory"
+        try:
+            return f"<MemoryStore {place}: {len(self):,} turns in {len(self.sessions):,} sessions>"
+        except sqlite3.ProgrammingError:
+            return f"<MemoryStore {place}: closed>"
+
+    def __str__(self) -> str:
+        summary = self._summary()
+        return repr(self) if summary is None else str(summary)
+
+    def _repr_html_(self) -> str | None:
+        summary = self._summary()
+        return None if summary is None else summary.to_html()
+
+    def _summary(self) -> Summary | None:
+        """The history at a glance; None where it is closed."""
+        try:
+            return summarise(str(self.path or "in memory"), self.characters(), self.query)
+        except sqlite3.ProgrammingError:
+            return None
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run SQL on the history's own database: the seam for an index that lives beside the turns."""

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import background
 from .budget import Budget, BudgetExceeded
@@ -40,9 +40,11 @@ class Call:
         cut: Whether the reply ends where the model's token limit did; it then says so itself.
         batch: Calls of one batch went out at once: a batch begins when the one before it has ended, and the code knows
             what came of it.
+        number: The number of the session it read, from 1; None where the text is none of the history's.
+        date: That session's date, or None.
     """
 
-    session: str
+    session: str = field(repr=False)
     reply: str
     usage: Usage
     cost_usd: float | None
@@ -52,6 +54,8 @@ class Call:
     error: str = ""
     cut: bool = False
     batch: int = 0
+    number: int | None = None
+    date: str | None = None
 
     @property
     def found(self) -> bool:

@@ -3,6 +3,7 @@
 import inspect
 import json
 from contextlib import ExitStack
+from html.parser import HTMLParser
 
 import httpx2
 import pytest
@@ -92,6 +93,42 @@ def root_and_subagents(scripted):
         return scripted(answer, **options)
 
     return build
+
+
+class ParsedPage(HTMLParser):
+    """What a browser sees of a view: `tags` in order, `text` without styles, `attributes` as (tag, name, value).
+
+    Raises AssertionError where a tag is not closed in the order in which it was opened.
+    """
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.attributes, self.text, self._open = [], [], "", []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in {"meta", "br"}:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self._open.pop()
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self._open:
+            self.text += data
+
+
+@pytest.fixture
+def parsed():
+    return ParsedPage
 
 
 @pytest.fixture

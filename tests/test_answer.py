@@ -32,7 +32,9 @@ def test_an_empty_trace_costs_nothing():
 
 def test_a_trace_reads_as_what_was_written_run_and_asked():
     text = str(Trace((step(call(), call("", error="no answer")), step(code=()))))
-    assert "--- step 1: 120 tokens, 2.00 s ---\nLet me look.\n>>> 1\nasked 2 sub-agents: 1 found something" in text
+    assert (
+        "--- step 1: 120 tokens, $0.25 [2.0 s] ---\nLet me look.\n>>> 1\nasked 2 sub-agents: 1 found something" in text
+    )
     assert "1x no answer" in text
     assert text.count(">>>") == 1
 

@@ -1,0 +1,143 @@
+"""An answer as it is shown: what it says, what it stands on, what was read, what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from ..answer import Answer, Evidence
+from ..escaping import label
+from ..pages import clip, counted, dollars, duration, render, show
+from ..subagents import Call
+from .context import Said, around
+
+_ITEMS = 20  # pieces of evidence
+_OPEN = 5  # of them opened in place, if there are no more
+_ANSWER, _QUOTE, _TEXT, _TURN, _SIDE = 6_000, 1_000, 600, 500, 300  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What was found in one turn, or in one session where nothing is quoted.
+
+    Args:
+        where: Session, date and turn, in words.
+        found: Quotes, and what the sub-agent says they say; either can be "".
+        turns: The turn that is quoted and those around it; empty where they are not shown.
+    """
+
+    where: str
+    found: tuple[tuple[str, str], ...]
+    turns: tuple[Said, ...]
+
+
+def answer_html(answer: Answer, opened: bool = False) -> str:
+    """The answer for a notebook.
+
+    Args:
+        answer: The answer.
+        opened: With the turns that it stands on.
+    """
+    items = _items(answer, opened)
+    return render(
+        "answer",
+        text=clip(answer.text, _ANSWER),
+        error=clip(answer.error, _TEXT),
+        items=items,
+        opened=opened and len(items) <= _OPEN,
+        left_out=max(len(answer.evidence) - _ITEMS, 0),
+        false_quotes=_false_quotes(answer.false_quotes) if answer.false_quotes else "",
+        coverage=clip(str(answer.coverage), _TEXT) if answer.coverage.asked else "",
+        failures=answer.coverage.failures,
+        took=_took(answer),
+        seconds=_seconds(answer),
+    )
+
+
+def answer_text(answer: Answer) -> str:
+    """The answer with the turns it stands on, for a terminal.
+
+    >>> print(answer_text(Answer("Mochi", (Evidence(1, "2023/05/20", 1, "called Mochi", "the cat"),), seconds=0.5)))
+    Mochi
+    <BLANKLINE>
+    session 1 | 2023/05/20 | turn 1
+      "called Mochi": the cat
+    <BLANKLINE>
+    0 calls, 0 tokens, $0 [500 ms]
+    """
+    items = _items(answer, True)
+    lines = [clip(answer.text, _ANSWER), *([f"(ended early: {clip(answer.error, _TEXT)})"] if answer.error else [])]
+    for item in items:
+        lines += ["", item.where]
+        lines += ["  " + ": ".join(filter(None, [quote and f'"{quote}"', text])) for quote, text in item.found]
+        lines += [_line(said) for said in item.turns]
+    if len(answer.evidence) > _ITEMS:
+        lines += ["", f"... and {len(answer.evidence) - _ITEMS} more in answer.evidence"]
+    lines.append("")
+    if answer.false_quotes:
+        lines.append(_false_quotes(answer.false_quotes))
+    if answer.coverage.asked:
+        lines.append(clip(str(answer.coverage), _TEXT))
+    return "\n".join([*lines, f"{_took(answer)} [{_seconds(answer)}]"])
+
+
+def show_answer(answer: Answer) -> None:
+    """Display the answer with the turns it stands on, in a notebook or a terminal."""
+    show(answer_html(answer, opened=True), answer_text(answer))
+
+
+def _items(answer: Answer, opened: bool) -> list[Item]:
+    calls = answer.trace.calls if opened else ()
+    shown = answer.evidence[:_ITEMS]
+    places = groupby(  # what quotes no turn stands by itself
+        enumerate(shown), key=lambda each: (each[1].session, -each[0] if each[1].turn is None else each[1].turn)
+    )
+    return [_item([evidence for _, evidence in found], calls) for _, found in places]
+
+
+def _item(found: Sequence[Evidence], calls: Sequence[Call]) -> Item:
+    one = found[0]
+    place = [f"session {one.session}" if one.session is not None else "a prompt of the code's own"]
+    place += [label(one.date)] if one.date else []
+    place += [f"turn {one.turn}"] if one.turn is not None else []
+    quotes = ((clip(each.quote, _QUOTE), clip(each.text, _TEXT)) for each in found)
+    return Item(" | ".join(place), tuple(quotes), tuple(map(_cut, around(found, calls))))
+
+
+def _cut(said: Said) -> Said:
+    """A turn as there is room for it: of one that is quoted, what stands near the quotes."""
+    if not said.quoted:
+        return replace(said, parts=((clip(said.parts[0][0], _TURN), False),) if said.parts else ())
+    parts = [
+        (text if quoted else _near(text, at, len(said.parts)), quoted) for at, (text, quoted) in enumerate(said.parts)
+    ]
+    return replace(said, parts=tuple((clip(text, _QUOTE), quoted) for text, quoted in parts))
+
+
+def _near(text: str, at: int, count: int) -> str:
+    """What stands between quotes, or the end of it that is next to one."""
+    if 0 < at < count - 1 or len(text) <= _SIDE:
+        return text
+    return f"{text[:_SIDE]} …" if at else f"… {text[-_SIDE:]}"
+
+
+def _line(said: Said) -> str:
+    content = "".join(f">>{text}<<" if quoted else text for text, quoted in said.parts)
+    return f"  {'>' if said.quoted else ' '} [Turn {said.turn}][{said.role}]: {content}".replace("\n", "\n      ")
+
+
+def _took(answer: Answer) -> str:
+    calls, tokens = counted(answer.usage.calls, "call"), counted(answer.usage.total_tokens, "token")
+    return f"{calls}, {tokens}, {dollars(answer.cost_usd)}"
+
+
+def _seconds(answer: Answer) -> str:
+    """Wall time, and what of it was not waited for because it was replayed."""
+    longer = answer.trace.replayed_seconds
+    return duration(answer.seconds) + (f", {duration(longer)} more if nothing were replayed" if longer else "")
+
+
+def _false_quotes(number: int) -> str:
+    verb = "was" if number == 1 else "were"
+    return f"{counted(number, 'quote')} of sub-agents {verb} not in the session, and left out"
