@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx2
 import pytest
+from attacks.histories import HISTORIES
 from markdown_it import MarkdownIt
 from test_attacks import ATTACKS
 
@@ -246,6 +247,7 @@ def test_every_program_that_is_let_through_is_named_in_a_page():
 def test_the_suites_are_as_large_as_the_pages_say():
     sandbox = read("docs/sandbox.md")
     assert f"{len(ATTACKS)} of {len(ATTACKS)}" in sandbox
+    assert f"{len(HISTORIES)} hostile histories" in sandbox
     programs = sum(path.read_text().count("#===") for path in (ROOT / "tests" / "corpus").glob("*.py"))
     assert f"{programs} small programs" in sandbox
 
