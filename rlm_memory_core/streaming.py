@@ -9,7 +9,7 @@ nothing is asked again once a piece was heard.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -167,10 +167,11 @@ async def _heard(response: httpx2.Response, listener: Listener) -> httpx2.Respon
             if isinstance(error, httpx2.RequestError):
                 raise
             return httpx2.Response(502, json={"error": {"message": str(error)}})
-    return httpx2.Response(200, json=whole.completion())
+    content = json.dumps(whole.completion())  # in ASCII: a lone surrogate has no other bytes
+    return httpx2.Response(200, headers={"content-type": "application/json"}, content=content)
 
 
-async def _events(response: httpx2.Response) -> AsyncIterator[bytes]:
+async def _events(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     """The data of server-sent events; in chat completions each has one line of it."""
     rest = b""
     async for block in response.aiter_bytes():

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from .budget import Budget, BudgetExceeded
 from .hedging import Siblings
@@ -124,6 +124,16 @@ class Coverage:
         return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
+class Progress(Protocol):
+    """Is told of the sub-agent calls of a query while they are made. Its methods must not wait or raise."""
+
+    def asked(self, calls: int) -> None:
+        """So many more calls are to be made."""
+
+    def answered(self, call: Call) -> None:
+        """A call has ended, with or without an answer."""
+
+
 class SubAgents:
     """The sub-agents of one query.
 
@@ -133,6 +143,8 @@ class SubAgents:
         budget: Checked before each call, or None.
         question_date: The day on which the query's question is asked, or None.
         hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
+
+    `progress` is told of the calls, where it is set.
 
     Raises:
         ValueError: The share is not between 0 and 1.
@@ -147,6 +159,7 @@ class SubAgents:
         hedge: float = 0.0,
     ) -> None:
         self.calls: list[Call] = []
+        self.progress: Progress | None = None
         self._llm = llm
         self._slots = slots
         self._budget = budget
@@ -164,6 +177,7 @@ class SubAgents:
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
         self._batches += 1
+        self._tell_asked(1)
         return await self._ask(prompt)
 
     async def query_parallel(
@@ -188,6 +202,7 @@ class SubAgents:
             for session, date in zip(sessions, dates, strict=True)
         ]
         self._batches += 1
+        self._tell_asked(len(prompts))
         allow = None if self._budget is None else self._budget.allows
         with Siblings(self._hedge, self._slots, allow).together():
             return await _all(map(self._ask, prompts))
@@ -196,11 +211,17 @@ class SubAgents:
         """What became of the calls, from the given one on."""
         return Coverage.of(self.calls[since:])
 
+    def _tell_asked(self, calls: int) -> None:
+        if self.progress is not None:
+            self.progress.asked(calls)
+
     async def _ask(self, prompt: str) -> str:
         batch = self._batches
         async with self._slots:
             call = await self._call(prompt)
         self.calls.append(replace(call, batch=batch))
+        if self.progress is not None:
+            self.progress.answered(self.calls[-1])
         return NOT_READ if call.error else call.reply
 
     async def _call(self, prompt: str) -> Call:
