@@ -46,8 +46,9 @@ def opened(path: Path) -> Iterator[MemoryStore]:
     """
     with path.open("rb") as file:
         head = file.read(100)
-    if not head.startswith(_SQLITE):
-        with read_messages(path.read_bytes(), str(path)) as store:
+        content = b"" if head.startswith(_SQLITE) else head + file.read()
+    if content or not head:
+        with read_messages(content, str(path)) as store:
             yield store
         return
     if int.from_bytes(head[_ID_AT : _ID_AT + 4], "big") != APPLICATION_ID:
@@ -118,7 +119,7 @@ def _values(content: bytes) -> Iterator[tuple[str, Any]]:
         raise HistoryFileError("it is empty")
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     try:
-        if len(lines) > 1 and _is_object(lines[0][1]):
+        if len(lines) > 1 and _is_whole(lines[0][1]):
             for number, line in lines:
                 yield f"line {number}", _parsed(line, number)
         else:
@@ -127,12 +128,13 @@ def _values(content: bytes) -> Iterator[tuple[str, Any]]:
         raise HistoryFileError("its JSON is nested too deeply") from error
 
 
-def _is_object(line: str) -> bool:
-    """Whether a first line is a whole JSON object, so that the others are, too."""
+def _is_whole(line: str) -> bool:
+    """Whether a first line is a JSON value, so that every line is one."""
     try:
-        return isinstance(json.loads(line), dict)
+        json.loads(line)
     except ValueError:
         return False
+    return True
 
 
 def _parsed(text: str, first_line: int) -> Any:
