@@ -267,3 +267,23 @@ def test_a_fan_out_that_breaks_stops_its_other_calls(scripted):
         return 1 / 0 if "broken" in prompt else await call(prompt)
 
     assert background.run(scenario()) == set()
+
+
+def test_progress_is_told_of_every_call(scripted):
+    class Told:
+        def __init__(self):
+            self.calls, self.answers = [], []
+
+        def asked(self, calls):
+            self.calls.append((calls, len(self.answers)))
+
+        def answered(self, call):
+            self.answers.append(call)
+
+    subagents = agents(scripted(by_number))
+    subagents.progress = told = Told()
+    ask(subagents, [f"number {number}" for number in range(1, 5)])
+    background.run(subagents.query("number 6 again"))
+    assert told.calls == [(4, 0), (1, 4)]
+    assert told.answers == subagents.calls
+    assert [bool(call.error) for call in told.answers].count(True) == 1
