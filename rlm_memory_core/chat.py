@@ -2,21 +2,32 @@
 
 Short histories go to the model as they are; past a threshold, questions are answered
 by MemoryRLM over the store. It adds nothing to what the model knows but the history.
+What was said is kept: there is no way to clear a conversation but a new store.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from . import background
 from .answer import Answer, Step, Trace
 from .budget import Budget
+from .chat_stats import Asked, ChatStats, Mode
 from .engine import MemoryRLM
 from .escaping import label
-from .llm import LLM, connect
-from .prompts import CHAT_SYSTEM, ChatMessage
+from .llm import LLM, ModelError, connect
+from .pricing import cost
+from .prompts import ChatMessage, chat_system
+from .reply_stream import AsyncReplyStream, ReplyStream
 from .store import MemoryStore, Turn
+from .streaming import Listener
+
+_ROLES = ("system", "user", "assistant")
 
 
 class MemoryChat:
@@ -25,12 +36,16 @@ class MemoryChat:
     Args:
         model: A model's name, "offline", or what `connect` returned.
         threshold_chars: Above this many characters of history, MemoryRLM answers.
-        store: Where the history is kept: a MemoryStore, a file's path, or None for memory.
+        store: Where the history is kept: a MemoryStore, a file's path, or None for memory. A file that holds a
+            conversation is gone on with.
+        system: The assistant's system prompt, or None. In normal mode it stands in the system message, after our own;
+            in memory mode the root model is told to word its answer as it says. It is not part of the history.
         base_url, api_key: As for `connect`; ignored where `model` is connected already.
         budget: A limit shared by all calls, or None.
 
     Raises:
         ValueError: The threshold is negative.
+        StoreError: The file is not a history, or cannot be opened.
 
     >>> chat = MemoryChat(model="offline")
     >>> turn = chat.add_turn("user", "I adopted a parrot called Kiwi.")
@@ -44,6 +59,7 @@ class MemoryChat:
         threshold_chars: int = 20_000,
         store: MemoryStore | str | Path | None = None,
         *,
+        system: str | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
         budget: Budget | None = None,
@@ -53,23 +69,58 @@ class MemoryChat:
         self.llm = model if isinstance(model, LLM) else connect(model, base_url, api_key)
         self.threshold_chars = threshold_chars
         self.store = store if isinstance(store, MemoryStore) else MemoryStore(store)
+        self.system = system
         self.budget = budget
         self._engine = MemoryRLM(self.llm, budget=budget)
+        self._asked = Asked()
 
     @property
     def uses_memory(self) -> bool:
         """Whether the history is past the threshold, so that MemoryRLM answers."""
         return self.store.characters() > self.threshold_chars
 
+    def stats(self) -> ChatStats:
+        """Which mode answers and why, how long the history is, and what was asked and taken so far.
+
+        >>> chat = MemoryChat(model="offline", threshold_chars=10)
+        >>> turn = chat.add_turn("user", "My cat is called Mochi.")
+        >>> stats = chat.stats()
+        >>> stats["mode"], stats["characters"], stats["threshold_chars"], stats["queries"]
+        ('memory', 23, 10, {'normal': 0, 'memory': 0})
+        """
+        return {
+            "model": self.llm.label,
+            "mode": "memory" if self.uses_memory else "normal",
+            "characters": self.store.characters(),
+            "threshold_chars": self.threshold_chars,
+            "turns": len(self.store),
+            "sessions": len(self.store.sessions),
+            **self._asked.figures(),
+        }
+
     def add_turn(self, role: str, content: str) -> Turn:
-        """Store a turn without asking anything."""
+        """Store a turn without asking anything.
+
+        Args:
+            role: Who said it; models are shown another role than system, user and assistant as a user's words, with
+                the role before them.
+            content: What was said.
+
+        >>> print(MemoryChat().add_turn("user", "Hello."))
+        [Turn 1][user]: Hello.
+        """
         return self.store.add(role, content)
+
+    async def aadd_turn(self, role: str, content: str) -> Turn:
+        """`add_turn` for callers with an event loop of their own, which does not wait for the disk."""
+        return await asyncio.to_thread(self.store.add, role, content)
 
     def query(self, question: str, question_date: str | None = None) -> Answer:
         """Ask about the history; adds no turn.
 
         Raises:
             ModelError: The model gave no answer.
+            BudgetExceeded: In normal mode: the budget is spent. In memory mode the answer's `error` says so.
             ValueError: The question is empty.
         """
         return background.run(self._query(question, question_date))
@@ -82,8 +133,15 @@ class MemoryChat:
         """A turn of the conversation: the message is stored, answered, and the answer stored.
 
         Raises:
-            ModelError: The model gave no answer; the user's turn is kept, and nothing else.
+            ModelError, BudgetExceeded: As for `query`; the user's turn is kept, and nothing else.
             ValueError: The message is empty.
+
+        >>> chat = MemoryChat(model="offline")
+        >>> turn = chat.add_turn("user", "I adopted a parrot called Kiwi.")
+        >>> print(chat.send("What is my parrot called?"))
+        I adopted a parrot called Kiwi.
+        >>> len(chat.store)
+        3
         """
         return background.run(self._send(message))
 
@@ -91,32 +149,96 @@ class MemoryChat:
         """`send` for callers with an event loop of their own."""
         return await background.arun(self._send(message))
 
+    def stream(self, message: str) -> ReplyStream:
+        """`send`, with the answer's text in pieces as they come.
+
+        In normal mode they are the model's; in memory mode, and where the call was recorded, the text comes in one
+        piece. The message is stored and sent when the first piece is asked for; the answer is stored, and is the
+        stream's `answer`, when the stream has been read to its end. A stream that is closed or given up before
+        leaves the user's turn alone.
+
+        Raises:
+            ValueError: The message is empty. While the stream is read, what `send` raises: a ModelError has in `said`
+                the words that came before a reply broke off. The user's turn is kept, and nothing half-written.
+
+        >>> chat = MemoryChat(model="offline")
+        >>> for piece in chat.stream("Who am I?"):
+        ...     print(piece)
+        I don't know
+        """
+        return ReplyStream(partial(self._reply, _checked(message)), self._keep)
+
+    def astream(self, message: str) -> AsyncReplyStream:
+        """`stream` for `async for`, on any event loop."""
+        return AsyncReplyStream(partial(self._reply, _checked(message)), self._keep)
+
+    def close(self) -> None:
+        """Close the store; `with MemoryChat(...) as chat:` does it at the end."""
+        self.store.close()
+
+    def __enter__(self) -> MemoryChat:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     async def _send(self, message: str) -> Answer:
-        if not message.strip():
-            raise ValueError("the message is empty")
-        self.store.add("user", message)
-        answer = await self._query(message, asked_already=True)
-        if not answer.error:
-            self.store.add("assistant", answer.text)
+        answer = await self._reply(_checked(message))
+        await self._keep(answer)
         return answer
 
-    async def _query(self, question: str, question_date: str | None = None, asked_already: bool = False) -> Answer:
-        if self.uses_memory:
-            last_turn = len(self.store) - asked_already  # the question itself is no evidence
-            return await self._engine.aquery(self.store, question, question_date, last_turn)
-        return await self._ask_directly(question, question_date, asked_already)
+    async def _reply(self, message: str, tell: Callable[[str], None] | None = None) -> Answer:
+        """Store the user's turn and answer it, the question itself being no evidence."""
+        turn = self.store.add("user", message)
+        return await self._query(message, None, turn.index - 1, tell)
 
-    async def _ask_directly(self, question: str, question_date: str | None, asked_already: bool) -> Answer:
-        """The whole history in the model's context, as a chat."""
+    async def _keep(self, answer: Answer) -> None:
+        if not answer.error:
+            self.store.add("assistant", answer.text)
+
+    async def _query(
+        self,
+        question: str,
+        question_date: str | None = None,
+        last_turn: int | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        messages: list[ChatMessage] = [{"role": "system", "content": CHAT_SYSTEM}]
-        turns = self.store.turns[: len(self.store) - asked_already]
-        messages += [{"role": turn.role, "content": turn.content} for turn in turns]
+        mode: Mode = "memory" if self.uses_memory else "normal"
+        listener = None if tell is None else Listener(tell)
+        self._asked.queries[mode] += 1
+        try:
+            if mode == "normal":
+                answer = await self._ask_directly(question, question_date, last_turn, listener)
+            else:
+                answer = await self._engine.aquery(self.store, question, question_date, last_turn, system=self.system)
+        except BaseException as error:
+            self._asked.failed += 1
+            if isinstance(error, ModelError):
+                self._asked.add(error.usage, error.cost_usd)
+            elif listener is not None and (heard := listener.unfinished):  # a stream that was given up
+                self._asked.add(heard, cost(heard, self.llm.rates))
+            raise
+        self._asked.add(answer.usage, answer.cost_usd)
+        if listener is not None:
+            listener.end(answer.text)
+        return answer
+
+    async def _ask_directly(
+        self, question: str, question_date: str | None, last_turn: int | None, listener: Listener | None
+    ) -> Answer:
+        """The whole history in the model's context, as a chat."""
         asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
-        messages.append({"role": "user", "content": asked})
+        messages = [
+            chat_system(self.system),
+            *map(_as_message, self.store.turns[:last_turn]),
+            ChatMessage(role="user", content=asked),
+        ]
         started = time.perf_counter()
-        reply = await self.llm.complete(messages, self.budget)
+        reply = await self.llm.complete(messages, self.budget, listener)
         step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
         return Answer(
             text=reply.text.strip(),
@@ -125,3 +247,16 @@ class MemoryChat:
             seconds=time.perf_counter() - started,
             trace=Trace((step,)),
         )
+
+
+def _checked(message: str) -> str:
+    if not message.strip():
+        raise ValueError("the message is empty")
+    return message
+
+
+def _as_message(turn: Turn) -> ChatMessage:
+    """A turn as the protocol has it, whoever spoke."""
+    if turn.role in _ROLES:
+        return {"role": turn.role, "content": turn.content}
+    return {"role": "user", "content": f"{turn.role}: {turn.content}"}

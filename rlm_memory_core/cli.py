@@ -1,4 +1,4 @@
-"""The command line: `rlm-memory reproduce`, `estimate`, `report`, `calls` and `serve`.
+"""The command line: `rlm-memory reproduce`, `estimate`, `report`, `ask`, `calls` and `serve`.
 
 Whatever goes wrong is one line on standard error and exit code 2; a traceback is a bug.
 A run in which some questions had no answer says so and ends with exit code 1.
@@ -15,17 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, cli_calls
+from . import __version__, cli_ask, cli_calls
 from .answer import total_cost
 from .call_store import RecordingError
-from .cli_common import Refused, confirm
+from .cli_common import UNANSWERED, Refused, confirm, dollar_amount
 from .hedging import HEDGE
 from .llm import OFFLINE, OFFLINE_LABEL, ModelError
 
 if TYPE_CHECKING:
     from .experiments.reproduce import Plan, Ready
 
-UNANSWERED = 1
 USAGE_ERROR = 2
 
 
@@ -76,9 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         )
         part.add_argument("--requests-per-minute", type=_number, metavar="N", help="the server's limit, if known")
         part.add_argument("--tokens-per-minute", type=_number, metavar="N", help="likewise")
-        part.add_argument("--budget", type=_dollars, metavar="USD", help="start no call once this is spent")
+        part.add_argument("--budget", type=dollar_amount, metavar="USD", help="start no call once this is spent")
         part.add_argument(
-            "--prices", nargs=2, type=_dollars, metavar=("IN", "OUT"), help="dollars per million tokens, if not known"
+            "--prices",
+            nargs=2,
+            type=dollar_amount,
+            metavar=("IN", "OUT"),
+            help="dollars per million tokens, if not known",
         )
         part.add_argument(
             "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
@@ -89,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         part.set_defaults(dask="")
         if name == "reproduce":
             part.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
+    cli_ask.add_parser(commands)
     cli_calls.add_parser(commands)
     serve = commands.add_parser("serve", help="serve the offline reader as an OpenAI-compatible endpoint")
     serve.set_defaults(command=_serve)
@@ -102,16 +106,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-
-
-def _dollars(text: str) -> float:
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = -1.0
-    if not 0 <= amount < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of dollars")
-    return amount
 
 
 def _reproduce(options: argparse.Namespace) -> int:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
+UNANSWERED = 1
+"""The exit code of a command that ran and left a question without an answer."""
+
 
 class Refused(Exception):
     """A request that cannot be carried out; its one line goes to the user."""
@@ -27,3 +32,21 @@ def confirm(yes: bool, otherwise: str) -> None:
         raise Refused("nobody is there to say yes; give --yes to go on without asking") from None
     if not agreed:
         raise Refused(otherwise)
+
+
+def dollar_amount(text: str) -> float:
+    """An amount that was typed.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+
+    >>> dollar_amount("0.5")
+    0.5
+    """
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of dollars")
+    return amount

@@ -31,13 +31,14 @@ from .prompts import (
     UNKNOWN,
     ChatMessage,
     coverage_line,
+    in_the_words_of,
     output_message,
     root_messages,
     session_in,
 )
 from .repl import Repl, Run
 from .store import MemoryStore
-from .subagents import Call, Coverage, SubAgents
+from .subagents import Call, Coverage, Progress, SubAgents
 from .text import to_text
 from .workspace import Workspace
 
@@ -106,7 +107,14 @@ class MemoryRLM:
         )  # fmt: skip
 
     def query(
-        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
+        self,
+        store: MemoryStore,
+        question: str,
+        question_date: str | None = None,
+        last_turn: int | None = None,
+        *,
+        system: str | None = None,
+        progress: Progress | None = None,
     ) -> Answer:
         """Answer a question over a history.
 
@@ -115,6 +123,8 @@ class MemoryRLM:
             question: What is asked.
             question_date: The day on which it is asked, in any form, or None.
             last_turn: The index of the last turn that counts; None for all. A chat leaves out the question itself.
+            system: An assistant's system prompt: the answer is worded as it says. Sub-agents are not told of it.
+            progress: Is told of the sub-agent calls, on the background loop; None for nobody.
 
         Returns:
             The answer. Where the budget ended the query, or the root model's last reply was cut off, its `error`
@@ -124,22 +134,38 @@ class MemoryRLM:
             QueryFailed: The root model gave no answer (a ModelError); it carries what the query found and took.
             ValueError: The question is empty.
         """
-        return background.run(self._query(store, question, question_date, last_turn))
+        return background.run(self._query(store, question, question_date, last_turn, system, progress))
 
     async def aquery(
-        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
+        self,
+        store: MemoryStore,
+        question: str,
+        question_date: str | None = None,
+        last_turn: int | None = None,
+        *,
+        system: str | None = None,
+        progress: Progress | None = None,
     ) -> Answer:
         """`query` for callers with an event loop of their own."""
-        return await background.arun(self._query(store, question, question_date, last_turn))
+        return await background.arun(self._query(store, question, question_date, last_turn, system, progress))
 
     async def _query(
-        self, store: MemoryStore, question: str, question_date: str | None, last_turn: int | None = None
+        self,
+        store: MemoryStore,
+        question: str,
+        question_date: str | None,
+        last_turn: int | None,
+        system: str | None,
+        progress: Progress | None,
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
         limit = self.copy_limit
         workspace = await asyncio.to_thread(open_workspace, store, question, question_date, last_turn, limit)
         query = _Query(self, workspace)
+        query._subagents.progress = progress
+        if system:
+            query._messages[0] = in_the_words_of(query._messages[0], system)
         return await query.answer()
 
 
@@ -235,8 +261,9 @@ class _Query:
         self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
         question = question or self._workspace.question
-        texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
-        replies = await self._subagents.query_parallel(texts, dates, question)
+        with self._subagents.batch():  # from here on: another fan-out may have been answered when the texts are there
+            texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
+            replies = await self._subagents.query_parallel(texts, dates, question)
         return [self._without_false_quotes(*each) for each in zip(texts, replies, strict=True)]
 
     def _without_false_quotes(self, session: str, reply: str) -> str:

@@ -9,6 +9,7 @@ busy. No prompt is worded here.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -44,6 +45,7 @@ from .recording import (
     saved_seconds,
 )
 from .responses import UnusableAnswer, body_message, first_line, read_completion
+from .streaming import BROKEN_OFF, Listener, Streaming, heard_by, unfinished
 from .transport import HttpTransport as _HttpTransport
 
 OFFLINE = "offline"
@@ -64,7 +66,11 @@ class ModelError(Exception):
         message: That line.
         usage: What the call took all the same, where the model answered with nothing to use.
         cost_usd: Its dollars; None where the price is not known.
+
+    `said` is what was heard of a streamed reply that broke off; "" for any other.
     """
+
+    said = ""
 
     def __init__(self, message: str, usage: Usage | None = None, cost_usd: float | None = 0.0) -> None:
         super().__init__(message)
@@ -149,18 +155,22 @@ class LLM:
     async def _opened(self) -> None:
         _ = self._client
 
-    async def complete(self, messages: Sequence[ChatMessage], budget: Budget | None = None) -> Reply:
+    async def complete(
+        self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None
+    ) -> Reply:
         """Ask for one answer.
 
         Args:
             messages: The conversation, in the chat-completions form.
-            budget: Checked before the call and charged after it.
+            budget: Checked before the call and charged after it. A reply that breaks off, or is heard no further, is
+                charged by an estimate.
+            listener: Hears the answer as it comes, and a recorded one in one piece; None to wait for the whole.
 
         Raises:
-            ModelError: No answer, after retries where a retry can help.
+            ModelError: No answer, after retries where a retry can help; none helps once a piece was heard.
             BudgetExceeded: The budget is spent.
         """
-        return await background.arun(self._complete(messages, budget))
+        return await background.arun(self._complete(messages, budget, listener))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as their number and length take.
@@ -176,10 +186,18 @@ class LLM:
             **vars(self.pace),
         )  # fmt: skip
 
-    async def _complete(self, messages: Sequence[ChatMessage], budget: Budget | None) -> Reply:
-        said, usage, dollars, seconds, recorded = await self._call(
-            partial(self._post, messages), read_completion, budget
-        )
+    async def _complete(
+        self, messages: Sequence[ChatMessage], budget: Budget | None, listener: Listener | None = None
+    ) -> Reply:
+        send = partial(self._post, messages)
+        try:
+            with heard_by(listener):
+                said, usage, dollars, seconds, recorded = await self._call(send, read_completion, budget)
+        except ModelError as error:
+            error.said = listener.text if listener else ""
+            raise
+        if listener is not None:
+            listener.end(said.text)
         return Reply(said.text, usage, dollars, seconds, recorded, said.cut)
 
     async def _embed(self, texts: Sequence[str], budget: Budget | None) -> Embeddings:
@@ -235,10 +253,16 @@ class LLM:
                 code = getattr(error, "code", None)
                 if code == OVER_BUDGET_CODE:
                     raise BudgetExceeded(budget.ended if budget else "") from None
-                # no tokens that anybody knows of
-                usage = Usage(calls=0 if code in _NOT_SENT else 1 + claim.further)
-                claim.charge(usage, 0.0)
-                raise ModelError(self._explain(error), usage) from error
+                taken = unfinished() if code == BROKEN_OFF else None
+                # else: no tokens that anybody knows of
+                usage = taken or Usage(calls=0 if code in _NOT_SENT else 1 + claim.further)
+                dollars = cost(usage, self.rates) if taken else 0.0
+                claim.charge(usage, dollars)
+                raise ModelError(self._explain(error), usage, dollars) from error
+            except asyncio.CancelledError:
+                if taken := unfinished():  # what was heard is paid for
+                    claim.charge(taken, cost(taken, self.rates))
+                raise
             usage = _with_further(usage, response, claim)
             seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
             dollars = cost(usage, self.rates)
@@ -278,7 +302,9 @@ class LLM:
             transport, salt = _HttpTransport(), ""
         if self._wrap is not None:
             transport = self._wrap(transport)
-        if not isinstance(transport, OfflineTransport):
+        is_reader = isinstance(transport, OfflineTransport)
+        transport = Streaming(transport)
+        if not is_reader:
             transport = Hedging(Pacing(transport, self.pace, _MAX_RETRIES))
         transport = BudgetTransport(transport)
         if self.recorded != "off":
@@ -321,6 +347,8 @@ class LLM:
         if isinstance(error, openai.APIStatusError):
             if error.code in _NOT_SENT:
                 return body_message(error)  # our own line, and no server's
+            if error.code == BROKEN_OFF:
+                return f"{where} broke off in mid-reply: {tell(body_message(error))}"
             return f"{where} answered {error.status_code} for {self.model}: {tell(body_message(error))}"
         return f"{self.model} gave no usable answer: {tell(error)}"
 

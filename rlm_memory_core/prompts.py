@@ -119,6 +119,13 @@ CHAT_SYSTEM = f"""\
 You are a helpful assistant. Use what the user told you earlier in this conversation. \
 If you are asked for a fact that was never mentioned, say: {UNKNOWN}."""
 
+_INSTRUCTIONS = """\
+The answer goes to the user of an assistant that has the instructions below. They say how the answer is worded, also \
+where that makes it longer, and nothing of how you work.
+<instructions>
+{system}
+</instructions>"""
+
 NO_CODE = """\
 That message had neither a ```repl code block nor FINAL(...). Write one ```repl block to look into the \
 history, or end with FINAL(your answer)."""
@@ -241,6 +248,27 @@ def history_messages(history: str, question: str, question_date: str | None = No
             "content": f"<history>\n{escape_tags(history)}\n</history>\n{question_block(question, question_date)}",
         },
     ]
+
+
+def chat_system(system: str | None) -> ChatMessage:
+    """Open a conversation whose history is all there.
+
+    Args:
+        system: The assistant's own system prompt, or None. It comes last, in the same message: not every server takes
+            two.
+    """
+    return {"role": "system", "content": f"{CHAT_SYSTEM}\n\n{system}" if system else CHAT_SYSTEM}
+
+
+def in_the_words_of(message: ChatMessage, system: str) -> ChatMessage:
+    """The root model's system message, with an assistant's own system prompt after it.
+
+    >>> print(in_the_words_of({"role": "system", "content": "Answer."}, "You speak like a pirate.")["content"][-55:])
+    <instructions>
+    You speak like a pirate.
+    </instructions>
+    """
+    return {"role": message["role"], "content": f"{message['content']}\n\n{_INSTRUCTIONS.format(system=system)}"}
 
 
 def question_block(question: str, question_date: str | None) -> str:

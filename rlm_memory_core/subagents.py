@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from . import background
 from .budget import Budget, BudgetExceeded
@@ -130,6 +131,16 @@ class Coverage:
         return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
+class Progress(Protocol):
+    """Is told of the sub-agent calls of a query while they are made. Its methods must not wait or raise."""
+
+    def asked(self) -> None:
+        """One more call is to be made."""
+
+    def answered(self, call: Call) -> None:
+        """A call has ended, with or without an answer."""
+
+
 class SubAgents:
     """The sub-agents of one query.
 
@@ -139,6 +150,8 @@ class SubAgents:
         budget: Checked before each call, or None.
         question_date: The day on which the query's question is asked, or None.
         hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
+
+    `progress` is told of the calls, where it is set.
 
     Raises:
         ValueError: The share is not between 0 and 1.
@@ -153,6 +166,7 @@ class SubAgents:
         hedge: float = 0.0,
     ) -> None:
         self.calls: list[Call] = []
+        self.progress: Progress | None = None
         self._llm = llm
         self._slots = slots
         self._budget = budget
@@ -174,7 +188,7 @@ class SubAgents:
         """
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
-        with self._batch() as batch:
+        with self.batch() as batch:
             return await self._ask(prompt, batch)
 
     async def query_parallel(
@@ -198,7 +212,7 @@ class SubAgents:
             session_prompt(session, date, question, self._question_date)
             for session, date in zip(sessions, dates, strict=True)
         ]
-        with self._batch() as batch, Siblings(self._hedge, self._slots).together():
+        with self.batch() as batch, Siblings(self._hedge, self._slots).together():
             return await background.gather(self._ask(prompt, batch) for prompt in prompts)
 
     def coverage(self, since: int = 0) -> Coverage:
@@ -206,7 +220,7 @@ class SubAgents:
         return Coverage.of(self.calls[since:])
 
     @contextmanager
-    def _batch(self) -> Iterator[int]:
+    def batch(self) -> Iterator[int]:
         """The number of the batch that calls within belong to. Replayed calls end at once, and tell by themselves
         nothing of which of them would have been in flight together."""
         if self._replied and not self._open:
@@ -219,9 +233,13 @@ class SubAgents:
             self._open -= 1
 
     async def _ask(self, prompt: str, batch: int) -> str:
+        if self.progress is not None:
+            self.progress.asked()
         async with self._slots:
             call = await self._call(prompt, batch)
         self.calls.append(call)
+        if self.progress is not None:
+            self.progress.answered(call)
         return NOT_READ if call.error else call.reply
 
     async def _call(self, prompt: str, batch: int) -> Call:

@@ -55,7 +55,8 @@ class Fault:
     """What the server does in place of a good answer.
 
     `body` makes the bytes from the good completion; `sent` is the share of the answer that goes out before the
-    connection is dropped, 1.0 for all of it and no drop; a silent fault never answers.
+    connection is dropped, 1.0 for all of it and no drop; a silent fault never answers, one that stalls sends its
+    share and then no more.
     """
 
     status: int = 200
@@ -63,6 +64,7 @@ class Fault:
     body: Callable[[dict], bytes] = _whole
     sent: float = 1.0
     silent: bool = False
+    stalls: bool = False
 
     @property
     def is_answer(self):
@@ -84,6 +86,7 @@ FAULTS = {
     "dropped before": Fault(sent=0.0),
     "dropped in mid-body": Fault(sent=0.7),
     "never answers": Fault(silent=True),
+    "stalls in mid-body": Fault(sent=0.7, stalls=True),
     "invalid json": Fault(body=lambda completion: b'{"choices": [' + MARK.encode()),
     "html for an answer": Fault(body=lambda completion: _PAGE.encode()),
     "empty choices": Fault(body=lambda completion: _whole(completion | {"choices": []})),
@@ -230,16 +233,34 @@ class FaultServer:
             await reader.read()  # until the client has had enough
         if reader.at_eof():
             return False
-        content = fault.body(self._complete(body))
-        headers = {"content-type": "application/json", "content-length": str(len(content)), **fault.headers()}
+        content, media = fault.body(self._complete(body)), "application/json"
+        if body.get("stream") and fault.status == 200:
+            content, media = events(json.loads(content)), "text/event-stream"
+        headers = {"content-type": media, "content-length": str(len(content)), **fault.headers()}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         wire = f"HTTP/1.1 {fault.status} Status\r\n{head}\r\n".encode() + content
         writer.write(wire[: int(len(wire) * fault.sent)])
         await writer.drain()
+        if fault.stalls:
+            await reader.read()  # until the client has had enough
         if fault.sent < 1.0:
             return False
         self.attempts[place] = Attempt(key, name, _stated(content))
         return True
+
+
+def events(completion, size=5):
+    """A chat completion as the server-sent events of a stream, in pieces of so many characters."""
+    choice = completion["choices"][0]
+    text = choice["message"]["content"] or ""
+    deltas = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": text[at : at + size]} for at in range(0, len(text), size)]
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    chunks += [{"choices": [], "usage": completion["usage"]}] if "usage" in completion else []
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m"}
+    lines = [json.dumps(head | chunk) for chunk in chunks]
+    return "".join(f"data: {line}\n\n" for line in [*lines, "[DONE]"]).encode()
 
 
 def _stated(content):

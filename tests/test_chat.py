@@ -1,11 +1,15 @@
 import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
+from fault_server import always, events
 
-from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, background
+from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, background, connect
 from rlm_memory_core.prompts import CHAT_SYSTEM, ROOT_SYSTEM
 
+USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 OPENING = ROOT_SYSTEM.split("\n")[0]
 
 
@@ -164,3 +168,224 @@ def test_the_question_itself_is_not_ranked(scripted):
     chat.store.start_session()
     chat.send("What is my cat called, my cat?")
     assert "[0, 1]" in scripted.conversation[-1]["content"]
+
+
+def streamed(as_completion, text):
+    return httpx2.Response(
+        200, headers={"content-type": "text/event-stream"}, content=events(as_completion(text, usage=USAGE))
+    )
+
+
+def test_a_stream_gives_the_reply_in_pieces_and_then_stores_it(scripted, as_completion):
+    chat = MemoryChat(scripted([streamed(as_completion, "Your cat is Mochi.")], rates=(1.0, 1.0)))
+    stream = chat.stream("Who is my cat?")
+    assert contents(chat) == []
+    assert next(stream) == "Your "
+    assert contents(chat) == [("user", "Who is my cat?")]
+    assert "".join(stream) == "cat is Mochi."
+    assert contents(chat) == [("user", "Who is my cat?"), ("assistant", "Your cat is Mochi.")]
+    assert (stream.answer.text, stream.answer.usage.total_tokens, stream.answer.cost_usd) == (
+        "Your cat is Mochi.",
+        9,
+        9,
+    )
+    assert list(stream) == []
+    assert chat.stats()["completion_tokens"] == 2
+
+
+def test_an_async_stream_does_the_same_on_a_loop_of_its_own(scripted, as_completion):
+    chat = MemoryChat(scripted([streamed(as_completion, "Your cat is Mochi.")]))
+
+    async def talk():
+        stream = chat.astream("Who is my cat?")
+        return [piece async for piece in stream], stream.answer.text
+
+    assert asyncio.run(talk()) == (["Your ", "cat i", "s Moc", "hi."], "Your cat is Mochi.")
+    assert len(chat.store) == 2
+
+
+def test_a_stream_past_the_threshold_gives_the_answer_from_memory(scripted):
+    chat = MemoryChat(scripted(["FINAL(Mochi the cat)"]), threshold_chars=0)
+    stream = chat.stream("Who is my cat?")
+    assert list(stream) == ["Mochi the cat"]
+    assert len(stream.answer.trace.steps) == 1
+    assert contents(chat) == [("user", "Who is my cat?"), ("assistant", "Mochi the cat")]
+
+
+def test_a_recorded_reply_streams_again(scripted, as_completion):
+    llm = scripted([streamed(as_completion, "Your cat is Mochi.")], recorded="auto")
+    assert ["".join(MemoryChat(llm).stream("Who is my cat?")) for _ in range(2)] == ["Your cat is Mochi."] * 2
+    assert MemoryChat(llm).send("Who is my cat?").trace.steps[0].recorded
+    assert len(scripted.requests) == 1
+
+
+def test_a_reply_that_breaks_off_leaves_the_users_turn_alone(fault_server):
+    server = fault_server(lambda messages: "word " * 200, plan=always("dropped in mid-body"))
+    with MemoryChat("m", base_url=server.url, api_key="k") as chat:
+        chat.llm.rates = (1.0, 1.0)
+        stream, pieces = chat.stream("Hello?"), []
+        with pytest.raises(ModelError, match="broke off") as raised:
+            pieces.extend(stream)
+        assert raised.value.said == "".join(pieces) != ""
+        assert contents(chat) == [("user", "Hello?")]
+        assert list(stream) == []
+        with pytest.raises(RuntimeError, match="no answer"):
+            stream.answer  # noqa: B018
+        stats = chat.stats()
+        assert (stats["failed"], stats["calls"], stats["cost_usd"]) == (1, 1, raised.value.cost_usd)
+        server.plan = always("")
+        assert "".join(chat.stream("Again?")).startswith("word word")
+        assert [role for role, _ in contents(chat)] == ["user", "user", "assistant"]
+
+
+@pytest.mark.parametrize("how", ["close", "with", "break", "async break", "aclose", "cancel"])
+def test_a_stream_that_is_given_up_stores_no_reply_and_leaves_nothing_running(fault_server, how):
+    server = fault_server(lambda messages: "word " * 200, plan=always("stalls in mid-body"))
+    budget = Budget()
+    chat = MemoryChat(connect("m", server.url, "k", "off", rates=(1.0, 1.0)), budget=budget)
+
+    async def give_up():
+        stream = chat.astream("Hello?")
+        async for _ in stream:
+            if how == "async break":
+                break
+            if how == "aclose":
+                await stream.aclose()
+        if how == "async break":
+            del stream
+
+    async def cancel():
+        reading = asyncio.create_task(read_all(chat.astream("Hello?")))
+        while not chat.stats()["turns"] or server.in_flight < 1:
+            await asyncio.sleep(0.01)
+        reading.cancel()
+        await asyncio.wait([reading])
+
+    if how == "close":
+        stream = chat.stream("Hello?")
+        next(stream)
+        stream.close()
+        assert list(stream) == []
+    elif how == "with":
+        with chat.stream("Hello?") as stream:
+            next(stream)
+    elif how == "break":
+        for _ in chat.stream("Hello?"):
+            break
+    else:
+        asyncio.run(cancel() if how == "cancel" else give_up())
+    assert background.run(others_ended())
+    assert contents(chat) == [("user", "Hello?")]
+    assert (chat.stats()["failed"], chat.stats()["queries"]) == (1, {"normal": 1, "memory": 0})
+    if how != "cancel":  # which may come before the first piece
+        assert chat.stats()["cost_usd"] == budget.spent_usd > 0
+
+
+async def read_all(stream):
+    return [piece async for piece in stream]
+
+
+async def others_ended():
+    """Whether the background loop has nothing left to do, soon."""
+    own = asyncio.current_task()
+    for _ in range(500):
+        if asyncio.all_tasks() == {own}:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def test_a_stream_that_nobody_reads_asks_nothing(scripted):
+    chat = MemoryChat(scripted([]))
+    chat.stream("Hello?")
+    with chat.stream("Hello?"):
+        pass
+    assert (contents(chat), scripted.requests) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_message_is_refused_before_a_stream_is_made(scripted, text):
+    chat = MemoryChat(scripted([]))
+    for stream in (chat.stream, chat.astream):
+        with pytest.raises(ValueError, match="empty"):
+            stream(text)
+
+
+def test_a_spent_budget_ends_a_stream(scripted):
+    chat = MemoryChat(scripted([]), budget=Budget(calls=0))
+    with pytest.raises(BudgetExceeded):
+        list(chat.stream("Hello?"))
+    assert contents(chat) == [("user", "Hello?")]
+    memory = MemoryChat(scripted([]), threshold_chars=0, budget=Budget(calls=0))
+    stream = memory.stream("Hello?")
+    assert list(stream) == ["I don't know"]
+    assert "spent" in stream.answer.error
+    assert contents(memory) == [("user", "Hello?")]
+
+
+def test_streams_in_many_threads_keep_apart(scripted, as_completion):
+    chats = [MemoryChat(scripted([streamed(as_completion, f"answer {n}")])) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda chat: "".join(chat.stream("Who?")), chats))
+    assert said == [f"answer {n}" for n in range(8)]
+
+
+def test_the_system_prompt_holds_in_both_modes_and_is_no_turn(scripted):
+    chat = MemoryChat(scripted(["Arr!", "FINAL(Arr, Mochi!)"]), threshold_chars=10, system="You speak like a pirate.")
+    chat.send("Ahoy!")
+    chat.send("Who is my cat?")
+    assert not any("pirate" in content for _, content in contents(chat))
+    normal, memory = (request["messages"][0]["content"] for request in scripted.requests)
+    assert normal == f"{CHAT_SYSTEM}\n\nYou speak like a pirate."
+    assert memory.startswith(ROOT_SYSTEM[:40])
+    assert memory.endswith("<instructions>\nYou speak like a pirate.\n</instructions>")
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_the_offline_reader_takes_no_system_prompt_for_history(threshold):
+    chat = MemoryChat("offline", threshold, system="The user's parrot is called Kiwi. Answer in French.")
+    chat.add_turn("user", "My cat is called Mochi.")
+    assert chat.query("What is my cat called?").text == "My cat is called Mochi."
+    assert chat.query("What is my parrot called?").text == "I don't know"
+
+
+def test_stats_show_the_mode_and_why_and_what_was_taken(scripted):
+    replies = ["direct", httpx2.Response(500), "FINAL(from memory)"]
+    chat = MemoryChat(scripted(replies, rates=(0.0, 1.0)), threshold_chars=20)
+    assert chat.stats() == {
+        "model": "scripted", "mode": "normal", "characters": 0, "threshold_chars": 20, "turns": 0, "sessions": 0,
+        "queries": {"normal": 0, "memory": 0}, "failed": 0, "calls": 0, "prompt_tokens": 0, "completion_tokens": 0,
+        "cost_usd": 0.0,
+    }  # fmt: skip
+    chat.send("Hello?")
+    with pytest.raises(ModelError):
+        chat.query("Who?")
+    assert chat.stats()["mode"] == "normal"
+    chat.add_turn("user", "long enough by now")
+    chat.query("Who?")
+    stats = chat.stats()
+    assert (stats["mode"], stats["queries"], stats["failed"]) == ("memory", {"normal": 2, "memory": 1}, 1)
+    assert (stats["characters"], stats["turns"], stats["sessions"]) == (30, 3, 1)
+    assert (stats["calls"], stats["completion_tokens"], stats["cost_usd"]) == (3, 24, 24.0)
+
+
+def test_turns_are_added_from_an_event_loop():
+    chat = MemoryChat()
+    turn = asyncio.run(chat.aadd_turn("user", "My cat is Mochi."))
+    assert (turn.index, contents(chat)) == (1, [("user", "My cat is Mochi.")])
+
+
+def test_other_speakers_are_shown_as_the_protocol_has_it(scripted):
+    chat = MemoryChat(scripted(["x"]))
+    chat.add_turn("Caroline", "I paint.")
+    chat.query("Who paints?")
+    assert scripted.conversation[1] == {"role": "user", "content": "Caroline: I paint."}
+
+
+def test_closing_closes_the_file(tmp_path, scripted):
+    with MemoryChat(scripted([]), store=tmp_path / "history.db") as chat:
+        chat.add_turn("user", "Hi")
+    with pytest.raises(sqlite3.ProgrammingError):
+        len(chat.store)
+    with MemoryChat(scripted([]), store=tmp_path / "history.db") as again:
+        assert again.stats()["turns"] == 1

@@ -101,3 +101,11 @@ def test_a_date_is_one_short_attribute(date):
 def test_every_reader_is_told_what_a_backslash_means():
     for system in (root()[0]["content"], prompts.SUBAGENT_SYSTEM, prompts.HISTORY_SYSTEM):
         assert prompts.ESCAPED in system
+
+
+def test_a_system_prompt_stands_after_our_own():
+    assert prompts.chat_system(None)["content"] == prompts.chat_system("")["content"] == prompts.CHAT_SYSTEM
+    assert prompts.chat_system("Be brief.")["content"] == f"{prompts.CHAT_SYSTEM}\n\nBe brief."
+    told = prompts.in_the_words_of(root()[0], "Use {braces} freely.")["content"]
+    assert told.startswith(root()[0]["content"])
+    assert "<instructions>\nUse {braces} freely.\n</instructions>" in told

@@ -217,7 +217,7 @@ def test_copies_cannot_pass_the_budget(scripted, as_completion, limit):
     subagents = agents(scripted(answer, rates=(0.0, 1 / 250)), budget=budget, hedge=0.05)
     ask(subagents, [f"number {number}" for number in range(100)])
     assert subagents.coverage().found == 100
-    assert len(scripted.requests) == budget.spent.calls == 101
+    assert len(scripted.requests) <= budget.spent.calls == 101  # a copy may be overtaken before it is on the wire
 
 
 @pytest.mark.parametrize("failure", [httpx2.Response(500), httpx2.ReadError("dropped")], ids=repr)
@@ -328,3 +328,23 @@ def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(
     live, replayed = (engine.query(store, "What?").trace for _ in range(2))
     assert [call.batch for call in live.calls] == [call.batch for call in replayed.calls] == batches
     assert (live.replayed_seconds, replayed.replayed_seconds) == (0.0, max(batches))
+
+
+def test_progress_is_told_of_every_call(scripted):
+    class Told:
+        def __init__(self):
+            self.answered_before, self.answers = [], []
+
+        def asked(self):
+            self.answered_before.append(len(self.answers))
+
+        def answered(self, call):
+            self.answers.append(call)
+
+    subagents = agents(scripted(by_number))
+    subagents.progress = told = Told()
+    ask(subagents, [f"number {number}" for number in range(1, 5)])
+    background.run(subagents.query("number 6 again"))
+    assert told.answered_before == [0, 0, 0, 0, 4]
+    assert told.answers == subagents.calls
+    assert [bool(call.error) for call in told.answers].count(True) == 1

@@ -7,7 +7,7 @@ from contextlib import suppress
 import httpx2
 import pytest
 
-from rlm_memory_core.transport import HttpTransport
+from rlm_memory_core.transport import STREAMED, HttpTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
@@ -46,6 +46,7 @@ def ask(reply, *, timeout=5.0, **request):
             named = {"method": "POST", "url": url, "content": b"{}", "extensions": {"timeout": {"read": timeout}}}
             try:
                 response = await transport.handle_async_request(httpx2.Request(**named | request))
+                await response.aread()
             finally:
                 await transport.aclose()
                 if serving:
@@ -94,6 +95,44 @@ async def drip(writer):
 def test_the_timeout_is_for_the_whole_answer(reply):
     with pytest.raises(httpx2.ReadTimeout):
         ask(reply, timeout=0.2)
+
+
+def streamed(timeout):
+    return {"extensions": {"timeout": {"read": timeout}, STREAMED: True}}
+
+
+def test_the_timeout_of_a_stream_is_for_each_part_of_it():
+    async def slowly(writer):
+        writer.write(HEAD + b"content-length: 30\r\n\r\n")
+        for _ in range(30):
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    assert ask(slowly, **streamed(1.0))[0].content == b" " * 30
+
+
+async def stall(writer):
+    writer.write(HEAD + b"content-length: 1000\r\n\r\n{")
+    await writer.drain()
+    await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("reply", [None, stall])
+def test_a_stream_that_stalls_is_given_up(reply):
+    with pytest.raises(httpx2.ReadTimeout):
+        ask(reply, **streamed(0.2))
+
+
+def test_a_stream_that_breaks_is_told():
+    with pytest.raises(httpx2.ReadError):
+        ask(HEAD + b"content-length: 100\r\n\r\n{", **streamed(5.0))
+
+
+def test_a_compressed_stream_is_unpacked():
+    packed = gzip.compress(b'{"a": 1}')
+    head = HEAD + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
+    assert ask(head + packed, **streamed(5.0))[0].json() == {"a": 1}
 
 
 def test_a_port_where_nobody_listens():

@@ -204,7 +204,7 @@ def _plain(chat: list[tuple[str, str]]) -> str:
         return prompts.UNKNOWN
     text, question, date = _split(chat[last][1])
     history = _HISTORY.match(text)
-    turns = [Turn(role, said) for role, said in chat[:last] if said not in _OURS]
+    turns = [Turn(role, said) for role, said in chat[:last] if not said.startswith(_OURS)]
     turns += parse_turns(unescape_tags(history[1]) if history else text)
     return answer(turns, question, date)
 

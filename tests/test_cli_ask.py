@@ -1,0 +1,168 @@
+import io
+import json
+import sys
+
+import pytest
+
+from rlm_memory_core import MemoryStore, cli, cli_ask
+from rlm_memory_core.prompts import SUBAGENT_SYSTEM
+
+CAT = {"role": "user", "content": "My cat is called Mochi.", "date": "2023/05/20"}
+MOVE = {"role": "user", "content": "I moved to Lisbon.", "date": "2023/07/04"}
+QUESTION = "What is my cat called?"
+
+
+@pytest.fixture
+def history(tmp_path):
+    path = tmp_path / "history.jsonl"
+    path.write_text(f"{json.dumps(CAT)}\n{json.dumps(MOVE)}\n")
+    return str(path)
+
+
+@pytest.fixture
+def ask(capsys):
+    def ask(*arguments):
+        code = cli.main(("ask", *arguments))
+        return code, *capsys.readouterr()
+
+    return ask
+
+
+@pytest.fixture
+def model(fault_server):
+    """The address of a model that reads and answers: two calls of the root, one a session."""
+
+    def answer(messages):
+        if messages[0]["content"] == SUBAGENT_SYSTEM:
+            return '- [Turn 1] "called Mochi": the cat\'s name' if "Mochi" in messages[1]["content"] else "NOT_FOUND"
+        if len(messages) == 2:
+            return "```repl\nprint(llm_query_parallel(sessions, session_dates, question))\n```"
+        return "FINAL(Mochi)"
+
+    return fault_server(answer).url
+
+
+def test_the_answer_its_evidence_and_what_it_took(ask, history, model):
+    code, out, err = ask(history, QUESTION, "--model", "m", "--base-url", model)
+    assert (code, err) == (0, "")
+    answer, evidence, taken = out.strip().split("\n\n")
+    assert answer == "Mochi"
+    assert evidence.splitlines() == ["Evidence:", '  session 1, 2023/05/20, turn 1: "called Mochi" - the cat\'s name']
+    assert taken.startswith("m: 4 calls, ")
+    assert "cost not known" in taken
+    assert taken.endswith("asked 2 sub-agents: 1 found something, 1 found nothing")
+    again = ask(history, QUESTION, "--model", "m", "--base-url", model)[1]
+    assert "4 calls (4 replayed from the record)" in again
+
+
+def test_json_is_one_object_with_the_keys_that_help_names(ask, history, model):
+    code, out, _ = ask(
+        history, QUESTION, "--model", "m", "--base-url", model, "--json", "--question-date", "2023/08/01"
+    )
+    answer = json.loads(out)
+    assert code == 0
+    assert out.count("\n") == 1
+    assert all(key in cli_ask._KEYS for key in answer)
+    assert (answer["question"], answer["question_date"], answer["model"]) == (QUESTION, "2023/08/01", "m")
+    assert (answer["answer"], answer["error"], answer["cost_usd"], answer["calls"]) == ("Mochi", "", None, 4)
+    assert answer["evidence"] == [
+        {"session": 1, "date": "2023/05/20", "turn": 1, "quote": "called Mochi", "text": "the cat's name"}
+    ]
+    assert answer["coverage"] == {"asked": 2, "found": 1, "not_found": 1, "failed": {}, "cut": 0, "copies": 0}
+
+
+def test_a_store_is_asked_by_the_offline_reader_and_left_as_it_was(ask, tmp_path):
+    path = tmp_path / "history.db"
+    with MemoryStore(path) as store:
+        store.add("user", "My cat is called Mochi.")
+    before = path.read_bytes()
+    code, out, _ = ask(str(path), QUESTION)
+    assert code == 0
+    assert out.startswith("My cat is called Mochi.\n\nEvidence:\n  session 1, turn 1: ")
+    assert "offline reader (no LLM): " in out
+    assert "$0.0000" in out
+    assert path.read_bytes() == before
+
+
+def test_standard_input(ask, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps([CAT]).encode())))
+    assert ask("-", QUESTION)[1].startswith("My cat is called Mochi.")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_alone(ask, history, monkeypatch):
+    assert ask(history, QUESTION)[2] == ""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert ask(history, QUESTION)[0] == 0
+    assert "2 of 2 sub-agents" in terminal.getvalue()
+    assert "1 found something" in terminal.getvalue()
+
+
+def test_the_trace_goes_to_standard_error(ask, history):
+    _, out, err = ask(history, QUESTION, "--trace", "--json")
+    assert "--- step 1:" in err
+    assert json.loads(out)
+
+
+def test_what_a_terminal_would_obey_is_not_printed(ask, tmp_path):
+    path = tmp_path / "h.json"
+    path.write_text(json.dumps([{"role": "user", "content": "My cat is called \x1b[31mMochi."}]))
+    out = ask(str(path), QUESTION)[1]
+    assert "Mochi" in out
+    assert "\x1b" not in out
+
+
+def test_a_terminal_that_lacks_characters(ask, tmp_path, monkeypatch):
+    path = tmp_path / "h.json"
+    path.write_text(json.dumps([{"role": "user", "content": "My cat is called Mochi \u4e16."}]))
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert ask(str(path), QUESTION)[0] == 0
+    out.flush()
+    assert out.buffer.getvalue().startswith(b"My cat is called Mochi ?.")
+
+
+def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.llm.price", lambda model, base_url: (1.0, 1.0))
+    code, out, err = ask(history, QUESTION, "--model", "m", "--base-url", model, "--budget", "0", "--json")
+    assert code == 1
+    assert err.startswith("rlm-memory: the query ended early: the budget of 0 usd is spent")
+    assert "budget of 0 usd" in json.loads(out)["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["none.json", "Who?"], "there is no file none.json"),
+        (["{history}", " "], "the question is empty"),
+        (["{history}", "Who?", "--model", "gpt-4o-mini"], "no API key for gpt-4o-mini"),
+        (["{history}", "Who?", "--model", ""], "model must not be empty"),
+        (["{history}", "Who?", "--model", "m", "--base-url", "http://[", "--json"], "is no address"),
+        (["{history}", "Who?", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--budget", "1"], "price of m"),
+        (["{folder}", "Who?"], "directory"),
+        (["{text}", "Who?"], "cannot be read as a history: line 1 is no JSON"),
+        (["{empty}", "Who?"], "cannot be read as a history: it is empty"),
+    ],
+    ids=lambda value: str(value)[-40:],
+)
+def test_what_cannot_be_asked_is_one_line_and_2(ask, tmp_path, history, arguments, line):
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "empty").write_text("")
+    places = {"history": history, "folder": tmp_path, "text": tmp_path / "text", "empty": tmp_path / "empty"}
+    code, out, err = ask(*(argument.format(**places) if "{" in argument else argument for argument in arguments))
+    assert (code, out) == (2, "")
+    assert err.startswith("rlm-memory: ")
+    assert err.count("\n") == 1
+    assert line in err
+
+
+def test_a_model_that_fails_is_one_line_and_2(ask, history, fault_server):
+    url = fault_server(lambda messages: "x", plan=lambda key, attempt: "400").url
+    code, out, err = ask(history, "Who?", "--model", "m", "--base-url", url)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "answered 400" in err
