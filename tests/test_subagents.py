@@ -34,10 +34,10 @@ def by_number(messages):
 def test_each_session_gets_one_call_with_its_date_and_the_question(scripted):
     subagents = agents(scripted(["a", "b"]), question_date="2023/06/01")
     ask(subagents, ["one", "two"], ["2023/05/20", None], "Who?")
-    assert [request["messages"][1]["content"] for request in scripted.requests] == [
+    assert {request["messages"][1]["content"] for request in scripted.requests} == {  # in any order
         session_prompt("one", "2023/05/20", "Who?", "2023/06/01"),
         session_prompt("two", None, "Who?", "2023/06/01"),
-    ]
+    }
 
 
 def test_coverage_counts_every_call(scripted):
