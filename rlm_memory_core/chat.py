@@ -16,6 +16,7 @@ from .engine import MemoryRLM
 from .escaping import label
 from .llm import LLM, connect
 from .prompts import CHAT_SYSTEM, ChatMessage
+from .reading import Reading
 from .store import MemoryStore, Turn
 
 
@@ -28,6 +29,7 @@ class MemoryChat:
         store: Where the history is kept: a MemoryStore, a file's path, or None for memory.
         base_url, api_key: As for `connect`; ignored where `model` is connected already.
         budget: A limit shared by all calls, or None.
+        reading: How a long history is read, such as `Reading(first=10)`; None for all sessions, as in the paper.
 
     Raises:
         ValueError: The threshold is negative.
@@ -47,6 +49,7 @@ class MemoryChat:
         base_url: str | None = None,
         api_key: str | None = None,
         budget: Budget | None = None,
+        reading: Reading | None = None,
     ) -> None:
         if threshold_chars < 0:
             raise ValueError(f"threshold_chars must not be negative, not {threshold_chars}")
@@ -54,7 +57,7 @@ class MemoryChat:
         self.threshold_chars = threshold_chars
         self.store = store if isinstance(store, MemoryStore) else MemoryStore(store)
         self.budget = budget
-        self._engine = MemoryRLM(self.llm, budget=budget)
+        self._engine = MemoryRLM(self.llm, budget=budget, reading=reading)
 
     @property
     def uses_memory(self) -> bool:

@@ -1,0 +1,148 @@
+"""What the code of one question reads with: sub-agents for sessions, and the order in which to read them.
+
+These are the functions of the REPL that cost something. It checks what sub-agents quote, and puts
+findings in order; it asks no model by itself and decides nothing about what is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .budget import Budget
+from .findings import checked, parse_findings, without_false_quotes
+from .large_workspace import LargeWorkspace
+from .prompts import NOT_READ, session_in
+from .ranking import arank_sessions
+from .reading import Reading
+from .subagents import SubAgents, is_not_found
+from .vectors import Metered
+from .workspace import Piece, Workspace, check_query
+
+
+class SessionReader:
+    """The reading functions of one query.
+
+    Args:
+        workspace: Where the sessions are.
+        subagents: Who reads them.
+        reading: In what form findings come.
+        parallel: Whether sub-agents read at once.
+        budget: For the embedder's calls, or None.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace | LargeWorkspace,
+        subagents: SubAgents,
+        reading: Reading,
+        parallel: bool = True,
+        budget: Budget | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._subagents = subagents
+        self._reading = reading
+        self._parallel = parallel
+        self._budget = budget
+        self._embedder = Metered(reading.embedder) if reading.embedder else None
+
+    @property
+    def embedder(self) -> Metered | None:
+        """What the ranking embeds with, and has taken so far."""
+        return self._embedder
+
+    def asking(self) -> dict[str, Callable[..., object]]:
+        """The functions that ask sub-agents."""
+        functions: dict[str, Callable[..., object]] = {"llm_query": self.llm_query}
+        if self._reading.facts:
+            functions["read_facts"] = self.read_facts
+        elif self._reading.recency:
+            functions["read_sessions"] = self.read_sessions
+        elif self._parallel:
+            functions["llm_query_parallel"] = self.llm_query_parallel
+        return functions
+
+    def ranking(self) -> dict[str, Callable[..., object]]:
+        """The functions that stand in for the workspace's own."""
+        return {"rank_sessions": self.rank_sessions} if self._embedder else {}
+
+    async def llm_query(self, prompt: str) -> str:
+        """One sub-agent with any prompt."""
+        reply = await self._subagents.query(prompt)
+        return self._without_false_quotes(session_in(prompt), reply)
+
+    async def llm_query_parallel(
+        self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
+    ) -> list[str]:
+        """One sub-agent a session, all at once; their replies, in the order of the sessions."""
+        texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
+        replies = await self._subagents.query_parallel(texts, dates, question or self._workspace.question)
+        return [self._without_false_quotes(*each) for each in zip(texts, replies, strict=True)]
+
+    async def read_sessions(self, positions: Sequence[int], question: str | None = None) -> list[dict[str, Any]]:
+        """What the sessions at these positions say on the question: one dict for each that says something, in order.
+
+        Keys: `position`, `session` (its number), `date`, `text` (the sub-agent's reply).
+        """
+        return [
+            {"position": position, "session": piece.session, "date": piece.date,
+             "text": self._without_false_quotes(piece.text, reply)}
+            for position, piece, reply in await self._read("read_sessions", positions, question)
+        ]  # fmt: skip
+
+    async def read_facts(self, positions: Sequence[int], question: str | None = None) -> list[dict[str, Any]]:
+        """The facts on the question in the sessions at these positions, in the order in which they were said.
+
+        Keys: `position`, `session`, `said` (the session's date), `turn`, `quote` (verbatim), `date` (of the fact; the
+        session's where the sub-agent gave none), `value`, `text`. A reply that quotes nothing is one fact, its `quote`
+        "" and its `turn` None.
+        """
+        facts = []
+        for position, piece, reply in await self._read("read_facts", positions, question):
+            place = {"position": position, "session": piece.session, "said": piece.date}
+            findings = parse_findings(reply)
+            found, _ = checked(findings, self._workspace.said(piece))
+            said = [(each.turn, each.quote, each.date, each.value, each.text) for each in found]
+            if not findings:
+                said = [(None, "", None, "", reply)]
+            for turn, quote, date, value, text in sorted(said, key=lambda each: each[0] or 0):
+                facts.append(
+                    place | {"turn": turn, "quote": quote, "date": date or piece.date, "value": value, "text": text}
+                )
+        return facts
+
+    async def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
+        """Positions, the most relevant first, by words, dates and meaning; k of them, or all."""
+        if k is not None and k < 0:
+            raise ValueError(f"k must not be negative, not {k}")
+        space = self._workspace
+        if question != space.question:
+            check_query("rank_sessions", question)
+        order = await arank_sessions(
+            space.store, question or space.question, space.question_date, self._embedder, None, self._budget
+        )
+        positions = await asyncio.to_thread(space.positions_of, [session + 1 for session in order], k)
+        return positions
+
+    async def _read(
+        self, function: str, positions: Sequence[int], question: str | None
+    ) -> list[tuple[int, Piece, str]]:
+        """(position, piece, reply) of those that were read and say something, oldest first."""
+        if isinstance(positions, str) or not all(isinstance(place, int) for place in positions):
+            raise TypeError(f"{function} takes a list of positions first, such as rank_sessions(question)[:10]")
+        places = sorted(set(positions))
+        pieces = [await asyncio.to_thread(self._workspace.piece_at, place) for place in places]
+        asked = question or self._workspace.question
+        if self._parallel:
+            texts, dates = [piece.text for piece in pieces], [piece.date for piece in pieces]
+            replies = await self._subagents.query_parallel(texts, dates, asked)
+        else:
+            prompts = [self._workspace.session_prompt(piece.text, piece.date, asked) for piece in pieces]
+            replies = [await self._subagents.query(prompt) for prompt in prompts]
+        read = zip(places, pieces, replies, strict=True)
+        return [each for each in read if each[2] != NOT_READ and not is_not_found(each[2])]
+
+    def _without_false_quotes(self, session: str, reply: str) -> str:
+        piece = self._workspace.piece_of(session)
+        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece))
