@@ -124,9 +124,9 @@ _SUBAGENTS_IN_ORDER = f"""\
 
 _READ_IN_WAVES = """\
 Read in waves: rank the sessions and have the {first} best read at once. If what they say settles the question, \
-answer; if not, have the next ones read, twice as many each time. All sessions are read only where the question is \
-about all of them, such as counting over everything. search_history costs nothing: a name that stands nowhere is not \
-worth reading for."""
+answer; if not, rank by the words that are still open and have the next ones read. All sessions are read only where \
+the question is about all of them, such as counting over everything. search_history costs nothing: a name that stands \
+nowhere is not worth reading for."""
 
 _NEWEST_LAST = (
     "Findings come newest last: of those that contradict one another the last is right; count each event once."

@@ -17,8 +17,8 @@ class Reading:
     Each argument can be set by itself, so that what it brings can be measured.
 
     Args:
-        first: The sessions that are read first, those that rank best for the question; further waves, each twice as
-            large as the one before, are read only while the question is not settled, up to all sessions. None: all
+        first: The sessions that are read first, those that rank best for the question; further waves are
+            read only while what was found does not settle the question, up to all sessions. None: all
             sessions at once, as in the paper (Section 3.1).
         embedder: `rank_sessions` compares meanings too (see `ranking`); its calls count into the answer's usage and
             dollars, and its budget is the engine's. None: words and dates alone.

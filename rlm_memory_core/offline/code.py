@@ -81,27 +81,31 @@ for rank, position in enumerate(order):
     ranks[position] = rank
 forms = json.loads({forms!r})
 spread = {{}}
+heard = {{}}
 done = []
 
-def hear(text):
+def words_in(text):
     lower = text.lower()
-    for term in forms:
-        if any(re.search(r"\\b" + re.escape(form), lower) for form in forms[term]):
-            spread[term] = spread.get(term, 0) + 1
+    return [term for term in forms if any(re.search(r"\\b" + re.escape(form), lower) for form in forms[term])]
 
-def read(count):
-    wave = order[len(done):len(done) + count]
+def missing():
+    return [term for term in spread if term not in heard]
+
+def read(wave):
     done.extend(wave)
     texts = {{}}
     dates = {{}}
 {ask}
-{count_words}
-    print(json.dumps({{"sessions": {sessions}, "spread": spread, "unread": len(order) - len(done)}}))
+    for position in wave:
+        for term in words_in({text}):
+            heard[term] = heard.get(term, 0) + 1
+{count}
+    print(json.dumps({{"sessions": {sessions}, "spread": spread, "missing": len(missing())}}))
     size = 0
     lines = []
     for position in wave:
         if position in texts and texts[position].strip() not in ("", "{not_found}", "{not_read}"):
-            entry = {{"place": position, "rank": ranks[position], "date": dates[position], "text": texts[position]}}
+            entry = {{"place": position, "rank": ranks.get(position), "date": dates[position], "text": texts[position]}}
             size += len(json.dumps(entry)) + 1
             if size > {printed}:
                 break
@@ -110,7 +114,12 @@ def read(count):
         print(line)
 
 {before}
-read({first} if all(spread.get(name) for name in {names!r}) else 0)
+read(order[:{first}] if all(name in spread for name in {names!r}) else [])
+```"""
+_MORE = """\
+```repl
+words = " ".join(forms[term][0] for term in missing())
+read([position for position in rank_sessions(words{most}) if position not in done][:{count}])
 ```"""
 _ASK = {
     "facts": """\
@@ -142,36 +151,34 @@ for position in wave:
     texts[position] = llm_query(session_prompt(position, None, question))
     dates[position] = get_date(position)""",
 }
-_HEAR_ALL = """\
+_SPREAD_COPIED = """\
 for text in sessions:
-    hear(text)"""
-_HEAR_NAMES = """\
-for name in {names!r}:
-    if any(search_history(form, 1) for form in forms[name]):
-        spread[name] = 1"""
-_HEAR_WAVE = """\
-for position in wave:
-    hear(get_session(position))"""
+    for term in words_in(text):
+        spread[term] = spread.get(term, 0) + 1"""
+_SPREAD_REACHED = """\
+for term in forms:
+    if any(search_history(form, 1) for form in forms[term]):
+        spread[term] = 1"""
+_COUNT_REACHED = """\
+    for term in heard:
+        spread[term] = heard[term]"""
 
 
-def program(system: str, forms: Mapping[str, Sequence[str]], names: Sequence[str], wide: bool = False) -> str:
+def program(system: str, forms: Mapping[str, Sequence[str]], names: Sequence[str]) -> str:
     """The first message of the root model: one block of code.
 
     Args:
         system: Its system prompt, which says what there is and how sessions are to be read.
         forms: For each word of the question the strings by which it is searched.
         names: Those of the words without which there is nothing to read.
-        wide: Whether the question is about many sessions, so that the first wave is twice as large.
 
     >>> program("llm_query_parallel", {}, ()).splitlines()[3]
     'replies = llm_query_parallel(sessions, session_dates, question)'
     """
-    reached = "session_count" in system
+    reached = _reached(system)
     first = prompts.first_wave(system)
     if first is None and not newest_last(system):
         return _scan(system, forms, reached)
-    all_of_them = str(_READ) if reached else "len(order)"
-    count = str(first * (2 if wide else 1)) if first else all_of_them
     if "read_facts(" in system:
         ask = _ASK["facts"]
     elif "read_sessions(" in system:
@@ -179,26 +186,35 @@ def program(system: str, forms: Mapping[str, Sequence[str]], names: Sequence[str
     else:
         how = "at once" if "llm_query_parallel" in system else "one by one"
         ask = _ASK[f"{how}, reached" if reached else how]
-    names = list(names)
     return _WAVES.format(
-        most=", 1000" if reached else "",
+        most=_most(system),
         forms=json.dumps(forms),
-        names=names,
+        names=list(names),
         ask=indent(ask, "    "),
+        text="get_session(position)" if reached else "sessions[position]",
+        count=_COUNT_REACHED if reached else "",
         sessions="session_count" if reached else "len(sessions)",
-        count_words=indent(_HEAR_WAVE, "    ") if reached else "",
-        before=_HEAR_NAMES.format(names=names) if reached else _HEAR_ALL,
+        before=_SPREAD_REACHED if reached else _SPREAD_COPIED,
         lines="sorted(lines)" if newest_last(system) else "lines",
-        first=count,
+        first=first or (_READ if reached else "len(order)"),
         not_found=prompts.NOT_FOUND,
         not_read=prompts.NOT_READ,
         printed=PRINTED,
     )
 
 
-def next_wave(count: int) -> str:
-    """A later message: the next `count` sessions are read."""
-    return f"```repl\nread({count})\n```"
+def next_wave(system: str, count: int) -> str:
+    """A later message: the `count` sessions that speak most of the words that were not in those read so far."""
+    return _MORE.format(most=_most(system), count=count)
+
+
+def _reached(system: str) -> bool:
+    """Whether the texts are not in the REPL."""
+    return "session_count" in system
+
+
+def _most(system: str) -> str:
+    return ", 1000" if _reached(system) else ""
 
 
 def newest_last(system: str) -> bool:

@@ -22,7 +22,6 @@ from .passages import Turn, parse_turns, sentences
 from .question import analyse
 from .reader import Extract, answer, compose, extract
 
-_OF_MANY = ("count", "sum")
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
 _SUBAGENTS = (prompts.SUBAGENT_SYSTEM, prompts.SUBAGENT_FACTS_SYSTEM)
 _OURS = (prompts.HISTORY_SYSTEM, prompts.CHAT_SYSTEM, *_SUBAGENTS)
@@ -78,21 +77,23 @@ def _root(chat: list[tuple[str, str]]) -> str:
     if len(chat) > 2:
         return final(prompts.UNKNOWN)
     query = analyse(question, date)
-    return program(system, query.forms, query.names, query.kind in _OF_MANY)
+    return program(system, query.forms, query.names)
 
 
 def _read_on_or_answer(system: str, outputs: Sequence[str], question: str, date: str | None, forced: bool) -> str:
-    """The answer, or, where there is none in what was read so far, the next wave of sessions.
+    """The answer; or, where what was read so far gives none, the next wave of sessions.
 
-    It reads on only after a wave that had something to say: what ranks below a wave that had not will have less.
+    It reads on while words of the question stand in the history but in no session that was read, and stops after a
+    wave that brought none of them: what it costs does not depend on how long the history is.
     """
-    heard = [_from_output(output) for output in outputs]
-    findings = [finding for wave in heard for finding in wave.findings]
-    last = heard[-1]
+    waves = [_from_output(output) for output in outputs]
+    findings = [finding for wave in waves for finding in wave.findings]
+    last = waves[-1]
     text = compose(question, date, findings, last.spread, last.sessions, newest_last(system))
     first = prompts.first_wave(system)
-    if text == prompts.UNKNOWN and first and last.unread and last.findings and not forced:
-        return next_wave(first * 2 ** len(outputs))
+    brought = len(waves) == 1 or last.missing < waves[-2].missing
+    if text == prompts.UNKNOWN and first and findings and last.missing and brought and not forced:
+        return next_wave(system, first)
     return final(text)
 
 
@@ -103,24 +104,24 @@ class _Heard:
     findings: list[Extract]
     spread: dict[str, int] | None
     sessions: int
-    unread: int
+    missing: int
 
 
 def _from_output(output: str) -> _Heard:
     """The lines that the code printed; what is not such a line is passed over."""
     findings: list[Extract] = []
     spread: dict[str, int] | None = None
-    sessions, unread = 1, 0
+    sessions, missing = 1, 0
     for line in output.splitlines():
         match _entry(line):
             case {"spread": dict(counts), "sessions": int(number), **rest}:
                 spread = {term: count for term, count in counts.items() if isinstance(count, int)}
                 sessions = max(number, 1)
-                left = rest.get("unread", 0)
-                unread = left if isinstance(left, int) else 0
+                count = rest.get("missing", 0)
+                missing = count if isinstance(count, int) else 0
             case {"text": str(text), "place": int(place), "rank": int() | None as rank, "date": str() | None as day}:
                 findings.append(Extract(text, parse_date(day), place, rank))
-    return _Heard(findings, spread, sessions, unread)
+    return _Heard(findings, spread, sessions, missing)
 
 
 def _entry(line: str) -> Any:
