@@ -124,9 +124,9 @@ class LargeWorkspace(Asked):
         """The piece at a position; -1 is the last."""
         return self._read[self._text_and_date(position)[0]][1]
 
-    def positions_of(self, sessions: Sequence[int], k: int | None = None) -> list[int]:
-        """The positions of the first k pieces of these sessions, given by number, in their order."""
-        return first_positions(sessions, self.index.sessions(), _DEFAULT if k is None else k)
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        return self.index.session_numbers()
 
     def said(self, piece: Piece) -> Sequence[Turn]:
         """The turns of a piece that was read; of its session there may be too many."""

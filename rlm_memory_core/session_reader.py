@@ -122,8 +122,10 @@ class SessionReader:
         order = await arank_sessions(
             space.store, question or space.question, space.question_date, self._embedder, None, self._budget
         )
-        positions = await asyncio.to_thread(space.positions_of, [session + 1 for session in order], k)
-        return positions
+        places: dict[int, list[int]] = {}
+        for position, session in enumerate(await asyncio.to_thread(space.session_numbers)):
+            places.setdefault(session - 1, []).append(position)
+        return [position for session in order for position in places.get(session, ())][:k]
 
     async def _read(
         self, function: str, positions: Sequence[int], question: str | None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 from .date_functions import days_between, parse_date
@@ -140,29 +139,12 @@ class Workspace(Asked):
             raise IndexError(f"no session {position}: positions go from 0 to {len(self.pieces) - 1}")
         return self.pieces[position]
 
-    def positions_of(self, sessions: Sequence[int], k: int | None = None) -> list[int]:
-        """The positions of the first k pieces of these sessions, given by number, in their order."""
-        return first_positions(sessions, ((piece.session, i) for i, piece in enumerate(self.pieces)), k)
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        return [piece.session for piece in self.pieces]
 
     def _known(self, session: Session) -> Session:
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
-
-
-def first_positions(sessions: Iterable[int], pieces: Iterable[tuple[int, int]], k: int | None) -> list[int]:
-    """The first k positions, or all, session by session.
-
-    Args:
-        sessions: Numbers of sessions, in the order wanted.
-        pieces: (session, position) of each piece, in the order of the history.
-        k: How many; None for all.
-
-    >>> first_positions([2, 1], [(1, 0), (1, 1), (2, 2)], 2)
-    [2, 0]
-    """
-    places: dict[int, list[int]] = {}
-    for session, position in pieces:
-        places.setdefault(session, []).append(position)
-    return list(islice((place for session in sessions for place in places.get(session, ())), k))
 
 
 def check_query(function: str, text: object) -> None:

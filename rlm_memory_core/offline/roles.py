@@ -8,6 +8,7 @@ only takes messages apart and words replies; ``reader`` does the reading.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ def _read_on_or_answer(system: str, outputs: Sequence[str], question: str, date:
     """
     waves = [_from_output(output) for output in outputs]
     findings = [finding for wave in waves for finding in wave.findings]
+    findings.sort(key=lambda finding: math.inf if finding.rank is None else finding.rank)
     last = waves[-1]
     text = compose(question, date, findings, last.spread, last.sessions, newest_last(system))
     first = prompts.first_wave(system)
@@ -120,7 +122,7 @@ def _from_output(output: str) -> _Heard:
                 count = rest.get("missing", 0)
                 missing = count if isinstance(count, int) else 0
             case {"text": str(text), "place": int(place), "rank": int() | None as rank, "date": str() | None as day}:
-                findings.append(Extract(text, parse_date(day), place, rank))
+                findings.append(Extract(text.replace("\\_", "_"), parse_date(day), place, rank))
     return _Heard(findings, spread, sessions, missing)
 
 
