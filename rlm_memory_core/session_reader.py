@@ -133,7 +133,8 @@ class SessionReader:
         """(position, piece, reply) of those that were read and say something, oldest first."""
         if isinstance(positions, str) or not all(isinstance(place, int) for place in positions):
             raise TypeError(f"{function} takes a list of positions first, such as rank_sessions(question)[:10]")
-        places = sorted(set(positions))
+        count = self._workspace.size.sessions
+        places = sorted({place + count if place < 0 else place for place in positions})
         pieces = [await asyncio.to_thread(self._workspace.piece_at, place) for place in places]
         asked = question or self._workspace.question
         if self._parallel:

@@ -34,7 +34,14 @@ def with_fields(reply: str, day: str | None, question: str, asked_on: str | None
             spoken = moments(match[2], said)
             date = spoken[0].day if spoken else said
             value = expected.search(match[2]) if expected else None
-            shown = value[0].replace("|", " ").strip() if value else "-"
+            shown = _whole_words(match[2], *value.span()) if value else ""
             line = f"{match[1]}{f'{date:%Y/%m/%d}' if date else '-'} | {shown or '-'} | {match[3]}"
         lines.append(line)
     return "\n".join(lines)
+
+
+def _whole_words(text: str, start: int, stop: int) -> str:
+    """The words of which this is a part, without the sign that parts the fields."""
+    start = text.rfind(" ", 0, start + 1) + 1
+    end = text.find(" ", max(stop - 1, start))
+    return text[start : len(text) if end < 0 else end].replace("|", " ").strip(" .,;:!?")
