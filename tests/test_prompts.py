@@ -101,3 +101,18 @@ def test_a_date_is_one_short_attribute(date):
 def test_every_reader_is_told_what_a_backslash_means():
     for system in (root()[0]["content"], prompts.SUBAGENT_SYSTEM, prompts.HISTORY_SYSTEM):
         assert prompts.ESCAPED in system
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way(copied):
+    paper = root(copied=copied)[0]["content"]
+    assert prompts.first_wave(paper) is None
+    assert "read_" not in paper
+    ranked = root(copied=copied, first=7)[0]["content"]
+    assert prompts.first_wave(ranked) == 7
+    assert "newest last" not in ranked
+    for changes, function in ({"facts": True}, "read_facts("), ({"recency": True}, "read_sessions("):
+        system = root(copied=copied, first=7, **changes)[0]["content"]
+        assert function in system
+        assert "llm_query_parallel" not in system  # one way to read, not two
+        assert re.search(r"^6\. Read in waves.*\n7\. Findings come newest last", system, re.M)
