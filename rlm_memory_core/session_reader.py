@@ -13,12 +13,13 @@ from typing import Any
 from .budget import Budget
 from .findings import checked, parse_findings, without_false_quotes
 from .large_workspace import LargeWorkspace
+from .pieces import Piece
 from .prompts import NOT_READ, session_in
 from .ranking import arank_sessions
 from .reading import Reading
 from .subagents import SubAgents, is_not_found
 from .vectors import Metered
-from .workspace import Piece, Workspace, check_query
+from .workspace import Workspace, check_query
 
 
 class SessionReader:
@@ -119,9 +120,8 @@ class SessionReader:
         space = self._workspace
         if question != space.question:
             check_query("rank_sessions", question)
-        order = await arank_sessions(
-            space.store, question or space.question, space.question_date, self._embedder, None, self._budget
-        )
+        asked, date, last = question or space.question, space.question_date, space.last_turn
+        order = await arank_sessions(space.store, asked, date, self._embedder, None, self._budget, last)
         places: dict[int, list[int]] = {}
         for position, session in enumerate(await asyncio.to_thread(space.session_numbers)):
             places.setdefault(session - 1, []).append(position)

@@ -92,9 +92,11 @@ class Alike:
 
     model = "alike"
 
+    def __init__(self):
+        self.budgets = []
+
     async def embed(self, texts, budget=None):
-        if budget is not None and not budget.allows():
-            raise AssertionError("the engine asks no more once the budget is spent")
+        self.budgets.append(budget)
         vectors = [[1.0, 0.1] if "Lisbon" in text or "pets" in text else [0.0, 1.0] for text in texts]
         return Embeddings(vectors, Usage(prompt_tokens=len(texts), calls=1), 0.25)
 
@@ -105,9 +107,10 @@ def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, 
     plain = MemoryRLM(root_and_subagents(root, rates=(0, 0)), copy_limit=copy_limit)
     before = plain.query(diary, "What of my pets?", "2023/08/01")
     assert shown(scripted) == [2]  # no word in common: the newest first
-    reading = Reading(embedder=Alike())
+    embedder, budget = Alike(), Budget(usd=5)
     llm = root_and_subagents(root, rates=(0, 0))
-    answer = ask(llm, diary, reading, copy_limit=copy_limit, budget=Budget(usd=5))
+    answer = ask(llm, diary, Reading(embedder=embedder), copy_limit=copy_limit, budget=budget)
+    assert embedder.budgets == [budget] * 3
     first, second = (step.output for step in answer.trace.steps[:2])
     assert (json.loads(first)[0], json.loads(second)) == (2, [2])
     assert answer.usage.calls == before.usage.calls + 3  # the turns once, the question each time
