@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from . import background
-from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
+from .answer import Answer, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
-from .findings import checked, parse_findings
 from .hedging import HEDGE
 from .large_workspace import COPY_LIMIT, LargeWorkspace, open_workspace
 from .limits import Limits
@@ -234,7 +233,7 @@ class _Query:
     def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
         """The answer, with what its steps took and what a last call took beside them."""
         trace = Trace(tuple(self._steps))
-        evidence, false_quotes = self._evidence()
+        evidence, false_quotes = self._reader.evidence()
         embedder = self._reader.embedder
         usage, dollars = trace.usage + usage, [trace.cost_usd, cost_usd]
         if embedder:
@@ -249,38 +248,13 @@ class _Query:
             trace=trace,
             error=error,
             false_quotes=false_quotes,
-            sessions_read=self._sessions_read(),
+            sessions_read=self._reader.sessions_read(),
         )
 
     def _placed(self, call: Call) -> Call:
         """A call with the session that it read."""
         piece = self._workspace.piece_of(call.session)
         return replace(call, number=piece.session, date=piece.date) if piece else call
-
-    def _sessions_read(self) -> tuple[int, ...]:
-        pieces = (self._workspace.piece_of(call.session) for call in self._subagents.calls if not call.error)
-        return tuple(sorted({piece.session for piece in pieces if piece}))
-
-    def _evidence(self) -> tuple[tuple[Evidence, ...], int]:
-        """What was found, in the order of the history; and how many quotes are not there."""
-        evidence: list[Evidence] = []
-        false_quotes = 0
-        for call in filter(lambda call: call.found, self._subagents.calls):
-            piece = self._workspace.piece_of(call.session)
-            findings = parse_findings(call.reply) if piece else []
-            if piece is None:
-                evidence.append(Evidence(None, None, None, "", call.reply))
-            elif not findings:
-                evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
-            else:
-                found, lost = checked(findings, self._workspace.said(piece))
-                evidence += [
-                    Evidence(piece.session, piece.date, each.turn, each.quote, each.text, each.date, each.value)
-                    for each in found
-                ]
-                false_quotes += lost
-        evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
-        return tuple(evidence), false_quotes
 
 
 async def _run_blocks(repl: Repl, message: Message) -> Run:

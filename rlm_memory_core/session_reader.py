@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .answer import Evidence
 from .budget import Budget
 from .findings import checked, parse_findings, without_false_quotes
 from .large_workspace import LargeWorkspace
@@ -126,6 +127,32 @@ class SessionReader:
         for position, session in enumerate(await asyncio.to_thread(space.session_numbers)):
             places.setdefault(session - 1, []).append(position)
         return [position for session in order for position in places.get(session, ())][:k]
+
+    def sessions_read(self) -> tuple[int, ...]:
+        """The numbers of the sessions that sub-agents read and replied on, in order."""
+        pieces = (self._workspace.piece_of(call.session) for call in self._subagents.calls if not call.error)
+        return tuple(sorted({piece.session for piece in pieces if piece}))
+
+    def evidence(self) -> tuple[tuple[Evidence, ...], int]:
+        """What was found, in the order of the history; and how many quotes are not there."""
+        evidence: list[Evidence] = []
+        false_quotes = 0
+        for call in filter(lambda call: call.found, self._subagents.calls):
+            piece = self._workspace.piece_of(call.session)
+            findings = parse_findings(call.reply) if piece else []
+            if piece is None:
+                evidence.append(Evidence(None, None, None, "", call.reply))
+            elif not findings:
+                evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
+            else:
+                found, lost = checked(findings, self._workspace.said(piece))
+                evidence += [
+                    Evidence(piece.session, piece.date, each.turn, each.quote, each.text, each.date, each.value)
+                    for each in found
+                ]
+                false_quotes += lost
+        evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
+        return tuple(evidence), false_quotes
 
     async def _read(
         self, function: str, positions: Sequence[int], question: str | None
