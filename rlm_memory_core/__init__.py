@@ -14,6 +14,7 @@ from .engine import MemoryRLM
 from .limits import Limits
 from .llm import LLM, ModelError, connect
 from .pricing import Usage
+from .reading import Reading
 from .store import MemoryStore, Session, StoreError, Turn
 from .subagents import Call, Coverage
 
@@ -33,6 +34,7 @@ __all__ = [
     "MemoryStore",
     "ModelError",
     "QueryFailed",
+    "Reading",
     "Session",
     "Step",
     "StoreError",

@@ -24,6 +24,8 @@ class Evidence:
         turn: The number of the turn that is quoted, or None.
         quote: Words of that turn, exactly as they are stored; "" where the sub-agent quoted nothing.
         text: What the sub-agent says they say; all of its reply where it quoted nothing.
+        day: The day of which it is true, where the sub-agent was asked for it (`Reading.facts`) and gave one.
+        value: The number, amount or name that it gave likewise; else "".
     """
 
     session: int | None
@@ -31,6 +33,8 @@ class Evidence:
     turn: int | None
     quote: str
     text: str
+    day: str | None = None
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ class Answer:
         trace: How the answer came about.
         error: Why the query ended early, in one line; "" where it did not.
         false_quotes: How many quotes of sub-agents were not in the session they read, and are no evidence.
+        sessions_read: The numbers of the sessions that sub-agents read and replied on, in order.
     """
 
     text: str
@@ -164,6 +169,7 @@ class Answer:
     trace: Trace = field(default_factory=Trace)
     error: str = ""
     false_quotes: int = 0
+    sessions_read: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return self.text

@@ -23,6 +23,7 @@ from .escaping import label
 from .llm import LLM, ModelError, connect
 from .pricing import cost
 from .prompts import ChatMessage, chat_system
+from .reading import Reading
 from .reply_stream import AsyncReplyStream, ReplyStream
 from .store import MemoryStore, Turn
 from .streaming import Listener
@@ -42,6 +43,7 @@ class MemoryChat:
             in memory mode the root model is told to word its answer as it says. It is not part of the history.
         base_url, api_key: As for `connect`; ignored where `model` is connected already.
         budget: A limit shared by all calls, or None.
+        reading: How a long history is read, such as `Reading(first=10)`; None for all sessions, as in the paper.
 
     Raises:
         ValueError: The threshold is negative.
@@ -63,6 +65,7 @@ class MemoryChat:
         base_url: str | None = None,
         api_key: str | None = None,
         budget: Budget | None = None,
+        reading: Reading | None = None,
     ) -> None:
         if threshold_chars < 0:
             raise ValueError(f"threshold_chars must not be negative, not {threshold_chars}")
@@ -71,7 +74,7 @@ class MemoryChat:
         self.store = store if isinstance(store, MemoryStore) else MemoryStore(store)
         self.system = system
         self.budget = budget
-        self._engine = MemoryRLM(self.llm, budget=budget)
+        self._engine = MemoryRLM(self.llm, budget=budget, reading=reading)
         self._asked = Asked()
 
     @property

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from . import background
-from .answer import Answer, Evidence, QueryFailed, Step, Trace, total_cost
+from .answer import Answer, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
-from .findings import checked, parse_findings, without_false_quotes
 from .hedging import HEDGE
 from .large_workspace import COPY_LIMIT, LargeWorkspace, open_workspace
 from .limits import Limits
@@ -34,9 +32,10 @@ from .prompts import (
     in_the_words_of,
     output_message,
     root_messages,
-    session_in,
 )
+from .reading import Reading
 from .repl import Repl, Run
+from .session_reader import SessionReader
 from .store import MemoryStore
 from .subagents import Call, Coverage, Progress, SubAgents
 from .text import to_text
@@ -60,6 +59,7 @@ class MemoryRLM:
             replays.
         copy_limit: A history of more characters is not copied into the REPL, but reached through functions.
         limits: What the code of a query may take; None for the defaults of `Limits`.
+        reading: How histories are read, such as `Reading(first=10)`; None for all sessions at once, as in the paper.
 
     Raises:
         ValueError: Concurrency or max_iterations below 1, or hedge not between 0 and 1.
@@ -82,6 +82,7 @@ class MemoryRLM:
         hedge: float = HEDGE,
         copy_limit: int = COPY_LIMIT,
         limits: Limits | None = None,
+        reading: Reading | None = None,
     ) -> None:
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
@@ -97,13 +98,14 @@ class MemoryRLM:
         self.hedge = hedge if asks_a_model else 0.0
         self.copy_limit = copy_limit
         self.limits = limits or Limits()
+        self.reading = reading or Reading()
         self._slots = asyncio.Semaphore(concurrency)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process makes slots of its own: these belong to an event loop of this one."""
         return MemoryRLM, (
             self.llm, self.sub_model, self.concurrency, self.max_iterations, self.budget, self.parallel, self.hedge,
-            self.copy_limit, self.limits,
+            self.copy_limit, self.limits, self.reading,
         )  # fmt: skip
 
     def query(
@@ -176,8 +178,9 @@ class _Query:
         self._engine = engine
         self._workspace = workspace
         self._subagents = SubAgents(
-            engine.sub_model, engine._slots, engine.budget, workspace.question_date, engine.hedge
+            engine.sub_model, engine._slots, engine.budget, workspace.question_date, engine.hedge, engine.reading.facts
         )
+        self._reader = SessionReader(workspace, self._subagents, engine.reading, engine.parallel, engine.budget)
         self._steps: list[Step] = []
         self._started = time.perf_counter()
         self._messages: list[ChatMessage] = root_messages(
@@ -186,6 +189,9 @@ class _Query:
             **asdict(workspace.size),
             parallel=engine.parallel,
             copied=workspace.copied,
+            first=engine.reading.first,
+            facts=engine.reading.facts,
+            recency=engine.reading.recency,
         )
 
     async def answer(self) -> Answer:
@@ -240,74 +246,41 @@ class _Query:
         return output_message(str(run), told, remaining)
 
     def _repl(self) -> Repl:
-        subagents: dict[str, Callable[..., object]] = {"llm_query": self._ask}
-        if self._engine.parallel:
-            subagents["llm_query_parallel"] = self._query_parallel
         return Repl(
             self._workspace.values(),
-            self._workspace.functions(),
-            subagents,
+            self._workspace.functions() | self._reader.ranking(),
+            self._reader.asking(),
             replied=self._subagents.replied,
             limits=self._engine.limits,
             at_once=self._engine.parallel,
             today=self._workspace.question_date,
         )
 
-    async def _ask(self, prompt: str) -> str:
-        reply = await self._subagents.query(prompt)
-        return self._without_false_quotes(session_in(prompt), reply)
-
-    async def _query_parallel(
-        self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
-    ) -> list[str]:
-        question = question or self._workspace.question
-        with self._subagents.batch():  # from here on: another fan-out may have been answered when the texts are there
-            texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
-            replies = await self._subagents.query_parallel(texts, dates, question)
-        return [self._without_false_quotes(*each) for each in zip(texts, replies, strict=True)]
-
-    def _without_false_quotes(self, session: str, reply: str) -> str:
-        piece = self._workspace.piece_of(session)
-        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece))
-
     def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
         """The answer, with what its steps took and what a last call took beside them."""
         trace = Trace(tuple(self._steps))
-        evidence, false_quotes = self._evidence()
+        evidence, false_quotes = self._reader.evidence()
+        embedder = self._reader.embedder
+        usage, dollars = trace.usage + usage, [trace.cost_usd, cost_usd]
+        if embedder:
+            usage, dollars = usage + embedder.usage, [*dollars, embedder.cost_usd]
         return Answer(
             text=text,
             evidence=evidence,
             coverage=self._subagents.coverage(),
-            usage=trace.usage + usage,
-            cost_usd=total_cost((trace.cost_usd, cost_usd)),
+            usage=usage,
+            cost_usd=total_cost(dollars),
             seconds=time.perf_counter() - self._started,
             trace=trace,
             error=error,
             false_quotes=false_quotes,
+            sessions_read=self._reader.sessions_read(),
         )
 
     def _placed(self, call: Call) -> Call:
         """A call with the session that it read."""
         piece = self._workspace.piece_of(call.session)
         return replace(call, number=piece.session, date=piece.date) if piece else call
-
-    def _evidence(self) -> tuple[tuple[Evidence, ...], int]:
-        """What was found, in the order of the history; and how many quotes are not there."""
-        evidence: list[Evidence] = []
-        false_quotes = 0
-        for call in filter(lambda call: call.found, self._subagents.calls):
-            piece = self._workspace.piece_of(call.session)
-            findings = parse_findings(call.reply) if piece else []
-            if piece is None:
-                evidence.append(Evidence(None, None, None, "", call.reply))
-            elif not findings:
-                evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
-            else:
-                found, lost = checked(findings, self._workspace.said(piece))
-                evidence += [Evidence(piece.session, piece.date, each.turn, each.quote, each.text) for each in found]
-                false_quotes += lost
-        evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
-        return tuple(evidence), false_quotes
 
 
 async def _run_blocks(repl: Repl, message: Message) -> Run:

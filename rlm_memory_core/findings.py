@@ -4,7 +4,11 @@ A sub-agent is asked for lines such as
 
     - [Turn 12] "My cat is called Mochi.": the cat's name
 
-`parse_findings` reads these, and JSON, and is lenient with both; `checked` looks each
+or, where a day and a value are asked for too,
+
+    - [Turn 12] "I ran it in 25:50.": 2023/05/14 | 25:50 | the time of a 5K run
+
+`parse_findings` reads these, and JSON, and is lenient with all; `checked` looks each
 quote up in the session. It does not judge whether the words bear out what is said of them.
 """
 
@@ -17,6 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from .dates import parse_date
 from .store import Turn
 
 _OPEN, _CLOSE = '"“«„', '"”»“'
@@ -31,6 +36,8 @@ _LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
 _BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
 _PARTS = 3  # of a quote that leaves something out
 _STARTS = 100  # places that are tried for its first part: what a reply says must not hold up the host
+_FIELDS = re.compile(r"\s*:?\s*([^|]*?)\s*\|\s*([^|]*?)\s*\|\s*(.*)\Z", re.S)
+_NONE = frozenset({"", "-", "–", "—", "none", "n/a", "unknown", "null"})
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
 
@@ -42,21 +49,28 @@ class Finding:
         quote: The words of the turn.
         text: What they say, in the sub-agent's words; "" where the quote stands alone.
         turn: The number of the turn, or None where it is not given.
+        date: The day of which it is true, as the sub-agent wrote it; None where it gives no date.
+        value: The number, amount or name that was asked for; "" where none is given.
     """
 
     quote: str
     text: str = ""
     turn: int | None = None
+    date: str | None = None
+    value: str = ""
 
 
 def parse_findings(reply: str) -> list[Finding]:
     """The findings of a reply that have a quote, in order; [] for plain text.
 
     Args:
-        reply: Lines with a quote each and the number of its turn, or JSON objects with `quote`, `turn` and `text`.
+        reply: Lines with a quote each and the number of its turn, or JSON objects with `quote`, `turn` and `text`;
+            with a date and a value beside them where those were asked for.
 
     >>> parse_findings('- [Turn 12] "My cat is called Mochi.": the name of the cat')
-    [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12)]
+    [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12, date=None, value='')]
+    >>> parse_findings('- [Turn 3] "I ran it in 25:50.": 2023/05/14 | 25:50 | a 5K run')
+    [Finding(quote='I ran it in 25:50.', text='a 5K run', turn=3, date='2023/05/14', value='25:50')]
     >>> parse_findings('The cat is called Mochi.')
     []
     """
@@ -78,7 +92,7 @@ def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Fi
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
-    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12)], 1)
+    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12, date=None, value='')], 1)
     """
     kept = []
     dropped = 0
@@ -157,15 +171,39 @@ def _from_line(line: str) -> Finding | None:
         return None
     before, after = line[: quote.start()], line[quote.end() :]
     turn = _TURN.search(before) or _TURN.search(after)
-    return Finding(quote[1], after.strip(_AROUND), int(turn[1]) if turn else None)
+    date, value, text = _fields(after)
+    return Finding(quote[1], text.strip(_AROUND), int(turn[1]) if turn else None, date, value)
+
+
+def _fields(after: str) -> tuple[str | None, str, str]:
+    """Day, value and text of what follows a quote; what does not begin with a day, or with "-" for one, is text."""
+    fields = _FIELDS.match(after)
+    if fields is None:
+        return None, "", after
+    date, value, text = fields.groups()
+    if not _is_none(date) and parse_date(date) is None:
+        return None, "", after
+    return None if _is_none(date) else date, "" if _is_none(value) else value, text
+
+
+def _is_none(field: str) -> bool:
+    return field.strip().lower() in _NONE
 
 
 def _from_object(each: Mapping[str, Any]) -> Finding | None:
     quote, turn = each.get("quote"), re.search(r"\d+", str(each.get("turn", "")))
     if not isinstance(quote, str) or not quote.strip():
         return None
-    text = next((str(each[name]) for name in _TEXTS if each.get(name)), "")
-    return Finding(quote.strip(), text, int(turn[0]) if turn else None)
+    said = next((name for name in _TEXTS if each.get(name)), "")
+    date, value = (str(each.get(name) or "") for name in ("date", "value"))
+    dated = not _is_none(date) and parse_date(date) is not None
+    return Finding(
+        quote.strip(),
+        str(each[said]) if said else "",
+        int(turn[0]) if turn else None,
+        date if dated else None,
+        "" if _is_none(value) or said == "value" else value,
+    )
 
 
 def _objects(reply: str) -> list[Mapping[str, Any]] | None:

@@ -120,6 +120,14 @@ class LargeWorkspace(Asked):
         _, piece = self._read.get(text, (None, None))
         return piece
 
+    def piece_at(self, position: int) -> Piece:
+        """The piece at a position; -1 is the last."""
+        return self._read[self._text_and_date(position)[0]][1]
+
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        return self.index.session_numbers()
+
     def said(self, piece: Piece) -> Sequence[Turn]:
         """The turns of a piece that was read; of its session there may be too many."""
         position, _ = self._read[piece.text]

@@ -73,6 +73,11 @@ class PieceIndex:
         """The position of the piece in which a turn lies, the last one if it is in several; -1 before the first."""
         return piece_number(self._store, turn) - 1
 
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        rows = self._store.query(f"SELECT session FROM {PIECES} WHERE number <= ? ORDER BY number", (len(self),))
+        return [session for (session,) in rows]
+
     def rank(self, question: str, k: int, question_date: str | None = None) -> list[int]:
         """Positions, the most relevant to the question first; at most k. See `ranking.rank_pieces`."""
         return rank_pieces(self._store, question, question_date, k, self.last_turn)

@@ -150,6 +150,7 @@ class SubAgents:
         budget: Checked before each call, or None.
         question_date: The day on which the query's question is asked, or None.
         hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
+        facts: Whether they are asked for a day and a value with each quote.
 
     `progress` is told of the calls, where it is set.
 
@@ -164,6 +165,7 @@ class SubAgents:
         budget: Budget | None = None,
         question_date: str | None = None,
         hedge: float = 0.0,
+        facts: bool = False,
     ) -> None:
         self.calls: list[Call] = []
         self.progress: Progress | None = None
@@ -172,6 +174,7 @@ class SubAgents:
         self._budget = budget
         self._question_date = question_date
         self._hedge = hedge
+        self._facts = facts
         self._created = time.perf_counter()
         self._batches = self._open = 0
         self._replied = True
@@ -246,7 +249,7 @@ class SubAgents:
         session, started = session_in(prompt), time.perf_counter()
         after = started - self._created
         try:
-            reply = await self._llm.complete(subagent_messages(prompt), self._budget)
+            reply = await self._llm.complete(subagent_messages(prompt, self._facts), self._budget)
         except ModelError as error:
             seconds = time.perf_counter() - started
             return Call(session, "", error.usage, error.cost_usd, after, seconds, False, str(error), batch=batch)

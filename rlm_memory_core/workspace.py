@@ -133,6 +133,16 @@ class Workspace(Asked):
         """The piece with this text."""
         return self._by_text.get(text)
 
+    def piece_at(self, position: int) -> Piece:
+        """The piece at a position; -1 is the last."""
+        if not -len(self.pieces) <= position < len(self.pieces):
+            raise IndexError(f"no session {position}: positions go from 0 to {len(self.pieces) - 1}")
+        return self.pieces[position]
+
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        return [piece.session for piece in self.pieces]
+
     def _known(self, session: Session) -> Session:
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
 

@@ -10,7 +10,7 @@ import pytest
 from fault_server import FaultServer
 
 from rlm_memory_core import MemoryStore, connect, llm
-from rlm_memory_core.prompts import SUBAGENT_SYSTEM
+from rlm_memory_core.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def root_and_subagents(scripted):
         replies = iter(root_replies)
 
         def answer(messages):
-            if messages[0]["content"] == SUBAGENT_SYSTEM:
+            if messages[0]["content"] in (SUBAGENT_SYSTEM, SUBAGENT_FACTS_SYSTEM):
                 return subagent(messages[1]["content"])
             return next(replies)
 

@@ -187,3 +187,24 @@ def test_a_quote_that_leaves_much_out_is_looked_up_at_once():
     turns = [Turn(1, 1, "user", "a b " * 10_000, "")]
     assert checked([Finding("a ... b ... zzz", turn=1)], turns) == ([], 1)  # by one pattern for all parts: minutes
     assert checked([Finding("a ... b", turn=1)], turns)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "date", "value", "text"),
+    [
+        (": 2023/05/14 | 25:50 | a 5K run", "2023/05/14", "25:50", "a 5K run"),
+        (": 14 May 2023 | - | a run | at last", "14 May 2023", "", "a run | at last"),
+        (": - | $30 | a price", None, "$30", "a price"),
+        (": unknown | none | a price", None, "", "a price"),
+        (": red | green | blue", None, "", "red | green | blue"),  # no day, and no sign for none: that is all text
+        (": the price | $30", None, "", "the price | $30"),
+    ],
+)
+def test_a_day_and_a_value_beside_the_quote(after, date, value, text):
+    assert parse_findings(f'- [Turn 3] "I ran."{after}') == [Finding("I ran.", text, 3, date, value)]
+
+
+def test_a_day_and_a_value_in_json():
+    reply = '{"quote": "I ran.", "turn": 3, "date": "2023/05/14", "value": 5, "text": "a run"}'
+    assert parse_findings(reply) == [Finding("I ran.", "a run", 3, "2023/05/14", "5")]
+    assert parse_findings('{"quote": "I ran.", "date": "some day"}') == [Finding("I ran.")]

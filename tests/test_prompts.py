@@ -109,3 +109,18 @@ def test_a_system_prompt_stands_after_our_own():
     told = prompts.in_the_words_of(root()[0], "Use {braces} freely.")["content"]
     assert told.startswith(root()[0]["content"])
     assert "<instructions>\nUse {braces} freely.\n</instructions>" in told
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way(copied):
+    paper = root(copied=copied)[0]["content"]
+    assert prompts.first_wave(paper) is None
+    assert "read_" not in paper
+    ranked = root(copied=copied, first=7)[0]["content"]
+    assert prompts.first_wave(ranked) == 7
+    assert "newest last" not in ranked
+    for changes, function in ({"facts": True}, "read_facts("), ({"recency": True}, "read_sessions("):
+        system = root(copied=copied, first=7, **changes)[0]["content"]
+        assert function in system
+        assert "llm_query_parallel" not in system  # one way to read, not two
+        assert re.search(r"^6\. Read in waves.*\n7\. Findings come newest last", system, re.M)

@@ -16,6 +16,8 @@ from rlm_memory_core.engine import MemoryRLM
 from rlm_memory_core.hedging import HEDGE
 from rlm_memory_core.llm import LLM, OFFLINE, ModelError
 from rlm_memory_core.prompts import history_messages
+from rlm_memory_core.reading import Reading
+from rlm_memory_core.vectors import Embedder
 
 from .rag import RAG
 from .types import Method, Prediction, Sample
@@ -66,7 +68,7 @@ class RLM:
     """The engine over the sample's history.
 
     Args:
-        engine: With or without parallel sub-agents.
+        engine: With or without parallel sub-agents; its `reading` is in the method's name.
     """
 
     engine: MemoryRLM
@@ -74,7 +76,11 @@ class RLM:
     @property
     def name(self) -> str:
         """The method's name in tables."""
-        return "rlm-parallel" if self.engine.parallel else "rlm-sequential"
+        reading = self.engine.reading
+        scan = "rlm-parallel" if self.engine.parallel else "rlm-sequential"
+        parts = [f"rlm-ranked-{reading.first}" if reading.first else scan]
+        parts += [name for name in ("recency", "facts") if getattr(reading, name)]
+        return "-".join([*parts, "embeddings"] if reading.embedder else parts)
 
     @property
     def budget(self) -> Budget | None:
@@ -104,6 +110,8 @@ def _prediction(answer: Answer) -> Prediction:
         failures=answer.coverage.reasons,
         copies=answer.coverage.copies,
         error=answer.error,
+        sessions_read=tuple(number - 1 for number in answer.sessions_read),
+        details={"sessions_read": len(answer.sessions_read), "false_quotes": answer.false_quotes},
     )
 
 
@@ -156,6 +164,26 @@ def make(
     check_embedder(embedding_model, llm)
     embedder = llm.another(embedding_model) if embedding_model else None
     return [_MAKERS[name](llm, window, budget, embedder, hedge) for name in names]
+
+
+def beyond(llm: LLM, embedder: Embedder | None = None, budget: Budget | None = None) -> list[Method]:
+    """The ablation of what goes beyond the paper: the full scan, ranked reading, and what is added to it.
+
+    Args:
+        llm: The model of all of them.
+        embedder: What the last method ranks with as well; None leaves it out.
+        budget: A limit shared by all, or None.
+
+    >>> from rlm_memory_core import connect
+    >>> [method.name for method in beyond(connect("offline"))]  # doctest: +NORMALIZE_WHITESPACE
+    ['rlm-parallel', 'rlm-ranked-5', 'rlm-ranked-10', 'rlm-ranked-20',
+     'rlm-ranked-10-recency', 'rlm-ranked-10-facts']
+    """
+    readings = [Reading(), *(Reading(first) for first in (5, 10, 20)), Reading(10, recency=True)]
+    readings.append(Reading(10, facts=True))
+    if embedder is not None:
+        readings.append(Reading(10, embedder, facts=True))
+    return [RLM(MemoryRLM(llm, budget=budget, reading=reading)) for reading in readings]
 
 
 def check_embedder(embedding_model: str, llm: LLM) -> None:

@@ -81,6 +81,7 @@ class Prediction:
         failures: Why they gave none, in one line.
         copies: Further requests that went out for calls of sub-agents that were late; they are in `calls`.
         error: One line, where the method failed.
+        sessions_read: Positions in `Sample.sessions` of what sub-agents read; None where there were none.
         details: Anything more that a report may want, by name.
     """
 
@@ -96,6 +97,7 @@ class Prediction:
     failures: str = ""
     copies: int = 0
     error: str = ""
+    sessions_read: tuple[int, ...] | None = None
     details: dict[str, float] = field(default_factory=dict)
 
 

@@ -61,6 +61,7 @@ def compose(
     findings: Sequence[Extract],
     spread: Mapping[str, int] | None = None,
     sessions: int = 1,
+    newest_last: bool = False,
 ) -> str:
     """Answer from the findings of many sub-agents.
 
@@ -70,11 +71,14 @@ def compose(
         findings: What the sub-agents reported.
         spread: In how many sessions each of the question's words stands; without it, general English weighs them.
         sessions: The number of all sessions.
+        newest_last: Whether the question is taken to ask for what holds now, unless it looks back.
 
     >>> compose("What is my cat called?", None, [Extract('- [Turn 1] "My cat is called Mochi.": user')])
     'My cat is called Mochi.'
     """
     query = analyse(question, asked_on)
+    if newest_last and not query.oldest:
+        query = replace(query, newest=True)
     if spread is not None and _unheard(query, spread):
         return UNKNOWN
     weights = query.terms if spread is None else weigh(query, spread, sessions)

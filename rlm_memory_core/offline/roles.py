@@ -1,6 +1,6 @@
 """Roles: which part of the package's conversation the offline reader is asked to play, and its lines.
 
-The root model (writes one block of code, then answers from what it printed),
+The root model (writes the code that ``code`` words, then answers from what it printed),
 the sub-agent (reads one session) and the plain reader (any other chat). It
 only takes messages apart and words replies; ``reader`` does the reading.
 """
@@ -8,21 +8,24 @@ only takes messages apart and words replies; ``reader`` does the reading.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .. import prompts
 from ..dates import parse_date
 from ..escaping import unescape_tags
+from .code import newest_last, next_wave, program
+from .facts import with_fields
 from .passages import Turn, parse_turns, sentences
 from .question import analyse
 from .reader import Extract, answer, compose, extract
 
-_PRINTED = 15_000
-_READ = 10  # sessions of a history that is too large to be read whole
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
-_OURS = (prompts.HISTORY_SYSTEM, prompts.CHAT_SYSTEM, prompts.SUBAGENT_SYSTEM)
+_SUBAGENTS = (prompts.SUBAGENT_SYSTEM, prompts.SUBAGENT_FACTS_SYSTEM)
+_OURS = (prompts.HISTORY_SYSTEM, prompts.CHAT_SYSTEM, *_SUBAGENTS)
 _QUESTION = re.compile(r'^<question(?: date="([^"]*)")?>', re.M)
 _QUESTION_END = "</question>"
 _SESSION = re.compile(r'\A<session(?: date="([^"]*)")?>\n(.*)\n</session>\n', re.S)
@@ -30,62 +33,6 @@ _HISTORY = re.compile(r"\A<history>\n(.*)\n</history>\n", re.S)
 _OUTPUT = re.compile(r"\A<output>\n(.*?)\n</output>", re.S)
 _LABELLED = re.compile(r"^\s*(?:the )?(?:question|query|q)\s*:\s*(\S.*)$", re.I | re.M)
 _TURN_LINE = re.compile(r"\s*\[(?:Turn|---)")
-
-_CODE_COPIED = """\
-```repl
-import json
-import re
-{ask}
-order = list(rank_sessions(question))
-ranks = {{}}
-for rank, position in enumerate(order):
-    ranks[position] = rank
-order = order + [position for position in range(len(replies)) if position not in ranks]
-forms = json.loads({forms!r})
-spread = {{}}
-for text in sessions:
-"""
-_CODE_REACHED = """\
-```repl
-import json
-import re
-order = rank_sessions(question, {read})
-ranks = {{}}
-for rank, position in enumerate(order):
-    ranks[position] = rank
-{ask}
-replies = dict(zip(order, replies))
-session_dates = {{}}
-for position in order:
-    session_dates[position] = get_date(position)
-forms = json.loads({forms!r})
-spread = {{}}
-for text in [get_session(position) for position in order]:
-"""
-_CODE_REST = """\
-    lower = text.lower()
-    for term in forms:
-        if any(re.search(r"\\b" + re.escape(form), lower) for form in forms[term]):
-            spread[term] = spread.get(term, 0) + 1
-print(json.dumps({{"sessions": {sessions}, "spread": spread}}))
-size = 0
-for position in order:
-    reply = str(replies[position]).strip()
-    if reply and reply not in ("{not_found}", "{not_read}"):
-        entry = {{"place": position, "rank": ranks.get(position), "date": session_dates[position], "text": reply}}
-        line = json.dumps(entry)
-        size += len(line) + 1
-        if size > {printed}:
-            break
-        print(line)
-```"""
-_PARALLEL = "replies = llm_query_parallel(sessions, session_dates, question)"
-_SEQUENTIAL = """\
-replies = []
-for session, date in zip(sessions, session_dates):
-    replies.append(llm_query(session_prompt(session, date, question)))"""
-_PARALLEL_REACHED = "replies = llm_query_parallel(order, None, question)"
-_SEQUENTIAL_REACHED = "replies = [llm_query(session_prompt(position, None, question)) for position in order]"
 
 
 def reply(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -106,8 +53,8 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
     system = chat[0][1] if chat and chat[0][0] in ("system", "developer") else ""
     if system.startswith(_ROOT_FIRST_LINE):
         return _root(chat)
-    if system.strip() == prompts.SUBAGENT_SYSTEM:
-        return _subagent(chat[-1][1])
+    if system.strip() in _SUBAGENTS:
+        return _subagent(chat[-1][1], facts=system.strip() == prompts.SUBAGENT_FACTS_SYSTEM)
     return _plain(chat)
 
 
@@ -121,43 +68,62 @@ def _text(content: Any) -> str:
 
 
 def _root(chat: list[tuple[str, str]]) -> str:
-    """First write the code; then, from its output, the answer."""
+    """First write the code; then, from its output, read on or answer."""
+    system = chat[0][1]
     asked = next((found for role, text in chat if role == "user" and (found := _asked(text))), None)
     date, question = (asked[0], asked[1]) if asked else (None, "")
-    output = _OUTPUT.search(chat[-1][1])
-    if output:
-        return final(_from_output(unescape_tags(output[1]), question, date))
+    outputs = [unescape_tags(shown[1]) for role, text in chat if role == "user" and (shown := _OUTPUT.search(text))]
+    if outputs:
+        return _read_on_or_answer(system, outputs, question, date, forced=prompts.FORCED in chat[-1][1])
     if len(chat) > 2:
         return final(prompts.UNKNOWN)
-    parallel = "llm_query_parallel" in chat[0][1]
-    if "session_count" in chat[0][1]:  # the texts are not in the REPL: the best sessions are read, not all
-        code, ask, sessions = _CODE_REACHED, _PARALLEL_REACHED if parallel else _SEQUENTIAL_REACHED, "session_count"
-    else:
-        code, ask, sessions = _CODE_COPIED, _PARALLEL if parallel else _SEQUENTIAL, "len(replies)"
-    return (code + _CODE_REST).format(
-        ask=ask,
-        sessions=sessions,
-        read=_READ,
-        forms=json.dumps(analyse(question, date).forms),
-        not_found=prompts.NOT_FOUND,
-        not_read=prompts.NOT_READ,
-        printed=_PRINTED,
-    )
+    query = analyse(question, date)
+    return program(system, query.forms, query.names)
 
 
-def _from_output(output: str, question: str, date: str | None) -> str:
-    """Compose the answer from the lines the code printed; what is not such a line is passed over."""
+def _read_on_or_answer(system: str, outputs: Sequence[str], question: str, date: str | None, forced: bool) -> str:
+    """The answer; or, where what was read so far gives none, the next wave of sessions.
+
+    It reads on while words of the question stand in the history but in no session that was read, and stops after a
+    wave that brought none of them: what it costs does not depend on how long the history is.
+    """
+    waves = [_from_output(output) for output in outputs]
+    findings = [finding for wave in waves for finding in wave.findings]
+    findings.sort(key=lambda finding: math.inf if finding.rank is None else finding.rank)
+    last = waves[-1]
+    text = compose(question, date, findings, last.spread, last.sessions, newest_last(system))
+    first = prompts.first_wave(system)
+    brought = len(waves) == 1 or last.missing < waves[-2].missing
+    if text == prompts.UNKNOWN and first and findings and last.missing and brought and not forced:
+        return next_wave(system, first)
+    return final(text)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What one output of the code says."""
+
+    findings: list[Extract]
+    spread: dict[str, int] | None
+    sessions: int
+    missing: int
+
+
+def _from_output(output: str) -> _Heard:
+    """The lines that the code printed; what is not such a line is passed over."""
     findings: list[Extract] = []
     spread: dict[str, int] | None = None
-    sessions = 1
+    sessions, missing = 1, 0
     for line in output.splitlines():
         match _entry(line):
-            case {"spread": dict(counts), "sessions": int(number)}:
+            case {"spread": dict(counts), "sessions": int(number), **rest}:
                 spread = {term: count for term, count in counts.items() if isinstance(count, int)}
                 sessions = max(number, 1)
+                count = rest.get("missing", 0)
+                missing = count if isinstance(count, int) else 0
             case {"text": str(text), "place": int(place), "rank": int() | None as rank, "date": str() | None as day}:
-                findings.append(Extract(text, parse_date(day), place, rank))
-    return compose(question, date, findings, spread, sessions)
+                findings.append(Extract(text.replace("\\_", "_"), parse_date(day), place, rank))
+    return _Heard(findings, spread, sessions, missing)
 
 
 def _entry(line: str) -> Any:
@@ -189,13 +155,15 @@ def final(text: str) -> str:
     return f"FINAL({''.join(kept)})"
 
 
-def _subagent(prompt: str) -> str:
+def _subagent(prompt: str, facts: bool) -> str:
     session = _SESSION.match(prompt)
     asked = _asked(prompt)
     if session and asked:
-        return extract(unescape_tags(session[2]), session[1], asked[1], asked[0])
-    text, question, asked_on = _split(prompt)
-    return extract(text, None, question, asked_on)
+        text, day, question, asked_on = unescape_tags(session[2]), session[1], asked[1], asked[0]
+    else:
+        day, (text, question, asked_on) = None, _split(prompt)
+    found = extract(text, day, question, asked_on)
+    return with_fields(found, day, question, asked_on) if facts else found
 
 
 def _plain(chat: list[tuple[str, str]]) -> str:

@@ -4,8 +4,9 @@ from collections import Counter
 import httpx2
 import pytest
 
-from rlm_memory_core import Budget, MemoryRLM, background, connect
-from rlm_memory_core.experiments.methods import METHODS, make
+from rlm_memory_core import Budget, MemoryRLM, Usage, background, connect
+from rlm_memory_core.embeddings import Embeddings
+from rlm_memory_core.experiments.methods import METHODS, beyond, make
 from rlm_memory_core.experiments.simulated import SimulatedLatency
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.recording import SECONDS_HEADER
@@ -155,3 +156,31 @@ def test_an_unknown_method_is_named_with_those_there_are():
         make(["guess"], connect("offline"), 100)
     with pytest.raises(ValueError, match="window"):
         make(["truncation"], connect("offline"), 0)
+
+
+class Constant:
+    model = "constant"
+
+    async def embed(self, texts, budget=None):
+        return Embeddings([[1.0]] * len(texts), Usage(calls=1), 0.0)
+
+
+def test_the_ablation_reads_less_and_says_what_it_read(far_back):
+    methods = beyond(connect("offline"), Constant())
+    names = [method.name for method in methods]
+    assert names[1:] == [
+        "rlm-ranked-5",
+        "rlm-ranked-10",
+        "rlm-ranked-20",
+        "rlm-ranked-10-recency",
+        "rlm-ranked-10-facts",
+        "rlm-ranked-10-facts-embeddings",
+    ]
+    full, *ranked = (background.run(method(far_back)) for method in methods)
+    assert full.sessions_read == tuple(range(29))
+    assert [len(prediction.sessions_read) for prediction in ranked] == [5, 10, 20, 10, 10, 10]
+    for prediction in ranked:
+        assert "Kiwi" in prediction.text
+        assert 0 in prediction.sessions_read
+        assert prediction.details["sessions_read"] == len(prediction.sessions_read)
+        assert prediction.prompt_tokens < full.prompt_tokens
