@@ -22,6 +22,7 @@ from .cli_common import UNANSWERED, Refused, dollar_amount
 from .engine import MemoryRLM
 from .history_file import HistoryFileError, opened, read_messages
 from .llm import OFFLINE, OFFLINE_LABEL, connect
+from .reading import Reading
 from .store import MemoryStore
 from .subagents import Call
 
@@ -64,6 +65,9 @@ def add_parser(commands: Any) -> None:
     ask.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server; OpenAI's own without it")
     ask.add_argument("--budget", type=dollar_amount, metavar="USD", help="start no call once this is spent")
     ask.add_argument("--question-date", metavar="DATE", help="the day on which it is asked, such as 2023/05/30")
+    ask.add_argument(
+        "--first", type=int, metavar="K", help="read the K best ranked sessions first, more only where they do not tell"
+    )
     ask.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     ask.add_argument("--trace", action="store_true", help="print what the model wrote and ran, to standard error")
 
@@ -73,12 +77,13 @@ def _ask(options: argparse.Namespace) -> int:
         raise Refused("the question is empty")
     try:
         llm = connect(options.model, options.base_url)
+        reading = Reading(first=options.first)
     except ValueError as error:
         raise Refused(error) from error
     budget = None if options.budget is None else Budget(usd=options.budget)
     with _history(options.history) as store, _Bar(llm.label) as bar:
         llm.open()
-        engine = MemoryRLM(llm, budget=budget)
+        engine = MemoryRLM(llm, budget=budget, reading=reading)
         answer = engine.query(store, options.question, options.question_date, progress=bar)
     if options.json:
         _say(json.dumps(_as_json(options, llm.label, answer), ensure_ascii=False))

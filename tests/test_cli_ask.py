@@ -89,6 +89,11 @@ def test_standard_input(ask, monkeypatch):
     assert ask("-", QUESTION)[1].startswith("My cat is called Mochi.")
 
 
+def test_the_first_sessions_may_be_enough(ask, history):
+    answer = json.loads(ask(history, QUESTION, "--first", "1", "--json")[1])
+    assert (answer["answer"], answer["coverage"]["asked"]) == ("My cat is called Mochi.", 1)
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -144,6 +149,7 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         (["{history}", "Who?", "--model", ""], "model must not be empty"),
         (["{history}", "Who?", "--model", "m", "--base-url", "http://[", "--json"], "is no address"),
         (["{history}", "Who?", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--budget", "1"], "price of m"),
+        (["{history}", "Who?", "--first", "0"], "first must be at least 1 session"),
         (["{folder}", "Who?"], "directory"),
         (["{text}", "Who?"], "cannot be read as a history: line 1 is no JSON"),
         (["{empty}", "Who?"], "cannot be read as a history: it is empty"),
