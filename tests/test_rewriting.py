@@ -43,7 +43,7 @@ class Slow:
     async def __call__(self, prompt):
         self.now += 1
         self.most = max(self.most, self.now)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
         self.now -= 1
         return f"r{prompt}"
 
