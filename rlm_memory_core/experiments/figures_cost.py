@@ -112,7 +112,7 @@ def hedging(fan_outs: pd.DataFrame) -> Figure:
     Args:
         fan_outs: What `stragglers.hedged_fan_outs` gives.
     """
-    figure, axes = _figure()
+    figure, axes = canvas()
     groups = list(fan_outs.groupby(["calls", "stragglers"]))
     ways = (("slowest", "each call once", VERMILION, 0.14), ("seconds", "late calls twice", BLUE, -0.14))
     for place, (_, group) in enumerate(reversed(groups)):
@@ -120,7 +120,7 @@ def hedging(fan_outs: pd.DataFrame) -> Figure:
             axes.plot(group[column], [place + beside] * len(group), "o", color=colour, alpha=0.25, markersize=5)
             axes.plot(group[column].median(), place + beside, "|", color=colour, markersize=16, markeredgewidth=2.5)
             if place == len(groups) - 1:
-                _name(axes, group[column].max(), place + beside, name)
+                name_line(axes, group[column].max(), place + beside, name)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -129,7 +129,7 @@ def hedging(fan_outs: pd.DataFrame) -> Figure:
         f"{calls} calls, {share:.0%} late" if share else f"{calls} calls, none late" for (calls, share), _ in groups
     ]
     axes.set_yticks(range(len(groups)), shares[::-1])
-    _title(axes, "Second copies of late calls cut the wait for the slowest (simulated latency)")
+    headline(axes, "Second copies of late calls cut the wait for the slowest (simulated latency)")
     axes.set(xlabel="seconds of a fan-out: a dot a seed, a bar at their median (log scale)")
     return figure
 
