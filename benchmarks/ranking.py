@@ -16,10 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-import os
-import re
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,19 +24,16 @@ from functools import partial
 from pathlib import Path
 
 from rlm_memory_core import MemoryStore, ranking
-from rlm_memory_core.budget import Budget
-from rlm_memory_core.embeddings import Embeddings
-from rlm_memory_core.experiments import longmemeval, scoring
-from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
-from rlm_memory_core.llm import cache_path
+from rlm_memory_core.experiments import locomo, longmemeval, scoring
+from rlm_memory_core.experiments.assets import DataUnavailable
+from rlm_memory_core.experiments.kept_vectors import KeptVectors
+from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.periods import periods, without_relative
-from rlm_memory_core.pricing import Usage
 from rlm_memory_core.semantic import LocalEmbedder
 from rlm_memory_core.vectors import Embedder, likeness
 from rlm_memory_core.word_index import PIECES, content_words, match_expression, piece_number
 
 Scores = dict[int, float]
-_NOT_LOCOMO = 5  # LoCoMo's category of adversarial questions, which have no answer
 
 
 @dataclass(frozen=True)
@@ -211,57 +204,11 @@ def times(scores: Scores, weight: float) -> Scores:
 
 def load_locomo() -> list[Sample]:
     """LoCoMo's answerable questions with evidence; [] where the file is not at hand."""
-    path = Path(os.environ.get("RLM_MEMORY_DATA", "data"), "locomo_4.json")
-    if not path.exists():
+    try:
+        return [sample for sample in locomo.load() if sample.evidence]
+    except DataUnavailable as error:
+        print(error, file=sys.stderr)
         return []
-    samples = []
-    for one in json.loads(path.read_text(encoding="utf-8")):
-        talk = one["conversation"]
-        numbers = sorted(int(key.split("_")[1]) for key in talk if re.fullmatch(r"session_\d+", key))
-        sessions = [
-            ChatSession(talk[f"session_{number}_date_time"], [_turn(said) for said in talk[f"session_{number}"]])
-            for number in numbers
-        ]
-        for place, asked in enumerate(one["qa"]):
-            cited = {int(number) for source in asked["evidence"] for number in re.findall(r"D(\d+):", source)}
-            evidence = tuple(numbers.index(number) for number in sorted(cited) if number in numbers)
-            if evidence and asked["category"] != _NOT_LOCOMO:
-                name = f"{one['sample_id']}-{place}"
-                samples.append(
-                    Sample(name, f"locomo-{asked['category']}", asked["question"], "", sessions, evidence=evidence)
-                )
-    return samples
-
-
-def _turn(said: dict[str, str]) -> ChatTurn:
-    caption = f" {said['blip_caption']}" if "blip_caption" in said else ""
-    return ChatTurn(said["speaker"], f"{said['speaker']}: {said['text']}{caption}")
-
-
-class KeptVectors:
-    """An embedder whose vectors are kept in the cache folder, by text: the same sessions stand in many histories."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.model = embedder.model
-        self._embedder = embedder
-        path = cache_path() / "vectors.sqlite"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, vector TEXT NOT NULL) WITHOUT ROWID")
-
-    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """The vectors, new ones from the embedder."""
-        keys = [hashlib.sha256(f"{self.model}\0{text}".encode()).hexdigest() for text in texts]
-        new = {key: text for key, text in zip(keys, texts, strict=True) if self._kept(key) is None}
-        if new:
-            embedded = await self._embedder.embed(list(new.values()), budget)
-            rows = zip(new, map(json.dumps, embedded.vectors), strict=True)
-            self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", rows)
-        return Embeddings([json.loads(self._kept(key) or "") for key in keys], Usage(), 0.0)
-
-    def _kept(self, key: str) -> str | None:
-        row = self._db.execute("SELECT vector FROM kept WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
 
 
 if __name__ == "__main__":

@@ -11,11 +11,15 @@ from collections.abc import Callable
 import pytest
 
 from rlm_memory_core.experiments import paper_logs
-from rlm_memory_core.experiments.assets import LONGMEMEVAL, DataUnavailable, locate, project_root
+from rlm_memory_core.experiments.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate, project_root
 
 
 def _histories() -> object:
     return locate(LONGMEMEVAL["s"], download=False)
+
+
+def _talks() -> object:
+    return locate(LOCOMO, download=False)
 
 
 def _logs() -> object:
@@ -32,6 +36,7 @@ NEEDS: dict[str, tuple[Callable[[], object], ...]] = {
     "03_": (_histories,),
     "05_": (_histories, _logs),
     "06_": (_logs,),
+    "07_": (_histories, _talks),
     "99_": (_committed_results,),
 }
 

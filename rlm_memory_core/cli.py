@@ -112,7 +112,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     plan, ready = _prepared(options)
     from .experiments import reproduce
 
-    asking = [book for book in ready if book.notebook.samples is not None]
+    asking = [book for book in ready if book.notebook.asks is not None]
     models = reproduce.models(plan, ready)
     if not all(llm.is_local for llm in models):
         confirm(options.yes, "stopped before anything was spent")

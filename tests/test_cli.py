@@ -168,7 +168,8 @@ def test_missing_data_is_said_and_the_rest_runs(run, tmp_path, monkeypatch):
         raise reproduce.DataUnavailable("LongMemEval is nowhere; put it into data/")
 
     monkeypatch.setattr("rlm_memory_core.experiments.longmemeval.locate", away)
-    code, printed, _ = run("reproduce", "-p", "turns", "[20]", "-p", "runs", "1")
+    short = {"turns": "[20]", "runs": "1", "lengths": "[20]", "m_sessions": "20", "locomo_questions": "1"}
+    code, printed, _ = run("reproduce", *(word for name in short for word in ("-p", name, short[name])))
     assert code == 0
     assert "03_longmemeval_s: skipped: LongMemEval is nowhere; put it into data/" in printed
     assert "99_scorecard" in printed

@@ -207,3 +207,12 @@ LONGMEMEVAL: dict[str, Asset] = {
         "MIT; about 500 sessions a question",
     ),
 }
+
+LOCOMO = Asset(
+    "LoCoMo",
+    ("locomo10.json", "locomo_4.json"),
+    "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json",
+    "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4",
+    2_805_274,
+    "CC BY-NC 4.0; ten conversations of two people, 19 to 32 sessions each, and 1,986 questions",
+)

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import longmemeval, niah, synthetic
-from .assets import project_root
+from rlm_memory_core.llm import OFFLINE, connect
+from rlm_memory_core.semantic import LocalEmbedder
+
+from . import abstention, beyond, locomo, long_histories, longmemeval, methods, niah, synthetic
+from .assets import DataBroken, DataUnavailable, project_root
 from .types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Some methods, each of which is asked all of some samples.
+
+    Args:
+        methods: Their names.
+        samples: What they are asked.
+        judged: How many answers of each method a judge reads; None for all.
+    """
+
+    methods: Sequence[str]
+    samples: Sequence[Sample]
+    judged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +38,13 @@ class Notebook:
     Args:
         name: Its file's name without the ending, such as "01_niah".
         title: What it reproduces.
-        samples: Its samples, from its parameters; None where it asks no model, and so costs nothing.
+        asks: What it asks a model, from its parameters; None where it asks none, and so costs nothing.
         judges: Whether it reads the results of the others instead of writing its own.
     """
 
     name: str
     title: str
-    samples: Callable[[Mapping[str, Any]], Sequence[Sample]] | None = None
+    asks: Callable[[Mapping[str, Any]], Iterable[Run]] | None = None
     judges: bool = False
 
     @property
@@ -35,22 +53,50 @@ class Notebook:
         return project_root() / "notebooks" / f"{self.name}.ipynb"
 
 
-def _niah(parameters: Mapping[str, Any]) -> Sequence[Sample]:
-    return niah.load(parameters["turns"], parameters["runs"], parameters["seed"])
+def _niah(parameters: Mapping[str, Any]) -> Iterator[Run]:
+    samples = niah.load(parameters["turns"], parameters["runs"], parameters["seed"])
+    yield Run(parameters["methods"], samples)
 
 
-def _synthetic(parameters: Mapping[str, Any]) -> Sequence[Sample]:
-    return synthetic.load(parameters["n_per_type"], parameters["seed"])
+def _synthetic(parameters: Mapping[str, Any]) -> Iterator[Run]:
+    yield Run(parameters["methods"], synthetic.load(parameters["n_per_type"], parameters["seed"]))
 
 
-def _longmemeval(parameters: Mapping[str, Any]) -> Sequence[Sample]:
-    return longmemeval.load(
+def _longmemeval(parameters: Mapping[str, Any]) -> Iterator[Run]:
+    samples = longmemeval.load(
         parameters["variant"],
         parameters["sample"],
         seed=parameters["seed"],
         data_dir=parameters["data_dir"] or None,
         progress=sys.stderr.isatty(),
     )
+    yield Run(parameters["methods"], samples)
+
+
+def _beyond(parameters: Mapping[str, Any]) -> Iterator[Run]:
+    """Every arm over three benchmarks, of which those that are not at hand are left out; and the curve."""
+    named = parameters["embedding_model"] or parameters["local_embedder"]
+    arms = methods.beyond(connect(OFFLINE), LocalEmbedder(named) if named else None)
+    names = [arm.name for arm in arms]
+    seed, data_dir = parameters["seed"], parameters["data_dir"]
+    asked = _at_hand(beyond.questions, parameters["questions"], seed, data_dir)
+    yield Run(names, asked, sum(sample.kind == abstention.PREFERENCE for sample in asked))
+    conversations, n = parameters["locomo_conversations"], parameters["locomo_questions"]
+    yield Run(names, _at_hand(locomo.load, conversations, n, None, seed, data_dir or None), 0)
+    yield Run(names, beyond.m_scale(parameters["m_sessions"], parameters["n_per_type"], seed, data_dir), 0)
+    for length in parameters["lengths"]:
+        scan = [beyond.FULL_SCAN] if length <= parameters["scan_up_to"] else []
+        yield Run([*scan, beyond.RANKED], long_histories.load(length, parameters["n_per_type"], seed), 0)
+
+
+def _at_hand(load: Callable[..., list[Sample]], *args: Any) -> list[Sample]:
+    """Samples, or none where their file is not at hand: the notebook says so."""
+    try:
+        return load(*args)
+    except DataBroken:
+        raise
+    except DataUnavailable:
+        return []
 
 
 NOTEBOOKS = (
@@ -60,6 +106,7 @@ NOTEBOOKS = (
     Notebook("04_published_systems", "Published systems: Table 7"),
     Notebook("05_latency_and_cost", "Latency and cost: Section 6"),
     Notebook("06_paper_audit", "The authors' own logs, recomputed"),
+    Notebook("07_beyond", "Beyond the paper: ranked reading, LoCoMo, long histories", _beyond),
     Notebook("99_scorecard", "Every number of the paper, and its verdict", judges=True),
 )
 

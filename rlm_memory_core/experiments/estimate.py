@@ -1,13 +1,16 @@
 """What a run will take, from the data itself, before anything is spent: calls, tokens, dollars, minutes.
 
-An upper estimate of one pass: every sub-agent reads its session once, nothing is
-replayed. A judge's calls are estimated by themselves. What a model really writes, and
-how long it takes over it, is not known; the lengths and seconds below stand for it.
+An upper estimate of one pass: every sub-agent reads its session once, and nothing is
+replayed. Ranked reading alone may take more: it is taken to read its first two waves,
+and goes on through all sessions where nothing is found. A judge's calls are estimated
+by themselves. What a model really writes, and how long it takes over it, is not known;
+the lengths and seconds below stand for it.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -32,6 +35,7 @@ _ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
 _CALL_SECONDS = 1.0  # the median of a sub-agent's call, lognormal with ...
 _CALL_SIGMA = 0.5
 _SLOTS = 256  # sub-agent calls in flight
+_RANKED = re.compile(r"rlm-ranked-(\d+)")  # how many sessions its first wave reads; the second reads twice as many
 _JUDGE_PROMPT_TOKENS = 300  # rubric, question, gold answer and a short answer
 _JUDGE_TOKENS = 1  # yes or no
 
@@ -78,17 +82,19 @@ def estimate(
         samples: All that will be asked, one after another.
         window: Characters that truncation keeps.
         llm: The model, for its price and its limits per minute; it is not asked.
-        embedder: What "rag" embeds turns with, or None.
+        embedder: What "rag", and ranked reading with embeddings, embed turns with, or None.
     """
     total, embedded, waited = Usage(), Usage(), 0.0
+    sized: object = None
     for sample in samples:
-        store = sample.store()
-        pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
-        turns = [len(str(turn)) for turn in store.turns]
+        if sized is not sample.sessions:  # questions over one history may follow one another
+            store, sized = sample.store(), sample.sessions
+            pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
+            turns = [len(str(turn)) for turn in store.turns]
         for method in methods:
             total += usage(method, pieces, turns, window)
-            waited += seconds(method, len(pieces))
-            if method == "rag" and embedder is not None:
+            waited += seconds(method, sessions_read(method, len(pieces)))
+            if embedder is not None and (method == "rag" or method.endswith("-embeddings")):
                 embedded += _embedding([sample.question, *(turn.content for turn in store.turns)])
                 waited += _CALL_SECONDS
     waited = max(waited, _at_least(total + embedded, llm.pace))
@@ -124,14 +130,25 @@ def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int)
     >>> usage("truncation", [20_000, 20_000], [], 16_000).calls
     1
     """
-    total = sum(pieces)
+    count = sessions_read(method, len(pieces))
+    total = sum(pieces) * count // max(1, len(pieces)) if method.startswith("rlm") else sum(pieces)
     if not method.startswith("rlm"):
         read = {"full-context": total, "rag": _retrieved(turns)}.get(method, min(total, window))
         return Usage(_tokens(read + len(HISTORY_SYSTEM)), _ANSWER_TOKENS, 1)
-    reading = _tokens(total + len(pieces) * len(SUBAGENT_SYSTEM))
-    findings = len(pieces) * _EXTRACT_TOKENS
+    reading = _tokens(total + count * len(SUBAGENT_SYSTEM))
+    findings = count * _EXTRACT_TOKENS
     root = _ROOT_REPLIES * (_tokens(len(ROOT_SYSTEM)) + _ROOT_TOKENS + findings)
-    return Usage(reading + root, findings + _ROOT_REPLIES * _ROOT_TOKENS, len(pieces) + _ROOT_REPLIES)
+    return Usage(reading + root, findings + _ROOT_REPLIES * _ROOT_TOKENS, count + _ROOT_REPLIES)
+
+
+def sessions_read(method: str, pieces: int) -> int:
+    """How many pieces of a history sub-agents are taken to read.
+
+    >>> [sessions_read(method, 50) for method in ("rlm-parallel", "rlm-ranked-10-facts", "rlm-ranked-20")]
+    [50, 30, 50]
+    """
+    ranked = _RANKED.match(method)
+    return min(pieces, 3 * int(ranked[1])) if ranked else pieces
 
 
 def seconds(method: str, calls: int) -> float:

@@ -25,7 +25,7 @@ ORANGE, GREEN, BLUE, VERMILION = "#E69F00", "#009E73", "#0072B2", "#D55E00"
 _GREY = "0.45"
 _ARM_COLOURS = {SEQUENTIAL: VERMILION, PAPER: ORANGE, OURS: BLUE}
 _LIMIT_COLOURS = {1: VERMILION, 20: ORANGE, 256: BLUE}
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "rlm-memory",  # else its ids are random
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -38,16 +38,16 @@ def fan_out(timed: pd.DataFrame) -> Figure:
     Args:
         timed: What `latency.fan_out` gives.
     """
-    figure, axes = _figure()
+    figure, axes = canvas()
     for arm in ARMS:
         rows = timed[timed["arm"] == arm]
         axes.plot(rows["calls"], rows["ratio"], "o-", color=_ARM_COLOURS[arm], linewidth=2, markersize=5)
         last = rows.iloc[-1]
-        _name(axes, last["calls"], last["ratio"], f"{arm}: {last['ratio']:.1f}")
+        name_line(axes, last["calls"], last["ratio"], f"{arm}: {last['ratio']:.1f}")
     axes.axhline(1, color=_GREY, linestyle=":", linewidth=1)
-    _log(axes, sorted(set(timed["calls"])), [1, 2, 5, 10, 20, 50])
+    log_scales(axes, sorted(set(timed["calls"])), [1, 2, 5, 10, 20, 50])
     axes.set_ylim(bottom=0.85)
-    _title(axes, "Only calls that are all in flight wait no longer than the slowest (simulated latency)")
+    headline(axes, "Only calls that are all in flight wait no longer than the slowest (simulated latency)")
     axes.set(
         xlabel="sub-agent calls (log scale)",
         ylabel="wall time / slowest call (log scale)",
@@ -62,7 +62,7 @@ def dollars(lengths: pd.DataFrame, claimed: float) -> Figure:
         lengths: What `costs.by_length` gives.
         claimed: Dollars a query, as the paper prints them.
     """
-    figure, axes = _figure()
+    figure, axes = canvas()
     for method, name, colour in (
         ("rlm-parallel", "RLM, one full scan", BLUE),
         ("truncation", "truncation", GREEN),
@@ -70,12 +70,12 @@ def dollars(lengths: pd.DataFrame, claimed: float) -> Figure:
         rows = lengths[lengths["method"] == method]
         axes.plot(rows["sessions"], rows["usd"], "o-", color=colour, linewidth=2, markersize=5)
         last = rows.iloc[-1]
-        _name(axes, last["sessions"], last["usd"], f"{name}: ${last['usd']:.2g}")
+        name_line(axes, last["sessions"], last["usd"], f"{name}: ${last['usd']:.2g}")
     ends = [lengths["sessions"].min(), lengths["sessions"].max()]
     axes.plot(ends, [claimed, claimed], "--", color=VERMILION, linewidth=1.5)
-    _name(axes, ends[1], claimed, f'the paper, "constant": ${claimed:g}')
-    _log(axes, sorted(set(lengths["sessions"])), [0.001, 0.01, 0.1, 1, 10])
-    _title(axes, "One call a session is linear in the history (estimated, gpt-4o-mini)")
+    name_line(axes, ends[1], claimed, f'the paper, "constant": ${claimed:g}')
+    log_scales(axes, sorted(set(lengths["sessions"])), [0.001, 0.01, 0.1, 1, 10])
+    headline(axes, "One call a session is linear in the history (estimated, gpt-4o-mini)")
     axes.set(
         xlabel="sessions in the history (log scale)",
         ylabel="dollars a query (log scale)",
@@ -89,16 +89,16 @@ def scan_times(times: pd.DataFrame) -> Figure:
     Args:
         times: What `latency.scan_times` gives, for limits of 1, 20 and 256.
     """
-    figure, axes = _figure()
+    figure, axes = canvas()
     names = {1: "one after another", 20: "20 threads", 256: "256 in flight"}
     for limit, name in names.items():
         rows = times[times["limit"] == limit]
         axes.plot(rows["sessions"], rows["seconds"], "o-", color=_LIMIT_COLOURS[limit], linewidth=2, markersize=5)
         last = rows.iloc[-1]
-        _name(axes, last["sessions"], last["seconds"], f"{name}: {last['seconds']:,.0f} s")
-    _log(axes, sorted(set(times["sessions"])), [1, 10, 100, 1000])
+        name_line(axes, last["sessions"], last["seconds"], f"{name}: {last['seconds']:,.0f} s")
+    log_scales(axes, sorted(set(times["sessions"])), [1, 10, 100, 1000])
     axes.set_ylim(bottom=1)
-    _title(axes, "Time grows with the history once calls outnumber what is in flight (simulated latency)")
+    headline(axes, "Time grows with the history once calls outnumber what is in flight (simulated latency)")
     axes.set(
         xlabel="sessions in the history, one call each (log scale)",
         ylabel="seconds of a full scan (log scale)",
@@ -112,7 +112,7 @@ def hedging(fan_outs: pd.DataFrame) -> Figure:
     Args:
         fan_outs: What `stragglers.hedged_fan_outs` gives.
     """
-    figure, axes = _figure()
+    figure, axes = canvas()
     groups = list(fan_outs.groupby(["calls", "stragglers"]))
     ways = (("slowest", "each call once", VERMILION, 0.14), ("seconds", "late calls twice", BLUE, -0.14))
     for place, (_, group) in enumerate(reversed(groups)):
@@ -120,7 +120,7 @@ def hedging(fan_outs: pd.DataFrame) -> Figure:
             axes.plot(group[column], [place + beside] * len(group), "o", color=colour, alpha=0.25, markersize=5)
             axes.plot(group[column].median(), place + beside, "|", color=colour, markersize=16, markeredgewidth=2.5)
             if place == len(groups) - 1:
-                _name(axes, group[column].max(), place + beside, name)
+                name_line(axes, group[column].max(), place + beside, name)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -129,7 +129,7 @@ def hedging(fan_outs: pd.DataFrame) -> Figure:
         f"{calls} calls, {share:.0%} late" if share else f"{calls} calls, none late" for (calls, share), _ in groups
     ]
     axes.set_yticks(range(len(groups)), shares[::-1])
-    _title(axes, "Second copies of late calls cut the wait for the slowest (simulated latency)")
+    headline(axes, "Second copies of late calls cut the wait for the slowest (simulated latency)")
     axes.set(xlabel="seconds of a fan-out: a dot a seed, a bar at their median (log scale)")
     return figure
 
@@ -155,7 +155,7 @@ def save(figure: Figure, folder: str | Path, name: str) -> None:
     target = (target if target.is_absolute() else project_root() / target) / "figures"
     target.mkdir(parents=True, exist_ok=True)
     (target / f"{name}.png").write_bytes(png(figure))
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(target / f"{name}.svg", format="svg", metadata={"Date": None})
 
 
@@ -167,8 +167,9 @@ def show(figure: Figure, folder: str | Path = "", name: str = "") -> None:
     save(figure, folder, name)
 
 
-def _figure() -> tuple[Figure, Axes]:
-    with mpl.rc_context(_STYLE):
+def canvas() -> tuple[Figure, Axes]:
+    """An empty figure of the house's size, with a quiet grid."""
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.2, 4.0), layout="constrained")
         axes = figure.add_subplot()
     axes.grid(color="0.92")
@@ -176,11 +177,12 @@ def _figure() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _title(axes: Axes, text: str) -> None:
+def headline(axes: Axes, text: str) -> None:
+    """What the figure says, above it."""
     axes.set_title(text, loc="left", fontsize=11)
 
 
-def _log(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None:
+def log_scales(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None:
     """Log scales with plain numbers at the given places."""
     plain = FuncFormatter(lambda value, _: f"{value:,g}")
     for axis, set_scale, places in ((axes.xaxis, axes.set_xscale, across), (axes.yaxis, axes.set_yscale, up)):
@@ -190,6 +192,6 @@ def _log(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None:
         axis.set_major_formatter(plain)
 
 
-def _name(axes: Axes, x: float, y: float, text: str) -> None:
+def name_line(axes: Axes, x: float, y: float, text: str) -> None:
     """A line's name, to the right of its last point."""
     axes.annotate(text, (x, y), (8, 0), textcoords="offset points", va="center", annotation_clip=False)

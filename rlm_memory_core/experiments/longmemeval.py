@@ -6,13 +6,13 @@ in `scoring`. The official LLM judge is not here.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from .assets import LONGMEMEVAL, DataBroken, locate, sha256_of
+from .draws import balanced
 from .longmemeval_file import open_rows
 from .types import ChatSession, ChatTurn, Sample
 
@@ -127,7 +127,7 @@ def load(
     chosen = [question for question in chosen if types is None or kinds[question] in types]
     for size in (sample if isinstance(sample, int) else None, n):
         if size is not None:
-            chosen = _balanced([(question, kinds[question]) for question in chosen], size, seed)
+            chosen = balanced([(question, kinds[question]) for question in chosen], size, seed)
     return Samples(path, dataset, [rows[question] for question in chosen])
 
 
@@ -145,21 +145,6 @@ def _paper_ids(path: Path, rows: dict[str, int]) -> list[str]:
             "use the official file, or choose sample='all' for what this one holds"
         )
     return wanted
-
-
-def _balanced(questions: Sequence[tuple[str, str]], size: int, seed: int) -> list[str]:
-    """Draws ids in turn from every type, so that any beginning of the draw is balanced as well."""
-    if not 1 <= size <= len(questions):
-        counts = ", ".join(f"{kind} {sum(k == kind for _, k in questions)}" for kind in TYPES)
-        raise ValueError(f"cannot draw {size} of {len(questions)} questions ({counts})")
-    rng = random.Random(seed)
-    piles = []
-    for kind in sorted({kind for _, kind in questions}):
-        pile = sorted(question for question, k in questions if k == kind)
-        rng.shuffle(pile)
-        piles.append(pile)
-    rounds = range(max(map(len, piles)))
-    return [pile[turn] for turn in rounds for pile in piles if turn < len(pile)][:size]
 
 
 def _to_sample(row: dict[str, Any]) -> Sample:

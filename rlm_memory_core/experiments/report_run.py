@@ -21,7 +21,7 @@ _TEXT = [*_NAMES, "error"]
 _FIGURES = [
     "em", "f1", "em_strict", "f1_squad", "prompt_tokens", "completion_tokens", "calls", "seconds", "answer_words",
 ]  # fmt: skip
-_ASKING = {book.name for book in NOTEBOOKS if book.samples}
+_ASKING = {book.name for book in NOTEBOOKS if book.asks}
 _TITLES = {book.name: book.title for book in NOTEBOOKS}
 
 

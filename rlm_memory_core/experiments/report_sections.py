@@ -126,6 +126,15 @@ _CAPTIONS = {
         "once the calls outnumber what is in flight.",
         "Seconds of a full scan against the length of the history. Simulated latency.",
     ),
+    "07_ablation": (
+        "Bars by arm: EM, the share of questions whose evidence was all read, and tokens as a share of a full scan's.",
+        "What each idea beyond the paper brings on LongMemEval-S: EM (containment), evidence read, and tokens.",
+    ),
+    "07_tokens_by_length": (
+        "Lines: tokens of the full scan rise in proportion to the sessions of the history, as far as it was measured; "
+        "those of ranked reading stay about the same up to the longest history.",
+        "Tokens a query against the length of the history, on generated histories. Measured, nothing extrapolated.",
+    ),
 }
 
 
@@ -144,6 +153,9 @@ def sections(folder: Path, evidence: pd.DataFrame) -> list[Section]:
     cost = [_picture(name, saved.pop(name)) for name in list(saved) if name.startswith("05_")]
     if cost:
         found.append(Section("Latency and cost", _COST, cost, []))
+    beyond = [_picture(name, saved.pop(name)) for name in list(saved) if name.startswith("07_")]
+    if beyond:
+        found.append(Section("Beyond the paper", _BEYOND, beyond, []))
     if saved:
         others = [_picture(name, svg) for name, svg in saved.items()]
         found.append(Section("Further figures of the notebooks", "", others, []))
@@ -154,6 +166,11 @@ _COST = (
     "Section 6 of the paper says that a query costs $0.005 whatever the length of the history, and that parallel "
     "sub-agents take as long as the slowest of them. Latencies are simulated and costs estimated; none of these "
     "figures is a measurement of the paper's system."
+)
+
+_BEYOND = (
+    "Ranked reading reads the sessions that rank best for a question, and goes on while it is not settled. The "
+    "paper has no such figures; those behind these are among the further figures below, under 07_beyond."
 )
 
 

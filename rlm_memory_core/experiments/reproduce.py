@@ -27,7 +27,7 @@ from .dask_cluster import DaskExecutor
 from .estimate import NOTHING, Estimate, estimate, judging
 from .executors import ExecutorError
 from .judge import connect_judge, count_unjudged
-from .methods import check_embedder, check_names
+from .methods import PAPER_WINDOW, check_embedder, check_names
 from .progress import watch
 
 
@@ -140,7 +140,7 @@ def total(ready: Sequence[Ready]) -> Estimate:
 
 def models(plan: Plan, ready: Sequence[Ready]) -> list[LLM]:
     """All models that the notebooks will ask, each once: the one that answers, and the judge."""
-    asked = [plan.llm] if any(book.notebook.samples for book in ready) else []
+    asked = [plan.llm] if any(book.notebook.asks for book in ready) else []
     asked += [book.judge for book in ready if book.judge is not None]
     return list({(llm.model, llm.base_url): llm for llm in asked}.values())
 
@@ -159,7 +159,7 @@ def check_models(plan: Plan, ready: Sequence[Ready]) -> None:
             for llm in models(plan, ready):
                 _ask_for_a_word(llm)
             return
-        if any(book.notebook.samples for book in ready):
+        if any(book.notebook.asks for book in ready):
             _on_cluster(plan.dask, lambda cluster: cluster.on_each(_ask_for_a_word, plan.llm))
         for judge in {(book.judge.model, book.judge.base_url): book.judge for book in ready if book.judge}.values():
             _ask_for_a_word(judge)
@@ -237,7 +237,7 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     results = plan.folder / "results"
     document = _results(results / f"{ready.notebook.name}.json")
     spent_usd = document["provenance"]["spent_usd"]
-    if ready.notebook.samples is None:
+    if ready.notebook.asks is None:
         return Ran(spent_usd)
     rows = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")
     unjudged = count_unjudged(document["rows"])
@@ -305,18 +305,21 @@ def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM
         if not _fits(value, declared[name]):
             raise ReproduceError(f"parameter {name} of {notebook.name} is like {declared[name]!r}, not {value!r}")
     parameters = {**given, **{name: value for name, value in ours.items() if name in declared}}
-    if notebook.samples is None:
+    if notebook.asks is None:
         return Ready(notebook, parameters, NOTHING)
     complete = {**declared, **parameters}
     try:
-        check_names(complete["methods"])
+        if "methods" in complete:
+            check_names(complete["methods"])
         check_embedder(complete.get("embedding_model", ""), llm)
         judge = _judge(plan, complete, llm)
-        samples = notebook.samples(complete)
         embedder = llm.another(complete["embedding_model"]) if complete.get("embedding_model") else None
-        expected = estimate(complete["methods"], samples, complete["window"], llm, embedder)
-        if judge is not None:
-            expected += judging(len(complete["methods"]), len(samples), judge.rates)
+        expected = NOTHING
+        for run in notebook.asks(complete):
+            expected += estimate(run.methods, run.samples, complete.get("window", PAPER_WINDOW), llm, embedder)
+            if judge is not None:
+                judged = len(run.samples) if run.judged is None else run.judged
+                expected += judging(len(run.methods), judged, judge.rates)
     except DataBroken as error:
         raise ReproduceError(str(error)) from error
     except DataUnavailable as error:

@@ -44,6 +44,8 @@ COLUMNS = (
     "failed_subagents",
     "failures",
     "copies",
+    "sessions_read",
+    "evidence_read",
     "answer_words",
     "error",
 )
@@ -151,7 +153,16 @@ def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_
         "failed_subagents": prediction.failed_subagents,
         "failures": prediction.failures,
         "copies": prediction.copies,
+        "sessions_read": None if prediction.sessions_read is None else len(prediction.sessions_read),
+        "evidence_read": _evidence_read(sample, prediction),
         "answer_words": len(prediction.text.split()),
         "error": prediction.error,
         "answer": prediction.text,
     }
+
+
+def _evidence_read(sample: Sample, prediction: Prediction) -> float | None:
+    """Whether all evidence was among the sessions that were read; None where there is none, or it is not known."""
+    if prediction.sessions_read is None or sample.abstain or not sample.evidence:
+        return None
+    return float(set(sample.evidence) <= set(prediction.sessions_read))

@@ -26,7 +26,7 @@ class _Case(NamedTuple):
 
 
 # Told, asked, and what it may be. Some are told without the words of their question.
-_FACTS = (
+FACTS = (
     (
         "I grew up in {} and only left when I went to university.",
         "What is my home town?",
@@ -70,7 +70,7 @@ _EVENTS = (
 )
 
 # Told first, told later, asked, and what both may be.
-_UPDATES = (
+UPDATES = (
     (
         "Our project has a codename at last: it is {}.",
         "A correction about our project: the codename is {} now.",
@@ -103,7 +103,7 @@ _UPDATES = (
     ),
 )
 
-_NEVER_SAID = (
+NEVER_SAID = (
     "What is my blood type?",
     "Which size of shoe do I wear?",
     "What is the number of my library card?",
@@ -163,7 +163,7 @@ def _sample(kind: str, number: int, rng: random.Random) -> Sample:
 
 
 def _single_session(number: int, rng: random.Random) -> _Case:
-    told, asked, values = _FACTS[number % len(_FACTS)]
+    told, asked, values = FACTS[number % len(FACTS)]
     value = rng.choice(values)
     return _Case([_said(rng, (5, 15), told.format(value), (20, 50))], asked, value)
 
@@ -183,13 +183,13 @@ def _temporal(number: int, rng: random.Random) -> _Case:
 
 
 def _knowledge_update(number: int, rng: random.Random) -> _Case:
-    first, later, asked, values = _UPDATES[number % len(_UPDATES)]
+    first, later, asked, values = UPDATES[number % len(UPDATES)]
     old, new = rng.sample(values, 2)
     return _Case([_said(rng, (5, 10), first.format(old), (15, 30), later.format(new), (10, 20))], asked, new)
 
 
 def _abstention(number: int, rng: random.Random) -> _Case:
-    return _Case([_said(rng, (30, 60))], _NEVER_SAID[number % len(_NEVER_SAID)], UNKNOWN)
+    return _Case([_said(rng, (30, 60))], NEVER_SAID[number % len(NEVER_SAID)], UNKNOWN)
 
 
 def _said(rng: random.Random, *parts: str | tuple[int, int]) -> list[str]:

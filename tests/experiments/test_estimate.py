@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from rlm_memory_core import background, connect
-from rlm_memory_core.experiments.estimate import NOTHING, estimate, judging, seconds
+from rlm_memory_core.experiments.estimate import NOTHING, estimate, judging, seconds, usage
 from rlm_memory_core.experiments.judge_prompts import judge_messages
 from rlm_memory_core.experiments.latency import makespan
 from rlm_memory_core.experiments.methods import make
@@ -105,3 +105,12 @@ def test_limits_per_minute_make_it_longer():
     assert minutes(requests_per_minute=2)[0] == usage.calls / 2 > free
     assert minutes(tokens_per_minute=1_000)[0] == usage.total_tokens / 1_000 > free
     assert minutes(requests_per_minute=1e6, tokens_per_minute=1e9)[0] == free
+
+
+def test_ranked_reading_is_taken_to_read_two_waves_of_the_history():
+    pieces = [4_000] * 100
+    scan, ranked = (usage(method, pieces, [], 1) for method in ("rlm-parallel", "rlm-ranked-10-recency"))
+    assert (scan.calls, ranked.calls) == (103, 33)
+    assert 0.28 < ranked.total_tokens / scan.total_tokens < 0.32
+    assert usage("rlm-ranked-10", pieces[:20], [], 1) == usage("rlm-parallel", pieces[:20], [], 1)
+    assert usage("rlm-ranked-10", [], [], 1).calls == 3

@@ -66,7 +66,7 @@ def test_small_talk_around_the_facts_is_as_much_as_in_the_paper(kind, count, sha
 
 def test_the_answer_is_told_and_asked_for(samples):
     for sample in of("single-session-user", samples):
-        told, _, values = next(each for each in synthetic._FACTS if each[1] == sample.question)
+        told, _, values = next(each for each in synthetic.FACTS if each[1] == sample.question)
         assert facts(sample)[0][1] == told.format(sample.answer)
         assert sample.answer in values
 
@@ -95,14 +95,14 @@ def test_abstention_asks_for_what_no_sentence_says(samples):
     for sample in of("abstention", samples):
         assert sample.abstain
         assert sample.evidence == ()
-    words = {word for question in synthetic._NEVER_SAID for word in re.findall(r"\w{5,}", question.lower())}
+    words = {word for question in synthetic.NEVER_SAID for word in re.findall(r"\w{5,}", question.lower())}
     spoken = " ".join(FILLER).lower()
     asked_about = words - {"which", "number", "finish", "colour", "licence", "support"}
     assert not [word for word in asked_about if word in spoken]
 
 
 def test_some_facts_are_told_without_the_words_of_their_question():
-    told = {asked: told for told, asked, _ in synthetic._FACTS}
+    told = {asked: told for told, asked, _ in synthetic.FACTS}
     assert "town" not in told["What is my home town?"]
     assert "grew up" in told["What is my home town?"]
     assert "profession" not in told["What is my profession?"]
@@ -110,7 +110,7 @@ def test_some_facts_are_told_without_the_words_of_their_question():
 
 def test_values_do_not_occur_in_small_talk_or_in_one_another():
     spoken = " ".join(FILLER)
-    for *_, values in (*synthetic._FACTS, *synthetic._UPDATES, (synthetic._PROJECTS,)):
+    for *_, values in (*synthetic.FACTS, *synthetic.UPDATES, (synthetic._PROJECTS,)):
         assert len(set(values)) == len(values) > 1
         assert not [value for value in values if value in spoken]
         assert not [one for one in values for other in values if one != other and one in other]

@@ -1,0 +1,35 @@
+"""A draw of questions that is balanced over their types. It knows ids and types alone, and no benchmark."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+
+def balanced(questions: Sequence[tuple[str, str]], size: int, seed: int) -> list[str]:
+    """Draw ids in turn from every type, so that any beginning of the draw is balanced as well.
+
+    Args:
+        questions: Ids and types, in any order: the draw does not hang on it.
+        size: How many.
+        seed: Of the draw; a smaller draw of the same seed is the beginning of a larger one.
+
+    Raises:
+        ValueError: There are not so many, or fewer than one is asked for.
+
+    >>> balanced([("a", "x"), ("b", "x"), ("c", "y")], size=2, seed=0)
+    ['a', 'c']
+    """
+    kinds = Counter(kind for _, kind in questions)
+    if not 1 <= size <= len(questions):
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        raise ValueError(f"cannot draw {size} of {len(questions)} questions ({counts})")
+    rng = random.Random(seed)
+    piles = []
+    for kind in sorted(kinds):
+        pile = sorted(question for question, of in questions if of == kind)
+        rng.shuffle(pile)
+        piles.append(pile)
+    rounds = range(max(map(len, piles)))
+    return [pile[turn] for turn in rounds for pile in piles if turn < len(pile)][:size]
