@@ -10,7 +10,7 @@ from rlm_memory_core.experiments import catalog
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ASKING = {book.name for book in catalog.NOTEBOOKS if book.asks}
+ASKING = {catalog.QUICKSTART, *(book.name for book in catalog.NOTEBOOKS if book.asks)}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -99,6 +99,9 @@ def _at_hand(load: Callable[..., list[Sample]], *args: Any) -> list[Sample]:
         return []
 
 
+QUICKSTART = "00_quickstart"
+"""A tour for people, which reproduces nothing: it is no part of a run."""
+
 NOTEBOOKS = (
     Notebook("01_niah", "Needle in a haystack: Table 2", _niah),
     Notebook("02_synthetic_longmemeval", "Synthetic LongMemEval: Tables 1, 3 and 4", _synthetic),

@@ -9,6 +9,7 @@ a fact that a question could ask for. `smalltalk` has the few sentences of the s
 from __future__ import annotations
 
 import random
+import re
 
 from .types import ChatTurn
 
@@ -121,4 +122,4 @@ def _reply(rng: random.Random, things: tuple[str, ...]) -> ChatTurn:
 
 def _yours(thing: str) -> str:
     """The user's thing, as the assistant speaks of it."""
-    return thing.replace("my ", "your ", 1).replace("our ", "your ", 1) if thing.startswith(("my ", "our ")) else thing
+    return re.sub(r"^(?:my|our) ", "your ", thing)
