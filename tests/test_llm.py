@@ -8,7 +8,7 @@ from contextlib import suppress
 import httpx2
 import pytest
 
-from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, background, connect, llm
+from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, background, client, connect, llm
 from rlm_memory_core.call_store import CallStore
 
 HI = [{"role": "user", "content": "hi"}]
@@ -31,7 +31,7 @@ def naps(monkeypatch):
         seconds.append(delay)
 
     monkeypatch.setattr("openai._base_client.anyio.sleep", nap)
-    monkeypatch.setattr(llm, "_MAX_RETRIES", 4)
+    monkeypatch.setattr(client, "_MAX_RETRIES", 4)
     return seconds
 
 
@@ -72,7 +72,7 @@ def test_the_key_comes_from_the_environment_at_the_first_call(scripted, monkeypa
         sent.append(request)
         return httpx2.Response(200, json=as_completion("yes"))
 
-    monkeypatch.setattr(llm, "_HttpTransport", lambda: httpx2.MockTransport(server))
+    monkeypatch.setattr(client, "HttpTransport", lambda: httpx2.MockTransport(server))
     model = connect("gpt-4o-mini", recorded="off")
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert ask(model).text == "yes"
@@ -270,7 +270,7 @@ def test_wrong_arguments_are_refused_at_once(wrong):
 
 
 def test_a_port_where_nobody_listens(monkeypatch):
-    monkeypatch.setattr(llm, "_MAX_RETRIES", 0)
+    monkeypatch.setattr(client, "_MAX_RETRIES", 0)
     with socket.socket() as taken:  # bound, not listening: connecting is refused
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
@@ -326,7 +326,7 @@ def test_300_calls_are_in_flight_at_once_over_real_http(as_completion):
 
 
 def test_a_server_that_stays_silent_is_given_up_after_the_timeout(as_completion, monkeypatch):
-    monkeypatch.setattr(llm, "_MAX_RETRIES", 0)
+    monkeypatch.setattr(client, "_MAX_RETRIES", 0)
 
     async def scenario():
         async with Server(1, as_completion("yes"), silent=True) as server:

@@ -54,6 +54,8 @@ ROOMS = [
         "hedging",
         "streaming",
     },
+    {"client"},
+    {"model_call"},
     {"vectors", "llm", "edits", "worker"},
     {"ranking", "semantic"},
     {"rewriting", "hostcalls"},
