@@ -63,6 +63,7 @@ ROOMS = [
     {"subagents", "repl", "workspace", "piece_index", "large_workspace", "reading"},
     {"answer", "views"},
     {"session_reader"},
+    {"query"},
     {"engine", "reply_stream", "chat_stats"},
     {"chat", "history_file"},
     {"cli_common"},
