@@ -1,19 +1,15 @@
-"""The one seam to models: `connect()` gives a thin `LLM` over one shared openai client.
+"""The one seam to models: `connect()` gives a thin `LLM` over one shared openai client (`client`).
 
-What is ours sits under the client as transports, one on another: recorded calls, second
-copies of late calls, pacing, HTTP; or the offline reader for `model="offline"`. Whoever
-answers, the code above the client is the same. The client itself tries again what may
-help (broken connections, timeouts, 408, 409 and 5xx); pacing waits where the server is
-busy. No prompt is worded here.
+Whoever answers, the code above the client is the same, also for `model="offline"`. The
+client itself tries again what may help (broken connections, timeouts, 408, 409 and 5xx);
+pacing waits where the server is busy. What a call took is charged in `model_call`. No
+prompt is worded here.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,79 +20,22 @@ import openai
 from platformdirs import user_cache_path
 
 from . import background
-from .budget import OVER_BUDGET_CODE, Budget, BudgetExceeded, BudgetTransport, Claim
-from .call_store import CallStore, RecordingError
+from .budget import Budget
+from .client import Wrap, explain, make_client
 from .embeddings import Embeddings, batches, read_embeddings
 from .escaping import well_formed
-from .hedging import Hedging
-from .offline import OfflineTransport
-from .pacing import Pace, Pacing
-from .pricing import OPENAI_URL, Usage, cost, price
+from .model_call import ModelError as ModelError
+from .model_call import Reply, call_model
+from .pacing import Pace
+from .pricing import Usage, cost, price
 from .prompts import ChatMessage
-from .recording import (
-    MODES,
-    NOT_RECORDED,
-    RECORDED_HEADER,
-    REQUESTS_HEADER,
-    SECONDS_HEADER,
-    UNUSABLE,
-    Mode,
-    RecordingTransport,
-    saved_seconds,
-)
-from .responses import UnusableAnswer, body_message, first_line, read_completion
-from .streaming import BROKEN_OFF, Listener, Streaming, heard_by, unfinished
-from .transport import HttpTransport as _HttpTransport
+from .recording import MODES, NOT_RECORDED, Mode, saved_seconds
+from .responses import read_completion
+from .streaming import Listener, heard_by
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
-_OFFLINE_URL = "http://offline.invalid/v1"
-_MAX_RETRIES = 4
-_NOT_SENT = (NOT_RECORDED, UNUSABLE)  # refused by our own recording, as an error's code
 _T = TypeVar("_T")
-
-Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
-"""Makes a transport out of the one that asks the server, such as one that waits first."""
-
-
-class ModelError(Exception):
-    """A model that could not be asked, or gave no answer; one line says what is wrong and what to do.
-
-    Args:
-        message: That line.
-        usage: What the call took all the same, where the model answered with nothing to use.
-        cost_usd: Its dollars; None where the price is not known.
-
-    `said` is what was heard of a streamed reply that broke off; "" for any other.
-    """
-
-    said = ""
-
-    def __init__(self, message: str, usage: Usage | None = None, cost_usd: float | None = 0.0) -> None:
-        super().__init__(message)
-        self.usage = usage or Usage(calls=1)
-        self.cost_usd = cost_usd
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer of a model.
-
-    Args:
-        text: What it said.
-        usage: Tokens as the server counted them, and one call.
-        cost_usd: What the call costs, also when it was replayed; None where the price is not known.
-        seconds: How long the server took, also when it was replayed.
-        recorded: Whether it was replayed, and so free.
-        cut: Whether it ends where the model's token limit did.
-    """
-
-    text: str
-    usage: Usage
-    cost_usd: float | None
-    seconds: float
-    recorded: bool
-    cut: bool = False
 
 
 class LLM:
@@ -237,38 +176,7 @@ class LLM:
                 f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
                 "give connect() its rates, or limit tokens"
             )
-        started = time.perf_counter()
-        with Claim(budget, self.rates) as claim:
-            try:
-                response = await send()
-                recorded = RECORDED_HEADER in response.headers
-                found, usage = read(response)
-            except UnusableAnswer as error:  # paid for all the same
-                usage = _with_further(error.usage, response, claim)
-                dollars = cost(usage, self.rates)
-                if not recorded:
-                    claim.charge(usage, dollars)
-                raise ModelError(self._explain(error), usage, dollars) from error
-            except (openai.OpenAIError, RecordingError, ValueError) as error:
-                code = getattr(error, "code", None)
-                if code == OVER_BUDGET_CODE:
-                    raise BudgetExceeded(budget.ended if budget else "") from None
-                taken = unfinished() if code == BROKEN_OFF else None
-                # else: no tokens that anybody knows of
-                usage = taken or Usage(calls=0 if code in _NOT_SENT else 1 + claim.further)
-                dollars = cost(usage, self.rates) if taken else 0.0
-                claim.charge(usage, dollars)
-                raise ModelError(self._explain(error), usage, dollars) from error
-            except asyncio.CancelledError:
-                if taken := unfinished():  # what was heard is paid for
-                    claim.charge(taken, cost(taken, self.rates))
-                raise
-            usage = _with_further(usage, response, claim)
-            seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
-            dollars = cost(usage, self.rates)
-            if not recorded:
-                claim.charge(usage, dollars)
-        return found, usage, dollars, seconds, recorded
+        return await call_model(send, read, budget, self.rates, self._explain)
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
         """One request. It goes past the SDK's typed models, which take half of a call's time."""
@@ -292,34 +200,16 @@ class LLM:
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:
         """Made at the first call: the client costs 22 ms, and one without a key raises when made."""
-        key = self._key()
-        url = self.base_url or OPENAI_URL
-        transport: httpx2.AsyncBaseTransport
-        if self.model == OFFLINE and self.base_url is None:
-            reader = OfflineTransport()
-            url, transport, salt = _OFFLINE_URL, reader, reader.fingerprint
-        else:
-            transport, salt = _HttpTransport(), ""
-        if self._wrap is not None:
-            transport = self._wrap(transport)
-        is_reader = isinstance(transport, OfflineTransport)
-        transport = Streaming(transport)
-        if not is_reader:
-            transport = Hedging(Pacing(transport, self.pace, _MAX_RETRIES))
-        transport = BudgetTransport(transport)
-        if self.recorded != "off":
-            transport = RecordingTransport(
-                transport, CallStore(self._calls_path or cache_path() / "calls.sqlite"), self.recorded, salt
-            )
-        client = openai.AsyncOpenAI(
-            api_key=key,
-            base_url=url,
-            max_retries=_MAX_RETRIES,
+        return make_client(
+            self.base_url,
+            self._key(),
+            self.recorded,
+            self._calls_path or cache_path() / "calls.sqlite",
+            offline=self.model == OFFLINE and self.base_url is None,
             timeout=self._timeout,
-            http_client=httpx2.AsyncClient(transport=transport, timeout=self._timeout, follow_redirects=True),
+            wrap=self._wrap,
+            pace=self.pace,
         )
-        background.on_exit(client.close)
-        return client
 
     def _key(self) -> str:
         key = self._api_key or os.environ.get("OPENAI_API_KEY")
@@ -333,24 +223,8 @@ class LLM:
         )
 
     def _explain(self, error: Exception) -> str:
-        """One line on what went wrong. Servers and proxies may repeat what they were sent: the key is taken out."""
-        if isinstance(error, RecordingError):
-            return str(error)
-        tell = partial(first_line, secret=self._api_key or os.environ.get("OPENAI_API_KEY"))
-        where = tell(self.base_url or "the OpenAI API")
-        if isinstance(error, openai.AuthenticationError):
-            return f"{where} refused the API key: check OPENAI_API_KEY"
-        if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
-            return f"{where} did not answer within {self._timeout:g} s"
-        if isinstance(error, openai.APIConnectionError):
-            return f"cannot reach {where} ({tell(error.__cause__ or error)}): check the address and that it runs"
-        if isinstance(error, openai.APIStatusError):
-            if error.code in _NOT_SENT:
-                return body_message(error)  # our own line, and no server's
-            if error.code == BROKEN_OFF:
-                return f"{where} broke off in mid-reply: {tell(body_message(error))}"
-            return f"{where} answered {error.status_code} for {self.model}: {tell(body_message(error))}"
-        return f"{self.model} gave no usable answer: {tell(error)}"
+        key = self._api_key or os.environ.get("OPENAI_API_KEY")
+        return explain(error, model=self.model, base_url=self.base_url, api_key=key, timeout=self._timeout)
 
 
 @cache
@@ -430,13 +304,3 @@ def cache_path() -> Path:
     """The folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
     named = os.environ.get("RLM_MEMORY_CACHE")
     return Path(named) if named else user_cache_path("rlm-memory")
-
-
-def _with_further(usage: Usage, response: httpx2.Response, claim: Claim) -> Usage:
-    """What an answer took, with the further requests that were sent for it: each is paid for as the answer is.
-
-    Those of earlier tries, which came to nothing, are counted without tokens.
-    """
-    paid = int(response.headers.get(REQUESTS_HEADER, 1))
-    failed = 0 if RECORDED_HEADER in response.headers else max(claim.further - (paid - 1), 0)
-    return sum([usage] * paid, Usage(calls=failed))

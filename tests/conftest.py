@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fault_server import FaultServer
 
-from rlm_memory_core import MemoryStore, connect, llm
+from rlm_memory_core import MemoryStore, client, connect
 from rlm_memory_core.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
 
 
@@ -68,8 +68,8 @@ def completion(text, messages=(), **changes):
 @pytest.fixture
 def scripted(monkeypatch):
     models = ScriptedModels()
-    monkeypatch.setattr(llm, "_HttpTransport", lambda: httpx2.MockTransport(models.handle))
-    monkeypatch.setattr(llm, "_MAX_RETRIES", 0)
+    monkeypatch.setattr(client, "HttpTransport", lambda: httpx2.MockTransport(models.handle))
+    monkeypatch.setattr(client, "_MAX_RETRIES", 0)
     return models
 
 

@@ -29,7 +29,7 @@ from attacks.histories import HISTORIES
 from markdown_it import MarkdownIt
 from test_attacks import ATTACKS
 
-from rlm_memory_core import MemoryStore, cli, llm
+from rlm_memory_core import MemoryStore, cli, client
 from rlm_memory_core.offline import OfflineTransport
 
 ROOT = Path(__file__).parent.parent
@@ -174,7 +174,7 @@ def reader(tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(llm, "_HttpTransport", lambda: httpx2.MockTransport(stand_in))
+    monkeypatch.setattr(client, "HttpTransport", lambda: httpx2.MockTransport(stand_in))
     yield make
     for each in readers:
         each.close()

@@ -62,12 +62,10 @@ def test_the_last_reply_is_told_to_answer():
     assert "<output>\nout\n</output>" in prompts.output_message("out", "asked 1", 1)["content"]
 
 
-def test_every_prompt_sent_is_worded_in_this_module():
+def test_every_prompt_sent_is_worded_in_this_room():
     """No other core module holds a text that addresses a model."""
     folder = Path(rlm_memory_core.__file__).parent
     for path in folder.glob("*.py"):
-        if path.name == "prompts.py":
-            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Dict):
                 literal = {getattr(k, "value", None): v for k, v in zip(node.keys, node.values, strict=True)}

@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from rlm_memory_core import Budget, connect, llm
+from rlm_memory_core import Budget, Usage, client, connect, llm
 from rlm_memory_core.experiments import niah, runner
 from rlm_memory_core.experiments.executors import ExecutorError, slots
 from rlm_memory_core.experiments.methods import make
@@ -201,7 +201,7 @@ def test_a_budget_is_charged_with_what_workers_paid_and_stops_what_is_not_yet_se
 
 def test_a_question_starts_from_what_was_spent_when_it_was_sent(scripted):
     budget = Budget(calls=3)
-    budget.charge(llm.Usage(calls=1), 0.0)
+    budget.charge(Usage(calls=1), 0.0)
     methods = make(["rlm-sequential"], scripted(lambda messages: "```python\nprint(1)\n```"), 100, budget)
     with ThreadPoolExecutor(1) as pool:
         frame = run(methods, samples(1), pool)
@@ -218,8 +218,8 @@ def test_a_price_that_is_not_known_stays_unknown(scripted, threads):
 
 def test_one_client_serves_all_questions_of_a_process(scripted, threads, monkeypatch):
     made = []
-    transport = llm._HttpTransport
-    monkeypatch.setattr(llm, "_HttpTransport", lambda: made.append(1) or transport())
+    transport = client.HttpTransport
+    monkeypatch.setattr(client, "HttpTransport", lambda: made.append(1) or transport())
     run(make(["full-context"], scripted(lambda messages: "blue"), 100), samples(9), threads)
     assert len(made) == 1
 
