@@ -38,6 +38,7 @@ Cut = tuple[str, list[str | None]]
 # What a word of the question counts for a sentence when it stands not in it but around it.
 _CLOSE, _IN_TURN, _BESIDE, _IN_SESSION = 0.8, 0.65, 0.5, 0.2
 _WORTH_A_LOOK = 0.15
+_OF_PART = 0.7
 
 Weigh = Callable[[Mapping[str, int], int], Mapping[str, float]]
 """From the number of pieces in which each word stands, and of all pieces, to the weight of each word."""
@@ -268,8 +269,11 @@ def judge(
     if not matched:
         return None
     hits = frozenset(hit for hit in matched if hit)
-    covered = sum(value * (1.0 if term in hits else near.get(term, 0.0)) for term, value in weights.items())
-    covered /= sum(weights.values()) or 1.0
+    levels = {term: value * (1.0 if term in hits else near.get(term, 0.0)) for term, value in weights.items()}
+    covered = sum(levels.values()) / (sum(weights.values()) or 1.0)
+    for part in query.part_terms:  # a sentence on one of two events need not speak of the other
+        share = sum(levels[term] for term in part) / (sum(weights[term] for term in part) or 1.0)
+        covered = max(covered, _OF_PART * share + (1 - _OF_PART) * covered)
     if covered < _WORTH_A_LOOK:
         return None
     score = covered + _bonus(sentence, matched, turn.role, turn.day, query)

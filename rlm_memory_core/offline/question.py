@@ -25,10 +25,12 @@ from .forms import (
     OF_MONEY,
     OF_SELF,
     OLDEST,
-    OPTIONS,
+    PAST,
+    PRESENT,
     QUOTED,
     UNIT_ASKED,
 )
+from .events import items, leans, options, pair, told_apart
 from .words import WORD, stem, weight
 
 
@@ -51,13 +53,15 @@ class Query:
     oldest: bool
     of_assistant: bool
     of_self: bool
-    options: tuple[str, str] | None
+    present: bool
+    parts: tuple[str, ...]
+    part_terms: tuple[frozenset[str], ...]
 
     @property
     def expected(self) -> re.Pattern[str] | None:
         """What the wanted answer looks like, or None where any words may be it."""
         kind = self.kind
-        if kind in ("ago", "between", "first"):
+        if kind in ("ago", "between", "first", "told apart"):
             kind = "when"
         elif kind == "sum":
             kind = "duration" if self.unit else "money" if OF_MONEY.search(self.text) else "number"
@@ -78,7 +82,7 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     question = question.strip()
     kind = next((kind for kind, pattern in KINDS if pattern.search(question)), "plain")
     day = parse_date(asked_on)
-    spoken = moments(question, day) if kind not in ("ago", "between", "first", "when") else []
+    spoken = moments(question, day) if kind not in ("ago", "between", "first", "told apart", "when") else []
     subject = question
     for moment in spoken[:1]:
         subject = subject.replace(moment.words, " ")
@@ -86,7 +90,9 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     order = [stem(word) for word in WORD.findall(question) if weight(word) >= 0.5]
     unit = UNIT_ASKED.search(question)
     counted = COUNTED.search(question)
-    options = OPTIONS.search(question)
+    parts = _parts(question, kind)
+    newest, oldest = bool(NEWEST.search(question)), bool(OLDEST.search(question))
+    clause = CLAUSE_END.split(question)[-1]
     return Query(
         text=question,
         kind=kind,
@@ -99,12 +105,40 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
         target=spoken[0] if spoken else None,
         unit=unit[1].lower() if unit else None,
         counted=_head(counted[1]) if counted else frozenset(),
-        newest=bool(NEWEST.search(question)),
-        oldest=bool(OLDEST.search(question)),
+        newest=newest,
+        oldest=oldest,
         of_assistant=bool(OF_ASSISTANT.search(question)),
         of_self=bool(OF_SELF.search(question)),
-        options=(options[1].strip(" '\""), options[2].strip(" '\"")) if options else None,
+        present=bool(PRESENT.search(clause)) and not PAST.search(clause) and not oldest,
+        parts=parts,
+        part_terms=_part_terms(parts, terms),
     )
+
+
+def _parts(question: str, kind: str) -> tuple[str, ...]:
+    """The events, options or items that a question names one by one; each is looked for by its own words."""
+    match kind:
+        case "between":
+            return pair(question) or ()
+        case "told apart":
+            apart = told_apart(question)
+            return apart[:2] if apart else ()
+        case "first":
+            return options(question)
+        case "sum" | "count":
+            return items(question)
+        case _:
+            return ()
+
+
+def _part_terms(parts: tuple[str, ...], terms: dict[str, float]) -> tuple[frozenset[str], ...]:
+    """The question's words in each part; a part that says only "it" takes over those of the part beside it."""
+    own = [frozenset(stem(word) for word in WORD.findall(part)) & terms.keys() for part in parts]
+    if len(own) != len([found for found in own if found]):
+        return ()
+    if len(own) == 2:
+        own = [mine | other if leans(part) else mine for part, mine, other in zip(parts, own, own[::-1], strict=True)]
+    return tuple(own)
 
 
 def _terms(question: str) -> dict[str, float]:

@@ -16,6 +16,7 @@ from datetime import date
 from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import value
+from .evidence import Evidence
 from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
 from .question import Query, analyse
 from .words import WORD, stem
@@ -134,19 +135,8 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
     if not best:
         return UNKNOWN
 
-    def search(part: str) -> Sequence[Passage]:
-        terms = {stem(word) for word in WORD.findall(part)}
-        kept = {term: weight for term, weight in weights.items() if term in terms}
-        whole = sum(kept.values()) or 1.0
-        rated = [
-            replace(passage, covered=covered, score=covered + 0.3 * passage.score)
-            for passage in best
-            if (covered := sum(value * passage.level(term) for term, value in kept.items()) / whole) >= _COVERAGE
-        ]
-        return sorted(rated, key=lambda passage: -passage.score)
-
     sure = max(passage.covered for passage in best[:5]) >= _COVERAGE
-    computed = value(query, best, search) if sure or query.kind in ("between", "first", "sum") else None
+    computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
     if not sure and not computed:
         return UNKNOWN
     if computed:
