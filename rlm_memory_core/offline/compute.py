@@ -93,9 +93,10 @@ def _ago(query: Query, found: Evidence) -> Value | None:
 def _events(query: Query, found: Evidence) -> list[tuple[Moment, Passage]] | None:
     """For each event of the question the best passage that tells of it, and its day; None if one is not told of."""
     dated: list[tuple[Moment, Passage]] = []
+    frame = query.terms.keys() - frozenset[str]().union(*query.part_terms) if query.kind == "first" else frozenset()
     for words in query.part_terms:
         others = [other for other in query.part_terms if other is not words]
-        told = found.of_event(words, frozenset[str]().union(*others))
+        told = found.of_event(words | frame, frame.union(*others)) or found.of_event(words)
         moment = event_day(told[0], words) if told else None
         if moment is None:
             return None

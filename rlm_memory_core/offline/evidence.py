@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import MappingProxyType
 
 from ..dates import NUMBER_WORDS, Moment, moments
 from .passages import FIRST_PERSON, Passage
@@ -19,6 +20,26 @@ from .words import WORD, stem
 ENOUGH = 0.5
 """The share of a part's words that a passage on it has at least."""
 
+_TOLD_AS = {
+    stem(term): frozenset(map(stem, told.split()))
+    for term, told in {
+        "own": "buy get adopt",
+        "live": "move",
+        "receive": "come get",
+        "use": "begin get buy",
+        "work": "begin join hire",
+        "play": "begin",
+        "visit": "go see be",
+        "attend": "go",
+        "meet": "see",
+        "buy": "get order",
+        "join": "sign",
+    }.items()
+}
+"""How the beginning of a state, or an event, is told in other words."""
+
+_PHASES = frozenset(map(stem, "begin finish receive buy order sell return book join leave cancel fix".split()))
+_PHASE = 1.6  # such a word tells two events with one thing apart
 _SHARED = 0.4  # what a word counts that both parts have
 _DONE = re.compile(
     r"\b(?:just|finally|today|yesterday|ago|this (?:morning|afternoon|evening)|last|recently|earlier"
@@ -35,6 +56,7 @@ _LASTING = re.compile(
     rf"(\d{{1,3}}|an?|{'|'.join(NUMBER_WORDS)}) (day|week|month|year)s?\b(?! (?:from|ago))",
     re.I,
 )
+_MEANT = 0.85  # what a word counts that is told in other words
 _HELD = re.compile(r"['’]ve\b|\b(?:have|has|been)\b", re.I)
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25}
 
@@ -59,20 +81,31 @@ class Evidence:
         """
         rated = self._rated(
             {
-                term: self.weights[term] * (_SHARED if term in other else 1.0)
+                term: self.weights[term]
+                * (_SHARED if term in other else 1.0)
+                * (_PHASE if term in _PHASES else 1.0)
                 for term in words
                 if term in self.weights
-            }
+            },
+            _TOLD_AS,
         )
         return sorted(rated, key=lambda passage: -(passage.score + told(passage)))
 
-    def _rated(self, kept: Mapping[str, float]) -> list[Passage]:
+    def _rated(
+        self, kept: Mapping[str, float], told_as: Mapping[str, frozenset[str]] = MappingProxyType({})
+    ) -> list[Passage]:
         whole = sum(kept.values()) or 1.0
-        rated = [
-            replace(passage, covered=covered, score=covered + 0.3 * passage.score)
-            for passage in self.best
-            if (covered := sum(value * passage.level(term) for term, value in kept.items()) / whole) >= ENOUGH
-        ]
+        other = {term: told_as[term] for term in kept if term in told_as}
+        rated = []
+        for passage in self.best:
+            said = {stem(word) for word in WORD.findall(passage.text)} if other else frozenset()
+            covered = 0.0
+            for term, value in kept.items():
+                meant = _MEANT if other.get(term, frozenset()) & said else 0.0
+                covered += value * max(passage.level(term), meant)
+            covered /= whole
+            if covered >= ENOUGH:
+                rated.append(replace(passage, covered=covered, score=covered + 0.3 * passage.score))
         return sorted(rated, key=lambda passage: -passage.score)
 
 

@@ -63,7 +63,7 @@ _KINDS = [
     ("between", rf"\b(?:how (?:many|much)|number of) (?:more |full )?{_SPAN}\b.*\b(?:between|separat\w+)\b"),
     (
         "between",
-        r"\bhow long (?:had|did|passed|was it|was there|after|before|between|from|is it from)\b.*"
+        r"\bhow long (?:after|before|between)\b|\bhow long (?:had|did|passed|was it|was there|from|is it from)\b.*"
         r"\b(?:when|before|after|until|till|to|since|between|by the time)\b",
     ),
     ("sum", rf"\b(?:total|altogether|combined|in all)\b|\bhow many {_UNIT}\b|\bhow much (?:more|less|cheaper)\b"),
@@ -102,6 +102,9 @@ OLDEST = re.compile(
     r"|previously|used to|formerly|earliest)\b",
     re.I,
 )
+LOOKS_BACK = re.compile(r"\b(?:before|at first|back then|in the beginning|when I (?:began|started))\b", re.I)
+"""What makes the older answer the wanted one in a question that measures no time."""
+
 PRESENT = re.compile(r"\b(?:do|does|don't|am|is|are|have|has)\b|\w'(?:ve|re)\b", re.I)
 PAST = re.compile(r"\b(?:did|didn't|was|were|had|used to|ago|yesterday|last)\b", re.I)
 """Whether a question asks how things stand, or how they were."""

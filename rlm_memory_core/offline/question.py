@@ -20,6 +20,7 @@ from .forms import (
     COUNTED,
     EXPECTED,
     KINDS,
+    LOOKS_BACK,
     NEWEST,
     OF_ASSISTANT,
     OF_MONEY,
@@ -32,6 +33,8 @@ from .forms import (
 )
 from .events import items, leans, options, pair, told_apart
 from .words import WORD, stem, weight
+
+_TIMED = ("ago", "between", "first", "told apart", "when")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Query:
     def expected(self) -> re.Pattern[str] | None:
         """What the wanted answer looks like, or None where any words may be it."""
         kind = self.kind
-        if kind in ("ago", "between", "first", "told apart"):
+        if kind in _TIMED:
             kind = "when"
         elif kind == "sum":
             kind = "duration" if self.unit else "money" if OF_MONEY.search(self.text) else "number"
@@ -82,8 +85,8 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     question = question.strip()
     kind = next((kind for kind, pattern in KINDS if pattern.search(question)), "plain")
     day = parse_date(asked_on)
-    spoken = moments(question, day) if kind not in ("ago", "between", "first", "told apart", "when") else []
-    subject = question
+    spoken = moments(question, day) if kind not in _TIMED else []
+    subject = UNIT_ASKED.sub(" ", question) if kind in ("ago", "between") else question
     for moment in spoken[:1]:
         subject = subject.replace(moment.words, " ")
     terms = _terms(subject)
@@ -92,6 +95,7 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     counted = COUNTED.search(question)
     parts = _parts(question, kind)
     newest, oldest = bool(NEWEST.search(question)), bool(OLDEST.search(question))
+    oldest = oldest or (kind not in _TIMED and bool(LOOKS_BACK.search(question)))
     clause = CLAUSE_END.split(question)[-1]
     return Query(
         text=question,

@@ -24,6 +24,7 @@ from .words import WORD, stem
 _SUBAGENT_COVERAGE = 0.3
 _COVERAGE = 0.5
 _WORDS = 40
+_AS_GOOD = 0.85
 _LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:; near: ([^;"]*))?(?:; listed: (.*))?$')
 
 
@@ -155,12 +156,25 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
     if not best:
         return best
     near = [passage for passage in best if passage.score >= 0.9 * best[0].score]
-    if query.oldest and not query.newest:
+    if query.present and not query.of_assistant:
+        near = _of_now(best, query)
+    elif query.oldest and not query.newest:
         near.sort(key=lambda passage: (passage.session, passage.place))
     elif query.newest:
         near.sort(key=lambda passage: (-passage.session, -passage.place))
     kept = set(map(id, near))
     return [*near, *(passage for passage in best if id(passage) not in kept)]
+
+
+def _of_now(best: Sequence[Passage], query: Query) -> list[Passage]:
+    """For a question on how things stand: the passages that answer about as well as the best, the newest first."""
+    expected = query.expected
+    own = [passage for passage in best if passage.role != "assistant" and not passage.text.endswith("?")]
+    fit = [passage for passage in own if expected is None or expected.search(passage.text)] or own
+    if not fit:
+        return []
+    near = [passage for passage in fit if passage.score >= _AS_GOOD * fit[0].score]
+    return sorted(near, key=lambda passage: (-passage.session, -passage.score))
 
 
 def _quote(best: Sequence[Passage], query: Query, budget: int) -> str:

@@ -42,7 +42,8 @@ def total(query: Query, evidence: Evidence) -> Value | None:
     found = _by_item(query, amounts, evidence)
     if len(found) < 2:
         near = [passage for passage in best[:8] if passage.score >= 0.7 * best[0].score and passage.role != "assistant"]
-        first = [(stated[0][1], passage) for passage in near if (stated := amounts(passage.text))]
+        every = slice(None) if query.unit else slice(1)  # beside a price, others stand for other things
+        first = [(stated[1], passage) for passage in near for stated in amounts(passage.text)[every]]
         found = list({amount: (amount, passage) for amount, passage in reversed(first)}.values())[::-1]
     if len(found) < 2:
         return None
