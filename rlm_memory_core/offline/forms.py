@@ -28,6 +28,7 @@ EXPECTED = {
         rf"|(?i:{_WEEKDAY})|{_MONTH})\b|\d(?:st|nd|rd|th)\b|\d/\d"
     ),
     "score": re.compile(r"\b\d+\s?[-–:]\s?\d+\b"),
+    "age": re.compile(r"\b(?:I['’]m|I am|turn(?:ed|ing|s)?|aged?|is|was) (?:a )?\d{1,3}\b(?! ?[%$:])|\byears?[ -]old\b", re.I),
     "percent": re.compile(r"\d\s?%|\bper ?cent", re.I),
     "number": re.compile(rf"\b{NUMBER}\b", re.I),
     "where": re.compile(
@@ -73,6 +74,7 @@ _KINDS = [
     ("money", r"\bwhat\b.*\b(?:price|cost|budget|amount|salary)\b|\bhow expensive\b"),
     ("count", r"\bhow many\b|\bnumber of\b"),
     ("score", r"\b(?:what|which)\b.*\b(?:record|score|best time|personal best)\b"),
+    ("age", r"\bhow old\b|\b(?:what|which) age\b|\bmy age\b"),
     ("number", r"\bhow (?:old|tall|big|large|fast|far|heavy|high|deep|much)\b|\bwhat (?:age|code|number)\b"),
     ("number", r"\b(?:number|password|size|score|weight|height|distance|age)\b"),
     ("percent", r"\bpercent(?:age)?\b|%"),

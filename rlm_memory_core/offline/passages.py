@@ -60,7 +60,7 @@ class Turn:
 class Passage:
     """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score.
 
-    ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds.
+    ``timely``: on the day that the question speaks of. ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds.
     """
 
     text: str
@@ -74,6 +74,7 @@ class Passage:
     score: float
     number: int | None = None
     listed: str = ""
+    timely: bool = False
 
     def level(self, term: str) -> float:
         """How close a word of the question stands: 1 in the sentence, 0 nowhere near."""
@@ -276,11 +277,14 @@ def judge(
         covered = max(covered, _OF_PART * share + (1 - _OF_PART) * covered)
     if covered < _WORTH_A_LOOK:
         return None
-    score = covered + _bonus(sentence, matched, turn.role, turn.day, query)
-    return Passage(sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score, turn.number)
+    on_time = _on_time(sentence, turn.day, query.target) if query.target and turn.day else 0.0
+    score = covered + on_time + _bonus(sentence, matched, turn.role, query)
+    return Passage(
+        sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score, turn.number, timely=on_time > 0
+    )
 
 
-def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | None, query: Query) -> float:
+def _bonus(sentence: str, matched: Sequence[str | None], role: str, query: Query) -> float:
     """What speaks for or against a sentence apart from the words it shares with the question."""
     bonus = 0.0
     order = [hit for hit in matched if hit]
@@ -289,8 +293,6 @@ def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | 
     lower = sentence.lower()
     if any(title in lower for title in query.titles):
         bonus += 0.15
-    if query.target and day:
-        bonus += _on_time(sentence, day, query.target)
     expected = query.expected
     if expected and expected.search(sentence):
         bonus += 0.15

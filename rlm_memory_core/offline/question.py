@@ -34,6 +34,7 @@ from .forms import (
 from .events import items, leans, options, pair, told_apart
 from .words import WORD, stem, weight
 
+_BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my)\b.*")  # what came later is not said where the old state is
 _TIMED = ("ago", "between", "first", "told apart", "when")
 
 
@@ -89,6 +90,8 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     subject = UNIT_ASKED.sub(" ", question) if kind in ("ago", "between") else question
     for moment in spoken[:1]:
         subject = subject.replace(moment.words, " ")
+    if kind not in _TIMED:
+        subject = _BEFORE.sub(" ", subject)
     terms = _terms(subject)
     order = [stem(word) for word in WORD.findall(question) if weight(word) >= 0.5]
     unit = UNIT_ASKED.search(question)

@@ -53,7 +53,7 @@ def extract(text: str, day: str | None, question: str, asked_on: str | None = No
     """
     query = analyse(question, asked_on)
     found = passages(parse_turns(text, parse_date(day)), query)
-    kept = [passage for passage in found[:limit] if passage.covered >= _SUBAGENT_COVERAGE]
+    kept = [passage for passage in found[:limit] if passage.covered >= _SUBAGENT_COVERAGE or _on_the_day(passage)]
     return "\n".join(_line(passage, query) for passage in kept) or NOT_FOUND
 
 
@@ -111,6 +111,11 @@ def answer(turns: Sequence[Turn], question: str, asked_on: str | None = None) ->
     return UNKNOWN if _unheard(query, seen) else _answer(query, found, weigh(query, seen, len(turns)), {})
 
 
+def _on_the_day(passage: Passage) -> bool:
+    """Whether someone tells of themselves on the day that the question speaks of: then fewer of its words will do."""
+    return passage.timely and FIRST_PERSON.search(passage.text) is not None
+
+
 def weigh(query: Query, spread: Mapping[str, int], total: int) -> dict[str, float]:
     """Weigh the question's words by how rare each is in this history.
 
@@ -136,7 +141,7 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
     if not best:
         return UNKNOWN
 
-    sure = max(passage.covered for passage in best[:5]) >= _COVERAGE
+    sure = max(passage.covered for passage in best[:5]) >= _COVERAGE or _on_the_day(best[0])
     computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
     if not sure and not computed:
         return UNKNOWN
@@ -157,7 +162,9 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
         return best
     near = [passage for passage in best if passage.score >= 0.9 * best[0].score]
     if query.present and not query.of_assistant:
-        near = _of_now(best, query)
+        near = sorted(_as_good(best, query), key=lambda passage: (-passage.session, -passage.score))
+    elif query.oldest and not query.newest and not query.of_assistant and query.expected:
+        near = sorted(_as_good(best, query), key=lambda passage: (passage.session, -passage.score))
     elif query.oldest and not query.newest:
         near.sort(key=lambda passage: (passage.session, passage.place))
     elif query.newest:
@@ -166,15 +173,18 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
     return [*near, *(passage for passage in best if id(passage) not in kept)]
 
 
-def _of_now(best: Sequence[Passage], query: Query) -> list[Passage]:
-    """For a question on how things stand: the passages that answer about as well as the best, the newest first."""
+def _as_good(best: Sequence[Passage], query: Query) -> list[Passage]:
+    """The passages, told by someone of themselves, that answer a question on a state about as well as the best."""
     expected = query.expected
-    own = [passage for passage in best if passage.role != "assistant" and not passage.text.endswith("?")]
-    fit = [passage for passage in own if expected is None or expected.search(passage.text)] or own
-    if not fit:
-        return []
-    near = [passage for passage in fit if passage.score >= _AS_GOOD * fit[0].score]
-    return sorted(near, key=lambda passage: (-passage.session, -passage.score))
+    own = [passage for passage in best if passage.role != "assistant"]
+    fit = [passage for passage in own if expected and _holds(expected, passage.text)]
+    fit = fit or [passage for passage in own if not passage.text.endswith("?")]
+    return [passage for passage in fit if passage.score >= _AS_GOOD * fit[0].score]
+
+
+def _holds(expected: re.Pattern[str], text: str) -> bool:
+    """Whether a sentence states what is asked for; one that asks must also tell something of its speaker."""
+    return bool(expected.search(text)) and (not text.endswith("?") or bool(FIRST_PERSON.search(text)))
 
 
 def _quote(best: Sequence[Passage], query: Query, budget: int) -> str:

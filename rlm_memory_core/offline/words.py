@@ -154,6 +154,10 @@ def _strip(word: str) -> str:
             word = word[:-3] + "y"
         elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
             word = word[:-1]
+        for ending in ("ation", "ition", "ment", "ion", "al"):
+            base = word.removesuffix(ending)
+            if base != word and len(base) >= 5:
+                return base
         for ending in ("ingly", "edly", "ing", "ed", "ly"):
             base = word.removesuffix(ending)
             if base != word and len(base) >= 3 and any(vowel in base for vowel in "aeiouy"):

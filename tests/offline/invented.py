@@ -73,7 +73,7 @@ MUSIC = [
         ("user", "The next rehearsals are moved to Fridays, in the school gym. My record for the long passage is 3:40."),
     ]),
     ("2024/01/18 (Thu) 20:00", [
-        ("user", "I sold the Hohner yesterday and I've ordered a Pigini. Which bag fits a Pigini with 96 bass?"),
+        ("user", "I ordered a Pigini this morning, and yesterday I sold the Hohner. Which bag fits a Pigini with 96 bass?"),
         ("assistant", "The Fuselli 96 bag fits most Pigini models with 96 bass buttons."),
         ("user", "Since I cycle to work now, my commute takes 20 minutes. My best time for the long passage is 3:12 now."),
     ]),
