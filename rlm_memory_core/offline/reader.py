@@ -24,7 +24,8 @@ from .words import WORD, stem
 _SUBAGENT_COVERAGE = 0.3
 _COVERAGE = 0.5
 _WORDS = 40
-_AS_GOOD = 0.85
+_AS_GOOD = 0.9
+_FEW = 5
 _LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:; near: ([^;"]*))?(?:; listed: (.*))?$')
 
 
@@ -161,7 +162,8 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
     if not best:
         return best
     near = [passage for passage in best if passage.score >= 0.9 * best[0].score]
-    if query.present and not query.of_assistant:
+    state = query.of_self and not query.of_assistant and (query.present or query.newest or (query.expected is not None and not query.oldest))
+    if state:
         near = sorted(_as_good(best, query), key=lambda passage: (-passage.session, -passage.score))
     elif query.oldest and not query.newest and not query.of_assistant and query.expected:
         near = sorted(_as_good(best, query), key=lambda passage: (passage.session, -passage.score))
@@ -179,7 +181,8 @@ def _as_good(best: Sequence[Passage], query: Query) -> list[Passage]:
     own = [passage for passage in best if passage.role != "assistant"]
     fit = [passage for passage in own if expected and _holds(expected, passage.text)]
     fit = fit or [passage for passage in own if not passage.text.endswith("?")]
-    return [passage for passage in fit if passage.score >= _AS_GOOD * fit[0].score]
+    most = max((passage.covered for passage in fit[:_FEW]), default=0.0)
+    return [passage for passage in fit if passage.covered >= _AS_GOOD * most]
 
 
 def _holds(expected: re.Pattern[str], text: str) -> bool:
