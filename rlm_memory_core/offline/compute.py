@@ -15,7 +15,7 @@ from .evidence import Evidence, event_day
 from .forms import OLDEST
 from .passages import Passage
 from .question import Query
-from .sums import Value, count, spoken_number, total
+from .sums import Value, count, spoken_number, sum_of_items, total
 
 _LATER = re.compile(r"\b(?:last|later|latest|more recently|most recently)\b", re.I)
 _NEGATED = re.compile(r"\b(?:not|never|no longer|neither|nor)\b|n['’]t\b", re.I)
@@ -44,6 +44,8 @@ def value(query: Query, found: Evidence) -> Value | None:
             return _told_apart(query, found)
         case "sum":
             return total(query, found)
+        case "money":
+            return sum_of_items(query, found)
         case "count":
             return count(query, found)
         case "yesno":

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from ..dates import Moment, moments, parse_date
 from ..escaping import unescape, without_marks
+from .categories import kind_among
 from .question import Query
 from .words import WORD, stem
 
@@ -161,8 +162,13 @@ class _Hits(dict[str, str | None]):
 
     def __missing__(self, word: str) -> str | None:
         base = stem(word)
-        self[word] = found = base if base in self._terms else None
+        self[word] = found = base if base in self._terms else kind_among(base, self._terms)
         return found
+
+
+def hits_of(terms: Iterable[str]) -> Mapping[str, str | None]:
+    """For any word, as written, the one of the question's words that it matches: the same, or a kind of it."""
+    return _hits(tuple(terms))
 
 
 @lru_cache(maxsize=32)
@@ -182,7 +188,7 @@ def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) ->
     >>> passages([Turn("user", "My cat is Mochi. It rains.")], analyse("What is my cat called?"))[0].text
     'My cat is Mochi.'
     """
-    lookup = _hits(tuple(query.terms))
+    lookup = hits_of(query.terms)
     cut = [
         [(sentence, [lookup[word] for word in WORD.findall(sentence)]) for sentence in sentences(turn.text)]
         for turn in turns

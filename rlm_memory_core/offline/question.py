@@ -132,7 +132,7 @@ def _parts(question: str, kind: str) -> tuple[str, ...]:
             return apart[:2] if apart else ()
         case "first":
             return options(question)
-        case "sum" | "count":
+        case "sum" | "count" | "money":
             return items(question)
         case _:
             return ()

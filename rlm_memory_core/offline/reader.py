@@ -17,13 +17,14 @@ from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import value
 from .evidence import Evidence
-from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
+from .passages import FIRST_PERSON, Passage, Turn, hits_of, judge, parse_turns, passages
 from .question import Query, analyse
 from .words import WORD, stem
 
 _SUBAGENT_COVERAGE = 0.3
 _COVERAGE = 0.5
-_WORDS = 40
+_WORDS = 38
+_SUPPORT = 18  # words of a sentence that a computed value rests on
 _AS_GOOD = 0.9
 _FEW = 5
 _LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:; near: ([^;"]*))?(?:; listed: (.*))?$')
@@ -149,7 +150,7 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
     if computed:
         head, support = computed
         rest = [passage for passage in best if passage not in support]
-        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4)}"
+        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}"
     return _quote(best, query, _WORDS)
 
 
@@ -190,13 +191,13 @@ def _holds(expected: re.Pattern[str], text: str) -> bool:
     return bool(expected.search(text)) and (not text.endswith("?") or bool(FIRST_PERSON.search(text)))
 
 
-def _quote(best: Sequence[Passage], query: Query, budget: int) -> str:
-    """Quote the best passages within so many words, none twice."""
+def _quote(best: Sequence[Passage], query: Query, budget: int, longest: int = 30) -> str:
+    """Quote the best passages within so many words, none twice, and none longer than the given number of words."""
     quoted: list[str] = []
     for passage in best[:8]:
         if quoted and not passage.hits and not FIRST_PERSON.search(passage.text):
             continue  # beside what was asked for, but neither of it nor told by someone of themselves
-        text = shorten(passage.text, query, 30 if not quoted else budget)
+        text = shorten(passage.text, query, longest if not quoted else min(longest, budget))
         size = len(text.split())
         if text in quoted or (quoted and (size > budget or passage.score < 0.6 * best[0].score)):
             continue
@@ -253,7 +254,8 @@ def _read_back(finding: Extract, query: Query, weights: Mapping[str, float]) -> 
         for note in (notes or "").split(", ") if notes else ():
             term, _, level = note.rpartition(" ")
             near[term] = float(level)
-        matched = [base if (base := stem(word)) in query.terms else None for word in WORD.findall(text)]
+        lookup = hits_of(query.terms)
+        matched = [lookup[word] for word in WORD.findall(text)]
         turn = Turn(role, text, finding.day, finding.place)
         passage = judge(text, matched, turn, place, near, query, weights)
         if passage:

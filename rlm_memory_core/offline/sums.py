@@ -20,10 +20,11 @@ Value = tuple[str, list[Passage]]
 """A value in words, and the passages it rests on."""
 
 _MONEY = re.compile(r"([$€£])\s?(\d[\d,]*(?:\.\d+)?)")
-_DURATION = re.compile(rf"\b({NUMBER}|an?)[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b", re.I)
+_DURATION = re.compile(rf"\b({NUMBER}|(?<=for )an?|(?<=took )an?|(?<=spent )an?|(?<=about )an?|(?<=in )an?)[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b", re.I)
 _COUNT = re.compile(rf"\b({NUMBER})\b", re.I)
-_NUMBER_NEAR = re.compile(rf"\b{NUMBER}\b((?:[\s-]+[\w'-]+){{1,4}})", re.I)
+_NUMBER_NEAR = re.compile(rf"\b{NUMBER}\b(?!-)((?:\s+[\w'-]+){{1,4}})", re.I)
 _DIFFERENCE = re.compile(r"\bhow much (?:more|less|cheaper)\b|\bdifference\b", re.I)
+_OTHER_THING = re.compile(r", |\band\b")
 _HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
 _NAMES = {value: word for word, value in NUMBER_WORDS.items()}
 
@@ -48,12 +49,22 @@ def total(query: Query, evidence: Evidence) -> Value | None:
     if len(found) < 2:
         return None
     values = [amount for amount, _ in found]
-    result = max(values) - min(values) if _DIFFERENCE.search(query.text) else sum(values)
+    result = abs(values[0] - values[1]) if _DIFFERENCE.search(query.text) else sum(values)
     support = [passage for _, passage in found]
     if query.unit:
         return f"{result:g} {query.unit}{'' if result == 1 else 's'}", support
     sign = next((match[1] for passage in support if (match := _MONEY.search(passage.text))), "$")
     return f"{sign}{result:,.2f}".removesuffix(".00"), support
+
+
+def sum_of_items(query: Query, evidence: Evidence) -> Value | None:
+    """Add up the prices of things that a question on money lists, where each has one of its own."""
+    found = _by_item(query, _of_money, evidence)
+    if len(found) < 2 or len(found) < len(query.part_terms):
+        return None
+    support = [passage for _, passage in found]
+    sign = next((match[1] for passage in support if (match := _MONEY.search(passage.text))), "$")
+    return f"{sign}{sum(amount for amount, _ in found):,.2f}".removesuffix(".00"), support
 
 
 def count(query: Query, evidence: Evidence) -> Value | None:
@@ -105,10 +116,16 @@ def _by_item(query: Query, amounts: _Amounts, evidence: Evidence) -> list[tuple[
             stated = amounts(passage.text) if passage.role != "assistant" else []
             at = [word.start() for word in WORD.finditer(passage.text) if stem(word[0]) in terms & passage.hits]
             if stated and at:
-                place, amount = min(stated, key=lambda pair: min(abs(pair[0] - start) for start in at))
+                place, amount = min(stated, key=lambda pair: min(_apart(passage.text, pair[0], start) for start in at))
                 found.setdefault((passage.text, place), (amount, passage))
                 break
     return list(found.values())
+
+
+def _apart(sentence: str, amount: int, word: int) -> int:
+    """How far an amount stands from a word; across a comma or an "and" it belongs rather to something else."""
+    between = sentence[min(amount, word) : max(amount, word)]
+    return len(between) * (1 if amount > word else 2) + 40 * bool(_OTHER_THING.search(between))
 
 
 def _of_money(sentence: str) -> list[tuple[int, float]]:
