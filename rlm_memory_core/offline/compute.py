@@ -17,7 +17,7 @@ from .passages import Passage
 from .question import Query
 from .sums import Value, count, spoken_number, sum_of_items, total
 
-_LATER = re.compile(r"\b(?:last|later|latest|more recently|most recently)\b", re.I)
+_LATER = re.compile(r"\b(?:last|later|latest|more recent(?:ly)?|most recent(?:ly)?)\b", re.I)
 _NEGATED = re.compile(r"\b(?:not|never|no longer|neither|nor)\b|n['’]t\b", re.I)
 _OF_MONTH = re.compile(r"\b(?:what|which) month\b", re.I)
 _OF_YEAR = re.compile(r"\b(?:what|which) year\b", re.I)
@@ -41,7 +41,7 @@ def value(query: Query, found: Evidence) -> Value | None:
         case "first":
             return _first(query, found)
         case "told apart":
-            return _told_apart(query, found)
+            return _told_apart(query, found) or _yes_or_no(found)
         case "sum":
             return total(query, found)
         case "money":
@@ -49,9 +49,13 @@ def value(query: Query, found: Evidence) -> Value | None:
         case "count":
             return count(query, found)
         case "yesno":
-            return ("No" if _NEGATED.search(found.best[0].text) else "Yes"), [found.best[0]]
+            return _yes_or_no(found)
         case _:
             return None
+
+
+def _yes_or_no(found: Evidence) -> Value:
+    return ("No" if _NEGATED.search(found.best[0].text) else "Yes"), [found.best[0]]
 
 
 def _event(query: Query, found: Evidence) -> Passage | None:
@@ -89,7 +93,7 @@ def _ago(query: Query, found: Evidence) -> Value | None:
     moment = event_day(passage, query.terms.keys()) if passage else None
     if passage is None or moment is None or query.asked_on is None:
         return None
-    return _length(moment.day, query.asked_on, query.unit, " ago"), [passage]
+    return _length(moment.day, query.asked_on, query.unit, " ago" if "ago" in query.text else ""), [passage]
 
 
 def _events(query: Query, found: Evidence) -> list[tuple[Moment, Passage]] | None:

@@ -28,7 +28,7 @@ _LEAD = re.compile(
     re.I,
 )
 _FILLER = re.compile(
-    r"\b(?:passed|pass|elapsed?|went by|go by|gone by|(?:did|does|has) (?:it|there)|it took|took|take|taken|been"
+    r"\b(?:(?:have|has|had) (?=passed|been\b|gone)|passed|pass|elapsed?|went by|go by|gone by|(?:did|does|has) (?:it|there)|it took|took|take|taken|been"
     r"|how many|how long|days?|weeks?|months?|years?|in total)\b",
     re.I,
 )
@@ -37,6 +37,7 @@ _OF_BOTH = re.compile(r"\b(?:of|between|among) (?:the )?([^,?]{2,90}?),? and (?:
 _OPTIONS = re.compile(r"(?:,|:|\bfirst\b|\bearlier\b|\blater\b|\?|-)\s*([^:?]{2,160}?),? or ([^,?]{2,90})\?", re.I)
 _ITEM_END = re.compile(r",? and (?:the |a |an |my )?|, (?:the |a |an |my )?", re.I)
 _AFTER_VERB = re.compile(r"^.*?\b(?:on|of|for|sold|sell|bought|from) (?:the |a |an |my |both )?", re.I)
+_OR_AT_END = re.compile(r"^\W*(?:did|was|were|had) (?:I )?(.+?) or (.+?) (?:first|earlier|later|last|more recently)\W*$", re.I)
 _ARTICLE = re.compile(r"^(?:either|the|was it|did I|is it|did|was) +", re.I)
 _BEFORE_OR_AFTER = re.compile(
     rf"^\W*{_AUXILIARY}\b(?: I\b)? (.+?),? (?:before or after|after or before|earlier or later than|(before|after|earlier than"
@@ -82,7 +83,7 @@ def options(question: str) -> tuple[str, ...]:
     >>> options("Which came first, the exam, the party or the wedding?")
     ('exam', 'party', 'wedding')
     """
-    both = _OF_BOTH.search(question)
+    both = _OF_BOTH.search(question) or _OR_AT_END.search(question)
     if both:
         found = [both[1], both[2]]
     else:

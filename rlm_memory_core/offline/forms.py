@@ -49,7 +49,9 @@ _KINDS = [
     ("first", r"\b(?:first|earli?er|earliest|last|later|(?:more|most) recently|before)\b.*(?:,|:|\?|-).* or\b"),
     ("first", r"\bor\b.*\b(?:first|earlier|later|last|more recently)\W*$"),
     ("first", r"\b(?:of|between|among)\b.+ and .+, (?:which|what|who)\b.*\b(?:first|earlier|later|last|recently)\b"),
+    ("first", r"\bwhich\b.*\bmost recent\b.*,.* or\b"),
     ("told apart", r"^\W*(?:did|was|were|had|is|has)\b.*\b(?:before or after|after or before|(?:earlier|later) than)\b"),
+    ("told apart", r"^\W*(?:did|was|were|had)\b.*\b(?:before|after) (?:I|we|my|the|going|getting)\b"),
     ("ago", rf"\bhow (?:many|much) {_UNIT}\b.*\b(?:ago|since today)\b|\bhow long (?:ago|is it since|has it been since)\b"),
     (
         "frequency",
@@ -64,7 +66,8 @@ _KINDS = [
     ("between", rf"\b(?:how (?:many|much)|number of) (?:more |full )?{_SPAN}\b.*\b(?:between|separat\w+)\b"),
     (
         "between",
-        r"\bhow long (?:after|before|between)\b|\bhow long (?:had|did|passed|was it|was there|from|is it from)\b.*"
+        r"\bhow much time (?:passed|was there|went by|elapsed)\b|^(?:when|by the time) .+, how long had\b"
+        r"|\bhow long (?:after|before|between)\b|\bhow long (?:had|did|passed|was it|was there|from|is it from)\b.*"
         r"\b(?:when|before|after|until|till|to|since|between|by the time)\b",
     ),
     ("sum", rf"\b(?:total|altogether|combined|in all)\b|\bhow many {_UNIT}\b|\bhow much (?:more|less|cheaper)\b"),
@@ -124,6 +127,7 @@ OF_SELF = re.compile(
 )
 """Questions on the one who asks; advice is asked for in the light of what they told."""
 
+SINCE = re.compile(r"\b(?:since|until|till)\b", re.I)
 QUOTED = re.compile(r"[\"“]([^\"”]{2,80})[\"”]|(?<!\w)'([^']{2,80}(?:'s [^']{2,60})?)'(?!\w)")
 CAPITAL = re.compile(r"(?<![.?!:]\s)(?<!^)(?<![\"'“])\b[A-Z][\w'’&+-]*[A-Za-z0-9+]")
 UNIT_ASKED = re.compile(r"\bhow (?:many|much) (?:more )?(minute|hour|day|week|month|year)s?\b", re.I)

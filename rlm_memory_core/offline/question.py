@@ -29,6 +29,7 @@ from .forms import (
     PAST,
     PRESENT,
     QUOTED,
+    SINCE,
     UNIT_ASKED,
 )
 from .events import items, leans, options, pair, told_apart
@@ -85,6 +86,8 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     """
     question = question.strip()
     kind = next((kind for kind, pattern in KINDS if pattern.search(question)), "plain")
+    if kind == "between" and pair(question) is None and SINCE.search(question):
+        kind = "ago"  # its other end is the day of asking
     day = parse_date(asked_on)
     spoken = moments(question, day) if kind not in _TIMED else []
     subject = UNIT_ASKED.sub(" ", question) if kind in ("ago", "between") else question
