@@ -45,7 +45,8 @@ _PATTERNS = [
     ("slash", re.compile(r"(?<![\d/$])(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])(?![\d/])")),
     (
         "ago",
-        re.compile(rf"\b(?:{_NEAR})?{_COUNT}\s+(?P<unit>day|week|weekend|fortnight|month|year)s?(?P<half>\s+and\s+a\s+half)?"
+        re.compile(
+            rf"\b(?:{_NEAR})?{_COUNT}\s+(?P<unit>day|week|weekend|fortnight|month|year)s?(?P<half>\s+and\s+a\s+half)?"
             r"\s+(?:ago|back|earlier)\b",
             re.I,
         ),
@@ -53,7 +54,8 @@ _PATTERNS = [
     (
         "word",
         re.compile(
-            r"\b(?P<word>the day before yesterday|today|tonight|this (?:morning|afternoon|evening)|yesterday|last night|tomorrow)\b", re.I
+            r"\b(?P<word>the day before yesterday|today|tonight|this (?:morning|afternoon|evening)|yesterday|last night|tomorrow)\b",
+            re.I,
         ),
     ),
     ("weekdays ago", re.compile(rf"\b{_COUNT}\s+(?P<name>{'|'.join(_WEEKDAYS)})s?\s+ago\b", re.I)),

@@ -14,7 +14,7 @@ from .events import told_apart
 from .evidence import Evidence, event_day
 from .forms import OLDEST
 from .passages import Passage
-from .question import Query
+from .question import ASKING, Query
 from .sums import Value, count, spoken_number, sum_of_items, total
 
 _LATER = re.compile(r"\b(?:last|later|latest|more recent(?:ly)?|most recent(?:ly)?)\b", re.I)
@@ -133,7 +133,7 @@ def _first(query: Query, found: Evidence) -> Value | None:
 def _told_apart(query: Query, found: Evidence) -> Value | None:
     """Say whether the first of two events came before the second, or answer whether it did as the question says."""
     dated = _events(query, found)
-    apart = told_apart(query.text)
+    apart = told_apart(query.text[-ASKING:])
     if dated is None or apart is None or dated[0][0].day == dated[1][0].day:
         return None
     before = dated[0][0].day < dated[1][0].day

@@ -33,11 +33,15 @@ _FILLER = re.compile(
     re.I,
 )
 _PRONOUN = re.compile(r"\b(?:it|its|them|they|their|one|him|her|his|he|she|there|this|that)\b", re.I)
-_OF_BOTH = re.compile(r"\b(?:of|between|among) (?:the )?([^,?]{2,90}?),? and (?:the )?([^,?]{2,90}?), (?:which|what|who)\b", re.I)
+_OF_BOTH = re.compile(
+    r"\b(?:of|between|among) (?:the )?([^,?]{2,90}?),? and (?:the )?([^,?]{2,90}?), (?:which|what|who)\b", re.I
+)
 _OPTIONS = re.compile(r"(?:,|:|\bfirst\b|\bearlier\b|\blater\b|\?|-)\s*([^:?]{2,160}?),? or ([^,?]{2,90})\?", re.I)
 _ITEM_END = re.compile(r",? and (?:the |a |an |my )?|, (?:the |a |an |my )?", re.I)
 _AFTER_VERB = re.compile(r"^.*?\b(?:on|of|for|sold|sell|bought|from) (?:the |a |an |my |both )?", re.I)
-_OR_AT_END = re.compile(r"^\W*(?:did|was|were|had) (?:I )?(.+?) or (.+?) (?:first|earlier|later|last|more recently)\W*$", re.I)
+_OR_AT_END = re.compile(
+    r"^\W*(?:did|was|were|had) (?:I )?(.+?) or (.+?) (?:first|earlier|later|last|more recently)\W*$", re.I
+)
 _ARTICLE = re.compile(r"^(?:either|the|was it|did I|is it|did|was) +", re.I)
 _BEFORE_OR_AFTER = re.compile(
     rf"^\W*{_AUXILIARY}\b(?: I\b)? (.+?),? (?:before or after|after or before|earlier or later than|(before|after|earlier than"

@@ -81,9 +81,7 @@ class Evidence:
         """
         rated = self._rated(
             {
-                term: self.weights[term]
-                * (_SHARED if term in other else 1.0)
-                * (_PHASE if term in _PHASES else 1.0)
+                term: self.weights[term] * (_SHARED if term in other else 1.0) * (_PHASE if term in _PHASES else 1.0)
                 for term in words
                 if term in self.weights
             },

@@ -28,7 +28,9 @@ EXPECTED = {
         rf"|(?i:{_WEEKDAY})|{_MONTH})\b|\d(?:st|nd|rd|th)\b|\d/\d"
     ),
     "score": re.compile(r"\b\d+\s?[-–:]\s?\d+\b"),
-    "age": re.compile(r"\b(?:I['’]m|I am|turn(?:ed|ing|s)?|aged?|is|was) (?:a )?\d{1,3}\b(?! ?[%$:])|\byears?[ -]old\b", re.I),
+    "age": re.compile(
+        r"\b(?:I['’]m|I am|turn(?:ed|ing|s)?|aged?|is|was) (?:a )?\d{1,3}\b(?! ?[%$:])|\byears?[ -]old\b", re.I
+    ),
     "percent": re.compile(r"\d\s?%|\bper ?cent", re.I),
     "number": re.compile(rf"\b{NUMBER}\b", re.I),
     "where": re.compile(
@@ -50,14 +52,23 @@ _KINDS = [
     ("first", r"\bor\b.*\b(?:first|earlier|later|last|more recently)\W*$"),
     ("first", r"\b(?:of|between|among)\b.+ and .+, (?:which|what|who)\b.*\b(?:first|earlier|later|last|recently)\b"),
     ("first", r"\bwhich\b.*\bmost recent\b.*,.* or\b"),
-    ("told apart", r"^\W*(?:did|was|were|had|is|has)\b.*\b(?:before or after|after or before|(?:earlier|later) than)\b"),
+    (
+        "told apart",
+        r"^\W*(?:did|was|were|had|is|has)\b.*\b(?:before or after|after or before|(?:earlier|later) than)\b",
+    ),
     ("told apart", r"^\W*(?:did|was|were|had)\b.*\b(?:before|after) (?:I|we|my|the|going|getting)\b"),
-    ("ago", rf"\bhow (?:many|much) {_UNIT}\b.*\b(?:ago|since today)\b|\bhow long (?:ago|is it since|has it been since)\b"),
+    (
+        "ago",
+        rf"\bhow (?:many|much) {_UNIT}\b.*\b(?:ago|since today)\b|\bhow long (?:ago|is it since|has it been since)\b",
+    ),
     (
         "frequency",
         rf"\bhow (?:many|much) \w+(?: \w+)? (?:a|an|per|each|every) (?:{_UNIT})\b|\bhow many times (?:a|per|each|every)\b",
     ),
-    ("duration", rf"\bhow many (?:full )?{_UNIT} (?:have|has) (?!it\b|passed|gone)(?!.*\b(?:when|between)\b).*\bbeen\b"),
+    (
+        "duration",
+        rf"\bhow many (?:full )?{_UNIT} (?:have|has) (?!it\b|passed|gone)(?!.*\b(?:when|between)\b).*\bbeen\b",
+    ),
     (
         "between",
         rf"\b(?:how (?:many|much)|number of) (?:more |full )?{_SPAN}\b(?!.*\bspen[dt]\b)(?!.*\bin total\b).*"

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
 from itertools import pairwise
 
 from ..dates import Moment, moments, parse_date
 from ..escaping import unescape, without_marks
-from .categories import kind_among
+from .matching import hits_of
 from .question import Query
-from .words import WORD, stem
+from .words import WORD
 
 _TURN = re.compile(r"^\[Turn (\d+)\]\[([^\[\]\n]*)\]: ?", re.M)
 _SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\](?:\n|\Z)", re.M)
@@ -151,29 +150,6 @@ def _pieces(sentence: str) -> list[str]:
     if len(sentence) <= _LONGEST:
         return [sentence] if sentence else []
     return [sentence[at : at + _LONGEST].strip() for at in range(0, len(sentence), _LONGEST)]
-
-
-class _Hits(dict[str, str | None]):
-    """Remembers for each word as written which of the question's words it matches."""
-
-    def __init__(self, terms: Iterable[str]) -> None:
-        super().__init__()
-        self._terms = frozenset(terms)
-
-    def __missing__(self, word: str) -> str | None:
-        base = stem(word)
-        self[word] = found = base if base in self._terms else kind_among(base, self._terms)
-        return found
-
-
-def hits_of(terms: Iterable[str]) -> Mapping[str, str | None]:
-    """For any word, as written, the one of the question's words that it matches: the same, or a kind of it."""
-    return _hits(tuple(terms))
-
-
-@lru_cache(maxsize=32)
-def _hits(terms: tuple[str, ...]) -> _Hits:
-    return _Hits(terms)
 
 
 def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) -> list[Passage]:

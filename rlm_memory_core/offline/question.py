@@ -36,6 +36,7 @@ from .events import items, leans, options, pair, told_apart
 from .words import WORD, stem, weight
 
 _BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my)\b.*")  # what came later is not said where the old state is
+ASKING = 1000  # characters at the end in which the form of a question is looked for: it bounds the patterns' time
 _TIMED = ("ago", "between", "first", "told apart", "when")
 
 
@@ -85,8 +86,9 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     'count'
     """
     question = question.strip()
-    kind = next((kind for kind, pattern in KINDS if pattern.search(question)), "plain")
-    if kind == "between" and pair(question) is None and SINCE.search(question):
+    asking = question[-ASKING:]
+    kind = next((kind for kind, pattern in KINDS if pattern.search(asking)), "plain")
+    if kind == "between" and pair(asking) is None and SINCE.search(asking):
         kind = "ago"  # its other end is the day of asking
     day = parse_date(asked_on)
     spoken = moments(question, day) if kind not in _TIMED else []
@@ -99,7 +101,7 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     order = [stem(word) for word in WORD.findall(question) if weight(word) >= 0.5]
     unit = UNIT_ASKED.search(question)
     counted = COUNTED.search(question)
-    parts = _parts(question, kind)
+    parts = _parts(asking, kind)
     newest, oldest = bool(NEWEST.search(question)), bool(OLDEST.search(question))
     oldest = oldest or (kind not in _TIMED and bool(LOOKS_BACK.search(question)))
     clause = CLAUSE_END.split(question)[-1]

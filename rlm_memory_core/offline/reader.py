@@ -17,7 +17,8 @@ from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import value
 from .evidence import Evidence
-from .passages import FIRST_PERSON, Passage, Turn, hits_of, judge, parse_turns, passages
+from .matching import hits_of
+from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
 from .question import Query, analyse
 from .words import WORD, stem
 
@@ -163,7 +164,11 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
     if not best:
         return best
     near = [passage for passage in best if passage.score >= 0.9 * best[0].score]
-    state = query.of_self and not query.of_assistant and (query.present or query.newest or (query.expected is not None and not query.oldest))
+    state = (
+        query.of_self
+        and not query.of_assistant
+        and (query.present or query.newest or (query.expected is not None and not query.oldest))
+    )
     if state:
         near = sorted(_as_good(best, query), key=lambda passage: (-passage.session, -passage.score))
     elif query.oldest and not query.newest and not query.of_assistant and query.expected:

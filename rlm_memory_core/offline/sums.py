@@ -20,7 +20,10 @@ Value = tuple[str, list[Passage]]
 """A value in words, and the passages it rests on."""
 
 _MONEY = re.compile(r"([$€£])\s?(\d[\d,]*(?:\.\d+)?)")
-_DURATION = re.compile(rf"\b({NUMBER}|(?<=for )an?|(?<=took )an?|(?<=spent )an?|(?<=about )an?|(?<=in )an?)[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b", re.I)
+_DURATION = re.compile(
+    rf"\b({NUMBER}|(?<=for )an?|(?<=took )an?|(?<=spent )an?|(?<=about )an?|(?<=in )an?)[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b",
+    re.I,
+)
 _COUNT = re.compile(rf"\b({NUMBER})\b", re.I)
 _NUMBER_NEAR = re.compile(rf"\b{NUMBER}\b(?!-)((?:\s+[\w'-]+){{1,4}})", re.I)
 _DIFFERENCE = re.compile(r"\bhow much (?:more|less|cheaper)\b|\bdifference\b", re.I)

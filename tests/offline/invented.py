@@ -4,89 +4,170 @@ Made up for these tests; no benchmark's text, template or answer is in here.
 """
 
 GARDEN = [
-    ("2024/01/06 (Sat) 09:10", [
-        ("user", "I'm thinking about keeping bees. I signed up for a beekeeping course at the Harlow allotment today."),
-        ("assistant", "Wonderful! A beekeeping course usually lasts six weeks and covers hives, swarms and honey."),
-        ("user", "What should I wear? I've got 2 hens already, so I know a little about keeping animals outside."),
-    ]),
-    ("2024/01/20 (Sat) 18:45", [
-        ("user", "Any ideas for a small greenhouse? I pay £40 a month for my allotment plot now."),
-        ("assistant", "A lean-to greenhouse fits a small plot. Expect to pay about £250."),
-        ("user", "By the way, my sister Odile moved to Bristol last week. She used to live in Leeds."),
-    ]),
-    ("2024/02/10 (Sat) 11:00", [
-        ("user", "I finally put up the greenhouse yesterday, it took the whole day. What grows early?"),
-        ("assistant", "Radishes, spinach and peas can be sown in February under glass."),
-        ("user", "Great. I'm planning to order a water butt as well, maybe next month."),
-    ]),
-    ("2024/02/28 (Wed) 20:30", [
-        ("user", "My hens have been noisy. With the three I took over from a neighbour I have 5 hens now."),
-        ("assistant", "Five hens need about two square metres of coop and ten of run."),
-        ("user", "I usually feed them at 7:30 am before work, and I give them about 600 grams."),
-    ]),
-    ("2024/03/16 (Sat) 08:20", [
-        ("user", "The water butt was delivered this morning! How do I fit it to the gutter?"),
-        ("assistant", "Cut the downpipe at the height of the lid and fit a diverter kit."),
-        ("user", "Good. Oh, and I bought a wheelbarrow for £65 and a pair of loppers for £28 on March 9th."),
-    ]),
-    ("2024/04/13 (Sat) 17:05", [
-        ("user", "I finished the beekeeping course today, what a day! Where do I get a swarm?"),
-        ("assistant", "Ask your local association; swarms are given away from late April."),
-        ("user", "I now feed the hens at 6:45 am, because they wake up earlier in spring."),
-    ]),
-    ("2024/05/04 (Sat) 10:15", [
-        ("user", "A colony of bees arrived two days ago. Odile came over from Cardiff, where she moved in April, to help me."),
-        ("assistant", "Leave the colony in peace for a week before the first inspection."),
-        ("user", "My allotment rent went up, I'm paying £52 a month since May. And I gave away a hen, so four hens are left."),
-    ]),
-    ("2024/05/25 (Sat) 21:00", [
-        ("user", "I visited three garden shows this spring: Malvern, Chatsworth and Hyde Hall. Which should I see next?"),
-        ("assistant", "Try the show at Tatton Park in July."),
-        ("user", "I spent two hours weeding on Monday and 90 minutes weeding on Thursday, so my back hurts."),
-    ]),
+    (
+        "2024/01/06 (Sat) 09:10",
+        [
+            (
+                "user",
+                "I'm thinking about keeping bees. I signed up for a beekeeping course at the Harlow allotment today.",
+            ),
+            ("assistant", "Wonderful! A beekeeping course usually lasts six weeks and covers hives, swarms and honey."),
+            ("user", "What should I wear? I've got 2 hens already, so I know a little about keeping animals outside."),
+        ],
+    ),
+    (
+        "2024/01/20 (Sat) 18:45",
+        [
+            ("user", "Any ideas for a small greenhouse? I pay £40 a month for my allotment plot now."),
+            ("assistant", "A lean-to greenhouse fits a small plot. Expect to pay about £250."),
+            ("user", "By the way, my sister Odile moved to Bristol last week. She used to live in Leeds."),
+        ],
+    ),
+    (
+        "2024/02/10 (Sat) 11:00",
+        [
+            ("user", "I finally put up the greenhouse yesterday, it took the whole day. What grows early?"),
+            ("assistant", "Radishes, spinach and peas can be sown in February under glass."),
+            ("user", "Great. I'm planning to order a water butt as well, maybe next month."),
+        ],
+    ),
+    (
+        "2024/02/28 (Wed) 20:30",
+        [
+            ("user", "My hens have been noisy. With the three I took over from a neighbour I have 5 hens now."),
+            ("assistant", "Five hens need about two square metres of coop and ten of run."),
+            ("user", "I usually feed them at 7:30 am before work, and I give them about 600 grams."),
+        ],
+    ),
+    (
+        "2024/03/16 (Sat) 08:20",
+        [
+            ("user", "The water butt was delivered this morning! How do I fit it to the gutter?"),
+            ("assistant", "Cut the downpipe at the height of the lid and fit a diverter kit."),
+            ("user", "Good. Oh, and I bought a wheelbarrow for £65 and a pair of loppers for £28 on March 9th."),
+        ],
+    ),
+    (
+        "2024/04/13 (Sat) 17:05",
+        [
+            ("user", "I finished the beekeeping course today, what a day! Where do I get a swarm?"),
+            ("assistant", "Ask your local association; swarms are given away from late April."),
+            ("user", "I now feed the hens at 6:45 am, because they wake up earlier in spring."),
+        ],
+    ),
+    (
+        "2024/05/04 (Sat) 10:15",
+        [
+            (
+                "user",
+                "A colony of bees arrived two days ago. Odile came over from Cardiff, where she moved in April, to help me.",
+            ),
+            ("assistant", "Leave the colony in peace for a week before the first inspection."),
+            (
+                "user",
+                "My allotment rent went up, I'm paying £52 a month since May. And I gave away a hen, so four hens are left.",
+            ),
+        ],
+    ),
+    (
+        "2024/05/25 (Sat) 21:00",
+        [
+            (
+                "user",
+                "I visited three garden shows this spring: Malvern, Chatsworth and Hyde Hall. Which should I see next?",
+            ),
+            ("assistant", "Try the show at Tatton Park in July."),
+            ("user", "I spent two hours weeding on Monday and 90 minutes weeding on Thursday, so my back hurts."),
+        ],
+    ),
 ]
 
 MUSIC = [
-    ("2023/08/31 (Thu) 19:00", [
-        ("user", "I just got home with my first accordion, a used Hohner. Any beginners' books?"),
-        ("assistant", "For accordion beginners I would take the Palmer-Hughes course, book one."),
-        ("user", "Thanks! I'm 34, is that too old to begin?"),
-    ]),
-    ("2023/09/14 (Thu) 21:30", [
-        ("user", "I had my first accordion lesson with Mr. Petrov today. How long should I practise?"),
-        ("assistant", "Twenty minutes a day are better than two hours on Sunday."),
-        ("user", "I practise 15 minutes a day so far. My commute by bus takes 50 minutes, so I am tired in the evening."),
-    ]),
-    ("2023/10/12 (Thu) 20:10", [
-        ("user", "How do I stop my wrist from hurting? I practise 30 minutes a day now."),
-        ("assistant", "Rest your wrist and lower the strap."),
-        ("user", "Last Sunday I played at my uncle's birthday party in Graz, my first time before people!"),
-    ]),
-    ("2023/11/09 (Thu) 22:00", [
-        ("user", "I joined the folk orchestra 'Almrausch' three weeks ago, and they are lovely. What is a Ländler?"),
-        ("assistant", "A Ländler is a slow dance in three-four time."),
-        ("user", "We rehearse on Tuesdays in the parish hall. I've also changed jobs, I work as a surveyor now."),
-    ]),
-    ("2023/12/15 (Fri) 18:00", [
-        ("user", "Our orchestra gave its Advent concert on December 10th in the Minorite church. I was so nervous!"),
-        ("assistant", "Congratulations on your concert!"),
-        ("user", "The next rehearsals are moved to Fridays, in the school gym. My record for the long passage is 3:40."),
-    ]),
-    ("2024/01/18 (Thu) 20:00", [
-        ("user", "I ordered a Pigini this morning, and yesterday I sold the Hohner. Which bag fits a Pigini with 96 bass?"),
-        ("assistant", "The Fuselli 96 bag fits most Pigini models with 96 bass buttons."),
-        ("user", "Since I cycle to work now, my commute takes 20 minutes. My best time for the long passage is 3:12 now."),
-    ]),
-    ("2024/02/15 (Thu) 19:45", [
-        ("user", "The Pigini came on February 8th, and it sounds splendid. How often must it be tuned?"),
-        ("assistant", "An accordion is tuned every five to ten years."),
-        ("user", "I lent my metronome to my colleague Ruth, and I watched 'The Red Violin' last night."),
-    ]),
-    ("2024/03/07 (Thu) 21:10", [
-        ("user", "I watched the film 'Tous les matins du monde' two weeks ago; any films like it?"),
-        ("assistant", "You might like 'Farinelli' or 'The Red Violin'."),
-        ("user", "I've played in four concerts so far this season. My cousin Emil turned 40 on March 2nd, I gave him a drum."),
-    ]),
+    (
+        "2023/08/31 (Thu) 19:00",
+        [
+            ("user", "I just got home with my first accordion, a used Hohner. Any beginners' books?"),
+            ("assistant", "For accordion beginners I would take the Palmer-Hughes course, book one."),
+            ("user", "Thanks! I'm 34, is that too old to begin?"),
+        ],
+    ),
+    (
+        "2023/09/14 (Thu) 21:30",
+        [
+            ("user", "I had my first accordion lesson with Mr. Petrov today. How long should I practise?"),
+            ("assistant", "Twenty minutes a day are better than two hours on Sunday."),
+            (
+                "user",
+                "I practise 15 minutes a day so far. My commute by bus takes 50 minutes, so I am tired in the evening.",
+            ),
+        ],
+    ),
+    (
+        "2023/10/12 (Thu) 20:10",
+        [
+            ("user", "How do I stop my wrist from hurting? I practise 30 minutes a day now."),
+            ("assistant", "Rest your wrist and lower the strap."),
+            ("user", "Last Sunday I played at my uncle's birthday party in Graz, my first time before people!"),
+        ],
+    ),
+    (
+        "2023/11/09 (Thu) 22:00",
+        [
+            (
+                "user",
+                "I joined the folk orchestra 'Almrausch' three weeks ago, and they are lovely. What is a Ländler?",
+            ),
+            ("assistant", "A Ländler is a slow dance in three-four time."),
+            ("user", "We rehearse on Tuesdays in the parish hall. I've also changed jobs, I work as a surveyor now."),
+        ],
+    ),
+    (
+        "2023/12/15 (Fri) 18:00",
+        [
+            (
+                "user",
+                "Our orchestra gave its Advent concert on December 10th in the Minorite church. I was so nervous!",
+            ),
+            ("assistant", "Congratulations on your concert!"),
+            (
+                "user",
+                "The next rehearsals are moved to Fridays, in the school gym. My record for the long passage is 3:40.",
+            ),
+        ],
+    ),
+    (
+        "2024/01/18 (Thu) 20:00",
+        [
+            (
+                "user",
+                "I ordered a Pigini this morning, and yesterday I sold the Hohner. Which bag fits a Pigini with 96 bass?",
+            ),
+            ("assistant", "The Fuselli 96 bag fits most Pigini models with 96 bass buttons."),
+            (
+                "user",
+                "Since I cycle to work now, my commute takes 20 minutes. My best time for the long passage is 3:12 now.",
+            ),
+        ],
+    ),
+    (
+        "2024/02/15 (Thu) 19:45",
+        [
+            ("user", "The Pigini came on February 8th, and it sounds splendid. How often must it be tuned?"),
+            ("assistant", "An accordion is tuned every five to ten years."),
+            ("user", "I lent my metronome to my colleague Ruth, and I watched 'The Red Violin' last night."),
+        ],
+    ),
+    (
+        "2024/03/07 (Thu) 21:10",
+        [
+            ("user", "I watched the film 'Tous les matins du monde' two weeks ago; any films like it?"),
+            ("assistant", "You might like 'Farinelli' or 'The Red Violin'."),
+            (
+                "user",
+                "I've played in four concerts so far this season. My cousin Emil turned 40 on March 2nd, I gave him a drum.",
+            ),
+        ],
+    ),
 ]
 
 SPORT = [
