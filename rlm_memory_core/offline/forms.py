@@ -63,7 +63,8 @@ _KINDS = [
     ),
     (
         "frequency",
-        rf"\bhow (?:many|much) \w+(?: \w+)? (?:a|an|per|each|every) (?:{_UNIT})\b|\bhow many times (?:a|per|each|every)\b",
+        rf"\bhow (?:many|much) \w+(?: \w+)? (?:a|an|per|each|every) (?:{_UNIT})\b"
+        r"|\bhow many times (?:a|per|each|every)\b",
     ),
     (
         "duration",
@@ -114,8 +115,8 @@ NEWEST = re.compile(
     re.I,
 )
 OLDEST = re.compile(
-    r"\b(?:first|initially|initial|original|originally|(?:previous|former)(?! (?:chat|conversation|discussion|talk|session))"
-    r"|previously|used to|formerly|earliest)\b",
+    r"\b(?:first|initially|initial|original|originally"
+    r"|(?:previous|former)(?! (?:chat|conversation|discussion|talk|session))|previously|used to|formerly|earliest)\b",
     re.I,
 )
 LOOKS_BACK = re.compile(r"\b(?:before|at first|back then|in the beginning|when I (?:began|started))\b", re.I)

@@ -60,7 +60,8 @@ class Turn:
 class Passage:
     """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score.
 
-    ``timely``: on the day that the question speaks of. ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds.
+    ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds; ``timely`` says
+    that it speaks of the day that the question speaks of.
     """
 
     text: str

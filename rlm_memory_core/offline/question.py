@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ..dates import Moment, moments, parse_date
+from .events import items, leans, options, pair, told_apart
 from .forms import (
     CAPITAL,
     CLAUSE_END,
@@ -32,7 +33,6 @@ from .forms import (
     SINCE,
     UNIT_ASKED,
 )
-from .events import items, leans, options, pair, told_apart
 from .words import WORD, stem, weight
 
 _BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my)\b.*")  # what came later is not said where the old state is

@@ -21,7 +21,8 @@ Value = tuple[str, list[Passage]]
 
 _MONEY = re.compile(r"([$€£])\s?(\d[\d,]*(?:\.\d+)?)")
 _DURATION = re.compile(
-    rf"\b({NUMBER}|(?<=for )an?|(?<=took )an?|(?<=spent )an?|(?<=about )an?|(?<=in )an?)[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b",
+    rf"\b({NUMBER}|(?:(?<=for )|(?<=took )|(?<=spent )|(?<=about )|(?<=in ))an?)"  # not "twice a week"
+    r"[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b",
     re.I,
 )
 _COUNT = re.compile(rf"\b({NUMBER})\b", re.I)
