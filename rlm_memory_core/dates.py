@@ -35,7 +35,7 @@ _MONTH = (
 )
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?"
 _YEAR = r"(?:,?\s+(?P<year>(?:19|20)\d\d))"
-_COUNT = r"(?P<count>\d{1,3}|an?|couple of|few|" + "|".join(NUMBER_WORDS) + ")"
+_COUNT = r"(?P<count>\d{1,3}|an?|couple(?: of)?|few|half an?|" + "|".join(NUMBER_WORDS) + ")"
 _NEAR = r"(?:about|around|exactly|over|almost|nearly|just|roughly|a)\s+"
 
 _PATTERNS = [
@@ -45,14 +45,22 @@ _PATTERNS = [
     ("slash", re.compile(r"(?<![\d/$])(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])(?![\d/])")),
     (
         "ago",
-        re.compile(rf"\b(?:{_NEAR})?{_COUNT}\s+(?P<unit>day|week|weekend|month|year)s?\s+(?:ago|back|earlier)\b", re.I),
+        re.compile(
+            rf"\b(?:{_NEAR})?{_COUNT}\s+(?P<unit>day|week|weekend|fortnight|month|year)s?(?P<half>\s+and\s+a\s+half)?"
+            r"\s+(?:ago|back|earlier)\b",
+            re.I,
+        ),
     ),
     (
         "word",
         re.compile(
-            r"\b(?P<word>today|tonight|this (?:morning|afternoon|evening)|yesterday|last night|tomorrow)\b", re.I
+            r"\b(?P<word>the day before yesterday|today|tonight|this (?:morning|afternoon|evening)|yesterday"
+            r"|last night|tomorrow)\b",
+            re.I,
         ),
     ),
+    ("weekdays ago", re.compile(rf"\b{_COUNT}\s+(?P<name>{'|'.join(_WEEKDAYS)})s?\s+ago\b", re.I)),
+    ("number", re.compile(r"\bon\s+the\s+(?P<day>[0-3]?\d)(?:st|nd|rd|th)\b(?!\s+(?:of|day|floor))", re.I)),
     (
         "weekday",
         re.compile(rf"\b(?:(?P<which>last|this past|past|on|this|next)\s+)(?P<name>{'|'.join(_WEEKDAYS)})\b", re.I),
@@ -71,8 +79,10 @@ _PATTERNS = [
         ),
     ),
 ]
-_SPOKEN = {"today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
-_DAYS = {"day": 1, "week": 7, "weekend": 7}
+_SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
+_DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14}
+_LENGTH = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "year": 365}
+_COUNTS = {"a": 1, "an": 1, "couple": 2, "couple of": 2, "few": 3, "half a": 0, "half an": 0}
 _ANY = re.compile(
     r"\d|ago\b|day\b|night\b|morning\b|afternoon\b|evening\b|week|month\b|year\b|back\b|earlier\b"
     r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)",
@@ -153,9 +163,17 @@ def _moment(kind: str, match: re.Match[str], said_on: date | None) -> Moment | N
         return None
     if kind == "ago":
         count, unit = _count(found["count"]), found["unit"].lower()
-        return Moment(_back(said_on, count, unit), text, {"day": 1, "week": 7, "weekend": 3}.get(unit, 30))
+        half = round(_LENGTH[unit] / 2) if found["half"] or found["count"].lower().startswith("half") else 0
+        day = _back(said_on, count, unit) - timedelta(days=half)
+        return Moment(day, text, {"day": 1, "week": 7, "weekend": 3, "fortnight": 7}.get(unit, 30))
     if kind == "word":
         return Moment(said_on + timedelta(days=_SPOKEN.get(found["word"].lower(), 0)), text)
+    if kind == "weekdays ago":
+        back = (said_on.weekday() - _WEEKDAYS[found["name"].lower()]) % 7 or 7
+        return Moment(said_on - timedelta(days=back + 7 * (_count(found["count"]) - 1)), text)
+    if kind == "number":
+        day = _make(said_on.year, said_on.month, int(found["day"]))
+        return Moment(day, text) if day else None
     which = found["which"].lower()
     if kind == "weekday":
         back = (said_on.weekday() - _WEEKDAYS[found["name"].lower()]) % 7
@@ -175,7 +193,7 @@ def _count(text: str) -> int:
     text = text.lower()
     if text.isdigit():
         return int(text)
-    return {"a": 1, "an": 1, "couple of": 2, "few": 3}.get(text) or NUMBER_WORDS.get(text, 1)
+    return _COUNTS.get(text, NUMBER_WORDS.get(text, 1))
 
 
 def _back(day: date, count: int, unit: str) -> date:

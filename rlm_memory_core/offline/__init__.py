@@ -2,8 +2,8 @@
 
 A deterministic extractive control that needs no key: it quotes sentences and does simple
 arithmetic on dates and counts. It is no stand-in for a model, and is labelled so wherever
-its answers are shown. From the bottom up: `words`, `dates`, `forms`, `question`,
-`passages`, `sums`, `compute`, `reader`, `roles`, `protocol`.
+its answers are shown. From the bottom up: `words`, `categories`, `matching`, `forms`, `events`,
+`question`, `passages`, `evidence`, `sums`, `compute`, `reader`, `roles`, `protocol`.
 """
 
 from .protocol import FINGERPRINT, OfflineTransport, completion, error, stream_chunks

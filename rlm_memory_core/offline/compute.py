@@ -7,71 +7,73 @@ nothing when the passages do not settle it. No passage is searched for here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date
 
-from ..dates import Moment, moments, months_between
+from ..dates import Moment, months_between
+from .events import told_apart
+from .evidence import Evidence, event_day
+from .forms import OLDEST
 from .passages import Passage
-from .question import Query
-from .sums import Search, Value, count, spoken_number, total
+from .question import ASKING, Query
+from .sums import Value, count, spoken_number, sum_of_items, total
 
-_PARTS = [
-    re.compile(r"\bbetween (?:the day |the time |when )?(.+?) and (?:the day |the time |when )?(.+)", re.I),
-    re.compile(r"\bfrom (?:the day |the time |when )(.+?) (?:to|until) (?:the day |the time |when )?(.+)", re.I),
-    re.compile(r"(.+?)\b(?:since|before|after|until|when|by the time)\b(.+)", re.I),
-]
-_LEAD = re.compile(
-    r"^.*?\bhow (?:many|much|long) (?:\w+ )?"
-    r"(?:had |have |has |did |does |it |took |take |takes |passed |for me |was |were |in total )*",
-    re.I,
-)
-_LATER = re.compile(r"\b(?:last|later|latest|more recently|most recently)\b", re.I)
+_LATER = re.compile(r"\b(?:last|later|latest|more recent(?:ly)?|most recent(?:ly)?)\b", re.I)
 _NEGATED = re.compile(r"\b(?:not|never|no longer|neither|nor)\b|n['’]t\b", re.I)
+_OF_MONTH = re.compile(r"\b(?:what|which) month\b", re.I)
+_OF_YEAR = re.compile(r"\b(?:what|which) year\b", re.I)
 _DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.25}
 
 
-def value(query: Query, best: Sequence[Passage], search: Search) -> Value | None:
+def value(query: Query, found: Evidence) -> Value | None:
     """Work out the value that a question asks for, with the passages it rests on.
 
     Args:
         query: The question, taken apart.
-        best: Its passages, the best first; at least one.
-        search: Finds the passages of a part of the question.
+        found: Its passages; at least one.
     """
     match query.kind:
         case "when":
-            return _when(best[0])
+            return _when(query, found)
         case "ago":
-            return _ago(query, best[0])
+            return _ago(query, found)
         case "between":
-            return _between(query, search)
+            return _between(query, found)
         case "first":
-            return _first(query, search)
+            return _first(query, found)
+        case "told apart":
+            return _told_apart(query, found) or _yes_or_no(found)
         case "sum":
-            return total(query, best, search)
+            return total(query, found)
+        case "money":
+            return sum_of_items(query, found)
         case "count":
-            return count(query, best, search)
+            return count(query, found)
         case "yesno":
-            return ("No" if _NEGATED.search(best[0].text) else "Yes"), [best[0]]
+            return _yes_or_no(found)
         case _:
             return None
 
 
-def event_day(passage: Passage) -> Moment | None:
-    """The day a passage speaks of: a date in its words, else the day it was said.
-
-    Args:
-        passage: A sentence of a session that may have a date.
-    """
-    spoken = moments(passage.text, passage.day)
-    if spoken:
-        return spoken[0]
-    return Moment(passage.day, "") if passage.day else None
+def _yes_or_no(found: Evidence) -> Value:
+    return ("No" if _NEGATED.search(found.best[0].text) else "Yes"), [found.best[0]]
 
 
-def _when(passage: Passage) -> Value | None:
-    moment = event_day(passage)
-    return (_written(moment), [passage]) if moment else None
+def _event(query: Query, found: Evidence) -> Passage | None:
+    """The passage on the one event of a question; the newest of equals, or the oldest if that is asked for."""
+    told = found.of_event(query.terms.keys())
+    return told[0] if told else None
+
+
+def _when(query: Query, found: Evidence) -> Value | None:
+    passage = _event(query, found)
+    moment = event_day(passage, query.terms.keys()) if passage else None
+    if passage is None or moment is None:
+        return None
+    if _OF_YEAR.search(query.text):
+        return str(moment.day.year), [passage]
+    if _OF_MONTH.search(query.text):
+        return f"{moment.day:%B} {moment.day.year}", [passage]
+    return _written(moment), [passage]
 
 
 def _written(moment: Moment) -> str:
@@ -86,44 +88,64 @@ def _written(moment: Moment) -> str:
     return f"{day.day} {day:%B} {day.year} ({day:%B} {day.day}{ending})"
 
 
-def _ago(query: Query, passage: Passage) -> Value | None:
-    moment = event_day(passage)
-    if moment is None or query.asked_on is None:
+def _ago(query: Query, found: Evidence) -> Value | None:
+    passage = _event(query, found)
+    moment = event_day(passage, query.terms.keys()) if passage else None
+    if passage is None or moment is None or query.asked_on is None:
         return None
-    return f"{_length(moment.day, query.asked_on, query.unit)} ago", [passage]
+    return _length(moment.day, query.asked_on, query.unit, " ago" if "ago" in query.text else ""), [passage]
 
 
-def _between(query: Query, search: Search) -> Value | None:
-    """Take the question's two events apart and measure from one to the other."""
-    for pattern in _PARTS:
-        match = pattern.search(query.text.rstrip("? "))
-        if match:
-            found = [search(_LEAD.sub("", part).strip()) for part in match.groups()]
-            days = [event_day(passages[0]) if passages else None for passages in found]
-            if days[0] is None or days[1] is None or days[0].day == days[1].day:
-                return None
-            return _length(days[0].day, days[1].day, query.unit), [found[0][0], found[1][0]]
-    return None
-
-
-def _first(query: Query, search: Search) -> Value | None:
-    """Date the question's two options and name the earlier, or the later if that is asked."""
-    dated = []
-    for option in query.options or ():
-        found = search(option)
-        moment = event_day(found[0]) if found else None
+def _events(query: Query, found: Evidence) -> list[tuple[Moment, Passage]] | None:
+    """For each event of the question the best passage that tells of it, and its day; None if one is not told of."""
+    dated: list[tuple[Moment, Passage]] = []
+    named = frozenset[str]().union(*query.part_terms)
+    frame = frozenset(query.terms) - named if query.kind == "first" else frozenset[str]()
+    for words in query.part_terms:
+        others = [other for other in query.part_terms if other is not words]
+        told = found.of_event(words | frame, frame.union(*others)) or found.of_event(words)
+        moment = event_day(told[0], words) if told else None
         if moment is None:
             return None
-        dated.append((moment.day, option, found[0]))
-    if not dated:
+        dated.append((moment, told[0]))
+    return dated or None
+
+
+def _between(query: Query, found: Evidence) -> Value | None:
+    """Measure from one of the question's two events to the other."""
+    dated = _events(query, found)
+    if dated is None or dated[0][0].day == dated[1][0].day:
         return None
-    choose = max if _LATER.search(query.text) else min
-    _, option, passage = choose(dated, key=lambda entry: entry[0])
-    return option[0].upper() + option[1:], [passage]
+    (start, first), (end, second) = dated
+    return _length(start.day, end.day, query.unit), [first, second]
 
 
-def _length(start: date, end: date, unit: str | None) -> str:
+def _first(query: Query, found: Evidence) -> Value | None:
+    """Date the question's options and name the earliest, or the latest if that is asked."""
+    dated = _events(query, found)
+    if dated is None:
+        return None
+    choose = max if _LATER.search(query.text) and not OLDEST.search(query.text) else min
+    at = choose(range(len(dated)), key=lambda at: dated[at][0].day)
+    option = query.parts[at]
+    return option[0].upper() + option[1:], [dated[at][1]]
+
+
+def _told_apart(query: Query, found: Evidence) -> Value | None:
+    """Say whether the first of two events came before the second, or answer whether it did as the question says."""
+    dated = _events(query, found)
+    apart = told_apart(query.text[-ASKING:])
+    if dated is None or apart is None or dated[0][0].day == dated[1][0].day:
+        return None
+    before = dated[0][0].day < dated[1][0].day
+    support = [passage for _, passage in dated]
+    if apart[2] is None:
+        return ("Before" if before else "After"), support
+    return ("Yes" if before == (apart[2] in ("before", "earlier")) else "No"), support
+
+
+def _length(start: date, end: date, unit: str | None, after: str = "") -> str:
     days = abs((end - start).days)
     unit = unit or ("day" if days < 14 else "week" if days < 60 else "month" if days < 730 else "year")
     number = months_between(start, end) if unit == "month" else round(days / _DAYS.get(unit, 1.0))
-    return f"{spoken_number(number)} {unit}{'' if number == 1 else 's'}"
+    return spoken_number(number, f" {unit}{'' if number == 1 else 's'}{after}")

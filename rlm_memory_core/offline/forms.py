@@ -27,6 +27,10 @@ EXPECTED = {
         rf"\b(?:today|tonight|yesterday|tomorrow|ago|last|next|this (?:week|month|year|morning)|(?:19|20)\d\d"
         rf"|(?i:{_WEEKDAY})|{_MONTH})\b|\d(?:st|nd|rd|th)\b|\d/\d"
     ),
+    "score": re.compile(r"\b\d+\s?[-–:]\s?\d+\b"),
+    "age": re.compile(
+        r"\b(?:I['’]m|I am|turn(?:ed|ing|s)?|aged?|is|was) (?:a )?\d{1,3}\b(?! ?[%$:])|\byears?[ -]old\b", re.I
+    ),
     "percent": re.compile(r"\d\s?%|\bper ?cent", re.I),
     "number": re.compile(rf"\b{NUMBER}\b", re.I),
     "where": re.compile(
@@ -42,31 +46,56 @@ _TITLED = (
     "brand|company|book|movie|film|song|restaurant|website|app|band|artist|game|show|store|service|title"
     "|hotel|museum|breed"
 )
+_SPAN = r"(?:day|night|week|weekend|month|year|decade)s?"
 _KINDS = [
-    ("first", r"\b(?:first|earli?er|earliest|last|later|(?:more|most) recently|before)\b.*(?:,|:|\?|-)[^,]* or\b"),
-    ("first", r"\bor\b.*\bfirst\b"),
-    ("ago", rf"\bhow (?:many|much) {_UNIT}\b.*\b(?:ago|have passed since|has it been|since today)\b|\bhow long ago\b"),
+    ("first", r"\b(?:first|earli?er|earliest|last|later|(?:more|most) recently|before)\b.*(?:,|:|\?|-).* or\b"),
+    ("first", r"\bor\b.*\b(?:first|earlier|later|last|more recently)\W*$"),
+    ("first", r"\b(?:of|between|among)\b.+ and .+, (?:which|what|who)\b.*\b(?:first|earlier|later|last|recently)\b"),
+    ("first", r"\bwhich\b.*\bmost recent\b.*,.* or\b"),
     (
-        "between",
-        rf"\bhow (?:many|much) {_UNIT}\b.*"
-        r"\b(?:between|before|after|since|when|until|passed|(?:did|does) it take|it took|from)\b",
+        "told apart",
+        r"^\W*(?:did|was|were|had|is|has)\b.*\b(?:before or after|after or before|(?:earlier|later) than)\b",
+    ),
+    ("told apart", r"^\W*(?:did|was|were|had)\b.*\b(?:before|after) (?:I|we|my|the|going|getting)\b"),
+    (
+        "ago",
+        rf"\bhow (?:many|much) {_UNIT}\b.*\b(?:ago|since today)\b|\bhow long (?:ago|is it since|has it been since)\b",
+    ),
+    (
+        "frequency",
+        rf"\bhow (?:many|much) \w+(?: \w+)? (?:a|an|per|each|every) (?:{_UNIT})\b"
+        r"|\bhow many times (?:a|per|each|every)\b",
+    ),
+    (
+        "duration",
+        rf"\bhow many (?:full )?{_UNIT} (?:have|has) (?!it\b|passed|gone)(?!.*\b(?:when|between)\b).*\bbeen\b",
     ),
     (
         "between",
-        r"\bhow long (?:had|did it take|passed|was it|after|before)\b.*\b(?:when|before|after|until|to|since)\b",
+        rf"\b(?:how (?:many|much)|number of) (?:more |full )?{_SPAN}\b(?!.*\bspen[dt]\b)(?!.*\bin total\b).*"
+        r"\b(?:before|after|since|when|until|till|passed|(?:did|does) it take|it took|from|by the time)\b",
     ),
-    ("sum", rf"\b(?:total|altogether|combined|in all)\b|\bhow many {_UNIT}\b|\bhow much more\b"),
-    ("frequency", r"\bhow (?:often|frequently|regularly)\b|\bhow many times (?:a|per|each|every)\b"),
+    ("between", rf"\b(?:how (?:many|much)|number of) (?:more |full )?{_SPAN}\b.*\b(?:between|separat\w+)\b"),
+    (
+        "between",
+        r"\bhow much time (?:passed|was there|went by|elapsed)\b|^(?:when|by the time) .+, how long had\b"
+        r"|\bhow long (?:after|before|between)\b|\bhow long (?:had|did|passed|was it|was there|from|is it from)\b.*"
+        r"\b(?:when|before|after|until|till|to|since|between|by the time)\b",
+    ),
+    ("sum", rf"\b(?:total|altogether|combined|in all)\b|\bhow many {_UNIT}\b|\bhow much (?:more|less|cheaper)\b"),
+    ("frequency", r"\bhow (?:often|frequently|regularly)\b"),
     ("duration", r"\bhow long\b|\bhow much time\b|\bwhat duration\b"),
     ("money", r"\bhow much\b.*\b(?:cost|pay|paid|spen[dt]|money|price|worth|earn|save|raise|sell|sold|budget)"),
     ("money", r"\bwhat\b.*\b(?:price|cost|budget|amount|salary)\b|\bhow expensive\b"),
     ("count", r"\bhow many\b|\bnumber of\b"),
+    ("score", r"\b(?:what|which)\b.*\b(?:record|score|best time|personal best)\b"),
+    ("age", r"\bhow old\b|\b(?:what|which) age\b|\bmy age\b"),
     ("number", r"\bhow (?:old|tall|big|large|fast|far|heavy|high|deep|much)\b|\bwhat (?:age|code|number)\b"),
     ("number", r"\b(?:number|password|size|score|weight|height|distance|age)\b"),
     ("percent", r"\bpercent(?:age)?\b|%"),
     ("time", r"\bwhat time\b|\bat what hour\b|\bhow (?:late|early)\b"),
     ("weekday", r"\b(?:what|which) days?(?: of the week)?\b"),
-    ("when", r"\bwhen (?:did|do|does|is|was|were|will|are|has|have|had|would|should)\b"),
+    ("when", r"\bsince when\b|\bwhen (?:did|do|does|is|was|were|will|are|has|have|had|would|should)\b"),
     ("when", r"\b(?:what|which) (?:date|month|year)\b|\bthe date\b"),
     ("where", r"\bwhere\b|\b(?:what|which) (?:city|town|country|place|state|location|venue)\b"),
     ("who", r"\bwho(?:m|se)?\b|\bwhich (?:friend|person)\b"),
@@ -86,8 +115,16 @@ NEWEST = re.compile(
     re.I,
 )
 OLDEST = re.compile(
-    r"\b(?:first|initially|initial|original|originally|previous|previously|used to|former|formerly|earliest)\b", re.I
+    r"\b(?:first|initially|initial|original|originally"
+    r"|(?:previous|former)(?! (?:chat|conversation|discussion|talk|session))|previously|used to|formerly|earliest)\b",
+    re.I,
 )
+LOOKS_BACK = re.compile(r"\b(?:before|at first|back then|in the beginning|when I (?:began|started))\b", re.I)
+"""What makes the older answer the wanted one in a question that measures no time."""
+
+PRESENT = re.compile(r"\b(?:do|does|don't|am|is|are|have|has)\b|\w'(?:ve|re)\b", re.I)
+PAST = re.compile(r"\b(?:did|didn't|was|were|had|used to|ago|yesterday|last)\b", re.I)
+"""Whether a question asks how things stand, or how they were."""
 OF_ASSISTANT = re.compile(
     r"\b(?:you (?:\w+ )?(?:told|tell|said|mentioned|recommend|recommended|suggest|suggested|provided|gave|listed"
     r"|shared|described|wrote|created|explained|advised|helped|came up)|remind me"
@@ -102,11 +139,11 @@ OF_SELF = re.compile(
 )
 """Questions on the one who asks; advice is asked for in the light of what they told."""
 
+SINCE = re.compile(r"\b(?:since|until|till)\b", re.I)
 QUOTED = re.compile(r"[\"“]([^\"”]{2,80})[\"”]|(?<!\w)'([^']{2,80}(?:'s [^']{2,60})?)'(?!\w)")
 CAPITAL = re.compile(r"(?<![.?!:]\s)(?<!^)(?<![\"'“])\b[A-Z][\w'’&+-]*[A-Za-z0-9+]")
 UNIT_ASKED = re.compile(r"\bhow (?:many|much) (?:more )?(minute|hour|day|week|month|year)s?\b", re.I)
 COUNTED = re.compile(r"\b(?:how many|number of) (?:different |total |new |unique |more )?(\w[\w' -]*)", re.I)
-OPTIONS = re.compile(r"(?:,|:|\bfirst\b|\?|-)\s*(?:the )?([^,:?]{2,90}?),? or (?:the )?([^?]{2,90})\?", re.I)
 CLAUSE_END = re.compile(
     r"(?<=[.?!;])\s+|,\s+(?=(?:can|could|and I|what|which|how|who|where|when|but|do|did)\b)|\s-\s", re.I
 )

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
 from itertools import pairwise
 
 from ..dates import Moment, moments, parse_date
 from ..escaping import unescape, without_marks
+from .matching import hits_of
 from .question import Query
-from .words import WORD, stem
+from .words import WORD
 
 _TURN = re.compile(r"^\[Turn (\d+)\]\[([^\[\]\n]*)\]: ?", re.M)
 _SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\](?:\n|\Z)", re.M)
@@ -38,6 +38,7 @@ Cut = tuple[str, list[str | None]]
 # What a word of the question counts for a sentence when it stands not in it but around it.
 _CLOSE, _IN_TURN, _BESIDE, _IN_SESSION = 0.8, 0.65, 0.5, 0.2
 _WORTH_A_LOOK = 0.15
+_OF_PART = 0.7
 
 Weigh = Callable[[Mapping[str, int], int], Mapping[str, float]]
 """From the number of pieces in which each word stands, and of all pieces, to the weight of each word."""
@@ -59,7 +60,8 @@ class Turn:
 class Passage:
     """One sentence: the question's words in it (``hits``), how close those around it are (``near``), and its score.
 
-    ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds.
+    ``number`` is its turn's; ``listed`` ends its text where that names what the list below it holds; ``timely`` says
+    that it speaks of the day that the question speaks of.
     """
 
     text: str
@@ -73,6 +75,7 @@ class Passage:
     score: float
     number: int | None = None
     listed: str = ""
+    timely: bool = False
 
     def level(self, term: str) -> float:
         """How close a word of the question stands: 1 in the sentence, 0 nowhere near."""
@@ -150,24 +153,6 @@ def _pieces(sentence: str) -> list[str]:
     return [sentence[at : at + _LONGEST].strip() for at in range(0, len(sentence), _LONGEST)]
 
 
-class _Hits(dict[str, str | None]):
-    """Remembers for each word as written which of the question's words it matches."""
-
-    def __init__(self, terms: Iterable[str]) -> None:
-        super().__init__()
-        self._terms = frozenset(terms)
-
-    def __missing__(self, word: str) -> str | None:
-        base = stem(word)
-        self[word] = found = base if base in self._terms else None
-        return found
-
-
-@lru_cache(maxsize=32)
-def _hits(terms: tuple[str, ...]) -> _Hits:
-    return _Hits(terms)
-
-
 def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) -> list[Passage]:
     """Score every sentence that the question's words touch, the best first.
 
@@ -180,7 +165,7 @@ def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) ->
     >>> passages([Turn("user", "My cat is Mochi. It rains.")], analyse("What is my cat called?"))[0].text
     'My cat is Mochi.'
     """
-    lookup = _hits(tuple(query.terms))
+    lookup = hits_of(query.terms)
     cut = [
         [(sentence, [lookup[word] for word in WORD.findall(sentence)]) for sentence in sentences(turn.text)]
         for turn in turns
@@ -268,15 +253,21 @@ def judge(
     if not matched:
         return None
     hits = frozenset(hit for hit in matched if hit)
-    covered = sum(value * (1.0 if term in hits else near.get(term, 0.0)) for term, value in weights.items())
-    covered /= sum(weights.values()) or 1.0
+    levels = {term: value * (1.0 if term in hits else near.get(term, 0.0)) for term, value in weights.items()}
+    covered = sum(levels.values()) / (sum(weights.values()) or 1.0)
+    for part in query.part_terms:  # a sentence on one of two events need not speak of the other
+        share = sum(levels[term] for term in part) / (sum(weights[term] for term in part) or 1.0)
+        covered = max(covered, _OF_PART * share + (1 - _OF_PART) * covered)
     if covered < _WORTH_A_LOOK:
         return None
-    score = covered + _bonus(sentence, matched, turn.role, turn.day, query)
-    return Passage(sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score, turn.number)
+    on_time = _on_time(sentence, turn.day, query.target) if query.target and turn.day else 0.0
+    score = covered + on_time + _bonus(sentence, matched, turn.role, query)
+    return Passage(
+        sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score, turn.number, timely=on_time > 0
+    )
 
 
-def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | None, query: Query) -> float:
+def _bonus(sentence: str, matched: Sequence[str | None], role: str, query: Query) -> float:
     """What speaks for or against a sentence apart from the words it shares with the question."""
     bonus = 0.0
     order = [hit for hit in matched if hit]
@@ -285,8 +276,6 @@ def _bonus(sentence: str, matched: Sequence[str | None], role: str, day: date | 
     lower = sentence.lower()
     if any(title in lower for title in query.titles):
         bonus += 0.15
-    if query.target and day:
-        bonus += _on_time(sentence, day, query.target)
     expected = query.expected
     if expected and expected.search(sentence):
         bonus += 0.15

@@ -14,22 +14,30 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ..dates import Moment, moments, parse_date
+from .events import items, leans, options, pair, told_apart
 from .forms import (
     CAPITAL,
     CLAUSE_END,
     COUNTED,
     EXPECTED,
     KINDS,
+    LOOKS_BACK,
     NEWEST,
     OF_ASSISTANT,
     OF_MONEY,
     OF_SELF,
     OLDEST,
-    OPTIONS,
+    PAST,
+    PRESENT,
     QUOTED,
+    SINCE,
     UNIT_ASKED,
 )
 from .words import WORD, stem, weight
+
+_BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my)\b.*")  # what came later is not said where the old state is
+ASKING = 1000  # characters at the end in which the form of a question is looked for: it bounds the patterns' time
+_TIMED = ("ago", "between", "first", "told apart", "when")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +59,15 @@ class Query:
     oldest: bool
     of_assistant: bool
     of_self: bool
-    options: tuple[str, str] | None
+    present: bool
+    parts: tuple[str, ...]
+    part_terms: tuple[frozenset[str], ...]
 
     @property
     def expected(self) -> re.Pattern[str] | None:
         """What the wanted answer looks like, or None where any words may be it."""
         kind = self.kind
-        if kind in ("ago", "between", "first"):
+        if kind in _TIMED:
             kind = "when"
         elif kind == "sum":
             kind = "duration" if self.unit else "money" if OF_MONEY.search(self.text) else "number"
@@ -76,17 +86,25 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
     'count'
     """
     question = question.strip()
-    kind = next((kind for kind, pattern in KINDS if pattern.search(question)), "plain")
+    asking = question[-ASKING:]
+    kind = next((kind for kind, pattern in KINDS if pattern.search(asking)), "plain")
+    if kind == "between" and pair(asking) is None and SINCE.search(asking):
+        kind = "ago"  # its other end is the day of asking
     day = parse_date(asked_on)
-    spoken = moments(question, day) if kind not in ("ago", "between", "first", "when") else []
-    subject = question
+    spoken = moments(question, day) if kind not in _TIMED else []
+    subject = UNIT_ASKED.sub(" ", question) if kind in ("ago", "between") else question
     for moment in spoken[:1]:
         subject = subject.replace(moment.words, " ")
+    if kind not in _TIMED:
+        subject = _BEFORE.sub(" ", subject)
     terms = _terms(subject)
     order = [stem(word) for word in WORD.findall(question) if weight(word) >= 0.5]
     unit = UNIT_ASKED.search(question)
     counted = COUNTED.search(question)
-    options = OPTIONS.search(question)
+    parts = _parts(asking, kind)
+    newest, oldest = bool(NEWEST.search(question)), bool(OLDEST.search(question))
+    oldest = oldest or (kind not in _TIMED and bool(LOOKS_BACK.search(question)))
+    clause = CLAUSE_END.split(question)[-1]
     return Query(
         text=question,
         kind=kind,
@@ -99,12 +117,40 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
         target=spoken[0] if spoken else None,
         unit=unit[1].lower() if unit else None,
         counted=_head(counted[1]) if counted else frozenset(),
-        newest=bool(NEWEST.search(question)),
-        oldest=bool(OLDEST.search(question)),
+        newest=newest,
+        oldest=oldest,
         of_assistant=bool(OF_ASSISTANT.search(question)),
         of_self=bool(OF_SELF.search(question)),
-        options=(options[1].strip(" '\""), options[2].strip(" '\"")) if options else None,
+        present=bool(PRESENT.search(clause)) and not PAST.search(clause) and not oldest,
+        parts=parts,
+        part_terms=_part_terms(parts, terms),
     )
+
+
+def _parts(question: str, kind: str) -> tuple[str, ...]:
+    """The events, options or items that a question names one by one; each is looked for by its own words."""
+    match kind:
+        case "between":
+            return pair(question) or ()
+        case "told apart":
+            apart = told_apart(question)
+            return apart[:2] if apart else ()
+        case "first":
+            return options(question)
+        case "sum" | "count" | "money":
+            return items(question)
+        case _:
+            return ()
+
+
+def _part_terms(parts: tuple[str, ...], terms: dict[str, float]) -> tuple[frozenset[str], ...]:
+    """The question's words in each part; a part that says only "it" takes over those of the part beside it."""
+    own = [frozenset(stem(word) for word in WORD.findall(part)) & terms.keys() for part in parts]
+    if len(own) != len([found for found in own if found]):
+        return ()
+    if len(own) == 2:
+        own = [mine | other if leans(part) else mine for part, mine, other in zip(parts, own, own[::-1], strict=True)]
+    return tuple(own)
 
 
 def _terms(question: str) -> dict[str, float]:

@@ -16,13 +16,18 @@ from datetime import date
 from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import value
+from .evidence import Evidence
+from .matching import hits_of
 from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
 from .question import Query, analyse
 from .words import WORD, stem
 
 _SUBAGENT_COVERAGE = 0.3
 _COVERAGE = 0.5
-_WORDS = 40
+_WORDS = 38
+_SUPPORT = 18  # words of a sentence that a computed value rests on
+_AS_GOOD = 0.9
+_FEW = 5
 _LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:; near: ([^;"]*))?(?:; listed: (.*))?$')
 
 
@@ -51,7 +56,7 @@ def extract(text: str, day: str | None, question: str, asked_on: str | None = No
     """
     query = analyse(question, asked_on)
     found = passages(parse_turns(text, parse_date(day)), query)
-    kept = [passage for passage in found[:limit] if passage.covered >= _SUBAGENT_COVERAGE]
+    kept = [passage for passage in found[:limit] if passage.covered >= _SUBAGENT_COVERAGE or _on_the_day(passage)]
     return "\n".join(_line(passage, query) for passage in kept) or NOT_FOUND
 
 
@@ -109,6 +114,11 @@ def answer(turns: Sequence[Turn], question: str, asked_on: str | None = None) ->
     return UNKNOWN if _unheard(query, seen) else _answer(query, found, weigh(query, seen, len(turns)), {})
 
 
+def _on_the_day(passage: Passage) -> bool:
+    """Whether someone tells of themselves on the day that the question speaks of: then fewer of its words will do."""
+    return passage.timely and FIRST_PERSON.search(passage.text) is not None
+
+
 def weigh(query: Query, spread: Mapping[str, int], total: int) -> dict[str, float]:
     """Weigh the question's words by how rare each is in this history.
 
@@ -134,25 +144,14 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
     if not best:
         return UNKNOWN
 
-    def search(part: str) -> Sequence[Passage]:
-        terms = {stem(word) for word in WORD.findall(part)}
-        kept = {term: weight for term, weight in weights.items() if term in terms}
-        whole = sum(kept.values()) or 1.0
-        rated = [
-            replace(passage, covered=covered, score=covered + 0.3 * passage.score)
-            for passage in best
-            if (covered := sum(value * passage.level(term) for term, value in kept.items()) / whole) >= _COVERAGE
-        ]
-        return sorted(rated, key=lambda passage: -passage.score)
-
-    sure = max(passage.covered for passage in best[:5]) >= _COVERAGE
-    computed = value(query, best, search) if sure or query.kind in ("between", "first", "sum") else None
+    sure = max(passage.covered for passage in best[:5]) >= _COVERAGE or _on_the_day(best[0])
+    computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
     if not sure and not computed:
         return UNKNOWN
     if computed:
         head, support = computed
         rest = [passage for passage in best if passage not in support]
-        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4)}"
+        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}"
     return _quote(best, query, _WORDS)
 
 
@@ -165,7 +164,16 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
     if not best:
         return best
     near = [passage for passage in best if passage.score >= 0.9 * best[0].score]
-    if query.oldest and not query.newest:
+    state = (
+        query.of_self
+        and not query.of_assistant
+        and (query.present or query.newest or (query.expected is not None and not query.oldest))
+    )
+    if state:
+        near = sorted(_as_good(best, query), key=lambda passage: (-passage.session, -passage.score))
+    elif query.oldest and not query.newest and not query.of_assistant and query.expected:
+        near = sorted(_as_good(best, query), key=lambda passage: (passage.session, -passage.score))
+    elif query.oldest and not query.newest:
         near.sort(key=lambda passage: (passage.session, passage.place))
     elif query.newest:
         near.sort(key=lambda passage: (-passage.session, -passage.place))
@@ -173,13 +181,28 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
     return [*near, *(passage for passage in best if id(passage) not in kept)]
 
 
-def _quote(best: Sequence[Passage], query: Query, budget: int) -> str:
-    """Quote the best passages within so many words, none twice."""
+def _as_good(best: Sequence[Passage], query: Query) -> list[Passage]:
+    """The passages, told by someone of themselves, that answer a question on a state about as well as the best."""
+    expected = query.expected
+    own = [passage for passage in best if passage.role != "assistant"]
+    fit = [passage for passage in own if expected and _holds(expected, passage.text)]
+    fit = fit or [passage for passage in own if not passage.text.endswith("?")]
+    most = max((passage.covered for passage in fit[:_FEW]), default=0.0)
+    return [passage for passage in fit if passage.covered >= _AS_GOOD * most]
+
+
+def _holds(expected: re.Pattern[str], text: str) -> bool:
+    """Whether a sentence states what is asked for; one that asks must also tell something of its speaker."""
+    return bool(expected.search(text)) and (not text.endswith("?") or bool(FIRST_PERSON.search(text)))
+
+
+def _quote(best: Sequence[Passage], query: Query, budget: int, longest: int = 30) -> str:
+    """Quote the best passages within so many words, none twice, and none longer than the given number of words."""
     quoted: list[str] = []
     for passage in best[:8]:
         if quoted and not passage.hits and not FIRST_PERSON.search(passage.text):
             continue  # beside what was asked for, but neither of it nor told by someone of themselves
-        text = shorten(passage.text, query, 30 if not quoted else budget)
+        text = shorten(passage.text, query, longest if not quoted else min(longest, budget))
         size = len(text.split())
         if text in quoted or (quoted and (size > budget or passage.score < 0.6 * best[0].score)):
             continue
@@ -236,7 +259,8 @@ def _read_back(finding: Extract, query: Query, weights: Mapping[str, float]) -> 
         for note in (notes or "").split(", ") if notes else ():
             term, _, level = note.rpartition(" ")
             near[term] = float(level)
-        matched = [base if (base := stem(word)) in query.terms else None for word in WORD.findall(text)]
+        lookup = hits_of(query.terms)
+        matched = [lookup[word] for word in WORD.findall(text)]
         turn = Turn(role, text, finding.day, finding.place)
         passage = judge(text, matched, turn, place, near, query, weights)
         if passage:

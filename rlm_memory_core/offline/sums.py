@@ -7,9 +7,10 @@ told. It does not know whether a thing was later sold, lost or returned.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..dates import NUMBER_WORDS
+from .evidence import Evidence
 from .forms import NUMBER
 from .passages import Passage
 from .question import Query
@@ -18,40 +19,41 @@ from .words import WORD, stem, weight
 Value = tuple[str, list[Passage]]
 """A value in words, and the passages it rests on."""
 
-Search = Callable[[str], Sequence[Passage]]
-"""Finds the best passages for a part of the question."""
-
 _MONEY = re.compile(r"([$€£])\s?(\d[\d,]*(?:\.\d+)?)")
-_DURATION = re.compile(rf"\b({NUMBER}|an?)[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b", re.I)
+_DURATION = re.compile(
+    rf"\b({NUMBER}|(?:(?<=for )|(?<=took )|(?<=spent )|(?<=about )|(?<=in ))an?)"  # not "twice a week"
+    r"[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b",
+    re.I,
+)
 _COUNT = re.compile(rf"\b({NUMBER})\b", re.I)
-_NUMBER_NEAR = re.compile(rf"\b{NUMBER}\b((?:[\s-]+[\w'-]+){{1,4}})", re.I)
-_ITEM_END = re.compile(r",? and (?:the |a |an |my )?|, (?:the |a |an |my )?", re.I)
-_AFTER_VERB = re.compile(r"^.*?\b(?:on|of|for|sold|sell|bought|from) (?:the |a |an |my |both )?", re.I)
+_NUMBER_NEAR = re.compile(rf"\b{NUMBER}\b(?!-)((?:\s+[\w'-]+){{1,4}})", re.I)
 _DIFFERENCE = re.compile(r"\bhow much (?:more|less|cheaper)\b|\bdifference\b", re.I)
+_OTHER_THING = re.compile(r", |\band\b")
 _HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
 _NAMES = {value: word for word, value in NUMBER_WORDS.items()}
 
 _Amounts = Callable[[str], list[tuple[int, float]]]
 
 
-def total(query: Query, best: Sequence[Passage], search: Search) -> Value | None:
+def total(query: Query, evidence: Evidence) -> Value | None:
     """Add up one amount an item where the question lists items, else all different amounts of the user's own.
 
     Args:
         query: The question, taken apart.
-        best: Its passages, the best first.
-        search: Finds the passages of one item.
+        evidence: Its passages.
     """
+    best = evidence.best
     amounts = _of_duration(query.unit) if query.unit else _of_money
-    found = _by_item(query, amounts, search)
+    found = _by_item(query, amounts, evidence)
     if len(found) < 2:
         near = [passage for passage in best[:8] if passage.score >= 0.7 * best[0].score and passage.role != "assistant"]
-        first = [(stated[0][1], passage) for passage in near if (stated := amounts(passage.text))]
+        every = slice(None) if query.unit else slice(1)  # beside a price, others stand for other things
+        first = [(stated[1], passage) for passage in near for stated in amounts(passage.text)[every]]
         found = list({amount: (amount, passage) for amount, passage in reversed(first)}.values())[::-1]
     if len(found) < 2:
         return None
     values = [amount for amount, _ in found]
-    result = max(values) - min(values) if _DIFFERENCE.search(query.text) else sum(values)
+    result = abs(values[0] - values[1]) if _DIFFERENCE.search(query.text) else sum(values)
     support = [passage for _, passage in found]
     if query.unit:
         return f"{result:g} {query.unit}{'' if result == 1 else 's'}", support
@@ -59,15 +61,25 @@ def total(query: Query, best: Sequence[Passage], search: Search) -> Value | None
     return f"{sign}{result:,.2f}".removesuffix(".00"), support
 
 
-def count(query: Query, best: Sequence[Passage], search: Search) -> Value | None:
+def sum_of_items(query: Query, evidence: Evidence) -> Value | None:
+    """Add up the prices of things that a question on money lists, where each has one of its own."""
+    found = _by_item(query, _of_money, evidence)
+    if len(found) < 2 or len(found) < len(query.part_terms):
+        return None
+    support = [passage for _, passage in found]
+    sign = next((match[1] for passage in support if (match := _MONEY.search(passage.text))), "$")
+    return f"{sign}{sum(amount for amount, _ in found):,.2f}".removesuffix(".00"), support
+
+
+def count(query: Query, evidence: Evidence) -> Value | None:
     """Count the different things told, or add up the numbers of listed items; nothing where a sentence states it.
 
     Args:
         query: The question, taken apart.
-        best: Its passages, the best first.
-        search: Finds the passages of one item.
+        evidence: Its passages.
     """
-    listed = _by_item(query, _of_count, search)
+    best = evidence.best
+    listed = _by_item(query, _of_count, evidence)
     if len(listed) > 1:
         return spoken_number(round(sum(amount for amount, _ in listed))), [passage for _, passage in listed]
     own = [passage for passage in best if passage.role != "assistant" and passage.score >= 0.75 * best[0].score]
@@ -87,29 +99,37 @@ def count(query: Query, best: Sequence[Passage], search: Search) -> Value | None
     return (spoken_number(len(known)), support) if known else None
 
 
-def spoken_number(number: int) -> str:
+def spoken_number(number: int, thing: str = "") -> str:
     """Give a number as digits and, where it is short, as a word.
 
-    >>> spoken_number(4), spoken_number(45)
-    ('4 (four)', '45')
+    Args:
+        number: The number.
+        thing: What it counts, with a blank before it.
+
+    >>> spoken_number(4), spoken_number(45, " days"), spoken_number(4, " days")
+    ('4 (four)', '45 days', '4 days (four days)')
     """
-    return f"{number} ({_NAMES[number]})" if number <= 20 else f"{number:,}"
+    return f"{number}{thing} ({_NAMES[number]}{thing})" if number <= 20 else f"{number:,}{thing}"
 
 
-def _by_item(query: Query, amounts: _Amounts, search: Search) -> list[tuple[float, Passage]]:
+def _by_item(query: Query, amounts: _Amounts, evidence: Evidence) -> list[tuple[float, Passage]]:
     """For each item that the question lists, the amount that stands closest to its words."""
-    items = [item for item in _ITEM_END.split(_AFTER_VERB.sub("", query.text.rstrip("? "))) if item.strip()]
     found: dict[tuple[str, int], tuple[float, Passage]] = {}
-    for item in items if len(items) > 1 else ():
-        terms = {stem(word) for word in WORD.findall(item)}
-        for passage in search(item)[:6]:
+    for terms in query.part_terms:
+        for passage in evidence.of_item(terms)[:6]:
             stated = amounts(passage.text) if passage.role != "assistant" else []
             at = [word.start() for word in WORD.finditer(passage.text) if stem(word[0]) in terms & passage.hits]
             if stated and at:
-                place, amount = min(stated, key=lambda pair: min(abs(pair[0] - start) for start in at))
+                place, amount = min(stated, key=lambda pair: min(_apart(passage.text, pair[0], start) for start in at))
                 found.setdefault((passage.text, place), (amount, passage))
                 break
     return list(found.values())
+
+
+def _apart(sentence: str, amount: int, word: int) -> int:
+    """How far an amount stands from a word; across a comma or an "and" it belongs rather to something else."""
+    between = sentence[min(amount, word) : max(amount, word)]
+    return len(between) * (1 if amount > word else 2) + 40 * bool(_OTHER_THING.search(between))
 
 
 def _of_money(sentence: str) -> list[tuple[int, float]]:

@@ -33,7 +33,7 @@ _ASKING = frozenset(
     chatted previous previously earlier follow followed back going looking thinking thought want wanted confirm ask
     asked question know help provide provided suggest suggested recommend recommended give gave talk talked last time
     actually currently current now far total name called type kind sort many number amount list lately recently
-    recent initially first thing things""".split()
+    recent initially first thing things altogether overall combined since date""".split()
 )
 """Words by which a question points at an answer rather than at its subject."""
 
@@ -80,8 +80,8 @@ _SYNONYMS = {
     car vehicle
     trip travel vacation journey
     job occupation profession career
-    begin start
-    finish complete
+    begin start beginning
+    finish complete end completion
     grandmother grandma granny nana
     grandfather grandpa granddad
     mother mom mum mommy
@@ -96,7 +96,7 @@ _SYNONYMS = {
     center centre
     television tv
     repair fix
-    receive arrive deliver
+    receive arrive deliver delivery arrival
     frequent often frequently
     speak talk
     gift present
@@ -117,7 +117,12 @@ _SYNONYMS = {
     cost price
     lawyer attorney
     automobile car
-    graduate graduation degree""".splitlines()
+    graduate graduation degree
+join member membership
+injure injury hurt
+move relocate
+engage engagement
+die death""".splitlines()
     for word in group.split()[1:]
 }
 
@@ -149,6 +154,10 @@ def _strip(word: str) -> str:
             word = word[:-3] + "y"
         elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
             word = word[:-1]
+        for ending in ("ation", "ition", "ment", "ion", "al"):
+            base = word.removesuffix(ending)
+            if base != word and len(base) >= 5:
+                return base
         for ending in ("ingly", "edly", "ing", "ed", "ly"):
             base = word.removesuffix(ending)
             if base != word and len(base) >= 3 and any(vowel in base for vowel in "aeiouy"):

@@ -1,0 +1,120 @@
+"""Events: the two happenings, or the options, that a question on time sets against each other.
+
+It cuts the words of a question and nothing else; which sentences tell of an
+event, and on what day it was, is for `evidence`.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DAY = r"(?:(?:the|that) (?:very )?(?:day|date|time|moment|week|month|year)s?(?: (?:that|when|on which))? |when )?"
+_LINK = r"(?:when|by the time|at the time|until|till|before|after|since)"
+_AUXILIARY = r"(?:did|do|does|had|have|has|was|were|is|are)"
+
+_PAIRS = [
+    re.compile(rf"\b(?:between|separat\w+) {_DAY}(.+?),? and (?={_LINK}\b|the day\b|the time\b)(.+)", re.I),
+    re.compile(rf"\b(?:between|separat\w+) {_DAY}(.+?),? and (?=I\b|my\b|getting\b|[a-z]+ing\b|the\b|a\b)(.+)", re.I),
+    re.compile(rf"\b(?:between|separat\w+) {_DAY}(.+?),? and (.+)", re.I),
+    re.compile(rf"\bfrom {_DAY}(.+?),? (?:to|until|till) {_DAY}(.+)", re.I),
+    re.compile(rf"\bsince {_DAY}(.+?),? (?:when|by the time|at the time|until|till|before) (.+)", re.I),
+    re.compile(rf"\b(?:after|before|since) {_DAY}(.+?),? {_AUXILIARY}\b(?! (?:it|there)\b)(.+)", re.I),
+    re.compile(r"^(?:when|by the time|at the time|before|after) (.+?), (?:how|for how) (.+)", re.I),
+    re.compile(rf"(.+?),? \b{_LINK}\b {_DAY}(.+)", re.I),
+]
+_LEAD = re.compile(
+    r"^.*?\b(?:how (?:many|much|long)|number of|for how long)\b (?:of )?"
+    r"(?:full |whole |more )?(?:seconds?|minutes?|hours?|days?|nights?|weeks?|weekends?|months?|years?|time)?\b",
+    re.I,
+)
+_FILLER = re.compile(
+    r"\b(?:(?:have|has|had) (?=passed|been\b|gone)|passed|pass|elapsed?|went by|go by|gone by"
+    r"|(?:did|does|has) (?:it|there)|it took|took|take|taken|been|how many|how long"
+    r"|days?|weeks?|months?|years?|in total)\b",
+    re.I,
+)
+_PRONOUN = re.compile(r"\b(?:it|its|them|they|their|one|him|her|his|he|she|there|this|that)\b", re.I)
+_OF_BOTH = re.compile(
+    r"\b(?:of|between|among) (?:the )?([^,?]{2,90}?),? and (?:the )?([^,?]{2,90}?), (?:which|what|who)\b", re.I
+)
+_OPTIONS = re.compile(r"(?:,|:|\bfirst\b|\bearlier\b|\blater\b|\?|-)\s*([^:?]{2,160}?),? or ([^,?]{2,90})\?", re.I)
+_ITEM_END = re.compile(r",? and (?:the |a |an |my )?|, (?:the |a |an |my )?", re.I)
+_AFTER_VERB = re.compile(r"^.*?\b(?:on|of|for|sold|sell|bought|from) (?:the |a |an |my |both )?", re.I)
+_OR_AT_END = re.compile(
+    r"^\W*(?:did|was|were|had) (?:I )?(.+?) or (.+?) (?:first|earlier|later|last|more recently)\W*$", re.I
+)
+_ARTICLE = re.compile(r"^(?:either|the|was it|did I|is it|did|was) +", re.I)
+_BEFORE_OR_AFTER = re.compile(
+    rf"^\W*{_AUXILIARY}\b(?: I\b)? (.+?),? "
+    rf"(?:before or after|after or before|earlier or later than|(before|after|earlier than|later than)) {_DAY}(.+)",
+    re.I,
+)
+
+
+def pair(question: str) -> tuple[str, str] | None:
+    """The two events between which a question measures, in the order of its words.
+
+    Args:
+        question: A question such as "How many days ... A ... B?".
+
+    >>> pair("How many days were there between my exam and the party?")
+    ('my exam', 'the party')
+    >>> pair("How long had I been rowing when I won the cup?")
+    ('had I rowing', 'I won the cup')
+    """
+    text = question.strip().rstrip("?. ")
+    for pattern in _PAIRS:
+        match = pattern.search(text)
+        if match:
+            first, second = (
+                " ".join(_FILLER.sub(" ", _LEAD.sub("", part)).split()).strip(" ,") for part in match.groups()
+            )
+            if first and second:
+                return first, second
+    return None
+
+
+def told_apart(question: str) -> tuple[str, str, str | None] | None:
+    """For "did A happen before or after B": A, B and, where the question says only one, the word that it says.
+
+    >>> told_apart("Did I move before or after the wedding?")
+    ('move', 'the wedding', None)
+    """
+    match = _BEFORE_OR_AFTER.search(question.strip().rstrip("?. "))
+    return (match[1], match[3], match[2].split()[0].lower() if match[2] else None) if match else None
+
+
+def options(question: str) -> tuple[str, ...]:
+    """The things among which a question lets one choose, as they are called in it; () for none.
+
+    >>> options("Which came first, the exam, the party or the wedding?")
+    ('exam', 'party', 'wedding')
+    """
+    both = _OF_BOTH.search(question) or _OR_AT_END.search(question)
+    if both:
+        found = [both[1], both[2]]
+    else:
+        match = _OPTIONS.search(question)
+        if not match:
+            return ()
+        found = [*match[1].split(", "), match[2]]
+    return tuple(option for one in found if (option := _ARTICLE.sub("", one.strip(" '\"“”,")).strip(" '\"“”")))
+
+
+def items(question: str) -> tuple[str, ...]:
+    """The things that a question lists to be added up, or (); two at least.
+
+    >>> items("How much did I spend on the hat, the coat and my scarf?")
+    ('hat', 'coat', 'scarf')
+    """
+    found = [item.strip() for item in _ITEM_END.split(_AFTER_VERB.sub("", question.strip().rstrip("? ")))]
+    return tuple(item for item in found if item) if len(found) > 1 else ()
+
+
+def leans(part: str) -> bool:
+    """Whether a part names its thing by a pronoun only, so that the other part must say what it is.
+
+    >>> leans("I ordered it"), leans("I ordered the desk")
+    (True, False)
+    """
+    return bool(_PRONOUN.search(part))
