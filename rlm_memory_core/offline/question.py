@@ -73,6 +73,12 @@ class Query:
             kind = "duration" if self.unit else "money" if OF_MONEY.search(self.text) else "number"
         return EXPECTED.get(kind)
 
+    @property
+    def asks_how_things_stand(self) -> bool:
+        """Whether what was said later may have changed the answer: not that of a question on a day, on what was
+        earlier, or on the assistant's words."""
+        return not (self.oldest or self.of_assistant or self.target or self.kind in _TIMED)
+
 
 @lru_cache(maxsize=1024)
 def analyse(question: str, asked_on: str | None = None) -> Query:

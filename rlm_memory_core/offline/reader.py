@@ -76,13 +76,13 @@ def compose(
         findings: What the sub-agents reported.
         spread: In how many sessions each of the question's words stands; without it, general English weighs them.
         sessions: The number of all sessions.
-        newest_last: Whether the question is taken to ask for what holds now, unless it looks back.
+        newest_last: Whether a question on how things stand is taken to ask for what holds now.
 
     >>> compose("What is my cat called?", None, [Extract('- [Turn 1] "My cat is called Mochi.": user')])
     'My cat is called Mochi.'
     """
     query = analyse(question, asked_on)
-    if newest_last and not query.oldest:
+    if newest_last and query.asks_how_things_stand:
         query = replace(query, newest=True)
     if spread is not None and _unheard(query, spread):
         return UNKNOWN
@@ -176,7 +176,7 @@ def _by_age(best: list[Passage], query: Query) -> list[Passage]:
     elif query.oldest and not query.newest:
         near.sort(key=lambda passage: (passage.session, passage.place))
     elif query.newest:
-        near.sort(key=lambda passage: (-passage.session, -passage.place))
+        near.sort(key=lambda passage: -passage.session)  # of one session, the best first as before
     kept = set(map(id, near))
     return [*near, *(passage for passage in best if id(passage) not in kept)]
 
