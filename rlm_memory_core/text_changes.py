@@ -38,9 +38,6 @@ class TextChanges:
         """Replace a part of the text; lines that it had are kept as blank ones within parentheses by the caller."""
         self._changes.append((start, end, text))
 
-    def _source(self, node: ast.AST) -> str:
-        return self._code[self._at(node) : self._at(node, end=True)].decode()
-
     def _after(self, place: int, words: str) -> int:
         """The place after some words, however they are spaced."""
         for word in words.split():
