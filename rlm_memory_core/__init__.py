@@ -15,8 +15,9 @@ from .limits import Limits
 from .llm import LLM, ModelError, connect
 from .pricing import Usage
 from .reading import Reading
-from .store import MemoryStore, Session, StoreError, Turn
+from .store import MemoryStore, StoreError
 from .subagents import Call, Coverage
+from .turns import Session, Turn
 
 __version__ = "0.1.0"
 

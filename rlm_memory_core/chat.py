@@ -25,8 +25,9 @@ from .pricing import cost
 from .prompts import ChatMessage, chat_system
 from .reading import Reading
 from .reply_stream import AsyncReplyStream, ReplyStream
-from .store import MemoryStore, Turn
+from .store import MemoryStore
 from .streaming import Listener
+from .turns import Turn
 
 _ROLES = ("system", "user", "assistant")
 

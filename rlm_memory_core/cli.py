@@ -110,7 +110,7 @@ def _number(text: str) -> float:
 
 def _reproduce(options: argparse.Namespace) -> int:
     plan, ready = _prepared(options)
-    from .experiments import reproduce
+    from .experiments import execution, reproduce
 
     asking = [book for book in ready if book.notebook.asks is not None]
     models = reproduce.models(plan, ready)
@@ -126,7 +126,7 @@ def _reproduce(options: argparse.Namespace) -> int:
             left = None if plan.budget_usd is None else max(plan.budget_usd - (spent or 0.0), 0.0)
             if left is not None and book in asking:
                 book = replace(book, parameters={**book.parameters, "budget_usd": left})
-            ran = reproduce.execute(plan, book)
+            ran = execution.execute(plan, book)
             spent = total_cost((spent, ran.spent_usd))
             if ran.skipped:
                 print(f"{book.notebook.name}: skipped: {ran.skipped}")

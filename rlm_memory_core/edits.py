@@ -1,6 +1,6 @@
 """The changes that make a program one for the sandbox: where in its text, and what to.
 
-A visitor over the program's syntax collects them, and `text` makes them. What each is for stands in
+A visitor over the program's syntax collects them, and `text_changes` makes them. What each is for stands in
 `rlm_memory_core.rewriting`; what a name stands for is `rlm_memory_core.program`'s to say.
 """
 
@@ -11,21 +11,17 @@ import ast
 from . import lazy, sandbox, tables
 from .generators import as_list
 from .program import LATER, Known, as_value, is_known, needs_rewriting
+from .text_changes import TextChanges
 
 HELPERS = sandbox.global_name(sandbox.HELPERS)
 
 
-class Edits(ast.NodeVisitor):
+class Edits(TextChanges, ast.NodeVisitor):
     """Collects the changes to a program's text."""
 
     def __init__(self, known: Known, code: str) -> None:
+        super().__init__(code)
         self._known = known
-        self._lines = code.encode().split(b"\n")
-        self._starts = [0]
-        for line in self._lines:
-            self._starts.append(self._starts[-1] + len(line) + 1)
-        self._code = code.encode()
-        self._changes: list[tuple[int, int, str]] = []
         self.needs_names = False
         self._in_class = 0
         self.inserted: list[int] = []
@@ -36,34 +32,9 @@ class Edits(ast.NodeVisitor):
         self._lists: set[ast.AST] = set()  # generator expressions of which all values are taken
         self._lazy = 0  # generator expressions that stop early
 
-    def text(self) -> str:
-        """The program with all changes made."""
-        parts, place = [], 0
-        for start, end, text in sorted(self._changes, key=lambda change: change[:2]):
-            parts += [self._code[place:start], text.encode()]
-            place = end
-        return b"".join([*parts, self._code[place:]]).decode()
-
     def _helper(self, name: str) -> str:
         self.modules[sandbox.HELPERS] = None
         return f"{HELPERS}.{name}"
-
-    def _at(self, node: ast.AST, end: bool = False) -> int:
-        line, column = (node.end_lineno, node.end_col_offset) if end else (node.lineno, node.col_offset)  # type: ignore[attr-defined]
-        return int(self._starts[line - 1] + column)
-
-    def _change(self, start: int, end: int, text: str) -> None:
-        """Replace a part of the text; lines that it had are kept as blank ones within parentheses by the caller."""
-        self._changes.append((start, end, text))
-
-    def _source(self, node: ast.AST) -> str:
-        return self._code[self._at(node) : self._at(node, end=True)].decode()
-
-    def _after(self, place: int, words: str) -> int:
-        """The place after some words, however they are spaced."""
-        for word in words.split():
-            place = self._code.index(word.encode(), place) + len(word)
-        return place
 
     # imports
 
@@ -223,9 +194,6 @@ class Edits(ast.NodeVisitor):
                 self._lazy += 1
                 self._lists.add(node.args[0])
                 self._changes += changes
-
-    def _span(self, node: ast.AST) -> tuple[int, int]:
-        return self._at(node), self._at(node, end=True)
 
     def _called_name(self, node: ast.Call, name: str) -> None:
         if name in tables.WAITING and node.args and name not in self._known.names:

@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Any
 
 from .dates import parse_date
-from .store import Turn
+from .turns import Turn
 
 _OPEN, _CLOSE = '"“«„', '"”»“'
 _LONGEST = 2_000  # characters of a quote

@@ -14,7 +14,8 @@ from typing import Any
 from .piece_index import PieceIndex
 from .pieces import Piece
 from .prompts import session_prompt
-from .store import MemoryStore, Turn
+from .store import MemoryStore
+from .turns import Turn
 from .workspace import DATE_FUNCTIONS, Asked, Size, Workspace, as_dict, check_query
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox

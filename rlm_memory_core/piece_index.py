@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 from .pieces import Piece, split
 from .ranking import rank_pieces
-from .store import MemoryStore, Session, Turn
+from .store import MemoryStore
+from .turns import Session, Turn
 from .word_index import PIECES, piece_number, take_in_new_turns
 
 

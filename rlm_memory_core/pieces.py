@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from .store import Session, Turn
+from .turns import Session, Turn
 
 MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens: one sub-agent's reading
 

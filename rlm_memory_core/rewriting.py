@@ -64,10 +64,7 @@ class Rewriter:
     """Rewrites the programs of one session, in order.
 
     Args:
-        asks: Host functions that ask sub-agents.
-        at_once: Whether their calls may be in flight together.
-        given: Names that the host gives values to.
-        hosts: Host functions of any other kind.
+        asks, at_once, given, hosts: As for `program.Known`.
 
     >>> Rewriter().rewrite("import math, statistics").code
     'import math; statistics = _rlm_statistics'

@@ -16,17 +16,17 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .database import open_database
-from .escaping import escape, label, well_formed
+from .escaping import well_formed
 from .layout import APPLICATION_ID, LayoutError, create, update
 from .rows import Rows
 from .store_summary import Summary, summarise
 from .substring import is_beyond_like, likeness
+from .turns import Session, Turn, serialise
 
 _SCANNED = 100_000  # turns searched at once: between two such blocks others may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp FROM turns"
@@ -36,62 +36,6 @@ _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, bey
 
 class StoreError(Exception):
     """A history file that cannot be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message of a history.
-
-    Args:
-        index: Its number in the history, from 1, as `[Turn 1]` prints it.
-        session: The number of its session, from 1.
-        role: Who said it, such as "user".
-        content: What was said.
-        timestamp: When it was stored, ISO 8601 in UTC, unless the caller gave another.
-    """
-
-    index: int
-    session: int
-    role: str
-    content: str
-    timestamp: str
-
-    def __str__(self) -> str:
-        return f"{self.heading} {escape(self.content)}"
-
-    @property
-    def heading(self) -> str:
-        """What stands before the content, such as `[Turn 1][user]:`; no content can pose as it (`escaping`)."""
-        return f"[Turn {self.index}][{label(self.role)}]:"
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A conversation within a history.
-
-    Args:
-        number: Its number, from 1; its position in `MemoryStore.sessions` is one less.
-        date: The date as it was given, or None.
-        turns: Its turns, in order.
-    """
-
-    number: int
-    date: str | None
-    turns: tuple[Turn, ...]
-
-    @property
-    def marker(self) -> str:
-        """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`."""
-        return f"[--- Session {self.number} | {label(self.date or '')} ---]"
-
-    @property
-    def text(self) -> str:
-        """The turns as they are serialised, without the marker."""
-        return "\n".join(map(str, self.turns))
-
-    def __str__(self) -> str:
-        heading = [] if self.date is None else [self.marker]
-        return "\n".join([*heading, *map(str, self.turns)])
 
 
 class MemoryStore:
@@ -312,11 +256,6 @@ class MemoryStore:
         )
         for number, date in rows:
             yield Session(number, date, tuple(self._turns(f"{_TURN} WHERE session = ?", number)))
-
-
-def serialise(sessions: Iterable[Session]) -> str:
-    """Sessions as one text, as `MemoryStore.to_string` gives it; an undated session without turns leaves no trace."""
-    return "\n".join(str(session) for session in sessions if session.date is not None or session.turns)
 
 
 def _checked(role: str, content: str) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 from .dates import parse_date
 from .pieces import parts, runs
-from .store import MemoryStore, Turn
+from .store import MemoryStore
+from .turns import Turn
 
 # A change in how `pieces` cuts needs other names here (hence the 3): a piece is found again by cutting its turns anew.
 PIECES = "pieces_3"

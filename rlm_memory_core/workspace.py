@@ -15,7 +15,8 @@ from .escaping import well_formed
 from .pieces import Piece, split
 from .prompts import session_prompt
 from .ranking import rank_pieces
-from .store import MemoryStore, Session, Turn, serialise
+from .store import MemoryStore
+from .turns import Session, Turn, serialise
 
 MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
 

@@ -7,8 +7,8 @@ from rlm_memory_core import background
 HI = [{"role": "user", "content": "hi"}]
 
 
-def ask(model, budget=None):
-    return background.run(model.complete(HI, budget))
+def ask(model, budget=None, messages=HI):
+    return background.run(model.complete(messages, budget))
 
 
 def refused(status, message="no", **headers):

@@ -168,3 +168,37 @@ def diary(store):
         store.start_session(date)
         store.extend([("user", said), ("assistant", "Noted.")])
     return store
+
+
+@pytest.fixture
+def refused():
+    """The one line of a command that was refused, from its exit code and what it printed."""
+
+    def line(result):
+        code, _, error = result
+        assert code == 2
+        assert error.count("\n") == 1
+        assert error.startswith("rlm-memory: ")
+        return error
+
+    return line
+
+
+@pytest.fixture
+def longmemeval_item():
+    """A question of LongMemEval's form, of a name and a kind: what the cat of its one session is called."""
+
+    def item(name, kind="multi-session"):
+        return {
+            "question_id": name,
+            "question_type": kind,
+            "question": "What is my cat called?",
+            "answer": "Mochi",
+            "question_date": "2023/05/30 (Tue) 23:40",
+            "haystack_session_ids": ["s1"],
+            "haystack_dates": ["2023/05/20 (Sat) 02:21"],
+            "haystack_sessions": [[{"role": "user", "content": "My cat is called Mochi."}]],
+            "answer_session_ids": ["s1"],
+        }
+
+    return item

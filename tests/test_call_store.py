@@ -9,15 +9,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from asking import ask
 
 from rlm_memory_core import ModelError, background
 from rlm_memory_core.call_store import CallStore, RecordingError, digest
-
-HI = [{"role": "user", "content": "hi"}]
-
-
-def ask(llm, messages=HI):
-    return background.run(llm.complete(messages))
 
 
 @pytest.fixture
@@ -120,7 +115,7 @@ def test_a_failure_to_write_is_a_recording_error_for_all_of_the_batch(path):
 def recorded_file(scripted, path):
     llm = scripted(["yes", "yes, " * 3000], recorded="auto", calls_path=path, host="a.test")
     ask(llm)
-    ask(llm, [{"role": "user", "content": "another"}])
+    ask(llm, messages=[{"role": "user", "content": "another"}])
     background.run(llm._client.close())
 
 

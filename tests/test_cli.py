@@ -4,13 +4,11 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from fault_server import answering
 
 from rlm_memory_core import cli
 from rlm_memory_core.experiments import niah, paper, reproduce
@@ -28,15 +26,6 @@ def run(capsys, tmp_path):
         return code, *capsys.readouterr()
 
     return run
-
-
-def refused(result):
-    """The one line of a request that was refused."""
-    code, _, error = result
-    assert code == 2
-    assert error.count("\n") == 1
-    assert error.startswith("rlm-memory: ")
-    return error
 
 
 def test_reproduce_writes_notebook_results_and_questions_and_ends_with_the_table(run, tmp_path):
@@ -81,7 +70,7 @@ def test_two_runs_differ_in_seconds_and_dates_alone(run, tmp_path):
     assert rows() == rows()
 
 
-def test_report_prints_the_last_run_again(run):
+def test_report_prints_the_last_run_again(run, refused):
     assert "there are no results" in refused(run("report"))
     _, printed, _ = run("reproduce", *QUICK)
     _, again, _ = run("report", "--only", "01")
@@ -118,7 +107,7 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["--model", "gpt-4o-mini"], "nobody is there to say yes"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(run, monkeypatch, arguments, said):
+def test_a_mistake_is_one_line_and_exit_code_2(run, refused, monkeypatch, arguments, said):
     monkeypatch.setattr("rlm_memory_core.client._MAX_RETRIES", 0)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     only = [] if "--only" in arguments else ["--only", "01"]
@@ -134,26 +123,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, monkeypatch, arguments, said
         ("[]", "holds no items"),
     ],
 )
-def test_a_broken_data_file_is_one_line(run, tmp_path, content, said):
+def test_a_broken_data_file_is_one_line(run, refused, tmp_path, content, said):
     (tmp_path / "longmemeval_s.json").write_text(content)
     line = refused(run("reproduce", "--only", "03", "-p", "data_dir", str(tmp_path)))
     assert said in line
     assert str(tmp_path) in line
 
 
-def test_a_file_with_only_some_of_the_questions_is_said(run, tmp_path):
-    item = {
-        "question_id": "q1",
-        "question_type": "multi-session",
-        "question": "What is my cat called?",
-        "answer": "Mochi",
-        "question_date": "2023/05/30 (Tue) 23:40",
-        "haystack_session_ids": ["s1"],
-        "haystack_dates": ["2023/05/20 (Sat) 02:21"],
-        "haystack_sessions": [[{"role": "user", "content": "My cat is called Mochi."}]],
-        "answer_session_ids": ["s1"],
-    }
-    (tmp_path / "longmemeval_s.json").write_text(json.dumps([item]))
+def test_a_file_with_only_some_of_the_questions_is_said(run, refused, tmp_path, longmemeval_item):
+    (tmp_path / "longmemeval_s.json").write_text(json.dumps([longmemeval_item("q1")]))
     arguments = ("reproduce", "--only", "03", "-p", "data_dir", str(tmp_path))
     assert "lacks 100 of the paper's 100 questions" in refused(run(*arguments))
     code, printed, _ = run(*arguments, "--sample", "all")
@@ -179,54 +157,27 @@ def test_missing_data_is_said_and_the_rest_runs(run, tmp_path, monkeypatch):
         assert number.where in scorecard, number.id
 
 
-def test_a_failing_notebook_is_one_line_with_its_place(run, monkeypatch):
+def test_a_failing_notebook_is_one_line_with_its_place(run, refused, monkeypatch):
     good = niah.load([20], runs=1)
     monkeypatch.setattr(niah, "load", lambda *_: good)  # the check passes here, the kernel sees the real one
     assert "01_niah failed in cell" in refused(run("reproduce", "--only", "01", "-p", "turns", "[2]"))
 
 
-def test_a_cache_that_cannot_be_used_is_said_before_anything_runs(run, monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_used_is_said_before_anything_runs(run, refused, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "file"))
     assert "recorded calls" in refused(run("reproduce", *QUICK))
 
 
-def test_damaged_results_are_said(run, tmp_path):
+def test_damaged_results_are_said(run, refused, tmp_path):
     results = tmp_path / "outputs" / "offline" / "results"
     results.mkdir(parents=True)
     (results / "01_niah.json").write_text("{")
     assert "01_niah.json is not a results document" in refused(run("report"))
 
 
-@contextmanager
-def answering(*texts, prompt_tokens=lambda size: 100):
-    """A model server on loopback that gives these answers in turn, the last one for ever."""
-    left = list(texts)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            size = len(self.rfile.read(int(self.headers["content-length"])))
-            text = left.pop(0) if len(left) > 1 else left[0]
-            choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-            usage = {"prompt_tokens": prompt_tokens(size), "completion_tokens": 10}
-            body = json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-
-
 def test_a_server_of_unknown_price_is_not_said_to_be_free(run):
-    with answering("FINAL(ready)") as url:
+    with answering(lambda body: "FINAL(ready)") as url:
         code, printed, _ = run("reproduce", *QUICK, "--model", "m", "--base-url", url)
     assert code == 0
     assert "price not known" in printed
@@ -234,7 +185,8 @@ def test_a_server_of_unknown_price_is_not_said_to_be_free(run):
 
 
 def test_questions_without_an_answer_are_counted_and_paid_for_and_change_the_exit_code(run, tmp_path):
-    with answering("ready", "") as url:
+    left = ["ready"]
+    with answering(lambda body: left.pop() if left else "") as url:
         code, printed, _ = run("reproduce", *QUICK, "--model", "m", "--base-url", url, "--prices", "1", "1")
     assert code == 1
     assert "01_niah: 3 of 3 had no answer (" in printed.splitlines()[-1]
@@ -259,7 +211,7 @@ def test_subagents_that_failed_are_counted_at_the_end_and_leave_the_exit_code_al
 
 def test_a_budget_of_ten_cents_stops_a_run_of_a_dollar_and_keeps_what_it_has(run, tmp_path):
     arguments = ["--only", "01", "-p", "turns", "[20, 50]", "-p", "runs", "10", "--prices", "15", "15"]
-    with answering("FINAL(Nairobi)", prompt_tokens=lambda size: size // 4) as url:
+    with answering(lambda body: "FINAL(Nairobi)", lambda body: len(json.dumps(body)) // 4) as url:
         code, printed, _ = run("reproduce", *arguments, "--model", "m", "--base-url", url, "--budget", "0.10")
     assert code == 1
     assert float(re.search(r"about \$([\d.]+)", printed)[1]) > 1  # what it would cost
@@ -300,7 +252,7 @@ def test_serve_answers_other_clients_until_it_is_stopped():
         assert time.monotonic() - started < 10
 
 
-def test_serve_says_when_the_port_is_taken(run):
+def test_serve_says_when_the_port_is_taken(run, refused):
     with subprocess.Popen(
         [sys.executable, "-m", "rlm_memory_core.cli", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
     ) as process:

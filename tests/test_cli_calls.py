@@ -34,14 +34,6 @@ def path(tmp_path):
     return path
 
 
-def refused(result):
-    code, _, error = result
-    assert code == 2
-    assert error.count("\n") == 1
-    assert error.startswith("rlm-memory: ")
-    return error
-
-
 def test_list_counts_calls_tokens_and_bytes_by_model(run, path):
     code, printed, _ = run("list")
     assert code == 0
@@ -67,7 +59,7 @@ def test_export_writes_json_lines_to_a_file_or_to_standard_output(run, path, tmp
     assert [left.name for left in tmp_path.glob("*.part")] == []
 
 
-def test_prune_asks_first_and_deletes_what_was_named(run, path, monkeypatch):
+def test_prune_asks_first_and_deletes_what_was_named(run, refused, path, monkeypatch):
     assert "nobody is there to say yes" in refused(run("prune", "--model", "llama3.2"))
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert "stopped before anything was deleted" in refused(run("prune", "--all"))
@@ -90,17 +82,17 @@ def test_prune_asks_first_and_deletes_what_was_named(run, path, monkeypatch):
         (["export", "--to", "/nowhere/out.jsonl"], "/nowhere/out.jsonl"),
     ],
 )
-def test_a_mistake_is_one_line(run, path, arguments, said):
+def test_a_mistake_is_one_line(run, refused, path, arguments, said):
     assert said in refused(run(*arguments))
 
 
-def test_no_file_is_said_and_none_is_made(run, tmp_path):
+def test_no_file_is_said_and_none_is_made(run, refused, tmp_path):
     assert "there are no recorded calls" in refused(run("list"))
     assert not (tmp_path / "cache" / "calls.sqlite").exists()
 
 
 @pytest.mark.parametrize("action", ["list", "export"])
-def test_a_damaged_call_is_one_line(run, path, action):
+def test_a_damaged_call_is_one_line(run, refused, path, action):
     db = sqlite3.connect(path)
     db.execute("UPDATE calls SET seconds = 9 WHERE key = 'llama3.2 1'")
     db.commit()
@@ -108,7 +100,7 @@ def test_a_damaged_call_is_one_line(run, path, action):
     assert "is damaged" in refused(run(action))
 
 
-def test_a_file_that_is_no_database_is_one_line(run, path):
+def test_a_file_that_is_no_database_is_one_line(run, refused, path):
     path.write_bytes(b"garbage" * 1000)
     for arguments in (["list"], ["export"], ["prune", "--all", "--yes"]):
         assert str(path) in refused(run(*arguments))

@@ -4,6 +4,7 @@ import sqlite3
 
 import httpx2
 import pytest
+from asking import HI, ask
 
 from rlm_memory_core import Budget, ModelError, Usage, background
 from rlm_memory_core.call_store import CallStore, RecordingError
@@ -12,12 +13,6 @@ from rlm_memory_core.recording import (
     call_key,
     is_complete,
 )
-
-HI = [{"role": "user", "content": "hi"}]
-
-
-def ask(llm, messages=HI):
-    return background.run(llm.complete(messages))
 
 
 @pytest.fixture
@@ -63,7 +58,7 @@ def test_another_question_model_or_server_is_another_call(scripted, path):
     assert ask(scripted(["two"], recorded="auto", calls_path=path, host="b.test")).text == "two"
     assert ask(scripted(["three"], "other", recorded="auto", calls_path=path, host="a.test")).text == "three"
     other = [{"role": "user", "content": "hi "}]
-    assert ask(scripted(["four"], recorded="auto", calls_path=path, host="a.test"), other).text == "four"
+    assert ask(scripted(["four"], recorded="auto", calls_path=path, host="a.test"), messages=other).text == "four"
 
 
 def test_a_replay_knows_a_model_that_takes_no_temperature(scripted, path):
@@ -167,7 +162,7 @@ def test_an_answer_that_cannot_be_stored_is_given_and_nothing_more_is_sent(scrip
     assert ask(llm).text == "yes"
     for _ in range(2):
         with pytest.raises(ModelError, match="disk is full"):
-            ask(llm, [{"role": "user", "content": "another"}])
+            ask(llm, messages=[{"role": "user", "content": "another"}])
     assert len(scripted.requests) == 1
 
 
@@ -184,7 +179,7 @@ def test_an_answer_that_is_handed_on_is_in_the_file_for_every_other_reader(scrip
     llm = scripted(lambda messages: "yes", recorded="auto", calls_path=path)
     other = CallStore(path)
     for number in range(20):
-        ask(llm, [{"role": "user", "content": str(number)}])
+        ask(llm, messages=[{"role": "user", "content": str(number)}])
         assert len(other) == number + 1
     other.close()
 

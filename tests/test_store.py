@@ -28,26 +28,6 @@ def test_turns_are_numbered_from_1_in_the_order_of_their_adding(store):
     assert len(store) == 2
 
 
-def test_a_turn_is_serialised_as_documented(store):
-    assert str(store.add("user", "I grew up in Nairobi.")) == "[Turn 1][user]: I grew up in Nairobi."
-
-
-def test_the_history_is_serialised_with_a_marker_before_each_dated_session(store):
-    store.add("user", "Hello.")
-    store.start_session()
-    store.add("user", "Again.")
-    store.start_session(date="2023/05/20 (Sat) 02:21")
-    store.add("user", "My cat is called Mochi.")
-    store.add("assistant", "Got it.")
-    assert store.to_string() == (
-        "[Turn 1][user]: Hello.\n"
-        "[Turn 2][user]: Again.\n"
-        "[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]\n"
-        "[Turn 3][user]: My cat is called Mochi.\n"
-        "[Turn 4][assistant]: Got it."
-    )
-
-
 def test_turns_before_any_session_form_one_of_their_own(store):
     store.add("user", "Hello.")
     assert store.start_session("today") == 2
@@ -60,13 +40,6 @@ def test_turns_before_any_session_form_one_of_their_own(store):
 def test_an_empty_store_has_nothing_anywhere(store):
     assert (store.to_string(), len(store), list(store.turns), list(store.sessions)) == ("", 0, [], [])
     assert (store.search_history("a"), store.get_recent(3), store.characters()) == ([], [], 0)
-
-
-def test_an_empty_dated_session_leaves_no_blank_line(store):
-    store.start_session("Monday")
-    store.start_session("Tuesday")
-    store.add("user", "Hi")
-    assert store.to_string() == "[--- Session 1 | Monday ---]\n[--- Session 2 | Tuesday ---]\n[Turn 1][user]: Hi"
 
 
 def test_lazily_read_sequences_behave_as_lists(store):

@@ -68,9 +68,7 @@ def dollars(lengths: pd.DataFrame, claimed: float) -> Figure:
         ("truncation", "truncation", GREEN),
     ):
         rows = lengths[lengths["method"] == method]
-        axes.plot(rows["sessions"], rows["usd"], "o-", color=colour, linewidth=2, markersize=5)
-        last = rows.iloc[-1]
-        name_line(axes, last["sessions"], last["usd"], f"{name}: ${last['usd']:.2g}")
+        _line(axes, rows, "usd", colour, name + ": ${:.2g}")
     ends = [lengths["sessions"].min(), lengths["sessions"].max()]
     axes.plot(ends, [claimed, claimed], "--", color=VERMILION, linewidth=1.5)
     name_line(axes, ends[1], claimed, f'the paper, "constant": ${claimed:g}')
@@ -93,9 +91,7 @@ def scan_times(times: pd.DataFrame) -> Figure:
     names = {1: "one after another", 20: "20 threads", 256: "256 in flight"}
     for limit, name in names.items():
         rows = times[times["limit"] == limit]
-        axes.plot(rows["sessions"], rows["seconds"], "o-", color=_LIMIT_COLOURS[limit], linewidth=2, markersize=5)
-        last = rows.iloc[-1]
-        name_line(axes, last["sessions"], last["seconds"], f"{name}: {last['seconds']:,.0f} s")
+        _line(axes, rows, "seconds", _LIMIT_COLOURS[limit], name + ": {:,.0f} s")
     log_scales(axes, sorted(set(times["sessions"])), [1, 10, 100, 1000])
     axes.set_ylim(bottom=1)
     headline(axes, "Time grows with the history once calls outnumber what is in flight (simulated latency)")
@@ -190,6 +186,13 @@ def log_scales(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None
         axis.set_major_locator(FixedLocator(list(places)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(plain)
+
+
+def _line(axes: Axes, rows: pd.DataFrame, column: str, colour: str, name: str) -> None:
+    """A column over the sessions of the history, named at its end; the name has a place for the last value."""
+    axes.plot(rows["sessions"], rows[column], "o-", color=colour, linewidth=2, markersize=5)
+    last = rows.iloc[-1]
+    name_line(axes, last["sessions"], last[column], name.format(last[column]))
 
 
 def name_line(axes: Axes, x: float, y: float, text: str) -> None:

@@ -19,7 +19,8 @@ from rlm_memory_core.llm import LLM
 from rlm_memory_core.pricing import Usage
 from rlm_memory_core.prompts import history_messages
 from rlm_memory_core.ranking import rank_turns
-from rlm_memory_core.store import MemoryStore, Turn
+from rlm_memory_core.store import MemoryStore
+from rlm_memory_core.turns import Turn
 
 from .types import Prediction, Sample
 

@@ -3,8 +3,8 @@
 Each file beside this one is the part of a standard module that model-written code uses (`statistics`,
 `textwrap`, thread pools, ...), in the Python that the sandbox knows. Nothing here runs in
 the host on a program's behalf: a module's source is fed to the sandbox by the first program that imports it, and
-what it computes counts against that program's time and memory. `host.py` holds no module but the
-helpers that rewritten code calls (`rlm_memory_core.rewriting`).
+what it computes counts against that program's time and memory. `host.py` and `host_values.py` hold no module but
+the helpers that rewritten code calls (`rlm_memory_core.rewriting`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ MODULES = {
 """Modules by the name that programs import, with the file that holds them; "" for a package of others."""
 
 HELPERS = "host"
+_HELPER_FILES = ("host", "host_values")
 
 
 def global_name(module: str) -> str:
@@ -49,7 +50,7 @@ def names(module: str) -> frozenset[str]:
     """What a program may import from a module of this folder."""
     if MODULES.get(module) == "":
         return frozenset(name.removeprefix(f"{module}.") for name in MODULES if name.startswith(f"{module}."))
-    return frozenset(_exported(ast.parse(_text(MODULES.get(module, module)))))
+    return frozenset(_exported(ast.parse(_text(module))))
 
 
 @cache
@@ -58,7 +59,7 @@ def source(module: str) -> str:
     if MODULES.get(module) == "":
         body, exported = "", {name: global_name(f"{module}.{name}") for name in sorted(names(module))}
     else:
-        tree = ast.parse(_text(MODULES.get(module, module)))
+        tree = ast.parse(_text(module))
         exported = {name: name for name in _exported(tree)}
         tree.body = [node for node in tree.body if not _is_for_the_host(node)]
         body = ast.unparse(tree)
@@ -69,8 +70,10 @@ def source(module: str) -> str:
     return f"def _rlm_make():\n{inner}\n{made} = _rlm_make()"
 
 
-def _text(file: str) -> str:
-    return resources.files(__package__).joinpath(f"{file}.py").read_text(encoding="utf-8")
+def _text(module: str) -> str:
+    files = _HELPER_FILES if module == HELPERS else (MODULES.get(module, module),)
+    folder = resources.files(__package__)
+    return "\n".join(folder.joinpath(f"{file}.py").read_text(encoding="utf-8") for file in files)
 
 
 def _exported(tree: ast.Module) -> list[str]:

@@ -139,19 +139,8 @@ def test_reproduce_gives_the_same_on_a_cluster_and_a_notebook_without_a_word_of_
     assert outputs(there) == outputs(here)
 
 
-def test_what_workers_answered_is_judged_here(workers, fault_server, tmp_path):
-    question = {
-        "question_id": "q1",
-        "question_type": "multi-session",
-        "question": "What is my cat called?",
-        "answer": "Mochi",
-        "question_date": "2023/05/30 (Tue) 23:40",
-        "haystack_session_ids": ["s1"],
-        "haystack_dates": ["2023/05/20 (Sat) 02:21"],
-        "haystack_sessions": [[{"role": "user", "content": "My cat is called Mochi."}]],
-        "answer_session_ids": ["s1"],
-    }
-    (tmp_path / "longmemeval_s.json").write_text(json.dumps([question]))
+def test_what_workers_answered_is_judged_here(workers, fault_server, tmp_path, longmemeval_item):
+    (tmp_path / "longmemeval_s.json").write_text(json.dumps([longmemeval_item("q1")]))
     judge = fault_server(lambda messages: "yes")
     code = cli.main([
         "reproduce", "--only", "03", "--dask", workers.address, "--judge", "fake-judge", "--sample", "all",

@@ -1,13 +1,11 @@
 import asyncio
 import json
 import math
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pandas as pd
 import pytest
+from fault_server import answering
 
 from rlm_memory_core import Budget, cli, connect
 from rlm_memory_core.experiments import hypotheses, judge, paper, scorecard
@@ -250,50 +248,12 @@ def test_the_judge_is_sought_on_the_models_server_unless_it_has_one_of_its_own()
 # A whole run: the driver, notebook 03, a model and a judge behind a server
 
 
-@contextmanager
-def serving(answer):
-    """An OpenAI-compatible server on loopback; `answer` gives the reply to a request's body."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            choice = {"index": 0, "message": {"role": "assistant", "content": answer(body)}, "finish_reason": "stop"}
-            usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-            sent = json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-
-
-def item(name, kind):
-    return {
-        "question_id": name,
-        "question_type": kind,
-        "question": "What is my cat called?",
-        "answer": "Mochi",
-        "question_date": "2023/05/30 (Tue) 23:40",
-        "haystack_session_ids": ["s1"],
-        "haystack_dates": ["2023/05/20 (Sat) 02:21"],
-        "haystack_sessions": [[{"role": "user", "content": "My cat is called Mochi."}]],
-        "answer_session_ids": ["s1"],
-    }
-
-
 @pytest.fixture
-def data(tmp_path):
+def data(tmp_path, longmemeval_item):
     folder = tmp_path / "data"
     folder.mkdir()
-    items = [item("q1", "multi-session"), item("q2_abs", "multi-session"), item("q3", "temporal-reasoning")]
+    kinds = {"q1": "multi-session", "q2_abs": "multi-session", "q3": "temporal-reasoning"}
+    items = [longmemeval_item(name, kind) for name, kind in kinds.items()]
     (folder / "longmemeval_s.json").write_text(json.dumps(items))
     return folder
 
@@ -307,7 +267,7 @@ def test_a_model_and_a_judge_fill_the_register_from_notebook_03(data, tmp_path, 
             return "no" if ABSTENTION in body["messages"][-1]["content"] else "yes"
         return "FINAL(It is Mochi.)"
 
-    with serving(answer) as url:
+    with answering(answer) as url:
         code = cli.main([
             "reproduce", "--only", "03", "--model", "fake-model", "--judge", "fake-judge", "--base-url", url,
             "--sample", "all", "--prices", "1", "1", "-p", "judge_rates", "[1e-6, 1e-6]", "--budget", "1",
@@ -359,7 +319,7 @@ def test_a_model_and_a_judge_fill_the_register_from_notebook_03(data, tmp_path, 
 
 
 def test_answers_without_a_verdict_are_said_and_change_the_exit_code(data, tmp_path, capsys):
-    with serving(lambda body: "perhaps") as url:
+    with answering(lambda body: "perhaps") as url:
         code = cli.main([
             "reproduce", "--only", "03", "--judge", "fake-judge", "-p", "judge_base_url", url, "--sample", "1",
             "-p", "methods", "['truncation']", "-p", "data_dir", str(data), "--outputs", str(tmp_path / "outputs"),
