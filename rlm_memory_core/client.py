@@ -14,13 +14,14 @@ import httpx2
 import openai
 
 from . import background
-from .budget import BudgetTransport
 from .call_store import CallStore, RecordingError
+from .claim import BudgetTransport
+from .headers import NOT_RECORDED, UNUSABLE
 from .hedging import Hedging
 from .offline import OfflineTransport
 from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL
-from .recording import NOT_RECORDED, UNUSABLE, Mode, RecordingTransport
+from .recording import Mode, RecordingTransport
 from .responses import body_message, first_line
 from .streaming import BROKEN_OFF, Streaming
 from .transport import HttpTransport

@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx2
 
-from .budget import CLAIM, Claim
+from .claim import CLAIM, Claim
+from .headers import SECONDS_HEADER
 from .pacing import ON_SENT, PATIENT, Pacing
-from .recording import SECONDS_HEADER
 
 HEDGE = 0.05
 """The usual share of extra calls."""

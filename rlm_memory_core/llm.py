@@ -24,12 +24,13 @@ from .budget import Budget
 from .client import Wrap, explain, make_client
 from .embeddings import Embeddings, batches, read_embeddings
 from .escaping import well_formed
+from .headers import NOT_RECORDED
 from .model_call import ModelError as ModelError
 from .model_call import Reply, call_model
 from .pacing import Pace
 from .pricing import Usage, cost, price
 from .prompts import ChatMessage
-from .recording import MODES, NOT_RECORDED, Mode, saved_seconds
+from .recording import MODES, Mode, saved_seconds
 from .responses import read_completion
 from .streaming import Listener, heard_by
 

@@ -15,11 +15,12 @@ from typing import TypeVar
 import httpx2
 import openai
 
-from .budget import OVER_BUDGET_CODE, Budget, BudgetExceeded, Claim
+from .budget import Budget, BudgetExceeded
 from .call_store import RecordingError
+from .claim import Claim
 from .client import NOT_SENT
+from .headers import OVER_BUDGET_CODE, RECORDED_HEADER, REQUESTS_HEADER, SECONDS_HEADER
 from .pricing import Usage, cost
-from .recording import RECORDED_HEADER, REQUESTS_HEADER, SECONDS_HEADER
 from .responses import UnusableAnswer
 from .streaming import BROKEN_OFF, unfinished
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import httpx2
 
-from .budget import CLAIM, Claim
+from .claim import CLAIM, Claim
+from .headers import SECONDS_HEADER
 from .rate_limits import Entry, Refusal, Window, json_object
-from .recording import SECONDS_HEADER
 
 ON_SENT = "rlm_memory_on_sent"
 """An extension of a request: a function that is called with the loop's time when the request goes out, and with None

@@ -18,14 +18,18 @@ from typing import Any, Literal, NamedTuple, get_args
 import httpx2
 
 from .call_store import CallStore, RecordingError, digest
+from .headers import (
+    NOT_RECORDED,
+    OVER_BUDGET,
+    RECORDED_HEADER,
+    REQUESTS_HEADER,
+    SECONDS_HEADER,
+    UNUSABLE,
+    refusal,
+)
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-RECORDED_HEADER = "x-rlm-memory-recorded"
-SECONDS_HEADER = "x-rlm-memory-seconds"
-NOT_RECORDED, UNUSABLE = "not_recorded", "recording_unusable"  # codes of our own refusals
-OVER_BUDGET = 402  # "payment required": the status of a request that a budget held back
-REQUESTS_HEADER = "x-rlm-memory-requests"  # how many requests were paid for the answer, where more than one
 _KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type", REQUESTS_HEADER)
 
 
@@ -196,12 +200,6 @@ def _is_whole(choice: Any) -> bool:
     if not isinstance(message, dict):
         return False
     return choice.get("finish_reason") == "stop" and bool(message.get("content")) and not message.get("refusal")
-
-
-def refusal(status: int, message: str, code: str) -> httpx2.Response:
-    """A response of our own in place of a server's; the openai client does not try again."""
-    headers = {"x-should-retry": "false"}
-    return httpx2.Response(status, headers=headers, json={"error": {"message": message, "code": code}})
 
 
 def _json(raw: bytes) -> dict[str, Any] | None:

@@ -17,8 +17,8 @@ from typing import Any
 import httpx2
 
 from .escaping import well_formed
+from .headers import refusal
 from .pricing import Usage
-from .recording import refusal
 from .transport import STREAMED
 
 BROKEN_OFF = "broken_off"

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, MemoryRLM, ModelError, Usage, background
-from rlm_memory_core.budget import Claim
+from rlm_memory_core.claim import Claim
 
 HI = [{"role": "user", "content": "hi"}]
 CALL = Usage(10, 2, 1)

@@ -4,11 +4,12 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Usage
-from rlm_memory_core.budget import CLAIM, Budget, Claim
+from rlm_memory_core.budget import Budget
+from rlm_memory_core.claim import CLAIM, Claim
 from rlm_memory_core.experiments.simulated_time import run_simulated
+from rlm_memory_core.headers import SECONDS_HEADER
 from rlm_memory_core.hedging import Hedging, Siblings
 from rlm_memory_core.pacing import Pace, Pacing
-from rlm_memory_core.recording import SECONDS_HEADER
 
 
 class Server(httpx2.AsyncBaseTransport):

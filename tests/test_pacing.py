@@ -4,7 +4,8 @@ import math
 import httpx2
 import pytest
 
-from rlm_memory_core.budget import CLAIM, Budget, Claim
+from rlm_memory_core.budget import Budget
+from rlm_memory_core.claim import CLAIM, Claim
 from rlm_memory_core.experiments.simulated_time import run_simulated
 from rlm_memory_core.pacing import PATIENT, Pace, Pacing
 from rlm_memory_core.rate_limits import Refusal, Window, retry_after

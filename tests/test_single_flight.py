@@ -7,7 +7,8 @@ import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, background
 from rlm_memory_core.call_store import CallStore
-from rlm_memory_core.recording import RECORDED_HEADER, SECONDS_HEADER, RecordingTransport
+from rlm_memory_core.headers import RECORDED_HEADER, SECONDS_HEADER
+from rlm_memory_core.recording import RecordingTransport
 
 HI = [{"role": "user", "content": "hi"}]
 

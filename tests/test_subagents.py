@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage, background
+from rlm_memory_core.headers import SECONDS_HEADER
 from rlm_memory_core.prompts import NOT_FOUND, NOT_READ, session_prompt
-from rlm_memory_core.recording import SECONDS_HEADER
 from rlm_memory_core.subagents import SubAgents, is_not_found
 
 

@@ -9,7 +9,7 @@ from rlm_memory_core.embeddings import Embeddings
 from rlm_memory_core.experiments.methods import METHODS, beyond, make
 from rlm_memory_core.experiments.simulated import SimulatedLatency
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
-from rlm_memory_core.recording import SECONDS_HEADER
+from rlm_memory_core.headers import SECONDS_HEADER
 
 
 @pytest.fixture
