@@ -1,12 +1,13 @@
 """One call's hold on a budget, and what it has sent that no answer has told the price of.
 
-`Claim` stands around a call; two transports tell it what happens to its requests. What an answer
-costs, and what is charged for a call that has none, is decided in `model_call`.
+`Claim` stands around a call; two transports, above pacing and below it, tell it what happens
+to its requests. What is charged for a call is decided in `model_call`.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from types import TracebackType
 
@@ -27,14 +28,30 @@ class Claim:
     makes none; leaving the block gives it back. `further` counts the requests that went out
     beside the one that a call is: second copies, and repeats of answers that broke on their way.
 
+    A server bills also what nobody waits for any more. What a call has sent and no answer has told the price of is
+    estimated as what is held: `unanswered` for a call that is stopped, `timed_out` for tries that took too long. Calls
+    that share a request pay for it once: `pays_for` says whose requests a claim answers for.
+
     Args:
         budget: None for no limit.
         rates: Dollars per prompt and per completion token, or None.
+        heard: What a streamed reply has taken so far; None where none is on its way.
     """
 
-    def __init__(self, budget: Budget | None, rates: tuple[float, float] | None) -> None:
+    def __init__(
+        self,
+        budget: Budget | None,
+        rates: tuple[float, float] | None,
+        heard: Callable[[], Usage | None] = lambda: None,
+    ) -> None:
         self._budget = budget
         self._rates = rates
+        self._heard = heard
+        self._estimate = Usage()  # of one request
+        self._was_sent = False
+        self._open = 0  # requests that went out, and may be billed as far as is known
+        self._too_late = 0  # requests that timed out
+        self._payer: Claim | None = self
         self._held: list[tuple[Usage, float]] = []  # for the request, and for each further one
         self._left = False
         self.further = 0
@@ -60,9 +77,9 @@ class Claim:
         Raises:
             BudgetExceeded: There is no room for it.
         """
+        usage = self._estimate = (self._budget or Budget()).expected(request_bytes, replies)
         if self._budget is None or self._held:
             return
-        usage = self._budget.expected(request_bytes, replies)
         usd = cost(usage, self._rates) or 0.0
         await (budget := self._budget).hold(usage, usd)
         if self._budget is None:  # who asked is gone by now, and the request goes on for others
@@ -81,6 +98,61 @@ class Claim:
         self.further += 1
         return True
 
+    def went_out(self) -> None:
+        """A request was sent."""
+        self._was_sent = True
+        self._open += 1
+
+    def came_to_nothing(self, too_late: bool = False) -> None:
+        """A request that was sent failed. Failures are not billed, but those where the server was only too slow."""
+        self._open -= 1
+        if too_late:
+            self._too_late += 1
+            if self._budget is not None and self._held and self._budget.hold_now(*self._held[0]):
+                self._held.append(self._held[0])
+
+    @property
+    def tries(self) -> int:
+        """Requests that timed out so far."""
+        return self._too_late
+
+    def answered_after(self, tries: int) -> None:
+        """A copy was answered: those that timed out meanwhile are counted with it, as all copies are."""
+        self._too_late = tries
+
+    def pays_for(self, other: Claim | None) -> None:
+        """Answer for what another call has sent, as it has left; or for nothing (None), as another call pays."""
+        self._payer = other
+
+    @property
+    def pays(self) -> bool:
+        """Whether it answers for a request at all."""
+        return self._payer is not None
+
+    @property
+    def heard(self) -> Usage | None:
+        """An estimate of a streamed reply that broke off; None where none did, or another call pays for it."""
+        return None if self._payer is None else self._payer._heard()
+
+    @property
+    def timed_out(self) -> Usage:
+        """An estimate of the tries that timed out: the server is at work on them, and may well bill them."""
+        payer = self._payer
+        return payer._many(payer._too_late) if payer is not None else Usage()
+
+    @property
+    def unanswered(self) -> Usage:
+        """An estimate of what a call has taken that is stopped: of nothing, where nothing was sent."""
+        payer = self._payer
+        if payer is None or not payer._was_sent:
+            return Usage()
+        first = payer._heard() if payer._open else None
+        taken = payer._many(payer._open + payer._too_late - (first is not None)) + (first or Usage())
+        return taken + Usage(calls=max(1 + payer.further - taken.calls, 0))
+
+    def _many(self, requests: int) -> Usage:
+        return sum([self._estimate] * requests, Usage())
+
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Count what the call was paid for; dollars are None where nobody knows them."""
         if self._budget is not None:
@@ -88,6 +160,11 @@ class Claim:
 
 
 _CLAIM: ContextVar[Claim | None] = ContextVar("claim", default=None)
+
+
+def current_claim() -> Claim | None:
+    """The claim of the call that is being made, or None."""
+    return _CLAIM.get()
 
 
 class BudgetTransport(httpx2.AsyncBaseTransport):
@@ -111,12 +188,43 @@ class BudgetTransport(httpx2.AsyncBaseTransport):
         except BudgetExceeded as error:
             return refusal(OVER_BUDGET, str(error), OVER_BUDGET_CODE)
         request.extensions = {**request.extensions, CLAIM: claim}
-        sent, before = time.perf_counter(), claim.further
+        sent, before, tries = time.perf_counter(), claim.further, claim.tries
         response = await self.inner.handle_async_request(request)
         if response.status_code == 200 and claim.further > before:
             response.headers[REQUESTS_HEADER] = str(1 + claim.further - before)
+            claim.answered_after(tries)
         if sent - arrived > 0.1:  # a wait for the budget is none for the server
             response.headers.setdefault(SECONDS_HEADER, str(time.perf_counter() - sent))
+        return response
+
+    async def aclose(self) -> None:
+        """Close the inner transport."""
+        await self.inner.aclose()
+
+
+class OutgoingTransport(httpx2.AsyncBaseTransport):
+    """Tells the claim of each request when it goes out, and what becomes of it; stands where no request waits any more.
+
+    Args:
+        inner: What really sends.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self.inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one request. One that is cancelled, or answered, stays open until its call counts it."""
+        claim: Claim | None = request.extensions.get(CLAIM)
+        if claim is None:
+            return await self.inner.handle_async_request(request)
+        claim.went_out()
+        try:
+            response = await self.inner.handle_async_request(request)
+        except Exception as error:
+            claim.came_to_nothing(too_late=isinstance(error, httpx2.TimeoutException))
+            raise
+        if response.status_code != 200:
+            claim.came_to_nothing()
         return response
 
     async def aclose(self) -> None:

@@ -15,7 +15,7 @@ import openai
 
 from . import background
 from .call_store import CallStore, RecordingError
-from .claim import BudgetTransport
+from .claim import BudgetTransport, OutgoingTransport
 from .headers import NOT_RECORDED, UNUSABLE
 from .hedging import Hedging
 from .offline import OfflineTransport
@@ -64,7 +64,7 @@ def make_client(
     if wrap is not None:
         transport = wrap(transport)
     is_reader = isinstance(transport, OfflineTransport)
-    transport = Streaming(transport)
+    transport = OutgoingTransport(Streaming(transport))
     if not is_reader:
         transport = Hedging(Pacing(transport, pace, _MAX_RETRIES))
     transport = BudgetTransport(transport)

@@ -66,11 +66,12 @@ class HostCalls:
         self._journal = journal
         self._tasks: dict[int, asyncio.Task[dict[str, Any]]] = {}
 
-    def cancel(self) -> None:
-        """Give up the calls that are in flight."""
-        for task in self._tasks.values():
-            task.cancel()
-        self._tasks = {}
+    async def cancel(self) -> None:
+        """Give up the calls that are in flight, and wait until they have counted what they took."""
+        tasks, self._tasks = self._tasks, {}
+        running = [task for task in tasks.values() if task.cancel()]
+        if running:
+            await asyncio.wait(running)
 
     async def answer(self, snapshot: AsyncSnapshot, past: Past | None) -> Resume:
         """What the code waits for, as the step that gives it."""

@@ -26,7 +26,7 @@ from .embeddings import Embeddings, batches, read_embeddings
 from .escaping import well_formed
 from .headers import NOT_RECORDED
 from .model_call import ModelError as ModelError
-from .model_call import Reply, call_model
+from .model_call import Reply, Stopped, call_model
 from .pacing import Pace
 from .pricing import Usage, cost, price
 from .prompts import ChatMessage
@@ -96,21 +96,26 @@ class LLM:
         _ = self._client
 
     async def complete(
-        self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None
+        self,
+        messages: Sequence[ChatMessage],
+        budget: Budget | None = None,
+        listener: Listener | None = None,
+        stopped: Stopped | None = None,
     ) -> Reply:
         """Ask for one answer.
 
         Args:
             messages: The conversation, in the chat-completions form.
-            budget: Checked before the call and charged after it. A reply that breaks off, or is heard no further, is
-                charged by an estimate.
+            budget: Checked before the call and charged after it. A reply that breaks off, comes too late, or is waited
+                for no longer, is charged by an estimate, as the server bills it.
             listener: Hears the answer as it comes, and a recorded one in one piece; None to wait for the whole.
+            stopped: Is told what the call has taken where it is cancelled; None for nobody.
 
         Raises:
             ModelError: No answer, after retries where a retry can help; none helps once a piece was heard.
             BudgetExceeded: The budget is spent.
         """
-        return await background.arun(self._complete(messages, budget, listener))
+        return await background.arun(self._complete(messages, budget, listener, stopped))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as their number and length take.
@@ -127,12 +132,16 @@ class LLM:
         )  # fmt: skip
 
     async def _complete(
-        self, messages: Sequence[ChatMessage], budget: Budget | None, listener: Listener | None = None
+        self,
+        messages: Sequence[ChatMessage],
+        budget: Budget | None,
+        listener: Listener | None = None,
+        stopped: Stopped | None = None,
     ) -> Reply:
         send = partial(self._post, messages)
         try:
             with heard_by(listener):
-                said, usage, dollars, seconds, recorded = await self._call(send, read_completion, budget)
+                said, usage, dollars, seconds, recorded = await self._call(send, read_completion, budget, stopped)
         except ModelError as error:
             error.said = listener.text if listener else ""
             raise
@@ -144,13 +153,13 @@ class LLM:
         done: list[Usage] = []
 
         async def embed(batch: Sequence[str]) -> tuple[list[list[float]], Usage, float | None, float, bool]:
-            embedded = await self._embed_batch(batch, budget)
+            embedded = await self._embed_batch(batch, budget, lambda usage, _: done.append(usage))
             done.append(embedded[1])
             return embedded
 
         try:
             asked = await background.gather(map(embed, batches(texts)))
-        except ModelError as error:  # the batches that were answered are paid for
+        except ModelError as error:  # the batches that were answered, or stopped, are paid for
             usage = sum(done, error.usage)
             raise ModelError(str(error), usage, None if error.cost_usd is None else cost(usage, self.rates)) from error
         usage = sum((usage for _, usage, *_ in asked), Usage())
@@ -159,17 +168,18 @@ class LLM:
         return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
 
     async def _embed_batch(
-        self, batch: Sequence[str], budget: Budget | None
+        self, batch: Sequence[str], budget: Budget | None, stopped: Stopped
     ) -> tuple[list[list[float]], Usage, float | None, float, bool]:
         body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # as the openai client asks too
         send = partial(self._send, "/embeddings", body)
-        return await self._call(send, partial(read_embeddings, expected=len(batch)), budget)
+        return await self._call(send, partial(read_embeddings, expected=len(batch)), budget, stopped)
 
     async def _call(
         self,
         send: Callable[[], Awaitable[httpx2.Response]],
         read: Callable[[httpx2.Response], tuple[_T, Usage]],
         budget: Budget | None,
+        stopped: Stopped | None = None,
     ) -> tuple[_T, Usage, float | None, float, bool]:
         """One call: what was read, and the rest of a `Reply`."""
         if budget is not None and budget.usd is not None and self.rates is None:
@@ -177,7 +187,7 @@ class LLM:
                 f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
                 "give connect() its rates, or limit tokens"
             )
-        return await call_model(send, read, budget, self.rates, self._explain)
+        return await call_model(send, read, budget, self.rates, self._explain, stopped)
 
     async def _post(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
         """One request. It goes past the SDK's typed models, which take half of a call's time."""

@@ -22,9 +22,11 @@ from .client import NOT_SENT
 from .headers import OVER_BUDGET_CODE, RECORDED_HEADER, REQUESTS_HEADER, SECONDS_HEADER
 from .pricing import Usage, cost
 from .responses import UnusableAnswer
-from .streaming import BROKEN_OFF, unfinished
+from .streaming import BROKEN_OFF, hearing
 
 _T = TypeVar("_T")
+Stopped = Callable[[Usage, float | None], None]
+"""Is told the usage and the dollars of a call that was cancelled: an estimate, for the server has told neither."""
 
 
 class ModelError(Exception):
@@ -73,6 +75,7 @@ async def call_model(
     budget: Budget | None,
     rates: tuple[float, float] | None,
     explain: Callable[[Exception], str],
+    stopped: Stopped | None = None,
 ) -> tuple[_T, Usage, float | None, float, bool]:
     """Send one request, read its answer and charge what both took.
 
@@ -82,6 +85,7 @@ async def call_model(
         budget: Checked before and charged after, or None.
         rates: Dollars per prompt and completion token; None where the price is not known.
         explain: One line on what went wrong.
+        stopped: Is told what the call has taken where it is cancelled; None for nobody.
 
     Returns:
         What was read, its usage, dollars and seconds, and whether it was recorded: all but the first as in `Reply`.
@@ -91,7 +95,7 @@ async def call_model(
         BudgetExceeded: The budget is spent.
     """
     started = time.perf_counter()
-    with Claim(budget, rates) as claim:
+    with Claim(budget, rates, hearing()) as claim:
         try:
             response = await send()
             recorded = RECORDED_HEADER in response.headers
@@ -106,15 +110,16 @@ async def call_model(
             code = getattr(error, "code", None)
             if code == OVER_BUDGET_CODE:
                 raise BudgetExceeded(budget.ended if budget else "") from None
-            taken = unfinished() if code == BROKEN_OFF else None
-            # else: no tokens that anybody knows of
-            usage = taken or Usage(calls=0 if code in NOT_SENT else 1 + claim.further)
-            dollars = cost(usage, rates) if taken else 0.0
+            usage = _failed(claim, sent=code not in NOT_SENT, broken_off=code == BROKEN_OFF)
+            dollars = cost(usage, rates) if usage.total_tokens else 0.0
             claim.charge(usage, dollars)
             raise ModelError(explain(error), usage, dollars) from error
-        except asyncio.CancelledError:
-            if taken := unfinished():  # what was heard is paid for
-                claim.charge(taken, cost(taken, rates))
+        except asyncio.CancelledError:  # the server bills it all the same
+            usage = claim.unanswered
+            dollars = cost(usage, rates) if usage.total_tokens else 0.0
+            claim.charge(usage, dollars)
+            if stopped is not None:
+                stopped(usage, dollars)
             raise
         usage = _with_further(usage, response, claim)
         seconds = float(response.headers.get(SECONDS_HEADER, time.perf_counter() - started))
@@ -131,4 +136,12 @@ def _with_further(usage: Usage, response: httpx2.Response, claim: Claim) -> Usag
     """
     paid = int(response.headers.get(REQUESTS_HEADER, 1))
     failed = 0 if RECORDED_HEADER in response.headers else max(claim.further - (paid - 1), 0)
-    return sum([usage] * paid, Usage(calls=failed))
+    return sum([usage] * paid, Usage(calls=failed)) + claim.timed_out
+
+
+def _failed(claim: Claim, sent: bool, broken_off: bool) -> Usage:
+    """What a call without an answer took, and one call at least: tokens only where the server had begun with it."""
+    if not (sent and claim.pays):
+        return Usage()
+    taken = claim.timed_out + ((claim.heard if broken_off else None) or Usage())
+    return taken + Usage(calls=max(1 + claim.further - taken.calls, 0))

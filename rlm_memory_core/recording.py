@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import httpx2
 
 from .call_store import CallStore, RecordingError, digest
+from .claim import Claim, current_claim
 from .headers import (
     NOT_RECORDED,
     OVER_BUDGET,
@@ -66,7 +67,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         body = _json(await request.aread())
         if body is None or body.get("stream"):
             return await self.inner.handle_async_request(request)
-        key = call_key(str(request.url), body, self.salt)
+        key, claim = call_key(str(request.url), body, self.salt), current_claim()
         while True:
             flight = self._flights.get(key)
             joined = flight is not None and not flight.over
@@ -77,9 +78,9 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
                     return refusal(500, str(error), UNUSABLE)
                 if known is not None:
                     return known
-                flight = self._flights[key] = _Flight(self._send(request, key, str(body.get("model", ""))))
+                flight = self._flights[key] = _Flight(self._send(request, key, str(body.get("model", ""))), claim)
             try:
-                response = await flight.answer()
+                response = await flight.answer(claim)
             finally:
                 if flight.over and self._flights.get(key) is flight:
                     del self._flights[key]
@@ -136,28 +137,40 @@ class _Sent(NamedTuple):
 
 
 class _Flight:
-    """A request on its way, and those who wait for it. The first to have the answer has paid for all.
+    """A request on its way, and those who wait for it. The first to have the answer, or the failure, pays for all.
 
-    It goes on while anyone waits, and is cancelled with the last of them.
+    It goes on while anyone waits, and is cancelled with the last of them, who then pays for what it has taken.
+
+    Args:
+        sending: Sends the request.
+        claim: Of the call that it is sent for, or None; it knows what went out, also when that call has left.
     """
 
-    def __init__(self, sending: Coroutine[Any, Any, _Sent]) -> None:
+    def __init__(self, sending: Coroutine[Any, Any, _Sent], claim: Claim | None) -> None:
         self._task: asyncio.Task[_Sent] = asyncio.create_task(sending)
+        self._claim = claim
         self._waiting = 0
         self._paid = False
         self.over = False
 
-    async def answer(self) -> httpx2.Response:
+    async def answer(self, claim: Claim | None) -> httpx2.Response:
         self._waiting += 1
+        left = False
         try:
             sent = await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            left = True
+            raise
         finally:
             self._waiting -= 1
+            free = self._paid or (left and self._waiting > 0)
+            self._paid = self._paid or not free
+            if claim is not None:
+                claim.pays_for(None if free else self._claim)
             if self._waiting == 0 or self._task.done():
                 self.over = True
             if self._waiting == 0 and self._task.cancel():
                 await asyncio.wait([self._task])  # a cancelled call leaves nothing running
-        free, self._paid = self._paid, True
         return sent.response(free)
 
 

@@ -112,7 +112,7 @@ class Repl:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._calls.cancel()
+        await self._calls.cancel()
         if self._checkout is not None:
             await self._checkout.__aexit__(kind, error, trace)
 
@@ -140,7 +140,7 @@ class Repl:
         except LimitReached as error:
             error_text = await self._replace(str(error), program, past)
         finally:
-            self._calls.cancel()
+            await self._calls.cancel()
         self._names.update(dict.fromkeys(program.names))
         output = shorten(printed.output, self._meter.room())
         self._meter.shown(len(output))
@@ -237,7 +237,7 @@ class Repl:
 
     async def _replace(self, text: str, program: Rewritten, past: Past | None) -> str:
         """Replace the worker, and put back what earlier runs had made by running them again on the kept replies."""
-        self._calls.cancel()
+        await self._calls.cancel()
         self._journal.lose(past)
         replies = len(self._journal.lost)
         restored = await self._restore()

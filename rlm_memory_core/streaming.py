@@ -90,10 +90,11 @@ def heard_by(listener: Listener | None) -> Iterator[None]:
         _LISTENER.reset(token)
 
 
-def unfinished() -> Usage | None:
-    """What a reply that somebody hears has taken so far; None where it has ended, or nobody listens."""
+def hearing() -> Callable[[], Usage | None]:
+    """A function that tells, from anywhere, what the reply that is heard here has taken so far; None where it has
+    ended, or nobody listens."""
     listener = _LISTENER.get()
-    return None if listener is None else listener.unfinished
+    return lambda: None if listener is None else listener.unfinished
 
 
 class Streaming(httpx2.AsyncBaseTransport):

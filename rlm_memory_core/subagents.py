@@ -22,6 +22,9 @@ from .llm import LLM, ModelError
 from .pricing import Usage
 from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
 
+STOPPED = "stopped before it answered"
+"""The error of a call that nobody waits for any more."""
+
 _REASONS = 3  # named in a line: a server may word every failure anew
 
 
@@ -127,7 +130,8 @@ class Coverage:
 
     def __str__(self) -> str:
         cut = f" ({self.cut} of them cut off)" if self.cut else ""
-        text = f"asked {self.asked} sub-agents: {self.found} found something{cut}, {self.not_found} found nothing"
+        agents = "sub-agent" if self.asked == 1 else "sub-agents"
+        text = f"asked {self.asked} {agents}: {self.found} found something{cut}, {self.not_found} found nothing"
         return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
@@ -238,18 +242,34 @@ class SubAgents:
     async def _ask(self, prompt: str, batch: int) -> str:
         if self.progress is not None:
             self.progress.asked()
-        async with self._slots:
-            call = await self._call(prompt, batch)
+        taken = _Taken()
+        started = time.perf_counter()
+        try:
+            async with self._slots:
+                started = time.perf_counter()
+                call = await self._call(prompt, batch, taken)
+        except asyncio.CancelledError:  # nobody waits for it any more; it is counted, and paid for where it was sent
+            after, seconds = started - self._created, time.perf_counter() - started
+            call = Call(
+                session_in(prompt), "", taken.usage, taken.cost_usd, after, seconds, False, STOPPED, batch=batch
+            )
+            self._count(call)
+            raise
+        self._count(call)
+        return NOT_READ if call.error else call.reply
+
+    def _count(self, call: Call) -> None:
         self.calls.append(call)
         if self.progress is not None:
             self.progress.answered(call)
-        return NOT_READ if call.error else call.reply
 
-    async def _call(self, prompt: str, batch: int) -> Call:
+    async def _call(self, prompt: str, batch: int, taken: _Taken) -> Call:
         session, started = session_in(prompt), time.perf_counter()
         after = started - self._created
         try:
-            reply = await self._llm.complete(subagent_messages(prompt, self._facts), self._budget)
+            reply = await self._llm.complete(
+                subagent_messages(prompt, self._facts), self._budget, stopped=taken.stopped
+            )
         except ModelError as error:
             seconds = time.perf_counter() - started
             return Call(session, "", error.usage, error.cost_usd, after, seconds, False, str(error), batch=batch)
@@ -261,6 +281,17 @@ class SubAgents:
         return Call(
             session, text, reply.usage, reply.cost_usd, after, reply.seconds, reply.recorded, cut=reply.cut, batch=batch
         )
+
+
+class _Taken:
+    """What a call took that was stopped."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.cost_usd: float | None = 0.0
+
+    def stopped(self, usage: Usage, cost_usd: float | None) -> None:
+        self.usage, self.cost_usd = usage, cost_usd
 
 
 def is_not_found(reply: str) -> bool:

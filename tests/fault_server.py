@@ -168,9 +168,10 @@ class FaultServer:
 
     @property
     def stated(self):
-        """Tokens in the answers that went out whole; and the calls: whole answers, or 1 for a request without one."""
+        """Tokens in the answers that went out whole; and the calls: whole answers and those that never came, or 1 for
+        a request with neither."""
         tokens = sum((attempt.stated for attempt in self.attempts), Usage())
-        answers = Counter(attempt.key for attempt in self.attempts if FAULTS[attempt.fault].is_answer)
+        answers = Counter(attempt.key for attempt in self.attempts if _counts(FAULTS[attempt.fault]))
         calls = sum(max(answers[key], 1) for key in self.received)
         return Usage(tokens.prompt_tokens, tokens.completion_tokens, calls)
 
@@ -274,6 +275,10 @@ def events(completion, size=5):
     head = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m"}
     lines = [json.dumps(head | chunk) for chunk in chunks]
     return "".join(f"data: {line}\n\n" for line in [*lines, "[DONE]"]).encode()
+
+
+def _counts(fault):
+    return fault.is_answer or fault.silent
 
 
 def _stated(content):

@@ -117,6 +117,25 @@ def test_cancelling_leaves_no_task_behind_and_the_engine_usable(diary, root_and_
     assert engine.query(diary, "Who?").text == "again"
 
 
+def test_a_query_that_is_given_up_has_paid_for_what_it_sent(diary, root_and_subagents, scripted):
+    async def subagent(prompt):
+        await asyncio.sleep(60)
+
+    budget = Budget(calls=100)
+    engine = MemoryRLM(root_and_subagents([PARALLEL], subagent, rates=(1.0, 1.0)), budget=budget)
+
+    async def give_up():
+        asking = asyncio.create_task(engine.aquery(diary, "Who?"))
+        while len(scripted.requests) < 4:
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    background.run(give_up())
+    assert budget.spent.calls == 4
+    assert budget.spent.completion_tokens > 3 * 250
+
+
 @pytest.mark.parametrize(
     ("model", "options", "hedge"),
     [

@@ -1,9 +1,12 @@
+import asyncio
+
 import httpx2
 import pytest
 
 from rlm_memory_core import Budget, MemoryRLM, ModelError, Usage
 from rlm_memory_core.answer import QueryFailed
 from rlm_memory_core.prompts import CUT_OFF, CUT_REPLY, FORCED, NO_CODE, NOT_READ
+from rlm_memory_core.subagents import STOPPED
 
 PARALLEL = "```repl\nfound = llm_query_parallel(sessions, session_dates, question)\nprint(found)\n```"
 CUT = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "FINAL(Mo"}, "finish_reason": "length"}]}
@@ -278,3 +281,48 @@ def test_a_spent_budget_ends_the_query_with_an_error_and_what_is_known(diary, ro
 def test_a_root_model_that_fails_is_an_error(diary, scripted):
     with pytest.raises(ModelError):
         MemoryRLM(scripted([httpx2.Response(500)])).query(diary, "Who?")
+
+
+LEFT = {
+    "an error in a coroutine": """import asyncio
+async def one(session):
+    return int(await asyncio.to_thread(llm_query, session))
+async def main():
+    return await asyncio.gather(*[one(session) for session in sessions])
+print(asyncio.run(main()))""",
+    "FINAL in a coroutine": """import asyncio
+async def one(session):
+    FINAL(await asyncio.to_thread(llm_query, session))
+async def main():
+    return await asyncio.gather(*[one(session) for session in sessions])
+asyncio.run(main())""",
+    "FINAL in a pool": """from concurrent.futures import ThreadPoolExecutor
+def one(session):
+    FINAL(llm_query(session))
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(one, sessions))""",
+}
+
+
+@pytest.mark.parametrize("code", LEFT.values(), ids=LEFT)
+def test_calls_that_the_code_left_in_flight_are_counted_and_paid_for(diary, root_and_subagents, scripted, code):
+    first, started = [], []
+
+    async def subagent(prompt):
+        started.append(prompt)
+        while len(started) < 3:
+            await asyncio.sleep(0.001)
+        if first and first != [prompt]:
+            await asyncio.sleep(60)
+        first[:] = [prompt]
+        return "no number"
+
+    budget = Budget()
+    llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(x)"], subagent, rates=(1.0, 1.0))
+    answer = MemoryRLM(llm, budget=budget, hedge=0).query(diary, "Who?")
+    assert (answer.coverage.asked, answer.coverage.failed) == (3, {STOPPED: 2})
+    assert answer.usage.calls == budget.spent.calls == len(scripted.requests)
+    assert answer.usage == budget.spent
+    assert answer.cost_usd == budget.spent_usd == answer.usage.total_tokens
+    stopped = [call for call in answer.trace.calls if call.error]
+    assert all(call.usage.prompt_tokens > 50 and call.usage.completion_tokens == 250 for call in stopped)

@@ -5,7 +5,7 @@ import httpx2
 import pytest
 from fault_server import KEY, always, events, first
 
-from rlm_memory_core import Budget, BudgetExceeded, ModelError, background, connect
+from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, background, connect
 from rlm_memory_core.streaming import Listener
 
 ASK = [{"role": "user", "content": "Who is my cat?"}]
@@ -272,6 +272,56 @@ def test_two_who_ask_the_same_share_one_stream(scripted, as_completion):
     assert [reply.recorded for reply in replies] == [False, True]
     assert ["".join(pieces) for _, pieces in heard] == [TEXT, TEXT]
     assert len(scripted.requests) == 1
+
+
+async def in_parts(whole, ends=True):
+    """A stream's head, and after a while its rest, or a broken connection."""
+    yield whole[: len(whole) // 2]
+    await asyncio.sleep(0.1)
+    if not ends:
+        raise httpx2.ReadError("gone")
+    yield whole[len(whole) // 2 :]
+
+
+def test_a_shared_stream_is_paid_for_once_when_the_first_who_hears_it_leaves(scripted, as_completion):
+    llm = scripted([stream(in_parts(sent(as_completion)))], recorded="auto", rates=(1.0, 1.0))
+    budget, (first, pieces) = Budget(), listen()
+
+    async def ask():
+        leaves = asyncio.create_task(llm.complete(ASK, budget, first))
+        while not pieces:
+            await asyncio.sleep(0.001)
+        stays = asyncio.create_task(llm.complete(ASK, budget, listen()[0]))
+        await asyncio.sleep(0.01)
+        leaves.cancel()
+        return await stays
+
+    reply = background.run(ask())
+    assert (len(scripted.requests), reply.recorded) == (1, False)
+    assert (budget.spent, budget.spent_usd) == (reply.usage, reply.cost_usd)
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_shared_stream_that_breaks_off_is_paid_for_once_by_what_was_heard(scripted, as_completion, leaves):
+    llm = scripted([stream(in_parts(sent(as_completion), ends=False))], recorded="auto", rates=(1.0, 1.0))
+    budget, (first, pieces) = Budget(), listen()
+
+    async def ask():
+        hears = asyncio.create_task(llm.complete(ASK, budget, first))
+        while not pieces:
+            await asyncio.sleep(0.001)
+        waits = asyncio.create_task(llm.complete(ASK, budget, listen()[0]))
+        await asyncio.sleep(0.01)
+        if leaves:
+            hears.cancel()
+        return await asyncio.gather(hears, waits, return_exceptions=True)
+
+    outcomes = background.run(ask())
+    paid, free = outcomes[::-1] if leaves else outcomes
+    assert len(scripted.requests) == 1
+    assert paid.usage == budget.spent
+    assert (paid.usage.calls, paid.usage.completion_tokens) == (1, -(-len("".join(pieces)) // 4))
+    assert leaves or (free.usage, free.cost_usd) == (Usage(), 0.0)
 
 
 def test_the_offline_reader_streams():

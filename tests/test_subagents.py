@@ -295,8 +295,8 @@ def test_a_fan_out_that_breaks_stops_its_other_calls(scripted):
             await subagents.query_parallel(["broken", "text"], None, "Who?")
         return asyncio.all_tasks() - before
 
-    async def broken(call, prompt, batch):
-        return 1 / 0 if "broken" in prompt else await call(prompt, batch)
+    async def broken(call, prompt, *rest):
+        return 1 / 0 if "broken" in prompt else await call(prompt, *rest)
 
     assert background.run(scenario()) == set()
 

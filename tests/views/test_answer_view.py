@@ -30,7 +30,7 @@ def answer(call, trace):
 def test_a_notebook_shows_answer_evidence_coverage_and_what_it_took(answer, parsed):
     text = parsed(answer()._repr_html_()).text
     for said in ("Mochi", "session 1 | 2023/05/20 (Sat) 02:21 | turn 1", "called Mochi", "the cat's name",
-                 "asked 1 sub-agents: 1 found something", "3 calls, 231 tokens, $0.021", "3.6 s"):  # fmt: skip
+                 "asked 1 sub-agent: 1 found something", "3 calls, 231 tokens, $0.021", "3.6 s"):  # fmt: skip
         assert said in text
     assert "Got it." not in text
 
