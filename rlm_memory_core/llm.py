@@ -87,7 +87,7 @@ class LLM:
         """Make the client now rather than at the first call, so that a missing key or a broken cache shows at once.
 
         Raises:
-            ModelError: There is no API key.
+            ModelError: There is no API key, or one that cannot be sent.
             RecordingError: The recorded calls cannot be opened.
         """
         background.run(self._opened())
@@ -224,8 +224,12 @@ class LLM:
 
     def _key(self) -> str:
         key = self._api_key or os.environ.get("OPENAI_API_KEY")
-        if key:
+        if key and key.isascii() and key.isprintable():
             return key
+        if key:
+            strange = next(sign for sign in key if not (sign.isascii() and sign.isprintable()))
+            named = "the api_key" if self._api_key else "OPENAI_API_KEY"
+            raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
         if self.model == OFFLINE or self.base_url or self.recorded == "replay":
             return "none"  # local servers and replays want no key, but the client wants a string
         raise ModelError(

@@ -16,6 +16,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import httpx2
 
+from .headers import OWN
+
 STREAMED = "rlm_memory_streamed"
 """An extension of a request: whether its answer is handed on before it is whole."""
 
@@ -24,7 +26,8 @@ class HttpTransport(httpx2.AsyncBaseTransport):
     """Sends requests, each with a timeout for the whole of it: connecting, waiting and reading.
 
     A request with the extension `STREAMED` is answered when the head has come; its timeout is then for each part of
-    the body. Proxies and certificates are the environment's (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
+    the body. Headers in our own name (`headers.OWN`) are taken out of what comes. Proxies and
+    certificates are the environment's (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
 
     Raises:
         httpx2.TransportError: There is no whole answer: `ConnectError`, `ReadTimeout`, or `ReadError` where the
@@ -51,9 +54,9 @@ class HttpTransport(httpx2.AsyncBaseTransport):
             )
             if streamed:
                 stream = _Stream(request, response)
-                return httpx2.Response(response.status, headers=response.raw_headers, stream=stream)
+                return httpx2.Response(response.status, headers=_received(response), stream=stream)
             async with response:
-                return httpx2.Response(response.status, headers=response.raw_headers, content=await response.read())
+                return httpx2.Response(response.status, headers=_received(response), content=await response.read())
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -82,6 +85,12 @@ class _Stream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._response.close()  # where it was read to its end, the connection is in use again by now
+
+
+def _received(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
+    """A server's headers, but for those by which we tell ourselves what was paid: on these no server has a say."""
+    own = OWN.encode()
+    return [(name, value) for name, value in response.raw_headers if not name.lower().startswith(own)]
 
 
 @contextmanager

@@ -30,6 +30,22 @@ def test_a_missing_key_is_told_in_one_line_before_anything_is_sent(scripted):
     assert scripted.requests == []
 
 
+@pytest.mark.parametrize(
+    ("key", "sign"), [("sk-abc\u2026", "'\u2026'"), ("sk-\u0430bcdefgh", "'\u0430'"), ("sk-abc\n", r"'\n'")]
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_key_that_cannot_be_sent_is_named_in_one_line(scripted, monkeypatch, key, sign, named):
+    if not named:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(ModelError) as caught:
+        ask(scripted(["yes"], api_key=key if named else None))
+    assert str(caught.value).startswith(
+        f"{'the api_key' if named else 'OPENAI_API_KEY'} holds {sign}, which no key does"
+    )
+    assert key[:6] not in str(caught.value)
+    assert scripted.requests == []
+
+
 def test_a_missing_key_leaves_nothing_open(scripted, monkeypatch):
     opened = []
     monkeypatch.setattr(CallStore, "__init__", lambda self, path: opened.append(path))

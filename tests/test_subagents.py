@@ -65,6 +65,10 @@ def test_coverage_of_no_calls():
     )
 
 
+def test_coverage_of_one_call():
+    assert str(Coverage(1, 1, 0, {})) == "asked 1 sub-agent: 1 found something, 0 found nothing"
+
+
 def test_coverage_since_a_call_counts_from_there(scripted):
     subagents = agents(scripted(["a", "NOT_FOUND"]))
     ask(subagents, ["one"])

@@ -64,6 +64,13 @@ def test_an_answer_comes_whole():
     assert received.endswith(b"\r\n\r\n{}")
 
 
+@pytest.mark.parametrize("extensions", [{}, {STREAMED: True}])
+def test_a_server_has_no_say_on_what_was_paid(extensions):
+    lies = b"X-RLM-Memory-Requests: 1000\r\nx-rlm-memory-recorded: 1\r\nx-rlm-memory-seconds: soon\r\n"
+    response, _ = ask(HEAD + lies + b"content-length: 2\r\n\r\n{}", extensions=extensions)
+    assert sorted(response.headers) == ["content-length", "content-type"]
+
+
 def test_a_compressed_answer_is_unpacked():
     packed = gzip.compress(b'{"a": 1}')
     head = HEAD + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
