@@ -35,7 +35,8 @@ class Budget:
     Args:
         usd, tokens, calls, seconds: Limits; None for none. Seconds count from the first call.
 
-    `spent` and `spent_usd` say what was paid for; dollars are None where a price is not known.
+    `spent` and `spent_usd` say what was paid for, by the estimate where a call was stopped or timed out, as the server
+    bills it all the same; dollars are None where a price is not known.
     `ended` says in one line why no call is sent any more; "" while calls are.
 
     >>> budget = Budget(usd=0.5)

@@ -35,7 +35,7 @@ class Call:
     Args:
         session: The text it was asked to read; "" for a prompt of the model's own making.
         reply: What it said; "" where it failed.
-        usage: Its tokens.
+        usage: Its tokens; an estimate where it was stopped or timed out.
         cost_usd: Its dollars; None where the price is not known.
         started: Seconds from the query's start to the call's.
         seconds: How long it took.
