@@ -11,12 +11,13 @@ import ast
 from . import lazy, sandbox, tables
 from .generators import as_list
 from .program import LATER, Known, as_value, is_known, needs_rewriting
+from .scopes import ScopedVisitor, parameters
 from .text_changes import TextChanges
 
 HELPERS = sandbox.global_name(sandbox.HELPERS)
 
 
-class Edits(TextChanges, ast.NodeVisitor):
+class Edits(TextChanges, ScopedVisitor, ast.NodeVisitor):
     """Collects the changes to a program's text."""
 
     def __init__(self, known: Known, code: str) -> None:
@@ -30,6 +31,7 @@ class Edits(TextChanges, ast.NodeVisitor):
         self._native: set[ast.AST] = set()  # functions that the sandbox knows as they are called
         self._calls: set[int] = set()  # parentheses of calls that a generator expression shares
         self._lists: set[ast.AST] = set()  # generator expressions of which all values are taken
+        self._early: dict[ast.AST, str] = {}  # calls of map and filter that stop early, with the helper
         self._lazy = 0  # generator expressions that stop early
 
     def _helper(self, name: str) -> str:
@@ -60,10 +62,10 @@ class Edits(TextChanges, ast.NodeVisitor):
         parts, native, own = [], [], False
         for alias in node.names:
             name, full = alias.asname or alias.name, f"{module}.{alias.name}"
+            self._known.imported[name] = full
             if (module, alias.name) in tables.FUNCTIONS:
                 own = True
                 parts.append(f"{name} = {self._helper(tables.FUNCTIONS[module, alias.name])}")
-                self._known.imported[name] = full
             elif module in sandbox.MODULES and alias.name in sandbox.names(module):
                 own = True
                 self.modules.update(dict.fromkeys([m for m in sandbox.MODULES if m == full] or [module]))
@@ -155,7 +157,7 @@ class Edits(TextChanges, ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:  # noqa: D102
-        if node.id in tables.BUILTINS and isinstance(node.ctx, ast.Load) and node.id not in self._known.names:
+        if node.id in tables.BUILTINS and isinstance(node.ctx, ast.Load) and self._is_builtin(node.id):
             self._change(self._at(node), self._at(node, end=True), self._helper(node.id))
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:  # noqa: D102
@@ -172,10 +174,10 @@ class Edits(TextChanges, ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: D102
         if isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
-            if node.attr == "__name__" and node.value.id in self._known.functions:
+            if node.attr == "__name__" and node.value.id in self._known.functions and self._is_global(node.value.id):
                 self._change(self._at(node), self._at(node, end=True), repr(node.value.id))
                 return
-            module = self._known.modules.get(node.value.id, "")
+            module = self._module(node.value)
             helper = tables.FUNCTIONS.get((module, node.attr))
             if helper is not None and node not in self._native:
                 self._change(self._at(node), self._at(node, end=True), self._helper(helper))
@@ -184,9 +186,13 @@ class Edits(TextChanges, ast.NodeVisitor):
 
     def _stops_early(self, node: ast.Call, name: str) -> None:
         """`any`, `all` and `next` of a generator expression that asks, prints or binds a name."""
-        if name not in lazy.SETTLED or name in self._known.names or not node.args:
+        if name not in lazy.SETTLED or not self._is_builtin(name) or not node.args:
             return
-        if self._known.shows(node.args[0]) or any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(node.args[0])):
+        first = node.args[0]
+        inner = first.func.id if isinstance(first, ast.Call) and isinstance(first.func, ast.Name) else ""
+        if (name, inner) in tables.WAITING_EARLY and len(node.args) <= (2 if name == "next" else 1):
+            self._early[first] = tables.WAITING_EARLY[name, inner]
+        elif self._may_show(first) and not self.is_in_class_body():
             until = f"{HELPERS}.Until"
             changes = lazy.as_list(node, self._code, self._span, until, f"_rlm_until_{self._lazy}")
             if changes:
@@ -195,13 +201,21 @@ class Edits(TextChanges, ast.NodeVisitor):
                 self._lists.add(node.args[0])
                 self._changes += changes
 
+    def _reaches(self, node: ast.expr) -> bool:
+        return self._known.reaches(node, self.locals())
+
+    def _may_show(self, node: ast.expr) -> bool:
+        is_named = any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(node))
+        return is_named or self._known.shows(node) or self._reaches(node)
+
     def _called_name(self, node: ast.Call, name: str) -> None:
-        if name in tables.WAITING and node.args and name not in self._known.names:
+        if name in tables.WAITING and node.args and self._is_builtin(name):
             key = next((keyword.value for keyword in node.keywords if keyword.arg == "key"), None)
             first = node.args[0] if name in tables.TAKES_FUNCTION and len(node.args) > 1 else key
-            if first is not None and self._known.reaches(first):
-                self._change(self._at(node.func), self._at(node.func, end=True), self._helper(tables.WAITING[name]))
-                if name == "map":
+            if first is not None and self._reaches(first):
+                helper = self._early.get(node, tables.WAITING[name])
+                self._change(self._at(node.func), self._at(node.func, end=True), self._helper(helper))
+                if name == "map" and node not in self._early:
                     self._pair(first)
                     return
         if name in tables.TAKES_FUNCTION and node.args:
@@ -211,15 +225,27 @@ class Edits(TextChanges, ast.NodeVisitor):
             self._change(self._at(node), self._at(node, end=True), f"{self._helper('names')}(_rlm_names)")
         elif self._known.imported.get(name) == "asyncio.to_thread" and node.args:
             self._pair(node.args[0])
+        elif self._is_global(name) and name not in self._known.functions:
+            self._called_imported(node, self._known.imported.get(name, ""))
+
+    def _called_imported(self, node: ast.Call, full: str) -> None:
+        """A function of itertools that cannot wait for the host function which it calls."""
+        keys = [*node.args[1:2], *(each.value for each in node.keywords)] if full.endswith("groupby") else node.args[:1]
+        if full in tables.WAITING_IMPORTED and any(map(self._reaches, keys)):
+            self._change(
+                self._at(node.func), self._at(node.func, end=True), self._helper(tables.WAITING_IMPORTED[full])
+            )
 
     def _called_attribute(self, node: ast.Call, function: ast.Attribute) -> None:
-        owner = self._known.modules.get(function.value.id, "") if isinstance(function.value, ast.Name) else ""
+        owner = self._module(function.value)
+        if owner:
+            self._called_imported(node, f"{owner}.{function.attr}")
         is_thread = (owner, function.attr) == ("asyncio", "to_thread")
         if node.args and (is_thread or (function.attr in tables.POOL_METHODS and not owner)):
             self._pair(node.args[0])
         elif function.attr == "run_in_executor" and len(node.args) > 1:
             self._pair(node.args[1])
-        elif function.attr == "sort" and any(self._known.reaches(each.value) for each in node.keywords):
+        elif function.attr == "sort" and any(each.arg == "key" and self._reaches(each.value) for each in node.keywords):
             self._as_call(node, function, self._helper("sort_by"))
         elif (function.attr in tables.METHODS and not owner and not self._is_type(function.value)) or (
             function.attr == "sub" and not owner and node.args and self._is_function(node.args[0])
@@ -230,7 +256,17 @@ class Edits(TextChanges, ast.NodeVisitor):
             self._change(self._at(function), self._at(function, end=True), self._helper("maketrans"))
 
     def _is_type(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Name) and node.id in tables.TYPES
+        return isinstance(node, ast.Name) and node.id in tables.TYPES and self._is_builtin(node.id)
+
+    def _is_global(self, name: str) -> bool:
+        return name not in self.locals()
+
+    def _is_builtin(self, name: str) -> bool:
+        return name not in self._known.names and self._is_global(name)
+
+    def _module(self, node: ast.expr) -> str:
+        """The module that a name stands for; "" where it stands for none."""
+        return self._known.modules.get(node.id, "") if isinstance(node, ast.Name) and self._is_global(node.id) else ""
 
     def _is_function(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Lambda) or (isinstance(node, ast.Name) and node.id in self._known.functions)
@@ -247,7 +283,7 @@ class Edits(TextChanges, ast.NodeVisitor):
         """`value.method` where a function is wanted."""
         if not (isinstance(node, ast.Attribute) and node.attr in tables.BOUND):
             return
-        if isinstance(node.value, ast.Name) and self._known.modules.get(node.value.id):
+        if self._module(node.value):
             return
         name = self._at(node, end=True) - len(node.attr.encode())
         dot = self._code.rindex(b".", 0, name)
@@ -261,13 +297,16 @@ class Edits(TextChanges, ast.NodeVisitor):
     def _pair(self, node: ast.expr) -> None:
         """A function that asks sub-agents, with its awaiting twin, where there is one."""
         later = ""
-        if isinstance(node, ast.Name) and self._known.is_awaitable(node.id):
+        if isinstance(node, ast.Name) and self._known.is_awaitable(node.id) and self._is_global(node.id):
             later = self._later(node.id)
         elif isinstance(node, ast.Lambda) and isinstance(node.body, ast.Call) and isinstance(node.body.func, ast.Name):
             body, name = node.body, node.body.func.id
             arguments = [*body.args, *(keyword.value for keyword in body.keywords)]
-            if self._known.is_awaitable(name) and not any(map(self._known.asks, arguments)):
-                if any(needs_rewriting(inner, self._known) for argument in arguments for inner in ast.walk(argument)):
+            is_ours = self._is_global(name) and name not in parameters(node)
+            if is_ours and self._known.is_awaitable(name) and not any(map(self._known.asks, arguments)):
+                if any(
+                    needs_rewriting(each, self._known, self.locals()) for part in arguments for each in ast.walk(part)
+                ):
                     return
                 twin = ast.parse(ast.unparse(node), mode="eval").body
                 assert isinstance(twin, ast.Lambda)

@@ -1,16 +1,24 @@
 """`any`, `all` and `next` of a generator expression, so that it goes no further than they would.
 
 In the sandbox a generator expression is a list: one that asks sub-agents would ask them all. Its values become
-those of a list whose iterables run dry (`sandbox.host.Until`) as soon as the answer is known. Elsewhere, such as in
-`for reply in (llm_query(s) for s in sessions)`, it still runs to its end, within the limits on sub-agents: the
-sandbox cannot wait for the host from within an iterator.
+those of a list whose iterables run dry (`sandbox.host.Until`) as soon as the answer is known.
+
+It still runs to its end, within the limits on sub-agents, where the sandbox would have to wait for the host from within
+an iterator, or knows no `:=`:
+
+- elsewhere: `for reply in (llm_query(s) for s in sessions)`, `replies = map(llm_query, sessions)`;
+- within another: the inner one of `any(r == "yes" for r in (llm_query(s) for s in sessions))`;
+- `any(filter(...))` and `all(filter(...))`;
+- directly in the body of a class.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 
+_COMMENT = re.compile(rb"#[^\n]*")
 SETTLED = {"any": "True", "all": "False", "next": "None"}
 """What value settles each: a true one, a false one, any."""
 
@@ -34,9 +42,11 @@ def as_list(
     opening, closing = at(generator)[0], at(generator)[1] - 1
     before, after = code[at(call.func)[1] : opening], code[closing + 1 : at(call.args[1])[0] if call.args[1:] else end]
     most = 2 if call.func.id == "next" else 1
-    if before.strip() not in (b"", b"(") or after.strip(b" \t\r\n(),") or len(call.args) > most:
+    bare, rest = _COMMENT.sub(b"", before), _COMMENT.sub(b"", after)
+    if bare.strip(b" \t\r\n(") or rest.strip(b" \t\r\n(),") or len(call.args) > most:
         return []
-    blank, then = before.count(b"\n") * "\n", after.replace(b",", b"", 1).decode()
+    more = bare.count(b"(") - 1  # pairs of parentheses around the expression's own
+    blank, then = before.count(b"\n") * "\n", rest.replace(b")", b"", max(more, 0)).replace(b",", b"", 1).decode()
     is_shared = closing + 1 == end  # one pair of parentheses for the call and the expression
     changes = [
         (start, opening + 1, f"({name} := {until}({SETTLED[call.func.id]}), [{blank}"),

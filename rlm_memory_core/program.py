@@ -10,7 +10,8 @@ import ast
 from collections.abc import Collection
 from typing import Any
 
-from . import tables
+from . import reaching, tables
+from .scopes import bound_in
 
 LATER = "_rlm_later_"
 """Before a function's name: its awaiting twin."""
@@ -47,6 +48,7 @@ class Known:
         self._showing: frozenset[str] = self._asks | _SHOWS
         self._hosts = self._asks | frozenset(hosts)
         self._reaching: frozenset[str] = self._hosts
+        self._uses: dict[str, frozenset[str]] = {}  # of what may be functions
         self._twins: dict[str, dict[str, ast.AsyncFunctionDef]] = {}
 
     def begin(self, tree: ast.Module) -> dict[str, int]:
@@ -56,13 +58,15 @@ class Known:
             self.modules.pop(name, None)
             self.imported.pop(name, None)
             self.functions.pop(name, None)
+            self._uses.pop(name, None)
         self.names.update(dict.fromkeys(bound))
         defs = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
         self.functions.update({node.name: node for node in defs if bound[node.name] == 1})
-        uses = {name: loaded(function) for name, function in self.functions.items()}
-        self._asking = _closure(self._asks, uses)
-        self._showing = _closure(self._asks | _SHOWS, uses)
-        self._reaching = _closure(self._hosts, uses)
+        for name, used in reaching.uses(tree).items():
+            self._uses[name] = self._uses.get(name, frozenset()) | used
+        self._asking = _closure(self._asks, {name: loaded(function) for name, function in self.functions.items()})
+        self._showing = _closure(self._asks | _SHOWS, self._uses)
+        self._reaching = _closure(self._hosts, self._uses)
         self._twins = {}
         return bound
 
@@ -71,12 +75,19 @@ class Known:
         return not self._asking.isdisjoint(loaded(node))
 
     def shows(self, node: ast.AST) -> bool:
-        """Whether code prints or reaches the host, itself or through a function of the session's."""
-        return not self._showing.isdisjoint(loaded(node))
+        """Whether code may print or ask a sub-agent, itself or through a function of the session's."""
+        return not self._showing.isdisjoint(reaching.read(node) - (bound_in(node) or frozenset()))
 
-    def reaches(self, node: ast.AST) -> bool:
-        """Whether code calls a host function of any kind, itself or through a function of the session's."""
-        return not self._reaching.isdisjoint(loaded(node))
+    def reaches(self, node: ast.AST, local: frozenset[str] = frozenset()) -> bool:
+        """Whether code may call a host function of any kind: itself, through a function, or through it knows not what.
+
+        Args:
+            node: A function, or what calls some.
+            local: Names that the scopes around it bind.
+        """
+        unknown = {name for name in reaching.called(node) if name not in self._uses}
+        is_unknown = any(name in local or name in self.names for name in unknown)
+        return is_unknown or not self._reaching.isdisjoint(reaching.read(node))
 
     def is_awaitable(self, name: str) -> bool:
         """Whether a name has an awaiting twin, of the host's or of ours."""
@@ -104,7 +115,9 @@ class Known:
         return found
 
     def _twin(self, function: ast.FunctionDef) -> tuple[ast.AsyncFunctionDef, set[str]] | None:
-        copy = _Twin(self)
+        if not self._asking.isdisjoint(bound_in(function) or ()):
+            return None  # what it calls so is its own
+        copy = _Twin(self, bound_in(function) or frozenset())
         (body,) = ast.parse(ast.unparse(function)).body
         inner = copy.visit(body)
         if copy.failed or not copy.awaits:
@@ -116,8 +129,9 @@ class Known:
 class _Twin(ast.NodeTransformer):
     """Turns calls that ask sub-agents into awaited calls of their twins."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, local: frozenset[str]) -> None:
         self._known = known
+        self._local = local
         self.awaits: set[str] = set()
         self.failed = False
         self._inside = False
@@ -127,11 +141,12 @@ class _Twin(ast.NodeTransformer):
             self.failed = True
         elif isinstance(node, (ast.Lambda, ast.GeneratorExp)):
             inside = any(
-                isinstance(inner, ast.NamedExpr) or needs_rewriting(inner, self._known) for inner in ast.walk(node)
+                isinstance(inner, ast.NamedExpr) or needs_rewriting(inner, self._known, self._local)
+                for inner in ast.walk(node)
             )
             self.failed = self.failed or inside or self._known.asks(node)
             return node
-        self.failed = self.failed or needs_rewriting(node, self._known)
+        self.failed = self.failed or needs_rewriting(node, self._known, self._local)
         self._inside = True
         self.generic_visit(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and self._known.asks(node.func):
@@ -148,15 +163,19 @@ def loaded(node: ast.AST) -> frozenset[str]:
     )
 
 
-def needs_rewriting(node: ast.AST, known: Known) -> bool:
+def needs_rewriting(node: ast.AST, known: Known, local: frozenset[str] = frozenset()) -> bool:
     """Whether a node may be rewritten where it stands, and so cannot be copied as it is."""
     if isinstance(node, ast.Attribute):
         module = known.modules.get(node.value.id, "") if isinstance(node.value, ast.Name) else ""
         others = ("sub", "maketrans", "run_in_executor", "__name__")
-        return node.attr in tables.METHODS or (module, node.attr) in tables.FUNCTIONS or node.attr in others
+        is_table = (module, node.attr) in tables.FUNCTIONS or f"{module}.{node.attr}" in tables.WAITING_IMPORTED
+        return node.attr in tables.METHODS or is_table or node.attr in others
     if isinstance(node, ast.keyword):
-        return node.arg == "key" and (isinstance(node.value, ast.Attribute) or known.reaches(node.value))
-    return isinstance(node, ast.Name) and (node.id in tables.BUILTINS or node.id in ("globals", "map", "filter"))
+        return node.arg == "key" and (isinstance(node.value, ast.Attribute) or known.reaches(node.value, local))
+    if not isinstance(node, ast.Name):
+        return False
+    is_builtin = node.id in tables.BUILTINS or node.id in ("globals", "map", "filter")
+    return is_builtin or known.imported.get(node.id) in tables.WAITING_IMPORTED
 
 
 def bound_names(tree: ast.Module) -> dict[str, int]:

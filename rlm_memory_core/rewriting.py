@@ -7,8 +7,9 @@ original's line numbers. Nothing is run here; a source that this Python cannot p
 What is rewritten: imports of the modules in `rlm_memory_core.sandbox`; functions that the sandbox's own modules
 lack; `del`; a bound method as `key=`; `globals()`; `map`, thread pools and `asyncio.to_thread` over functions that ask
 sub-agents, with awaiting twins of these functions, so that their calls are in flight together; `sorted`, `min`, `max`,
-`filter` and `map` by a host function; `any`, `all` and `next` of generator expressions that ask (`lazy`); and generator
-functions that touch nothing outside themselves, which run to their end when called.
+`filter`, `map`, `takewhile`, `groupby` and the like by what may reach the host (`reaching`); `any`, `all` and `next`
+of generator expressions that ask (`lazy`); and generator functions that touch nothing outside themselves, which run to
+their end when called.
 """
 
 from __future__ import annotations

@@ -19,6 +19,15 @@ TYPES = frozenset("str list dict set int float tuple".split())
 TAKES_FUNCTION = frozenset({"map", "filter"})
 # builtins that cannot wait for a host function which they call; the helpers can
 WAITING = {"map": "mapped", "filter": "filtered", "sorted": "sorted_by", "min": "min_by", "max": "max_by"}
+WAITING_IMPORTED = {
+    "itertools.takewhile": "taken_while", "itertools.dropwhile": "dropped_while", "itertools.starmap": "starmapped",
+    "itertools.filterfalse": "filtered_out", "itertools.groupby": "grouped_by",
+}  # fmt: skip
+# what goes no further than is asked of it: of a call within a call
+WAITING_EARLY = {
+    ("any", "map"): "mapped_to_true", ("all", "map"): "mapped_to_false", ("next", "map"): "mapped_once",
+    ("next", "filter"): "filtered_once",
+}  # fmt: skip
 # methods that the sandbox calls but does not pass around
 BOUND = frozenset(
     "get lower upper strip lstrip rstrip title casefold count index find isdigit isalpha isalnum isspace startswith "

@@ -32,6 +32,7 @@ DIFFERENT = {
     "classes: a property": DECORATORS,
     "classes: a static method": DECORATORS,
     "classes: length of an object": ("the sandbox calls no __len__", "write a method"),
+    "classes: an object's truth value": ("the sandbox calls no __bool__, and says nothing", ""),  # write a method
     "collections_itertools: ordered dict": ("there is no OrderedDict", "use a dict: it keeps its order"),
     "language: a generator that asks": GENERATOR,
     "language: an endless generator": GENERATOR,
@@ -42,7 +43,7 @@ DIFFERENT = {
     "modules: csv by hand": ("there is no io", "keep text in a variable"),
     "modules: numpy": ("not in the sandbox", "use lists, dicts, collections.Counter, statistics"),
     "modules: pandas": ("not in the sandbox", "use lists, dicts, collections.Counter, statistics"),
-    "parallel: groups by what sub-agents say": ("groupby cannot wait for the host", "call sub-agents in a loop"),
+    "parallel: a default that sub-agents say": ("defaultdict cannot wait for the host", "call sub-agents in a loop"),
 }
 
 CPYTHON = """

@@ -34,6 +34,8 @@ ROOMS = [
         "hints",
         "sandbox",
         "tables",
+        "scopes",
+        "reaching",
         "rate_limits",
         "headers",
     },

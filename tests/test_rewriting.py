@@ -219,6 +219,16 @@ EARLY = {
     "one within one": ("any(all(llm_query(x + y) for y in 'bc') for x in 'ab')", "True", ["ab", "ac"]),
     "in a function": ("(lambda wanted: any(llm_query(s) == wanted for s in 'abcd'))('rb')", "True", "ab"),
     "by a helper": ("any(ask(s) == 'rb' for s in 'abcd')", "True", "ab"),
+    "a comment": ("any(  # (is there one?)\n  llm_query(s) == 'rb'\n  for s in 'abcd'  # ), no\n)", "True", "ab"),
+    "a comment between": ("next(\n  # (the first)\n  (s for s in 'abcd' if llm_query(s) == 'rb'),  # or, 1) none\n"
+                          "  (None)\n)", "b", "ab"),
+    "more brackets": ("any(((llm_query(s) == 'rb' for s in 'abcd')))", "True", "ab"),
+    "more brackets, and a default": ("next(((s for s in 'abcd' if llm_query(s) == 'rb') ), None,)", "b", "ab"),
+    "a map": ("any(map(llm_query, 'abcd')), all(map(lambda x, y: llm_query(x) == y, 'ab', 'cd'))", "True False", "aa"),
+    "the first of a map": ("next(map(llm_query, 'abcd'))", "ra", "a"),
+    "a filter": ("next(filter(lambda s: llm_query(s) == 'rb', 'abcd')), next(filter(ask, ''), 0)", "b 0", "ab"),
+    "a lambda with a name": ("(q := lambda s: llm_query(s)) and any(q(s) == 'rb' for s in 'abcd')", "True", "ab"),
+    "a parameter": ("(lambda f: any(f(s) == 'rb' for s in 'abcd'))(llm_query)", "True", "ab"),
     "with a key": ("any(sorted([llm_query(s)], key=len) == ['rb'] for s in 'abcd')", "True", "ab"),
 }  # fmt: skip
 
@@ -280,3 +290,73 @@ def test_a_helper_that_sorts_by_the_host_still_works_in_a_pool():
     (done,) = run(f"{HELPERS}{code}with ThreadPoolExecutor() as ex:\n    print(list(ex.map(best, ['ba', 'dc'])))",
                   subagent=Asked())  # fmt: skip
     assert (done.error, done.output) == ("", "['ra', 'rc']\n")
+
+
+OWN_NAMES = {
+    "a parameter any": ("def g(any):\n    return any(llm_query(s) == 'r2' for s in '123')", "g(list)",
+                        "[False, True, False]"),
+    "a parameter next": ("def g(next):\n    return next(llm_query(s) for s in '12')", "g(list)", "['r1', 'r2']"),
+    "a parameter sorted": ("def g(sorted):\n    return sorted('21', key=llm_query)",
+                           "g(lambda xs, key: [key(x) for x in xs])", "['r2', 'r1']"),
+    "a function any": ("def g():\n    def any(it): return list(it)\n    return any(llm_query(s) for s in '12')",
+                       "g()", "['r1', 'r2']"),
+    "in a function within": ("def g(all):\n    return lambda: all(llm_query(s) for s in '12')", "g(list)()",
+                             "['r1', 'r2']"),
+    "a lambda's": ("g = lambda max: max('12', key=llm_query)", "g(lambda xs, key: 'own')", "own"),
+    "callable": ("def g(callable):\n    return callable(1)", "g(str)", "1"),
+    "a module": ("import re\nclass R:\n    def sub(self, *a): return 'own'\n"
+                 "def g(re):\n    return re.sub('a', len, 'b')", "g(R())", "own"),
+    "a function's name": ("class N:\n    def __init__(self): self.__name__ = 'own'\ndef f(): pass\n"
+                          "def g(f):\n    return f.__name__", "g(N())", "own"),
+    "a method is not a name": ("class A:\n    def any(self): return any(llm_query(s) == 'r1' for s in '123')",
+                               "A().any()", "True"),
+    "one that asks": ("def g(llm_query):\n    return list(map(llm_query, '12'))", "g(int)", "[1, 2]"),
+    "one that asks, in a lambda": ("", "list(map(lambda llm_query: llm_query(1), [str]))", "['1']"),
+    "one that asks, in a helper": ("def g(llm_query):\n    return llm_query(1)", "list(map(g, [str]))", "['1']"),
+    "in a class": ("class A:\n    first = next((n for n in 'ab' if llm_query(n)), None)\n"
+                   "    some = [any(llm_query(n) == 'ra' for n in 'ab') for _ in '1']\n"
+                   "    def f(self, a=any(llm_query(n) for n in 'ab')): return a",
+                   "(A.first, A.some, A().f())", "('a', [True], True)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_a_name_that_an_enclosing_scope_binds_is_that_scopes(name):
+    defined, code, shown = OWN_NAMES[name]
+    (done,) = run(f"{defined}\nprint({code})", subagent=Asked())
+    assert (done.error, done.output) == ("", f"{shown}\n")
+
+
+def test_a_name_of_a_comprehension_is_left_to_the_sandbox():
+    code = "[any(llm_query(s) for s in '12') for any in [list]]"
+    assert rewrite(code).code == code
+
+
+NO_KEY = {
+    "sorted('21', key=llm_query if 0 else None)": ["1", "2"],
+    "max('21', key=llm_query if 0 else None)": "2",
+    "list(filter(llm_query if 0 else None, ['', 'a']))": ["a"],
+    "(lambda x: (x.sort(reverse=llm_query('1') == 'r1'), x)[1])([1, 2])": [2, 1],
+    "(lambda x: (x.sort(key=llm_query if 0 else None), x)[1])([2, 1])": [1, 2],
+    "L().sort(key=llm_query)": "own",
+}
+
+
+@pytest.mark.parametrize("code", NO_KEY)
+def test_no_key_and_a_sort_of_ones_own_are_what_they_are_elsewhere(code):
+    (done,) = run(
+        f"class L:\n    def sort(self, key=None): return 'own'\nprint({code})", subagent=lambda prompt: f"r{prompt}"
+    )
+    assert (done.error, done.output) == ("", f"{NO_KEY[code]}\n")
+
+
+def test_the_largest_of_nothing_is_the_same_error_with_a_key_that_asks():
+    code = (
+        "for f in (lambda: {0}([]), lambda: {0}([], key=llm_query)):\n"
+        "    try: f()\n    except ValueError as e: print(e)"
+    )
+    for name in ("min", "max"):
+        (done,) = run(code.format(name), subagent=Asked())
+        first, second = done.output.splitlines()
+        assert first == second
+        assert first.startswith(name)

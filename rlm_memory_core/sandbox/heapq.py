@@ -57,13 +57,22 @@ def heappushpop(heap, item):
 
 
 def nlargest(n, iterable, key=None):
-    return sorted(iterable, key=key, reverse=True)[: max(n, 0)]
+    return _sorted(iterable, key, True)[: max(n, 0)]
 
 
 def nsmallest(n, iterable, key=None):
-    return sorted(iterable, key=key)[: max(n, 0)]
+    return _sorted(iterable, key, False)[: max(n, 0)]
 
 
 def merge(*iterables, key=None, reverse=False):
     """All at once, where CPython gives one by one."""
-    return iter(sorted([item for iterable in iterables for item in iterable], key=key, reverse=reverse))
+    return iter(_sorted([item for iterable in iterables for item in iterable], key, reverse))
+
+
+def _sorted(values, key, reverse):
+    """`sorted`, the keys worked out first: a sort cannot wait for the host."""
+    if key is None:
+        return sorted(values, reverse=reverse)
+    values = list(values)
+    keys = [key(value) for value in values]
+    return [values[place] for place in sorted(range(len(values)), key=lambda place: keys[place], reverse=reverse)]

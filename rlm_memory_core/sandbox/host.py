@@ -4,6 +4,7 @@ In the sandbox it is one module with `host_values`.
 """
 
 import asyncio
+import itertools
 import json
 import re
 
@@ -33,18 +34,84 @@ def mapped(function, *iterables):
 
 
 def filtered(function, values):
-    return iter([value for value in values if function(value)])
+    return iter([value for value in values if (value if function is None else function(value))])
+
+
+def filtered_out(function, values):
+    return iter([value for value in values if not (value if function is None else function(value))])
+
+
+def filtered_once(function, values):
+    """`filter`, to its first value."""
+    for value in values:
+        if value if function is None else function(value):
+            return iter([value])
+    return iter([])
+
+
+def mapped_once(function, *iterables):
+    return _mapped_until(lambda value: True, function, iterables)
+
+
+def mapped_to_true(function, *iterables):
+    """`map`, to its first value that is true."""
+    return _mapped_until(lambda value: value, function, iterables)
+
+
+def mapped_to_false(function, *iterables):
+    return _mapped_until(lambda value: not value, function, iterables)
+
+
+def _mapped_until(settles, function, iterables):
+    found = []
+    is_one = len(iterables) == 1
+    for values in iterables[0] if is_one else zip(*iterables):
+        found.append(function(values) if is_one else function(*values))
+        if settles(found[-1]):
+            break
+    return iter(found)
+
+
+def starmapped(function, values):
+    return iter([function(*arguments) for arguments in values])
+
+
+def taken_while(function, values):
+    taken = []
+    for value in values:
+        if not function(value):
+            break
+        taken.append(value)
+    return iter(taken)
+
+
+def dropped_while(function, values):
+    values = iter(values)
+    for value in values:
+        if not function(value):
+            return itertools.chain([value], values)
+    return iter([])
+
+
+def grouped_by(values, key=None):
+    """`groupby`, all keys worked out first."""
+    pairs = [(value if key is None else key(value), value) for value in values]
+    groups = itertools.groupby(pairs, key=lambda pair: pair[0])
+    return map(lambda group: (group[0], map(lambda pair: pair[1], group[1])), groups)  # noqa: C417  # one by one
 
 
 def sorted_by(values, *, key=None, reverse=False):
     """`sorted`, the keys worked out first: a sort cannot wait for the host."""
     values = list(values)
-    keys = [key(value) for value in values]
+    keys = values if key is None else [key(value) for value in values]
     return [values[place] for place in sorted(range(len(values)), key=lambda place: keys[place], reverse=reverse)]
 
 
-def sort_by(values, *args, key=None, reverse=False):
-    values[:] = sorted_by(values, *args, key=key, reverse=reverse)
+def sort_by(values, *args, **kwargs):
+    """`values.sort`, of a list or of an object of the program's own."""
+    if args or not isinstance(values, list):
+        return values.sort(*args, **kwargs)
+    values[:] = sorted_by(values, **kwargs)
 
 
 def min_by(*values, key=None, **default):
@@ -61,7 +128,7 @@ def _first(values, key, reverse, default):
         return values[0]
     if "default" in default:
         return default["default"]
-    raise ValueError("iterable argument is empty")
+    return (max if reverse else min)([])  # its error
 
 
 class Until:

@@ -85,3 +85,23 @@ class DatedReader(Reader):
     def read(self, s):
         return "[dated] " + super().read(s)
 print(DatedReader().read(sessions[0]))
+#=== an object's truth value
+class Found:
+    def __init__(self, reply):
+        self.reply = reply
+    def __bool__(self):
+        return self.reply != "NOT_FOUND"
+print(bool(Found("NOT_FOUND")), any(Found(llm_query(s)) for s in sessions[1:]))
+#=== a sort of one's own
+class Notes:
+    def __init__(self, texts):
+        self.texts = texts
+    def sort(self, key=None):
+        self.texts = sorted(self.texts, key=key)
+        return self
+print(Notes(["Luna", "Mochi"]).sort(key=lambda text: llm_query(text)[::-1]).texts)
+#=== a class with a list of what sub-agents say
+class Report:
+    found = next((s for s in sessions if "Luna" in llm_query(s)), None)
+    asked = [any("Luna" in llm_query(s) for s in sessions[:n]) for n in range(3)]
+print(Report.found, Report.asked)

@@ -122,3 +122,13 @@ def cached(q):
         cache[q] = llm_query(q)
     return cache[q]
 print(cached("Mochi"), cached("Mochi"), len(cache))
+#=== names of the program's own
+def check(any, replies):
+    return any(llm_query(s) == "NOT_FOUND" for s in replies)
+def first(sessions, next=list):
+    return next(llm_query(s) for s in sessions)
+print(check(list, sessions), first(sessions))
+#=== a key or none
+def ordered(items, ask=True):
+    return sorted(items, key=llm_query if ask else None)
+print(ordered(["b", "Luna"]), ordered(["b", "a"], ask=False), list(filter(llm_query if not sessions else None, ["", 1])))

@@ -102,6 +102,36 @@ print(best, list(filter(lambda s: "Luna" in llm_query(s), sessions))[0][:20])
 #=== groups by what sub-agents say
 from itertools import groupby
 print([(key, len(list(group))) for key, group in groupby(sessions, key=lambda s: llm_query(s))])
+#=== functions within functions, lambdas and other names that ask
+from functools import partial
+from itertools import dropwhile, starmap, takewhile
+import heapq
+says = lambda s: llm_query(s)
+ask = llm_query
+class Reader:
+    def __init__(self, ask):
+        self.ask = ask
+    def read(self, s):
+        return self.ask(s)[::-1]
+if True:
+    def length(s):
+        return len(ask(s))
+def order(items, by):
+    return [s[:25] for s in sorted(items, key=by)]
+def main():
+    reader = Reader(says)
+    def has(s, word="Luna"):
+        return word in ask(s)
+    print(any(has(s) for s in sessions), [s[:25] for s in filter(has, sessions)], order(sessions, reader.read))
+    print(order(sessions, length), order(sessions, partial(llm_query)), max(sessions, key=lambda s: reader.read(s))[:25])
+    print(len(list(takewhile(lambda s: not has(s), sessions))), len(list(dropwhile(has, sessions))))
+main()
+print(list(starmap(lambda a, b: ask(a + b), [("Lu", "na")])), heapq.nlargest(1, sessions, key=says)[0][:25])
+print(any(map(says, sessions)), next(filter(length, sessions))[:25])
+#=== a default that sub-agents say
+from collections import defaultdict
+replies = defaultdict(lambda: llm_query("Luna"))
+print(replies["cat"])
 #=== a lock that is taken twice
 import threading
 lock = threading.RLock()
