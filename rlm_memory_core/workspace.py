@@ -13,6 +13,7 @@ from typing import Any
 from .date_functions import days_between, parse_date
 from .escaping import well_formed
 from .pieces import Piece, split
+from .positions import from_start
 from .prompts import session_prompt
 from .ranking import rank_pieces
 from .store import MemoryStore
@@ -136,9 +137,7 @@ class Workspace(Asked):
 
     def piece_at(self, position: int) -> Piece:
         """The piece at a position; -1 is the last."""
-        if not -len(self.pieces) <= position < len(self.pieces):
-            raise IndexError(f"no session {position}: positions go from 0 to {len(self.pieces) - 1}")
-        return self.pieces[position]
+        return self.pieces[from_start(position, len(self.pieces))]
 
     def session_numbers(self) -> list[int]:
         """The number of each piece's session, by position."""

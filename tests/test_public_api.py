@@ -31,6 +31,7 @@ ROOMS = [
         "parsing",
         "pricing",
         "limits",
+        "positions",
         "hints",
         "sandbox",
         "tables",
