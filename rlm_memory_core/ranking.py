@@ -22,6 +22,7 @@ from itertools import accumulate, chain, islice
 
 from . import background
 from .budget import Budget
+from .cut_piece import CutPiece, cut_piece
 from .periods import Period, periods, without_relative
 from .store import MemoryStore
 from .vectors import Embedder, likeness
@@ -30,7 +31,6 @@ from .word_index import (
     SPOKEN,
     TURNS,
     content_words,
-    cut_after,
     match_expression,
     piece_number,
     take_in_new_turns,
@@ -71,7 +71,7 @@ def rank_sessions(
         k: How many to return; None for all. Of equals the newer comes first.
         budget: For the embedder's calls.
         last_turn: The index of the last turn that counts; None for all. Later turns are not ranked, nor are sessions
-            that begin with them; only how rare a word is, is counted over the whole history.
+            that begin with them; only how rare a word is, and how long a session is, is counted over the whole history.
 
     Raises:
         ValueError: k or last_turn is negative, or the embedder's vectors cannot be compared.
@@ -183,22 +183,21 @@ def _best(
     """What is made of the scores of pieces, the highest first, and of equals the newest."""
     take_in_new_turns(store)
     last = _last(store, last_turn)
-    with cut_after(store, last):
-        parts = _parts(store, question, question_date, last)
-        if not parts:
-            return []
-        union = " UNION ALL ".join(sql for sql, _ in parts)
-        scores = f"SELECT piece, sum(score) AS total FROM ({union}) GROUP BY piece"
-        sql = f"{what.format(scores=scores)} ORDER BY total DESC, 1 DESC LIMIT ?"
-        parameters = [value for _, values in parts for value in values]
-        return [(int(number), float(score)) for number, score in store.query(sql, [*parameters, _limit(k)])]
+    parts = _parts(store, question, question_date, last)
+    if not parts:
+        return []
+    union = " UNION ALL ".join(sql for sql, _ in parts)
+    scores = f"SELECT piece, sum(score) AS total FROM ({union}) GROUP BY piece"
+    sql = f"{what.format(scores=scores)} ORDER BY total DESC, 1 DESC LIMIT ?"
+    parameters = [value for _, values in parts for value in values]
+    return [(int(number), float(score)) for number, score in store.query(sql, [*parameters, _limit(k)])]
 
 
 def _parts(store: MemoryStore, question: str, question_date: str | None, last: int) -> list[_Part]:
     """What a piece's score is the sum of."""
     spans = periods(question, question_date)
     words, scope = _deciding(store, content_words(without_relative(question, spans)), last)
-    return _words(words, scope) + _dates(store, spans, piece_number(store, last))
+    return _words(words, scope, cut_piece(store, last, words)) + _dates(store, spans, piece_number(store, last))
 
 
 def _deciding(store: MemoryStore, words: Sequence[str], last: int) -> tuple[list[str], _Scope]:
@@ -217,13 +216,14 @@ def _spread(store: MemoryStore, word: str, last: int) -> int:
     return int(store.query(sql, (match_expression([word]), last, _MOST_SCORED + 1))[0][0])
 
 
-def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
+def _words(words: Sequence[str], scope: _Scope, cut: CutPiece | None = None) -> list[_Part]:
     """What was said in the piece, and its best turn; `rank` is FTS5's BM25, the lower the better.
 
-    A turn that is several pieces counts for each of them.
+    A turn that is several pieces counts for each of them. The last piece, where it is cut, is scored beforehand.
     """
     if not words:
         return []
+    spoken = scope.pieces if cut is None else (scope.pieces[0], cut.number - 1)
     expression = match_expression(words)
     said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ? AND rowid <= ?"
     best_turn = (
@@ -231,7 +231,10 @@ def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
         f"WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
     )
-    return [(said, [expression, *scope.pieces]), (best_turn, [expression, *scope.turns])]
+    parts: list[_Part] = [(said, [expression, *spoken]), (best_turn, [expression, *scope.turns])]
+    if cut is not None and cut.score > 0:
+        parts.append(("SELECT ? AS piece, ? AS score", [cut.number, cut.score]))
+    return parts
 
 
 def _dates(store: MemoryStore, spans: Sequence[Period], last_piece: int) -> list[_Part]:

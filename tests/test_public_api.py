@@ -44,6 +44,7 @@ ROOMS = [
     {
         "periods",
         "word_index",
+        "cut_piece",
         "offline",
         "responses",
         "embeddings",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_memory_core import MemoryStore, word_index
+from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments import longmemeval
 from rlm_memory_core.ranking import rank_pieces, rank_sessions, rank_turns
 from rlm_memory_core.word_index import SPOKEN, TURNS, content_words
@@ -362,11 +362,3 @@ def test_a_long_session_is_ranked_by_its_best_piece(store):
         store.extend(("user", text) for text in texts)
     assert rank_pieces(store, "trumpet", k=2) == [1, 2]
     assert rank_sessions(store, "trumpet", k=1) == [0]
-
-
-def test_a_failure_within_a_cut_ranking_puts_the_words_back(monkeypatch):
-    with chatting() as store:
-        expected = rank_sessions(store, "violin rains")
-        with pytest.raises(RuntimeError, match="stop"), word_index.cut_after(store, 3):
-            raise RuntimeError("stop")
-        assert rank_sessions(store, "violin rains") == expected
