@@ -6,8 +6,6 @@ that what they read need not pass through the sandbox. Memory grows with what is
 
 from __future__ import annotations
 
-import asyncio
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +15,7 @@ from .positions import from_start, listed
 from .prompts import session_prompt
 from .store import MemoryStore
 from .turns import Turn
-from .workspace import DATE_FUNCTIONS, Asked, Size, Workspace, as_dict, check_query
+from .workspace import DATE_FUNCTIONS, Asked, Size, Workspace, as_dict, check_query, in_thread
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
@@ -63,7 +61,7 @@ class LargeWorkspace(Asked):
             "rank_sessions": self.rank_sessions,
             "session_prompt": self.session_prompt,
         }
-        return {name: _in_thread(function) for name, function in functions.items()} | DATE_FUNCTIONS
+        return {name: in_thread(function) for name, function in functions.items()} | DATE_FUNCTIONS
 
     def get_session(self, position: int) -> str:
         """The text of the session at a position; -1 is the last."""
@@ -179,14 +177,6 @@ def check_at_once(function: str, asked: Sequence[Any]) -> None:
     """
     if len(asked) > MOST_AT_ONCE:
         raise ValueError(f"{function} takes at most {MOST_AT_ONCE:,} at once, not {len(asked):,}")
-
-
-def _in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def in_thread(*args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(function, *args, **kwargs)
-
-    return in_thread
 
 
 def _check_count(function: str, count: int) -> None:

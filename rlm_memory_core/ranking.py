@@ -14,6 +14,7 @@ It does not read the sessions; the index of words is in `word_index`, that of ve
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -97,16 +98,17 @@ async def arank_sessions(
     budget: Budget | None = None,
     last_turn: int | None = None,
 ) -> list[int]:
-    """`rank_sessions` for callers on an event loop."""
+    """`rank_sessions` for callers on an event loop: what it reads and writes is done in a thread."""
     if embedder is None:
-        return _by_words(store, question, question_date, k, last_turn)
+        return await asyncio.to_thread(_by_words, store, question, question_date, k, last_turn)
     _check(k, last_turn)
     alike = await likeness(store, question, embedder, budget, last_turn)
     by_meaning = _unit(alike, min(alike.values(), default=0.0))
-    by_words = _unit(dict(_scored_sessions(store, question, question_date, None, last_turn)), 0.0)
+    scored = await asyncio.to_thread(_scored_sessions, store, question, question_date, None, last_turn)
+    by_words = _unit(dict(scored), 0.0)
     scores = {
         session: by_meaning.get(session, 0.0) + by_words.get(session, 0.0)
-        for session in range(_sessions(store, last_turn), 0, -1)
+        for session in range(await asyncio.to_thread(_sessions, store, last_turn), 0, -1)
     }
     best = sorted(scores, key=scores.__getitem__, reverse=True)  # a stable sort: of equals the newer stays first
     return [session - 1 for session in best[:k]]
