@@ -15,6 +15,7 @@ It does not read the sessions; the index of words is in `word_index`, that of ve
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ from .word_index import (
 )
 
 _MOST_SCORED = 50_000  # turns; words that stand in so many say little
+# of a question, which may be a pasted log: what is asked stands at its beginning or at its end
+_MOST_WORDS, _MOST_DATED = 300, 10_000  # different words; characters among which its dates are looked for
 _LAST_DAY = date.max.toordinal()
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""
@@ -64,7 +67,8 @@ def rank_sessions(
 
     Args:
         store: The history.
-        question: Any text; its function words are ignored.
+        question: Any text; its function words are ignored. Of a pasted page with more than 300 others, 150 from
+            either end count, and of more than 10,000 characters the dates in the first and last 5,000.
         question_date: The day of asking, in any form that `dates.parse_date` reads; "two weeks ago" then favours
             the sessions of those days, and leaves no other out.
         embedder: Compares meanings as well as words; an `LLM`, or a `semantic.LocalEmbedder`. New turns are
@@ -197,13 +201,17 @@ def _best(
 
 def _parts(store: MemoryStore, question: str, question_date: str | None, last: int) -> list[_Part]:
     """What a piece's score is the sum of."""
-    spans = periods(question, question_date)
+    half = _MOST_DATED // 2
+    dated = question if len(question) <= _MOST_DATED else f"{question[:half]}\n{question[-half:]}"
+    spans = periods(dated, question_date)
     words, scope = _deciding(store, content_words(without_relative(question, spans)), last)
     return _words(words, scope, cut_piece(store, last, words)) + _dates(store, spans, piece_number(store, last))
 
 
 def _deciding(store: MemoryStore, words: Sequence[str], last: int) -> tuple[list[str], _Scope]:
     """The words to rank by, and where they are looked up."""
+    if len(words) > _MOST_WORDS:
+        words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
     spread = sorted((count, word) for word in words if (count := _spread(store, word, last)))
     totals = accumulate(count for count, _ in spread)
     few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
@@ -244,19 +252,22 @@ def _dates(store: MemoryStore, spans: Sequence[Period], last_piece: int) -> list
 
     Its weight is BM25's for a word in so many pieces, in both of the scores above.
     """
-    near: list[str] = []
-    values: list[float | str] = []
-    for span in spans:
-        start, end, reach = span.start.toordinal(), span.end.toordinal(), 2.0 * max(span.width, 1)
-        bounds = (max(start - reach, 0), min(end + reach, _LAST_DAY), last_piece)
-        where = f"FROM {PIECES} WHERE day > ? AND day < ? AND number <= ?"
-        ((many,),) = store.query(f"SELECT count(*) FROM (SELECT 1 {where} LIMIT ?)", (*bounds, _MOST_SCORED + 1))
-        if many <= _MOST_SCORED:
-            near.append(f"SELECT number, 1 - max(? - day, day - ?, 0) / ? AS near {where}")
-            values += [start, end, reach, *bounds]
+    near: list[tuple[float, ...]] = []
+    for start, end, width in dict.fromkeys((span.start, span.end, span.width) for span in spans):
+        first, last, reach = start.toordinal(), end.toordinal(), 2.0 * max(width, 1)
+        bounds = (max(first - reach, 0), min(last + reach, _LAST_DAY))
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? AND number <= ? LIMIT ?)"
+        ((many,),) = store.query(sql, (*bounds, last_piece, _MOST_SCORED + 1))
+        if 0 < many <= _MOST_SCORED:
+            near.append((first, last, reach, *bounds))
     if not near:
         return []
-    nearest = f"SELECT number AS piece, max(near) AS near FROM ({' UNION ALL '.join(near)}) GROUP BY number"
+    from_day, to_day, far, after, before = (f"json_extract(value, '$[{number}]')" for number in range(5))
+    nearest = (
+        f"SELECT number AS piece, max(1 - max({from_day} - day, day - {to_day}, 0) / {far}) AS near "
+        f"FROM json_each(?) CROSS JOIN {PIECES} ON day > {after} AND day < {before} AND number <= ? GROUP BY number"
+    )
+    values: list[float | str] = [json.dumps(near), last_piece]
     having = float(store.query(f"SELECT total(near) FROM ({nearest})", values)[0][0])
     rarity = math.log((last_piece - having + 0.5) / (having + 0.5))
     if rarity <= 0:

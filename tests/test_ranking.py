@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_memory_core import MemoryStore
+from rlm_memory_core import MemoryStore, ranking
 from rlm_memory_core.experiments import longmemeval
 from rlm_memory_core.ranking import rank_pieces, rank_sessions, rank_turns
 from rlm_memory_core.word_index import SPOKEN, TURNS, content_words
@@ -237,6 +237,22 @@ def test_a_date_in_the_question_leaves_nothing_out(dinners):
     ranked = rank_sessions(dinners, "Did the harpsichord come two weeks ago?", "2023/06/19")
     assert sorted(ranked) == list(range(9))
     assert ranked[:2] == [8, 5]
+
+
+def test_a_page_full_of_dates_is_ranked_by_all_of_them(dinners):
+    log = "\n".join(f"{1990 + day // 336}-{day % 336 // 28 + 1:02}-{day % 28 + 1:02}" for day in range(800))
+    assert sorted(rank_sessions(dinners, log)) == list(range(8))
+    assert rank_sessions(dinners, f"{log} dinner on 2023-05-15", k=1) == [2]
+
+
+@pytest.mark.parametrize("question", ["dinner on 2023-05-15? {}", "{} dinner on 2023-05-15?"])
+def test_of_a_very_long_page_what_is_asked_counts_at_either_end(dinners, monkeypatch, question):
+    asked = []
+    monkeypatch.setattr(ranking, "_spread", lambda store, word, last: asked.append(word) or 1)
+    page = " ".join(f"word{number}" for number in range(20_000))
+    assert rank_sessions(dinners, question.format(page), k=1) == [2]
+    assert len(asked) == len(set(asked)) == 300
+    assert "dinner" in asked
 
 
 def test_the_nearer_to_the_date_the_better(dinners):
