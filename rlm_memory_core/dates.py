@@ -113,7 +113,9 @@ def parse_date(text: str | None) -> date | None:
         for match in pattern.finditer(text or ""):
             found = match.groupdict()
             if kind == "iso" or found["year"]:
-                return _make(int(found["year"]), _month(found["month"]), int(found["day"]))
+                day = _make(int(found["year"]), _month(found["month"]), int(found["day"]))
+                if day is not None:
+                    return day
     return None
 
 

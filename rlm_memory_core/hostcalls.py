@@ -24,6 +24,7 @@ from pydantic_monty import (
 from . import worker
 from .journal import Journal, Past
 from .limits import LimitReached, Meter
+from .positions import how_many
 from .program import LATER
 
 PREVIOUS = "previous_replies"
@@ -174,8 +175,7 @@ async def resume(snapshot: AsyncFunctionSnapshot, result: dict[str, Any]) -> Asy
 
 def _count(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     """How many sub-agents a call asks."""
-    lists = [each for each in (*args, *kwargs.values()) if isinstance(each, (list, tuple))]
-    return max(map(len, lists), default=1)
+    return max(map(how_many, (*args, *kwargs.values())), default=1)
 
 
 def is_final(snapshot: AsyncSnapshot) -> TypeGuard[AsyncFunctionSnapshot]:

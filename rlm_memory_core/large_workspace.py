@@ -6,17 +6,16 @@ that what they read need not pass through the sandbox. Memory grows with what is
 
 from __future__ import annotations
 
-import asyncio
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .piece_index import PieceIndex
 from .pieces import Piece
+from .positions import from_start, listed
 from .prompts import session_prompt
 from .store import MemoryStore
 from .turns import Turn
-from .workspace import DATE_FUNCTIONS, Asked, Size, Workspace, as_dict, check_query
+from .workspace import DATE_FUNCTIONS, Asked, Size, Workspace, as_dict, check_query, in_thread
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
@@ -62,7 +61,7 @@ class LargeWorkspace(Asked):
             "rank_sessions": self.rank_sessions,
             "session_prompt": self.session_prompt,
         }
-        return {name: _in_thread(function) for name, function in functions.items()} | DATE_FUNCTIONS
+        return {name: in_thread(function) for name, function in functions.items()} | DATE_FUNCTIONS
 
     def get_session(self, position: int) -> str:
         """The text of the session at a position; -1 is the last."""
@@ -109,10 +108,9 @@ class LargeWorkspace(Asked):
         self, sessions: Sequence[str | int], dates: Sequence[str | None] | None
     ) -> tuple[list[str], list[str | None]]:
         """Texts and dates for sub-agents, from positions or texts; where no dates are given, those of the positions."""
-        if isinstance(sessions, str) or not isinstance(sessions, Sequence):
-            raise TypeError("llm_query_parallel takes a list of positions first, such as rank_sessions(question, 10)")
-        if len(sessions) > MOST_AT_ONCE:
-            raise ValueError(f"llm_query_parallel takes at most {MOST_AT_ONCE:,} at once, not {len(sessions):,}")
+        what = "a list of positions first, such as rank_sessions(question, 10)"
+        sessions = listed("llm_query_parallel", sessions, what)
+        check_at_once("llm_query_parallel", sessions)
         read = [(session, None) if isinstance(session, str) else self._text_and_date(session) for session in sessions]
         return [text for text, _ in read], list(dates or [date for _, date in read])
 
@@ -135,16 +133,14 @@ class LargeWorkspace(Asked):
         return self.index.turns(position)
 
     def _text_and_date(self, position: int) -> tuple[str, str | None]:
-        place = self._place(position)
-        piece = self.index.piece(place)
-        self._read[piece.text] = place, piece
+        number = self._place(position)
+        piece = self.index.piece(number)
+        self._read[piece.text] = number, piece
         return piece.text, piece.date
 
     def _place(self, position: int) -> int:
         """A position counted from the start."""
-        if not isinstance(position, int) or isinstance(position, bool):
-            raise TypeError(f"the position of a session is a whole number, not {type(position).__name__}")
-        return position + len(self.index) if position < 0 else position
+        return from_start(position, len(self.index))
 
     def _as_dicts(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         return [{**as_dict(turn), "position": self.index.position_of(turn.index)} for turn in turns]
@@ -173,12 +169,14 @@ def open_workspace(
     return kind(store, question, question_date, last_turn)
 
 
-def _in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def in_thread(*args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(function, *args, **kwargs)
+def check_at_once(function: str, asked: Sequence[Any]) -> None:
+    """Refuse to read more of a large history in one call than its memory is meant for.
 
-    return in_thread
+    Raises:
+        ValueError: More than MOST_AT_ONCE are asked for.
+    """
+    if len(asked) > MOST_AT_ONCE:
+        raise ValueError(f"{function} takes at most {MOST_AT_ONCE:,} at once, not {len(asked):,}")
 
 
 def _check_count(function: str, count: int) -> None:

@@ -14,6 +14,8 @@ It does not read the sessions; the index of words is in `word_index`, that of ve
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from itertools import accumulate, chain, islice
 
 from . import background
 from .budget import Budget
+from .cut_piece import CutPiece, cut_piece
 from .periods import Period, periods, without_relative
 from .store import MemoryStore
 from .vectors import Embedder, likeness
@@ -30,13 +33,14 @@ from .word_index import (
     SPOKEN,
     TURNS,
     content_words,
-    cut_after,
     match_expression,
     piece_number,
     take_in_new_turns,
 )
 
 _MOST_SCORED = 50_000  # turns; words that stand in so many say little
+# of a question, which may be a pasted log: what is asked stands at its beginning or at its end
+_MOST_WORDS, _MOST_DATED = 300, 10_000  # different words; characters among which its dates are looked for
 _LAST_DAY = date.max.toordinal()
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""
@@ -63,7 +67,8 @@ def rank_sessions(
 
     Args:
         store: The history.
-        question: Any text; its function words are ignored.
+        question: Any text; its function words are ignored. Of a pasted page with more than 300 others, 150 from
+            either end count, and of more than 10,000 characters the dates in the first and last 5,000.
         question_date: The day of asking, in any form that `dates.parse_date` reads; "two weeks ago" then favours
             the sessions of those days, and leaves no other out.
         embedder: Compares meanings as well as words; an `LLM`, or a `semantic.LocalEmbedder`. New turns are
@@ -71,7 +76,7 @@ def rank_sessions(
         k: How many to return; None for all. Of equals the newer comes first.
         budget: For the embedder's calls.
         last_turn: The index of the last turn that counts; None for all. Later turns are not ranked, nor are sessions
-            that begin with them; only how rare a word is, is counted over the whole history.
+            that begin with them; only how rare a word is, and how long a session is, is counted over the whole history.
 
     Raises:
         ValueError: k or last_turn is negative, or the embedder's vectors cannot be compared.
@@ -97,16 +102,17 @@ async def arank_sessions(
     budget: Budget | None = None,
     last_turn: int | None = None,
 ) -> list[int]:
-    """`rank_sessions` for callers on an event loop."""
+    """`rank_sessions` for callers on an event loop: what it reads and writes is done in a thread."""
     if embedder is None:
-        return _by_words(store, question, question_date, k, last_turn)
+        return await asyncio.to_thread(_by_words, store, question, question_date, k, last_turn)
     _check(k, last_turn)
     alike = await likeness(store, question, embedder, budget, last_turn)
     by_meaning = _unit(alike, min(alike.values(), default=0.0))
-    by_words = _unit(dict(_scored_sessions(store, question, question_date, None, last_turn)), 0.0)
+    scored = await asyncio.to_thread(_scored_sessions, store, question, question_date, None, last_turn)
+    by_words = _unit(dict(scored), 0.0)
     scores = {
         session: by_meaning.get(session, 0.0) + by_words.get(session, 0.0)
-        for session in range(_sessions(store, last_turn), 0, -1)
+        for session in range(await asyncio.to_thread(_sessions, store, last_turn), 0, -1)
     }
     best = sorted(scores, key=scores.__getitem__, reverse=True)  # a stable sort: of equals the newer stays first
     return [session - 1 for session in best[:k]]
@@ -183,26 +189,29 @@ def _best(
     """What is made of the scores of pieces, the highest first, and of equals the newest."""
     take_in_new_turns(store)
     last = _last(store, last_turn)
-    with cut_after(store, last):
-        parts = _parts(store, question, question_date, last)
-        if not parts:
-            return []
-        union = " UNION ALL ".join(sql for sql, _ in parts)
-        scores = f"SELECT piece, sum(score) AS total FROM ({union}) GROUP BY piece"
-        sql = f"{what.format(scores=scores)} ORDER BY total DESC, 1 DESC LIMIT ?"
-        parameters = [value for _, values in parts for value in values]
-        return [(int(number), float(score)) for number, score in store.query(sql, [*parameters, _limit(k)])]
+    parts = _parts(store, question, question_date, last)
+    if not parts:
+        return []
+    union = " UNION ALL ".join(sql for sql, _ in parts)
+    scores = f"SELECT piece, sum(score) AS total FROM ({union}) GROUP BY piece"
+    sql = f"{what.format(scores=scores)} ORDER BY total DESC, 1 DESC LIMIT ?"
+    parameters = [value for _, values in parts for value in values]
+    return [(int(number), float(score)) for number, score in store.query(sql, [*parameters, _limit(k)])]
 
 
 def _parts(store: MemoryStore, question: str, question_date: str | None, last: int) -> list[_Part]:
     """What a piece's score is the sum of."""
-    spans = periods(question, question_date)
+    half = _MOST_DATED // 2
+    dated = question if len(question) <= _MOST_DATED else f"{question[:half]}\n{question[-half:]}"
+    spans = periods(dated, question_date)
     words, scope = _deciding(store, content_words(without_relative(question, spans)), last)
-    return _words(words, scope) + _dates(store, spans, piece_number(store, last))
+    return _words(words, scope, cut_piece(store, last, words)) + _dates(store, spans, piece_number(store, last))
 
 
 def _deciding(store: MemoryStore, words: Sequence[str], last: int) -> tuple[list[str], _Scope]:
     """The words to rank by, and where they are looked up."""
+    if len(words) > _MOST_WORDS:
+        words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
     spread = sorted((count, word) for word in words if (count := _spread(store, word, last)))
     totals = accumulate(count for count, _ in spread)
     few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
@@ -217,13 +226,14 @@ def _spread(store: MemoryStore, word: str, last: int) -> int:
     return int(store.query(sql, (match_expression([word]), last, _MOST_SCORED + 1))[0][0])
 
 
-def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
+def _words(words: Sequence[str], scope: _Scope, cut: CutPiece | None = None) -> list[_Part]:
     """What was said in the piece, and its best turn; `rank` is FTS5's BM25, the lower the better.
 
-    A turn that is several pieces counts for each of them.
+    A turn that is several pieces counts for each of them. The last piece, where it is cut, is scored beforehand.
     """
     if not words:
         return []
+    spoken = scope.pieces if cut is None else (scope.pieces[0], cut.number - 1)
     expression = match_expression(words)
     said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ? AND rowid <= ?"
     best_turn = (
@@ -231,7 +241,10 @@ def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
         f"WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
     )
-    return [(said, [expression, *scope.pieces]), (best_turn, [expression, *scope.turns])]
+    parts: list[_Part] = [(said, [expression, *spoken]), (best_turn, [expression, *scope.turns])]
+    if cut is not None and cut.score > 0:
+        parts.append(("SELECT ? AS piece, ? AS score", [cut.number, cut.score]))
+    return parts
 
 
 def _dates(store: MemoryStore, spans: Sequence[Period], last_piece: int) -> list[_Part]:
@@ -239,19 +252,22 @@ def _dates(store: MemoryStore, spans: Sequence[Period], last_piece: int) -> list
 
     Its weight is BM25's for a word in so many pieces, in both of the scores above.
     """
-    near: list[str] = []
-    values: list[float | str] = []
-    for span in spans:
-        start, end, reach = span.start.toordinal(), span.end.toordinal(), 2.0 * max(span.width, 1)
-        bounds = (max(start - reach, 0), min(end + reach, _LAST_DAY), last_piece)
-        where = f"FROM {PIECES} WHERE day > ? AND day < ? AND number <= ?"
-        ((many,),) = store.query(f"SELECT count(*) FROM (SELECT 1 {where} LIMIT ?)", (*bounds, _MOST_SCORED + 1))
-        if many <= _MOST_SCORED:
-            near.append(f"SELECT number, 1 - max(? - day, day - ?, 0) / ? AS near {where}")
-            values += [start, end, reach, *bounds]
+    near: list[tuple[float, ...]] = []
+    for start, end, width in dict.fromkeys((span.start, span.end, span.width) for span in spans):
+        first, last, reach = start.toordinal(), end.toordinal(), 2.0 * max(width, 1)
+        bounds = (max(first - reach, 0), min(last + reach, _LAST_DAY))
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? AND number <= ? LIMIT ?)"
+        ((many,),) = store.query(sql, (*bounds, last_piece, _MOST_SCORED + 1))
+        if 0 < many <= _MOST_SCORED:
+            near.append((first, last, reach, *bounds))
     if not near:
         return []
-    nearest = f"SELECT number AS piece, max(near) AS near FROM ({' UNION ALL '.join(near)}) GROUP BY number"
+    from_day, to_day, far, after, before = (f"json_extract(value, '$[{number}]')" for number in range(5))
+    nearest = (
+        f"SELECT number AS piece, max(1 - max({from_day} - day, day - {to_day}, 0) / {far}) AS near "
+        f"FROM json_each(?) CROSS JOIN {PIECES} ON day > {after} AND day < {before} AND number <= ? GROUP BY number"
+    )
+    values: list[float | str] = [json.dumps(near), last_piece]
     having = float(store.query(f"SELECT total(near) FROM ({nearest})", values)[0][0])
     rarity = math.log((last_piece - having + 0.5) / (having + 0.5))
     if rarity <= 0:

@@ -13,8 +13,9 @@ from typing import Any
 from .answer import Evidence
 from .budget import Budget
 from .findings import checked, parse_findings, without_false_quotes
-from .large_workspace import LargeWorkspace
+from .large_workspace import LargeWorkspace, check_at_once
 from .pieces import Piece
+from .positions import from_start, listed
 from .prompts import NOT_READ, session_in
 from .ranking import arank_sessions
 from .reading import Reading
@@ -159,10 +160,14 @@ class SessionReader:
         self, function: str, positions: Sequence[int], question: str | None
     ) -> list[tuple[int, Piece, str]]:
         """(position, piece, reply) of those that were read and say something, oldest first."""
-        if isinstance(positions, str) or not all(isinstance(place, int) for place in positions):
-            raise TypeError(f"{function} takes a list of positions first, such as rank_sessions(question)[:10]")
+        what = "a list of positions first, such as rank_sessions(question)[:10]"
+        positions = listed(function, positions, what)
+        if any(isinstance(position, str) for position in positions):
+            raise TypeError(f"{function} takes {what}, not texts")
+        if not self._workspace.copied:
+            check_at_once(function, positions)
         count = self._workspace.size.sessions
-        places = sorted({place + count if place < 0 else place for place in positions})
+        places = sorted({from_start(position, count) for position in positions})
         asked = question or self._workspace.question
         if self._parallel:
             with self._subagents.batch():

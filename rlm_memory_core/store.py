@@ -109,18 +109,32 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Group appends: they are committed together at the end, or not at all if the block raises."""
+        """Group appends: they are committed together at the end, or not at all if the block raises.
+
+        Raises:
+            StoreError: Another program has been writing to the file for half a minute.
+        """
         with self._lock:
             if self._db.in_transaction:
                 yield
                 return
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 yield
             except BaseException:
                 self._db.rollback()
                 raise
             self._db.commit()
+
+    def _begin(self) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise StoreError(
+                f"another program is writing to {self.path} and has not come to an end; try again when it has"
+            ) from error
 
     @property
     def turns(self) -> Sequence[Turn]:

@@ -19,6 +19,7 @@ from . import background
 from .budget import Budget, BudgetExceeded
 from .hedging import Siblings
 from .llm import LLM, ModelError
+from .positions import listed
 from .pricing import Usage
 from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, session_in, session_prompt, subagent_messages
 
@@ -210,9 +211,11 @@ class SubAgents:
             TypeError: The sessions are not a list of strings.
             ValueError: There is not one date a session.
         """
-        if isinstance(sessions, str) or not all(isinstance(session, str) for session in sessions):
-            raise TypeError("llm_query_parallel takes a list of session texts first, such as `sessions`")
-        dates = list(session_dates) if session_dates else [None] * len(sessions)
+        what = "a list of session texts first, such as `sessions`"
+        sessions = listed("llm_query_parallel", sessions, what)
+        if not all(isinstance(session, str) for session in sessions):
+            raise TypeError(f"llm_query_parallel takes {what}")
+        dates = listed("llm_query_parallel", session_dates or [None] * len(sessions), "a list of dates second")
         if len(dates) != len(sessions):
             raise ValueError(f"llm_query_parallel got {len(sessions)} sessions but {len(dates)} dates")
         prompts = [

@@ -8,8 +8,7 @@ Nothing here grows in memory with the history. How scores make a ranking is `ran
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from .dates import parse_date
 from .pieces import parts, runs
@@ -23,11 +22,12 @@ SPOKEN = "piece_words_3"
 """A row a piece in which anyone but the assistant spoke: what they said, under the piece's number."""
 TURNS = "turn_words_3"
 """A row a turn, under its index."""
+TOKENS = "tokenize = 'porter unicode61 remove_diacritics 2'"
+"""How both cut texts into words."""
 
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # taken in at once, in one transaction
 _HASH_BYTES = 16_000_000  # FTS5's own buffer while it takes in, for each of the two
 _WORD = re.compile(r"\w+")
-_TOKENS = "tokenize = 'porter unicode61 remove_diacritics 2'"
 _SCHEMA = (
     f"""CREATE TABLE {PIECES} (
         number INTEGER PRIMARY KEY,
@@ -39,8 +39,8 @@ _SCHEMA = (
     )""",
     f"CREATE INDEX {PIECES}_by_turn ON {PIECES} (first_turn)",
     f"CREATE INDEX {PIECES}_by_day ON {PIECES} (day) WHERE day IS NOT NULL",
-    f"CREATE VIRTUAL TABLE {SPOKEN} USING fts5 (content, content = '', {_TOKENS})",
-    f"CREATE VIRTUAL TABLE {TURNS} USING fts5 (content, content = 'turns', content_rowid = 'turn_index', {_TOKENS})",
+    f"CREATE VIRTUAL TABLE {SPOKEN} USING fts5 (content, content = '', {TOKENS})",
+    f"CREATE VIRTUAL TABLE {TURNS} USING fts5 (content, content = 'turns', content_rowid = 'turn_index', {TOKENS})",
     *(f"INSERT INTO {table} ({table}, rank) VALUES ('hashsize', {_HASH_BYTES})" for table in (SPOKEN, TURNS)),
     # what earlier versions made
     *(
@@ -111,27 +111,10 @@ def piece_number(store: MemoryStore, turn: int) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-@contextmanager
-def cut_after(store: MemoryStore, last_turn: int) -> Iterator[None]:
-    """For the time of the block, the piece in which a turn lies holds no word of the turns after it.
-
-    Rows of later pieces and turns are still there: the caller passes them over by their numbers.
-    """
-    row = store.query(f"SELECT first_turn, last_turn FROM {PIECES} WHERE number = ?", (piece_number(store, last_turn),))
-    if not row or row[0][1] <= last_turn:
-        yield
-        return
-    ((first, last),) = row
-    number = piece_number(store, last_turn)
-    with store.transaction():
-        store.query("SAVEPOINT cut")
-        try:
-            _forget(store, number, store.turns[first - 1 : last])
-            _know(store, number, store.turns[first - 1 : last_turn])
-            yield
-        finally:
-            store.query("ROLLBACK TO cut")
-            store.query("RELEASE cut")
+def said_by_others(turns: Sequence[Turn]) -> str | None:
+    """What anyone but the assistant says in these turns; None where nobody else speaks."""
+    said = [turn.content for turn in turns if turn.role != "assistant"]
+    return "\n".join(said) if said else None
 
 
 def _taken_in(store: MemoryStore) -> int:
@@ -166,21 +149,16 @@ def _take_in_block(store: MemoryStore, done: int) -> None:
 
 
 def _know(store: MemoryStore, number: int, turns: Sequence[Turn]) -> None:
-    said = _said(turns)
+    said = said_by_others(turns)
     if said is not None:
         store.query(f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)", (number, said))
 
 
 def _forget(store: MemoryStore, number: int, turns: Sequence[Turn]) -> None:
     """Take a piece's words out again: for that the index needs the very turns that it took in."""
-    said = _said(turns)
+    said = said_by_others(turns)
     if said is not None:
         store.query(f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)", (number, said))
-
-
-def _said(turns: Sequence[Turn]) -> str | None:
-    said = [turn.content for turn in turns if turn.role != "assistant"]
-    return "\n".join(said) if said else None
 
 
 def _day(store: MemoryStore, session: int) -> int | None:

@@ -6,6 +6,8 @@ sees pieces (`pieces`) as `sessions`; their positions are what `rank_sessions` r
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from .date_functions import days_between, parse_date
 from .escaping import well_formed
 from .pieces import Piece, split
+from .positions import from_start
 from .prompts import session_prompt
 from .ranking import rank_pieces
 from .store import MemoryStore
@@ -70,7 +73,11 @@ class Workspace(Asked):
         self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
     ) -> None:
         super().__init__(store, question, question_date, last_turn)
-        self.sessions = [self._known(session) for session in store.sessions]
+        known = [self._known(session) for session in store.sessions]
+        if self.last_turn < len(store):  # what begins later is not known of yet, neither its date nor that it is there
+            last = max((session.number for session in known if session.turns), default=0)
+            known = known[:last]
+        self.sessions = known
         self.turns = [turn for session in self.sessions for turn in session.turns]
         self.pieces = [piece for session in self.sessions for piece in split(session)]
         self._by_text = {piece.text: piece for piece in self.pieces}
@@ -92,11 +99,11 @@ class Workspace(Asked):
         }
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """The names the code can call, but for the sub-agents'."""
+        """The names the code can call, but for the sub-agents'; what reads the history's file works in a thread."""
         return {
-            "search_history": self.search_history,
+            "search_history": in_thread(self.search_history),
             "get_recent": self.get_recent,
-            "rank_sessions": self.rank_sessions,
+            "rank_sessions": in_thread(self.rank_sessions),
             "session_prompt": self.session_prompt,
             **DATE_FUNCTIONS,
         }
@@ -136,9 +143,7 @@ class Workspace(Asked):
 
     def piece_at(self, position: int) -> Piece:
         """The piece at a position; -1 is the last."""
-        if not -len(self.pieces) <= position < len(self.pieces):
-            raise IndexError(f"no session {position}: positions go from 0 to {len(self.pieces) - 1}")
-        return self.pieces[position]
+        return self.pieces[from_start(position, len(self.pieces))]
 
     def session_numbers(self) -> list[int]:
         """The number of each piece's session, by position."""
@@ -158,6 +163,16 @@ def check_query(function: str, text: object) -> None:
         raise ValueError(
             f"{function} takes at most {MAX_QUERY_CHARACTERS:,} characters, not {len(text):,}; give it words"
         )
+
+
+def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that works in a thread, while other queries go on."""
+
+    @functools.wraps(function)
+    async def threaded(*args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return threaded
 
 
 def as_dict(turn: Turn) -> dict[str, Any]:

@@ -50,4 +50,26 @@ def test_days_are_counted_over_leap_days_and_years():
     assert days_between("2024-02-28", "2024-03-01") == 2
     assert days_between("2023-12-31 23:59", "2024/01/01 00:01") == 1
     assert days_between("2023-05-20", "2023-05-20") == 0
-    assert parse_date("2024-02-30 and then 2024-03-01") is None  # the first full date is no day
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("12/31/2023", "2023-12-31"),
+        ("on 5/6/2023, at noon", "2023-05-06"),
+        ("31/12/2023", None),
+        ("1/2/3/2023", None),
+        ("may 5, 2023", "2023-05-05"),
+        ("MAY 5 2023", "2023-05-05"),
+        ("5 SEPT. 2023", "2023-09-05"),
+        ("2023 May 5", "2023-05-05"),
+        ("2023, december 31", "2023-12-31"),
+        ("since 2022 May 5, 2023", "2023-05-05"),
+        ("2024-02-30 and then 2024-03-01", "2024-03-01"),
+        ("2/30/2024 or 3/1/2024", "2024-03-01"),
+        ("2024-02-30", None),
+        ("may be in 2023", None),
+    ],
+)
+def test_dates_as_people_write_them(text, day):
+    assert parse_date(text) == day

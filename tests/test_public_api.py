@@ -31,6 +31,7 @@ ROOMS = [
         "parsing",
         "pricing",
         "limits",
+        "positions",
         "hints",
         "sandbox",
         "tables",
@@ -45,6 +46,7 @@ ROOMS = [
     {
         "periods",
         "word_index",
+        "cut_piece",
         "offline",
         "responses",
         "embeddings",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_memory_core import MemoryStore, word_index
+from rlm_memory_core import MemoryStore, ranking
 from rlm_memory_core.experiments import longmemeval
 from rlm_memory_core.ranking import rank_pieces, rank_sessions, rank_turns
 from rlm_memory_core.word_index import SPOKEN, TURNS, content_words
@@ -239,6 +239,22 @@ def test_a_date_in_the_question_leaves_nothing_out(dinners):
     assert ranked[:2] == [8, 5]
 
 
+def test_a_page_full_of_dates_is_ranked_by_all_of_them(dinners):
+    log = "\n".join(f"{1990 + day // 336}-{day % 336 // 28 + 1:02}-{day % 28 + 1:02}" for day in range(800))
+    assert sorted(rank_sessions(dinners, log)) == list(range(8))
+    assert rank_sessions(dinners, f"{log} dinner on 2023-05-15", k=1) == [2]
+
+
+@pytest.mark.parametrize("question", ["dinner on 2023-05-15? {}", "{} dinner on 2023-05-15?"])
+def test_of_a_very_long_page_what_is_asked_counts_at_either_end(dinners, monkeypatch, question):
+    asked = []
+    monkeypatch.setattr(ranking, "_spread", lambda store, word, last: asked.append(word) or 1)
+    page = " ".join(f"word{number}" for number in range(20_000))
+    assert rank_sessions(dinners, question.format(page), k=1) == [2]
+    assert len(asked) == len(set(asked)) == 300
+    assert "dinner" in asked
+
+
 def test_the_nearer_to_the_date_the_better(dinners):
     assert rank_sessions(dinners, "dinner two weeks ago?", "2023/06/22", k=3) == [5, 6, 4]  # that is 5 to 11 June
 
@@ -362,11 +378,3 @@ def test_a_long_session_is_ranked_by_its_best_piece(store):
         store.extend(("user", text) for text in texts)
     assert rank_pieces(store, "trumpet", k=2) == [1, 2]
     assert rank_sessions(store, "trumpet", k=1) == [0]
-
-
-def test_a_failure_within_a_cut_ranking_puts_the_words_back(monkeypatch):
-    with chatting() as store:
-        expected = rank_sessions(store, "violin rains")
-        with pytest.raises(RuntimeError, match="stop"), word_index.cut_after(store, 3):
-            raise RuntimeError("stop")
-        assert rank_sessions(store, "violin rains") == expected

@@ -4,6 +4,7 @@ import pytest
 
 from rlm_memory_core import Budget, MemoryRLM, Reading, Usage
 from rlm_memory_core.embeddings import Embeddings
+from rlm_memory_core.limits import Limits
 from rlm_memory_core.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
 
 SHOW = "```repl\nimport json\nprint(json.dumps({}))\n```"
@@ -62,6 +63,30 @@ def test_findings_come_newest_last(diary, root_and_subagents, scripted, parallel
     assert {each["text"] for each in found} == {"Something."}
 
 
+@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
+@pytest.mark.parametrize("positions", ["range(3)", "(2, 1, 0)", "range(2, -1, -1)", "[-3, -2, -1]"])
+def test_a_range_and_a_tuple_are_lists_too(diary, root_and_subagents, scripted, positions, copy_limit):
+    llm = root_and_subagents([SHOW.format(f"read_sessions({positions})"), "FINAL(Mochi)"], lambda prompt: "Something.")
+    ask(llm, diary, Reading(recency=True), copy_limit=copy_limit)
+    assert [each["position"] for each in shown(scripted)] == [0, 1, 2]
+
+
+def test_a_large_history_is_read_in_so_many_calls(diary, root_and_subagents, scripted):
+    llm = root_and_subagents(["```repl\nread_facts([0] * 1001)\n```", "FINAL(no)"], reads)
+    ask(llm, diary, Reading(facts=True), copy_limit=0)
+    assert "ValueError: read_facts takes at most 1,000 at once, not 1,001" in scripted.conversation[-1]["content"]
+
+
+@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
+@pytest.mark.parametrize("positions", ["set(range(3))", "{0: 1, 1: 1, 2: 1}", "frozenset(range(3))", "range(3)"])
+def test_no_collection_escapes_the_limit_on_subagents(diary, root_and_subagents, scripted, positions, copy_limit):
+    llm = root_and_subagents([f"```repl\nread_sessions({positions})\n```", "FINAL(no)"], lambda prompt: "Something.")
+    limits = Limits(run_subcalls=2, query_subcalls=2)
+    answer = ask(llm, diary, Reading(recency=True), limits=limits, copy_limit=copy_limit)
+    assert "limit reached: the code of one run may ask 2 sub-agents" in scripted.conversation[-1]["content"]
+    assert answer.coverage.asked == 0
+
+
 def test_a_session_that_could_not_be_read_is_no_finding(diary, root_and_subagents, scripted):
     llm = root_and_subagents([SHOW.format("read_sessions([0, 1])"), "FINAL(Mochi)"], lambda prompt: "")
     answer = ask(llm, diary, Reading(recency=True))
@@ -78,6 +103,15 @@ def test_a_session_that_could_not_be_read_is_no_finding(diary, root_and_subagent
         ("read_facts('all')", "TypeError: read_facts takes a list of positions"),
         ("read_facts(['text'])", "TypeError: read_facts takes a list of positions"),
         ("read_facts([3])", "IndexError: no session 3: positions go from 0 to 2"),
+        ("read_facts([-4])", "IndexError: no session -4: positions go from 0 to 2"),
+        ("read_facts([True])", "TypeError: the position of a session is a whole number, not bool"),
+        ("read_facts([None])", "TypeError: the position of a session is a whole number, not NoneType"),
+        ("read_facts({0, 1})", "such as rank_sessions(question)[:10], not set; make a list with list(...)"),
+        ("read_facts({0: 1})", "such as rank_sessions(question)[:10], not dict; make a list with list(...)"),
+        ("read_facts(i for i in (0, 1))", "[:10], not text; make a list with list(...)"),
+        ("read_facts(None)", "TypeError: read_facts takes a list of positions first"),
+        ("read_facts(5)", "[:10], not int; make a list with list(...)"),
+        ("read_facts(True)", "[:10], not bool; make a list with list(...)"),
         ("llm_query_parallel([], [], question)", "NameError"),
     ],
 )

@@ -1,7 +1,11 @@
+import asyncio
+import threading
+
 import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.prompts import session_prompt
+from rlm_memory_core.ranking import arank_sessions
 from rlm_memory_core.workspace import Workspace
 
 
@@ -37,13 +41,54 @@ def test_the_values_are_those_that_the_prompt_promises(diary):
 
 def test_the_functions_give_turns_as_dicts(diary):
     functions = Workspace(diary, "Who?", "2023/08/01").functions()
-    found = functions["search_history"]("MOCHI")
+    found = asyncio.run(functions["search_history"]("MOCHI"))
     assert found == [{"turn_index": 1, "role": "user", "content": "My cat is called Mochi."}]
     assert [turn["turn_index"] for turn in functions["get_recent"](2)] == [5, 6]
     assert functions["session_prompt"]("text") == session_prompt("text", None, "Who?", "2023/08/01")
     assert functions["session_prompt"]("text", "Monday", "When?") == session_prompt(
         "text", "Monday", "When?", "2023/08/01"
     )
+
+
+def test_what_reads_the_file_leaves_the_loop_to_others(diary, monkeypatch):
+    threads = []
+    query = MemoryStore.query
+
+    def noted(*args):
+        threads.append(threading.get_ident())
+        return query(*args)
+
+    async def call():
+        functions = Workspace(diary, "Who?").functions()
+        monkeypatch.setattr(MemoryStore, "query", noted)
+        await functions["rank_sessions"]("cat", 1)
+        await functions["search_history"]("cat")
+        await arank_sessions(diary, "cat")
+        return threading.get_ident()
+
+    loop = asyncio.run(call())
+    assert threads
+    assert loop not in threads
+
+
+def test_nothing_is_known_of_sessions_that_begin_after_the_last_turn(long_store):
+    for last_turn, text in ((1, "[Turn 1][user]: about cats"), (0, "")):
+        workspace = Workspace(long_store, "cats", last_turn=last_turn)
+        assert workspace.values()["context"] == text
+        assert sorted(workspace.rank_sessions()) == list(range(len(workspace.pieces)))
+
+
+@pytest.mark.parametrize("last_turn", [0, 1, 2, 3, 4, 99, None])
+def test_sessions_up_to_a_turn_are_headed_and_ranked_where_they_stand(store, last_turn):
+    for date, said in (("Monday", ["cat", "dog"]), ("Tuesday", []), ("Wednesday", ["bird"]), ("Thursday", [])):
+        store.start_session(date)
+        store.extend(("user", text) for text in said)
+    workspace = Workspace(store, "bird", last_turn=last_turn)
+    days = [day for day in ("Monday", "Tuesday", "Wednesday", "Thursday") if day in workspace.values()["context"]]
+    assert len(days) == {0: 0, 1: 1, 2: 1}.get(last_turn, 4)
+    ranked = workspace.rank_sessions()
+    assert sorted(ranked) == list(range(len(workspace.values()["sessions"])))
+    assert [piece.session for piece in workspace.pieces] == [1, 3][: len(ranked)]
 
 
 def test_a_workspace_of_an_empty_store(store):

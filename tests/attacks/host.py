@@ -9,6 +9,16 @@ while True:
         pass
 #=== a flood at once | stopped: limit reached
 llm_query_parallel(["x"] * 10**5)
+#=== a flood at once, as a set | stopped: limit reached
+llm_query_parallel({str(n) for n in range(10**4)})
+#=== a flood at once, as a frozenset | stopped: limit reached
+llm_query_parallel(frozenset(str(n) for n in range(10**4)))
+#=== a flood at once, as a dict | stopped: limit reached
+llm_query_parallel(sessions={str(n): n for n in range(10**4)})
+#=== a flood at once, as a range | stopped: limit reached
+llm_query_parallel(range(10**15))
+#=== a flood at once, as a generator | stopped: make a list
+llm_query_parallel(str(n) for n in range(10**4))
 #=== a flood in a pool | stopped: limit reached
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor() as pool:
