@@ -37,7 +37,7 @@ ROOMS = [
         "rate_limits",
         "transport",
     },
-    {"call_store", "pieces", "date_functions"},
+    {"call_store", "pieces", "date_functions", "history_exports"},
     {"recording"},
     {"budget"},
     {
