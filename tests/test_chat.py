@@ -1,5 +1,4 @@
 import asyncio
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -7,7 +6,7 @@ import httpx2
 import pytest
 from fault_server import always, events
 
-from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, background, connect
+from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, StoreError, background, connect
 from rlm_memory_core.prompts import CHAT_SYSTEM, ROOT_SYSTEM
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
@@ -386,8 +385,11 @@ def test_other_speakers_are_shown_as_the_protocol_has_it(scripted):
 def test_closing_closes_the_file(tmp_path, scripted):
     with MemoryChat(scripted([]), store=tmp_path / "history.db") as chat:
         chat.add_turn("user", "Hi")
-    with pytest.raises(sqlite3.ProgrammingError):
-        len(chat.store)
+    for use in (lambda: len(chat.store), chat.stats, lambda: chat.send("Hi"), lambda: chat.add_turn("user", "Hi")):
+        with pytest.raises(StoreError, match="the history is closed"):
+            use()
+    chat.close()
+    assert repr(chat.store).endswith("closed>")
     with MemoryChat(scripted([]), store=tmp_path / "history.db") as again:
         assert again.stats()["turns"] == 1
 

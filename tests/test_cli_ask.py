@@ -161,6 +161,8 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         (["{history}", "Who?", "--question-date", "06/11/2023"], "'06/11/2023' is no date"),
         (["{history}", "Who?", "--question-date", ""], "'' is no date"),
         (["http://x/y", "Who?"], "there is no file http://x/y; download what is at an address first"),
+        (["{history}", "Who?", "--model", "m", "--base-url", "localhost:11434"], "is no address such as http://"),
+        (["{history}", "Who?", "--model", "m", "--base-url", "http://x:99999"], "is no address (Port out of range"),
         (["{history}", "Who?", "--first", "0"], "first must be at least 1 session"),
         (["{folder}", "Who?"], "is a directory; name the history's file in it"),
         (["{text}", "Who?"], "cannot be read as a history: line 1 is no JSON"),
