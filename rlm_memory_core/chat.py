@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 
@@ -47,6 +48,7 @@ class MemoryChat:
         reading: How a long history is read, such as `Reading(first=10)`; None for all sessions, as in the paper.
 
     Raises:
+        TypeError: An argument is of another type.
         ValueError: The threshold is negative.
         StoreError: The file is not a history, or cannot be opened.
 
@@ -68,6 +70,17 @@ class MemoryChat:
         budget: Budget | None = None,
         reading: Reading | None = None,
     ) -> None:
+        _expect("model", model, (str, LLM), "a model's name, or what connect() returned")
+        _expect("threshold_chars", threshold_chars, Real, "a whole number of characters (0: always answer from memory)")
+        _expect(
+            "store",
+            store,
+            (MemoryStore, str, Path, type(None)),
+            "a MemoryStore, a path or None (add_turn adds messages)",
+        )
+        _expect("system", system, (str, type(None)), "a text or None")
+        _expect("budget", budget, (Budget, type(None)), "a Budget, such as Budget(usd=0.5), or None")
+        _expect("reading", reading, (Reading, type(None)), "a Reading, such as Reading(first=10), or None")
         if threshold_chars < 0:
             raise ValueError(f"threshold_chars must not be negative, not {threshold_chars}")
         self.llm = model if isinstance(model, LLM) else connect(model, base_url, api_key)
@@ -77,6 +90,7 @@ class MemoryChat:
         self.budget = budget
         self._engine = MemoryRLM(self.llm, budget=budget, reading=reading)
         self._asked = Asked()
+        self._turn = asyncio.Lock()  # of the background loop: what is sent at once is stored one turn after another
 
     @property
     def uses_memory(self) -> bool:
@@ -122,9 +136,15 @@ class MemoryChat:
     def query(self, question: str, question_date: str | None = None) -> Answer:
         """Ask about the history; adds no turn.
 
+        Returns:
+            The answer. Its `error` says why it is none, or a part of one, and is "" otherwise: the reply was cut off
+            at the model's token limit, which leaves in `text` the part there is; or, in memory mode, the budget was
+            spent, and the answer has the evidence that was found and paid for until then.
+
         Raises:
             ModelError: The model gave no answer.
-            BudgetExceeded: In normal mode: the budget is spent. In memory mode the answer's `error` says so.
+            BudgetExceeded: In normal mode: the budget is spent, and there is nothing to show for it.
+            TypeError: The question is no string.
             ValueError: The question is empty.
         """
         return background.run(self._query(question, question_date))
@@ -136,8 +156,13 @@ class MemoryChat:
     def send(self, message: str) -> Answer:
         """A turn of the conversation: the message is stored, answered, and the answer stored.
 
+        Returns:
+            The answer, as for `query`. Look at its `error`: where there is one, as for a reply that was cut off or,
+            in memory mode, a spent budget, the user's turn is kept, and nothing else.
+
         Raises:
             ModelError, BudgetExceeded: As for `query`; the user's turn is kept, and nothing else.
+            TypeError: The message is no string.
             ValueError: The message is empty.
 
         >>> chat = MemoryChat(model="offline")
@@ -150,7 +175,7 @@ class MemoryChat:
         return background.run(self._send(message))
 
     async def asend(self, message: str) -> Answer:
-        """`send` for callers with an event loop of their own."""
+        """`send` for callers with an event loop of their own. Several at once are answered one after another."""
         return await background.arun(self._send(message))
 
     def stream(self, message: str) -> ReplyStream:
@@ -158,10 +183,12 @@ class MemoryChat:
 
         In normal mode they are the model's; in memory mode, and where the call was recorded, the text comes in one
         piece. The message is stored and sent when the first piece is asked for; the answer is stored, and is the
-        stream's `answer`, when the stream has been read to its end. A stream that is closed or given up before
-        leaves the user's turn alone.
+        stream's `answer`, when the stream has been read to its end: read one before you begin the next. A stream
+        that is closed or given up before leaves the user's turn alone, and so does a reply that was cut off: its
+        `answer.error` says so.
 
         Raises:
+            TypeError: The message is no string.
             ValueError: The message is empty. While the stream is read, what `send` raises: a ModelError has in `said`
                 the words that came before a reply broke off. The user's turn is kept, and nothing half-written.
 
@@ -170,15 +197,18 @@ class MemoryChat:
         ...     print(piece)
         I don't know
         """
-        return ReplyStream(partial(self._reply, _checked(message)), self._keep)
+        return ReplyStream(partial(self._reply, _checked(message, "message")), self._keep)
 
     def astream(self, message: str) -> AsyncReplyStream:
         """`stream` for `async for`, on any event loop."""
-        return AsyncReplyStream(partial(self._reply, _checked(message)), self._keep)
+        return AsyncReplyStream(partial(self._reply, _checked(message, "message")), self._keep)
 
     def close(self) -> None:
         """Close the store; `with MemoryChat(...) as chat:` does it at the end."""
         self.store.close()
+
+    def __repr__(self) -> str:
+        return f"<MemoryChat: {self.llm.label}, memory past {self.threshold_chars:,} characters; {self.store!r}>"
 
     def __enter__(self) -> MemoryChat:
         return self
@@ -189,8 +219,10 @@ class MemoryChat:
         self.close()
 
     async def _send(self, message: str) -> Answer:
-        answer = await self._reply(_checked(message))
-        await self._keep(answer)
+        message = _checked(message, "message")
+        async with self._turn:
+            answer = await self._reply(message)
+            await self._keep(answer)
         return answer
 
     async def _reply(self, message: str, tell: Callable[[str], None] | None = None) -> Answer:
@@ -209,8 +241,7 @@ class MemoryChat:
         last_turn: int | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> Answer:
-        if not question.strip():
-            raise ValueError("the question is empty")
+        question = _checked(question, "question")
         mode: Mode = "memory" if self.uses_memory else "normal"
         listener = None if tell is None else Listener(tell)
         self._asked.queries[mode] += 1
@@ -226,6 +257,7 @@ class MemoryChat:
             elif listener is not None and (heard := listener.unfinished):  # a stream that was given up
                 self._asked.add(heard, cost(heard, self.llm.rates))
             raise
+        self._asked.failed += bool(answer.error)
         self._asked.add(answer.usage, answer.cost_usd)
         if listener is not None:
             listener.end(answer.text)
@@ -243,6 +275,7 @@ class MemoryChat:
         ]
         started = time.perf_counter()
         reply = await self.llm.complete(messages, self.budget, listener)
+        cut = f"the reply of {self.llm.model} was cut off at its token limit" if reply.cut else ""
         step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
         return Answer(
             text=reply.text.strip(),
@@ -250,13 +283,22 @@ class MemoryChat:
             cost_usd=reply.cost_usd,
             seconds=time.perf_counter() - started,
             trace=Trace((step,)),
+            error=cut,
         )
 
 
-def _checked(message: str) -> str:
-    if not message.strip():
-        raise ValueError("the message is empty")
-    return message
+def _checked(text: str, what: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"a {what} is a string, not {type(text).__name__}")
+    if not text.strip():
+        raise ValueError(f"the {what} is empty")
+    return text
+
+
+def _expect(name: str, value: object, kinds: type | tuple[type, ...], meant: str) -> None:
+    """Refuse an argument of another type at once, rather than where it is used."""
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(f"{name} is {meant}, not {label(repr(value))[:60]}")
 
 
 def _as_message(turn: Turn) -> ChatMessage:

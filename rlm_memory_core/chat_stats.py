@@ -16,7 +16,8 @@ class Figures(TypedDict):
 
     Args:
         queries: How many, by mode, failed ones included.
-        failed: How many of them ended without an answer; so does a stream that was given up.
+        failed: How many of them ended without a whole answer: an error was raised, or stands in the answer's `error`,
+            or a stream was given up.
         calls, prompt_tokens, completion_tokens: Of all of them, replayed calls included.
         cost_usd: Likewise; None where a price is not known.
     """

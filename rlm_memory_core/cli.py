@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__, cli_ask, cli_calls
 from .answer import total_cost
 from .call_store import RecordingError
-from .cli_common import UNANSWERED, Refused, confirm, dollar_amount
+from .cli_common import UNANSWERED, Refused, add_prices, confirm, dollar_amount, rates_of
 from .hedging import HEDGE
 from .llm import OFFLINE, OFFLINE_LABEL, ModelError
 
@@ -37,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read us, such as `head`, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would flush into the pipe again
+        return 0
     except (Refused, ModelError, RecordingError, OSError) as error:
         print(f"rlm-memory: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -76,13 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         part.add_argument("--requests-per-minute", type=_number, metavar="N", help="the server's limit, if known")
         part.add_argument("--tokens-per-minute", type=_number, metavar="N", help="likewise")
         part.add_argument("--budget", type=dollar_amount, metavar="USD", help="start no call once this is spent")
-        part.add_argument(
-            "--prices",
-            nargs=2,
-            type=dollar_amount,
-            metavar=("IN", "OUT"),
-            help="dollars per million tokens, if not known",
-        )
+        add_prices(part)
         part.add_argument(
             "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
             help="set a notebook parameter",
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the offline reader as an OpenAI-compatible endpoint")
     serve.set_defaults(command=_serve)
     serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
-    serve.add_argument("--port", type=int, default=8000, help="default: 8000; 0 takes a free one")
+    serve.add_argument("--port", type=_port, default=8000, help="default: 8000; 0 takes a free one")
     return parser
 
 
@@ -106,6 +106,12 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: they go from 0 to 65535")
+    return int(text)
 
 
 def _reproduce(options: argparse.Namespace) -> int:
@@ -173,14 +179,13 @@ def _plan(options: argparse.Namespace) -> Plan:
         from .experiments import reproduce
     except ModuleNotFoundError as error:
         raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[notebooks]"') from error
-    prices = options.prices
     return reproduce.Plan(
         model=options.model,
         base_url=options.base_url,
         only=options.only,
         parameters=_parameters(options),
         budget_usd=options.budget,
-        rates=(prices[0] / 1e6, prices[1] / 1e6) if prices else None,
+        rates=rates_of(options.prices),
         outputs=options.outputs,
         dask=options.dask,
         hedge=options.hedge,
@@ -238,10 +243,4 @@ def _serve(options: argparse.Namespace) -> int:
         asyncio.run(serve(options.host, options.port, ready))
     except KeyboardInterrupt:
         return 0
-    except OverflowError as error:
-        raise Refused(str(error)) from error
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,13 +18,19 @@ from tqdm import tqdm
 
 from .answer import Answer, Evidence
 from .budget import Budget
-from .cli_common import UNANSWERED, Refused, dollar_amount
+from .cli_common import UNANSWERED, Refused, add_prices, dollar_amount, rates_of
+from .dates import parse_date
 from .engine import MemoryRLM
 from .history_file import HistoryFileError, opened, read_messages
 from .llm import OFFLINE, OFFLINE_LABEL, connect
+from .pages import clip
 from .reading import Reading
 from .store import MemoryStore
 from .subagents import Call
+
+_SHOWN = 10  # pieces of evidence that a reader is shown; --json has all
+_WIDTH = 200  # characters of a quote, and of what is said of it
+_LARGE = 20_000_000  # bytes that take some seconds to read
 
 _KEYS = """\
 --json prints one object:
@@ -64,6 +70,7 @@ def add_parser(commands: Any) -> None:
     ask.add_argument("--model", default=OFFLINE, help=f"a model's name (default: {OFFLINE}, the {OFFLINE_LABEL})")
     ask.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server; OpenAI's own without it")
     ask.add_argument("--budget", type=dollar_amount, metavar="USD", help="start no call once this is spent")
+    add_prices(ask)
     ask.add_argument("--question-date", metavar="DATE", help="the day on which it is asked, such as 2023/05/30")
     ask.add_argument(
         "--first", type=int, metavar="K", help="read the K best ranked sessions first, more only where they do not tell"
@@ -76,10 +83,14 @@ def _ask(options: argparse.Namespace) -> int:
     if not options.question.strip():
         raise Refused("the question is empty")
     try:
-        llm = connect(options.model, options.base_url)
+        llm = connect(options.model, options.base_url, rates=rates_of(options.prices))
         reading = Reading(first=options.first)
     except ValueError as error:
         raise Refused(error) from error
+    if options.budget is not None and llm.rates is None:
+        raise Refused(f"the price of {llm.model} is not known, so that --budget cannot be held; give --prices")
+    if options.question_date is not None and parse_date(options.question_date) is None:
+        raise Refused(f"--question-date {options.question_date!r} is no date that can be read; write 2023-05-30")
     budget = None if options.budget is None else Budget(usd=options.budget)
     with _history(options.history) as store, _Bar(llm.label) as bar:
         llm.open()
@@ -102,13 +113,18 @@ def _history(named: str) -> Iterator[MemoryStore]:
     """The history that was named."""
     try:
         if named == "-":
-            with read_messages(sys.stdin.buffer.read(), "standard input") as store:
+            with read_messages(sys.stdin.buffer.read(), "standard input", _note) as store:
                 yield store
             return
         path = Path(named)
         if not path.exists():
-            raise Refused(f"there is no file {path}")
-        with opened(path) as store:
+            address = "; download what is at an address first" if "://" in named else ""
+            raise Refused(f"there is no file {named}{address}")
+        if path.is_dir():
+            raise Refused(f"{path} is a directory; name the history's file in it")
+        if path.stat().st_size > _LARGE and sys.stderr.isatty():
+            _note(f"reading {path} ({path.stat().st_size / 1e6:,.0f} MB) ...")
+        with opened(path, _note) as store:
             yield store
     except HistoryFileError as error:
         raise Refused(error) from error
@@ -151,8 +167,16 @@ def _lines(model: str, answer: Answer) -> Iterator[str]:
     yield answer.text
     if answer.evidence:
         yield "\nEvidence:"
-        yield from map(_evidence_line, answer.evidence)
+        yield from map(_evidence_line, _first_what_is_said(answer)[:_SHOWN])
+        if len(answer.evidence) > _SHOWN:
+            yield f"  … and {len(answer.evidence) - _SHOWN:,} more (--json has all)"
     yield f"\n{_taken(model, answer)}"
+
+
+def _first_what_is_said(answer: Answer) -> list[Evidence]:
+    """The evidence, first of all that whose quote the answer repeats."""
+    text = _one_line(answer.text).lower()
+    return sorted(answer.evidence, key=lambda found: not (found.quote and _one_line(found.quote).lower() in text))
 
 
 def _evidence_line(found: Evidence) -> str:
@@ -162,8 +186,8 @@ def _evidence_line(found: Evidence) -> str:
         f"turn {found.turn}" if found.turn else "",
     ]
     place = ", ".join(filter(None, places)) or "a prompt of the model's own"
-    quote = f'"{_one_line(found.quote)}"' if found.quote else ""
-    said = "" if found.text.strip() in ("", found.quote.strip()) else _one_line(found.text)
+    quote = f'"{clip(_one_line(found.quote), _WIDTH)}"' if found.quote else ""
+    said = "" if found.text.strip() in ("", found.quote.strip()) else clip(_one_line(found.text), _WIDTH)
     return f"  {place}: {' - '.join(filter(None, (quote, said)))}"
 
 
@@ -222,6 +246,10 @@ def _one_line(text: str) -> str:
 def _printable(text: str) -> str:
     """Text without what a terminal would obey: a history may hold anything."""
     return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+
+
+def _note(line: str) -> None:
+    print(_printable(f"rlm-memory: {line}"), file=sys.stderr)
 
 
 def _say(text: str) -> None:

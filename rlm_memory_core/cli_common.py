@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 UNANSWERED = 1
 """The exit code of a command that ran and left a question without an answer."""
@@ -32,6 +33,26 @@ def confirm(yes: bool, otherwise: str) -> None:
         raise Refused("nobody is there to say yes; give --yes to go on without asking") from None
     if not agreed:
         raise Refused(otherwise)
+
+
+def add_prices(command: Any) -> None:
+    """Add `--prices` to a command, for models whose price is not known."""
+    command.add_argument(
+        "--prices",
+        nargs=2,
+        type=dollar_amount,
+        metavar=("IN", "OUT"),
+        help="dollars per million tokens, if not known",
+    )
+
+
+def rates_of(prices: list[float] | None) -> tuple[float, float] | None:
+    """What was typed after `--prices`, as dollars per prompt and per completion token.
+
+    >>> rates_of([1.0, 2.0]), rates_of(None)
+    ((1e-06, 2e-06), None)
+    """
+    return (prices[0] / 1e6, prices[1] / 1e6) if prices else None
 
 
 def dollar_amount(text: str) -> float:

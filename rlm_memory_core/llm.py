@@ -292,9 +292,12 @@ def connect(
     if not model:
         raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
     try:
-        urlsplit(base_url or "")
+        place = urlsplit(base_url or "")
+        whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
     except ValueError as error:
         raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
+    if base_url and not whole:
+        raise ValueError(f"base_url {base_url!r} is no address such as http://localhost:11434/v1")
     if recorded not in MODES:
         raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {recorded!r}")
     if model != OFFLINE:

@@ -30,6 +30,15 @@ class _Reply:
         self._task: asyncio.Task[Answer] | None = None
         self._over = False
 
+    @property
+    def state(self) -> str:
+        """How far it is, in words."""
+        if self.answer is not None:
+            return "read to its end"
+        if self._over:
+            return "ended without an answer"
+        return "not begun" if self._task is None else "under way"
+
     async def next(self) -> str | None:
         """The next piece; None after the last, when the answer is there.
 
@@ -87,6 +96,9 @@ class _Stream:
         if self._reply.answer is None:
             raise RuntimeError("there is no answer before the stream has been read to its end")
         return self._reply.answer
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._reply.state}>"
 
     def __del__(self) -> None:
         if reply := vars(self).get("_reply"):

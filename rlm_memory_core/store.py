@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .database import open_database
 from .escaping import well_formed
@@ -36,6 +36,16 @@ _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, bey
 
 class StoreError(Exception):
     """A history file that cannot be used; the message says why and what to do."""
+
+
+class _Closed:
+    """What stands in the database's place after its end."""
+
+    def close(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        raise StoreError("the history is closed; open it again with MemoryStore(path)")
 
 
 class MemoryStore:
@@ -193,8 +203,9 @@ class MemoryStore:
         return self._one("SELECT coalesce(max(total_characters), 0) FROM turns WHERE turn_index = ?", last)
 
     def close(self) -> None:
-        """Close the file. A closed store cannot be used."""
+        """Close the file. A closed store cannot be used: what is asked of it raises a StoreError."""
         self._db.close()
+        self._db = cast(sqlite3.Connection, _Closed())
 
     def __len__(self) -> int:
         return self._one("SELECT coalesce(max(turn_index), 0) FROM turns")
@@ -209,7 +220,7 @@ class MemoryStore:
         place = self.path or "in memory"
         try:
             return f"<MemoryStore {place}: {len(self):,} turns in {len(self.sessions):,} sessions>"
-        except sqlite3.ProgrammingError:
+        except StoreError:
             return f"<MemoryStore {place}: closed>"
 
     def __str__(self) -> str:
@@ -224,7 +235,7 @@ class MemoryStore:
         """The history at a glance; None where it is closed."""
         try:
             return summarise(str(self.path or "in memory"), self.characters(), self.query)
-        except sqlite3.ProgrammingError:
+        except StoreError:
             return None
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -1,12 +1,12 @@
 import asyncio
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx2
 import pytest
 from fault_server import always, events
 
-from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, background, connect
+from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, StoreError, background, connect
 from rlm_memory_core.prompts import CHAT_SYSTEM, ROOT_SYSTEM
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
@@ -385,7 +385,108 @@ def test_other_speakers_are_shown_as_the_protocol_has_it(scripted):
 def test_closing_closes_the_file(tmp_path, scripted):
     with MemoryChat(scripted([]), store=tmp_path / "history.db") as chat:
         chat.add_turn("user", "Hi")
-    with pytest.raises(sqlite3.ProgrammingError):
-        len(chat.store)
+    for use in (lambda: len(chat.store), chat.stats, lambda: chat.send("Hi"), lambda: chat.add_turn("user", "Hi")):
+        with pytest.raises(StoreError, match="the history is closed"):
+            use()
+    chat.close()
+    assert repr(chat.store).endswith("closed>")
     with MemoryChat(scripted([]), store=tmp_path / "history.db") as again:
         assert again.stats()["turns"] == 1
+
+
+def cut_off(as_completion, text="My dear friend, your cat is"):
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "length"}
+    return as_completion(text, choices=[choice], usage=USAGE)
+
+
+def test_a_reply_that_was_cut_off_is_said_and_not_stored(scripted, as_completion):
+    chat = MemoryChat(scripted([httpx2.Response(200, json=cut_off(as_completion)), "Mochi."]))
+    answer = chat.send("Who is my cat?")
+    assert answer.text == "My dear friend, your cat is"
+    assert answer.error == "the reply of scripted was cut off at its token limit"
+    assert contents(chat) == [("user", "Who is my cat?")]
+    assert (chat.stats()["failed"], chat.stats()["calls"]) == (1, 1)
+    assert chat.send("Again?").error == ""
+    assert chat.stats()["failed"] == 1
+
+
+def test_a_stream_that_was_cut_off_is_said_and_not_stored(scripted, as_completion):
+    body = events(cut_off(as_completion))
+    chat = MemoryChat(scripted([httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=body)]))
+    stream = chat.stream("Who is my cat?")
+    assert "".join(stream) == "My dear friend, your cat is"
+    assert "cut off" in stream.answer.error
+    assert contents(chat) == [("user", "Who is my cat?")]
+    assert chat.stats()["failed"] == 1
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_a_spent_budget_is_counted_as_failed_in_both_modes(scripted, threshold):
+    chat = MemoryChat(scripted([]), threshold_chars=threshold, budget=Budget(calls=0))
+    with suppress(BudgetExceeded):
+        chat.send("Hello?")
+    assert chat.stats()["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"model": None}, "model is a model's name, or what connect.. returned, not None"),
+        ({"threshold_chars": None}, "threshold_chars is a whole number of characters"),
+        ({"threshold_chars": True}, "threshold_chars is a whole number of characters"),
+        ({"budget": 0.5}, r"budget is a Budget, such as Budget\(usd=0.5\), or None, not 0.5"),
+        ({"store": [{"role": "user", "content": "Hi"}]}, "store is a MemoryStore, a path or None"),
+        ({"system": 5}, "system is a text or None, not 5"),
+        ({"reading": 3}, "reading is a Reading"),
+    ],
+    ids=str,
+)
+def test_an_argument_of_another_type_is_refused_in_one_line(arguments, line):
+    with pytest.raises(TypeError, match=line) as raised:
+        MemoryChat(**arguments)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("what", [None, ["Hi"], b"Hi", {"role": "user"}], ids=str)
+def test_only_texts_are_sent_and_asked(what):
+    chat = MemoryChat()
+    for ask in (chat.send, chat.stream, chat.astream):
+        with pytest.raises(TypeError, match="a message is a string, not "):
+            ask(what)
+    with pytest.raises(TypeError, match="a question is a string, not "):
+        chat.query(what)
+    assert contents(chat) == []
+
+
+def test_what_is_sent_at_once_is_stored_one_turn_after_another(scripted):
+    async def slow(messages):
+        await asyncio.sleep(0.01)
+        return f"re: {messages[-1]['content']}"
+
+    chat = MemoryChat(scripted(slow))
+
+    async def talk():
+        await asyncio.gather(*(chat.asend(f"message {n}") for n in range(4)))
+
+    asyncio.run(talk())
+    said = contents(chat)
+    assert [role for role, _ in said] == ["user", "assistant"] * 4
+    assert all(reply == f"re: {message}" for (_, message), (_, reply) in zip(said[::2], said[1::2], strict=True))
+
+
+def test_a_chat_and_a_stream_say_what_they_are_in_one_line(scripted):
+    chat = MemoryChat(scripted(["Hello!"]))
+    assert repr(chat) == (
+        "<MemoryChat: scripted, memory past 20,000 characters; <MemoryStore in memory: 0 turns in 0 sessions>>"
+    )
+    stream = chat.stream("Hi")
+    assert repr(stream) == "<ReplyStream: not begun>"
+    next(stream)
+    assert repr(stream) == "<ReplyStream: under way>"
+    list(stream)
+    assert repr(stream) == "<ReplyStream: read to its end>"
+    chat.close()
+    assert "closed" in repr(chat)
+    with chat.stream("Hi") as given_up:
+        pass
+    assert repr(given_up) == "<ReplyStream: ended without an answer>"

@@ -232,7 +232,7 @@ def test_a_budget_of_ten_cents_stops_a_run_of_a_dollar_and_keeps_what_it_has(run
 
 def test_serve_answers_other_clients_until_it_is_stopped():
     process = subprocess.Popen(
-        [sys.executable, "-m", "rlm_memory_core.cli", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "rlm_memory_core", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
     )
     try:
         line = process.stdout.readline()
@@ -254,10 +254,17 @@ def test_serve_answers_other_clients_until_it_is_stopped():
 
 def test_serve_says_when_the_port_is_taken(run, refused):
     with subprocess.Popen(
-        [sys.executable, "-m", "rlm_memory_core.cli", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "rlm_memory_core", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
     ) as process:
         port = process.stdout.readline().split("/v1")[0].rsplit(":", 1)[1]
         try:
             assert port in refused(run("serve", "--port", port))
         finally:
             process.terminate()
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "many"])
+def test_a_port_that_is_none_is_said(capsys, port):
+    with pytest.raises(SystemExit):
+        cli.main(["serve", f"--port={port}"])
+    assert f"{port!r} is no port" in capsys.readouterr().err.splitlines()[-1]

@@ -1,10 +1,12 @@
 import io
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 
-from rlm_memory_core import MemoryStore, cli, cli_ask
+from rlm_memory_core import MemoryStore, __main__, cli, cli_ask
 from rlm_memory_core.prompts import SUBAGENT_SYSTEM
 
 CAT = {"role": "user", "content": "My cat is called Mochi.", "date": "2023/05/20"}
@@ -148,9 +150,21 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         (["{history}", "Who?", "--model", "gpt-4o-mini"], "no API key for gpt-4o-mini"),
         (["{history}", "Who?", "--model", ""], "model must not be empty"),
         (["{history}", "Who?", "--model", "m", "--base-url", "http://[", "--json"], "is no address"),
-        (["{history}", "Who?", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--budget", "1"], "price of m"),
+        (
+            ["{history}", "Who?", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--budget", "1"],
+            "the price of m is not known, so that --budget cannot be held; give --prices",
+        ),
+        (["{history}", "Who?", "--prices", "1", "2", "--model", ""], "model must not be empty"),
+        (["{history}", "Who?", "--question-date", "junk"], "--question-date 'junk' is no date that can be read"),
+        (["{history}", "Who?", "--question-date", "yesterday"], "'yesterday' is no date that can be read"),
+        (["{history}", "Who?", "--question-date", "2023/13/45"], "'2023/13/45' is no date"),
+        (["{history}", "Who?", "--question-date", "06/11/2023"], "'06/11/2023' is no date"),
+        (["{history}", "Who?", "--question-date", ""], "'' is no date"),
+        (["http://x/y", "Who?"], "there is no file http://x/y; download what is at an address first"),
+        (["{history}", "Who?", "--model", "m", "--base-url", "localhost:11434"], "is no address such as http://"),
+        (["{history}", "Who?", "--model", "m", "--base-url", "http://x:99999"], "is no address (Port out of range"),
         (["{history}", "Who?", "--first", "0"], "first must be at least 1 session"),
-        (["{folder}", "Who?"], "directory"),
+        (["{folder}", "Who?"], "is a directory; name the history's file in it"),
         (["{text}", "Who?"], "cannot be read as a history: line 1 is no JSON"),
         (["{empty}", "Who?"], "cannot be read as a history: it is empty"),
     ],
@@ -172,3 +186,58 @@ def test_a_model_that_fails_is_one_line_and_2(ask, history, fault_server):
     code, out, err = ask(history, "Who?", "--model", "m", "--base-url", url)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "answered 400" in err
+
+
+def test_prices_let_a_budget_in_dollars_be_held(ask, history, model):
+    asked = [history, QUESTION, "--model", "m", "--base-url", model, "--json", "--prices", "1e6", "2e6"]
+    answer = json.loads(ask(*asked, "--budget", "1e9")[1])
+    assert answer["cost_usd"] == answer["prompt_tokens"] + 2 * answer["completion_tokens"] > 0
+    code, _, err = ask(*asked, "--budget", "0.0001", "--first", "1")
+    assert (code, "the budget of 0.0001 usd is spent" in err) == (1, True)
+
+
+def test_a_reader_that_has_enough_is_no_error(history, tmp_path):
+    """As `| head` does: the pipe is closed before anything is written, or at the end of the program."""
+    for arguments in (["ask", history, QUESTION, "--json"], ["--help"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(
+            [sys.executable, "-m", "rlm_memory_core", *arguments], stdout=writing, stderr=subprocess.PIPE, timeout=60
+        )
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ten_pieces_of_evidence_are_shown_and_long_ones_clipped_and_first_what_the_answer_repeats(ask, tmp_path):
+    path = tmp_path / "h.jsonl"
+    said = [{"role": "user", "content": f"My cat number {n} is a cat {'x' * 300}."} for n in range(30)]
+    said.append({"role": "user", "content": "My cat is called Mochi."})
+    path.write_text("\n".join(json.dumps({**each, "session": n}) for n, each in enumerate(said)))
+    _, out, _ = ask(str(path), QUESTION)
+    assert out.startswith("My cat is called Mochi.\n")
+    evidence = out.split("\n\n")[1].splitlines()
+    whole = len(json.loads(ask(str(path), QUESTION, "--json")[1])["evidence"])
+    assert evidence[1].startswith('  session 31, turn 31: "My cat is called Mochi."')
+    assert whole > 11
+    assert len(evidence) == 1 + 10 + 1
+    assert evidence[-1] == f"  … and {whole - 10} more (--json has all)"
+    assert max(map(len, evidence)) < 500
+
+
+def test_a_large_file_is_announced_on_a_terminal_alone(ask, history, monkeypatch):
+    monkeypatch.setattr(cli_ask, "_LARGE", 10)
+    assert ask(history, QUESTION)[2] == ""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    ask(history, QUESTION)
+    assert terminal.getvalue().startswith(f"rlm-memory: reading {history} (0 MB) ...\n")
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_one_line(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "rlm_memory_core.cli")
+    monkeypatch.setattr("importlib._bootstrap_external.SourceFileLoader.exec_module", interrupted)
+    assert __main__.main() == 130
+    assert capsys.readouterr() == ("", "rlm-memory: stopped\n")

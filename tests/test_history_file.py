@@ -72,7 +72,10 @@ def test_another_day_is_another_session(key):
     assert store.turns[1].timestamp == days[0]
 
 
-@pytest.mark.parametrize("when", [1684576800, 1684576800.5, 1684576800000])
+@pytest.mark.parametrize(
+    "when",
+    [1684576800, 1684576800.5, 1684576800000, 1684576800 * 10**6, 1684576800 * 10**9, "1684576800", "1684576800.5"],
+)
 def test_seconds_and_milliseconds_since_1970(when):
     assert read([message("a", timestamp=when)]).sessions[0].date == "2023-05-20 10:00"
 
@@ -104,7 +107,12 @@ def test_contents_become_text(changes, text):
     [
         (b"", "it is empty"),
         (b" \n", "it is empty"),
-        (b"\xff\xfe{}", r"no text in UTF-8 \(byte 1\)"),
+        (b"[\xff]", r"no text in UTF-8 \(byte 2\): save it as UTF-8"),
+        (b"\xff\xfe{}", "text in UTF-16: save it as UTF-8"),
+        (b"{oops\n" + lines(HI, HI, HI), "line 1 is no JSON"),
+        (json.dumps([HI, {"text": "x", "by": "me"}]).encode(), r"entry 2 has no role \(its keys: text, by\)"),
+        (json.dumps({"messages": "x"}).encode(), r"it has no list of messages \(its keys: messages\)"),
+        (lines(HI, {"role": "user"}), r"line 2 has no content \(its keys: role\)"),
         (b"hello", r"line 1 is no JSON \(Expecting value\)"),
         (b'[{"role": "user",\n"content": }]', "line 2 is no JSON"),
         (lines(HI) + b"\n{oops", "line 2 is no JSON"),
@@ -121,7 +129,9 @@ def test_contents_become_text(changes, text):
         (json.dumps({"sessions": [[HI], 5]}).encode(), "session 2 has no list of messages"),
         (json.dumps({"sessions": [[HI, 5]]}).encode(), "session 1, message 2 is no message, but 5"),
         (json.dumps([message("x", date=["2023"])]).encode(), r'entry 1 has \["2023"\] for its date'),
-        (json.dumps([message("x", timestamp=1e300)]).encode(), r"entry 1 has 1e\+300 for its timestamp"),
+        (json.dumps([message("x", timestamp=1e300)]).encode(), r"entry 1 has 1e\+300 for its timestamp, which is no"),
+        (json.dumps([message("x", timestamp=10**400)]).encode(), r"entry 1 has 10{59} for its timestamp, which is no"),
+        (b'[{"role": "user", "content": "x", "date": NaN}]', "entry 1 has nan for its date"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -129,7 +139,28 @@ def test_what_is_no_history_is_said_in_one_line(content, line):
     with pytest.raises(HistoryFileError, match=line) as raised:
         read(content)
     assert str(raised.value).startswith("h.json cannot be read as a history: ")
+    assert str(raised.value).endswith("a history is a store, or OpenAI messages (role, content) as JSON or JSON Lines")
     assert "\n" not in str(raised.value)
+
+
+def test_the_line_of_the_error_is_right_also_where_the_first_is_broken_or_the_whole_is_one_value():
+    pretty = json.dumps([HI, HI], indent=1).replace("user", 'us"er', 1).encode()
+    with pytest.raises(HistoryFileError, match="line 3 is no JSON"):
+        read(pretty)
+    with pytest.raises(HistoryFileError, match="line 1 is no JSON"):
+        read(b'{"role": "user", "content": "Hi"\n' + lines(HI, HI))
+    assert len(read(json.dumps([HI, HI], indent=1).encode())) == 2
+
+
+@pytest.mark.parametrize(
+    ("dates", "more"), [(["06/11/2023"], ""), (["soon", "06/11/2023", "x"], ", as in 2 more places")]
+)
+def test_dates_that_cannot_be_read_are_said_once_and_kept(dates, more):
+    told = []
+    messages = [HI, *(message("a", date=date) for date in dates), message("b", date="2023-05-20")]
+    store = read_messages(json.dumps(messages).encode(), "h.json", told.append)
+    assert told == [f"h.json: entry 2 has a date that cannot be read ({dates[0]!r}){more}; write 2023-05-30"]
+    assert [turn.timestamp for turn in store.turns][1:-1] == dates
 
 
 def fingerprint(folder):

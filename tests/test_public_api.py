@@ -40,7 +40,7 @@ ROOMS = [
         "rate_limits",
         "headers",
     },
-    {"call_store", "pieces", "date_functions", "budget", "transport"},
+    {"call_store", "pieces", "date_functions", "history_exports", "budget", "transport"},
     {"claim"},
     {"recording"},
     {

@@ -1,0 +1,20 @@
+"""Where `rlm-memory` and `python -m rlm_memory_core` begin: Ctrl-C is one line also while the rest is loaded."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Load the command line, run it, and return its exit code."""
+    try:
+        from .cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("rlm-memory: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
