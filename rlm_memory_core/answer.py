@@ -171,6 +171,17 @@ class Answer:
     false_quotes: int = 0
     sessions_read: tuple[int, ...] = ()
 
+    def standing_on(self) -> tuple[Evidence, ...]:
+        """The evidence that the answer quotes, or else that has most of its words; what it quotes in full first.
+
+        >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
+        >>> [found.turn for found in Answer("Mochi", (cat, dog)).standing_on()]
+        [1]
+        """
+        from . import views
+
+        return views.standing(self)[0]
+
     def __str__(self) -> str:
         return self.text
 
