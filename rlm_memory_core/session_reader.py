@@ -135,6 +135,10 @@ class SessionReader:
         pieces = (self._workspace.piece_of(call.session) for call in self._subagents.calls if not call.error)
         return tuple(sorted({piece.session for piece in pieces if piece}))
 
+    def session_count(self) -> int:
+        """How many sessions there are to be read: those that hold a turn."""
+        return self._workspace.session_count()
+
     def evidence(self) -> tuple[tuple[Evidence, ...], int]:
         """What was found, in the order of the history; and how many quotes are not there."""
         evidence: list[Evidence] = []

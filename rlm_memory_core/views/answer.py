@@ -51,6 +51,7 @@ def answer_html(answer: Answer, opened: bool = False) -> str:
         false_quotes=_false_quotes(answer.false_quotes) if answer.false_quotes else "",
         coverage=clip(str(answer.coverage), _TEXT) if answer.coverage.asked else "",
         failures=answer.coverage.failures,
+        read=answer.read,
         took=_took(answer),
         seconds=_seconds(answer),
     )
@@ -81,6 +82,8 @@ def answer_text(answer: Answer) -> str:
         lines.append(_false_quotes(answer.false_quotes))
     if answer.coverage.asked:
         lines.append(clip(str(answer.coverage), _TEXT))
+    if answer.read:
+        lines.append(answer.read)
     return "\n".join([*lines, f"{_took(answer)} [{_seconds(answer)}]"])
 
 
@@ -150,7 +153,9 @@ def _took(answer: Answer) -> str:
 def _seconds(answer: Answer) -> str:
     """Wall time, and what of it was not waited for because it was replayed."""
     longer = answer.trace.replayed_seconds
-    return duration(answer.seconds) + (f", {duration(longer)} more if nothing were replayed" if longer else "")
+    return duration(answer.seconds) + (
+        f", {duration(longer)} more if nothing were replayed" if longer >= 0.0005 else ""
+    )
 
 
 def _false_quotes(number: int) -> str:
