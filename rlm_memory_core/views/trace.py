@@ -68,7 +68,8 @@ def _values(trace: Trace, rows: int) -> dict[str, Any]:
     axis = timeline(trace)
     shown = axis.spans[:_BARS]
     pitch = max(min(_HEIGHT // max(len(shown), 1), _THICKEST + 2), _THINNEST + 1)
-    kinds = [kind for kind in _KINDS if any(_kind(span) == kind for span in axis.spans)]
+    shown_kinds = set(map(_kind, axis.spans))
+    kinds = [kind for kind in _KINDS if kind in shown_kinds]
     return {
         "trace": trace,
         "coverage": clip(str(Coverage.of(trace.calls)), 1_000),
@@ -77,6 +78,7 @@ def _values(trace: Trace, rows: int) -> dict[str, Any]:
         "height": pitch * len(shown),
         "thickness": pitch - (2 if pitch > 6 else 1),
         "legend": [(kind, _KINDS[kind]) for kind in kinds],
+        "code": "code" in shown_kinds,
         "copies": any(call.copies for call in trace.calls),
         "axis": axis,
         "steps": [_step(number, step, rows) for number, step in enumerate(trace.steps[:_STEPS], 1)],
@@ -95,6 +97,8 @@ def _bar(span: Span, y: int, whole: float) -> Bar:
 
 
 def _kind(span: Span) -> str:
+    if span.code:
+        return "code"
     if span.call is None:
         return "root"
     return "failed" if span.call.error else "found" if span.call.found else "nothing"
@@ -103,6 +107,8 @@ def _kind(span: Span) -> str:
 def _title(span: Span) -> str:
     """What a bar says when one points at it."""
     call = span.call
+    if span.code:
+        return f"step {span.step}: code; {duration(span.seconds)} from {duration(span.start)}"
     took = f"{_took_by([call or span.of])}, {duration(span.seconds)} from {duration(span.start)}"
     if call is None:
         return f"step {span.step}: root model; {took}{', replayed' if span.of.recorded else ''}"
