@@ -114,8 +114,10 @@ def _item(found: Sequence[Evidence], calls: Sequence[Call]) -> Item:
     place = [f"session {one.session}" if one.session is not None else "a prompt of the code's own"]
     place += [label(one.date)] if one.date else []
     place += [f"turn {one.turn}"] if one.turn is not None else []
-    quotes = ((clip(each.quote, _QUOTE), clip(each.text, _TEXT)) for each in found)
-    return Item(" | ".join(place), tuple(quotes), tuple(map(_cut, around(found, calls))))
+    turns = tuple(map(_cut, around(found, calls)))
+    roles = {said.role for said in turns if said.quoted}  # shown with the turn: a text that says no more is left out
+    texts = ("" if each.text in roles else clip(each.text, _TEXT) for each in found)
+    return Item(" | ".join(place), tuple(zip((clip(each.quote, _QUOTE) for each in found), texts, strict=True)), turns)
 
 
 def _cut(said: Said) -> Said:
