@@ -28,6 +28,12 @@ _METHODS = {
     "rlm": "RLM, sub-agents one by one",
     "rlm-parallel": "RLM, sub-agents at once",
 }
+_RANKED = {
+    "rlm-ranked-5": "the first 5",
+    "rlm-ranked-10": "the first 10",
+    "rlm-ranked-20": "the first 20",
+    "rlm-parallel": "all",
+}
 _WAYS = {"sequential": "one after another", "paper": "the paper's pattern, 20 threads", "ours": "this package"}
 
 
@@ -146,6 +152,26 @@ def fan_out() -> str:
     return _table(["calls sent (simulated latency)", *(f"{size}" for size in sizes)], rows)
 
 
+def ranked() -> str:
+    """Ranked reading on LongMemEval-S: what is found and what it takes, by how many sessions are read first."""
+    try:
+        found = _rows("07_beyond")
+    except FileNotFoundError:
+        return "To come with `make reproduce`."
+    rows = []
+    for name, told in _RANKED.items():
+        of = {what: found[f"beyond.longmemeval.{name}.{what}"] for what in ("evidence_read", "em", "tokens", "usd")}
+        recall, em = (
+            f"{of[what]['value']:.3f} [{of[what]['low']:.2f}, {of[what]['high']:.2f}]"
+            for what in ("evidence_read", "em")
+        )
+        rows.append(
+            [told, recall, em, f"{of['tokens']['value']:,.0f}", f"{of['usd']['value']:.4f}", str(of["em"]["n"])]
+        )
+    head = ["sessions read", "evidence read", "EM, offline reader (no LLM)", "tokens a question"]
+    return _table([*head, "dollars, gpt-4o-mini", "questions"], rows)
+
+
 def unseen() -> str:
     """EM of RLM on the questions that were kept unseen while the offline reader was written."""
     rows = pd.read_csv(OUTPUTS / "results" / "03_longmemeval_s.questions.csv")
@@ -176,6 +202,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "differing": differing,
     "by-length": by_length,
     "fan-out": fan_out,
+    "ranked": ranked,
     "em-unseen": unseen,
     "numbers": lambda: str(len(paper.register())),
     "agree": _verdict(scorecard.AGREES),

@@ -158,6 +158,7 @@ class Answer:
         error: Why the query ended early, in one line; "" where it did not.
         false_quotes: How many quotes of sub-agents were not in the session they read, and are no evidence.
         sessions_read: The numbers of the sessions that sub-agents read and replied on, in order.
+        sessions: How many sessions the history has; None where that is not known.
     """
 
     text: str
@@ -170,6 +171,33 @@ class Answer:
     error: str = ""
     false_quotes: int = 0
     sessions_read: tuple[int, ...] = ()
+    sessions: int | None = None
+
+    @property
+    def read(self) -> str:
+        """How many sessions were read, in words, where that is not all of them; else "".
+
+        >>> Answer("Mochi", sessions_read=(3, 7), sessions=400).read
+        '2 of 400 sessions read'
+        """
+        if (
+            self.sessions is None
+            or not (self.sessions_read or self.coverage.asked)
+            or len(self.sessions_read) >= self.sessions
+        ):
+            return ""
+        return f"{len(self.sessions_read):,} of {self.sessions:,} sessions read"
+
+    def standing_on(self) -> tuple[Evidence, ...]:
+        """The evidence that the answer quotes, or else that has most of its words; what it quotes in full first.
+
+        >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
+        >>> [found.turn for found in Answer("Mochi", (cat, dog)).standing_on()]
+        [1]
+        """
+        from . import views
+
+        return views.standing(self)[0]
 
     def __str__(self) -> str:
         return self.text
@@ -177,7 +205,10 @@ class Answer:
     def __repr__(self) -> str:
         shown = self.text if len(self.text) <= 200 else f"{self.text[:199]}…"
         error = f"; ended early: {self.error}" if self.error else ""
-        return f"<Answer {shown!r}; evidence: {len(self.evidence)}; {self.coverage}{error}>"
+        told = [repr(shown)]
+        if self.coverage.asked:
+            told += [f"evidence: {len(self.evidence)}", str(self.coverage), *([self.read] if self.read else [])]
+        return f"<Answer {'; '.join(told)}{error}>"
 
     def _repr_html_(self) -> str:
         from . import views

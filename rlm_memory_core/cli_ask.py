@@ -40,6 +40,8 @@ _KEYS = """\
   evidence            a list of {session, date, turn, quote, text}; null where not known
   coverage            {asked, found, not_found, failed: {reason: count}, cut, copies}
   false_quotes        quotes that were not in the history, and are no evidence
+  sessions_read       how many of the history's sessions sub-agents replied on
+  sessions            how many the history has
   calls, replayed_calls, prompt_tokens, completion_tokens
   cost_usd            null where the price is not known
   seconds
@@ -201,7 +203,7 @@ def _taken(model: str, answer: Answer) -> str:
         f"{answer.seconds:.1f} s",
     ]
     false = f"; {answer.false_quotes} false quotes dropped" if answer.false_quotes else ""
-    return f"{model}: {', '.join(parts)}; {answer.coverage}{false}"
+    return f"{model}: {', '.join(parts)}; {answer.coverage}{f'; {answer.read}' if answer.read else ''}{false}"
 
 
 def _replayed(answer: Answer) -> int:
@@ -230,6 +232,8 @@ def _as_json(options: argparse.Namespace, model: str, answer: Answer) -> dict[st
             "copies": coverage.copies,
         },
         "false_quotes": answer.false_quotes,
+        "sessions_read": len(answer.sessions_read),
+        "sessions": answer.sessions,
         "calls": answer.usage.calls,
         "replayed_calls": _replayed(answer),
         "prompt_tokens": answer.usage.prompt_tokens,

@@ -26,7 +26,9 @@ from .turns import Turn
 
 _OPEN, _CLOSE = '"“«„', '"”»“'
 _LONGEST = 2_000  # characters of a quote
-_QUOTE = re.compile(rf"[{_OPEN}](.{{1,{_LONGEST}}}?)[{_CLOSE}](?=\s*(?:$|[:;,.(\[–—-]))")
+_END = rf"[{_CLOSE}](?=\s*(?:$|[:;,.(\[–—-]))"
+_QUOTE, _CLOSING = re.compile(rf"[{_OPEN}].{{1,{_LONGEST}}}?{_END}"), re.compile(_END)
+_ENDS = 8  # closing marks at which a quote is tried to end, beside the first
 _TURN = re.compile(r"\bturns?\W{0,3}(\d+)", re.I)
 _AROUND = " \t:;,.-–—*"
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.S)
@@ -38,6 +40,7 @@ _PARTS = 3  # of a quote that leaves something out
 _STARTS = 100  # places that are tried for its first part: what a reply says must not hold up the host
 _FIELDS = re.compile(r"\s*:?\s*([^|]*?)\s*\|\s*([^|]*?)\s*\|\s*(.*)\Z", re.S)
 _NONE = frozenset({"", "-", "–", "—", "none", "n/a", "unknown", "null"})
+_NOTES = ";;"  # from here on a text holds notes of the sub-agent's own, and says nothing of the session
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
 
@@ -60,24 +63,29 @@ class Finding:
     value: str = ""
 
 
-def parse_findings(reply: str) -> list[Finding]:
+def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
     """The findings of a reply that have a quote, in order; [] for plain text.
 
     Args:
         reply: Lines with a quote each and the number of its turn, or JSON objects with `quote`, `turn` and `text`;
-            with a date and a value beside them where those were asked for.
+            with a date and a value beside them where those were asked for. What follows ";;" on a line is left out.
+        turns: What was read. A quote that holds quotation marks itself is the longest that is there, sign for sign; or
+            else it ends at the first mark after which a comment can begin.
 
     >>> parse_findings('- [Turn 12] "My cat is called Mochi.": the name of the cat')
     [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12, date=None, value='')]
     >>> parse_findings('- [Turn 3] "I ran it in 25:50.": 2023/05/14 | 25:50 | a 5K run')
     [Finding(quote='I ran it in 25:50.', text='a 5K run', turn=3, date='2023/05/14', value='25:50')]
+    >>> config = Turn(1, 1, "user", 'It is {"cat": "Mochi", "age": 3}.', "")
+    >>> parse_findings('- [Turn 1] "{"cat": "Mochi", "age": 3}": a setting', [config])[0].quote
+    '{"cat": "Mochi", "age": 3}'
     >>> parse_findings('The cat is called Mochi.')
     []
     """
     objects = _objects(reply)
     if objects is not None:
         return [finding for each in objects if (finding := _from_object(each))]
-    return [finding for line in reply.splitlines() if (finding := _from_line(line))]
+    return [found[0] for line in reply.splitlines() if (found := _from_line(line, turns))]
 
 
 def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Finding], int]:
@@ -115,9 +123,10 @@ def without_false_quotes(reply: str, turns: Sequence[Turn]) -> str:
         return reply
     lines = []
     for line in reply.splitlines():
-        finding, quote = _from_line(line), _quote(line)
-        if finding and quote and _look_up(finding, turns) is None:
-            line = f"{line[: quote.start()]}(a quote that is not in the session){line[quote.end() :]}"
+        found = _from_line(line, turns)
+        if found and _look_up(found[0], turns) is None:
+            _, start, stop = found
+            line = f"{line[:start]}(a quote that is not in the session){line[stop:]}"
         lines.append(line)
     return "\n".join(lines)
 
@@ -161,18 +170,31 @@ def _with_ends(content: str, start: int, stop: int) -> str:
     return content[before.start() if before else start : after.end() if after else stop]
 
 
-def _quote(line: str) -> re.Match[str] | None:
-    return _QUOTE.search(line[: 4 * _LONGEST])
-
-
-def _from_line(line: str) -> Finding | None:
-    quote = _quote(line)
-    if quote is None:
+def _quote(line: str, turns: Sequence[Turn]) -> tuple[int, int] | None:
+    """Where a line's quote begins and ends, its marks included: the longest that is in a turn, or else the shortest."""
+    line = line[: 4 * _LONGEST]
+    first = _QUOTE.search(line)
+    if first is None:
         return None
-    before, after = line[: quote.start()], line[quote.end() :]
+    start, stop = first.span()
+    stops = [mark.end() for mark in _CLOSING.finditer(line, stop) if mark.end() <= start + _LONGEST + 2]
+    for end in reversed(stops[-_ENDS:] if turns else ()):
+        if any(line[start + 1 : end - 1] in turn.content for turn in turns):  # word for word: this costs little
+            return start, end
+    return start, stop
+
+
+def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | None:
+    """The finding of a line, and where its quote begins and ends."""
+    span = _quote(line, turns)
+    if span is None:
+        return None
+    start, stop = span
+    before, after = line[:start], line[stop:].partition(_NOTES)[0]
     turn = _TURN.search(before) or _TURN.search(after)
     date, value, text = _fields(after)
-    return Finding(quote[1], text.strip(_AROUND), int(turn[1]) if turn else None, date, value)
+    finding = Finding(line[start + 1 : stop - 1], text.strip(_AROUND), int(turn[1]) if turn else None, date, value)
+    return finding, start, stop
 
 
 def _fields(after: str) -> tuple[str | None, str, str]:

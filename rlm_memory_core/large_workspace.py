@@ -43,6 +43,10 @@ class LargeWorkspace(Asked):
         """How much there is."""
         return Size(len(self.index), self.last_turn, self.store.characters(self.last_turn))
 
+    def session_count(self) -> int:
+        """How many sessions hold a turn; a long one is in several pieces."""
+        return self.index.session_count()
+
     def values(self) -> dict[str, Any]:
         """The names the code can read."""
         return {

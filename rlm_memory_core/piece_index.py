@@ -79,6 +79,11 @@ class PieceIndex:
         rows = self._store.query(f"SELECT session FROM {PIECES} WHERE number <= ? ORDER BY number", (len(self),))
         return [session for (session,) in rows]
 
+    def session_count(self) -> int:
+        """How many sessions the pieces are of."""
+        ((count,),) = self._store.query(f"SELECT count(DISTINCT session) FROM {PIECES} WHERE number <= ?", (len(self),))
+        return int(count)
+
     def rank(self, question: str, k: int, question_date: str | None = None) -> list[int]:
         """Positions, the most relevant to the question first; at most k. See `ranking.rank_pieces`."""
         return rank_pieces(self._store, question, question_date, k, self.last_turn)

@@ -168,6 +168,7 @@ class Query:
             error=error,
             false_quotes=false_quotes,
             sessions_read=self._reader.sessions_read(),
+            sessions=self._reader.session_count(),
         )
 
     def _placed(self, call: Call) -> Call:

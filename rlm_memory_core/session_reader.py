@@ -105,8 +105,9 @@ class SessionReader:
         facts = []
         for position, piece, reply in await self._read("read_facts", positions, question):
             place = {"position": position, "session": piece.session, "said": piece.date}
-            findings = parse_findings(reply)
-            found, _ = checked(findings, self._workspace.said(piece))
+            turns = self._workspace.said(piece)
+            findings = parse_findings(reply, turns)
+            found, _ = checked(findings, turns)
             said = [(each.turn, each.quote, each.date, each.value, each.text) for each in found]
             if not findings:
                 said = [(None, "", None, "", reply)]
@@ -135,19 +136,24 @@ class SessionReader:
         pieces = (self._workspace.piece_of(call.session) for call in self._subagents.calls if not call.error)
         return tuple(sorted({piece.session for piece in pieces if piece}))
 
+    def session_count(self) -> int:
+        """How many sessions there are to be read: those that hold a turn."""
+        return self._workspace.session_count()
+
     def evidence(self) -> tuple[tuple[Evidence, ...], int]:
         """What was found, in the order of the history; and how many quotes are not there."""
         evidence: list[Evidence] = []
         false_quotes = 0
         for call in filter(lambda call: call.found, self._subagents.calls):
             piece = self._workspace.piece_of(call.session)
-            findings = parse_findings(call.reply) if piece else []
+            turns = self._workspace.said(piece) if piece else ()
+            findings = parse_findings(call.reply, turns) if piece else []
             if piece is None:
                 evidence.append(Evidence(None, None, None, "", call.reply))
             elif not findings:
                 evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
             else:
-                found, lost = checked(findings, self._workspace.said(piece))
+                found, lost = checked(findings, turns)
                 evidence += [
                     Evidence(piece.session, piece.date, each.turn, each.quote, each.text, each.date, each.value)
                     for each in found

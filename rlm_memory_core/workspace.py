@@ -87,6 +87,10 @@ class Workspace(Asked):
         """How much there is."""
         return Size(len(self.pieces), len(self.turns), sum(len(turn.content) for turn in self.turns))
 
+    def session_count(self) -> int:
+        """How many sessions hold a turn; a long one is in several pieces."""
+        return len({piece.session for piece in self.pieces})
+
     def values(self) -> dict[str, Any]:
         """The names the code can read."""
         return {

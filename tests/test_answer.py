@@ -2,8 +2,9 @@ import pickle
 
 import pytest
 
-from rlm_memory_core import Answer, Call, QueryFailed, Step, Trace, Usage
+from rlm_memory_core import Answer, Call, Coverage, MemoryRLM, MemoryStore, QueryFailed, Step, Trace, Usage, connect
 from rlm_memory_core.answer import total_cost
+from rlm_memory_core.views.answer import answer_text
 
 
 def call(reply="found", cost=0.5, error=""):
@@ -72,3 +73,32 @@ def test_a_failed_query_keeps_its_answer_on_the_way_from_another_process():
     copy = pickle.loads(pickle.dumps(failed))
     assert (copy.answer, copy.usage, copy.cost_usd) == (failed.answer, Usage(3, 2, 1), None)
     assert str(copy) == "the server is away"
+
+
+@pytest.mark.parametrize("copy_limit", [0, 20_000_000])
+def test_an_answer_says_how_many_of_the_sessions_were_read(copy_limit):
+    with MemoryStore() as store:
+        for day in range(30):
+            store.start_session()
+            store.add("user", f"On day {day} my cat Mochi slept.")
+        store.start_session()  # nothing was said in it
+        engine = MemoryRLM(connect("offline", recorded="off"), copy_limit=copy_limit)
+        answer = engine.query(store, "What is my cat called?", last_turn=25)
+    read = 25 if copy_limit else 10
+    told = "" if copy_limit else "10 of 25 sessions read"
+    assert (len(answer.sessions_read), answer.sessions, answer.read) == (read, 25, told)
+    assert pickle.loads(pickle.dumps(answer)).sessions == 25
+    for shown in (repr(answer), answer._repr_html_(), answer_text(answer)):
+        assert ("sessions read" in shown) == bool(told)
+        assert told in shown
+
+
+def test_the_repr_tells_of_sub_agents_where_some_were_asked():
+    assert repr(Answer("Mochi")) == "<Answer 'Mochi'>"
+    assert "asked 1" in repr(Answer("Mochi", coverage=Coverage.of([call()])))
+
+
+def test_what_replaying_saved_is_told_from_a_millisecond_on():
+    for seconds, told in ((0.0004, False), (0.001, True)):
+        trace = Trace((Step("", (), "", (), Usage(), 0.0, seconds, True),))
+        assert ("more if nothing were replayed" in answer_text(Answer("Mochi", trace=trace))) == told

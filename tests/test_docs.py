@@ -296,3 +296,20 @@ def test_a_figure_that_cannot_be_filled_in_is_refused(text):
 def test_a_stale_figure_is_noticed():
     stale = "It takes <!-- numbers -->1<!-- /numbers -->."
     assert fill.filled(stale) != stale
+
+
+def test_ranked_reading_is_filled_in_once_its_notebook_was_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(fill, "OUTPUTS", tmp_path)
+    fill._rows.cache_clear()
+    page = "Read less.\n\n<!-- ranked -->\n\nold\n\n<!-- /ranked -->\n"
+    assert "To come" in fill.filled(page)
+    figures = {"evidence_read": 0.9, "em": 0.5, "tokens": 20_664.6, "usd": 0.0035}
+    rows = [
+        {"id": f"beyond.longmemeval.{name}.{what}", "value": value, "low": 0.25, "high": 0.97, "n": 33}
+        for name in fill._RANKED
+        for what, value in figures.items()
+    ]
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "07_beyond.json").write_text(json.dumps({"rows": rows}))
+    assert "| the first 5 | 0.900 [0.25, 0.97] | 0.500 [0.25, 0.97] | 20,665 | 0.0035 | 33 |" in fill.filled(page)
+    fill._rows.cache_clear()

@@ -208,3 +208,63 @@ def test_a_day_and_a_value_in_json():
     reply = '{"quote": "I ran.", "turn": 3, "date": "2023/05/14", "value": 5, "text": "a run"}'
     assert parse_findings(reply) == [Finding("I ran.", "a run", 3, "2023/05/14", "5")]
     assert parse_findings('{"quote": "I ran.", "date": "some day"}') == [Finding("I ran.")]
+
+
+CONFIG = 'My config is {"cat": "Mochi", "dog": "Rex"} for the pets.'
+
+
+@pytest.mark.parametrize(
+    ("line", "quote", "text"),
+    [
+        (f'"{CONFIG}": user', CONFIG, "user"),
+        (f'"{CONFIG}": she says "pets": all', CONFIG, 'she says "pets": all'),
+        ('"config is {"cat": "Mochi", "dog"": the keys', 'config is {"cat": "Mochi", "dog"', "the keys"),
+        ('"My config is {"cat": "Kiwi"": false', 'My config is {"cat', "false"),  # the longest that is there
+        ('"My house": "Kiwi": false', "My house", '"Kiwi": false'),
+    ],
+)
+def test_a_quote_that_holds_marks_is_as_long_as_it_is_there(line, quote, text):
+    turns = [Turn(1, 1, "user", CONFIG, "")]
+    (finding,) = parse_findings(f"- [Turn 1] {line}", turns)
+    assert finding.quote == quote
+    assert finding.text.endswith(text)
+    kept, _ = checked([finding], turns)
+    assert all(each.quote in CONFIG for each in kept)
+    told = without_false_quotes(f"- [Turn 1] {line}", turns)
+    assert told == (f"- [Turn 1] {line}" if kept else '- [Turn 1] (a quote that is not in the session): "Kiwi": false')
+
+
+def test_the_offline_reader_quotes_json_whole(diary):
+    diary.add("user", CONFIG)
+    answer = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is in my config for the pets?")
+    assert CONFIG in [evidence.quote for evidence in answer.evidence]
+    assert answer.false_quotes == 0
+    assert CONFIG in answer.text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ['- [Turn 1] "a": ' + '"a ' * 2_000, '- "a' + '": "a' * 1_500 + '": b', '"a":' * 9_000,
+     '- "' + 'a": "' * 300 + 'zzz": so'],
+)  # fmt: skip
+def test_many_marks_are_tried_within_bounds(reply):
+    turns = [Turn(number, 1, "user", "a " * 20_000, "") for number in (1, 2)]
+    without_false_quotes(reply, turns)
+    for finding in parse_findings(reply, turns):
+        assert len(finding.quote) <= 2_000
+
+
+def test_notes_of_the_readers_own_are_no_part_of_what_is_said():
+    reply = '- [Turn 1] "I saw a robin; ;; it sang.": 2023/05/14 | 1 | user;; near: bird 0.8;; listed: a "robin": 2'
+    assert parse_findings(reply) == [Finding("I saw a robin; ;; it sang.", "user", 1, "2023/05/14", "1")]
+
+
+def test_the_offline_readers_notes_are_not_shown_and_still_read_back():
+    from rlm_memory_core.offline.reader import Extract, compose, extract
+
+    text = "[Turn 1][user]: I adopted a cat.\n[Turn 2][assistant]: Robins sing, and eat."
+    reply = extract(text, None, "Which birds sing for my cat?")
+    assert reply.splitlines()[0] == '- [Turn 1] "I adopted a cat.": user;; near: sing 0.5'
+    assert [finding.text for finding in parse_findings(reply)] == ["user", "assistant"]
+    answer = compose("Which birds sing for my cat?", None, [Extract(reply)])
+    assert answer == "I adopted a cat. Robins sing, and eat."

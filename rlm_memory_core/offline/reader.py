@@ -28,7 +28,7 @@ _WORDS = 38
 _SUPPORT = 18  # words of a sentence that a computed value rests on
 _AS_GOOD = 0.9
 _FEW = 5
-_LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:; near: ([^;"]*))?(?:; listed: (.*))?$')
+_LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:;;? near: ([^;"]*))?(?:;;? listed: (.*))?$')
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def _line(passage: Passage, query: Query) -> str:
     number = f"[Turn {passage.number}] " if passage.number else ""
     quoted = shorten(passage.text.removesuffix(passage.listed).rstrip(), query, 60)
     role = passage.role if passage.role.isalnum() else ""
-    notes = [f"; near: {near}" if near else "", f"; listed: {passage.listed}" if passage.listed else ""]
+    notes = [f";; near: {near}" if near else "", f";; listed: {passage.listed}" if passage.listed else ""]
     return f'- {number}"{quoted}": {role}{"".join(notes)}'
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from ..answer import Answer, Evidence
 from ..escaping import label
 from ..pages import clip, counted, dollars, duration, render, show
 from ..subagents import Call
 from .context import Said, around
+from .standing import standing
 
-_ITEMS = 20  # pieces of evidence
-_OPEN = 5  # of them opened in place, if there are no more
+_ITEMS, _OTHERS = 20, 10  # pieces of evidence: those that the answer stands on, or all where it stands on none; others
+_OPEN = 5  # turns that are opened in place
 _ANSWER, _QUOTE, _TEXT, _TURN, _SIDE = 6_000, 1_000, 600, 500, 300  # characters
 
 
@@ -39,17 +39,19 @@ def answer_html(answer: Answer, opened: bool = False) -> str:
         answer: The answer.
         opened: With the turns that it stands on.
     """
-    items = _items(answer, opened)
+    items, others, left_out = _items(answer, opened)
     return render(
         "answer",
         text=clip(answer.text, _ANSWER),
         error=clip(answer.error, _TEXT),
         items=items,
-        opened=opened and len(items) <= _OPEN,
-        left_out=max(len(answer.evidence) - _ITEMS, 0),
+        others=others,
+        opened=_OPEN if opened else 0,
+        left_out=left_out,
         false_quotes=_false_quotes(answer.false_quotes) if answer.false_quotes else "",
         coverage=clip(str(answer.coverage), _TEXT) if answer.coverage.asked else "",
         failures=answer.coverage.failures,
+        read=answer.read,
         took=_took(answer),
         seconds=_seconds(answer),
     )
@@ -66,19 +68,22 @@ def answer_text(answer: Answer) -> str:
     <BLANKLINE>
     0 calls, 0 tokens, $0 [500 ms]
     """
-    items = _items(answer, True)
+    items, others, left_out = _items(answer, True)
     lines = [clip(answer.text, _ANSWER), *([f"(ended early: {clip(answer.error, _TEXT)})"] if answer.error else [])]
     for item in items:
-        lines += ["", item.where]
-        lines += ["  " + ": ".join(filter(None, [quote and f'"{quote}"', text])) for quote, text in item.found]
-        lines += [_line(said) for said in item.turns]
-    if len(answer.evidence) > _ITEMS:
-        lines += ["", f"... and {len(answer.evidence) - _ITEMS} more in answer.evidence"]
+        lines += ["", *_lines(item), *map(_line, item.turns)]
+    if others:
+        lines += ["", "Also found:" if items else "Found:"]
+        lines += [f"  {line}" for item in others for line in _lines(item)]
+    if left_out:
+        lines += ["", f"... and {left_out} more in answer.evidence"]
     lines.append("")
     if answer.false_quotes:
         lines.append(_false_quotes(answer.false_quotes))
     if answer.coverage.asked:
         lines.append(clip(str(answer.coverage), _TEXT))
+    if answer.read:
+        lines.append(answer.read)
     return "\n".join([*lines, f"{_took(answer)} [{_seconds(answer)}]"])
 
 
@@ -87,13 +92,21 @@ def show_answer(answer: Answer) -> None:
     show(answer_html(answer, opened=True), answer_text(answer))
 
 
-def _items(answer: Answer, opened: bool) -> list[Item]:
+def _items(answer: Answer, opened: bool) -> tuple[list[Item], list[Item], int]:
+    """What the answer stands on, other things that were found, and how many there is no room for."""
+    stands_on, others = standing(answer)
+    shown = stands_on[:_ITEMS], others[: _OTHERS if stands_on else _ITEMS]
     calls = answer.trace.calls if opened else ()
-    shown = answer.evidence[:_ITEMS]
-    places = groupby(  # what quotes no turn stands by itself
-        enumerate(shown), key=lambda each: (each[1].session, -each[0] if each[1].turn is None else each[1].turn)
-    )
-    return [_item([evidence for _, evidence in found], calls) for _, found in places]
+    items = [_item(found, calls) for found in _by_turn(shown[0])]
+    return items, [_item(found, ()) for found in _by_turn(shown[1])], len(answer.evidence) - sum(map(len, shown))
+
+
+def _by_turn(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
+    """What quotes one turn together; what quotes none stands by itself."""
+    places: dict[tuple[int | None, int], list[Evidence]] = {}
+    for place, each in enumerate(evidence):
+        places.setdefault((each.session, -place if each.turn is None else each.turn), []).append(each)
+    return list(places.values())
 
 
 def _item(found: Sequence[Evidence], calls: Sequence[Call]) -> Item:
@@ -101,8 +114,10 @@ def _item(found: Sequence[Evidence], calls: Sequence[Call]) -> Item:
     place = [f"session {one.session}" if one.session is not None else "a prompt of the code's own"]
     place += [label(one.date)] if one.date else []
     place += [f"turn {one.turn}"] if one.turn is not None else []
-    quotes = ((clip(each.quote, _QUOTE), clip(each.text, _TEXT)) for each in found)
-    return Item(" | ".join(place), tuple(quotes), tuple(map(_cut, around(found, calls))))
+    turns = tuple(map(_cut, around(found, calls)))
+    roles = {said.role for said in turns if said.quoted}  # shown with the turn: a text that says no more is left out
+    texts = ("" if each.text in roles else clip(each.text, _TEXT) for each in found)
+    return Item(" | ".join(place), tuple(zip((clip(each.quote, _QUOTE) for each in found), texts, strict=True)), turns)
 
 
 def _cut(said: Said) -> Said:
@@ -122,6 +137,11 @@ def _near(text: str, at: int, count: int) -> str:
     return f"{text[:_SIDE]} …" if at else f"… {text[-_SIDE:]}"
 
 
+def _lines(item: Item) -> list[str]:
+    quotes = ["  " + ": ".join(filter(None, [quote and f'"{quote}"', text])) for quote, text in item.found]
+    return [item.where, *quotes]
+
+
 def _line(said: Said) -> str:
     content = "".join(f">>{text}<<" if quoted else text for text, quoted in said.parts)
     return f"  {'>' if said.quoted else ' '} [Turn {said.turn}][{said.role}]: {content}".replace("\n", "\n      ")
@@ -135,7 +155,9 @@ def _took(answer: Answer) -> str:
 def _seconds(answer: Answer) -> str:
     """Wall time, and what of it was not waited for because it was replayed."""
     longer = answer.trace.replayed_seconds
-    return duration(answer.seconds) + (f", {duration(longer)} more if nothing were replayed" if longer else "")
+    return duration(answer.seconds) + (
+        f", {duration(longer)} more if nothing were replayed" if longer >= 0.0005 else ""
+    )
 
 
 def _false_quotes(number: int) -> str:

@@ -19,7 +19,7 @@ _BARS = 2_000
 _STEPS = 60
 _ROWS_INLINE, _ROWS_PAGE = 25, 500  # calls in the table of a step
 _WRITTEN = 6_000  # characters of a message, of code, of output
-_THINNEST, _THICKEST, _HEIGHT = 3, 14, 240  # pixels: of a bar, of all bars if they can
+_THINNEST, _THICKEST, _HEIGHT = 1, 14, 300  # pixels: of a bar; of all bars, which are seen at once and overlap if many
 _NARROWEST = 0.4  # percent of the axis
 _KINDS = {"root": "root model", "found": "found something", "nothing": "found nothing", "failed": "failed"}
 
@@ -30,7 +30,7 @@ class Bar:
 
     x: float
     width: float
-    y: int
+    y: float
     kind: str
     classes: str
     title: str
@@ -67,16 +67,18 @@ def trace_text(trace: Trace) -> str:
 def _values(trace: Trace, rows: int) -> dict[str, Any]:
     axis = timeline(trace)
     shown = axis.spans[:_BARS]
-    pitch = max(min(_HEIGHT // max(len(shown), 1), _THICKEST + 2), _THINNEST + 1)
-    kinds = [kind for kind in _KINDS if any(_kind(span) == kind for span in axis.spans)]
+    pitch = min(_HEIGHT / max(len(shown), 1), _THICKEST + 2)
+    shown_kinds = set(map(_kind, axis.spans))
+    kinds = [kind for kind in _KINDS if kind in shown_kinds]
     return {
         "trace": trace,
         "coverage": clip(str(Coverage.of(trace.calls)), 1_000),
-        "bars": [_bar(span, place * pitch, axis.seconds) for place, span in enumerate(shown)],
+        "bars": [_bar(span, round(place * pitch, 2), axis.seconds) for place, span in enumerate(shown)],
         "bars_left_out": len(axis.spans) - len(shown),
-        "height": pitch * len(shown),
-        "thickness": pitch - (2 if pitch > 6 else 1),
+        "height": round(pitch * len(shown)) + _THINNEST,
+        "thickness": round(max(pitch - (2 if pitch > 6 else 1), _THINNEST), 2),
         "legend": [(kind, _KINDS[kind]) for kind in kinds],
+        "code": "code" in shown_kinds,
         "copies": any(call.copies for call in trace.calls),
         "axis": axis,
         "steps": [_step(number, step, rows) for number, step in enumerate(trace.steps[:_STEPS], 1)],
@@ -85,7 +87,7 @@ def _values(trace: Trace, rows: int) -> dict[str, Any]:
     }
 
 
-def _bar(span: Span, y: int, whole: float) -> Bar:
+def _bar(span: Span, y: float, whole: float) -> Bar:
     scale = 100 / whole if whole > 0 else 0.0
     width = max(span.seconds * scale, _NARROWEST)
     kind = _kind(span)
@@ -95,6 +97,8 @@ def _bar(span: Span, y: int, whole: float) -> Bar:
 
 
 def _kind(span: Span) -> str:
+    if span.code:
+        return "code"
     if span.call is None:
         return "root"
     return "failed" if span.call.error else "found" if span.call.found else "nothing"
@@ -103,6 +107,8 @@ def _kind(span: Span) -> str:
 def _title(span: Span) -> str:
     """What a bar says when one points at it."""
     call = span.call
+    if span.code:
+        return f"step {span.step}: code; {duration(span.seconds)} from {duration(span.start)}"
     took = f"{_took_by([call or span.of])}, {duration(span.seconds)} from {duration(span.start)}"
     if call is None:
         return f"step {span.step}: root model; {took}{', replayed' if span.of.recorded else ''}"

@@ -123,3 +123,9 @@ def test_a_real_answer_shows_its_turns_after_pickling_and_without_its_store(pars
 def test_an_answer_without_evidence_can_be_shown(parsed):
     assert "It stands on" not in parsed(Answer("I don't know")._repr_html_()).text
     assert answer_text(Answer("I don't know", seconds=0.2)) == "I don't know\n\n0 calls, 0 tokens, $0 [200 ms]"
+
+
+def test_a_text_that_only_names_the_turns_role_is_not_shown_twice(answer, parsed):
+    told = answer(evidence=(Evidence(1, None, 1, "called Mochi", "user"),))
+    assert parsed(answer_html(told, opened=True)).text.count("user") == 1
+    assert '"called Mochi": user' not in answer_text(told)

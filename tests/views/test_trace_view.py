@@ -59,7 +59,10 @@ def test_five_hundred_calls_are_thin_bars_and_the_tables_hold_the_telling_ones(c
     html = trace(*calls)._repr_html_()
     page = parsed(html)
     assert len(bars(page)) == 502
-    assert {int(value) for tag, name, value in page.attributes if tag == "rect" and name == "height"} == {3}
+    assert {float(value) for tag, name, value in page.attributes if tag == "rect" and name == "height"} == {1}
+    assert (
+        max(float(value) for tag, name, value in page.attributes if tag == "rect" and name == "y") < 300
+    )  # all at once
     rows = [text for text in re.findall(r"<tr>(.*?)</tr>", html) if "<td" in text]
     assert len(rows) == 25
     assert "the server is away" in rows[-2]
@@ -139,3 +142,21 @@ def test_committed_views_compare_from_run_to_run(diary):
     assert "Mochi" in sanitised(first._repr_html_())
     assert "sub-agents" in sanitised(first.trace._repr_html_())
     assert not re.search(r"\d m?s\b", sanitised(first.trace._repr_html_().partition("</style>")[2].replace("0 s<", "")))
+
+
+def test_the_legend_names_what_is_there(call, trace, parsed):
+    live, replayed = (trace(call(recorded=recorded), recorded=recorded)._repr_html_() for recorded in (False, True))
+    assert "pale: replayed" not in live
+    assert "pale: replayed" in parsed(replayed).text
+    assert "code, no call" not in live
+    waited = trace(call(started=1.0, seconds=0.1))._repr_html_()
+    assert "code, no call" in parsed(waited).text
+    assert "step 1: code; 2.0 s from 1.1 s" in parsed(waited).text
+    assert 'class="rlm-k-code"' in waited
+
+
+def test_cost_and_seconds_are_beside_a_call_and_below_it_on_a_narrow_screen(call, trace):
+    html = trace(call())._repr_html_()
+    (row,) = [text for text in re.findall(r"<tr>(.*?)</tr>", html) if "<td" in text]
+    assert row.count("$0.001") == row.count("2.0 s") == 2
+    assert 'class="rlm-narrow rlm-quiet">$0.001' in row
