@@ -20,11 +20,12 @@ from .evidence import Evidence
 from .matching import hits_of
 from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
 from .question import Query, analyse
-from .words import WORD, stem
+from .words import WORD, stem, weight
 
 _SUBAGENT_COVERAGE = 0.3
 _COVERAGE = 0.5
-_WORDS = 38
+_TELLING = 0.5  # the weight from which on a word tells something
+_WORDS = 40
 _SUPPORT = 18  # words of a sentence that a computed value rests on
 _AS_GOOD = 0.9
 _FEW = 5
@@ -56,7 +57,8 @@ def extract(text: str, day: str | None, question: str, asked_on: str | None = No
     """
     query = analyse(question, asked_on)
     found = passages(parse_turns(text, parse_date(day)), query)
-    kept = [passage for passage in found[:limit] if passage.covered >= _SUBAGENT_COVERAGE or _on_the_day(passage)]
+    told = [passage for passage in found if not _only_asks(passage, query)]
+    kept = [passage for passage in told[:limit] if passage.covered >= _SUBAGENT_COVERAGE or _on_the_day(passage)]
     return "\n".join(_line(passage, query) for passage in kept) or NOT_FOUND
 
 
@@ -139,7 +141,8 @@ def _unheard(query: Query, spread: Mapping[str, int]) -> bool:
 
 
 def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float], ranks: Mapping[int, int]) -> str:
-    best = [replace(passage, score=passage.score + _prior(ranks.get(passage.session))) for passage in found]
+    told = [passage for passage in found if not _only_asks(passage, query)]
+    best = [replace(passage, score=passage.score + _prior(ranks.get(passage.session))) for passage in told]
     best = _by_age(sorted(best, key=lambda passage: -passage.score), query)
     if not best:
         return UNKNOWN
@@ -153,6 +156,13 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
         rest = [passage for passage in best if passage not in support]
         return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}"
     return _quote(best, query, _WORDS)
+
+
+def _only_asks(passage: Passage, query: Query) -> bool:
+    """Whether a sentence asks what the question asks, and tells nothing beside: in a chat it was asked before."""
+    return passage.text.rstrip("\"'”’ ").endswith("?") and all(
+        weight(word) < _TELLING or stem(word) in query.terms for word in WORD.findall(passage.text)
+    )
 
 
 def _prior(rank: int | None) -> float:
