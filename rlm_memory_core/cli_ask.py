@@ -27,6 +27,7 @@ from .pages import clip
 from .reading import Reading
 from .store import MemoryStore
 from .subagents import Call
+from .views import standing
 
 _SHOWN = 10  # pieces of evidence that a reader is shown; --json has all
 _WIDTH = 200  # characters of a quote, and of what is said of it
@@ -169,16 +170,11 @@ def _lines(model: str, answer: Answer) -> Iterator[str]:
     yield answer.text
     if answer.evidence:
         yield "\nEvidence:"
-        yield from map(_evidence_line, _first_what_is_said(answer)[:_SHOWN])
+        stands_on, others = standing(answer)
+        yield from map(_evidence_line, (*stands_on, *others)[:_SHOWN])
         if len(answer.evidence) > _SHOWN:
             yield f"  … and {len(answer.evidence) - _SHOWN:,} more (--json has all)"
     yield f"\n{_taken(model, answer)}"
-
-
-def _first_what_is_said(answer: Answer) -> list[Evidence]:
-    """The evidence, first of all that whose quote the answer repeats."""
-    text = _one_line(answer.text).lower()
-    return sorted(answer.evidence, key=lambda found: not (found.quote and _one_line(found.quote).lower() in text))
 
 
 def _evidence_line(found: Evidence) -> str:

@@ -27,7 +27,7 @@ class Attack:
 
 
 def read_attacks():
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in sorted(FOLDER.glob("*.txt")):
         for part in path.read_text(encoding="utf-8").split("#===")[1:]:
             title, _, code = part.partition("\n")
             name, _, end = title.partition("|")

@@ -147,6 +147,7 @@ def test_missing_data_is_said_and_the_rest_runs(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr("rlm_memory_core.experiments.longmemeval.locate", away)
     short = {"turns": "[20]", "runs": "1", "lengths": "[20]", "m_sessions": "20", "locomo_questions": "1"}
+    short |= {"questions": "1", "n_per_type": "1", "seeds": "1"}
     code, printed, _ = run("reproduce", *(word for name in short for word in ("-p", name, short[name])))
     assert code == 0
     assert "03_longmemeval_s: skipped: LongMemEval is nowhere; put it into data/" in printed

@@ -158,7 +158,9 @@ def test_what_a_sub_agent_says_is_data(said, scripted, as_completion):
     assert "Error" not in shown["content"]
 
 
-@pytest.mark.parametrize("quote", ["a ... b ... zzz", "a ... a ... zzz", "a " * 900 + "... b ... zzz", "... a ... ... b"])
+@pytest.mark.parametrize(
+    "quote", ["a ... b ... zzz", "a ... a ... zzz", "a " * 900 + "... b ... zzz", "... a ... ... b"]
+)
 def test_a_quote_that_leaves_out_much_does_not_hang_the_host(quote, scripted):
     """Its parts stand everywhere, but for the last: looked up by one pattern for all of them, it took minutes."""
     root = iter(["```repl\nprint(llm_query_parallel(sessions)[0])\n```", "FINAL(good)"])
