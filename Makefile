@@ -33,7 +33,7 @@ test: setup  ## check style and types, run the tests, compare the notebooks with
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) python -m pytest -n auto
-	@$(RUN) python -m pytest --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg notebooks
+	@$(RUN) python -m pytest -n auto --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg notebooks
 
 lab: setup  ## open the notebooks in JupyterLab
 	@$(RUN) jupyter lab notebooks
