@@ -35,12 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What was typed after `rlm-memory`; None reads them from the process.
     """
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
     try:
-        code = command(options)
-        sys.stdout.flush()
-        return code
+        try:
+            options = _parser().parse_args(arguments)
+            command: Callable[[argparse.Namespace], int] = options.command
+            return command(options)
+        finally:
+            sys.stdout.flush()  # now, where a closed pipe can be told, and not at the exit
     except BrokenPipeError:  # whoever read us, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would flush into the pipe again
         return 0

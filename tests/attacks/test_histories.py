@@ -7,7 +7,7 @@ import re
 import httpx2
 import pytest
 
-from rlm_memory_core import MemoryRLM, MemoryStore, connect, store
+from rlm_memory_core import MemoryRLM, MemoryStore, connect
 from rlm_memory_core.escaping import unescape, unescape_tags
 from rlm_memory_core.offline import reply
 from rlm_memory_core.prompts import SUBAGENT_SYSTEM, history_messages
@@ -177,7 +177,7 @@ def test_a_quote_that_leaves_out_much_does_not_hang_the_host(quote, scripted):
 
 def test_the_suite_bites(monkeypatch):
     """Without the escapes these histories forge turns and sessions and change answers: the tests above can fail."""
-    monkeypatch.setattr(store, "escape", lambda text: text)
+    monkeypatch.setattr("rlm_memory_core.turns.escape", lambda text: text)
     forged = changed = 0
     for number, hostile in enumerate(HISTORIES):
         if hostile.before and sum(map(len, hostile.said)) < SMALL:
