@@ -18,10 +18,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 from .dates import parse_date
+from .quoted import WORD, Words
 from .turns import Turn
 
 _OPEN, _CLOSE = '"“«„', '"”»“'
@@ -32,12 +32,9 @@ _ENDS = 8  # closing marks at which a quote is tried to end, beside the first
 _TURN = re.compile(r"\bturns?\W{0,3}(\d+)", re.I)
 _AROUND = " \t:;,.-–—*"
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.S)
-_WORD = re.compile(r"[^\W_]+")
-_BETWEEN = r"[\W_]{1,12}"
 _LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
 _BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
 _PARTS = 3  # of a quote that leaves something out
-_STARTS = 100  # places that are tried for its first part: what a reply says must not hold up the host
 _FIELDS = re.compile(r"\s*:?\s*([^|]*?)\s*\|\s*([^|]*?)\s*\|\s*(.*)\Z", re.S)
 _NONE = frozenset({"", "-", "–", "—", "none", "n/a", "unknown", "null"})
 _NOTES = ";;"  # from here on a text holds notes of the sub-agent's own, and says nothing of the session
@@ -104,8 +101,9 @@ def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Fi
     """
     kept = []
     dropped = 0
+    words: dict[int, Words] = {}
     for finding in findings:
-        found = _look_up(finding, turns)
+        found = _look_up(finding, turns, words)
         if found is None:
             dropped += 1
         else:
@@ -122,46 +120,33 @@ def without_false_quotes(reply: str, turns: Sequence[Turn]) -> str:
     if _objects(reply) is not None:
         return reply
     lines = []
+    words: dict[int, Words] = {}
     for line in reply.splitlines():
         found = _from_line(line, turns)
-        if found and _look_up(found[0], turns) is None:
+        if found and _look_up(found[0], turns, words) is None:
             _, start, stop = found
             line = f"{line[:start]}(a quote that is not in the session){line[stop:]}"
         lines.append(line)
     return "\n".join(lines)
 
 
-def _look_up(finding: Finding, turns: Sequence[Turn]) -> Finding | None:
-    parts = len(_LEFT_OUT.findall(finding.quote)) + 1
-    if len(finding.quote) > _LONGEST or parts > _PARTS or not _WORD.search(finding.quote):
+def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -> Finding | None:
+    """The finding as it stands in a turn; `words` keeps those of the turns that were looked into."""
+    parts = [part for part in map(_words, _LEFT_OUT.split(finding.quote)) if part]
+    if len(finding.quote) > _LONGEST or len(_LEFT_OUT.findall(finding.quote)) >= _PARTS or not parts:
         return None
-    patterns = _patterns(finding.quote)
     for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the one that is named first
         if finding.quote in turn.content:
             return replace(finding, turn=turn.index)
-        if span := _span(patterns, turn.content):
+        if turn.index not in words:
+            words[turn.index] = Words(turn.content)
+        if span := words[turn.index].span(parts, 2 * _LONGEST):
             return replace(finding, quote=_with_ends(turn.content, *span), turn=turn.index)
     return None
 
 
-def _patterns(quote: str) -> list[re.Pattern[str]]:
-    """One for each part of a quote, between which something may be left out."""
-    parts = [_BETWEEN.join(map(re.escape, words)) for part in _LEFT_OUT.split(quote) if (words := _WORD.findall(part))]
-    return [re.compile(rf"(?<![^\W_]){part}(?![^\W_])", re.I) for part in parts]
-
-
-def _span(patterns: Sequence[re.Pattern[str]], content: str) -> tuple[int, int] | None:
-    """Where the parts stand, one after another; each is searched by itself, so that no text makes it slow."""
-    for first in islice(patterns[0].finditer(content), _STARTS):
-        stop = first.end()
-        for pattern in patterns[1:]:
-            match = pattern.search(content, stop + 1, stop + 2 * _LONGEST)
-            if match is None:
-                break
-            stop = match.end()
-        else:
-            return first.start(), stop
-    return None
+def _words(part: str) -> list[str]:
+    return [word.lower() for word in WORD.findall(part)]
 
 
 def _with_ends(content: str, start: int, stop: int) -> str:

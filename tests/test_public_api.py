@@ -39,6 +39,7 @@ ROOMS = [
         "reaching",
         "rate_limits",
         "headers",
+        "quoted",
     },
     {"call_store", "pieces", "date_functions", "history_exports", "budget", "transport"},
     {"claim"},
