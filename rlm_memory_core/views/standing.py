@@ -6,18 +6,17 @@ It compares words, and does not judge whether the words bear the answer out.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from ..answer import Answer, Evidence
 from ..prompts import UNKNOWN
+from ..quoted import WORD
 from ..word_index import content_words
 
 _ANSWER, _FOUND = 20_000, 4_000  # characters that are looked at: of the answer, of one piece of evidence
 _RUN = 12  # words in a row that are a quotation, though the quote goes on
 _SHARE = 0.5  # of the most that any piece holds of the answer's words
-_WORD = re.compile(r"[^\W_]+")
 
 
 def standing(answer: Answer) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
@@ -67,7 +66,7 @@ def _by_words(text: str, evidence: Sequence[Evidence]) -> dict[int, float]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+    return WORD.findall(text.casefold())
 
 
 def _tells(words: Sequence[str]) -> bool:
