@@ -19,6 +19,7 @@ from .pricing import Usage, cost
 
 CLAIM = "rlm_memory_claim"
 """An extension of a request: the `Claim` of the call that it is sent for."""
+_NO_LIMIT = Budget()
 
 
 class Claim:
@@ -77,7 +78,7 @@ class Claim:
         Raises:
             BudgetExceeded: There is no room for it.
         """
-        usage = self._estimate = (self._budget or Budget()).expected(request_bytes, replies)
+        usage = self._estimate = (self._budget or _NO_LIMIT).expected(request_bytes, replies)
         if self._budget is None or self._held:
             return
         usd = cost(usage, self._rates) or 0.0

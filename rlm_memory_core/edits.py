@@ -10,6 +10,7 @@ import ast
 
 from . import lazy, sandbox, tables
 from .generators import as_list
+from .nodes import within
 from .program import LATER, Known, as_value, is_known, needs_rewriting
 from .scopes import ScopedVisitor, parameters
 from .text_changes import TextChanges
@@ -205,7 +206,7 @@ class Edits(TextChanges, ScopedVisitor, ast.NodeVisitor):
         return self._known.reaches(node, self.locals())
 
     def _may_show(self, node: ast.expr) -> bool:
-        is_named = any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(node))
+        is_named = any(isinstance(inner, ast.NamedExpr) for inner in within(node))
         return is_named or self._known.shows(node) or self._reaches(node)
 
     def _called_name(self, node: ast.Call, name: str) -> None:
@@ -305,7 +306,7 @@ class Edits(TextChanges, ScopedVisitor, ast.NodeVisitor):
             is_ours = self._is_global(name) and name not in parameters(node)
             if is_ours and self._known.is_awaitable(name) and not any(map(self._known.asks, arguments)):
                 if any(
-                    needs_rewriting(each, self._known, self.locals()) for part in arguments for each in ast.walk(part)
+                    needs_rewriting(each, self._known, self.locals()) for part in arguments for each in within(part)
                 ):
                     return
                 twin = ast.parse(ast.unparse(node), mode="eval").body

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
+from .nodes import children, within
+
 _CHANGES = frozenset(
     "append add extend insert remove pop popitem clear update setdefault discard sort reverse appendleft popleft "
     "extendleft rotate subtract write".split()
@@ -45,7 +47,7 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
         node = waiting.pop()
         yield node
         if not isinstance(node, _SCOPES):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting += children(node)
 
 
 def _reaches_out(node: ast.AST, local: set[str]) -> bool:
@@ -55,7 +57,7 @@ def _reaches_out(node: ast.AST, local: set[str]) -> bool:
         return node.value is not None
     if isinstance(node, ast.While):
         return isinstance(node.test, ast.Constant) and not any(
-            isinstance(inner, (ast.Break, ast.Return)) for inner in ast.walk(node)
+            isinstance(inner, (ast.Break, ast.Return)) for inner in within(node)
         )
     if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
         return not _is_local(node.value, local)

@@ -6,6 +6,7 @@ that what they read need not pass through the sandbox. Memory grows with what is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -108,14 +109,16 @@ class LargeWorkspace(Asked):
             date = date or known_date
         return session_prompt(session, date, question or self.question, self.question_date)
 
-    def to_read(
+    async def to_read(
         self, sessions: Sequence[str | int], dates: Sequence[str | None] | None
     ) -> tuple[list[str], list[str | None]]:
         """Texts and dates for sub-agents, from positions or texts; where no dates are given, those of the positions."""
         what = "a list of positions first, such as rank_sessions(question, 10)"
         sessions = listed("llm_query_parallel", sessions, what)
         check_at_once("llm_query_parallel", sessions)
-        read = [(session, None) if isinstance(session, str) else self._text_and_date(session) for session in sessions]
+        read = await asyncio.to_thread(
+            lambda: [(each, None) if isinstance(each, str) else self._text_and_date(each) for each in sessions]
+        )
         return [text for text, _ in read], list(dates or [date for _, date in read])
 
     def piece_of(self, text: str) -> Piece | None:
@@ -123,13 +126,15 @@ class LargeWorkspace(Asked):
         _, piece = self._read.get(text, (None, None))
         return piece
 
-    def piece_at(self, position: int) -> Piece:
-        """The piece at a position; -1 is the last."""
-        return self._read[self._text_and_date(position)[0]][1]
+    async def pieces_at(self, positions: Sequence[int]) -> list[Piece]:
+        """The pieces at these positions; -1 is the last."""
+        return await asyncio.to_thread(
+            lambda: [self._read[self._text_and_date(position)[0]][1] for position in positions]
+        )
 
-    def session_numbers(self) -> list[int]:
+    async def session_numbers(self) -> list[int]:
         """The number of each piece's session, by position."""
-        return self.index.session_numbers()
+        return await asyncio.to_thread(self.index.session_numbers)
 
     def said(self, piece: Piece) -> Sequence[Turn]:
         """The turns of a piece that was read; of its session there may be too many."""

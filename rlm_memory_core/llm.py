@@ -206,7 +206,8 @@ class LLM:
         return await self._send("/chat/completions", body)
 
     async def _send(self, path: str, body: dict[str, Any]) -> httpx2.Response:
-        return await self._client.post(path, body=body, cast_to=httpx2.Response)
+        url = str(self._client.base_url).rstrip("/") + path  # whole: the SDK takes its time to join the two
+        return await self._client.post(url, body=body, cast_to=httpx2.Response)
 
     @cached_property
     def _client(self) -> openai.AsyncOpenAI:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from . import reaching, tables
+from .nodes import children, within
 from .scopes import bound_in
 
 LATER = "_rlm_later_"
@@ -142,7 +143,7 @@ class _Twin(ast.NodeTransformer):
         elif isinstance(node, (ast.Lambda, ast.GeneratorExp)):
             inside = any(
                 isinstance(inner, ast.NamedExpr) or needs_rewriting(inner, self._known, self._local)
-                for inner in ast.walk(node)
+                for inner in within(node)
             )
             self.failed = self.failed or inside or self._known.asks(node)
             return node
@@ -159,7 +160,7 @@ class _Twin(ast.NodeTransformer):
 def loaded(node: ast.AST) -> frozenset[str]:
     """The names that code reads."""
     return frozenset(
-        inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
+        inner.id for inner in within(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
     )
 
 
@@ -186,10 +187,10 @@ def bound_names(tree: ast.Module) -> dict[str, int]:
         found[name] = found.get(name, 0) + 1
 
     def walk(node: ast.AST) -> None:
-        for inner in ast.iter_child_nodes(node):
+        for inner in children(node):
             if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 bind(inner.name)
-                for deep in ast.walk(inner):
+                for deep in within(inner):
                     if isinstance(deep, ast.Global):
                         for name in deep.names:
                             bind(name)

@@ -10,7 +10,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from .nodes import children, within
+
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BINDING = (*_DEFS, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For)
 _WHEN_MADE = ("__init__", "__post_init__")
 
 
@@ -22,7 +25,7 @@ def read(*nodes: ast.AST) -> frozenset[str]:
     """
     found = set()
     for node in nodes:
-        for inner in ast.walk(node):
+        for inner in within(node):
             if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
                 found.add(inner.id)
             elif isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Load):
@@ -36,7 +39,7 @@ def called(node: ast.AST) -> frozenset[str]:
     >>> sorted(called(ast.parse("lambda s: f(s)", mode="eval").body))
     ['f']
     """
-    calls = [inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+    calls = [inner.func for inner in within(node) if isinstance(inner, ast.Call)]
     return frozenset(each.id for each in [node, *calls] if isinstance(each, ast.Name))
 
 
@@ -47,8 +50,9 @@ def uses(tree: ast.AST) -> dict[str, frozenset[str]]:
     ['ask', 's']
     """
     found: dict[str, frozenset[str]] = {}
-    makers = frozenset(node.name for node in ast.walk(tree) if isinstance(node, _DEFS) and _makes_function(node))
-    for node in ast.walk(tree):
+    binding = [node for node in within(tree) if isinstance(node, _BINDING)]
+    makers = frozenset(node.name for node in binding if isinstance(node, _DEFS) and _makes_function(node))
+    for node in binding:
         for name, names in _bound(node, makers):
             found[name] = found.get(name, frozenset()) | names
     return found
@@ -102,13 +106,14 @@ def _of_function(value: ast.expr, makers: frozenset[str]) -> frozenset[str] | No
         known = [names for part in parts if (names := _of_function(part, makers))]
         return made.union(*known) if made or known else None
     if isinstance(value, (ast.IfExp, ast.BoolOp, ast.Dict, ast.List, ast.Tuple)):
-        parts = [part for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr)]
+        parts = [part for part in children(value) if isinstance(part, ast.expr)]
         return frozenset().union(*(_of_function(part, makers) or () for part in parts))
     return None
 
 
 def _makes_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a function returns one that it defines."""
-    within = {inner.name for inner in ast.walk(node) if isinstance(inner, _DEFS) and inner is not node}
-    returned = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return)]
-    return any(isinstance(each, ast.Lambda) or (isinstance(each, ast.Name) and each.id in within) for each in returned)
+    parts = within(node)
+    inner = {part.name for part in parts if isinstance(part, _DEFS) and part is not node}
+    returned = [part.value for part in parts if isinstance(part, ast.Return)]
+    return any(isinstance(each, ast.Lambda) or (isinstance(each, ast.Name) and each.id in inner) for each in returned)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TypeAlias
 
+from .nodes import children, within
+
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -22,7 +24,7 @@ def parameters(function: Function) -> frozenset[str]:
     >>> sorted(parameters(ast.parse("lambda a, *b, c=1: a", mode="eval").body))
     ['a', 'b', 'c']
     """
-    return frozenset(node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg))
+    return frozenset(node.arg for node in within(function.args) if isinstance(node, ast.arg))
 
 
 def bound_in(scope: ast.AST) -> frozenset[str] | None:
@@ -33,7 +35,7 @@ def bound_in(scope: ast.AST) -> frozenset[str] | None:
     ['a', 'b', 'd']
     """
     if isinstance(scope, _COMPREHENSIONS):
-        targets = [node for each in scope.generators for node in ast.walk(each.target)]
+        targets = [node for each in scope.generators for node in within(each.target)]
         return frozenset(node.id for node in targets if isinstance(node, ast.Name))
     if not isinstance(scope, (*_FUNCTIONS, ast.ClassDef)):
         return None
@@ -45,7 +47,7 @@ def bound_in(scope: ast.AST) -> frozenset[str] | None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, _COMPREHENSIONS):
-            walrus = [inner.target.id for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr)]
+            walrus = [inner.target.id for inner in within(node) if isinstance(inner, ast.NamedExpr)]
             found.update(walrus)
         elif not isinstance(node, ast.Lambda):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -54,7 +56,7 @@ def bound_in(scope: ast.AST) -> frozenset[str] | None:
                 found.add(node.name)
             elif isinstance(node, (ast.Global, ast.Nonlocal)):
                 elsewhere.update(node.names)
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting += children(node)
     return frozenset(found - elsewhere)
 
 
@@ -67,7 +69,8 @@ class ScopedVisitor(ast.NodeVisitor):
         """Visit what is within a node, each part in its scope."""
         bound = bound_in(node)
         if bound is None:
-            super().generic_visit(node)
+            for part in children(node):
+                self.visit(part)
             return
         around = self._scopes
         for field, value in ast.iter_fields(node):

@@ -6,7 +6,6 @@ findings in order; it asks no model by itself and decides nothing about what is 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,7 +79,7 @@ class SessionReader:
     ) -> list[str]:
         """One sub-agent a session, all at once; their replies, in the order of the sessions."""
         with self._subagents.batch():  # from here on: another fan-out may have been answered when the texts are there
-            texts, dates = await asyncio.to_thread(self._workspace.to_read, sessions, session_dates)
+            texts, dates = await self._workspace.to_read(sessions, session_dates)
             replies = await self._subagents.query_parallel(texts, dates, question or self._workspace.question)
         return [self._without_false_quotes(*each) for each in zip(texts, replies, strict=True)]
 
@@ -127,7 +126,7 @@ class SessionReader:
         asked, date, last = question or space.question, space.question_date, space.last_turn
         order = await arank_sessions(space.store, asked, date, self._embedder, None, self._budget, last)
         places: dict[int, list[int]] = {}
-        for position, session in enumerate(await asyncio.to_thread(space.session_numbers)):
+        for position, session in enumerate(await space.session_numbers()):
             places.setdefault(session - 1, []).append(position)
         return [position for session in order for position in places.get(session, ())][:k]
 
@@ -177,11 +176,11 @@ class SessionReader:
         asked = question or self._workspace.question
         if self._parallel:
             with self._subagents.batch():
-                pieces = [await asyncio.to_thread(self._workspace.piece_at, place) for place in places]
+                pieces = await self._workspace.pieces_at(places)
                 texts, dates = [piece.text for piece in pieces], [piece.date for piece in pieces]
                 replies = await self._subagents.query_parallel(texts, dates, asked)
         else:
-            pieces = [await asyncio.to_thread(self._workspace.piece_at, place) for place in places]
+            pieces = await self._workspace.pieces_at(places)
             prompts = [self._workspace.session_prompt(piece.text, piece.date, asked) for piece in pieces]
             replies = [await self._subagents.query(prompt) for prompt in prompts]
         read = zip(places, pieces, replies, strict=True)

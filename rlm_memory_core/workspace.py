@@ -135,7 +135,7 @@ class Workspace(Asked):
         """The turns of a piece's session that count for this question."""
         return self._known(self.store.sessions[piece.session - 1]).turns
 
-    def to_read(
+    async def to_read(
         self, sessions: Sequence[str], dates: Sequence[str | None] | None
     ) -> tuple[Sequence[str], Sequence[str | None] | None]:
         """Texts and dates for sub-agents: as they came."""
@@ -145,11 +145,11 @@ class Workspace(Asked):
         """The piece with this text."""
         return self._by_text.get(text)
 
-    def piece_at(self, position: int) -> Piece:
-        """The piece at a position; -1 is the last."""
-        return self.pieces[from_start(position, len(self.pieces))]
+    async def pieces_at(self, positions: Sequence[int]) -> list[Piece]:
+        """The pieces at these positions; -1 is the last."""
+        return [self.pieces[from_start(position, len(self.pieces))] for position in positions]
 
-    def session_numbers(self) -> list[int]:
+    async def session_numbers(self) -> list[int]:
         """The number of each piece's session, by position."""
         return [piece.session for piece in self.pieces]
 
