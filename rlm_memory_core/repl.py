@@ -11,6 +11,7 @@ Nothing printed here ever ends a query; only the functions FINAL and FINAL_VAR d
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
 import re
 import time
@@ -103,17 +104,21 @@ class Repl:
         self._names: dict[str, None] = {}
         self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None
         self._session: AsyncMontySession | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._rewriter = self._new_rewriter()
 
     async def __aenter__(self) -> Repl:
-        await self._start()
+        self._starting = asyncio.create_task(self._start())  # while the root model writes
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._calls.cancel()
-        if self._checkout is not None:
+        if self._starting is not None:
+            self._starting.cancel()  # it is done, but where no code came
+            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._session is not None and self._checkout is not None:
             await self._checkout.__aexit__(kind, error, trace)
 
     async def run(self, code: str) -> Run:
@@ -131,6 +136,7 @@ class Repl:
         printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)
         past = self._journal.begin(code)
         program = self._rewriter.rewrite(code)
+        await self._started()
         error_text, final = "", None
         try:
             final, error_text = await self._drive(program, past, printed)
@@ -153,6 +159,7 @@ class Repl:
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
         if hasattr(builtins, name) and name not in self._names:
             return None, missing  # a word like max or list
+        await self._started()
         try:
             snapshot = await self._open.feed_start(name)
             while not isinstance(snapshot, MontyComplete):
@@ -181,7 +188,7 @@ class Repl:
 
     @property
     def _open(self) -> AsyncMontySession:
-        assert self._session is not None, "use `async with Repl(...)`"
+        assert self._session is not None
         return self._session
 
     async def _drive(self, program: Rewritten, past: Past | None, printed: CollectString) -> tuple[str | None, str]:
@@ -281,6 +288,10 @@ class Repl:
             await self._checkout.__aexit__(None, None, None)
         self._rewriter = self._new_rewriter()
         await self._start()
+
+    async def _started(self) -> None:
+        assert self._starting is not None, "use `async with Repl(...)`"
+        await self._starting
 
     async def _start(self) -> None:
         self._checkout = await worker.checkout(self._limits, self._today)

@@ -409,3 +409,29 @@ def test_a_script_that_used_the_repl_ends_without_a_crash():
     for _ in range(3):
         scripts = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) for _ in range(2)]
         assert [(process.communicate(timeout=60)[0], process.returncode) for process in scripts] == [(b"1\n", 0)] * 2
+
+
+@pytest.mark.parametrize("wait", [0, 0.0003])
+def test_a_session_that_runs_no_code_gives_its_worker_back(wait):
+    async def sessions():
+        for _ in range(2 * WORKERS):
+            async with Repl({}, {}):
+                await asyncio.sleep(wait)  # it is left before, or while, its worker is fetched
+        async with Repl({}, {}) as opened:
+            return await asyncio.wait_for(opened.run("print(1)"), 20)
+
+    assert background.run(sessions()).output == "1\n"
+
+
+def test_a_worker_that_cannot_be_had_is_an_error_of_the_first_run_and_of_no_other_query(monkeypatch):
+    async def none(limits, today):
+        raise OSError("no more processes")
+
+    async def session(*codes):
+        async with Repl({}, {}) as opened:
+            return [await opened.run(code) for code in codes]
+
+    monkeypatch.setattr(repl.worker, "checkout", none)
+    assert background.run(session()) == []
+    with pytest.raises(OSError, match="no more processes"):
+        background.run(session("print(1)"))
