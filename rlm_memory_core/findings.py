@@ -8,8 +8,9 @@ or, where a day and a value are asked for too,
 
     - [Turn 12] "I ran it in 25:50.": 2023/05/14 | 25:50 | the time of a 5K run
 
-`parse_findings` reads these, and JSON, and is lenient with all; `checked` looks each
-quote up in the session. It does not judge whether the words bear out what is said of them.
+`parse_findings` reads these, and JSON, and is lenient with all; `checked` looks each quote up in the session. What a
+sub-agent adds of its own, after ";;", is kept apart as notes: the session does not say it, so it is no evidence, but
+the code that asked may go by it. Nothing here judges whether the words bear out what is said of them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
 _PARTS = 3  # of a quote that leaves something out
 _FIELDS = re.compile(r"\s*:?\s*([^|]*?)\s*\|\s*([^|]*?)\s*\|\s*(.*)\Z", re.S)
 _NONE = frozenset({"", "-", "–", "—", "none", "n/a", "unknown", "null"})
-_NOTES = ";;"  # from here on a text holds notes of the sub-agent's own, and says nothing of the session
+_NOTES = ";;"  # from here on a line holds notes of the sub-agent's own, and says nothing of the session
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
 
@@ -51,6 +52,7 @@ class Finding:
         turn: The number of the turn, or None where it is not given.
         date: The day of which it is true, as the sub-agent wrote it; None where it gives no date.
         value: The number, amount or name that was asked for; "" where none is given.
+        notes: What the sub-agent adds of its own, which is neither quoted nor said of the quote; "" for nothing.
     """
 
     quote: str
@@ -58,6 +60,7 @@ class Finding:
     turn: int | None = None
     date: str | None = None
     value: str = ""
+    notes: str = ""
 
 
 def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
@@ -65,14 +68,14 @@ def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
 
     Args:
         reply: Lines with a quote each and the number of its turn, or JSON objects with `quote`, `turn` and `text`;
-            with a date and a value beside them where those were asked for. What follows ";;" on a line is left out.
+            with a date and a value beside them where those were asked for. What follows ";;" on a line are notes.
         turns: What was read. A quote that holds quotation marks itself is the longest that is there, sign for sign; or
             else it ends at the first mark after which a comment can begin.
 
     >>> parse_findings('- [Turn 12] "My cat is called Mochi.": the name of the cat')
-    [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12, date=None, value='')]
+    [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12, date=None, value='', notes='')]
     >>> parse_findings('- [Turn 3] "I ran it in 25:50.": 2023/05/14 | 25:50 | a 5K run')
-    [Finding(quote='I ran it in 25:50.', text='a 5K run', turn=3, date='2023/05/14', value='25:50')]
+    [Finding(quote='I ran it in 25:50.', text='a 5K run', turn=3, date='2023/05/14', value='25:50', notes='')]
     >>> config = Turn(1, 1, "user", 'It is {"cat": "Mochi", "age": 3}.', "")
     >>> parse_findings('- [Turn 1] "{"cat": "Mochi", "age": 3}": a setting', [config])[0].quote
     '{"cat": "Mochi", "age": 3}'
@@ -97,7 +100,7 @@ def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Fi
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
-    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12, date=None, value='')], 1)
+    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12, date=None, value='', notes='')], 1)
     """
     kept = []
     dropped = 0
@@ -175,10 +178,11 @@ def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | N
     if span is None:
         return None
     start, stop = span
-    before, after = line[:start], line[stop:].partition(_NOTES)[0]
+    before, (after, _, notes) = line[:start], line[stop:].partition(_NOTES)
     turn = _TURN.search(before) or _TURN.search(after)
     date, value, text = _fields(after)
-    finding = Finding(line[start + 1 : stop - 1], text.strip(_AROUND), int(turn[1]) if turn else None, date, value)
+    number = int(turn[1]) if turn else None
+    finding = Finding(line[start + 1 : stop - 1], text.strip(_AROUND), number, date, value, notes.strip())
     return finding, start, stop
 
 
@@ -210,6 +214,7 @@ def _from_object(each: Mapping[str, Any]) -> Finding | None:
         int(turn[0]) if turn else None,
         date if dated else None,
         "" if _is_none(value) or said == "value" else value,
+        str(each.get("notes") or ""),
     )
 
 

@@ -7,11 +7,12 @@ findings in order; it asks no model by itself and decides nothing about what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from .answer import Evidence
 from .budget import Budget
-from .findings import checked, parse_findings, without_false_quotes
+from .findings import Finding, checked, parse_findings, without_false_quotes
 from .large_workspace import LargeWorkspace, check_at_once
 from .pieces import Piece
 from .positions import from_start, listed
@@ -98,22 +99,19 @@ class SessionReader:
         """The facts on the question in the sessions at these positions, in the order in which they were said.
 
         Keys: `position`, `session`, `said` (the session's date), `turn`, `quote` (verbatim), `date` (of the fact; the
-        session's where the sub-agent gave none), `value`, `text`. A reply that quotes nothing is one fact, its `quote`
-        "" and its `turn` None.
+        session's where the sub-agent gave none), `value`, `text`, `notes` (what the sub-agent adds of its own; mostly
+        ""). A reply that quotes nothing is one fact, its `quote` "" and its `turn` None.
         """
-        facts = []
+        facts: list[dict[str, Any]] = []
         for position, piece, reply in await self._read("read_facts", positions, question):
             place = {"position": position, "session": piece.session, "said": piece.date}
             turns = self._workspace.said(piece)
             findings = parse_findings(reply, turns)
             found, _ = checked(findings, turns)
-            said = [(each.turn, each.quote, each.date, each.value, each.text) for each in found]
             if not findings:
-                said = [(None, "", None, "", reply)]
-            for turn, quote, date, value, text in sorted(said, key=lambda each: each[0] or 0):
-                facts.append(
-                    place | {"turn": turn, "quote": quote, "date": date or piece.date, "value": value, "text": text}
-                )
+                found = [Finding("", reply)]
+            found.sort(key=lambda each: each.turn or 0)
+            facts += [place | asdict(each) | {"date": each.date or piece.date} for each in found]
         return facts
 
     async def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:

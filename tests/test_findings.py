@@ -256,7 +256,15 @@ def test_many_marks_are_tried_within_bounds(reply):
 
 def test_notes_of_the_readers_own_are_no_part_of_what_is_said():
     reply = '- [Turn 1] "I saw a robin; ;; it sang.": 2023/05/14 | 1 | user;; near: bird 0.8;; listed: a "robin": 2'
-    assert parse_findings(reply) == [Finding("I saw a robin; ;; it sang.", "user", 1, "2023/05/14", "1")]
+    notes = 'near: bird 0.8;; listed: a "robin": 2'
+    assert parse_findings(reply) == [Finding("I saw a robin; ;; it sang.", "user", 1, "2023/05/14", "1", notes)]
+    assert parse_findings('{"quote": "I ran.", "notes": "or planned to"}') == [Finding("I ran.", notes="or planned to")]
+
+
+def test_notes_are_no_evidence(diary, root_and_subagents):
+    (evidence,) = ask(diary, root_and_subagents, '- [Turn 1] "My cat is called Mochi.": the cat;; SURELY').evidence
+    assert evidence.text == "the cat"
+    assert "SURELY" not in str(evidence)
 
 
 def test_the_offline_readers_notes_are_not_shown_and_still_read_back():

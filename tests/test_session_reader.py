@@ -13,7 +13,8 @@ SHOW = "```repl\nimport json\nprint(json.dumps({}))\n```"
 def reads(prompt):
     """A sub-agent that finds a fact about the cat and one about the bicycle, and makes one up."""
     if "Mochi" in prompt:
-        return '- [Turn 2] "My cat is called Mochi.": 2023/05/20 | Mochi | the name\n- [Turn 1] "a dog": - | - | a pet'
+        dog = '- [Turn 1] "a dog": - | - | a pet'
+        return f'- [Turn 2] "My cat is called Mochi.": 2023/05/20 | Mochi | the name;; sure\n{dog}'
     if "bicycle" in prompt:
         return '- [Turn 3] "I bought a red bicycle.": - | - | a purchase'
     return "NOT_FOUND"
@@ -36,9 +37,10 @@ def test_facts_come_checked_and_newest_last(diary, root_and_subagents, scripted,
     cat, bicycle = shown(scripted)
     assert cat == {
         "position": 0, "session": 1, "said": "2023/05/20 (Sat) 02:21", "turn": 1,
-        "quote": "My cat is called Mochi.", "date": "2023/05/20", "value": "Mochi", "text": "the name",
+        "quote": "My cat is called Mochi.", "date": "2023/05/20", "value": "Mochi", "text": "the name", "notes": "sure",
     }  # fmt: skip
     assert (bicycle["said"], bicycle["date"], bicycle["value"]) == (*["2023/06/01 (Thu) 10:00"] * 2, "")
+    assert bicycle["notes"] == ""
     assert (answer.false_quotes, answer.sessions_read) == (1, (1, 2, 3))
     assert [(each.turn, each.day, each.value) for each in answer.evidence] == [
         (1, "2023/05/20", "Mochi"),

@@ -125,7 +125,8 @@ _ASK = {
     "facts": """\
 for fact in read_facts(wave, question):
     turn = "" if fact["turn"] is None else "[Turn " + str(fact["turn"]) + "] "
-    line = "- " + turn + '"' + fact["quote"] + '": ' + fact["text"] if fact["quote"] else fact["text"]
+    notes = ";; " + fact["notes"] if fact["notes"] else ""
+    line = "- " + turn + '"' + fact["quote"] + '": ' + fact["text"] + notes if fact["quote"] else fact["text"]
     position = fact["position"]
     texts[position] = texts[position] + "\\n" + line if position in texts else line
     dates[position] = fact["said"]""",

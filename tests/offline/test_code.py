@@ -80,3 +80,24 @@ def test_the_newest_of_facts_that_contradict_one_another_is_right(store):
         store.add("user", f"My sister lives in {place}.")
     for mode in MODES[1:]:
         assert ask(store, "Where does my sister live?", reading=mode).text.startswith("My sister lives in Lima.")
+
+
+@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
+@pytest.mark.parametrize("first", [None, 3])
+@pytest.mark.parametrize("mode", MODES[1:], ids=str)
+def test_what_the_subagent_notes_beside_its_quotes_reaches_the_answer(store, mode, first, copy_limit):
+    for day, asked, told in (
+        (1, "I leave for Lofoten soon.", "For Lofoten you need to pack these things:\n1. **Wool socks**\n2. Crampons"),
+        (8, "The bus was late again.", "I see."),
+        (9, "I adopted a kitten at the shelter. His name is Biscuit. He sleeps all day.", "Lovely."),
+        (10, "My kitten and the shelter of the bus: it rained.", "I see."),
+    ):  # fmt: skip
+        store.start_session(f"2023/05/{day:02} (Mon) 10:00")
+        store.extend([("user", asked), ("assistant", told)])
+    reading = {"first": first} | mode
+    packed = ask(store, "What did you tell me to pack for Lofoten?", reading=reading, copy_limit=copy_limit)
+    assert "Wool socks and Crampons" in packed.text  # listed below the sentence that is quoted
+    named = "What is the name of the kitten that I adopted at the shelter?"
+    answer = ask(store, named, reading=reading, copy_limit=copy_limit)
+    assert answer.text.startswith("His name is Biscuit.")  # the question's other words stand beside it
+    assert {each.text for each in answer.evidence} <= {"user", "assistant"}
