@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from textwrap import indent
 
 from .. import prompts
+from ..periods import Period
 
 PRINTED = 15_000  # characters of findings
 _READ = 10  # sessions of a history that is too large to be read whole
+_NEAR = 100  # sessions among which those of a time that the question names are looked for
 
 _SCAN_COPIED = """\
 ```repl
@@ -100,7 +102,7 @@ def read(wave):
         for term in words_in({text}):
             heard[term] = heard.get(term, 0) + 1
 {count}
-    print(json.dumps({{"sessions": {sessions}, "spread": spread, "missing": len(missing())}}))
+    print(json.dumps({{"sessions": {sessions}, "spread": spread, "missing": len(missing()){left}}}))
     size = 0
     lines = []
     for position in wave:
@@ -114,12 +116,27 @@ def read(wave):
         print(line)
 
 {before}
-read(order[:{first}] if all(name in spread for name in {names!r}) else [])
+first = order[:{first}] if all(name in spread for name in {names!r}) else []
+{of_time}read(first)
 ```"""
 _MORE = """\
 ```repl
 words = " ".join(forms[term][0] for term in missing())
 read([position for position in rank_sessions(words{most}) if position not in done][:{count}])
+```"""
+_OF_TIME = """\
+def is_of_time(position):
+    day = parse_date({date}) or ""
+    return any(start <= day <= end for start, end in {spans!r})
+
+near = [position for position in rank_sessions({words!r}{few})[:{near}] if is_of_time(position)]
+near = sorted(near, key=lambda position: ranks.get(position, len(ranks)))
+of_time = [position for position in near if position not in first][:len(first)]
+"""
+_LEFT = ', "of_time": len([position for position in of_time if position not in done])'
+_MORE_OF_TIME = """\
+```repl
+read([position for position in of_time if position not in done])
 ```"""
 _ASK = {
     "facts": """\
@@ -165,13 +182,14 @@ _COUNT_REACHED = """\
         spread[term] = heard[term]"""
 
 
-def program(system: str, forms: Mapping[str, Sequence[str]], names: Sequence[str]) -> str:
+def program(system: str, forms: Mapping[str, Sequence[str]], names: Sequence[str], times: Sequence[Period] = ()) -> str:
     """The first message of the root model: one block of code.
 
     Args:
         system: Its system prompt, which says what there is and how sessions are to be read.
         forms: For each word of the question the strings by which it is searched.
         names: Those of the words without which there is nothing to read.
+        times: The spans of days that the question names.
 
     >>> program("llm_query_parallel", {}, ()).splitlines()[3]
     'replies = llm_query_parallel(sessions, session_dates, question)'
@@ -187,6 +205,7 @@ def program(system: str, forms: Mapping[str, Sequence[str]], names: Sequence[str
     else:
         how = "at once" if "llm_query_parallel" in system else "one by one"
         ask = _ASK[f"{how}, reached" if reached else how]
+    dated = first is not None and times
     return _WAVES.format(
         most=_most(system),
         forms=json.dumps(forms),
@@ -198,10 +217,28 @@ def program(system: str, forms: Mapping[str, Sequence[str]], names: Sequence[str
         before=_SPREAD_REACHED if reached else _SPREAD_COPIED,
         lines="sorted(lines)" if newest_last(system) else "lines",
         first=first or (_READ if reached else "len(order)"),
+        of_time=_of_time(times, reached) if dated else "",
+        left=_LEFT if dated else "",
         not_found=prompts.NOT_FOUND,
         not_read=prompts.NOT_READ,
         printed=PRINTED,
     )
+
+
+def _of_time(times: Sequence[Period], reached: bool) -> str:
+    """The lines that list the sessions of these times beside the first wave, as many as that holds at most."""
+    return _OF_TIME.format(
+        date="get_date(position)" if reached else "session_dates[position]",
+        spans=[(f"{time.start}", f"{time.end}") for time in times],
+        words=", ".join(time.words for time in times),
+        few=f", {_NEAR}" if reached else "",
+        near=_NEAR,
+    )
+
+
+def wave_of_time() -> str:
+    """A later message: the sessions of the time that the question names which were not read so far."""
+    return _MORE_OF_TIME
 
 
 def next_wave(system: str, count: int) -> str:

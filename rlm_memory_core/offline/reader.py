@@ -31,6 +31,9 @@ _AS_GOOD = 0.9
 _FEW = 5
 _LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:;;? near: ([^;"]*))?(?:;;? listed: (.*))?$')
 
+Answer = tuple[str, list[Passage]]
+"""An answer, and the passages that it rests on: those of its value, or else the first that it quotes; [] for none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extract:
@@ -83,11 +86,23 @@ def compose(
     >>> compose("What is my cat called?", None, [Extract('- [Turn 1] "My cat is called Mochi.": user')])
     'My cat is called Mochi.'
     """
+    return composed(question, asked_on, findings, spread, sessions, newest_last)[0]
+
+
+def composed(
+    question: str,
+    asked_on: str | None,
+    findings: Sequence[Extract],
+    spread: Mapping[str, int] | None = None,
+    sessions: int = 1,
+    newest_last: bool = False,
+) -> Answer:
+    """What `compose` answers, and the passages that this rests on; for the arguments see there."""
     query = analyse(question, asked_on)
     if newest_last and query.asks_how_things_stand:
         query = replace(query, newest=True)
     if spread is not None and _unheard(query, spread):
-        return UNKNOWN
+        return UNKNOWN, []
     weights = query.terms if spread is None else weigh(query, spread, sessions)
     ranks = {finding.place: finding.rank for finding in findings if finding.rank is not None}
     found = [passage for finding in findings for passage in _read_back(finding, query, weights)]
@@ -113,7 +128,7 @@ def answer(turns: Sequence[Turn], question: str, asked_on: str | None = None) ->
         return weigh(query, spread, total)
 
     found = passages(turns, query, rare)
-    return UNKNOWN if _unheard(query, seen) else _answer(query, found, weigh(query, seen, len(turns)), {})
+    return UNKNOWN if _unheard(query, seen) else _answer(query, found, weigh(query, seen, len(turns)), {})[0]
 
 
 def _on_the_day(passage: Passage) -> bool:
@@ -140,22 +155,22 @@ def _unheard(query: Query, spread: Mapping[str, int]) -> bool:
     return any(not spread.get(name) for name in query.names)
 
 
-def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float], ranks: Mapping[int, int]) -> str:
+def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float], ranks: Mapping[int, int]) -> Answer:
     told = [passage for passage in found if not _only_asks(passage, query)]
     best = [replace(passage, score=passage.score + _prior(ranks.get(passage.session))) for passage in told]
     best = _by_age(sorted(best, key=lambda passage: -passage.score), query)
     if not best:
-        return UNKNOWN
+        return UNKNOWN, []
 
     sure = max(passage.covered for passage in best[:5]) >= _COVERAGE or _on_the_day(best[0])
     computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
     if not sure and not computed:
-        return UNKNOWN
+        return UNKNOWN, []
     if computed:
         head, support = computed
         rest = [passage for passage in best if passage not in support]
-        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}"
-    return _quote(best, query, _WORDS)
+        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}", list(support)
+    return _quote(best, query, _WORDS), best[:1]
 
 
 def _only_asks(passage: Passage, query: Query) -> bool:

@@ -7,21 +7,19 @@ only takes messages apart and words replies; ``reader`` does the reading.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .. import prompts
-from ..dates import parse_date
 from ..escaping import unescape_tags
-from .code import newest_last, next_wave, program
+from ..periods import periods
+from .code import program
 from .facts import with_fields
 from .passages import Turn, parse_turns, sentences
 from .question import analyse
-from .reader import Extract, answer, compose, extract
+from .reader import answer, extract
+from .waves import read_on_or_answer
 
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
 _SUBAGENTS = (prompts.SUBAGENT_SYSTEM, prompts.SUBAGENT_FACTS_SYSTEM)
@@ -74,63 +72,12 @@ def _root(chat: list[tuple[str, str]]) -> str:
     date, question = (asked[0], asked[1]) if asked else (None, "")
     outputs = [unescape_tags(shown[1]) for role, text in chat if role == "user" and (shown := _OUTPUT.search(text))]
     if outputs:
-        return _read_on_or_answer(system, outputs, question, date, forced=prompts.FORCED in chat[-1][1])
+        more, text = read_on_or_answer(system, outputs, question, date, forced=prompts.FORCED in chat[-1][1])
+        return more or final(text)
     if len(chat) > 2:
         return final(prompts.UNKNOWN)
     query = analyse(question, date)
-    return program(system, query.forms, query.names)
-
-
-def _read_on_or_answer(system: str, outputs: Sequence[str], question: str, date: str | None, forced: bool) -> str:
-    """The answer; or, where what was read so far gives none, the next wave of sessions.
-
-    It reads on while words of the question stand in the history but in no session that was read, and stops after a
-    wave that brought none of them: what it costs does not depend on how long the history is.
-    """
-    waves = [_from_output(output) for output in outputs]
-    findings = [finding for wave in waves for finding in wave.findings]
-    findings.sort(key=lambda finding: math.inf if finding.rank is None else finding.rank)
-    last = waves[-1]
-    text = compose(question, date, findings, last.spread, last.sessions, newest_last(system))
-    first = prompts.first_wave(system)
-    brought = len(waves) == 1 or last.missing < waves[-2].missing
-    if text == prompts.UNKNOWN and first and findings and last.missing and brought and not forced:
-        return next_wave(system, first)
-    return final(text)
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """What one output of the code says."""
-
-    findings: list[Extract]
-    spread: dict[str, int] | None
-    sessions: int
-    missing: int
-
-
-def _from_output(output: str) -> _Heard:
-    """The lines that the code printed; what is not such a line is passed over."""
-    findings: list[Extract] = []
-    spread: dict[str, int] | None = None
-    sessions, missing = 1, 0
-    for line in output.splitlines():
-        match _entry(line):
-            case {"spread": dict(counts), "sessions": int(number), **rest}:
-                spread = {term: count for term, count in counts.items() if isinstance(count, int)}
-                sessions = max(number, 1)
-                count = rest.get("missing", 0)
-                missing = count if isinstance(count, int) else 0
-            case {"text": str(text), "place": int(place), "rank": int() | None as rank, "date": str() | None as day}:
-                findings.append(Extract(text.replace("\\_", "_"), parse_date(day), place, rank))
-    return _Heard(findings, spread, sessions, missing)
-
-
-def _entry(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+    return program(system, query.forms, query.names, periods(question, date))
 
 
 def final(text: str) -> str:

@@ -95,7 +95,8 @@ _SUBAGENTS_IN_ORDER = f"""\
 
 _READ_IN_WAVES = """\
 Read in waves: rank the sessions and have the {first} best read at once. If what they say settles the question, \
-answer; if not, rank by the words that are still open and have the next ones read. All sessions are read only where \
+answer; if not, rank by the words that are still open, or by the time that is asked about \
+(rank_sessions("last week")), and have the next ones read. All sessions are read only where \
 the question is about all of them, such as counting over everything. search_history costs nothing: a name that stands \
 nowhere is not worth reading for."""
 
