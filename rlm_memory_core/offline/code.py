@@ -15,7 +15,7 @@ from ..periods import Period
 
 PRINTED = 15_000  # characters of findings
 _READ = 10  # sessions of a history that is too large to be read whole
-_NEAR = 100  # sessions among which those of a time that the question names are looked for
+_NEAR = 100  # of the best-ranked sessions, and of those nearest to a time: where those of the time are looked for
 
 _SCAN_COPIED = """\
 ```repl
@@ -129,9 +129,9 @@ def is_of_time(position):
     day = parse_date({date}) or ""
     return any(start <= day <= end for start, end in {spans!r})
 
-near = [position for position in rank_sessions({words!r}{few})[:{near}] if is_of_time(position)]
-near = sorted(near, key=lambda position: ranks.get(position, len(ranks)))
-of_time = [position for position in near if position not in first][:len(first)]
+near = dict.fromkeys([*order[:{near}], *rank_sessions({words!r}{few})[:{near}]])
+near = [position for position in near if position not in first and is_of_time(position)]
+of_time = sorted(near, key=lambda position: ranks.get(position, len(ranks)))[:len(first)]
 """
 _LEFT = ', "of_time": len([position for position in of_time if position not in done])'
 _MORE_OF_TIME = """\

@@ -23,7 +23,8 @@ from .question import Query, analyse
 from .words import WORD, stem, weight
 
 _SUBAGENT_COVERAGE = 0.3
-_COVERAGE = 0.5
+SURE = 0.5
+"""The share of a question, in its words' weights, from which on a passage is sure to speak of it."""
 _TELLING = 0.5  # the weight from which on a word tells something
 _WORDS = 40
 _SUPPORT = 18  # words of a sentence that a computed value rests on
@@ -162,7 +163,7 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
     if not best:
         return UNKNOWN, []
 
-    sure = max(passage.covered for passage in best[:5]) >= _COVERAGE or _on_the_day(best[0])
+    sure = max(passage.covered for passage in best[:5]) >= SURE or _on_the_day(best[0])
     computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
     if not sure and not computed:
         return UNKNOWN, []

@@ -17,7 +17,7 @@ from ..dates import moments, parse_date
 from ..periods import Period, periods
 from .code import newest_last, next_wave, wave_of_time
 from .passages import Passage
-from .reader import Extract, composed
+from .reader import SURE, Extract, composed
 
 
 def read_on_or_answer(
@@ -26,9 +26,9 @@ def read_on_or_answer(
     """The code of the next wave, or None, and what is answered from what was read so far.
 
     It reads on while there is no answer and words of the question stand in the history but in no session that was
-    read, and stops after a wave that brought none of them. Where the question names a time, and the answer rests on
-    nothing said or done then, it once reads on in the sessions of that time. A wave is no more sessions than the first
-    one, so that what all this costs does not depend on how long the history is.
+    read, and stops after a wave that brought none of them. Where the question names a time, and the answer does not
+    surely rest on what was said or done then, it once reads on in the sessions of that time. A wave is no more
+    sessions than the first one, so that what all this costs does not depend on how long the history is.
 
     Args:
         system: The root model's system prompt.
@@ -54,8 +54,9 @@ def read_on_or_answer(
 
 
 def _of_time(rests_on: Sequence[Passage], spans: Sequence[Period]) -> bool:
-    """Whether one of the passages speaks of a day in these spans, or of no day and was said on one."""
-    return any(span.start <= day <= span.end for passage in rests_on for day in _days(passage) for span in spans)
+    """Whether a passage surely answers, and speaks of a day in these spans, or of no day and was said on one."""
+    days = [day for passage in rests_on if passage.covered >= SURE for day in _days(passage)]
+    return any(span.start <= day <= span.end for day in days for span in spans)
 
 
 def _days(passage: Passage) -> list[date]:
