@@ -116,6 +116,7 @@ def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way(copied
     assert "read_" not in paper
     ranked = root(copied=copied, first=7)[0]["content"]
     assert prompts.first_wave(ranked) == 7
+    assert 'rank_sessions("last week")' in ranked
     assert "newest last" not in ranked
     for changes, function in ({"facts": True}, "read_facts("), ({"recency": True}, "read_sessions("):
         system = root(copied=copied, first=7, **changes)[0]["content"]

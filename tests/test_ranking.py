@@ -223,6 +223,7 @@ def dinners():
         ("Who had dinner with me two weeks ago?", 5),
         ("Where was dinner on 15 May?", 2),
         ("What did I do six weeks ago?", 1),  # no word of the history, but a day of it
+        ("two weeks ago", 5),  # as the root model is told that it can ask
         ("Who had dinner with me?", 7),
         ("Who will have dinner with me next week?", 7),
     ],
