@@ -126,7 +126,7 @@ read([position for position in rank_sessions(words{most}) if position not in don
 ```"""
 _OF_TIME = """\
 def is_of_time(position):
-    day = parse_date({date}) or ""
+    day = parse_date(({date} or "")[:100]) or ""
     return any(start <= day <= end for start, end in {spans!r})
 
 near = dict.fromkeys([*order[:{near}], *rank_sessions({words!r}{few})[:{near}]])

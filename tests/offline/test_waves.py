@@ -72,6 +72,15 @@ def test_of_a_time_that_holds_many_sessions_no_more_are_read_than_at_first(copy_
     assert 31 in many.sessions_read  # it speaks of a repair
 
 
+@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
+def test_whatever_stands_for_a_date_is_no_reason_to_read_nothing(copy_limit):
+    store = history()
+    for date in (None, "soon\n\"'{}", "x" * 20_000):
+        store.start_session(date)
+        store.add("user", BUS)
+    assert ask(store, first=4, copy_limit=copy_limit).text.startswith(HINGE)
+
+
 SYSTEM = prompts.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
 
 
