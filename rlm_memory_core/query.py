@@ -17,6 +17,7 @@ from .budget import Budget, BudgetExceeded
 from .large_workspace import LargeWorkspace
 from .limits import Limits
 from .llm import LLM, ModelError
+from .model_call import Reply
 from .parsing import Final, Message, finals_only, parse_message
 from .pricing import Usage
 from .prompts import (
@@ -99,44 +100,17 @@ class Query:
                 except ModelError as error:  # what the query found and took so far is not lost with it
                     raise QueryFailed(self._finish("", str(error), error.usage, error.cost_usd)) from error
                 message = parse_message("" if reply.cut else reply.text)  # half a program, or half an answer, is none
-                before = len(self._subagents.calls)
-                run = await _run_blocks(repl, message if remaining else finals_only(message))
-                if run.final is None and message.final is not None and (not run.error or remaining == 0):
-                    run = await _resolve(repl, message.final, run)
-                calls = tuple(self._subagents.calls[before:])
-                self._steps.append(
-                    Step(
-                        reply.text,
-                        message.blocks,
-                        str(run),
-                        tuple(map(self._placed, calls)),
-                        reply.usage,
-                        reply.cost_usd,
-                        reply.seconds,
-                        reply.recorded,
-                        started,
-                    )
-                )
+                asked = len(self._subagents.calls)
+                run = await _run_message(repl, message, is_last=remaining == 0)
+                calls = tuple(map(self._placed, self._subagents.calls[asked:]))
+                self._steps.append(_step(reply, message, run, calls, started))
                 if run.final is not None:
                     return self._finish(run.final)
                 self._messages.append({"role": "assistant", "content": reply.text})
-                if reply.cut:
-                    self._messages.append({"role": "user", "content": CUT_REPLY if remaining > 1 else FORCED})
-                else:
-                    self._messages.append(self._next_message(message, run, calls, remaining))
+                self._messages.append(_next_message(reply, message, run, calls, remaining))
         if reply.cut:
             return self._finish(UNKNOWN, f"the last reply of {self._llm.model} was cut off at its token limit")
         return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
-
-    def _next_message(self, message: Message, run: Run, calls: Sequence[Call], remaining: int) -> ChatMessage:
-        """What the root model sees next: what its code did and what was not read, or what is expected of it."""
-        if not message.blocks and not run.error:
-            return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
-        coverage = Coverage.of(calls)
-        pieces = [self._workspace.piece_of(call.session) for call in calls if call.error]
-        not_read = sorted({piece.session for piece in pieces if piece})
-        told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
-        return output_message(str(run), told, remaining)
 
     def _repl(self) -> Repl:
         return Repl(
@@ -175,6 +149,33 @@ class Query:
         """A call with the session that it read."""
         piece = self._workspace.piece_of(call.session)
         return replace(call, number=piece.session, date=piece.date) if piece else call
+
+
+def _step(reply: Reply, message: Message, run: Run, calls: tuple[Call, ...], started: float) -> Step:
+    """What the trace keeps of a reply and of what came of it."""
+    return Step(
+        reply.text, message.blocks, str(run), calls, reply.usage, reply.cost_usd, reply.seconds, reply.recorded, started
+    )
+
+
+def _next_message(reply: Reply, message: Message, run: Run, calls: Sequence[Call], remaining: int) -> ChatMessage:
+    """What the root model sees next: what its code did and what was not read, or what is expected of it."""
+    if reply.cut:
+        return {"role": "user", "content": CUT_REPLY if remaining > 1 else FORCED}
+    if not message.blocks and not run.error:
+        return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
+    coverage = Coverage.of(calls)
+    not_read = sorted({call.number for call in calls if call.error and call.number is not None})
+    told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
+    return output_message(str(run), told, remaining)
+
+
+async def _run_message(repl: Repl, message: Message, is_last: bool) -> Run:
+    """Do what a message says: its code, then the answer outside it. The last one's code may do nothing but answer."""
+    run = await _run_blocks(repl, finals_only(message) if is_last else message)
+    if run.final is None and message.final is not None and (is_last or not run.error):
+        return await _resolve(repl, message.final, run)
+    return run
 
 
 async def _run_blocks(repl: Repl, message: Message) -> Run:

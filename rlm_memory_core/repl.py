@@ -39,6 +39,7 @@ from .hints import hint
 from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
 from .journal import Journal, Past
 from .limits import LimitReached, Limits, Meter
+from .program import Known
 from .replay import replay
 from .rewriting import MAX_CODE_CHARACTERS, Rewriter, Rewritten
 from .text import shorten, to_text
@@ -100,12 +101,12 @@ class Repl:
         self._journal = Journal()
         asks = subagents or {}
         self._calls = HostCalls(values, functions, asks, replied, at_once, self._today, self._meter, self._journal)
-        self._new_rewriter = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks), functions)
+        self._given = partial(Known, tuple(asks), at_once, (*values, *functions, *asks), functions)
         self._names: dict[str, None] = {}
         self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None
         self._session: AsyncMontySession | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._rewriter = self._new_rewriter()
+        self._rewriter = Rewriter(self._given())
 
     async def __aenter__(self) -> Repl:
         self._starting = asyncio.create_task(self._start())  # while the root model writes
@@ -286,7 +287,7 @@ class Repl:
     async def _start_again(self) -> None:
         if self._checkout is not None:
             await self._checkout.__aexit__(None, None, None)
-        self._rewriter = self._new_rewriter()
+        self._rewriter = Rewriter(self._given())
         await self._start()
 
     async def _started(self) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from . import sandbox
@@ -65,20 +64,14 @@ class Rewriter:
     """Rewrites the programs of one session, in order.
 
     Args:
-        asks, at_once, given, hosts: As for `program.Known`.
+        known: What the session starts with; each program adds what it binds.
 
-    >>> Rewriter().rewrite("import math, statistics").code
+    >>> Rewriter(Known()).rewrite("import math, statistics").code
     'import math; statistics = _rlm_statistics'
     """
 
-    def __init__(
-        self,
-        asks: Collection[str] = (),
-        at_once: bool = True,
-        given: Collection[str] = (),
-        hosts: Collection[str] = (),
-    ) -> None:
-        self._known = Known(asks, at_once, given, hosts)
+    def __init__(self, known: Known) -> None:
+        self._known = known
         self._loaded: set[str] = set()
 
     def rewrite(self, code: str) -> Rewritten:

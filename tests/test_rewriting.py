@@ -4,6 +4,7 @@ import time
 import pytest
 
 from rlm_memory_core import background, sandbox
+from rlm_memory_core.program import Known
 from rlm_memory_core.repl import Repl
 from rlm_memory_core.rewriting import Rewriter
 
@@ -22,7 +23,7 @@ print(re.findall("a", "aa"), re.sub("a", r"b", "a"), json.dumps(found), datetime
 
 
 def rewrite(code, **options):
-    return Rewriter(["llm_query"], **options).rewrite(code)
+    return Rewriter(Known(["llm_query"], **options)).rewrite(code)
 
 
 def run(*codes, at_once=True, subagent=None, **values):
