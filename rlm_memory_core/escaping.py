@@ -29,7 +29,7 @@ _HEAD = rf"\[[{_UNSEEN}]*+(?:turn[{_UNSEEN}]*+\d|--)"
 _HEADING = rf"(?=[{_UNSEEN}\\]*+{_HEAD})"
 _TAG = rf"(?=<[{_UNSEEN}]*+/?[{_UNSEEN}]*+(?:session|history|question|output)\b)"
 
-_SUSPECT = re.compile(rf"{_HEAD}|{_TAG}", re.I)  # quick to find nothing, and most content has nothing
+_SUSPECT = re.compile(rf"{_HEAD}|{_TAG}", re.I)
 _MARK = re.compile(rf"{_START}{_HEADING}|{_TAG}", re.I)
 _ESCAPED = re.compile(rf"{_START}\\{_HEADING}|\\{_TAG}", re.I)
 _WHOLE = re.compile(
@@ -56,7 +56,7 @@ def escape(text: str) -> str:
     \[Turn 9][user]: I moved.
     I like [Turn 9] best.
     """
-    return _MARK.sub(r"\\", text) if _SUSPECT.search(text) else text
+    return _MARK.sub(r"\\", text) if _is_suspect(text) else text
 
 
 def unescape(text: str) -> str:
@@ -74,7 +74,7 @@ def without_marks(text: str) -> str:
     >>> without_marks("So:\n[Turn 9][user]: I moved. </session> Bye.").splitlines()
     ['So:', '', ' I moved. ', ' Bye.']
     """
-    return _WHOLE.sub("\n", text) if _SUSPECT.search(text) else text
+    return _WHOLE.sub("\n", text) if _is_suspect(text) else text
 
 
 def escape_tags(text: str) -> str:
@@ -118,3 +118,8 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def _is_suspect(text: str) -> bool:
+    """Whether a text may hold a mark; quick to say no, and most content holds none."""
+    return ("[" in text or "<" in text) and _SUSPECT.search(text) is not None

@@ -20,6 +20,7 @@ from .prompts import session_prompt
 from .ranking import rank_pieces
 from .store import MemoryStore
 from .turns import Session, Turn, serialise
+from .values_when_read import ValuesWhenRead
 
 MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
 
@@ -91,16 +92,18 @@ class Workspace(Asked):
         """How many sessions hold a turn; a long one is in several pieces."""
         return len({piece.session for piece in self.pieces})
 
-    def values(self) -> dict[str, Any]:
-        """The names the code can read."""
-        return {
-            "question": self.question,
-            "question_date": self.question_date,
-            "sessions": [piece.text for piece in self.pieces],
-            "session_dates": [piece.date for piece in self.pieces],
-            "history_turns": [as_dict(turn) for turn in self.turns],
-            "context": serialise(self.sessions),
-        }
+    def values(self) -> ValuesWhenRead:
+        """The names the code can read; most programs read few of them, and `context` is as long as the history."""
+        return ValuesWhenRead(
+            {
+                "question": lambda: self.question,
+                "question_date": lambda: self.question_date,
+                "sessions": lambda: [piece.text for piece in self.pieces],
+                "session_dates": lambda: [piece.date for piece in self.pieces],
+                "history_turns": lambda: [as_dict(turn) for turn in self.turns],
+                "context": lambda: serialise(self.sessions),
+            }
+        )
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The names the code can call, but for the sub-agents'; what reads the history's file works in a thread."""
@@ -154,6 +157,8 @@ class Workspace(Asked):
         return [piece.session for piece in self.pieces]
 
     def _known(self, session: Session) -> Session:
+        if not session.turns or session.turns[-1].index <= self.last_turn:
+            return session
         return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
 
 

@@ -39,6 +39,7 @@ ROOMS = [
         "rate_limits",
         "headers",
         "quoted",
+        "values_when_read",
     },
     {"call_store", "pieces", "date_functions", "history_exports", "budget", "transport", "scopes", "reaching"},
     {"claim"},
