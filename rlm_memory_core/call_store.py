@@ -14,6 +14,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,12 +81,10 @@ class CallStore:
         self._lock = threading.Lock()
         self._batch: tuple[list[RecordedCall], asyncio.Task[None]] | None = None
         self._committing = asyncio.Lock()
-        try:
+        with self._said("cannot be opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = open_database(path, "NORMAL", self._prepare)
             self._writer = open_database(path, "NORMAL", self._prepare)  # its own: a commit never holds up a reader
-        except _FAILURES as error:
-            raise self._unusable(f"cannot be opened ({error})") from error
 
     def get(self, key: str) -> RecordedCall | None:
         """The call of a key, or None where it is not recorded.
@@ -93,11 +92,8 @@ class CallStore:
         Raises:
             RecordingError: The file is damaged.
         """
-        try:
-            with self._lock:
-                row = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ?", (key,)).fetchone()
-        except _FAILURES as error:
-            raise self._unusable(f"cannot be read ({error})") from error
+        with self._said("cannot be read"), self._lock:
+            row = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._checked(row)
 
     async def put(self, key: str, model: str, response: str, seconds: float) -> None:
@@ -121,13 +117,10 @@ class CallStore:
         Raises:
             RecordingError: The file is damaged.
         """
-        try:
-            with self._lock:
-                keys = self._reader.execute(
-                    f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key", (model, None)
-                ).fetchall()
-        except _FAILURES as error:
-            raise self._unusable(f"cannot be read ({error})") from error
+        with self._said("cannot be read"), self._lock:
+            keys = self._reader.execute(
+                f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key", (model, None)
+            ).fetchall()
         for (key,) in keys:
             call = self.get(key)
             if call is not None:  # another process may have pruned it
@@ -146,12 +139,10 @@ class CallStore:
         Raises:
             RecordingError: The file cannot be written.
         """
-        try:
+        with self._said("cannot be pruned"):
             deleted = self._writer.execute(f"DELETE FROM calls {_CHOSEN}", (model, before)).rowcount
             self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except _FAILURES as error:
-            raise self._unusable(f"cannot be pruned ({error})") from error
         return deleted
 
     def verify(self) -> None:
@@ -160,20 +151,15 @@ class CallStore:
         Raises:
             RecordingError: It is damaged.
         """
-        try:
+        with self._said("cannot be read"):
             found = self._reader.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        except _FAILURES as error:
-            raise self._unusable(f"cannot be read ({error})") from error
         if found != "ok":
             raise self._unusable(f"is damaged ({found})")
 
     def count(self, model: str | None = None, before: str | None = None) -> int:
         """How many calls `prune` would delete."""
-        try:
-            with self._lock:
-                return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
-        except _FAILURES as error:
-            raise self._unusable(f"cannot be read ({error})") from error
+        with self._said("cannot be read"), self._lock:
+            return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
 
     def __len__(self) -> int:
         return self.count()
@@ -198,7 +184,7 @@ class CallStore:
 
     def _write(self, calls: list[RecordedCall]) -> None:
         rows = [(*astuple(call), call.checksum) for call in calls]
-        try:
+        with self._said("cannot be written"):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 self._writer.executemany(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -206,8 +192,6 @@ class CallStore:
             except BaseException:
                 self._writer.rollback()
                 raise
-        except _FAILURES as error:
-            raise self._unusable(f"cannot be written ({error})") from error
 
     def _checked(self, row: tuple[object, ...]) -> RecordedCall:
         *fields, checksum = row
@@ -250,6 +234,14 @@ class CallStore:
         if any(digest(str(row[2])) != row[5] for row in rows):
             raise self._unusable("is damaged (the checksum of a call differs)")
         return [RecordedCall(*row[:5]) for row in rows]
+
+    @contextmanager
+    def _said(self, what: str) -> Iterator[None]:
+        """What fails here is a RecordingError, which says what the file cannot."""
+        try:
+            yield
+        except _FAILURES as error:
+            raise self._unusable(f"{what} ({error})") from error
 
     def _unusable(self, why: str) -> RecordingError:
         told = " ".join(why.split())[:200]  # SQLite quotes what it found, whatever that is

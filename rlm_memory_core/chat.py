@@ -13,7 +13,6 @@ from collections.abc import Callable
 from functools import partial
 from numbers import Real
 from pathlib import Path
-from types import TracebackType
 
 from . import background
 from .answer import Answer, Step, Trace
@@ -213,9 +212,7 @@ class MemoryChat:
     def __enter__(self) -> MemoryChat:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def _send(self, message: str) -> Answer:

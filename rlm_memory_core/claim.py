@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from types import TracebackType
 
 import httpx2
 
 from .budget import Budget, BudgetExceeded
 from .headers import OVER_BUDGET, OVER_BUDGET_CODE, REQUESTS_HEADER, SECONDS_HEADER, refusal
+from .layer import Layer
 from .pricing import Usage, cost
 
 CLAIM = "rlm_memory_claim"
@@ -62,9 +62,7 @@ class Claim:
         self._token = _CLAIM.set(self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._token is not None:
             _CLAIM.reset(self._token)
         if self._budget is not None:
@@ -168,15 +166,12 @@ def current_claim() -> Claim | None:
     return _CLAIM.get()
 
 
-class BudgetTransport(httpx2.AsyncBaseTransport):
+class BudgetTransport(Layer):
     """Sends a request once the budget of its call has room for it; stands below recorded calls.
 
     A request that is held back for good is answered with the status `OVER_BUDGET`. An answer
     says how many requests were paid for it, where there were more than one.
     """
-
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self.inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Hold, then forward."""
@@ -198,20 +193,9 @@ class BudgetTransport(httpx2.AsyncBaseTransport):
             response.headers.setdefault(SECONDS_HEADER, str(time.perf_counter() - sent))
         return response
 
-    async def aclose(self) -> None:
-        """Close the inner transport."""
-        await self.inner.aclose()
 
-
-class OutgoingTransport(httpx2.AsyncBaseTransport):
-    """Tells the claim of each request when it goes out, and what becomes of it; stands where no request waits any more.
-
-    Args:
-        inner: What really sends.
-    """
-
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self.inner = inner
+class OutgoingTransport(Layer):
+    """Tells the claim of each request when it goes out, and what becomes of it; no request waits any more below it."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request. One that is cancelled, or answered, stays open until its call counts it."""
@@ -227,7 +211,3 @@ class OutgoingTransport(httpx2.AsyncBaseTransport):
         if response.status_code != 200:
             claim.came_to_nothing()
         return response
-
-    async def aclose(self) -> None:
-        """Close the inner transport."""
-        await self.inner.aclose()

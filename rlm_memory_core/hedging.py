@@ -20,6 +20,7 @@ import httpx2
 
 from .claim import CLAIM, Claim
 from .headers import SECONDS_HEADER
+from .layer import Layer
 from .pacing import ON_SENT, PATIENT, Pacing
 
 HEDGE = 0.05
@@ -205,7 +206,7 @@ class Flight:
             self._answer.set_result(task if good else self._first)
 
 
-class Hedging(httpx2.AsyncBaseTransport):
+class Hedging(Layer):
     """Sends the calls of a fan-out with copies where they are due, and all others as they are.
 
     Args:
@@ -213,6 +214,7 @@ class Hedging(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self, pacing: Pacing) -> None:
+        super().__init__(pacing)
         self.pacing = pacing
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -225,10 +227,6 @@ class Hedging(httpx2.AsyncBaseTransport):
             request.extensions = {**request.extensions, PATIENT: True}
             return await self.pacing.handle_async_request(request)
         return await Flight(self.pacing, request, siblings).answer()
-
-    async def aclose(self) -> None:
-        """Close the inner transport."""
-        await self.pacing.aclose()
 
 
 _SIBLINGS: ContextVar[Siblings | None] = ContextVar("siblings", default=None)

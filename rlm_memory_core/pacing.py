@@ -19,6 +19,7 @@ import httpx2
 
 from .claim import CLAIM, Claim
 from .headers import SECONDS_HEADER
+from .layer import Layer
 from .rate_limits import Entry, Refusal, Window, json_object
 
 ON_SENT = "rlm_memory_on_sent"
@@ -60,7 +61,7 @@ class Pace:
 _NO_LIMITS = Pace()
 
 
-class Pacing(httpx2.AsyncBaseTransport):
+class Pacing(Layer):
     """Sends requests when they may be sent; one for all calls of a client.
 
     A request that waits here has no timeout: that is for the server. A refused one goes
@@ -88,7 +89,7 @@ class Pacing(httpx2.AsyncBaseTransport):
         max_retries: int = 4,
         patience: float = 120.0,
     ) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.in_flight = 0
         self.limit = self._most = float(pace.concurrency or math.inf)
         self._requests = Window(pace.requests_per_minute)
@@ -141,10 +142,6 @@ class Pacing(httpx2.AsyncBaseTransport):
                 return response
             rank = 0
             _tell(request, None)
-
-    async def aclose(self) -> None:
-        """Close the inner transport."""
-        await self.inner.aclose()
 
     async def _send(self, request: httpx2.Request, sent: float) -> tuple[httpx2.Response, Refusal | None]:
         """Send, and learn from the answer before the next may go out."""

@@ -100,12 +100,8 @@ def _is_answer(block: str) -> bool:
 
 def _rest(text: str, start: int) -> str:
     """From `start` to the parenthesis that closes, with it; to the end where none does."""
-    depth = 1
-    for place in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[place], 0)
-        if depth == 0:
-            return text[start : place + 1]
-    return text[start:].rstrip()
+    end = _closing(text, start)
+    return text[start:].rstrip() if end is None else text[start : end + 1]
 
 
 def _final(prose: str) -> Final | None:
@@ -124,12 +120,19 @@ def _balanced(text: str, start: int) -> str:
     quoted = _QUOTED.match(text, start)
     if quoted:
         return quoted[1]
+    end = _closing(text, start)
+    inside = text[start:].split("\n", 1)[0] if end is None else text[start:end]
+    return inside.strip()
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the parenthesis closes that was opened before `start`; None where it does not."""
     depth = 1
     for place in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[place], 0)
         if depth == 0:
-            return text[start:place].strip()
-    return text[start:].split("\n", 1)[0].strip()
+            return place
+    return None
 
 
 def _unquote(text: str) -> str:

@@ -28,13 +28,14 @@ from .headers import (
     UNUSABLE,
     refusal,
 )
+from .layer import Layer
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 _KEPT = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type", REQUESTS_HEADER)
 
 
-class RecordingTransport(httpx2.AsyncBaseTransport):
+class RecordingTransport(Layer):
     """Answers recorded requests from the file and records the others.
 
     Args:
@@ -55,7 +56,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
     def __init__(self, inner: httpx2.AsyncBaseTransport, calls: CallStore, mode: Mode = "auto", salt: str = "") -> None:
         if mode not in MODES or mode == "off":
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {mode!r}")
-        self.inner = inner
+        super().__init__(inner)
         self.calls = calls
         self.mode = mode
         self.salt = salt
@@ -89,7 +90,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the inner transport and the file."""
-        await self.inner.aclose()
+        await super().aclose()
         await self.calls.aclose()
 
     def _known(self, key: str) -> httpx2.Response | None:

@@ -18,6 +18,7 @@ import httpx2
 
 from .escaping import well_formed
 from .headers import refusal
+from .layer import Layer
 from .pricing import Usage
 from .transport import STREAMED
 
@@ -97,7 +98,7 @@ def hearing() -> Callable[[], Usage | None]:
     return lambda: None if listener is None else listener.unfinished
 
 
-class Streaming(httpx2.AsyncBaseTransport):
+class Streaming(Layer):
     """Asks for a stream where somebody listens, and answers with the whole.
 
     A reply that breaks off after its first piece is answered with the code `BROKEN_OFF`, which the openai client
@@ -108,7 +109,7 @@ class Streaming(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._counts = True  # whether the server knows of stream_options
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -129,10 +130,6 @@ class Streaming(httpx2.AsyncBaseTransport):
             return response
         finally:
             await response.aclose()
-
-    async def aclose(self) -> None:
-        """Close the inner transport."""
-        await self.inner.aclose()
 
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)

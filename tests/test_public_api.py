@@ -38,6 +38,7 @@ ROOMS = [
         "nodes",
         "rate_limits",
         "headers",
+        "layer",
         "quoted",
         "values_when_read",
     },

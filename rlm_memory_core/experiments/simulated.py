@@ -17,6 +17,7 @@ from statistics import NormalDist
 import httpx2
 
 from rlm_memory_core import background
+from rlm_memory_core.layer import Layer
 from rlm_memory_core.recording import call_key
 
 _STANDARD = NormalDist()
@@ -43,7 +44,7 @@ def draw(key: str, median: float = 1.0, sigma: float = 0.5) -> float:
     return median * math.exp(sigma * _STANDARD.inv_cdf((number + 0.5) / 2**48))
 
 
-class SimulatedLatency(httpx2.AsyncBaseTransport, httpx2.BaseTransport):
+class SimulatedLatency(Layer, httpx2.BaseTransport):
     """Waits for a drawn latency, then hands the request on. Serves async and plain clients alike.
 
     Args:
@@ -71,12 +72,12 @@ class SimulatedLatency(httpx2.AsyncBaseTransport, httpx2.BaseTransport):
         seed: int = 0,
         time_scale: float = 1.0,
     ) -> None:
+        super().__init__(inner)
         if median <= 0 or sigma < 0 or time_scale <= 0:
             raise ValueError(
                 f"median ({median}) and time_scale ({time_scale}) must be positive, and sigma ({sigma}) not negative"
             )
         self.drawn: list[float] = []
-        self._inner = inner
         self._median = median
         self._sigma = sigma
         self._seed = seed
@@ -85,19 +86,15 @@ class SimulatedLatency(httpx2.AsyncBaseTransport, httpx2.BaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Wait without blocking the event loop, then ask."""
         await asyncio.sleep(self._wait(await request.aread()))
-        return await self._inner.handle_async_request(request)
+        return await self.inner.handle_async_request(request)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Wait in the caller's thread, then ask."""
         time.sleep(self._wait(request.read()))
         return background.run(self._ask(request))
 
-    async def aclose(self) -> None:
-        """Close the inner transport."""
-        await self._inner.aclose()
-
     async def _ask(self, request: httpx2.Request) -> httpx2.Response:
-        return await self._inner.handle_async_request(request)
+        return await self.inner.handle_async_request(request)
 
     def _wait(self, content: bytes) -> float:
         """Draw the request's latency: from its canonical body, whatever the order of its fields."""
