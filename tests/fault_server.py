@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import NamedTuple
 
+from in_flight import InFlight
+
 from rlm_memory_core import Usage
 
 KEY = "sk-loopback-0123456789abcdef"
@@ -152,7 +154,7 @@ class FaultServer:
 
     `complete` makes a good completion (or list of embeddings) from a request's body. `plan` and `delay` may be
     changed while it runs. `received` counts the attempts by key, `bodies` keeps the requests, `attempts` says what
-    was done with each; `connections` and `in_flight` are those open now.
+    was done with each; `connections` are those open now, `in_flight` counts requests.
     """
 
     def __init__(self, complete, plan=lambda key, attempt: "", delay=lambda key, attempt: 0.0):
@@ -161,7 +163,8 @@ class FaultServer:
         self.attempts = []
         self.received = Counter()
         self.bodies = {}
-        self.connections = self.in_flight = self.most_in_flight = 0
+        self.connections = 0
+        self.in_flight = InFlight()
         self._complete = complete
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="fault-server")
@@ -213,12 +216,8 @@ class FaultServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = int(head.split("content-length:")[1].split("\r\n")[0])
         body = json.loads(await reader.readexactly(length))
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
+        with self.in_flight:
             return await self._answer(body, reader, writer)
-        finally:
-            self.in_flight -= 1
 
     async def _answer(self, body, reader, writer):
         key = key_of(body)

@@ -57,32 +57,34 @@ def test_arun_works_from_another_loop_and_from_the_background_loop():
     assert background.run(nested()) == "rlm-memory"
 
 
-def test_cancelling_arun_cancels_the_work():
-    ended = threading.Event()
+class Endless:
+    """Work that ends when it is cancelled, and says so."""
 
-    async def work():
+    def __init__(self):
+        self.ended = threading.Event()
+
+    async def work(self):
         try:
             await asyncio.sleep(60)
         finally:
-            ended.set()
+            self.ended.set()
 
+
+@pytest.fixture
+def endless():
+    return Endless()
+
+
+def test_cancelling_arun_cancels_the_work(endless):
     async def give_up():
-        await asyncio.wait_for(background.arun(work()), timeout=0.05)
+        await asyncio.wait_for(background.arun(endless.work()), timeout=0.05)
 
     with pytest.raises(TimeoutError):
         asyncio.run(give_up())
-    assert ended.wait(5)
+    assert endless.ended.wait(5)
 
 
-def test_interrupting_run_cancels_the_work(monkeypatch):
-    ended = threading.Event()
-
-    async def work():
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.set()
-
+def test_interrupting_run_cancels_the_work(endless, monkeypatch):
     submit = asyncio.run_coroutine_threadsafe
 
     def interrupted(coroutine, loop):
@@ -97,8 +99,8 @@ def test_interrupting_run_cancels_the_work(monkeypatch):
 
     monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        background.run(work())
-    assert ended.wait(5)
+        background.run(endless.work())
+    assert endless.ended.wait(5)
 
 
 def test_resources_are_closed_at_exit_and_one_that_fails_does_not_stop_the_others():

@@ -256,7 +256,7 @@ def test_a_stream_that_is_given_up_stores_no_reply_and_leaves_nothing_running(fa
 
     async def cancel():
         reading = asyncio.create_task(read_all(chat.astream("Hello?")))
-        while not chat.stats()["turns"] or server.in_flight < 1:
+        while not chat.stats()["turns"] or server.in_flight.now < 1:
             await asyncio.sleep(0.01)
         reading.cancel()
         await asyncio.wait([reading])

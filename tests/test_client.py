@@ -7,6 +7,7 @@ from contextlib import suppress
 import httpx2
 import pytest
 from asking import HI, ask, refused
+from in_flight import InFlight
 
 from rlm_memory_core import ModelError, background, client, connect
 
@@ -120,7 +121,7 @@ class Server:
     """A chat-completions server on loopback, which counts the requests in flight and answers when all are there."""
 
     def __init__(self, expected, completion, silent=False):
-        self.in_flight = self.most = 0
+        self.in_flight = InFlight()
         self._expected = expected
         self._all_there = asyncio.Event()
         self._silent = silent
@@ -137,18 +138,16 @@ class Server:
     async def _serve(self, reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1]))
-        self.in_flight += 1
-        self.most = max(self.most, self.in_flight)
-        if self.in_flight == self._expected:
-            self._all_there.set()
-        if self._silent:
-            await reader.read()
-        else:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_there.wait(), 3)
-            header = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(self._answer)}"
-            writer.write(header.encode() + b"\r\nconnection: close\r\n\r\n" + self._answer)
-        self.in_flight -= 1
+        with self.in_flight:
+            if self.in_flight.now == self._expected:
+                self._all_there.set()
+            if self._silent:
+                await reader.read()
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._all_there.wait(), 3)
+                header = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(self._answer)}"
+                writer.write(header.encode() + b"\r\nconnection: close\r\n\r\n" + self._answer)
         writer.close()
 
 
@@ -158,7 +157,7 @@ def test_300_calls_are_in_flight_at_once_over_real_http(as_completion):
             model = connect("m", server.url, recorded="off")
             replies = await asyncio.gather(*(model.complete(HI) for _ in range(300)))
             await background.arun(model._client.close())
-            return server.most, {reply.text for reply in replies}
+            return server.in_flight.most, {reply.text for reply in replies}
 
     assert asyncio.run(scenario()) == (300, {"yes"})
 

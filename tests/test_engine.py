@@ -1,10 +1,10 @@
 import asyncio
 import pickle
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from in_flight import InFlight
 
 from rlm_memory_core import Budget, MemoryRLM, background, connect
 
@@ -76,21 +76,17 @@ def test_many_threads_ask_one_engine_at_once(diary, scripted):
 
 
 def test_concurrency_bounds_the_subagents_of_all_queries(diary, root_and_subagents, scripted):
-    in_flight, most, lock = 0, 0, threading.Lock()
+    in_flight = InFlight()
 
     async def subagent(prompt):
-        nonlocal in_flight, most
-        with lock:
-            in_flight += 1
-            most = max(most, in_flight)
-        await asyncio.sleep(0.01)
-        in_flight -= 1
+        with in_flight:
+            await asyncio.sleep(0.01)
         return "found"
 
     engine = MemoryRLM(root_and_subagents([PARALLEL] * 4 + ["FINAL(x)"] * 4, subagent), concurrency=2)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: engine.query(diary, "Who?"), range(4)))
-    assert most == 2
+    assert in_flight.most == 2
 
 
 def test_cancelling_leaves_no_task_behind_and_the_engine_usable(diary, root_and_subagents):

@@ -91,7 +91,7 @@ def model(waits):
         background.run(llm._client.close())
     background.run(_no_tasks_but(before))
     for server, _ in connected:
-        assert eventually(lambda server=server: server.connections == server.in_flight == 0)
+        assert eventually(lambda server=server: server.connections == server.in_flight.now == 0)
 
 
 async def _tasks():
@@ -263,13 +263,13 @@ def test_a_query_that_is_given_up_leaves_no_task_no_request_and_no_connection(di
 
     async def give_up():
         work = asyncio.ensure_future(MemoryRLM(llm).aquery(diary, "Who?"))
-        await asyncio.to_thread(eventually, lambda: server.in_flight == 3)
+        await asyncio.to_thread(eventually, lambda: server.in_flight.now == 3)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
 
     asyncio.run(give_up())
-    assert eventually(lambda: server.in_flight == 0)
+    assert eventually(lambda: server.in_flight.now == 0)
     assert eventually(lambda: server.connections <= 1)  # the root's own, kept for the next call
     server.plan = always("")
     assert query(llm, diary).text == "Mochi"
@@ -282,7 +282,7 @@ def test_concurrency_is_reached_and_never_passed(store, fault_server, model):
     server = fault_server(play, delay=lognormal(0.02, 0.5))
     answer = query(model(server), store, concurrency=8)
     assert answer.coverage.not_found == 30
-    assert server.most_in_flight == 8
+    assert server.in_flight.most == 8
     assert server.connections <= 8
 
 

@@ -2,6 +2,7 @@ import asyncio
 
 import httpx2
 import pytest
+from in_flight import InFlight
 
 from rlm_memory_core import Usage
 from rlm_memory_core.budget import Budget
@@ -17,20 +18,17 @@ class Server(httpx2.AsyncBaseTransport):
 
     def __init__(self, seconds):
         self.sent = []
-        self.in_flight = 0
+        self.in_flight = InFlight()
         self._seconds = seconds
 
     async def handle_async_request(self, request):
         number = int(request.content)
         copy = sum(sent == number for _, sent in self.sent)
         self.sent.append((asyncio.get_running_loop().time(), number))
-        self.in_flight += 1
-        try:
+        with self.in_flight:
             outcome = self._seconds(number, copy)
             seconds, outcome = outcome if isinstance(outcome, tuple) else (outcome, None)
             await asyncio.sleep(seconds)
-        finally:
-            self.in_flight -= 1
         if isinstance(outcome, Exception):
             raise outcome
         return outcome or httpx2.Response(200, json={"number": number, "copy": copy})
@@ -78,7 +76,7 @@ def test_a_late_call_is_sent_again_and_the_first_answer_wins():
     replies, siblings, server, seconds = fan_out(late(7), 50)
     assert [reply.json()["copy"] for reply in replies] == [int(number == 7) for number in range(50)]
     assert server.copies == [1.5]  # times the siblings' median of a second
-    assert (seconds, siblings.copies, server.in_flight) == (2.5, 1, 0)
+    assert (seconds, siblings.copies, server.in_flight.now) == (2.5, 1, 0)
 
 
 def test_both_copies_are_counted_and_the_seconds_are_those_of_the_call():
@@ -92,7 +90,7 @@ def test_both_copies_are_counted_and_the_seconds_are_those_of_the_call():
 def test_the_first_copy_wins_where_it_is_first():
     replies, _, server, seconds = fan_out(late(7, copy_takes=1000.0), 50)
     assert replies[7].json()["copy"] == 0
-    assert (seconds, len(server.sent), server.in_flight) == (100.0, 51, 0)
+    assert (seconds, len(server.sent), server.in_flight.now) == (100.0, 51, 0)
 
 
 @pytest.mark.parametrize(("count", "most"), [(4, 1), (19, 1), (20, 1), (29, 1), (30, 2), (50, 3), (100, 5), (500, 25)])
@@ -218,7 +216,7 @@ def test_cancelling_leaves_nothing_running(when):
         await asyncio.sleep(when)
         calls.cancel()
         await asyncio.wait([calls])
-        left = len(asyncio.all_tasks()) - 1, server.in_flight, transport.pacing.in_flight
+        left = len(asyncio.all_tasks()) - 1, server.in_flight.now, transport.pacing.in_flight
         sent = len(server.sent)
         await asyncio.sleep(1000)
         return left, len(server.sent) - sent

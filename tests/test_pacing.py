@@ -3,6 +3,7 @@ import math
 
 import httpx2
 import pytest
+from in_flight import InFlight
 
 from rlm_memory_core.budget import Budget
 from rlm_memory_core.claim import CLAIM, Claim
@@ -20,19 +21,15 @@ class Server(httpx2.AsyncBaseTransport):
 
     def __init__(self, answer=lambda server, request: ok(), seconds=1.0):
         self.sent = []
-        self.in_flight = self.most = 0
+        self.in_flight = InFlight()
         self._answer = answer
         self._seconds = seconds
 
     async def handle_async_request(self, request):
         self.sent.append((now(), request.content.decode()))
-        self.in_flight += 1
-        self.most = max(self.most, self.in_flight)
-        response = self._answer(self, request)
-        try:
+        with self.in_flight:
+            response = self._answer(self, request)
             await asyncio.sleep(self._seconds if response.status_code == 200 else 0.0)
-        finally:
-            self.in_flight -= 1
         if isinstance(response, Exception):
             raise response
         return response
@@ -75,7 +72,7 @@ def test_everything_goes_out_at_once_where_no_limit_is_known():
 def test_the_concurrency_is_reached_and_never_passed():
     server = Server()
     run_simulated(send(Pacing(server, Pace(concurrency=7)), 30))
-    assert (server.most, server.times[-1]) == (7, 4.0)
+    assert (server.in_flight.most, server.times[-1]) == (7, 4.0)
 
 
 def test_nothing_goes_out_while_the_server_asks_to_wait_and_then_all_are_answered():
@@ -117,7 +114,7 @@ def test_concurrency_is_halved_once_for_a_burst_of_refusals_and_climbs_back_as_c
 
 def test_a_server_that_takes_ten_at_once_loses_no_call_and_is_not_asked_in_vain_for_long():
     def answer(server, request):
-        return busy() if server.in_flight > 10 else ok()
+        return busy() if server.in_flight.now > 10 else ok()
 
     server = Server(answer, seconds=30.0)
     assert run_simulated(send(Pacing(server), 300)) == [200] * 300
@@ -286,7 +283,7 @@ def test_cancelling_leaves_nothing_running_and_gives_all_places_back(when):
         await asyncio.sleep(when)
         calls.cancel()
         await asyncio.wait([calls])
-        left = len(asyncio.all_tasks()) - 1, pacing.in_flight, server.in_flight
+        left = len(asyncio.all_tasks()) - 1, pacing.in_flight, server.in_flight.now
         return left, await send(pacing, 2)
 
     assert run_simulated(scenario()) == ((0, 0, 0), [200, 200])

@@ -2,6 +2,7 @@ import asyncio
 import time
 
 import pytest
+from in_flight import InFlight
 
 from rlm_memory_core import background, sandbox
 from rlm_memory_core.program import Known
@@ -35,17 +36,12 @@ def run(*codes, at_once=True, subagent=None, **values):
     return background.run(session())
 
 
-class Slow:
+class Slow(InFlight):
     """A sub-agent that takes a while, and counts how many are asked together."""
 
-    def __init__(self):
-        self.now = self.most = 0
-
     async def __call__(self, prompt):
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0.1)
-        self.now -= 1
+        with self:
+            await asyncio.sleep(0.1)
         return f"r{prompt}"
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import httpx2
 import pytest
+from in_flight import InFlight
 
 from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage, background
 from rlm_memory_core.headers import SECONDS_HEADER
@@ -96,19 +97,16 @@ def test_replies_keep_the_order_of_the_sessions_whatever_comes_back_first(script
 
 
 def test_the_bound_on_calls_in_flight_is_reached_and_never_passed(scripted):
-    in_flight = most = 0
+    in_flight = InFlight()
 
     async def answer(messages):
-        nonlocal in_flight, most
-        in_flight += 1
-        most = max(most, in_flight)
-        await asyncio.sleep(0.01)
-        in_flight -= 1
+        with in_flight:
+            await asyncio.sleep(0.01)
         return "x"
 
     subagents = agents(scripted(answer), concurrency=7)
     ask(subagents, ["text"] * 30)
-    assert most == 7
+    assert in_flight.most == 7
     assert len(subagents.calls) == 30
 
 
@@ -263,26 +261,22 @@ def test_recorded_calls_do_not_merge_a_copy_with_its_call(scripted):
 
 
 def test_cancelling_a_fan_out_leaves_nothing_running_and_gives_the_slots_back(scripted):
-    in_flight = 0
+    in_flight = InFlight()
 
     async def answer(messages):
-        nonlocal in_flight
-        in_flight += 1
-        try:
+        with in_flight:
             await asyncio.sleep(60)
-        finally:
-            in_flight -= 1
 
     async def scenario():
         slots = asyncio.Semaphore(10)
         subagents = SubAgents(scripted(answer), slots, hedge=0.05)
         before = asyncio.all_tasks()
         asking = asyncio.create_task(subagents.query_parallel(["text"] * 50, None, "Who?"))
-        while in_flight < 10:
+        while in_flight.now < 10:
             await asyncio.sleep(0.001)
         asking.cancel()
         await asyncio.wait([asking])
-        return in_flight, asyncio.all_tasks() - before, slots._value
+        return in_flight.now, asyncio.all_tasks() - before, slots._value
 
     assert background.run(scenario()) == (0, set(), 10)
 

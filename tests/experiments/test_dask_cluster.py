@@ -15,12 +15,13 @@ from rlm_memory_core.experiments import dask_cluster, niah, runner
 from rlm_memory_core.experiments.dask_cluster import DaskExecutor
 from rlm_memory_core.experiments.executors import ExecutorError
 from rlm_memory_core.experiments.methods import make
-from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
+from rlm_memory_core.experiments.types import Prediction
 
 pytest.importorskip("distributed", reason="distributed is not installed: pip install 'rlm-memory[dask]'")
 import cloudpickle
 import dask
 from distributed import LocalCluster
+from questions import samples
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
 
@@ -49,13 +50,6 @@ def workers(cluster):
     with DaskExecutor(cluster.scheduler_address) as executor:
         executor._client.wait_for_workers(2, timeout=60)
         yield executor
-
-
-def samples(count):
-    return [
-        Sample(f"q{number}", "kind", "What?", "blue", [ChatSession(None, [ChatTurn("user", "It is blue.")])])
-        for number in range(count)
-    ]
 
 
 class Killing(Sequence):

@@ -2,6 +2,7 @@ from statistics import mean
 
 import httpx2
 import pytest
+from questions import TALKS
 
 from rlm_memory_core import background, connect
 from rlm_memory_core.experiments.estimate import NOTHING, estimate, judging, seconds, usage
@@ -9,21 +10,12 @@ from rlm_memory_core.experiments.judge_prompts import judge_messages
 from rlm_memory_core.experiments.latency import makespan
 from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.simulated import draw
-from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
-
-SAMPLE = Sample(
-    "q",
-    "kind",
-    "What is my parrot called?",
-    "Kiwi",
-    [ChatSession(f"2023/01/{day:02}", [ChatTurn("user", "A long day at work. " * 300)]) for day in range(1, 20)],
-)
 
 
 @pytest.mark.parametrize("method", ["truncation", "full-context", "rag", "rlm-sequential", "rlm-parallel"])
 def test_the_estimate_is_near_what_is_then_counted(method):
-    expected = estimate([method], [SAMPLE], 32_000, connect("offline")).usage
-    counted = background.run(make([method], connect("offline"), 32_000)[0](SAMPLE))
+    expected = estimate([method], [TALKS], 32_000, connect("offline")).usage
+    counted = background.run(make([method], connect("offline"), 32_000)[0](TALKS))
     assert expected.calls == pytest.approx(counted.calls, abs=1)
     assert expected.prompt_tokens == pytest.approx(counted.prompt_tokens, rel=0.25)
 
@@ -38,21 +30,21 @@ def test_embeddings_are_part_of_it(scripted):
 
     llm = scripted(answer)
     (method,) = make(["rag"], llm, 32_000, embedding_model="embedder")
-    counted = background.run(method(SAMPLE))
-    without = estimate(["rag"], [SAMPLE], 32_000, llm)
-    expected = estimate(["rag"], [SAMPLE], 32_000, llm, connect("embedder", rates=(1e-6, 0.0)))
+    counted = background.run(method(TALKS))
+    without = estimate(["rag"], [TALKS], 32_000, llm)
+    expected = estimate(["rag"], [TALKS], 32_000, llm, connect("embedder", rates=(1e-6, 0.0)))
     assert (without.usage.calls, expected.usage.calls, counted.calls) == (1, 2, 2)
     read = sum(len(request["input"][place]) // 4 for request in scripted.requests[:1] for place in range(20))
     assert expected.usage.prompt_tokens - without.usage.prompt_tokens == pytest.approx(read, rel=0.01)
-    priced = estimate(["rag"], [SAMPLE], 32_000, connect("m", rates=(0.0, 0.0)), connect("e", rates=(1e-6, 0.0)))
+    priced = estimate(["rag"], [TALKS], 32_000, connect("m", rates=(0.0, 0.0)), connect("e", rates=(1e-6, 0.0)))
     assert priced.usd == pytest.approx(read / 1e6, rel=0.01)
-    assert estimate(["rag"], [SAMPLE], 32_000, connect("m", rates=(0.0, 0.0)), connect("e")).usd is None
+    assert estimate(["rag"], [TALKS], 32_000, connect("m", rates=(0.0, 0.0)), connect("e")).usd is None
 
 
 def test_methods_and_samples_add_up():
     llm = connect("m", rates=(1e-6, 2e-6))
-    one = estimate(["truncation"], [SAMPLE], 32_000, llm)
-    four = estimate(["truncation", "truncation"], [SAMPLE, SAMPLE], 32_000, llm)
+    one = estimate(["truncation"], [TALKS], 32_000, llm)
+    four = estimate(["truncation", "truncation"], [TALKS, TALKS], 32_000, llm)
     assert four.usage.total_tokens == 4 * one.usage.total_tokens
     assert four.usd == pytest.approx(4 * one.usd)
     assert four.seconds == pytest.approx(4 * one.seconds)
@@ -61,15 +53,15 @@ def test_methods_and_samples_add_up():
 
 
 def test_an_unknown_price_is_said_and_never_zero():
-    unknown = estimate(["truncation"], [SAMPLE], 32_000, connect("unheard of"))
+    unknown = estimate(["truncation"], [TALKS], 32_000, connect("unheard of"))
     assert unknown.usd is None
     assert "price not known" in str(unknown)
 
 
 def test_minutes_are_assumed_and_say_so_and_the_offline_reader_waits_for_nobody():
-    text = str(estimate(["rlm-sequential"] * 10, [SAMPLE], 32_000, connect("m")))
+    text = str(estimate(["rlm-sequential"] * 10, [TALKS], 32_000, connect("m")))
     assert "about 6 min at an assumed 3 s a root reply and 1 s a sub-agent's" in text  # 10 * (9 + 19 * 1.13) s
-    assert "min" not in str(estimate(["rlm-sequential"], [SAMPLE], 32_000, connect("offline")))
+    assert "min" not in str(estimate(["rlm-sequential"], [TALKS], 32_000, connect("offline")))
 
 
 @pytest.mark.parametrize("calls", [10, 50, 200, 1000])
@@ -84,7 +76,7 @@ def test_judging_is_one_short_call_an_answer():
     assert expected.usd == pytest.approx(400 * (300e-6 + 2e-6))
     long = "The parrot of the user is called Kiwi. " * 5
     for kind in ("temporal-reasoning", "single-session-preference"):
-        messages = judge_messages(SAMPLE.question, long, long, kind=kind, abstain=False)
+        messages = judge_messages(TALKS.question, long, long, kind=kind, abstain=False)
         assert 150 < sum(len(message["content"]) for message in messages) / 4 < 300  # an upper estimate
 
 
@@ -98,7 +90,7 @@ def test_estimates_add_up_and_an_unknown_price_stays_unknown():
 def test_limits_per_minute_make_it_longer():
     def minutes(**limits):
         llm = connect("m", "http://127.0.0.1:1/v1", **limits)
-        expected = estimate(["rlm-parallel"], [SAMPLE], 32_000, llm)
+        expected = estimate(["rlm-parallel"], [TALKS], 32_000, llm)
         return expected.seconds / 60, expected.usage
 
     free, usage = minutes()

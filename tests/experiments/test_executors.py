@@ -7,12 +7,13 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from questions import samples
 
 from rlm_memory_core import Budget, Usage, client, connect, llm
 from rlm_memory_core.experiments import niah, runner
 from rlm_memory_core.experiments.executors import ExecutorError, slots
 from rlm_memory_core.experiments.methods import make
-from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
+from rlm_memory_core.experiments.types import Prediction
 
 METHODS = ["truncation", "rlm-sequential", "rlm-parallel"]
 
@@ -28,13 +29,6 @@ def _no_models_of_other_tests():
 def threads():
     with ThreadPoolExecutor(2) as pool:
         yield pool
-
-
-def samples(count):
-    return [
-        Sample(f"q{number}", "kind", "What?", "blue", [ChatSession(None, [ChatTurn("user", "It is blue.")])])
-        for number in range(count)
-    ]
 
 
 def run(methods, questions, executor=None):

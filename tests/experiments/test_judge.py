@@ -6,6 +6,7 @@ import httpx2
 import pandas as pd
 import pytest
 from fault_server import answering
+from in_flight import InFlight
 
 from rlm_memory_core import Budget, cli, connect
 from rlm_memory_core.experiments import hypotheses, judge, paper, scorecard
@@ -128,19 +129,16 @@ def test_what_two_methods_answered_alike_is_asked_once(scripted):
 
 
 def test_all_answers_are_judged_at_once_but_no_more_than_allowed(scripted):
-    now = most = 0
+    in_flight = InFlight()
 
     async def slow(messages):
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await asyncio.sleep(0.01)
-        now -= 1
+        with in_flight:
+            await asyncio.sleep(0.01)
         return "no"
 
     samples = [sample(number) for number in range(9)]
     run(scripted(slow), *map(row, samples), samples=samples, concurrency=3)
-    assert most == 3
+    assert in_flight.most == 3
 
 
 def test_what_cannot_be_judged_is_refused(scripted):

@@ -1,20 +1,12 @@
 import pytest
+from questions import TALKS
 
 from rlm_memory_core import connect
 from rlm_memory_core.experiments import costs, figures_cost, latency, paper
 from rlm_memory_core.experiments.assets import DataBroken, DataUnavailable
 from rlm_memory_core.experiments.estimate import estimate
 from rlm_memory_core.experiments.optional import at_hand, told
-from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.pieces import split
-
-SAMPLE = Sample(
-    "q",
-    "kind",
-    "What is my parrot called?",
-    "Kiwi",
-    [ChatSession(f"2023/01/{day:02}", [ChatTurn("user", "A long day at work. " * 300)]) for day in range(1, 20)],
-)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +80,8 @@ class TestCosts:
         assert usd["truncation"].nunique() == 1
 
     def test_sizes_alone_give_what_the_history_itself_gives(self):
-        pieces = [len(piece.text) for session in SAMPLE.store().sessions for piece in split(session)]
-        whole = estimate(["rlm-parallel"], [SAMPLE], 32_000, connect("offline")).usage
+        pieces = [len(piece.text) for session in TALKS.store().sessions for piece in split(session)]
+        whole = estimate(["rlm-parallel"], [TALKS], 32_000, connect("offline")).usage
         assert costs.usage("rlm-parallel", pieces, [], 32_000) == whole
 
     def test_the_papers_tokens_at_the_price_of_prompts(self):
@@ -101,12 +93,12 @@ class TestCosts:
             costs.bill(["nobody's model"])
 
     def test_real_scans_count_one_call_a_session(self):
-        scans = costs.real_scans([SAMPLE, SAMPLE])
+        scans = costs.real_scans([TALKS, TALKS])
         assert scans["calls"].tolist() == [19, 19]
         assert costs.real_scans_table(scans).loc["calls of one full scan", "mean"] == "19.0"
 
     def test_only_what_the_paper_speaks_of_bears_its_ids(self, lengths):
-        found = {result.id: result for result in costs.results(lengths, scans=costs.real_scans([SAMPLE]))}
+        found = {result.id: result for result in costs.results(lengths, scans=costs.real_scans([TALKS]))}
         of_the_paper = {name for name in found if name.removeprefix("recomputed.") in paper.register()}
         assert of_the_paper == {"section6.iterations.limit", "recomputed.section6.usd", "section7.calls"}
         assert found["section7.calls"].value == 19

@@ -1,15 +1,13 @@
 import asyncio
 
 import pytest
+from in_flight import InFlight
+from questions import sample
 
 from rlm_memory_core.budget import BudgetExceeded
 from rlm_memory_core.experiments import runner
-from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
+from rlm_memory_core.experiments.types import Prediction
 from rlm_memory_core.llm import ModelError
-
-
-def sample(number):
-    return Sample(f"q{number}", "kind", "What?", "blue", [ChatSession(None, [ChatTurn("user", "It is blue.")])])
 
 
 class Fixed:
@@ -59,19 +57,16 @@ def test_a_bug_in_a_method_is_not_swallowed():
 
 
 def test_concurrency_is_reached_and_not_passed():
-    class Slow(Fixed):
-        now = most = 0
+    in_flight = InFlight()
 
+    class Slow(Fixed):
         async def __call__(self, sample):
-            self.now += 1
-            self.most = max(self.most, self.now)
-            await asyncio.sleep(0.01)
-            self.now -= 1
+            with in_flight:
+                await asyncio.sleep(0.01)
             return Prediction("blue")
 
-    slow = Slow()
-    runner.run([slow], [sample(i) for i in range(9)], model="m", concurrency=3)
-    assert slow.most == 3
+    runner.run([Slow()], [sample(i) for i in range(9)], model="m", concurrency=3)
+    assert in_flight.most == 3
 
 
 def test_a_scoring_rule_of_ones_own():

@@ -76,29 +76,30 @@ def test_what_makes_no_sense_is_refused(wrong):
         SimulatedLatency(OfflineTransport(), **wrong)
 
 
+class Wrapping:
+    """Puts simulated latency over a transport, and keeps what it `made`."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, inner):
+        self.made.append(SimulatedLatency(inner, median=0.001))
+        return self.made[-1]
+
+
 def test_connect_puts_it_between_the_client_and_the_reader():
-    made = []
-
-    def wrap(inner):
-        made.append(SimulatedLatency(inner, median=0.001))
-        return made[-1]
-
+    wrap = Wrapping()
     llm = connect("offline", recorded="off", wrap=wrap)
-    assert not made  # nothing is built before it is asked
+    assert not wrap.made  # nothing is built before it is asked
     with_latency = background.run(llm.complete(ASKED))
-    assert len(made) == 1
-    assert len(made[0].drawn) == 1
+    assert len(wrap.made) == 1
+    assert len(wrap.made[0].drawn) == 1
     assert with_latency.text == background.run(connect("offline", recorded="off").complete(ASKED)).text
 
 
 def test_a_recorded_call_does_not_wait_again():
-    made = []
-
-    def wrap(inner):
-        made.append(SimulatedLatency(inner, median=0.001))
-        return made[-1]
-
+    wrap = Wrapping()
     llm = connect("offline", wrap=wrap)
     background.run(llm.complete(ASKED))
     assert background.run(llm.complete(ASKED)).recorded
-    assert len(made[0].drawn) == 1
+    assert len(wrap.made[0].drawn) == 1

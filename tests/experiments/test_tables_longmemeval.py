@@ -15,25 +15,19 @@ METHODS = ("truncation", "rag", "full-context", "rlm-sequential", "rlm-parallel"
 HISTORIES = Path(os.environ.get("RLM_MEMORY_DATA", "")) / "longmemeval_s_paper100.json"
 
 
-def item(name, kind="multi-session"):
-    return {
-        "question_id": name,
-        "question_type": kind,
-        "question": "What is my cat called?",
-        "answer": "Mochi",
-        "question_date": "2023/05/30 (Tue) 23:40",
-        "haystack_session_ids": ["s1", "s2"],
-        "haystack_dates": ["2023/05/20 (Sat) 02:21", "2023/05/21 (Sun) 02:21"],
-        "haystack_sessions": [
-            [{"role": "user", "content": "My cat is called Mochi."}],
-            [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "x" * 100}],
-        ],
-        "answer_session_ids": ["s1"],
-    }
-
-
 @pytest.fixture
-def load(tmp_path, monkeypatch):
+def load(tmp_path, longmemeval_item):
+    """The questions of these names, each over a session that answers it and one of 106 characters that does not."""
+
+    def item(name):
+        asked = longmemeval_item(name)
+        asked["haystack_session_ids"].append("s2")
+        asked["haystack_dates"].append("2023/05/21 (Sun) 02:21")
+        asked["haystack_sessions"].append(
+            [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "x" * 100}]
+        )
+        return asked
+
     def load(ids, sample="all"):
         path = tmp_path / "longmemeval_s.json"
         path.write_text(json.dumps([item(name) for name in ids]))
