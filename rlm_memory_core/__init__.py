@@ -10,13 +10,13 @@ Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`,
 from .answer import Answer, Evidence, QueryFailed, Step, Trace
 from .budget import Budget, BudgetExceeded
 from .chat import MemoryChat
+from .coverage import Call, Coverage
 from .engine import MemoryRLM
 from .limits import Limits
 from .llm import LLM, ModelError, connect
 from .pricing import Usage
 from .reading import Reading
 from .store import MemoryStore, StoreError
-from .subagents import Call, Coverage
 from .turns import Session, Turn
 
 __version__ = "0.1.0"

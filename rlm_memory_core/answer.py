@@ -8,10 +8,10 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from .coverage import Call, Coverage
 from .llm import ModelError
 from .pricing import Usage
 from .recording import saved_seconds
-from .subagents import Call, Coverage
 
 
 @dataclass(frozen=True, slots=True)

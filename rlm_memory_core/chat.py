@@ -8,28 +8,25 @@ What was said is kept: there is no way to clear a conversation but a new store.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
 from pathlib import Path
 
 from . import background
-from .answer import Answer, Step, Trace
+from .answer import Answer
 from .budget import Budget
 from .chat_stats import Asked, ChatStats, Mode
+from .direct import ask_directly
 from .engine import MemoryRLM
 from .escaping import label
 from .llm import LLM, ModelError, connect
 from .pricing import cost
-from .prompts import ChatMessage, chat_system
 from .reading import Reading
 from .reply_stream import AsyncReplyStream, ReplyStream
 from .store import MemoryStore
 from .streaming import Listener
 from .turns import Turn
-
-_ROLES = ("system", "user", "assistant")
 
 
 class MemoryChat:
@@ -244,7 +241,10 @@ class MemoryChat:
         self._asked.queries[mode] += 1
         try:
             if mode == "normal":
-                answer = await self._ask_directly(question, question_date, last_turn, listener)
+                turns = self.store.turns[:last_turn]
+                answer = await ask_directly(
+                    self.llm, turns, question, question_date, system=self.system, budget=self.budget, listener=listener
+                )
             else:
                 answer = await self._engine.aquery(self.store, question, question_date, last_turn, system=self.system)
         except BaseException as error:
@@ -260,29 +260,6 @@ class MemoryChat:
             listener.end(answer.text)
         return answer
 
-    async def _ask_directly(
-        self, question: str, question_date: str | None, last_turn: int | None, listener: Listener | None
-    ) -> Answer:
-        """The whole history in the model's context, as a chat."""
-        asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
-        messages = [
-            chat_system(self.system),
-            *map(_as_message, self.store.turns[:last_turn]),
-            ChatMessage(role="user", content=asked),
-        ]
-        started = time.perf_counter()
-        reply = await self.llm.complete(messages, self.budget, listener)
-        cut = f"the reply of {self.llm.model} was cut off at its token limit" if reply.cut else ""
-        step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-        return Answer(
-            text=reply.text.strip(),
-            usage=reply.usage,
-            cost_usd=reply.cost_usd,
-            seconds=time.perf_counter() - started,
-            trace=Trace((step,)),
-            error=cut,
-        )
-
 
 def _checked(text: str, what: str) -> str:
     if not isinstance(text, str):
@@ -296,10 +273,3 @@ def _expect(name: str, value: object, kinds: type | tuple[type, ...], meant: str
     """Refuse an argument of another type at once, rather than where it is used."""
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise TypeError(f"{name} is {meant}, not {label(repr(value))[:60]}")
-
-
-def _as_message(turn: Turn) -> ChatMessage:
-    """A turn as the protocol has it, whoever spoke."""
-    if turn.role in _ROLES:
-        return {"role": turn.role, "content": turn.content}
-    return {"role": "user", "content": f"{turn.role}: {turn.content}"}

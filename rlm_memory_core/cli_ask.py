@@ -19,6 +19,7 @@ from tqdm import tqdm
 from .answer import Answer, Evidence
 from .budget import Budget
 from .cli_common import UNANSWERED, Refused, add_prices, dollar_amount, rates_of
+from .coverage import Call
 from .dates import parse_date
 from .engine import MemoryRLM
 from .history_file import HistoryFileError, opened, read_messages
@@ -26,7 +27,6 @@ from .llm import OFFLINE, OFFLINE_LABEL, connect
 from .pages import clip
 from .reading import Reading
 from .store import MemoryStore
-from .subagents import Call
 from .views import standing
 
 _SHOWN = 10  # pieces of evidence that a reader is shown; --json has all

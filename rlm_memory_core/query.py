@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 
 from .answer import Answer, QueryFailed, Step, Trace, total_cost
 from .budget import Budget, BudgetExceeded
+from .coverage import Call, Coverage
 from .large_workspace import LargeWorkspace
 from .limits import Limits
 from .llm import LLM, ModelError
@@ -34,7 +35,7 @@ from .prompts import (
 from .reading import Reading
 from .repl import Repl, Run
 from .session_reader import SessionReader
-from .subagents import Call, Coverage, SubAgents
+from .subagents import SubAgents
 from .text import to_text
 from .workspace import Workspace
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from .answer import Evidence
 from .budget import Budget
+from .coverage import is_not_found
 from .findings import Finding, checked, parse_findings, without_false_quotes
 from .large_workspace import LargeWorkspace, check_at_once
 from .pieces import Piece
@@ -19,7 +20,7 @@ from .positions import from_start, listed
 from .prompts import NOT_READ, session_in
 from .ranking import arank_sessions
 from .reading import Reading
-from .subagents import SubAgents, is_not_found
+from .subagents import SubAgents
 from .vectors import Metered
 from .workspace import Workspace, check_query
 

@@ -7,9 +7,10 @@ import pytest
 from in_flight import InFlight
 
 from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage, background
+from rlm_memory_core.coverage import is_not_found
 from rlm_memory_core.headers import SECONDS_HEADER
 from rlm_memory_core.prompts import NOT_FOUND, NOT_READ, session_prompt
-from rlm_memory_core.subagents import SubAgents, is_not_found
+from rlm_memory_core.subagents import SubAgents
 
 
 def agents(llm, concurrency=100, **options):

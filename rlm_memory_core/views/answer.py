@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..answer import Answer, Evidence
+from ..coverage import Call
 from ..escaping import label
 from ..pages import clip, counted, dollars, duration, render, show
-from ..subagents import Call
 from .context import Said, around
 from .standing import standing
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..answer import Evidence
+from ..coverage import Call
 from ..escaping import unescape
-from ..subagents import Call
 
 _HEADING = re.compile(r"^\[Turn (\d+)\]\[([^\]\n]*)\]: ", re.M)  # content cannot pose as one (`escaping`)
 _AROUND = 2  # turns before, and after

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..answer import Step, Trace
+from ..coverage import Call
 from ..escaping import well_formed
 from ..pricing import Usage
-from ..subagents import Call
 
 _KINDS: dict[str, type[Step | Call]] = {"step": Step, "call": Call}
 _NUMBER: tuple[type, ...] = (int, float)

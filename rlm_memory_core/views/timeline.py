@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 
 from ..answer import Step, Trace
-from ..subagents import Call
+from ..coverage import Call
 
 _CODE = 0.05  # of the axis
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..answer import Step, Trace, total_cost
+from ..coverage import Call, Coverage
 from ..pages import clip, counted, dollars, duration, in_one_line, render
 from ..pricing import Usage
-from ..subagents import Call, Coverage
 from .timeline import Span, timeline
 
 _BARS = 2_000
