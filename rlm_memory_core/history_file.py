@@ -9,34 +9,28 @@ in their order, with sessions where the file shows some. What is no history is a
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .dates import parse_date
 from .escaping import label
 from .history_exports import from_chatgpt, from_sharegpt, is_chatgpt
+from .json_values import HistoryFileError as HistoryFileError
+from .json_values import values_in
 from .layout import APPLICATION_ID
+from .message_fields import content_of, date_of, keys_of, within
 from .store import MemoryStore, StoreError
 
 _SQLITE = b"SQLite format 3\0"
 _ID_AT = 68  # where a SQLite file has its application's number
 _SESSION_KEYS = ("session", "session_id", "conversation_id")
-_DATE_KEYS = ("date", "timestamp", "created_at", "create_time")
 _LIST_KEYS = ("messages", "conversations")  # the second is ShareGPT's
-_MILLISECONDS = 100_000_000_000  # a larger number of seconds would be in the year 5138
-_SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")  # since 1970, as text; a shorter one may be a day, such as 20230520
 _WHAT_IS_ONE = "; a history is a store, or OpenAI messages (role, content) as JSON or JSON Lines"
-
-
-class HistoryFileError(Exception):
-    """A file that is no history; one line says what is wrong, and where."""
 
 
 @contextmanager
@@ -94,7 +88,7 @@ def read_messages(content: bytes, name: str, tell: Callable[[str], None] = lambd
     """
     reader = _Reader()
     try:
-        for where, value in _values(content):
+        for where, value in values_in(content):
             reader.read(value, where)
         if not reader.count:
             raise HistoryFileError("there is no message in it")
@@ -121,52 +115,6 @@ def _copy(path: Path, copy: Path) -> None:
         raise HistoryFileError(f"{path} cannot be read as a history: {error}") from error
 
 
-def _values(content: bytes) -> Iterator[tuple[str, Any]]:
-    """What the file holds: one JSON value, or one a line; each with the place it is at."""
-    try:
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise HistoryFileError("it is text in UTF-16: save it as UTF-8")
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise HistoryFileError(f"it is no text in UTF-8 (byte {error.start + 1}): save it as UTF-8") from error
-    if not text.strip():
-        raise HistoryFileError("it is empty")
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    try:
-        if len(lines) > 1 and _is_by_line([line for _, line in lines], text):
-            for number, line in lines:
-                yield f"line {number}", _parsed(line, number)
-        else:
-            yield "", _parsed(text, 1)
-    except RecursionError as error:
-        raise HistoryFileError("its JSON is nested too deeply") from error
-
-
-def _is_by_line(lines: list[str], text: str) -> bool:
-    """Whether each line is meant to be a JSON value: the first is one, or the whole is none and most others are."""
-    if _is_whole(lines[0]):
-        return True
-    others = lines[1:101]
-    return not _is_whole(text) and 2 * sum(map(_is_whole, others)) > len(others)
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _parsed(text: str, first_line: int) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        line = first_line + error.lineno - 1 if isinstance(error, json.JSONDecodeError) else first_line
-        said = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise HistoryFileError(f"line {line} is no JSON ({said})") from error
-
-
 @dataclass
 class _Group:
     """Messages that become one session."""
@@ -189,13 +137,13 @@ class _Reader:
         if isinstance(value, list):
             for number, each in enumerate(value, 1):
                 if isinstance(each, list):
-                    self._read_conversation({"messages": each}, _at(where, f"entry {number}"))
+                    self._read_conversation({"messages": each}, within(where, f"entry {number}"))
                 else:
-                    self.read(each, _at(where, f"entry {number}"))
+                    self.read(each, within(where, f"entry {number}"))
         elif isinstance(value, dict) and isinstance(value.get("sessions"), list):
             for number, each in enumerate(value["sessions"], 1):
                 conversation = {"messages": each} if isinstance(each, list) else each
-                self._read_conversation(conversation, _at(where, f"session {number}"))
+                self._read_conversation(conversation, within(where, f"session {number}"))
         elif isinstance(value, dict) and (is_chatgpt(value) or any(key in value for key in _LIST_KEYS)):
             self._read_conversation(value, where)
         else:
@@ -221,10 +169,10 @@ class _Reader:
                 raise HistoryFileError(f"{where or 'it'} {error}") from error
         messages = next((value[key] for key in _LIST_KEYS if key in value), None)
         if not isinstance(messages, list):
-            raise HistoryFileError(f"{where or 'it'} has no list of messages{_keys(value)}")
+            raise HistoryFileError(f"{where or 'it'} has no list of messages{keys_of(value)}")
         self._groups.append(_Group(self._date(value, where)))
         for number, message in enumerate(messages, 1):
-            self._read_message(message, _at(where, f"message {number}"))
+            self._read_message(message, within(where, f"message {number}"))
         self._groups.append(_Group(None))
 
     def _read_message(self, message: Any, where: str) -> None:
@@ -233,7 +181,7 @@ class _Reader:
         message = from_sharegpt(message)
         role = message.get("role")
         if not isinstance(role, str):
-            raise HistoryFileError(f"{where or 'its one message'} has no role{_keys(message)}")
+            raise HistoryFileError(f"{where or 'its one message'} has no role{keys_of(message)}")
         date = self._date(message, where)
         key = next((message[name] for name in _SESSION_KEYS if message.get(name) is not None), None)
         if key is None and date is not None:
@@ -244,71 +192,10 @@ class _Reader:
         group.key = key if group.key is None else group.key
         group.date = group.date or date
         self.count += 1
-        group.turns.append((role, _content(message, where), date))
+        group.turns.append((role, content_of(message, where), date))
 
     def _date(self, value: dict[str, Any], where: str) -> str | None:
-        date = _date(value, where)
+        date = date_of(value, where)
         if date is not None and parse_date(date) is None:
             self.undated.append((where, label(date)))
         return date
-
-
-def _content(message: dict[str, Any], where: str) -> str:
-    """What a message says, as text."""
-    content, calls = message.get("content"), message.get("tool_calls") or []
-    if content is None and not calls:
-        content = message.get("refusal")
-    if isinstance(content, str):
-        said = [content]
-    elif isinstance(content, list):
-        said = [_part(part) for part in content]
-    elif content is None and calls:
-        said = []
-    else:
-        raise HistoryFileError(f"{where or 'its one message'} has no content{_keys(message)}")
-    functions = [call.get("function") or {} for call in calls if isinstance(call, dict)]
-    said += [f"[tool call: {function.get('name')}({function.get('arguments', '')})]" for function in functions]
-    return "\n".join(said)
-
-
-def _part(part: Any) -> str:
-    """A part of a content: its text, or what it is instead."""
-    text = part.get("text") if isinstance(part, dict) else part
-    if isinstance(text, str):
-        return text
-    return (
-        f"[{part.get('type') or part.get('content_type') or 'part'}]"
-        if isinstance(part, dict)
-        else f"[{type(part).__name__}]"
-    )
-
-
-def _date(value: dict[str, Any], where: str) -> str | None:
-    """The date of a message or conversation, as it stands there; seconds since 1970 as a date."""
-    for name in _DATE_KEYS:
-        date = value.get(name)
-        if isinstance(date, str) and date.strip():
-            if not _SECONDS.fullmatch(date.strip()):
-                return date.strip()
-            date = float(date)
-        if isinstance(date, (int, float)) and not isinstance(date, bool):
-            try:
-                seconds = date
-                for _ in range(3):  # milli-, micro- and nanoseconds
-                    seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds
-                return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
-            except (ValueError, OverflowError, OSError) as error:
-                line = f"{where or 'it'} has {str(date)[:60]} for its {name}, which is no time since 1970"
-                raise HistoryFileError(line) from error
-        if date not in (None, ""):
-            raise HistoryFileError(f"{where or 'it'} has {json.dumps(date)[:60]} for its {name}")
-    return None
-
-
-def _keys(value: dict[str, Any]) -> str:
-    """What there is instead of what was looked for."""
-    return f" (its keys: {label(', '.join(value))[:80]})" if value else ""
-
-
-def _at(where: str, place: str) -> str:
-    return f"{where}, {place}" if where else place

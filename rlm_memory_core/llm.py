@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -23,6 +22,7 @@ from . import background
 from .budget import Budget
 from .client import Wrap, explain, make_client
 from .embeddings import Embeddings, batches, read_embeddings
+from .endpoint import check_address, find_key, is_loopback
 from .escaping import well_formed
 from .headers import NOT_RECORDED
 from .model_call import ModelError as ModelError
@@ -80,8 +80,12 @@ class LLM:
     @property
     def is_local(self) -> bool:
         """Whether asking costs no dollars: the offline reader, or a server on this machine."""
-        host = urlsplit(self.base_url or "").hostname or ""
-        return self.model == OFFLINE or host in ("localhost", "::1") or host.startswith("127.")
+        return self.model == OFFLINE or is_loopback(self.base_url)
+
+    @property
+    def _needs_key(self) -> bool:
+        """Local servers and replays want no key."""
+        return not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
 
     def open(self) -> None:
         """Make the client now rather than at the first call, so that a missing key or a broken cache shows at once.
@@ -214,28 +218,13 @@ class LLM:
         """Made at the first call: the client costs 22 ms, and one without a key raises when made."""
         return make_client(
             self.base_url,
-            self._key(),
+            find_key(self._api_key, self.model, is_needed=self._needs_key),
             self.recorded,
             self._calls_path or cache_path() / "calls.sqlite",
             offline=self.model == OFFLINE and self.base_url is None,
             timeout=self._timeout,
             wrap=self._wrap,
             pace=self.pace,
-        )
-
-    def _key(self) -> str:
-        key = self._api_key or os.environ.get("OPENAI_API_KEY")
-        if key and key.isascii() and key.isprintable():
-            return key
-        if key:
-            strange = next(sign for sign in key if not (sign.isascii() and sign.isprintable()))
-            named = "the api_key" if self._api_key else "OPENAI_API_KEY"
-            raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
-        if self.model == OFFLINE or self.base_url or self.recorded == "replay":
-            return "none"  # local servers and replays want no key, but the client wants a string
-        raise ModelError(
-            f"no API key for {self.model}: set OPENAI_API_KEY, or name a local server with base_url, "
-            'or use model="offline"'
         )
 
     def _explain(self, error: Exception) -> str:
@@ -292,13 +281,8 @@ def connect(
     """
     if not model:
         raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
-    try:
-        place = urlsplit(base_url or "")
-        whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
-    except ValueError as error:
-        raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
-    if base_url and not whole:
-        raise ValueError(f"base_url {base_url!r} is no address such as http://localhost:11434/v1")
+    if base_url:
+        check_address(base_url)
     if recorded not in MODES:
         raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {recorded!r}")
     if model != OFFLINE:

@@ -1,0 +1,63 @@
+"""Where a model is asked, and with which key: what can be said of an address and of a key before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from .model_call import ModelError
+
+
+def check_address(base_url: str) -> None:
+    """Refuse what is no server's address.
+
+    Raises:
+        ValueError: It has no http or https, no host, or a port that is none.
+
+    >>> check_address("http://localhost:11434/v1")
+    """
+    try:
+        place = urlsplit(base_url)
+        whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
+    except ValueError as error:
+        raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
+    if not whole:
+        raise ValueError(f"base_url {base_url!r} is no address such as http://localhost:11434/v1")
+
+
+def is_loopback(base_url: str | None) -> bool:
+    """Whether an address is of this machine.
+
+    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://api.openai.com/v1"), is_loopback(None)
+    (True, False, False)
+    """
+    host = urlsplit(base_url or "").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def find_key(given: str | None, model: str, is_needed: bool) -> str:
+    """The key to send: the one that was given, or else the environment's; "none" where none is needed.
+
+    Args:
+        given: What the caller named, or None for OPENAI_API_KEY.
+        model: What is asked, for the error.
+        is_needed: Whether the server wants one.
+
+    Raises:
+        ModelError: There is none, or one that cannot be sent.
+
+    >>> find_key("sk-1", "gpt-4o-mini", is_needed=True)
+    'sk-1'
+    """
+    key = given or os.environ.get("OPENAI_API_KEY")
+    if key and key.isascii() and key.isprintable():
+        return key
+    if key:
+        strange = next(sign for sign in key if not (sign.isascii() and sign.isprintable()))
+        named = "the api_key" if given else "OPENAI_API_KEY"
+        raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
+    if not is_needed:
+        return "none"  # the client wants a string
+    raise ModelError(
+        f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
+    )
