@@ -77,7 +77,7 @@ ROOMS = [
     {"client"},
     {"model_call"},
     {"endpoint"},
-    {"vectors", "llm", "edits", "worker"},
+    {"vectors", "llm", "import_edits", "edits", "worker"},
     {"ranking", "semantic"},
     {"rewriting", "hostcalls"},
     {"replay"},
