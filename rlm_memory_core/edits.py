@@ -16,7 +16,7 @@ from .program import LATER, Known, as_value, is_known, needs_rewriting
 from .scopes import ScopedVisitor, parameters
 
 
-class Edits(ImportEdits, ScopedVisitor):
+class Edits(ImportEdits, ScopedVisitor, ast.NodeVisitor):
     """Collects the changes to a program's text.
 
     Args:
