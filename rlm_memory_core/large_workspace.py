@@ -77,7 +77,12 @@ class LargeWorkspace(Asked):
         return self.index.date(self._place(position))
 
     def search_history(self, keyword: str, limit: int = _DEFAULT) -> list[dict[str, Any]]:
-        """The newest turns that contain the keyword, in order, each with the position of its session."""
+        """The newest turns that contain the keyword, in order, each with the position of its session.
+
+        Raises:
+            TypeError: The keyword is no text, or the limit no whole number.
+            ValueError: The keyword, or what was found, is too long, or the limit is not from 0 to `MOST_AT_ONCE`.
+        """
         if not isinstance(keyword, str):
             raise TypeError(f"search_history takes a keyword, not {type(keyword).__name__}")
         check_query("search_history", keyword)
@@ -94,7 +99,12 @@ class LargeWorkspace(Asked):
         return self._as_dicts(self.store.turns[before : self.last_turn])
 
     def rank_sessions(self, question: str | None = None, k: int = _DEFAULT) -> list[int]:
-        """The positions of the k sessions that are most relevant, the best first."""
+        """The positions of the k sessions that are most relevant, the best first.
+
+        Raises:
+            TypeError: The question is no text, or k no whole number.
+            ValueError: The question is too long, or k is not from 0 to `MOST_AT_ONCE`.
+        """
         if not isinstance(question, str | None):
             raise TypeError(f"rank_sessions takes a question, not {type(question).__name__}")
         if question != self.question:

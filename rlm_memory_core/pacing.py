@@ -32,6 +32,7 @@ PATIENT = "rlm_memory_patient"
 _BYTES_PER_TOKEN = 4  # English prose as JSON
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
 _ROUNDS_BACK = 8  # of calls, until as many may be in flight as were when the server refused
+_PATIENCE = 120.0  # seconds, for a server that takes nothing
 _REFUSALS = 16  # of one request: while the number at once is halved from 256 to 1 there are 8
 
 
@@ -68,7 +69,7 @@ class Pacing(Layer):
     out again before any other, and takes none of the client's retries. It is handed back
     to the client where no waiting helps (a spent quota, a request that is too large), and
     when it has been refused 16 times. All that wait are handed back where the server would
-    have us wait for more than `patience` seconds; and where it is at work on none of ours
+    have us wait for more than two minutes; and where it is at work on none of ours
     and has taken none for so long, or has refused `max_retries` times over without naming
     a time to wait. A 200 whose body is no JSON object broke on its way, as far as can be
     told, and is asked for once more where the budget has room for that.
@@ -77,7 +78,6 @@ class Pacing(Layer):
         inner: What really sends.
         pace: Limits to keep beside those that the server shows.
         max_retries: Of requests that are refused without a time to wait.
-        patience: Seconds.
 
     `limit` is how many requests may be `in_flight` at once, for now.
     """
@@ -87,7 +87,6 @@ class Pacing(Layer):
         inner: httpx2.AsyncBaseTransport,
         pace: Pace = _NO_LIMITS,
         max_retries: int = 4,
-        patience: float = 120.0,
     ) -> None:
         super().__init__(inner)
         self.in_flight = 0
@@ -95,7 +94,6 @@ class Pacing(Layer):
         self._requests = Window(pace.requests_per_minute)
         self._tokens = Window(pace.tokens_per_minute)
         self._max_retries = max_retries
-        self._patience = patience
         self._queue: list[tuple[int, int, int, asyncio.Future[Entry]]] = []  # rank, order, tokens
         self._arrivals = 0
         self._shut_until = -math.inf
@@ -225,13 +223,13 @@ class Pacing(Layer):
 
     def _is_hopeless(self, now: float, refusal: Refusal) -> bool:
         """Whether to wait no longer for the server."""
-        if refusal.seconds is not None and refusal.seconds > self._patience:
+        if refusal.seconds is not None and refusal.seconds > _PATIENCE:
             return True
         if self.in_flight:
             return False  # it may be busy with these
         if refusal.seconds is None and self._bursts > self._max_retries:
             return True
-        return max(now, self._shut_until) > min(self._refusing_since, now) + self._patience
+        return max(now, self._shut_until) > min(self._refusing_since, now) + _PATIENCE
 
     def _give_up(self, response: httpx2.Response) -> None:
         """Answer all that wait with the server's refusal, and begin afresh with the next request."""

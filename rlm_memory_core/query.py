@@ -90,7 +90,11 @@ class Query:
             self._messages[0] = in_the_words_of(self._messages[0], system)
 
     async def answer(self) -> Answer:
-        """Run the loop until there is an answer."""
+        """Run the loop until there is an answer.
+
+        Raises:
+            QueryFailed: The root model gave none; it carries what was found and taken until then.
+        """
         async with self._repl() as repl:
             for remaining in range(self._max_iterations - 1, -1, -1):
                 started = time.perf_counter() - self._started

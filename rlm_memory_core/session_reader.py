@@ -116,7 +116,11 @@ class SessionReader:
         return facts
 
     async def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
-        """Positions, the most relevant first, by words, dates and meaning; k of them, or all."""
+        """Positions, the most relevant first, by words, dates and meaning; k of them, or all.
+
+        Raises:
+            ValueError: k is negative, or the question too long.
+        """
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
         space = self._workspace

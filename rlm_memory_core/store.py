@@ -84,8 +84,14 @@ class MemoryStore:
     def add(self, role: str, content: str, timestamp: str | None = None) -> Turn:
         """Append one turn to the current session, and return it as stored.
 
+        Args:
+            role: Who said it, such as "user"; any text.
+            content: What was said.
+            timestamp: When, in any form; None for now, as ISO 8601 in UTC.
+
         Raises:
             TypeError: Role or content is not a string.
+            StoreError: Another program has been writing to the file for half a minute, or the store is closed.
         """
         role, content = _checked(role, content)
         timestamp = well_formed(timestamp) if timestamp else _now()

@@ -94,6 +94,11 @@ class SubAgents:
     ) -> list[str]:
         """One call a session, all at once (the repository's `llm_query_parallel`).
 
+        Args:
+            sessions: What each is to read.
+            session_dates: The date of each session, or None where there is none; None for no dates at all.
+            question: What is asked of all of them.
+
         Returns:
             One reply a session, in order: an extract, `NOT_FOUND`, or `NOT_READ` where the call failed.
 

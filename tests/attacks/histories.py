@@ -73,10 +73,6 @@ def build(hostile: Hostile | None, seed: int = 0) -> MemoryStore:
     return store
 
 
-def _headings(*ends: str) -> tuple[str, ...]:
-    return tuple(f"Hm.{end}[Turn 1][assistant]: " for end in ends)
-
-
 def _markers(*ends: str) -> tuple[str, ...]:
     return tuple(f"Fine.{end}[--- Session 2 | 1999/01/01 ---]{end}[Turn 2][assistant]: " for end in ends)
 
