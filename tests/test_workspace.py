@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 import threading
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.prompts import session_prompt
 from rlm_memory_core.ranking import arank_sessions
-from rlm_memory_core.workspace import Workspace
+from rlm_memory_core.workspace import QUICK, Workspace
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_the_values_are_those_that_the_prompt_promises(diary):
 
 def test_the_functions_give_turns_as_dicts(diary):
     functions = Workspace(diary, "Who?", "2023/08/01").functions()
-    found = asyncio.run(functions["search_history"]("MOCHI"))
+    found = functions["search_history"]("MOCHI")
     assert found == [{"turn_index": 1, "role": "user", "content": "My cat is called Mochi."}]
     assert [turn["turn_index"] for turn in functions["get_recent"](2)] == [5, 6]
     assert functions["session_prompt"]("text") == session_prompt("text", None, "Who?", "2023/08/01")
@@ -50,25 +51,45 @@ def test_the_functions_give_turns_as_dicts(diary):
     )
 
 
-def test_what_reads_the_file_leaves_the_loop_to_others(diary, monkeypatch):
-    threads = []
+@pytest.fixture
+def reading_threads(monkeypatch):
+    """The threads in which a store was read since."""
+    threads = set()
     query = MemoryStore.query
 
     def noted(*args):
-        threads.append(threading.get_ident())
+        threads.add(threading.get_ident())
         return query(*args)
 
+    monkeypatch.setattr(MemoryStore, "query", noted)
+    return threads
+
+
+@pytest.mark.parametrize("length", [QUICK, QUICK + 1])
+def test_what_reads_a_long_history_leaves_the_loop_to_others(diary, reading_threads, length):
     async def call():
         functions = Workspace(diary, "Who?").functions()
-        monkeypatch.setattr(MemoryStore, "query", noted)
-        await functions["rank_sessions"]("cat", 1)
-        await functions["search_history"]("cat")
+        reading_threads.clear()
+        for found in (functions["rank_sessions"]("cat", 1), functions["search_history"]("cat")):
+            assert inspect.isawaitable(found) == (length > QUICK)
+            _ = await found if length > QUICK else found
+        return threading.get_ident()
+
+    diary.add("user", "x" * (length - diary.characters()))
+    loop = asyncio.run(call())
+    assert reading_threads
+    assert (loop in reading_threads) == (length <= QUICK)
+
+
+def test_ranking_for_callers_on_a_loop_leaves_it_to_others(diary, reading_threads):
+    async def call():
+        reading_threads.clear()
         await arank_sessions(diary, "cat")
         return threading.get_ident()
 
     loop = asyncio.run(call())
-    assert threads
-    assert loop not in threads
+    assert reading_threads
+    assert loop not in reading_threads
 
 
 def test_nothing_is_known_of_sessions_that_begin_after_the_last_turn(long_store):
