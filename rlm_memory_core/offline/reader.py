@@ -18,8 +18,9 @@ from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import value
 from .evidence import Evidence
 from .matching import hits_of
-from .passages import FIRST_PERSON, Passage, Turn, judge, parse_turns, passages
+from .passages import FIRST_PERSON, Passage, judge, passages
 from .question import Query, analyse
+from .turns import Turn, parse_turns
 from .words import WORD, stem, weight
 
 _SUBAGENT_COVERAGE = 0.3

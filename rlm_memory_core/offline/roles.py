@@ -16,9 +16,9 @@ from ..escaping import unescape_tags
 from ..periods import periods
 from .code import program
 from .facts import with_fields
-from .passages import Turn, parse_turns, sentences
 from .question import analyse
 from .reader import answer, extract
+from .turns import Turn, parse_turns, sentences
 from .waves import read_on_or_answer
 
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]

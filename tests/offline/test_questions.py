@@ -10,9 +10,9 @@ import pytest
 
 from rlm_memory_core.dates import parse_date
 from rlm_memory_core.experiments.answers import normalize
-from rlm_memory_core.offline.passages import Turn
 from rlm_memory_core.offline.question import analyse
 from rlm_memory_core.offline.reader import Extract, answer, compose, extract
+from rlm_memory_core.offline.turns import Turn
 
 INVENTED = json.loads(Path(__file__).with_name("invented.json").read_text(encoding="utf-8"))
 HISTORIES = INVENTED["histories"]
