@@ -111,7 +111,7 @@ KINDS = [(kind, re.compile(pattern, re.I)) for kind, pattern in _KINDS]
 
 NEWEST = re.compile(
     r"\b(?:current|currently|now|latest|most recent|most recently|recently|lately|so far|newest|these days|nowadays"
-    r"|still|new)\b",
+    r"|at (?:the moment|present)|still|new)\b",
     re.I,
 )
 OLDEST = re.compile(
@@ -144,6 +144,10 @@ QUOTED = re.compile(r"[\"“]([^\"”]{2,80})[\"”]|(?<!\w)'([^']{2,80}(?:'s [^
 CAPITAL = re.compile(r"(?<![.?!:]\s)(?<!^)(?<![\"'“])\b[A-Z][\w'’&+-]*[A-Za-z0-9+]")
 UNIT_ASKED = re.compile(r"\bhow (?:many|much) (?:more )?(minute|hour|day|week|month|year)s?\b", re.I)
 COUNTED = re.compile(r"\b(?:how many|number of) (?:different |total |new |unique |more )?(\w[\w' -]*)", re.I)
+SOUGHT = re.compile(
+    r"\b(?:what|which|how) (?:(?!many\b|much\b)[\w'-]+ ){0,3}?(\w+) (?:did|does|do|is|are|was|were|have|has|had|can|will)\b",
+    re.I,
+)
 CLAUSE_END = re.compile(
     r"(?<=[.?!;])\s+|,\s+(?=(?:can|could|and I|what|which|how|who|where|when|but|do|did)\b)|\s-\s", re.I
 )

@@ -31,6 +31,7 @@ from .forms import (
     PRESENT,
     QUOTED,
     SINCE,
+    SOUGHT,
     UNIT_ASKED,
 )
 from .words import WORD, stem, weight
@@ -55,6 +56,7 @@ class Query:
     target: Moment | None
     unit: str | None
     counted: frozenset[str]
+    sought: frozenset[str]
     newest: bool
     oldest: bool
     of_assistant: bool
@@ -123,6 +125,7 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
         target=spoken[0] if spoken else None,
         unit=unit[1].lower() if unit else None,
         counted=_head(counted[1]) if counted else frozenset(),
+        sought=frozenset(stem(match[1]) for match in SOUGHT.finditer(subject)),
         newest=newest,
         oldest=oldest,
         of_assistant=bool(OF_ASSISTANT.search(question)),

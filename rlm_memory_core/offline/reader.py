@@ -27,6 +27,8 @@ _SUBAGENT_COVERAGE = 0.3
 SURE = 0.5
 """The share of a question, in its words' weights, from which on a passage is sure to speak of it."""
 _TELLING = 0.5  # the weight from which on a word tells something
+_EVERYDAY = 0.5  # the most that an everyday word weighs
+_FLOOR = 0.25  # of its weight, what a word in every session keeps
 _WORDS = 40
 _SUPPORT = 18  # words of a sentence that a computed value rests on
 _AS_GOOD = 0.9
@@ -147,7 +149,12 @@ def weigh(query: Query, spread: Mapping[str, int], total: int) -> dict[str, floa
         total: The number of pieces.
     """
     return {
-        term: value * (0.25 + math.log((total + 1) / (max(spread.get(term, 1), 1) + 0.5)) / math.log(total + 2))
+        term: value
+        * (
+            _FLOOR + math.log((total + 1) / (max(spread.get(term, 1), 1) + 0.5)) / math.log(total + 2)
+            if spread.get(term) or (value > _EVERYDAY and term not in query.sought)
+            else _FLOOR  # an everyday word, or the kind of thing asked for, that the history never names
+        )
         for term, value in query.terms.items()
     }
 
