@@ -39,6 +39,13 @@ accommodation: hotel hostel apartment cabin guesthouse resort
 craft hobby: knitting pottery woodworking sewing crochet painting photography gardening
 document: passport license certificate contract
 reading: book novel memoir magazine
+color: red green blue yellow white black grey gray brown purple pink orange beige turquoise navy teal silver gold
+job: work baker teacher nurse engineer analyst manager designer accountant assistant waiter developer promotion hire
+crockery pot: bowl mug cup plate vase jug
+live: move settle
+own: buy adopt
+work: job hire
+perform: play
 """
 
 _KINDS: dict[str, tuple[str, ...]] = {}

@@ -23,17 +23,18 @@ ENOUGH = 0.5
 _TOLD_AS = {
     stem(term): frozenset(map(stem, told.split()))
     for term, told in {
-        "own": "buy get adopt",
-        "live": "move",
+        "own": "get",
         "receive": "come get",
         "use": "begin get buy",
-        "work": "begin join hire",
+        "work": "begin join",
         "play": "begin",
         "visit": "go see be",
         "attend": "go",
         "meet": "see",
         "buy": "get order",
         "join": "sign",
+        "begin": "take sign join",
+        "return": "come fly drive",
     }.items()
 }
 """How the beginning of a state, or an event, is told in other words."""
