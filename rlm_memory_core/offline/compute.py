@@ -7,6 +7,7 @@ nothing when the passages do not settle it. No passage is searched for here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 
 from ..dates import Moment, months_between
@@ -21,7 +22,14 @@ _LATER = re.compile(r"\b(?:last|later|latest|more recent(?:ly)?|most recent(?:ly
 _NEGATED = re.compile(r"\b(?:not|never|no longer|neither|nor)\b|n['’]t\b", re.I)
 _OF_MONTH = re.compile(r"\b(?:what|which) month\b", re.I)
 _OF_YEAR = re.compile(r"\b(?:what|which) year\b", re.I)
+_FEW = 5  # passages on an event among which the two ends of a span are chosen
+_AS_GOOD = 0.75
+_IN_ORDER = 0.3  # what it counts that they come in the order in which the question has them
 _DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.25}
+
+
+Dated = tuple[Moment, Passage]
+"""A passage and the day of the event that it tells of."""
 
 
 def value(query: Query, found: Evidence) -> Value | None:
@@ -96,27 +104,38 @@ def _ago(query: Query, found: Evidence) -> Value | None:
     return _length(moment.day, query.asked_on, query.unit, " ago" if "ago" in query.text else ""), [passage]
 
 
-def _events(query: Query, found: Evidence) -> list[tuple[Moment, Passage]] | None:
-    """For each event of the question the best passage that tells of it, and its day; None if one is not told of."""
-    dated: list[tuple[Moment, Passage]] = []
+def _events(query: Query, found: Evidence) -> list[list[Dated]] | None:
+    """For each event of the question the passages that tell of it, the best first, and their days; None if one has
+    none."""
+    dated: list[list[Dated]] = []
     named = frozenset[str]().union(*query.part_terms)
     frame = frozenset(query.terms) - named if query.kind == "first" else frozenset[str]()
     for words in query.part_terms:
         others = [other for other in query.part_terms if other is not words]
         told = found.of_event(words | frame, frame.union(*others)) or found.of_event(words)
-        moment = event_day(told[0], words) if told else None
-        if moment is None:
+        near = [passage for passage in told[:_FEW] if passage.score >= _AS_GOOD * told[0].score]
+        dated.append([(moment, passage) for passage in near if (moment := event_day(passage, words))])
+        if not dated[-1]:
             return None
-        dated.append((moment, told[0]))
     return dated or None
+
+
+def _in_order(dated: Sequence[Sequence[Dated]]) -> tuple[Dated, Dated] | None:
+    """Of two events the two best passages on different days, rather such that the first event is the earlier."""
+    return max(
+        ((one, other) for one in dated[0] for other in dated[1] if one[0].day != other[0].day),
+        key=lambda pair: sum(passage.score for _, passage in pair) + _IN_ORDER * (pair[0][0].day < pair[1][0].day),
+        default=None,
+    )
 
 
 def _between(query: Query, found: Evidence) -> Value | None:
     """Measure from one of the question's two events to the other."""
     dated = _events(query, found)
-    if dated is None or dated[0][0].day == dated[1][0].day:
+    ends = _in_order(dated) if dated else None
+    if ends is None:
         return None
-    (start, first), (end, second) = dated
+    (start, first), (end, second) = ends
     return _length(start.day, end.day, query.unit), [first, second]
 
 
@@ -125,20 +144,21 @@ def _first(query: Query, found: Evidence) -> Value | None:
     dated = _events(query, found)
     if dated is None:
         return None
+    best = [told[0] for told in dated]
     choose = max if _LATER.search(query.text) and not OLDEST.search(query.text) else min
-    at = choose(range(len(dated)), key=lambda at: dated[at][0].day)
+    at = choose(range(len(best)), key=lambda at: best[at][0].day)
     option = query.parts[at]
-    return option[0].upper() + option[1:], [dated[at][1]]
+    return option[0].upper() + option[1:], [best[at][1]]
 
 
 def _told_apart(query: Query, found: Evidence) -> Value | None:
     """Say whether the first of two events came before the second, or answer whether it did as the question says."""
     dated = _events(query, found)
     apart = told_apart(query.text[-ASKING:])
-    if dated is None or apart is None or dated[0][0].day == dated[1][0].day:
+    if dated is None or apart is None or dated[0][0][0].day == dated[1][0][0].day:
         return None
-    before = dated[0][0].day < dated[1][0].day
-    support = [passage for _, passage in dated]
+    (one, first), (other, second) = dated[0][0], dated[1][0]
+    before, support = one.day < other.day, [first, second]
     if apart[2] is None:
         return ("Before" if before else "After"), support
     return ("Yes" if before == (apart[2] in ("before", "earlier")) else "No"), support

@@ -7,6 +7,7 @@ event, and on what day it was, is for `evidence`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _DAY = r"(?:(?:the|that) (?:very )?(?:day|date|time|moment|week|month|year)s?(?: (?:that|when|on which))? |when )?"
 _LINK = r"(?:when|by the time|at the time|until|till|before|after|since)"
@@ -18,10 +19,13 @@ _PAIRS = [
     re.compile(rf"\b(?:between|separat\w+) {_DAY}(.+?),? and (.+)", re.I),
     re.compile(rf"\bfrom {_DAY}(.+?),? (?:to|until|till) {_DAY}(.+)", re.I),
     re.compile(rf"\bsince {_DAY}(.+?),? (?:when|by the time|at the time|until|till|before) (.+)", re.I),
-    re.compile(rf"\b(?:after|before|since) {_DAY}(.+?),? {_AUXILIARY}\b(?! (?:it|there)\b)(.+)", re.I),
-    re.compile(r"^(?:when|by the time|at the time|before|after) (.+?), (?:how|for how) (.+)", re.I),
-    re.compile(rf"(.+?),? \b{_LINK}\b {_DAY}(.+)", re.I),
 ]
+_LINK_FIRST = [
+    re.compile(rf"\b(?P<link>after|before|since) {_DAY}(.+?),? {_AUXILIARY}\b(?! (?:it|there)\b)(.+)", re.I),
+    re.compile(r"^(?P<link>when|by the time|at the time|before|after) (.+?), (?:how|for how) (.+)", re.I),
+]
+_LINK_BETWEEN = re.compile(rf"(.+?),? \b(?P<link>{_LINK})\b {_DAY}(.+)", re.I)
+_AFTER = ("after", "since")
 _LEAD = re.compile(
     r"^.*?\b(?:how (?:many|much|long)|number of|for how long)\b (?:of )?"
     r"(?:full |whole |more )?(?:seconds?|minutes?|hours?|days?|nights?|weeks?|weekends?|months?|years?|time)?\b",
@@ -52,26 +56,37 @@ _BEFORE_OR_AFTER = re.compile(
 
 
 def pair(question: str) -> tuple[str, str] | None:
-    """The two events between which a question measures, in the order of its words.
+    """The two events between which a question measures, the earlier first where its words say which that is.
 
     Args:
         question: A question such as "How many days ... A ... B?".
 
     >>> pair("How many days were there between my exam and the party?")
     ('my exam', 'the party')
-    >>> pair("How long had I been rowing when I won the cup?")
-    ('had I rowing', 'I won the cup')
+    >>> pair("How many weeks after the exam did I move?")
+    ('the exam', 'I move')
+    >>> pair("How many weeks before the exam did I move?")
+    ('I move', 'the exam')
     """
-    text = question.strip().rstrip("?. ")
-    for pattern in _PAIRS:
-        match = pattern.search(text)
-        if match:
-            first, second = (
-                " ".join(_FILLER.sub(" ", _LEAD.sub("", part)).split()).strip(" ,") for part in match.groups()
-            )
-            if first and second:
-                return first, second
+    for first, second in _pairs(question.strip().rstrip("?. ")):
+        first, second = (
+            " ".join(_FILLER.sub(" ", _LEAD.sub("", part)).split()).strip(" ,") for part in (first, second)
+        )
+        if first and second:
+            return first, second
     return None
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """The two halves as each pattern cuts them; of "B after A" and "before B, A" the second comes first."""
+    for pattern in _PAIRS:
+        if match := pattern.search(text):
+            yield match[1], match[2]
+    for pattern in _LINK_FIRST:
+        if match := pattern.search(text):
+            yield (match[2], match[3]) if match["link"].lower() in _AFTER else (match[3], match[2])
+    if match := _LINK_BETWEEN.search(text):
+        yield (match[3], match[1]) if match["link"].lower() in _AFTER else (match[1], match[3])
 
 
 def told_apart(question: str) -> tuple[str, str, str | None] | None:

@@ -88,7 +88,8 @@ class Evidence:
             },
             _TOLD_AS,
         )
-        return sorted(rated, key=lambda passage: -(passage.score + told(passage)))
+        rated = [replace(passage, score=passage.score + told(passage)) for passage in rated]
+        return sorted(rated, key=lambda passage: -passage.score)
 
     def _rated(
         self, kept: Mapping[str, float], told_as: Mapping[str, frozenset[str]] = MappingProxyType({})
