@@ -1,8 +1,8 @@
 """Dates: what day a sentence speaks of, seen from the day it was said.
 
-It reads the usual written dates and the usual relative words ("yesterday",
-"last Saturday", "two weeks ago"). It does not read times of day, time zones or
-public holidays, and it takes 3/4 to be March 4th.
+It reads the usual written dates, the usual relative words ("yesterday", "last
+Saturday", "two weeks ago") and the few holidays that keep their day. It does not
+read times of day, time zones or feasts that move, and it takes 3/4 to be March 4th.
 """
 
 from __future__ import annotations
@@ -35,7 +35,21 @@ _MONTH = (
 )
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?"
 _YEAR = r"(?:,?\s+(?P<year>(?:19|20)\d\d))"
-_COUNT = r"(?P<count>\d{1,3}|an?|couple(?: of)?|few|half an?|" + "|".join(NUMBER_WORDS) + ")"
+_TENS = "|".join(word for word, value in NUMBER_WORDS.items() if value >= 20)
+_ONES = "|".join(word for word, value in NUMBER_WORDS.items() if 0 < value < 10)
+_COUNT = (
+    rf"(?P<count>\d{{1,3}}|an?|couple(?: of)?|few|several|half an?|(?:{_TENS})[\s-](?:{_ONES})"
+    rf"|{'|'.join(NUMBER_WORDS)})"
+)
+_HOLIDAYS = {
+    "new year's eve": (12, 31),
+    "new year's": (1, 1),
+    "valentine's": (2, 14),
+    "st. patrick's": (3, 17),
+    "halloween": (10, 31),
+    "christmas eve": (12, 24),
+    "christmas": (12, 25),
+}
 _NEAR = r"(?:about|around|exactly|over|almost|nearly|just|roughly|a)\s+"
 
 _PATTERNS = [
@@ -63,7 +77,11 @@ _PATTERNS = [
     ("number", re.compile(r"\bon\s+the\s+(?P<day>[0-3]?\d)(?:st|nd|rd|th)\b(?!\s+(?:of|day|floor))", re.I)),
     (
         "weekday",
-        re.compile(rf"\b(?:(?P<which>last|this past|past|on|this|next)\s+)(?P<name>{'|'.join(_WEEKDAYS)})\b", re.I),
+        re.compile(
+            r"(?<!every )(?<!each )\b(?:(?P<which>last|this past|past|on|since|this|next)\s+)?"
+            rf"(?P<name>{'|'.join(_WEEKDAYS)})(?(which)|\s+(?:morning|afternoon|evening|night))\b",
+            re.I,
+        ),
     ),
     (
         "span",
@@ -73,19 +91,29 @@ _PATTERNS = [
         ),
     ),
     (
+        "before last",
+        re.compile(rf"\bthe\s+(?P<unit>week|weekend|month|year|{'|'.join(_WEEKDAYS)})\s+before\s+last\b", re.I),
+    ),
+    (
+        "holiday",
+        re.compile(rf"\b(?:on|at|over|since|until|by|last|this)\s+(?P<holiday>{'|'.join(_HOLIDAYS)})(?!\w)", re.I),
+    ),
+    (
         "month",
         re.compile(
-            rf"\b(?:in|since|during|last|early|late|mid|of)[\s-]+(?:early |late |mid-?)?{_MONTH}(?!\w)(?!\s+\d){_YEAR}?"
+            r"\b(?:in|since|during|until|till|by|from|around|last|early|late|mid|of)[\s-]+"
+            rf"(?:early |late |mid-?)?{_MONTH}(?!\w)(?!\s+\d){_YEAR}?"
         ),
     ),
+    ("year", re.compile(r"\b(?:in|since|during|until)\s+(?P<year>(?:19|20)\d\d)(?![\w,]*\d|[-/:%])", re.I)),
 ]
 _SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
 _DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14}
 _LENGTH = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "year": 365}
-_COUNTS = {"a": 1, "an": 1, "couple": 2, "couple of": 2, "few": 3, "half a": 0, "half an": 0}
+_COUNTS = {"a": 1, "an": 1, "couple": 2, "couple of": 2, "few": 3, "several": 4, "half a": 0, "half an": 0}
 _ANY = re.compile(
-    r"\d|ago\b|day\b|night\b|morning\b|afternoon\b|evening\b|week|month\b|year\b|back\b|earlier\b"
-    r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)",
+    r"\d|ago\b|day\b|night\b|morning\b|afternoon\b|evening\b|week|month\b|year\b|back\b|earlier\b|before last"
+    r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Christmas|Halloween|New Year|Valentine|St\. Patrick)",
     re.I,
 )
 
@@ -161,13 +189,22 @@ def _moment(kind: str, match: re.Match[str], said_on: date | None) -> Moment | N
         month = _month(found["month"])
         day = _make(int(found["year"]), month, 15) if found["year"] else _nearest(month, 15, said_on)
         return Moment(day, text, 30) if day else None
+    if kind == "year":
+        return Moment(date(int(found["year"]), 7, 1), text, 365)
     if said_on is None:
         return None
+    if kind == "holiday":
+        day = _nearest(*_HOLIDAYS[found["holiday"].lower().replace("’", "'")], said_on)
+        return Moment(day, text) if day else None
+    if kind == "before last":
+        last = moments(f"last {found['unit']}", said_on)[0]
+        unit = found["unit"].lower()
+        return Moment(_back(last.day, 1, unit if unit in _LENGTH else "week"), text, last.width)
     if kind == "ago":
         count, unit = _count(found["count"]), found["unit"].lower()
         half = round(_LENGTH[unit] / 2) if found["half"] or found["count"].lower().startswith("half") else 0
         day = _back(said_on, count, unit) - timedelta(days=half)
-        return Moment(day, text, {"day": 1, "week": 7, "weekend": 3, "fortnight": 7}.get(unit, 30))
+        return Moment(day, text, {"day": 1, "week": 7, "weekend": 3, "fortnight": 7, "year": 365}.get(unit, 30))
     if kind == "word":
         return Moment(said_on + timedelta(days=_SPOKEN.get(found["word"].lower(), 0)), text)
     if kind == "weekdays ago":
@@ -176,7 +213,7 @@ def _moment(kind: str, match: re.Match[str], said_on: date | None) -> Moment | N
     if kind == "number":
         day = _make(said_on.year, said_on.month, int(found["day"]))
         return Moment(day, text) if day else None
-    which = found["which"].lower()
+    which = (found["which"] or "").lower()
     if kind == "weekday":
         back = (said_on.weekday() - _WEEKDAYS[found["name"].lower()]) % 7
         step = (7 - back) if which in ("next", "this") else -(back or 7)
@@ -195,6 +232,9 @@ def _count(text: str) -> int:
     text = text.lower()
     if text.isdigit():
         return int(text)
+    tens, _, ones = text.replace("-", " ").partition(" ")
+    if ones in NUMBER_WORDS and tens in NUMBER_WORDS:
+        return NUMBER_WORDS[tens] + NUMBER_WORDS[ones]
     return _COUNTS.get(text, NUMBER_WORDS.get(text, 1))
 
 

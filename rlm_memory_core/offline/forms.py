@@ -10,6 +10,7 @@ import re
 from ..dates import NUMBER_WORDS
 
 NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|" + "|".join(NUMBER_WORDS) + r"|a dozen|couple)"
+CURRENCY = "dollars|euros|pounds|bucks|francs|crowns|kroner|kronor|zloty|rupees|pesos|yen|yuan|rand|reais|lira"
 _UNIT = r"(?:second|minute|min|hour|hr|day|night|week|weekend|month|year|decade)s?"
 _WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
 _MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -17,7 +18,7 @@ _RELATIVE = "mom|mother|dad|father|brother|sister|cousin|aunt|uncle|wife|husband
 _PEOPLE = rf"(?:friend|partner|colleague|coworker|boss|neighbor|roommate|{_RELATIVE})s?"
 
 EXPECTED = {
-    "money": re.compile(r"[$€£]\s?\d|\d\s?(?:dollars|euros|pounds|bucks|USD|EUR|k)\b|\bfree\b", re.I),
+    "money": re.compile(rf"[$€£]\s?\d|\d\s?(?:{CURRENCY}|USD|EUR|k)\b|\bfree\b", re.I),
     "count": re.compile(rf"\b(?:{NUMBER}|once|twice|both)\b", re.I),
     "duration": re.compile(rf"\b(?:{NUMBER}|a|an|few|half)[\s-]+(?:and a half |more |full |\w+ )?{_UNIT}\b", re.I),
     "frequency": re.compile(rf"\b(?:once|twice|times|daily|weekly|monthly|yearly|every|each|per|{_WEEKDAY})\b", re.I),
@@ -42,6 +43,7 @@ EXPECTED = {
 }
 """What an answer of each kind looks like."""
 
+DIFFERENCE = r"\bhow much (?:more|less|cheaper|higher|lower)\b|\bby how much\b|\bdifference (?:in|between)\b"
 _TITLED = (
     "brand|company|book|movie|film|song|restaurant|website|app|band|artist|game|show|store|service|title"
     "|hotel|museum|breed"
@@ -82,7 +84,7 @@ _KINDS = [
         r"|\bhow long (?:after|before|between)\b|\bhow long (?:had|did|passed|was it|was there|from|is it from)\b.*"
         r"\b(?:when|before|after|until|till|to|since|between|by the time)\b",
     ),
-    ("sum", rf"\b(?:total|altogether|combined|in all)\b|\bhow many {_UNIT}\b|\bhow much (?:more|less|cheaper)\b"),
+    ("sum", rf"\b(?:total|altogether|combined|in all)\b|\bhow many {_UNIT}\b|{DIFFERENCE}"),
     ("frequency", r"\bhow (?:often|frequently|regularly)\b"),
     ("duration", r"\bhow long\b|\bhow much time\b|\bwhat duration\b"),
     ("money", r"\bhow much\b.*\b(?:cost|pay|paid|spen[dt]|money|price|worth|earn|save|raise|sell|sold|budget)"),
@@ -145,9 +147,11 @@ CAPITAL = re.compile(r"(?<![.?!:]\s)(?<!^)(?<![\"'“])\b[A-Z][\w'’&+-]*[A-Za-
 UNIT_ASKED = re.compile(r"\bhow (?:many|much) (?:more )?(minute|hour|day|week|month|year)s?\b", re.I)
 COUNTED = re.compile(r"\b(?:how many|number of) (?:different |total |new |unique |more )?(\w[\w' -]*)", re.I)
 SOUGHT = re.compile(
-    r"\b(?:what|which|how) (?:(?!many\b|much\b)[\w'-]+ ){0,3}?(\w+) (?:did|does|do|is|are|was|were|have|has|had|can|will)\b",
+    r"\b(?:what|which|how) (?:(?!many\b|much\b)[\w'-]+ ){0,3}?(\w+) "
+    r"(?:did|does|do|is|are|was|were|have|has|had|can|will)\b",
     re.I,
 )
+"""The word before the verb of a question: the kind of thing asked for."""
 CLAUSE_END = re.compile(
     r"(?<=[.?!;])\s+|,\s+(?=(?:can|could|and I|what|which|how|who|where|when|but|do|did)\b)|\s-\s", re.I
 )

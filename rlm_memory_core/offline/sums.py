@@ -7,11 +7,11 @@ told. It does not know whether a thing was later sold, lost or returned.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..dates import NUMBER_WORDS
 from .evidence import Evidence
-from .forms import NUMBER
+from .forms import CURRENCY, DIFFERENCE, NUMBER
 from .passages import Passage
 from .question import Query
 from .words import WORD, stem, weight
@@ -19,7 +19,11 @@ from .words import WORD, stem, weight
 Value = tuple[str, list[Passage]]
 """A value in words, and the passages it rests on."""
 
-_MONEY = re.compile(r"([$€£])\s?(\d[\d,]*(?:\.\d+)?)")
+_MONEY = re.compile(
+    rf"(?:(?P<sign>[$€£])\s?(?P<of_sign>\d[\d,]*(?:\.\d+)?)|(?<![\d$€£.,])(?P<of_word>\d[\d,]*(?:\.\d+)?)\s(?P<word>{CURRENCY})\b)"
+    r"(?P<each> (?:each|apiece|per (?:piece|person|head)|a piece)\b)?"
+)
+_SO_MANY = re.compile(rf"\b({NUMBER})(?: [\w'-]+){{1,4}} (?:for|at)(?: about)? $", re.I)
 _DURATION = re.compile(
     rf"\b({NUMBER}|(?:(?<=for )|(?<=took )|(?<=spent )|(?<=about )|(?<=in ))an?)"  # not "twice a week"
     r"[\s-]+(?:full |whole )?(minute|hour|day|week|month|year)s?\b",
@@ -27,8 +31,9 @@ _DURATION = re.compile(
 )
 _COUNT = re.compile(rf"\b({NUMBER})\b", re.I)
 _NUMBER_NEAR = re.compile(rf"\b{NUMBER}\b(?!-)((?:\s+[\w'-]+){{1,4}})", re.I)
-_DIFFERENCE = re.compile(r"\bhow much (?:more|less|cheaper)\b|\bdifference\b", re.I)
+_DIFFERENCE = re.compile(DIFFERENCE, re.I)
 _OTHER_THING = re.compile(r", |\band\b")
+_LONG = 60  # characters before a price in which the number of things is looked for
 _HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
 _NAMES = {value: word for word, value in NUMBER_WORDS.items()}
 
@@ -57,8 +62,7 @@ def total(query: Query, evidence: Evidence) -> Value | None:
     support = [passage for _, passage in found]
     if query.unit:
         return f"{result:g} {query.unit}{'' if result == 1 else 's'}", support
-    sign = next((match[1] for passage in support if (match := _MONEY.search(passage.text))), "$")
-    return f"{sign}{result:,.2f}".removesuffix(".00"), support
+    return _priced(result, support), support
 
 
 def sum_of_items(query: Query, evidence: Evidence) -> Value | None:
@@ -67,8 +71,16 @@ def sum_of_items(query: Query, evidence: Evidence) -> Value | None:
     if len(found) < 2 or len(found) < len(query.part_terms):
         return None
     support = [passage for _, passage in found]
-    sign = next((match[1] for passage in support if (match := _MONEY.search(passage.text))), "$")
-    return f"{sign}{sum(amount for amount, _ in found):,.2f}".removesuffix(".00"), support
+    return _priced(sum(amount for amount, _ in found), support), support
+
+
+def _priced(amount: float, support: Sequence[Passage]) -> str:
+    """An amount in the currency of the passages it comes from."""
+    written = f"{amount:,.2f}".removesuffix(".00")
+    stated = next((match for passage in support if (match := _MONEY.search(passage.text))), None)
+    return (
+        f"{written} {stated['word']}" if stated and stated["word"] else f"{stated['sign'] if stated else '$'}{written}"
+    )
 
 
 def count(query: Query, evidence: Evidence) -> Value | None:
@@ -133,7 +145,13 @@ def _apart(sentence: str, amount: int, word: int) -> int:
 
 
 def _of_money(sentence: str) -> list[tuple[int, float]]:
-    return [(match.start(), float(match[2].replace(",", ""))) for match in _MONEY.finditer(sentence)]
+    """The amounts of a sentence and their places; "two mugs for $25 each" is $50."""
+    found = []
+    for match in _MONEY.finditer(sentence):
+        several = _SO_MANY.search(sentence, max(match.start() - _LONG, 0), match.start()) if match["each"] else None
+        amount = float((match["of_sign"] or match["of_word"]).replace(",", ""))
+        found.append((match.start(), amount * (_number(several[1]) if several else 1)))
+    return found
 
 
 def _of_count(sentence: str) -> list[tuple[int, float]]:
