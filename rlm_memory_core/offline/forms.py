@@ -30,7 +30,9 @@ EXPECTED = {
     ),
     "score": re.compile(r"\b\d+\s?[-–:]\s?\d+\b"),
     "age": re.compile(
-        r"\b(?:I['’]m|I am|turn(?:ed|ing|s)?|aged?|is|was) (?:a )?\d{1,3}\b(?! ?[%$:])|\byears?[ -]old\b", re.I
+        r"(?:['’](?:m|s|re)|\b(?:am|are|turn(?:ed|ing|s)?|aged?|is|was|were)) (?:a )?\d{1,3}\b(?! ?[%$:])"
+        r"|\byears?[ -]old\b",
+        re.I,
     ),
     "percent": re.compile(r"\d\s?%|\bper ?cent", re.I),
     "number": re.compile(rf"\b{NUMBER}\b", re.I),

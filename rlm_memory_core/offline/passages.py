@@ -172,17 +172,17 @@ def _bonus(sentence: str, matched: Sequence[str | None], role: str, query: Query
     if any(title in lower for title in query.titles):
         bonus += 0.15
     expected = query.expected
-    if expected and expected.search(sentence):
-        bonus += 0.15
+    fits = bool(expected and expected.search(sentence))
+    bonus += 0.15 * fits
     if query.of_assistant:
-        bonus += 0.1 if role == "assistant" else -0.05
+        bonus += 0.1 if role == "assistant" else -0.2
     elif query.of_self and role:
         bonus += 0.1 if role == "user" else -0.1
         if role == "user" and FIRST_PERSON.search(sentence):
             bonus += 0.05
     if sentence.endswith("?"):
         bonus -= 0.12
-    return bonus - 0.15 * (len(matched) - len(order) < 3)  # nothing new in it
+    return bonus - 0.15 * (len(matched) - len(order) < (2 if fits else 3))  # nothing new in it
 
 
 def _on_time(sentence: str, day: date, target: Moment) -> float:
