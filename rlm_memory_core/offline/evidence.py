@@ -58,6 +58,7 @@ _LASTING = re.compile(
     re.I,
 )
 _MEANT = 0.85  # what a word counts that is told in other words
+_WEEK = 7
 _HELD = re.compile(r"['’]ve\b|\b(?:have|has|been)\b", re.I)
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25}
 
@@ -137,6 +138,7 @@ def event_day(passage: Passage, words: Collection[str] = ()) -> Moment | None:
         return since
     if not spoken:
         return Moment(passage.day, "") if passage.day else None
+    spoken = [moment for moment in spoken if moment.width <= _WEEK] or spoken  # "on May 3rd this year"
     if len(spoken) == 1 or not words:
         return spoken[0]
     places = [match.start() for match in WORD.finditer(passage.text) if stem(match[0]) in words]

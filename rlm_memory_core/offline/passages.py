@@ -95,7 +95,8 @@ def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) ->
             if 0 <= other < len(turns) and turns[other].session == turn.session:
                 around |= dict.fromkeys(sorted(in_turn[other]), _BESIDE)
         around |= dict.fromkeys(sorted(in_turn[place]), _IN_TURN) | dict.fromkeys(sorted(speakers[place]), 1.0)
-        if in_turn[place] or any(level > _IN_SESSION for level in around.values()):
+        dated = query.target is not None and turn.day is not None
+        if dated or in_turn[place] or any(level > _IN_SESSION for level in around.values()):
             asked = _asked(cut[place - 1]) if place and turns[place - 1].session == turn.session else frozenset()
             found += _in_turn(turn, place, cut[place], around, asked, query, weights)
     return sorted(found, key=lambda passage: -passage.score)
@@ -123,7 +124,7 @@ def _in_turn(
         close = heading.union(*hits[max(at - 1, 0) : at + 2])
         if at < 2:
             close |= asked
-        if close:
+        if close or (query.target and moments(sentence, turn.day)):
             near = dict(around)
             near |= {hit: _CLOSE for hit in sorted(close) if near[hit] < _CLOSE}
             listed = heads([text for text, _ in pieces[at + 1 : at + 1 + _LIST]]) if sentence.endswith(":") else ""
@@ -153,9 +154,9 @@ def judge(
     for part in query.part_terms:  # a sentence on one of two events need not speak of the other
         share = sum(levels[term] for term in part) / (sum(weights[term] for term in part) or 1.0)
         covered = max(covered, _OF_PART * share + (1 - _OF_PART) * covered)
-    if covered < _WORTH_A_LOOK:
-        return None
     on_time = _on_time(sentence, turn.day, query.target) if query.target and turn.day else 0.0
+    if covered < _WORTH_A_LOOK and not (on_time > 0 and FIRST_PERSON.search(sentence)):
+        return None
     score = covered + on_time + _bonus(sentence, matched, turn.role, query)
     return Passage(
         sentence, turn.role, turn.day, turn.session, place, hits, near, covered, score, turn.number, timely=on_time > 0

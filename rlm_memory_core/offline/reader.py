@@ -33,6 +33,7 @@ _WORDS = 40
 _SUPPORT = 18  # words of a sentence that a computed value rests on
 _AS_GOOD = 0.9
 _FEW = 5
+_LOOKED_AT = 8
 _LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:;;? near: ([^;"]*))?(?:;;? listed: (.*))?$')
 
 Answer = tuple[str, list[Passage]]
@@ -160,8 +161,11 @@ def weigh(query: Query, spread: Mapping[str, int], total: int) -> dict[str, floa
 
 
 def _unheard(query: Query, spread: Mapping[str, int]) -> bool:
-    """Whether the question names someone or something that this history never names."""
-    return any(not spread.get(name) for name in query.names)
+    """Whether the question names someone or something that this history never names, or an event in words that are
+    not in it."""
+    return any(not spread.get(name) for name in query.names) or any(
+        not any(spread.get(term) for term in part) for part in query.part_terms
+    )
 
 
 def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float], ranks: Mapping[int, int]) -> Answer:
@@ -172,6 +176,8 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
         return UNKNOWN, []
 
     sure = max(passage.covered for passage in best[:5]) >= SURE or _on_the_day(best[0])
+    if query.kind == "money" and not any(_fits(passage, query) for passage in best[:_LOOKED_AT]):
+        return UNKNOWN, []
     computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
     if not sure and not computed:
         return UNKNOWN, []
@@ -180,6 +186,11 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
         rest = [passage for passage in best if passage not in support]
         return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}", list(support)
     return _quote(best, query, _WORDS), best[:1]
+
+
+def _fits(passage: Passage, query: Query) -> bool:
+    """Whether a sentence holds the kind of value that is asked for."""
+    return query.expected is not None and query.expected.search(passage.text) is not None
 
 
 def _only_asks(passage: Passage, query: Query) -> bool:
