@@ -19,6 +19,11 @@ from .question import ASKING, Query
 from .sums import Value, count, spoken_number, sum_of_items, total
 
 _LATER = re.compile(r"\b(?:last|later|latest|more recent(?:ly)?|most recent(?:ly)?)\b", re.I)
+_LATEST_FIRST = re.compile(
+    r"\b(?:latest|newest|last|most recent)(?: one)? (?:to|first)\b"
+    r"|\b(?:with|from) the (?:latest|newest|last|most recent)\b|\breverse",
+    re.I,
+)
 _NEGATED = re.compile(r"\b(?:not|never|no longer|neither|nor)\b|n['’]t\b", re.I)
 _OF_MONTH = re.compile(r"\b(?:what|which) month\b", re.I)
 _OF_YEAR = re.compile(r"\b(?:what|which) year\b", re.I)
@@ -48,6 +53,8 @@ def value(query: Query, found: Evidence) -> Value | None:
             return _between(query, found)
         case "first":
             return _first(query, found)
+        case "order":
+            return _ordered(query, found)
         case "told apart":
             return _told_apart(query, found) or _yes_or_no(found)
         case "sum":
@@ -109,7 +116,7 @@ def _events(query: Query, found: Evidence) -> list[list[Dated]] | None:
     none."""
     dated: list[list[Dated]] = []
     named = frozenset[str]().union(*query.part_terms)
-    frame = frozenset(query.terms) - named if query.kind == "first" else frozenset[str]()
+    frame = frozenset(query.terms) - named if query.kind in ("first", "order") else frozenset[str]()
     for words in query.part_terms:
         others = [other for other in query.part_terms if other is not words]
         told = found.of_event(words | frame, frame.union(*others)) or found.of_event(words)
@@ -151,6 +158,17 @@ def _first(query: Query, found: Evidence) -> Value | None:
     return option[0].upper() + option[1:], [best[at][1]]
 
 
+def _ordered(query: Query, found: Evidence) -> Value | None:
+    """Date the happenings that a question lists and give them in their order, the latest first if that is asked."""
+    dated = _events(query, found)
+    if dated is None:
+        return None
+    best = [told[0] for told in dated]
+    order = sorted(range(len(best)), key=lambda at: best[at][0].day, reverse=bool(_LATEST_FIRST.search(query.text)))
+    head = ", ".join(query.parts[at] for at in order)
+    return head[0].upper() + head[1:], [best[at][1] for at in order]
+
+
 def _told_apart(query: Query, found: Evidence) -> Value | None:
     """Say whether the first of two events came before the second, or answer whether it did as the question says."""
     dated = _events(query, found)
@@ -162,6 +180,12 @@ def _told_apart(query: Query, found: Evidence) -> Value | None:
     if apart[2] is None:
         return ("Before" if before else "After"), support
     return ("Yes" if before == (apart[2] in ("before", "earlier")) else "No"), support
+
+
+def by_day(passages: Sequence[Passage]) -> list[Passage]:
+    """Passages in the order of the days that they speak of."""
+    dated = [(moment.day if (moment := event_day(passage)) else date.max, passage) for passage in passages]
+    return [passage for _, passage in sorted(dated, key=lambda pair: pair[0])]
 
 
 def _length(start: date, end: date, unit: str | None, after: str = "") -> str:

@@ -43,7 +43,20 @@ _OF_BOTH = re.compile(
 )
 _OPTIONS = re.compile(r"(?:,|:|\bfirst\b|\bearlier\b|\blater\b|\?|-)\s*([^:?]{2,160}?),? or ([^,?]{2,90})\?", re.I)
 _ITEM_END = re.compile(r",? and (?:the |a |an |my )?|, (?:the |a |an |my )?", re.I)
-_AFTER_VERB = re.compile(r"^.*?\b(?:on|of|for|sold|sell|bought|from) (?:the |a |an |my |both )?", re.I)
+_LISTED = re.compile(r",? and |, ", re.I)
+_ORDERED = re.compile(
+    r"\b(?:put|arrange|sort|list|bring) (.+?),? (?:in|into|by)\b.*\border\b"
+    rf"|\border (?:of|did|do|were|was|in which)\b(?: {_AUXILIARY})?(?: I\b| we\b)? ?(.+)",
+    re.I,
+)
+_ORDER_END = re.compile(
+    r",? (?:(?:from|starting|beginning) (?:with )?(?:the )?(?:earliest|oldest|first|latest|newest|last|most recent)\b.*"
+    r"|happen\w*|occur\w*|take place|took place)$",
+    re.I,
+)
+_AFTER_VERB = re.compile(
+    r"^.*?\b(?:on|of|for|sold|sell|bought|from|in (?!total\b|all\b)|at) ?(?:the |a |an |my |both )?", re.I
+)
 _OR_AT_END = re.compile(
     r"^\W*(?:did|was|were|had) (?:I )?(.+?) or (.+?) (?:first|earlier|later|last|more recently)\W*$", re.I
 )
@@ -114,6 +127,23 @@ def options(question: str) -> tuple[str, ...]:
             return ()
         found = [*match[1].split(", "), match[2]]
     return tuple(option for one in found if (option := _ARTICLE.sub("", one.strip(" '\"“”,")).strip(" '\"“”")))
+
+
+def in_order(question: str) -> tuple[str, ...]:
+    """The happenings that a question wants put in order, as it calls them; () where it does not list them.
+
+    >>> in_order("What is the order of these trips, from first to last: Rome, Oslo and Bern?")
+    ('Rome', 'Oslo', 'Bern')
+    >>> in_order("Put my move, the exam and the flood in chronological order.")
+    ('my move', 'the exam', 'the flood')
+    """
+    text = question.strip().rstrip("?. ")
+    _, colon, listed = text.rpartition(": ")
+    if not colon:
+        found = _ORDERED.search(text)
+        listed = _ORDER_END.sub("", (found[1] or found[2]) if found else "")
+    parts = [part.strip(" '\"“”") for part in _LISTED.split(listed)]
+    return tuple(part for part in parts if part) if len(parts) > 1 else ()
 
 
 def items(question: str) -> tuple[str, ...]:

@@ -52,6 +52,12 @@ _TITLED = (
 )
 _SPAN = r"(?:day|night|week|weekend|month|year|decade)s?"
 _KINDS = [
+    (
+        "order",
+        r"\b(?:what|which) (?:(?:is|was) the )?(?:\w+ )?order (?:of|did|do|were|in which)\b"
+        r"|\b(?:put|arrange|sort|list|name|bring)\b.*\border\b(?! to\b)"
+        r"|\bfrom (?:the )?(?:earliest|oldest|first|latest|newest|last) to\b",
+    ),
     ("first", r"\b(?:first|earli?er|earliest|last|later|(?:more|most) recently|before)\b.*(?:,|:|\?|-).* or\b"),
     ("first", r"\bor\b.*\b(?:first|earlier|later|last|more recently)\W*$"),
     ("first", r"\b(?:of|between|among)\b.+ and .+, (?:which|what|who)\b.*\b(?:first|earlier|later|last|recently)\b"),

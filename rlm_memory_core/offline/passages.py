@@ -95,8 +95,7 @@ def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) ->
             if 0 <= other < len(turns) and turns[other].session == turn.session:
                 around |= dict.fromkeys(sorted(in_turn[other]), _BESIDE)
         around |= dict.fromkeys(sorted(in_turn[place]), _IN_TURN) | dict.fromkeys(sorted(speakers[place]), 1.0)
-        dated = query.target is not None and turn.day is not None
-        if dated or in_turn[place] or any(level > _IN_SESSION for level in around.values()):
+        if query.target or in_turn[place] or any(level > _IN_SESSION for level in around.values()):
             asked = _asked(cut[place - 1]) if place and turns[place - 1].session == turn.session else frozenset()
             found += _in_turn(turn, place, cut[place], around, asked, query, weights)
     return sorted(found, key=lambda passage: -passage.score)
@@ -118,13 +117,14 @@ def _in_turn(
 ) -> list[Passage]:
     """Score the sentences of one turn; the sentences beside one, and the heading above it, count almost as its own."""
     found = []
+    dated = query.target is not None and turn.role != "assistant"  # then what was done that day, in whatever words
     hits = [frozenset(hit for hit in matched if hit) for _, matched in pieces]
     heading: frozenset[str] = frozenset()
     for at, (sentence, matched) in enumerate(pieces):
         close = heading.union(*hits[max(at - 1, 0) : at + 2])
         if at < 2:
             close |= asked
-        if close or (query.target and moments(sentence, turn.day)):
+        if close or (dated and FIRST_PERSON.search(sentence) and moments(sentence, turn.day)):
             near = dict(around)
             near |= {hit: _CLOSE for hit in sorted(close) if near[hit] < _CLOSE}
             listed = heads([text for text, _ in pieces[at + 1 : at + 1 + _LIST]]) if sentence.endswith(":") else ""

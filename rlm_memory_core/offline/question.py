@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ..dates import Moment, moments, parse_date
-from .events import items, leans, options, pair, told_apart
+from .events import in_order, items, leans, options, pair, told_apart
 from .forms import (
     CAPITAL,
     CLAUSE_END,
@@ -38,7 +38,7 @@ from .words import WORD, stem, weight
 
 _BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my)\b.*")  # what came later is not said where the old state is
 ASKING = 1000  # characters at the end in which the form of a question is looked for: it bounds the patterns' time
-_TIMED = ("ago", "between", "first", "told apart", "when")
+_TIMED = ("ago", "between", "first", "order", "told apart", "when")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,8 @@ def _parts(question: str, kind: str) -> tuple[str, ...]:
             return apart[:2] if apart else ()
         case "first":
             return options(question)
+        case "order":
+            return in_order(question)
         case "sum" | "count" | "money":
             return items(question)
         case _:

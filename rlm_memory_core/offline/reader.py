@@ -15,7 +15,7 @@ from datetime import date
 
 from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
-from .compute import value
+from .compute import by_day, value
 from .evidence import Evidence
 from .matching import hits_of
 from .passages import FIRST_PERSON, Passage, judge, passages
@@ -185,6 +185,8 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
         head, support = computed
         rest = [passage for passage in best if passage not in support]
         return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}", list(support)
+    if query.kind == "order":
+        best = by_day(best[:_FEW])
     return _quote(best, query, _WORDS), best[:1]
 
 
