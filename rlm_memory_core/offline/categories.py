@@ -42,6 +42,9 @@ reading: book novel memoir magazine
 color: red green blue yellow white black grey gray brown purple pink orange beige turquoise navy teal silver gold
 job: work baker teacher nurse engineer analyst manager designer accountant assistant waiter developer promotion hire
 crockery pot: bowl mug cup plate vase jug
+lesson: class course
+class: lesson course
+course: class lesson
 live: move settle
 own: buy adopt
 work: job hire

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 _DAY = r"(?:(?:the|that) (?:very )?(?:day|date|time|moment|week|month|year)s?(?: (?:that|when|on which))? |when )?"
 _LINK = r"(?:when|by the time|at the time|until|till|before|after|since)"
-_AUXILIARY = r"(?:did|do|does|had|have|has|was|were|is|are)"
+_AUXILIARY = r"(?:did|do|does|had|have|has|was|were|is|are|could|can|would|will)"
 
 _PAIRS = [
     re.compile(rf"\b(?:between|separat\w+) {_DAY}(.+?),? and (?={_LINK}\b|the day\b|the time\b)(.+)", re.I),

@@ -132,7 +132,7 @@ def analyse(question: str, asked_on: str | None = None) -> Query:
         of_self=bool(OF_SELF.search(question)),
         present=bool(PRESENT.search(clause)) and not PAST.search(clause) and not oldest,
         parts=parts,
-        part_terms=_part_terms(parts, terms),
+        part_terms=_part_terms(parts, terms, kind),
     )
 
 
@@ -154,12 +154,12 @@ def _parts(question: str, kind: str) -> tuple[str, ...]:
             return ()
 
 
-def _part_terms(parts: tuple[str, ...], terms: dict[str, float]) -> tuple[frozenset[str], ...]:
-    """The question's words in each part; a part that says only "it" takes over those of the part beside it."""
+def _part_terms(parts: tuple[str, ...], terms: dict[str, float], kind: str) -> tuple[frozenset[str], ...]:
+    """The question's words in each part; an event of "it" takes over those of the event beside it."""
     own = [frozenset(stem(word) for word in WORD.findall(part)) & terms.keys() for part in parts]
     if len(own) != len([found for found in own if found]):
         return ()
-    if len(own) == 2:
+    if len(own) == 2 and kind in _TIMED:
         own = [mine | other if leans(part) else mine for part, mine, other in zip(parts, own, own[::-1], strict=True)]
     return tuple(own)
 

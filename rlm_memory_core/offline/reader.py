@@ -179,8 +179,8 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
     if query.kind == "money" and not any(_fits(passage, query) for passage in best[:_LOOKED_AT]):
         return UNKNOWN, []
     computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
-    if not sure and not computed:
-        return UNKNOWN, []
+    if not computed and (not sure or (query.kind == "between" and query.part_terms)):
+        return UNKNOWN, []  # of a span an end that nobody tells of is no answer
     if computed:
         head, support = computed
         rest = [passage for passage in best if passage not in support]
