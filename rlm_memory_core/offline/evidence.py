@@ -58,6 +58,7 @@ _LASTING = re.compile(
     re.I,
 )
 _MEANT = 0.85  # what a word counts that is told in other words
+_NAMED = 0.2  # what it counts that a sentence names the event itself, not only those around it
 _WEEK = 7
 _HELD = re.compile(r"['’]ve\b|\b(?:have|has|been)\b", re.I)
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25}
@@ -88,25 +89,31 @@ class Evidence:
                 if term in self.weights
             },
             _TOLD_AS,
+            _NAMED,
         )
         rated = [replace(passage, score=passage.score + told(passage)) for passage in rated]
         return sorted(rated, key=lambda passage: -passage.score)
 
     def _rated(
-        self, kept: Mapping[str, float], told_as: Mapping[str, frozenset[str]] = MappingProxyType({})
+        self,
+        kept: Mapping[str, float],
+        told_as: Mapping[str, frozenset[str]] = MappingProxyType({}),
+        named: float = 0.0,
     ) -> list[Passage]:
         whole = sum(kept.values()) or 1.0
         other = {term: told_as[term] for term in kept if term in told_as}
         rated = []
         for passage in self.best:
             said = {stem(word) for word in WORD.findall(passage.text)} if other else frozenset()
-            covered = 0.0
+            covered = own = 0.0
             for term, value in kept.items():
                 meant = _MEANT if other.get(term, frozenset()) & said else 0.0
                 covered += value * max(passage.level(term), meant)
+                own += value * (term in passage.hits)
             covered /= whole
             if covered >= ENOUGH:
-                rated.append(replace(passage, covered=covered, score=covered + 0.3 * passage.score))
+                score = covered + named * own / whole + 0.3 * passage.score
+                rated.append(replace(passage, covered=covered, score=score))
         return sorted(rated, key=lambda passage: -passage.score)
 
 
