@@ -28,7 +28,7 @@ Cut = tuple[str, list[str | None]]
 """A sentence, and for each of its words the word of the question that it matches."""
 
 # What a word of the question counts for a sentence when it stands not in it but around it.
-_CLOSE, _IN_TURN, _BESIDE, _IN_SESSION = 0.8, 0.65, 0.5, 0.2
+_CLOSE, _IN_TURN, _BESIDE, _TWO_BEFORE, _IN_SESSION = 0.8, 0.65, 0.5, 0.35, 0.2
 _WORTH_A_LOOK = 0.15
 _OF_PART = 0.7
 
@@ -91,9 +91,9 @@ def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) ->
     found: list[Passage] = []
     for place, turn in enumerate(turns):
         around = dict.fromkeys(sorted(in_session[turn.session]), _IN_SESSION)
-        for other in (place - 1, place + 1):
+        for other, level in ((place - 2, _TWO_BEFORE), (place - 1, _BESIDE), (place + 1, _BESIDE)):
             if 0 <= other < len(turns) and turns[other].session == turn.session:
-                around |= dict.fromkeys(sorted(in_turn[other]), _BESIDE)
+                around |= dict.fromkeys(sorted(in_turn[other]), level)
         around |= dict.fromkeys(sorted(in_turn[place]), _IN_TURN) | dict.fromkeys(sorted(speakers[place]), 1.0)
         if query.target or in_turn[place] or any(level > _IN_SESSION for level in around.values()):
             asked = _asked(cut[place - 1]) if place and turns[place - 1].session == turn.session else frozenset()
