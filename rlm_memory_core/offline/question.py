@@ -34,10 +34,13 @@ from .forms import (
     SOUGHT,
     UNIT_ASKED,
 )
-from .words import WORD, stem, weight
+from .words import ALIKE, WORD, stem, weight
 
 _BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my)\b.*")  # what came later is not said where the old state is
 ASKING = 1000  # characters at the end in which the form of a question is looked for: it bounds the patterns' time
+_KIN = frozenset(
+    map(stem, "mother father brother sister cousin aunt uncle husband niece nephew grandmother grandfather".split())
+)
 _TIMED = ("ago", "between", "first", "order", "told apart", "when")
 
 
@@ -183,15 +186,16 @@ def _terms(question: str) -> dict[str, float]:
 
 
 def _names(question: str, terms: dict[str, float]) -> tuple[str, ...]:
-    """The terms that are capitalised although no sentence or title starts there; not months and weekdays."""
-    return tuple(
-        dict.fromkeys(
-            base
-            for match in CAPITAL.finditer(question)
-            for word in WORD.findall(match[0])
-            if word[0].isupper() and (base := stem(word)) in terms and not EXPECTED["when"].search(word)
-        )
+    """The terms that are capitalised although no sentence or title starts there, not months and weekdays; and
+    the relatives it speaks of."""
+    named = (
+        stem(word)
+        for match in CAPITAL.finditer(question)
+        for word in WORD.findall(match[0])
+        if word[0].isupper() and not EXPECTED["when"].search(word)
     )
+    kin = (base for base in map(stem, WORD.findall(question)) if base in _KIN)
+    return tuple(dict.fromkeys(base for base in (*named, *kin) if base in terms))
 
 
 def _forms(question: str, terms: dict[str, float]) -> dict[str, list[str]]:
@@ -200,7 +204,7 @@ def _forms(question: str, terms: dict[str, float]) -> dict[str, list[str]]:
     for word in WORD.findall(question):
         base = stem(word)
         if base in forms:
-            forms[base] += [form for form in (word.lower(), base) if form not in forms[base]]
+            forms[base] += [form for form in (word.lower(), base, *ALIKE.get(base, ())) if form not in forms[base]]
     return forms
 
 

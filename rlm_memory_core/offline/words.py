@@ -176,6 +176,13 @@ _STEMMED_COMMON = frozenset(stem(word) for word in _COMMON)
 _STEMMED_ASKING = frozenset(stem(word) for word in _ASKING)
 
 
+ALIKE: dict[str, tuple[str, ...]] = {}
+"""For each stem the other words of the tables above that share it: bought, purchase and acquire for that of buy."""
+
+for _word in (*_IRREGULAR, *_SYNONYMS):
+    ALIKE[stem(_word)] = (*ALIKE.get(stem(_word), ()), _word)
+
+
 def words(text: str) -> Iterator[str]:
     """Yield the words of a text as they stand, in order.
 
