@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ..dates import NUMBER_WORDS
 from .evidence import Evidence
-from .forms import CURRENCY, DIFFERENCE, NUMBER
+from .forms import COUNTED, CURRENCY, DIFFERENCE, NUMBER
 from .passages import Passage
 from .question import Query
 from .words import WORD, stem, weight
@@ -47,6 +47,8 @@ def total(query: Query, evidence: Evidence) -> Value | None:
         query: The question, taken apart.
         evidence: Its passages.
     """
+    if not query.unit and COUNTED.search(query.text):
+        return count(query, evidence)
     best = evidence.best
     amounts = _of_duration(query.unit) if query.unit else _of_money
     found = _by_item(query, amounts, evidence)
