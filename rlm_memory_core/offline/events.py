@@ -57,6 +57,7 @@ _ORDER_END = re.compile(
 _AFTER_VERB = re.compile(
     r"^.*?\b(?:on|of|for|sold|sell|bought|from|in (?!total\b|all\b)|at) ?(?:the |a |an |my |both )?", re.I
 )
+_AFTER_NOUN = re.compile(r"^.*\b(?:from|of|on|for|with) (?:the |a |an |my |both )?", re.I)
 _OR_AT_END = re.compile(
     r"^\W*(?:did|was|were|had) (?:I )?(.+?) or (.+?) (?:first|earlier|later|last|more recently)\W*$", re.I
 )
@@ -152,7 +153,8 @@ def items(question: str) -> tuple[str, ...]:
     >>> items("How much did I spend on the hat, the coat and my scarf?")
     ('hat', 'coat', 'scarf')
     """
-    found = [item.strip() for item in _ITEM_END.split(_AFTER_VERB.sub("", question.strip().rstrip("? ")))]
+    first, *others = _ITEM_END.split(_AFTER_VERB.sub("", question.strip().rstrip("? ")))
+    found = [item.strip() for item in (_AFTER_NOUN.sub("", first), *others)]
     return tuple(item for item in found if item) if len(found) > 1 else ()
 
 
