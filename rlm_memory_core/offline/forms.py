@@ -129,6 +129,12 @@ OLDEST = re.compile(
     r"|(?:previous|former)(?! (?:chat|conversation|discussion|talk|session))|previously|used to|formerly|earliest)\b",
     re.I,
 )
+FORMERLY = re.compile(
+    r"\b(?:used to|before|until|till|previous(?:ly)?|former(?:ly)?|originally|at first|initially|rather than|instead of"
+    r"|no longer|any ?more)\b",
+    re.I,
+)
+"""How a sentence speaks of what was so once."""
 LOOKS_BACK = re.compile(r"\b(?:before|at first|back then|in the beginning|when I (?:began|started))\b", re.I)
 """What makes the older answer the wanted one in a question that measures no time."""
 

@@ -15,6 +15,7 @@ from datetime import date
 from itertools import pairwise
 
 from ..dates import Moment, moments
+from .forms import FORMERLY
 from .matching import hits_of
 from .question import Query
 from .turns import Turn, heads, sentences
@@ -175,6 +176,8 @@ def _bonus(sentence: str, matched: Sequence[str | None], role: str, query: Query
     expected = query.expected
     fits = bool(expected and expected.search(sentence))
     bonus += 0.15 * fits
+    if query.oldest and FORMERLY.search(sentence):
+        bonus += 0.15
     if query.of_assistant:
         bonus += 0.1 if role == "assistant" else -0.2
     elif query.of_self and role:

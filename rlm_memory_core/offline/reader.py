@@ -17,6 +17,7 @@ from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import by_day, value
 from .evidence import Evidence
+from .forms import FORMERLY
 from .matching import hits_of
 from .passages import FIRST_PERSON, Passage, judge, passages
 from .question import Query, analyse
@@ -250,7 +251,8 @@ def _quote(best: Sequence[Passage], query: Query, budget: int, longest: int = 30
     if query.kind != "order":
         beside = sorted(beside, key=lambda passage: not _fits(passage, query))
     for passage in [*best[:1], *beside]:
-        if quoted and not passage.hits and not FIRST_PERSON.search(passage.text):
+        apart = not passage.hits and not FIRST_PERSON.search(passage.text)
+        if quoted and apart and not (query.oldest and FORMERLY.search(passage.text)):
             continue  # beside what was asked for, but neither of it nor told by someone of themselves
         text = shorten(passage.text, query, longest if not quoted else min(longest, budget))
         size = len(text.split())
