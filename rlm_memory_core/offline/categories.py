@@ -42,6 +42,8 @@ reading: book novel memoir magazine
 color: red green blue yellow white black grey gray brown purple pink orange beige turquoise navy teal silver gold
 job: work baker teacher nurse engineer analyst manager designer accountant assistant waiter developer promotion hire
 crockery pot: bowl mug cup plate vase jug
+earn: sell salary wage
+weigh weight: kilogram pound lb
 lesson: class course
 class: lesson course
 course: class lesson

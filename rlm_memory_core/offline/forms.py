@@ -96,6 +96,7 @@ _KINDS = [
     ("frequency", r"\bhow (?:often|frequently|regularly)\b"),
     ("duration", r"\bhow long\b|\bhow much time\b|\bwhat duration\b"),
     ("money", r"\bhow much\b.*\b(?:cost|pay|paid|spen[dt]|money|price|worth|earn|save|raise|sell|sold|budget)"),
+    ("money", r"\bwhat (?:did|do|does|will|would) .*\b(?:pay|cost|charge|earn)\b"),
     ("money", r"\bwhat\b.*\b(?:price|cost|budget|amount|salary)\b|\bhow expensive\b"),
     ("count", r"\bhow many\b|\bnumber of\b"),
     ("score", r"\b(?:what|which)\b.*\b(?:record|score|best time|personal best)\b"),

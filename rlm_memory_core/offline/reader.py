@@ -247,11 +247,12 @@ def _holds(expected: re.Pattern[str], text: str) -> bool:
 def _quote(best: Sequence[Passage], query: Query, budget: int, longest: int = 30) -> str:
     """Quote the best passages within so many words, none twice, and none longer than the given number of words."""
     quoted: list[str] = []
-    beside = best[1:_LOOKED_AT]
+    others = best[1:_LOOKED_AT]
     if query.kind != "order":
-        beside = sorted(beside, key=lambda passage: not _fits(passage, query))
-    for passage in [*best[:1], *beside]:
-        apart = not passage.hits and not FIRST_PERSON.search(passage.text)
+        others = sorted(others, key=lambda passage: not _fits(passage, query))
+    for passage in [*best[:1], *others]:
+        beside = passage.session == best[0].session and passage.number == best[0].number and _fits(passage, query)
+        apart = not passage.hits and not FIRST_PERSON.search(passage.text) and not beside
         if quoted and apart and not (query.oldest and FORMERLY.search(passage.text)):
             continue  # beside what was asked for, but neither of it nor told by someone of themselves
         text = shorten(passage.text, query, longest if not quoted else min(longest, budget))

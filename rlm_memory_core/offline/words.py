@@ -122,7 +122,9 @@ join member membership
 injure injury hurt
 move relocate
 engage engagement
-die death""".splitlines()
+die death
+kilogram kg kilo
+kilometer kilometre km""".splitlines()
     for word in group.split()[1:]
 }
 
