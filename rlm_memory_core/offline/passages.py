@@ -97,14 +97,16 @@ def passages(turns: Sequence[Turn], query: Query, weigh: Weigh | None = None) ->
                 around |= dict.fromkeys(sorted(in_turn[other]), level)
         around |= dict.fromkeys(sorted(in_turn[place]), _IN_TURN) | dict.fromkeys(sorted(speakers[place]), 1.0)
         if query.target or in_turn[place] or any(level > _IN_SESSION for level in around.values()):
-            asked = _asked(cut[place - 1]) if place and turns[place - 1].session == turn.session else frozenset()
+            replies = place and turns[place - 1].session == turn.session
+            whole = query.of_assistant and turn.role == "assistant"
+            asked = _asked(cut[place - 1], whole) if replies else frozenset()
             found += _in_turn(turn, place, cut[place], around, asked, query, weights)
     return sorted(found, key=lambda passage: -passage.score)
 
 
-def _asked(pieces: Sequence[Cut]) -> frozenset[str]:
-    """The question's words in what the turn before asks."""
-    return frozenset(hit for sentence, matched in pieces if sentence.endswith("?") for hit in matched if hit)
+def _asked(pieces: Sequence[Cut], whole: bool) -> frozenset[str]:
+    """The question's words in what the turn before asks, or in the whole of that turn."""
+    return frozenset(hit for sentence, matched in pieces if whole or sentence.endswith("?") for hit in matched if hit)
 
 
 def _in_turn(
