@@ -7,7 +7,7 @@ told. It does not know whether a thing was later sold, lost or returned.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..dates import NUMBER_WORDS
 from .evidence import Evidence
@@ -127,17 +127,34 @@ def spoken_number(number: int, thing: str = "") -> str:
 
 
 def _by_item(query: Query, amounts: _Amounts, evidence: Evidence) -> list[tuple[float, Passage]]:
-    """For each item that the question lists, the amount that stands closest to its words."""
-    found: dict[tuple[str, int], tuple[float, Passage]] = {}
-    for terms in query.part_terms:
-        for passage in evidence.of_item(terms)[:6]:
-            stated = amounts(passage.text) if passage.role != "assistant" else []
-            at = [word.start() for word in WORD.finditer(passage.text) if stem(word[0]) in terms & passage.hits]
-            if stated and at:
-                place, amount = min(stated, key=lambda pair: min(_apart(passage.text, pair[0], start) for start in at))
-                found.setdefault((passage.text, place), (amount, passage))
+    """For each item that the question lists, the amount that stands closest to its words, and closer to no other's."""
+    rows = [list(_stated(terms, amounts, evidence)) for terms in query.part_terms]
+    found: dict[tuple[str, int], tuple[int, int, float, Passage]] = {}
+    waiting = list(range(len(rows)))
+    while waiting:
+        item = waiting.pop(0)
+        while rows[item]:
+            key, apart, amount, passage = rows[item].pop(0)
+            if key not in found or apart < found[key][1]:
+                if key in found:
+                    waiting.append(found[key][0])
+                found[key] = item, apart, amount, passage
                 break
-    return list(found.values())
+    return [(amount, passage) for _, _, amount, passage in sorted(found.values(), key=lambda entry: entry[0])]
+
+
+def _stated(
+    terms: frozenset[str], amounts: _Amounts, evidence: Evidence
+) -> Iterator[tuple[tuple[str, int], int, float, Passage]]:
+    """For each passage on an item the amount closest to its words: where it stands, and how far from them."""
+    for passage in evidence.of_item(terms)[:6]:
+        stated = amounts(passage.text) if passage.role != "assistant" else []
+        at = [word.start() for word in WORD.finditer(passage.text) if stem(word[0]) in terms & passage.hits]
+        if stated and at:
+            apart, place, amount = min(
+                (min(_apart(passage.text, place, start) for start in at), place, amount) for place, amount in stated
+            )
+            yield (passage.text, place), apart, amount, passage
 
 
 def _apart(sentence: str, amount: int, word: int) -> int:
