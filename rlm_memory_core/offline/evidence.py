@@ -39,8 +39,9 @@ _TOLD_AS = {
 }
 """How the beginning of a state, or an event, is told in other words."""
 
-_PHASES = frozenset(map(stem, "begin finish receive buy order sell return book join leave cancel fix".split()))
-_PHASE = 1.6  # such a word tells two events with one thing apart
+PHASES = frozenset(map(stem, "begin finish receive buy order sell return book join leave cancel fix".split()))
+"""The words for what befell a thing: they tell two events with one thing apart."""
+_PHASE = 1.6  # what one of them counts
 _SHARED = 0.4  # what a word counts that both parts have
 _DONE = re.compile(
     r"\b(?:just|finally|today|yesterday|ago|this (?:morning|afternoon|evening)|last|recently|earlier"
@@ -84,7 +85,7 @@ class Evidence:
         """
         rated = self._rated(
             {
-                term: self.weights[term] * (_SHARED if term in other else 1.0) * (_PHASE if term in _PHASES else 1.0)
+                term: self.weights[term] * (_SHARED if term in other else 1.0) * (_PHASE if term in PHASES else 1.0)
                 for term in words
                 if term in self.weights
             },

@@ -21,7 +21,8 @@ class _Hits(dict[str, str | None]):
 
     def __missing__(self, word: str) -> str | None:
         base = stem(word)
-        self[word] = found = base if base in self._terms else kind_among(base, self._terms)
+        kind = kind_among(base, self._terms) if not word[0].isupper() else None  # "The Red Violin" is no colour
+        self[word] = found = base if base in self._terms else kind
         return found
 
 

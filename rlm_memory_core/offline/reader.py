@@ -16,7 +16,7 @@ from datetime import date
 from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import by_day, value
-from .evidence import Evidence
+from .evidence import PHASES, Evidence
 from .forms import FORMERLY
 from .matching import hits_of
 from .passages import FIRST_PERSON, Passage, judge, passages
@@ -154,7 +154,7 @@ def weigh(query: Query, spread: Mapping[str, int], total: int) -> dict[str, floa
         term: value
         * (
             _FLOOR + math.log((total + 1) / (max(spread.get(term, 1), 1) + 0.5)) / math.log(total + 2)
-            if spread.get(term) or (value > _EVERYDAY and term not in query.sought)
+            if spread.get(term) or term in PHASES or (value > _EVERYDAY and term not in query.sought)
             else _FLOOR  # an everyday word, or the kind of thing asked for, that the history never names
         )
         for term, value in query.terms.items()

@@ -33,7 +33,7 @@ _ASKING = frozenset(
     chatted previous previously earlier follow followed back going looking thinking thought want wanted confirm ask
     asked question know help provide provided suggest suggested recommend recommended give gave talk talked last time
     actually currently current now far total name called type kind sort many number amount list lately recently
-    recent initially first thing things altogether overall combined since date""".split()
+    recent initially first thing things altogether overall combined since date moment""".split()
 )
 """Words by which a question points at an answer rather than at its subject."""
 
