@@ -17,10 +17,10 @@ from ..dates import parse_date
 from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
 from .compute import by_day, value
 from .evidence import PHASES, Evidence
-from .forms import FORMERLY
 from .matching import hits_of
 from .passages import FIRST_PERSON, Passage, judge, passages
 from .question import Query, analyse
+from .quoting import LOOKED_AT, fits, quote, shorten
 from .turns import Turn, parse_turns
 from .words import WORD, stem, weight
 
@@ -34,7 +34,6 @@ _WORDS = 40
 _SUPPORT = 18  # words of a sentence that a computed value rests on
 _AS_GOOD = 0.9
 _FEW = 5
-_LOOKED_AT = 8
 _LINE = re.compile(r'^- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:;;? near: ([^;"]*))?(?:;;? listed: (.*))?$')
 
 Answer = tuple[str, list[Passage]]
@@ -177,7 +176,7 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
         return UNKNOWN, []
 
     sure = max(passage.covered for passage in best[:5]) >= SURE or _on_the_day(best[0])
-    if query.kind == "money" and not any(_fits(passage, query) for passage in best[:_LOOKED_AT]):
+    if query.kind == "money" and not any(fits(passage, query) for passage in best[:LOOKED_AT]):
         return UNKNOWN, []
     computed = value(query, Evidence(best, weights)) if sure or query.part_terms else None
     if not computed and (not sure or (query.kind == "between" and query.part_terms)):
@@ -185,15 +184,10 @@ def _answer(query: Query, found: Sequence[Passage], weights: Mapping[str, float]
     if computed:
         head, support = computed
         rest = [passage for passage in best if passage not in support]
-        return f"{head}. {_quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}", list(support)
+        return f"{head}. {quote([*support, *rest[:1]], query, _WORDS - 4, _SUPPORT)}", list(support)
     if query.kind == "order":
         best = by_day(best[:_FEW])
-    return _quote(best, query, _WORDS), best[:1]
-
-
-def _fits(passage: Passage, query: Query) -> bool:
-    """Whether a sentence holds the kind of value that is asked for."""
-    return query.expected is not None and query.expected.search(passage.text) is not None
+    return quote(best, query, _WORDS), best[:1]
 
 
 def _only_asks(passage: Passage, query: Query) -> bool:
@@ -242,52 +236,6 @@ def _as_good(best: Sequence[Passage], query: Query) -> list[Passage]:
 def _holds(expected: re.Pattern[str], text: str) -> bool:
     """Whether a sentence states what is asked for; one that asks must also tell something of its speaker."""
     return bool(expected.search(text)) and (not text.endswith("?") or bool(FIRST_PERSON.search(text)))
-
-
-def _quote(best: Sequence[Passage], query: Query, budget: int, longest: int = 30) -> str:
-    """Quote the best passages within so many words, none twice, and none longer than the given number of words."""
-    quoted: list[str] = []
-    others = best[1:_LOOKED_AT]
-    if query.kind != "order":
-        others = sorted(others, key=lambda passage: not _fits(passage, query))
-    for passage in [*best[:1], *others]:
-        beside = passage.session == best[0].session and passage.number == best[0].number and _fits(passage, query)
-        apart = not passage.hits and not FIRST_PERSON.search(passage.text) and not beside
-        if quoted and apart and not (query.oldest and FORMERLY.search(passage.text)):
-            continue  # beside what was asked for, but neither of it nor told by someone of themselves
-        text = shorten(passage.text, query, longest if not quoted else min(longest, budget))
-        size = len(text.split())
-        if text in quoted or (quoted and (size > budget or passage.score < 0.6 * best[0].score)):
-            continue
-        quoted.append(text)
-        budget -= size
-        if budget < 5 or len(quoted) == 3:
-            break
-    return " ".join(quoted)
-
-
-def shorten(sentence: str, query: Query, limit: int) -> str:
-    """Keep the stretch of a long sentence that holds most of the question and of the kind of answer asked for.
-
-    Args:
-        sentence: One sentence.
-        query: The question, taken apart.
-        limit: Most words to keep.
-    """
-    split = sentence.split()
-    if len(split) <= limit:
-        return sentence
-    expected = query.expected
-    values = []
-    for at, word in enumerate(split):
-        value = sum(query.terms.get(stem(part), 0.0) for part in WORD.findall(word))
-        if expected and expected.search(" ".join(split[max(at - 1, 0) : at + 2])):
-            value += 0.5
-        values.append(value)
-    sums = [sum(values[at : at + limit]) for at in range(len(split) - limit + 1)]
-    best = [at for at, found in enumerate(sums) if found >= max(sums) - 1e-9]
-    start = best[len(best) // 2]
-    return " ".join(split[start : start + limit])
 
 
 def _line(passage: Passage, query: Query) -> str:

@@ -7,7 +7,8 @@ import pytest
 from rlm_memory_core.dates import moments, months_between, parse_date
 from rlm_memory_core.offline.passages import passages
 from rlm_memory_core.offline.question import analyse
-from rlm_memory_core.offline.reader import Extract, answer, compose, extract, shorten
+from rlm_memory_core.offline.quoting import shorten
+from rlm_memory_core.offline.reader import Extract, answer, compose, extract
 from rlm_memory_core.offline.turns import Turn, parse_turns, sentences
 from rlm_memory_core.offline.words import stem, weight
 from rlm_memory_core.prompts import NOT_FOUND, NOT_READ, UNKNOWN
