@@ -5,6 +5,7 @@ It takes them in the order in which it is given them, the best first; it ranks n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from .forms import FORMERLY
@@ -12,6 +13,8 @@ from .passages import FIRST_PERSON, Passage
 from .question import Query
 from .words import WORD, stem
 
+_GOES_ON = re.compile(r"(?:It|He|She|They|That|This|There|Its|His|Her|Their)\b")
+"""How a sentence begins that tells more of what was just named."""
 LOOKED_AT = 8
 """The most passages among which quotes are chosen."""
 
@@ -28,7 +31,7 @@ def quote(best: Sequence[Passage], query: Query, budget: int, longest: int = 30)
     if query.kind != "order":
         others = sorted(others, key=lambda passage: not fits(passage, query))
     for passage in [*best[:1], *others]:
-        beside = passage.session == best[0].session and fits(passage, query)
+        beside = passage.session == best[0].session and fits(passage, query) and _GOES_ON.match(passage.text)
         apart = not passage.hits and not FIRST_PERSON.search(passage.text) and not beside
         if quoted and apart and not (query.oldest and FORMERLY.search(passage.text)):
             continue  # beside what was asked for, but neither of it nor told by someone of themselves

@@ -29,6 +29,7 @@ MISSED = {
     "How old is my grandmother?",
     "When did I finish knitting Clara's scarf?",
     "How much money did I make with my pots at the fair?",
+    "Which film did I see with Szymon?",  # told in the turn after, by its title alone
     "What name did you suggest for the stray?",
     "Which podcast did I listen to after 'Criminal'?",
     "Where did I work before I started at Stride?",
