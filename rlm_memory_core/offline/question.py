@@ -36,7 +36,7 @@ from .forms import (
 )
 from .words import ALIKE, WORD, stem, weight
 
-_BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my|[a-z]+ing)\b.*")  # what came later is not said of the old state
+_BEFORE = re.compile(r"\bbefore (?:I|we|he|she|they|my)\b.*")  # what came later is not said of the old state
 ASKING = 1000  # characters at the end in which the form of a question is looked for: it bounds the patterns' time
 _KIN = frozenset(
     map(stem, "mother father brother sister cousin aunt uncle husband niece nephew grandmother grandfather".split())
