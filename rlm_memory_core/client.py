@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import openai
@@ -33,6 +34,14 @@ NOT_SENT = (NOT_RECORDED, UNUSABLE)
 
 Wrap = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
 """Makes a transport out of the one that asks the server, such as one that waits first."""
+
+
+class AsIsClient(httpx2.AsyncClient):
+    """Sends what the SDK hands over as it is: to join it with settings that are none takes a tenth of a call's time."""
+
+    def build_request(self, method: str, url: httpx2.URL | str, *, timeout: Any = None, **given: Any) -> httpx2.Request:
+        """A request with nothing added but the timeout, in seconds or as httpx has it."""
+        return httpx2.Request(method, url, extensions={"timeout": httpx2.Timeout(timeout).as_dict()}, **given)
 
 
 def make_client(
@@ -70,12 +79,14 @@ def make_client(
     transport = BudgetTransport(transport)
     if recorded != "off":
         transport = RecordingTransport(transport, CallStore(calls_path), recorded, salt)
+    http_client = AsIsClient(transport=transport, timeout=timeout, follow_redirects=True)
     client = openai.AsyncOpenAI(
         api_key=api_key,
         base_url=url,
         max_retries=_MAX_RETRIES,
         timeout=timeout,
-        http_client=httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=True),
+        default_headers={"Accept-Encoding": http_client.headers["Accept-Encoding"]},
+        http_client=http_client,
     )
     background.on_exit(client.close)
     return client

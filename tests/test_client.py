@@ -5,11 +5,13 @@ import socket
 from contextlib import suppress
 
 import httpx2
+import openai
 import pytest
 from asking import HI, ask, refused
 from in_flight import InFlight
 
 from rlm_memory_core import ModelError, background, client, connect
+from rlm_memory_core.pacing import Pace
 
 
 @pytest.fixture
@@ -175,3 +177,31 @@ def test_a_server_that_stays_silent_is_given_up_after_the_timeout(as_completion,
 
     with pytest.raises(ModelError, match=r"did not answer within 0\.2 s"):
         asyncio.run(scenario())
+
+
+def test_a_request_is_the_one_that_httpx_itself_would_send(tmp_path):
+    sent = []
+
+    def answer(request):
+        timeout = request.extensions["timeout"]
+        sent.append((request.method, str(request.url), dict(request.headers), request.read(), timeout))
+        return httpx2.Response(200, json={})
+
+    def transport(_=None):
+        return httpx2.MockTransport(answer)
+
+    async def post():
+        url = "http://a.test/v1"
+        plain = httpx2.AsyncClient(transport=transport(), timeout=7.5, follow_redirects=True)
+        kept = tmp_path / "calls.sqlite"
+        ours = client.make_client(
+            url, "none", "off", kept, offline=False, timeout=7.5, wrap=transport, pace=Pace(None, None, None)
+        )
+        async with openai.AsyncOpenAI(api_key="none", base_url=url, timeout=7.5, http_client=plain) as sdk, ours:
+            for asked, path in ((sdk, "/chat/completions"), (ours, f"{url}/chat/completions")):
+                await asked.post(path, body={"a": "é"}, cast_to=httpx2.Response)
+
+    background.run(post())
+    by_httpx, by_us = sent
+    assert by_httpx[2].pop("connection") == "keep-alive"  # aiohttp's own business
+    assert by_us == by_httpx
