@@ -67,5 +67,7 @@ class _Selector(selectors.SelectSelector):
             return events
         events = super().select(0)
         if not events:
-            self._loop.now = round(self._loop.now + timeout, 9)  # the loop's own resolution: sums stay whole
+            now = self._loop.now
+            later = round(now + timeout, 9)  # the loop's own resolution: sums stay whole
+            self._loop.now = later if later > now else now + timeout  # a shorter wait than that passes too
         return events
