@@ -7,7 +7,6 @@ shared by its queries; how one of them gets from its question to an Answer, in `
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from . import background
 from .answer import Answer
@@ -20,7 +19,6 @@ from .query import Query
 from .reading import Reading
 from .store import MemoryStore
 from .subagents import Progress, SubAgents
-from .workspace import QUICK
 
 
 class MemoryRLM:
@@ -141,9 +139,8 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        opened = partial(open_workspace, store, question, question_date, last_turn, self.copy_limit)
-        is_quick = store.characters(last_turn) <= QUICK
-        workspace = opened() if is_quick else await asyncio.to_thread(opened)
+        limit = self.copy_limit
+        workspace = await asyncio.to_thread(open_workspace, store, question, question_date, last_turn, limit)
         subagents = SubAgents(
             self.sub_model, self._slots, self.budget, workspace.question_date, self.hedge, self.reading.facts
         )

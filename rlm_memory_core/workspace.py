@@ -23,7 +23,6 @@ from .turns import Session, Turn, serialise
 from .values_when_read import ValuesWhenRead
 
 MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
-QUICK = 100_000  # characters of a history: to go through fewer takes no longer than to hand the work to a thread
 
 DATE_FUNCTIONS: dict[str, Callable[..., Any]] = {"parse_date": parse_date, "days_between": days_between}
 
@@ -107,14 +106,14 @@ class Workspace(Asked):
         )
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """The names the code can call, but for the sub-agents'; what reads a long history works in a thread."""
-        reading: dict[str, Callable[..., Any]] = {
-            "search_history": self.search_history,
-            "rank_sessions": self.rank_sessions,
+        """The names the code can call, but for the sub-agents'; what reads the history's file works in a thread."""
+        return {
+            "search_history": in_thread(self.search_history),
+            "get_recent": self.get_recent,
+            "rank_sessions": in_thread(self.rank_sessions),
+            "session_prompt": self.session_prompt,
+            **DATE_FUNCTIONS,
         }
-        if self.size.characters > QUICK:
-            reading = {name: in_thread(function) for name, function in reading.items()}
-        return {**reading, "get_recent": self.get_recent, "session_prompt": self.session_prompt, **DATE_FUNCTIONS}
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""

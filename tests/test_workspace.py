@@ -1,5 +1,4 @@
 import asyncio
-import inspect
 import threading
 
 import pytest
@@ -7,7 +6,7 @@ import pytest
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.prompts import session_prompt
 from rlm_memory_core.ranking import arank_sessions
-from rlm_memory_core.workspace import QUICK, Workspace
+from rlm_memory_core.workspace import Workspace
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def test_the_values_are_those_that_the_prompt_promises(diary):
 
 def test_the_functions_give_turns_as_dicts(diary):
     functions = Workspace(diary, "Who?", "2023/08/01").functions()
-    found = functions["search_history"]("MOCHI")
+    found = asyncio.run(functions["search_history"]("MOCHI"))
     assert found == [{"turn_index": 1, "role": "user", "content": "My cat is called Mochi."}]
     assert [turn["turn_index"] for turn in functions["get_recent"](2)] == [5, 6]
     assert functions["session_prompt"]("text") == session_prompt("text", None, "Who?", "2023/08/01")
@@ -51,45 +50,25 @@ def test_the_functions_give_turns_as_dicts(diary):
     )
 
 
-@pytest.fixture
-def reading_threads(monkeypatch):
-    """The threads in which a store was read since."""
-    threads = set()
+def test_what_reads_the_file_leaves_the_loop_to_others(diary, monkeypatch):
+    threads = []
     query = MemoryStore.query
 
     def noted(*args):
-        threads.add(threading.get_ident())
+        threads.append(threading.get_ident())
         return query(*args)
 
-    monkeypatch.setattr(MemoryStore, "query", noted)
-    return threads
-
-
-@pytest.mark.parametrize("length", [QUICK, QUICK + 1])
-def test_what_reads_a_long_history_leaves_the_loop_to_others(diary, reading_threads, length):
     async def call():
         functions = Workspace(diary, "Who?").functions()
-        reading_threads.clear()
-        for found in (functions["rank_sessions"]("cat", 1), functions["search_history"]("cat")):
-            assert inspect.isawaitable(found) == (length > QUICK)
-            _ = await found if length > QUICK else found
-        return threading.get_ident()
-
-    diary.add("user", "x" * (length - diary.characters()))
-    loop = asyncio.run(call())
-    assert reading_threads
-    assert (loop in reading_threads) == (length <= QUICK)
-
-
-def test_ranking_for_callers_on_a_loop_leaves_it_to_others(diary, reading_threads):
-    async def call():
-        reading_threads.clear()
+        monkeypatch.setattr(MemoryStore, "query", noted)
+        await functions["rank_sessions"]("cat", 1)
+        await functions["search_history"]("cat")
         await arank_sessions(diary, "cat")
         return threading.get_ident()
 
     loop = asyncio.run(call())
-    assert reading_threads
-    assert loop not in reading_threads
+    assert threads
+    assert loop not in threads
 
 
 def test_nothing_is_known_of_sessions_that_begin_after_the_last_turn(long_store):
