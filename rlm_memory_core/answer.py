@@ -223,7 +223,7 @@ class Answer:
 
 
 class QueryFailed(ModelError):
-    """The root model gave no answer.
+    """The root model gave no answer, or there was no sandbox to run its code in.
 
     Args:
         answer: What the query found and took until then, the failed call included; its `error` says why it failed

@@ -40,8 +40,10 @@ class AsIsClient(httpx2.AsyncClient):
     """Sends what the SDK hands over as it is: to join it with settings that are none takes a tenth of a call's time."""
 
     def build_request(self, method: str, url: httpx2.URL | str, *, timeout: Any = None, **given: Any) -> httpx2.Request:
-        """A request with nothing added but the timeout, in seconds or as httpx has it."""
-        return httpx2.Request(method, url, extensions={"timeout": httpx2.Timeout(timeout).as_dict()}, **given)
+        """A request with nothing added but the timeout, in seconds or as httpx has it, and a server's cookies."""
+        extensions = {"timeout": httpx2.Timeout(timeout).as_dict(), **(given.pop("extensions", None) or {})}
+        cookies = self.cookies if self.cookies else None
+        return httpx2.Request(method, url, extensions=extensions, cookies=cookies, **given)
 
 
 def make_client(

@@ -45,11 +45,12 @@ _HOLIDAYS = {
     "new year's eve": (12, 31),
     "new year's": (1, 1),
     "valentine's": (2, 14),
-    "st. patrick's": (3, 17),
+    "st patrick's": (3, 17),
     "halloween": (10, 31),
     "christmas eve": (12, 24),
     "christmas": (12, 25),
 }
+_HOLIDAY = "|".join(name.replace("'", "['’]").replace("st ", r"st\.?\s+").replace(" ", r"\s+") for name in _HOLIDAYS)
 _NEAR = r"(?:about|around|exactly|over|almost|nearly|just|roughly|a)\s+"
 
 _PATTERNS = [
@@ -96,7 +97,7 @@ _PATTERNS = [
     ),
     (
         "holiday",
-        re.compile(rf"\b(?:on|at|over|since|until|by|last|this)\s+(?P<holiday>{'|'.join(_HOLIDAYS)})(?!\w)", re.I),
+        re.compile(rf"\b(?:on|at|over|since|until|by|last|this)\s+(?P<holiday>{_HOLIDAY})(?!\w)", re.I),
     ),
     (
         "month",
@@ -194,32 +195,33 @@ def _moment(kind: str, match: re.Match[str], said_on: date | None) -> Moment | N
     if said_on is None:
         return None
     if kind == "holiday":
-        day = _nearest(*_HOLIDAYS[found["holiday"].lower().replace("’", "'")], said_on)
+        name = " ".join(found["holiday"].casefold().replace("’", "'").replace(".", " ").split())
+        day = _nearest(*_HOLIDAYS[name], said_on)
         return Moment(day, text) if day else None
     if kind == "before last":
         last = moments(f"last {found['unit']}", said_on)[0]
-        unit = found["unit"].lower()
+        unit = found["unit"].casefold()
         return Moment(_back(last.day, 1, unit if unit in _LENGTH else "week"), text, last.width)
     if kind == "ago":
-        count, unit = _count(found["count"]), found["unit"].lower()
-        half = round(_LENGTH[unit] / 2) if found["half"] or found["count"].lower().startswith("half") else 0
+        count, unit = _count(found["count"]), found["unit"].casefold()
+        half = round(_LENGTH[unit] / 2) if found["half"] or found["count"].casefold().startswith("half") else 0
         day = _back(said_on, count, unit) - timedelta(days=half)
         return Moment(day, text, {"day": 1, "week": 7, "weekend": 3, "fortnight": 7, "year": 365}.get(unit, 30))
     if kind == "word":
-        return Moment(said_on + timedelta(days=_SPOKEN.get(found["word"].lower(), 0)), text)
+        return Moment(said_on + timedelta(days=_SPOKEN.get(found["word"].casefold(), 0)), text)
     if kind == "weekdays ago":
-        back = (said_on.weekday() - _WEEKDAYS[found["name"].lower()]) % 7 or 7
+        back = (said_on.weekday() - _WEEKDAYS[found["name"].casefold()]) % 7 or 7
         return Moment(said_on - timedelta(days=back + 7 * (_count(found["count"]) - 1)), text)
     if kind == "number":
         day = _make(said_on.year, said_on.month, int(found["day"]))
         return Moment(day, text) if day else None
-    which = (found["which"] or "").lower()
+    which = (found["which"] or "").casefold()
     if kind == "weekday":
-        back = (said_on.weekday() - _WEEKDAYS[found["name"].lower()]) % 7
+        back = (said_on.weekday() - _WEEKDAYS[found["name"].casefold()]) % 7
         step = (7 - back) if which in ("next", "this") else -(back or 7)
         return Moment(said_on + timedelta(days=step), text)
     if kind == "span":
-        unit = found["unit"].lower()
+        unit = found["unit"].casefold()
         if unit == "weekend":
             saturday = said_on - timedelta(days=(said_on.weekday() - 5) % 7 or 7)
             return Moment(saturday + timedelta(days=7) if which in ("this", "next") else saturday, text, 2)
@@ -229,7 +231,7 @@ def _moment(kind: str, match: re.Match[str], said_on: date | None) -> Moment | N
 
 
 def _count(text: str) -> int:
-    text = text.lower()
+    text = text.casefold()
     if text.isdigit():
         return int(text)
     tens, _, ones = text.replace("-", " ").partition(" ")
@@ -255,7 +257,7 @@ def _nearest(month: int, number: int, said_on: date | None) -> date | None:
 
 
 def _month(text: str) -> int:
-    return int(text) if text.isdigit() else _MONTHS[text[:3].lower()]
+    return int(text) if text.isdigit() else _MONTHS[text[:3].casefold()]
 
 
 def _make(year: int, month: int, day: int) -> date | None:

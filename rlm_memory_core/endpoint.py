@@ -12,13 +12,14 @@ def check_address(base_url: str) -> None:
     """Refuse what is no server's address.
 
     Raises:
-        ValueError: It has no http or https, no host, or a port that is none.
+        ValueError: It has no http or https, no host, a port that is none, or a query or fragment.
 
     >>> check_address("http://localhost:11434/v1")
     """
     try:
         place = urlsplit(base_url)
         whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
+        whole = whole and not (place.query or place.fragment)  # the path of each call is put behind it
     except ValueError as error:
         raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
     if not whole:

@@ -89,13 +89,13 @@ def without_relative(question: str, spans: list[Period]) -> str:
 
 
 def _last_many(match: re.Match[str], asked: date) -> Period:
-    count = match["count"].lower()
-    width = _DAYS[match["unit"].lower()]
+    count = match["count"].casefold()
+    width = _DAYS[match["unit"].casefold()]
     days = (int(count) if count.isdigit() else _COUNTS[count]) * width
     return Period(asked - timedelta(days=days), asked, width, match[0], relative=True)
 
 
 def _month_of_year(match: re.Match[str]) -> Period:
-    year, month = int(match["year"]), _MONTHS.index(match["month"].lower()) + 1
+    year, month = int(match["year"]), _MONTHS.index(match["month"].casefold()) + 1
     following = date(year + month // 12, month % 12 + 1, 1)
     return Period(date(year, month, 1), following - timedelta(days=1), 30, match[0], relative=False)

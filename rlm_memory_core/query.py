@@ -33,7 +33,7 @@ from .prompts import (
     root_messages,
 )
 from .reading import Reading
-from .repl import Repl, Run
+from .repl import NoSandbox, Repl, Run
 from .session_reader import SessionReader
 from .subagents import SubAgents
 from .text import to_text
@@ -93,7 +93,8 @@ class Query:
         """Run the loop until there is an answer.
 
         Raises:
-            QueryFailed: The root model gave none; it carries what was found and taken until then.
+            QueryFailed: The root model gave none, or there is no sandbox for its code; it carries what was found and
+                taken until then.
         """
         async with self._repl() as repl:
             for remaining in range(self._max_iterations - 1, -1, -1):
@@ -106,7 +107,10 @@ class Query:
                     raise QueryFailed(self._finish("", str(error), error.usage, error.cost_usd)) from error
                 message = parse_message("" if reply.cut else reply.text)  # half a program, or half an answer, is none
                 asked = len(self._subagents.calls)
-                run = await _run_message(repl, message, is_last=remaining == 0)
+                try:
+                    run = await _run_message(repl, message, is_last=remaining == 0)
+                except NoSandbox as error:  # the reply is paid for
+                    raise QueryFailed(self._finish("", str(error), reply.usage, reply.cost_usd)) from error
                 calls = tuple(map(self._placed, self._subagents.calls[asked:]))
                 self._steps.append(_step(reply, message, run, calls, started))
                 if run.final is not None:

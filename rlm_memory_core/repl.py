@@ -52,6 +52,10 @@ _MOST_REFUSALS = 100  # a loop that catches its refusals is ended
 _BROKEN = re.compile(r"time limit exceeded|was terminated|suspension")
 
 
+class NoSandbox(Exception):
+    """There is no worker to run code in; one line says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What one piece of code did.
@@ -116,8 +120,7 @@ class Repl:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._calls.cancel()
-        if self._starting is not None:
-            self._starting.cancel()  # it is done, but where no code came
+        if self._starting is not None:  # where no code came it may not be done; a worker that is on its way is not lost
             await asyncio.gather(self._starting, return_exceptions=True)
         if self._session is not None and self._checkout is not None:
             await self._checkout.__aexit__(kind, error, trace)
@@ -127,6 +130,9 @@ class Repl:
 
         Never raises for what the code does. A worker that died is replaced, and the error says which variables
         are gone with it; replies of sub-agents are kept.
+
+        Raises:
+            NoSandbox: There is no worker to run it in.
         """
         if len(code) > MAX_CODE_CHARACTERS:
             return Run("", f"SyntaxError: a block of {len(code):,} characters; write at most {MAX_CODE_CHARACTERS:,}")
@@ -292,7 +298,10 @@ class Repl:
 
     async def _started(self) -> None:
         assert self._starting is not None, "use `async with Repl(...)`"
-        await self._starting
+        try:
+            await self._starting
+        except Exception as error:
+            raise NoSandbox(f"the Python sandbox cannot be started: {error}") from error
 
     async def _start(self) -> None:
         self._checkout = await worker.checkout(self._limits, self._today)

@@ -205,3 +205,19 @@ def test_a_request_is_the_one_that_httpx_itself_would_send(tmp_path):
     by_httpx, by_us = sent
     assert by_httpx[2].pop("connection") == "keep-alive"  # aiohttp's own business
     assert by_us == by_httpx
+
+
+def test_the_cookies_of_a_server_come_back_to_it():
+    sent = []
+
+    def answer(request):
+        sent.append(request.headers.get("cookie"))
+        return httpx2.Response(200, json={}, headers={"set-cookie": "lb=1"})
+
+    async def ask_twice():
+        async with client.AsIsClient(transport=httpx2.MockTransport(answer)) as http:
+            for _ in range(2):
+                await http.send(http.build_request("POST", "http://a.test/v1", timeout=5.0, json={}))
+
+    background.run(ask_twice())
+    assert sent == [None, "lb=1"]

@@ -144,3 +144,23 @@ def test_a_model_that_was_sent_keeps_its_calls_where_it_arrives(tmp_path, monkey
     ask(pickle.loads(sent))
     llm._received.cache_clear()
     assert (tmp_path / "elsewhere" / "calls.sqlite").is_file()
+
+
+@pytest.mark.parametrize("base_url", ["http://a.test/v1?api-version=2", "http://a.test/v1#part", "http:///v1"])
+def test_an_address_that_no_path_can_be_put_behind_is_refused(base_url):
+    with pytest.raises(ValueError, match="is no address"):
+        connect("some-model", base_url)
+
+
+@pytest.mark.parametrize("base_url", ["http://a.test/v1", "http://a.test/v1/"])
+def test_a_call_goes_to_its_path_behind_the_address(base_url, scripted):  # which forbids retries
+    asked = []
+
+    def note(request):
+        asked.append(str(request.url))
+        return httpx2.Response(500)
+
+    model = connect("some-model", base_url, "none", recorded="off", wrap=lambda _: httpx2.MockTransport(note))
+    with pytest.raises(ModelError):
+        ask(model)
+    assert set(asked) == {"http://a.test/v1/chat/completions"}

@@ -3,7 +3,7 @@ import asyncio
 import httpx2
 import pytest
 
-from rlm_memory_core import Budget, MemoryRLM, ModelError, Usage
+from rlm_memory_core import Budget, MemoryRLM, ModelError, Usage, worker
 from rlm_memory_core.answer import QueryFailed
 from rlm_memory_core.prompts import CUT_OFF, CUT_REPLY, FORCED, NO_CODE, NOT_READ
 from rlm_memory_core.subagents import STOPPED
@@ -326,3 +326,14 @@ def test_calls_that_the_code_left_in_flight_are_counted_and_paid_for(diary, root
     assert answer.cost_usd == budget.spent_usd == answer.usage.total_tokens
     stopped = [call for call in answer.trace.calls if call.error]
     assert all(call.usage.prompt_tokens > 50 and call.usage.completion_tokens == 250 for call in stopped)
+
+
+def test_a_sandbox_that_cannot_start_loses_nothing_of_what_was_paid(diary, root_and_subagents, monkeypatch):
+    async def none(limits, today):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(worker, "checkout", none)
+    with pytest.raises(QueryFailed, match="sandbox cannot be started: no more processes") as failed:
+        MemoryRLM(root_and_subagents([PARALLEL], finds_cat)).query(diary, "What is my cat called?")
+    assert failed.value.usage.calls == 1
+    assert failed.value.answer.usage == failed.value.usage

@@ -413,14 +413,22 @@ def test_a_script_that_used_the_repl_ends_without_a_crash():
 
 @pytest.mark.parametrize("wait", [0, 0.0003])
 def test_a_session_that_runs_no_code_gives_its_worker_back(wait):
-    async def sessions():
-        for _ in range(2 * WORKERS):
-            async with Repl({}, {}):
-                await asyncio.sleep(wait)  # it is left before, or while, its worker is fetched
-        async with Repl({}, {}) as opened:
-            return await asyncio.wait_for(opened.run("print(1)"), 20)
+    async def leave():
+        async with Repl({}, {}):
+            await asyncio.sleep(wait)  # it is left before, or while, its worker is fetched
 
-    assert background.run(sessions()).output == "1\n"
+    async def hold(everyone):
+        async with Repl({}, {}) as opened:
+            await opened.run("1")
+            await everyone.wait()
+
+    async def sessions():
+        for _ in range(5):
+            barrier = asyncio.Barrier(WORKERS)
+            left = [asyncio.create_task(leave()) for _ in range(4)]
+            await asyncio.wait_for(asyncio.gather(*(hold(barrier) for _ in range(WORKERS)), *left), 60)
+
+    background.run(sessions())  # all workers can be had each time
 
 
 def test_a_worker_that_cannot_be_had_is_an_error_of_the_first_run_and_of_no_other_query(monkeypatch):
@@ -433,5 +441,5 @@ def test_a_worker_that_cannot_be_had_is_an_error_of_the_first_run_and_of_no_othe
 
     monkeypatch.setattr(repl.worker, "checkout", none)
     assert background.run(session()) == []
-    with pytest.raises(OSError, match="no more processes"):
+    with pytest.raises(repl.NoSandbox, match="cannot be started: no more processes"):
         background.run(session("print(1)"))

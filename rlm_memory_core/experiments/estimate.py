@@ -35,7 +35,7 @@ _ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
 _CALL_SECONDS = 1.0  # the median of a sub-agent's call, lognormal with ...
 _CALL_SIGMA = 0.5
 _SLOTS = 256  # sub-agent calls in flight
-_RANKED = re.compile(r"rlm-ranked-(\d+)")  # how many sessions its first wave reads; the second reads twice as many
+_RANKED = re.compile(r"rlm-ranked-(\d+)")  # how many sessions a wave of its reads; three are allowed for
 _JUDGE_PROMPT_TOKENS = 300  # rubric, question, gold answer and a short answer
 _JUDGE_TOKENS = 1  # yes or no
 

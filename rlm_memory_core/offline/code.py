@@ -15,6 +15,7 @@ from ..periods import Period
 
 PRINTED = 15_000  # characters of findings
 _READ = 10  # sessions of a history that is too large to be read whole
+_WORDS = 1_000  # characters of a question's times, by which sessions are ranked
 _NEAR = 100  # of the best-ranked sessions, and of those nearest to a time: where those of the time are looked for
 
 _SCAN_COPIED = """\
@@ -230,7 +231,7 @@ def _of_time(times: Sequence[Period], reached: bool) -> str:
     return _OF_TIME.format(
         date="get_date(position)" if reached else "session_dates[position]",
         spans=[(f"{time.start}", f"{time.end}") for time in times],
-        words=", ".join(time.words for time in times),
+        words=", ".join(dict.fromkeys(time.words for time in times))[:_WORDS],
         few=f", {_NEAR}" if reached else "",
         near=_NEAR,
     )

@@ -101,3 +101,13 @@ def test_what_the_subagent_notes_beside_its_quotes_reaches_the_answer(store, mod
     answer = ask(store, named, reading=reading, copy_limit=copy_limit)
     assert answer.text.startswith("His name is Biscuit.")  # the question's other words stand beside it
     assert {each.text for each in answer.evidence} <= {"user", "assistant"}
+
+
+def test_a_question_that_names_more_days_than_can_be_ranked_by_is_read_for(long_store):
+    days = ", ".join(
+        f"{day} {month} {year}" for year in range(2001, 2024) for month in ("May", "July") for day in range(1, 29)
+    )
+    answer = ask(long_store, f"What is my cat called? I ask on: {days}.", reading={"first": 3})
+    assert not answer.error
+    assert "Error" not in answer.trace.steps[0].output
+    assert answer.sessions_read

@@ -381,3 +381,22 @@ def test_same_answer_every_time():
 @pytest.mark.parametrize("text", ["a" * 300_000, "a. " * 100_000, "(" * 100_000, "1 " * 100_000, "$" * 100_000])
 def test_odd_long_text_does_not_hang(text):
     assert isinstance(extract(text, SATURDAY, "How many a did I buy in May 2023?"), str)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "month_day"),
+    [
+        ("I flew on St. Patrick's day.", (3, 17)), ("I flew on St Patrick’s day.", (3, 17)),
+        ("I flew on St.  Patrick's day.", (3, 17)), ("I sang at New Year’s.", (1, 1)),
+        ("I sang on chri\u017ftmas eve.", (12, 24)), ("I flew on St, Patrick's day.", None),
+    ],
+)  # fmt: skip
+def test_holidays_in_whatever_signs(sentence, month_day):
+    found = moments(sentence, date(2023, 5, 20))
+    assert [(each.day.month, each.day.day) for each in found] == ([month_day] if month_day else [])
+
+
+@pytest.mark.parametrize("name", ["\u017funday", "wednE\u017fday", "chri\u017ftmas", "wee\u212as"])
+def test_signs_that_only_fold_to_letters_break_nothing(name):
+    for sentence in (f"I met her last {name}.", f"I met her on {name}.", f"I met her two {name} ago."):
+        moments(sentence, date(2023, 5, 20))
