@@ -114,7 +114,7 @@ _LENGTH = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "yea
 _COUNTS = {"a": 1, "an": 1, "couple": 2, "couple of": 2, "few": 3, "several": 4, "half a": 0, "half an": 0}
 _ANY = re.compile(
     r"\d|ago\b|day\b|night\b|morning\b|afternoon\b|evening\b|week|month\b|year\b|back\b|earlier\b|before last"
-    r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Christmas|Halloween|New Year|Valentine|St\. Patrick)",
+    rf"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|{_HOLIDAY})",
     re.I,
 )
 

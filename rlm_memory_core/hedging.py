@@ -213,20 +213,21 @@ class Hedging(Layer):
         pacing: What the calls and their copies are sent by.
     """
 
+    inner: Pacing
+
     def __init__(self, pacing: Pacing) -> None:
         super().__init__(pacing)
-        self.pacing = pacing
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request, and perhaps a copy of it."""
         siblings = _SIBLINGS.get()
         if siblings is None:
-            return await self.pacing.handle_async_request(request)
+            return await self.inner.handle_async_request(request)
         await request.aread()
         if not siblings.share:
             request.extensions = {**request.extensions, PATIENT: True}
-            return await self.pacing.handle_async_request(request)
-        return await Flight(self.pacing, request, siblings).answer()
+            return await self.inner.handle_async_request(request)
+        return await Flight(self.inner, request, siblings).answer()
 
 
 _SIBLINGS: ContextVar[Siblings | None] = ContextVar("siblings", default=None)

@@ -274,5 +274,5 @@ def test_the_offline_readers_notes_are_not_shown_and_still_read_back():
     reply = extract(text, None, "Which birds sing for my cat?")
     assert reply.splitlines()[0] == '- [Turn 1] "I adopted a cat.": user;; near: sing 0.5'
     assert [finding.text for finding in parse_findings(reply)] == ["user", "assistant"]
-    answer = compose("Which birds sing for my cat?", None, [Extract(reply)])
+    answer = compose("Which birds sing for my cat?", None, [Extract(reply)])[0]
     assert answer == "I adopted a cat. Robins sing, and eat."

@@ -216,7 +216,7 @@ def test_cancelling_leaves_nothing_running(when):
         await asyncio.sleep(when)
         calls.cancel()
         await asyncio.wait([calls])
-        left = len(asyncio.all_tasks()) - 1, server.in_flight.now, transport.pacing.in_flight
+        left = len(asyncio.all_tasks()) - 1, server.in_flight.now, transport.inner.in_flight
         sent = len(server.sent)
         await asyncio.sleep(1000)
         return left, len(server.sent) - sent

@@ -77,8 +77,8 @@ def compose(
     spread: Mapping[str, int] | None = None,
     sessions: int = 1,
     newest_last: bool = False,
-) -> str:
-    """Answer from the findings of many sub-agents.
+) -> Answer:
+    """Answer from the findings of many sub-agents, with the passages that the answer rests on.
 
     Args:
         question: The question.
@@ -88,21 +88,9 @@ def compose(
         sessions: The number of all sessions.
         newest_last: Whether a question on how things stand is taken to ask for what holds now.
 
-    >>> compose("What is my cat called?", None, [Extract('- [Turn 1] "My cat is called Mochi.": user')])
+    >>> compose("What is my cat called?", None, [Extract('- [Turn 1] "My cat is called Mochi.": user')])[0]
     'My cat is called Mochi.'
     """
-    return composed(question, asked_on, findings, spread, sessions, newest_last)[0]
-
-
-def composed(
-    question: str,
-    asked_on: str | None,
-    findings: Sequence[Extract],
-    spread: Mapping[str, int] | None = None,
-    sessions: int = 1,
-    newest_last: bool = False,
-) -> Answer:
-    """What `compose` answers, and the passages that this rests on; for the arguments see there."""
     query = analyse(question, asked_on)
     if newest_last and query.asks_how_things_stand:
         query = replace(query, newest=True)

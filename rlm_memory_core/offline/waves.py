@@ -17,7 +17,7 @@ from ..dates import moments, parse_date
 from ..periods import Period, periods
 from .code import newest_last, next_wave, wave_of_time
 from .passages import Passage
-from .reader import SURE, Extract, composed
+from .reader import SURE, Extract, compose
 
 
 def read_on_or_answer(
@@ -41,7 +41,7 @@ def read_on_or_answer(
     findings = [finding for wave in waves for finding in wave.findings]
     findings.sort(key=lambda finding: math.inf if finding.rank is None else finding.rank)
     last = waves[-1]
-    text, rests_on = composed(question, asked_on, findings, last.spread, last.sessions, newest_last(system))
+    text, rests_on = compose(question, asked_on, findings, last.spread, last.sessions, newest_last(system))
     first = prompts.first_wave(system)
     if forced or first is None:
         return None, text

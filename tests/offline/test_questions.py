@@ -61,7 +61,7 @@ def by_subagents(history, question, asked_on):
         term: sum(any(form in text.lower() for form in forms) for _, text in sessions)
         for term, forms in analyse(question, asked_on).forms.items()
     }
-    return compose(question, asked_on, findings, spread, len(sessions))
+    return compose(question, asked_on, findings, spread, len(sessions))[0]
 
 
 def is_right(said, asked):

@@ -22,7 +22,7 @@ def read(sessions, question, asked_on=None):
         Extract(extract(text, day, question, asked_on), parse_date(day), place, place)
         for place, (day, text) in enumerate(sessions)
     ]
-    return compose(question, asked_on, findings)
+    return compose(question, asked_on, findings)[0]
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,9 @@ def test_the_assistant_is_quoted_when_asked_what_it_said():
 
 
 def test_unknown_without_findings():
-    assert compose("What is my cat called?", None, []) == UNKNOWN
+    assert compose("What is my cat called?", None, [])[0] == UNKNOWN
     nothing = [Extract(NOT_FOUND), Extract(NOT_READ, place=1), Extract("", place=2)]
-    assert compose("What is my cat called?", None, nothing) == UNKNOWN
+    assert compose("What is my cat called?", None, nothing)[0] == UNKNOWN
 
 
 def test_a_name_that_was_never_said_is_not_answered():
@@ -177,7 +177,7 @@ def test_a_name_that_was_never_said_is_not_answered():
 
 
 def test_free_text_of_a_model_serves_as_a_finding():
-    assert compose("Where does Ann live?", None, [Extract("Ann lives in Ghent.")]) == "Ann lives in Ghent."
+    assert compose("Where does Ann live?", None, [Extract("Ann lives in Ghent.")])[0] == "Ann lives in Ghent."
 
 
 def test_the_newest_wins_for_what_is_current():
@@ -387,7 +387,7 @@ def test_odd_long_text_does_not_hang(text):
     ("sentence", "month_day"),
     [
         ("I flew on St. Patrick's day.", (3, 17)), ("I flew on St Patrick’s day.", (3, 17)),
-        ("I flew on St.  Patrick's day.", (3, 17)), ("I sang at New Year’s.", (1, 1)),
+        ("I flew on St.  Patrick's.", (3, 17)), ("I sang at New Year’s.", (1, 1)),
         ("I sang on chri\u017ftmas eve.", (12, 24)), ("I flew on St, Patrick's day.", None),
     ],
 )  # fmt: skip
