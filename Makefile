@@ -8,10 +8,10 @@ STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
 RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lab estimate report notebooks
+.PHONY: help setup reproduce test test-slow lab estimate report notebooks
 
 help:  ## list these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## make the virtual environment and install everything into it
 
@@ -28,11 +28,15 @@ $(STAMP): pyproject.toml
 reproduce: setup  ## run the notebooks, write the report, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory reproduce $(ARGS)
 
-test: setup  ## check style and types, run the tests, compare the notebooks with their outputs
+test: setup  ## check style, types and imports, run the tests that take less than 5 seconds each
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
-	@$(RUN) python -m pytest -n auto
+	@$(RUN) lint-imports --no-cache
+	@$(RUN) python -m pytest -n auto -m "not slow"
+
+test-slow: setup  ## run the slow tests, and compare the notebooks with their outputs
+	@$(RUN) python -m pytest -n auto -m slow
 	@$(RUN) python -m pytest -n auto --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg notebooks
 
 lab: setup  ## open the notebooks in JupyterLab

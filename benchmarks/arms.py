@@ -19,8 +19,9 @@ def ours(url: str, calls: int, hedge: float = 0.0, concurrency: int | None = Non
     """`SubAgents` over one client."""
     import asyncio
 
-    from rlm_memory_core import background, connect
-    from rlm_memory_core.subagents import SubAgents
+    from rlm_memory_core import connect
+    from rlm_memory_core.models import background
+    from rlm_memory_core.query.subagents import SubAgents
 
     llm = connect("simulated", url, "none", recorded="off")
 

@@ -27,8 +27,8 @@ from typing import Any
 from tqdm import tqdm
 
 from rlm_memory_core import MemoryRLM, MemoryStore, connect
-from rlm_memory_core.experiments.smalltalk import chatter
-from rlm_memory_core.piece_index import PieceIndex
+from rlm_memory_core.experiments.data.smalltalk import chatter
+from rlm_memory_core.search.piece_index import PieceIndex
 
 SESSION = 10  # turns
 EVERY = 20_000  # turns, one fact

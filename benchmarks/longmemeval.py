@@ -12,7 +12,9 @@ import sys
 import time
 
 from rlm_memory_core import connect
-from rlm_memory_core.experiments import longmemeval, methods, runner
+from rlm_memory_core.experiments import methods
+from rlm_memory_core.experiments.data import longmemeval
+from rlm_memory_core.experiments.run import runner
 
 
 def main(sample: str) -> None:

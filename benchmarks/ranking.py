@@ -23,15 +23,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rlm_memory_core import MemoryStore, ranking
-from rlm_memory_core.experiments import locomo, longmemeval, scoring
-from rlm_memory_core.experiments.assets import DataUnavailable
-from rlm_memory_core.experiments.kept_vectors import KeptVectors
+from rlm_memory_core import MemoryStore
+from rlm_memory_core.experiments.data import locomo, longmemeval
+from rlm_memory_core.experiments.data.assets import DataUnavailable
+from rlm_memory_core.experiments.run.kept_vectors import KeptVectors
+from rlm_memory_core.experiments.score import scoring
 from rlm_memory_core.experiments.types import Sample
-from rlm_memory_core.periods import periods, without_relative
-from rlm_memory_core.semantic import LocalEmbedder
-from rlm_memory_core.vectors import Embedder, likeness
-from rlm_memory_core.word_index import PIECES, content_words, match_expression, piece_number
+from rlm_memory_core.search import ranking
+from rlm_memory_core.search.periods import periods, without_relative
+from rlm_memory_core.search.semantic import LocalEmbedder
+from rlm_memory_core.search.vectors import Embedder, likeness
+from rlm_memory_core.search.word_index import PIECES, content_words, match_expression, piece_number
 
 Scores = dict[int, float]
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from rlm_memory_core.experiments import paper, scorecard, scorecard_tables
+from rlm_memory_core.experiments.paper import registry as paper
+from rlm_memory_core.experiments.paper import scorecard, scorecard_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUTS = ROOT / "outputs" / "offline"

@@ -9,9 +9,9 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
+from rlm_memory_core.experiments.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate, project_root
 
 from rlm_memory_core.experiments import paper_logs
-from rlm_memory_core.experiments.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate, project_root
 
 
 def _histories() -> object:

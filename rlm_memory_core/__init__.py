@@ -7,17 +7,20 @@
 Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`, which nothing here imports.
 """
 
-from .answer import Answer, Evidence, QueryFailed, Step, Trace
-from .budget import Budget, BudgetExceeded
-from .chat import MemoryChat
-from .coverage import Call, Coverage
-from .engine import MemoryRLM
-from .limits import Limits
-from .llm import LLM, ModelError, connect
-from .pricing import Usage
-from .reading import Reading
-from .store import MemoryStore, StoreError
-from .turns import Session, Turn
+from . import views  # noqa: F401  # registers how objects show themselves
+from .chat.memory_chat import MemoryChat
+from .models.budget import Budget, BudgetExceeded
+from .models.llm import LLM, ModelError, connect
+from .models.pricing import Usage
+from .query.answer import Answer, QueryFailed
+from .query.coverage import Call, Coverage
+from .query.engine import MemoryRLM
+from .query.evidence import Evidence
+from .query.reading import Reading
+from .query.trace import Step, Trace
+from .repl.limits import Limits
+from .store.memory_store import MemoryStore, StoreError
+from .store.turns import Session, Turn
 
 __version__ = "0.1.0"
 

@@ -8,7 +8,7 @@ import sys
 def main() -> int:
     """Load the command line, run it, and return its exit code."""
     try:
-        from .cli import main as run
+        from .cli.main import main as run
 
         return run()
     except KeyboardInterrupt:

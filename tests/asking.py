@@ -2,7 +2,7 @@
 
 import httpx2
 
-from rlm_memory_core import background
+from rlm_memory_core.models import background
 
 HI = [{"role": "user", "content": "hi"}]
 

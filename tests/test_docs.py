@@ -29,7 +29,9 @@ from attacks.histories import HISTORIES
 from markdown_it import MarkdownIt
 from test_attacks import ATTACKS
 
-from rlm_memory_core import MemoryStore, cli, client
+from rlm_memory_core import MemoryStore
+from rlm_memory_core.cli import main as cli
+from rlm_memory_core.models import client
 from rlm_memory_core.offline import OfflineTransport
 
 ROOT = Path(__file__).parent.parent
@@ -248,7 +250,7 @@ def test_the_suites_are_as_large_as_the_pages_say():
     sandbox = read("docs/sandbox.md")
     assert f"{len(ATTACKS)} of {len(ATTACKS)}" in sandbox
     assert f"{len(HISTORIES)} hostile histories" in sandbox
-    programs = sum(path.read_text().count("#===") for path in (ROOT / "tests" / "corpus").glob("*.py"))
+    programs = sum(path.read_text().count("#===") for path in (ROOT / "tests" / "repl" / "corpus").glob("*.py"))
     assert f"{programs} small programs" in sandbox
 
 

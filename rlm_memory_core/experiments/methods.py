@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rlm_memory_core.answer import Answer, QueryFailed
-from rlm_memory_core.budget import Budget, BudgetExceeded
-from rlm_memory_core.engine import MemoryRLM
-from rlm_memory_core.hedging import HEDGE
-from rlm_memory_core.llm import LLM, OFFLINE, ModelError
-from rlm_memory_core.prompts import history_messages
-from rlm_memory_core.reading import Reading
-from rlm_memory_core.vectors import Embedder
+from rlm_memory_core.models.budget import Budget, BudgetExceeded
+from rlm_memory_core.models.hedging import HEDGE
+from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError
+from rlm_memory_core.query.answer import Answer, QueryFailed
+from rlm_memory_core.query.engine import MemoryRLM
+from rlm_memory_core.query.prompts import history_messages
+from rlm_memory_core.query.reading import Reading
+from rlm_memory_core.search.vectors import Embedder
 
 from .rag import RAG
 from .types import Method, Prediction, Sample

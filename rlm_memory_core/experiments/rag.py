@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rlm_memory_core.answer import total_cost
-from rlm_memory_core.budget import Budget
-from rlm_memory_core.embeddings import Embeddings
-from rlm_memory_core.llm import LLM
-from rlm_memory_core.pricing import Usage
-from rlm_memory_core.prompts import history_messages
-from rlm_memory_core.ranking import rank_turns
-from rlm_memory_core.store import MemoryStore
-from rlm_memory_core.turns import Turn
+from rlm_memory_core.models.budget import Budget
+from rlm_memory_core.models.embeddings import Embeddings
+from rlm_memory_core.models.llm import LLM
+from rlm_memory_core.models.pricing import Usage
+from rlm_memory_core.query.prompts import history_messages
+from rlm_memory_core.query.trace import total_cost
+from rlm_memory_core.search.ranking import rank_turns
+from rlm_memory_core.store.memory_store import MemoryStore
+from rlm_memory_core.store.turns import Turn
 
 from .types import Prediction, Sample
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from rlm_memory_core.store import MemoryStore
+from rlm_memory_core.store.memory_store import MemoryStore
 
 
 class ChatTurn(NamedTuple):

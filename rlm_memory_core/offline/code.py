@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from textwrap import indent
 
-from .. import prompts
-from ..periods import Period
+from ..query import prompts
+from ..search.periods import Period
 
 PRINTED = 15_000  # characters of findings
 _READ = 10  # sessions of a history that is too large to be read whole

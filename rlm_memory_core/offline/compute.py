@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from ..dates import Moment, months_between
+from ..store.dates import Moment, months_between
 from .events import told_apart
 from .evidence import Evidence, event_day
 from .forms import OLDEST

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 
-from ..dates import NUMBER_WORDS, Moment, moments
+from ..store.dates import NUMBER_WORDS, Moment, moments
 from .passages import FIRST_PERSON, Passage
 from .words import WORD, stem
 

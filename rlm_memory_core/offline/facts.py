@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..dates import moments, parse_date
+from ..store.dates import moments, parse_date
 from .question import analyse
 
 _LINE = re.compile(r'^(- (?:\[Turn \d+\] )?"(.*)": )(.*)$')

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..dates import NUMBER_WORDS
+from ..store.dates import NUMBER_WORDS
 
 NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|" + "|".join(NUMBER_WORDS) + r"|a dozen|couple)"
 CURRENCY = "dollars|euros|pounds|bucks|francs|crowns|kroner|kronor|zloty|rupees|pesos|yen|yuan|rand|reais|lira"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
-from ..dates import Moment, moments
+from ..store.dates import Moment, moments
 from .forms import FORMERLY
 from .matching import hits_of
 from .question import Query

@@ -24,7 +24,7 @@ _CHUNK = 80
 
 def _fingerprint() -> str:
     folder = Path(__file__).parent
-    sources = [*sorted(folder.glob("*.py")), folder.parent / "dates.py"]
+    sources = [*sorted(folder.glob("*.py")), folder.parent / "store" / "dates.py"]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 

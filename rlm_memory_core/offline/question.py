@@ -13,7 +13,7 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
-from ..dates import Moment, moments, parse_date
+from ..store.dates import Moment, moments, parse_date
 from .events import in_order, items, leans, options, pair, told_apart
 from .forms import (
     CAPITAL,

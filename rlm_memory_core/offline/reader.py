@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from ..dates import parse_date
-from ..prompts import NOT_FOUND, NOT_READ, UNKNOWN
+from ..query.prompts import NOT_FOUND, NOT_READ, UNKNOWN
+from ..store.dates import parse_date
 from .compute import by_day, value
 from .evidence import PHASES, Evidence
 from .matching import hits_of

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import prompts
-from ..escaping import unescape_tags
-from ..periods import periods
+from ..query import prompts
+from ..search.periods import periods
+from ..store.escaping import unescape_tags
 from .code import program
 from .facts import with_fields
 from .question import analyse

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from ..dates import NUMBER_WORDS
+from ..store.dates import NUMBER_WORDS
 from .evidence import Evidence
 from .forms import COUNTED, CURRENCY, DIFFERENCE, NUMBER
 from .passages import Passage

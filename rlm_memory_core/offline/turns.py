@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from ..dates import parse_date
-from ..escaping import unescape, without_marks
+from ..store.dates import parse_date
+from ..store.escaping import unescape, without_marks
 
 _TURN = re.compile(r"^\[Turn (\d+)\]\[([^\[\]\n]*)\]: ?", re.M)
 _SESSION = re.compile(r"^\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\](?:\n|\Z)", re.M)

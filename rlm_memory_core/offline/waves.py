@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from .. import prompts
-from ..dates import moments, parse_date
-from ..periods import Period, periods
+from ..query import prompts
+from ..search.periods import Period, periods
+from ..store.dates import moments, parse_date
 from .code import newest_last, next_wave, wave_of_time
 from .passages import Passage
 from .reader import SURE, Extract, compose

@@ -1,21 +1,22 @@
-"""What answers and traces look like: HTML for a notebook, plain text for a terminal, JSON lines for programs.
+"""Views: how answers, traces and histories show themselves, as HTML in a notebook and as text in a terminal.
 
-Here is only what is shown and how; what it says is in `answer`, which asks for its views when one is wanted.
+The core knows no view. Importing this package registers one for each class with `store.display`.
 """
 
+from ..query.answer import Answer
+from ..query.trace import Trace
+from ..store import display
+from ..store.memory_store import MemoryStore
 from .answer import answer_html, show_answer
-from .records import from_jsonl, to_jsonl, written
-from .standing import standing
+from .store_summary import summary_html, summary_text
 from .trace import trace_html, trace_page, trace_text
 
-__all__ = [
-    "answer_html",
-    "from_jsonl",
-    "show_answer",
-    "standing",
-    "to_jsonl",
-    "trace_html",
-    "trace_page",
-    "trace_text",
-    "written",
-]
+display.as_html.register(Answer, answer_html)
+display.show.register(Answer, show_answer)
+display.as_html.register(Trace, trace_html)
+display.as_page.register(Trace, trace_page)
+display.as_text.register(Trace, trace_text)
+display.as_html.register(MemoryStore, summary_html)
+display.as_text.register(MemoryStore, summary_text)
+
+__all__ = ["answer_html", "show_answer", "summary_html", "summary_text", "trace_html", "trace_page", "trace_text"]

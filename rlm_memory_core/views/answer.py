@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..answer import Answer, Evidence
-from ..coverage import Call
-from ..escaping import label
-from ..pages import clip, counted, dollars, duration, render, show
+from ..query.answer import Answer
+from ..query.coverage import Call
+from ..query.evidence import Evidence, supporting
+from ..store.escaping import label
 from .context import Said, around
-from .standing import standing
+from .rendering import clip, counted, dollars, duration, render, show
 
 _ITEMS, _OTHERS = 20, 10  # pieces of evidence: those that the answer stands on, or all where it stands on none; others
 _OPEN = 5  # turns that are opened in place
@@ -94,7 +94,7 @@ def show_answer(answer: Answer) -> None:
 
 def _items(answer: Answer, opened: bool) -> tuple[list[Item], list[Item], int]:
     """What the answer stands on, other things that were found, and how many there is no room for."""
-    stands_on, others = standing(answer)
+    stands_on, others = supporting(answer.text, answer.evidence)
     shown = stands_on[:_ITEMS], others[: _OTHERS if stands_on else _ITEMS]
     calls = answer.trace.calls if opened else ()
     items = [_item(found, calls) for found in _by_turn(shown[0])]

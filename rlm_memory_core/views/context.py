@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..answer import Evidence
-from ..coverage import Call
-from ..escaping import unescape
+from ..query.coverage import Call
+from ..query.evidence import Evidence
+from ..store.escaping import unescape
 
 _HEADING = re.compile(r"^\[Turn (\d+)\]\[([^\]\n]*)\]: ", re.M)  # content cannot pose as one (`escaping`)
 _AROUND = 2  # turns before, and after

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import attrgetter
 
-from ..answer import Step, Trace
-from ..coverage import Call
+from ..query.coverage import Call
+from ..query.trace import Step, Trace
 
 _CODE = 0.05  # of the axis
 

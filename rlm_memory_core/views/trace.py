@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..answer import Step, Trace, total_cost
-from ..coverage import Call, Coverage
-from ..pages import clip, counted, dollars, duration, in_one_line, render
-from ..pricing import Usage
+from ..models.pricing import Usage
+from ..query.coverage import Call, Coverage
+from ..query.trace import Step, Trace, total_cost
+from .rendering import clip, counted, dollars, duration, in_one_line, render
 from .timeline import Span, timeline
 
 _BARS = 2_000

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from rlm_memory_core.experiments import paper_logs
-from rlm_memory_core.experiments.assets import DataUnavailable
+from rlm_memory_core.experiments.data.assets import DataUnavailable
+from rlm_memory_core.experiments.paper import paper_logs
 
 
 @pytest.fixture(scope="session")

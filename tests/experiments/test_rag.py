@@ -3,10 +3,11 @@ import math
 import httpx2
 import pytest
 
-from rlm_memory_core import Budget, MemoryStore, background, connect
+from rlm_memory_core import Budget, MemoryStore, connect
 from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.rag import TOP, TURN_CHARACTERS, by_cosine, excerpt, with_neighbours
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
+from rlm_memory_core.models import background
 
 LINES = [f"Nothing happened on day {day}." for day in range(200)]
 LINES[7] = "My parrot is called Kiwi."

@@ -1,8 +1,8 @@
 import pytest
 
-from rlm_memory_core.findings import parse_findings
 from rlm_memory_core.offline.facts import with_fields
 from rlm_memory_core.offline.reader import extract
+from rlm_memory_core.query.findings import parse_findings
 
 DAY = "2023/05/20 (Sat) 02:21"
 

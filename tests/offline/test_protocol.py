@@ -8,10 +8,10 @@ import httpx2
 import openai
 import pytest
 
-from rlm_memory_core import prompts
 from rlm_memory_core.offline import FINGERPRINT, OfflineTransport, completion, error, reply, stream_chunks
 from rlm_memory_core.offline.roles import final
-from rlm_memory_core.parsing import Final, parse_message
+from rlm_memory_core.query import prompts
+from rlm_memory_core.query.parsing import Final, parse_message
 
 SESSIONS = [
     "[Turn 1][user]: My cat is called Mochi.\n[Turn 2][assistant]: A fine name.",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rlm_memory_core.dates import parse_date
-from rlm_memory_core.experiments.answers import normalize
+from rlm_memory_core.experiments.score.answers import normalize
 from rlm_memory_core.offline.question import analyse
 from rlm_memory_core.offline.reader import Extract, answer, compose, extract
 from rlm_memory_core.offline.turns import Turn
+from rlm_memory_core.store.dates import parse_date
 
 FILES = ("invented.json", "invented_more.json")
 INVENTED = [json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8")) for name in FILES]

@@ -4,14 +4,14 @@ from datetime import date
 
 import pytest
 
-from rlm_memory_core.dates import moments, months_between, parse_date
 from rlm_memory_core.offline.passages import passages
 from rlm_memory_core.offline.question import analyse
 from rlm_memory_core.offline.quoting import shorten
 from rlm_memory_core.offline.reader import Extract, answer, compose, extract
 from rlm_memory_core.offline.turns import Turn, parse_turns, sentences
 from rlm_memory_core.offline.words import stem, weight
-from rlm_memory_core.prompts import NOT_FOUND, NOT_READ, UNKNOWN
+from rlm_memory_core.query.prompts import NOT_FOUND, NOT_READ, UNKNOWN
+from rlm_memory_core.store.dates import moments, months_between, parse_date
 
 SATURDAY = "2023/05/20 (Sat) 10:00"
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect, prompts
+from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline.waves import read_on_or_answer
+from rlm_memory_core.query import prompts
 
 ASKED_ON = "2023/06/30 (Fri) 10:00"
 QUESTION = "What did I repair in the kitchen with my neighbour two weeks ago?"  # 16 June

@@ -1,0 +1,1 @@
+"""MemoryChat: memory for an assistant."""

@@ -1,0 +1,71 @@
+"""A question about a short history: the whole of it in the model's context, as a chat. No sub-agent is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ..models.budget import Budget
+from ..models.llm import LLM
+from ..models.streaming import Listener
+from ..query.answer import Answer
+from ..query.prompts import ChatMessage, chat_system
+from ..query.trace import Step, Trace
+from ..store.escaping import label
+from ..store.turns import Turn
+
+_ROLES = ("system", "user", "assistant")
+
+
+async def ask_directly(
+    llm: LLM,
+    turns: Iterable[Turn],
+    question: str,
+    question_date: str | None = None,
+    *,
+    system: str | None = None,
+    budget: Budget | None = None,
+    listener: Listener | None = None,
+) -> Answer:
+    """Ask a model with all turns before the question.
+
+    Args:
+        llm: Who answers.
+        turns: What was said, in order.
+        question: What is asked.
+        question_date: The day on which it is asked, or None.
+        system: An assistant's system prompt, which stands after our own, or None.
+        budget: As for `LLM.complete`.
+        listener: Hears the answer as it comes; None to wait for the whole.
+
+    Returns:
+        The answer; its `error` says so where the reply was cut off at the model's token limit.
+
+    Raises:
+        ModelError, BudgetExceeded: As for `LLM.complete`.
+    """
+    asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
+    messages = [chat_system(system), *map(as_message, turns), ChatMessage(role="user", content=asked)]
+    started = time.perf_counter()
+    reply = await llm.complete(messages, budget, listener)
+    cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
+    step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
+    return Answer(
+        text=reply.text.strip(),
+        usage=reply.usage,
+        cost_usd=reply.cost_usd,
+        seconds=time.perf_counter() - started,
+        trace=Trace((step,)),
+        error=cut,
+    )
+
+
+def as_message(turn: Turn) -> ChatMessage:
+    """A turn as the protocol has it, whoever spoke.
+
+    >>> as_message(Turn(1, 1, "moderator", "Order!", ""))
+    {'role': 'user', 'content': 'moderator: Order!'}
+    """
+    if turn.role in _ROLES:
+        return {"role": turn.role, "content": turn.content}
+    return {"role": "user", "content": f"{turn.role}: {turn.content}"}

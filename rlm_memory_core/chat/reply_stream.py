@@ -1,0 +1,162 @@
+"""A reply as it is iterated over: its pieces, from any thread or event loop, and the Answer at its end.
+
+The work runs as one task of the background loop, begins when the first piece is asked
+for, and has ended when the iteration has, by its end, an error or `close`. What a
+reply is made of is the caller's part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from typing import Any
+
+from ..models import background
+from ..query.answer import Answer
+
+Telling = Callable[[Callable[[str], None]], Coroutine[Any, Any, Answer]]
+"""Work that tells pieces to the function that it is given, and returns the Answer."""
+
+
+class _Reply:
+    """The task and its pieces. All methods but `let_go` run on the background loop."""
+
+    def __init__(self, work: Telling, finish: Callable[[Answer], Awaitable[None]]) -> None:
+        self.answer: Answer | None = None
+        self._work = work
+        self._finish = finish
+        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last
+        self._task: asyncio.Task[Answer] | None = None
+        self._over = False
+
+    @property
+    def state(self) -> str:
+        """How far it is, in words."""
+        if self.answer is not None:
+            return "read to its end"
+        if self._over:
+            return "ended without an answer"
+        return "not begun" if self._task is None else "under way"
+
+    async def next(self) -> str | None:
+        """The next piece; None after the last, when the answer is there.
+
+        Raises:
+            Exception: What ended the work, once.
+        """
+        if self._over:
+            return None
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(self._pieces.put_nowait))
+            self._task.add_done_callback(self._ended)
+        try:
+            piece = await self._pieces.get()
+            if piece is None:
+                self._over = True
+                answer = self._task.result()
+                await self._finish(answer)
+                self.answer = answer
+        except BaseException:
+            await self.close()
+            raise
+        return piece
+
+    async def close(self) -> None:
+        """Stop; nothing runs any more afterwards."""
+        self._over = True
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def let_go(self) -> None:
+        """Stop soon, from any thread: nobody holds the reply any more."""
+        if self._task is not None and not self._over:
+            background.loop().call_soon_threadsafe(self._task.cancel)
+
+    def _ended(self, task: asyncio.Task[Answer]) -> None:
+        if not task.cancelled():
+            task.exception()  # whoever iterates is told; where nobody does, it is no error of the loop's
+        self._pieces.put_nowait(None)
+
+
+class _Stream:
+    """What both kinds of stream have."""
+
+    def __init__(self, work: Telling, finish: Callable[[Answer], Awaitable[None]]) -> None:
+        self._reply = _Reply(work, finish)
+
+    @property
+    def answer(self) -> Answer:
+        """The whole answer, once the stream is at its end.
+
+        Raises:
+            RuntimeError: It is not: it was not read to its end, or it failed.
+        """
+        if self._reply.answer is None:
+            raise RuntimeError("there is no answer before the stream has been read to its end")
+        return self._reply.answer
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._reply.state}>"
+
+    def __del__(self) -> None:
+        if reply := vars(self).get("_reply"):
+            reply.let_go()
+
+
+class ReplyStream(_Stream, Iterator[str]):
+    """The pieces of a reply, for `for`; made by `MemoryChat.stream`.
+
+    >>> from rlm_memory_core import MemoryChat
+    >>> chat = MemoryChat(model="offline")
+    >>> turn = chat.add_turn("user", "My cat is called Mochi.")
+    >>> with chat.stream("What is my cat called?") as reply:
+    ...     print("".join(reply))
+    My cat is called Mochi.
+    >>> reply.answer.usage.calls
+    1
+    """
+
+    def __next__(self) -> str:
+        piece = background.run(self._reply.next())
+        if piece is None:
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """Stop the reply where it is; nothing where it has ended."""
+        background.run(self._reply.close())
+
+    def __enter__(self) -> ReplyStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncReplyStream(_Stream, AsyncIterator[str]):
+    """The pieces of a reply, for `async for` on any event loop; made by `MemoryChat.astream`.
+
+    >>> from rlm_memory_core import MemoryChat
+    >>> async def talk():
+    ...     async with MemoryChat(model="offline").astream("Who am I?") as reply:
+    ...         return [piece async for piece in reply]
+    >>> asyncio.run(talk())
+    ["I don't know"]
+    """
+
+    async def __anext__(self) -> str:
+        piece = await background.arun(self._reply.next())
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        """Stop the reply where it is; nothing where it has ended."""
+        await background.arun(self._reply.close())
+
+    async def __aenter__(self) -> AsyncReplyStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

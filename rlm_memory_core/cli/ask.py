@@ -1,0 +1,258 @@
+"""The command `rlm-memory ask`: one question over a history, answered by MemoryRLM, with its evidence below.
+
+The answer goes to standard output, and so does all that belongs to it; how far the
+sub-agents are goes to standard error, and only to a terminal. The history is only read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ..imports.history_file import HistoryFileError, opened, read_messages
+from ..models.budget import Budget
+from ..models.llm import OFFLINE, OFFLINE_LABEL, connect
+from ..query.answer import Answer
+from ..query.coverage import Call
+from ..query.engine import MemoryRLM
+from ..query.evidence import Evidence, supporting
+from ..query.reading import Reading
+from ..store.dates import parse_date
+from ..store.memory_store import MemoryStore
+from ..views.rendering import clip
+from .common import UNANSWERED, Refused, add_prices, dollar_amount, rates_of
+
+_SHOWN = 10  # pieces of evidence that a reader is shown; --json has all
+_WIDTH = 200  # characters of a quote, and of what is said of it
+_LARGE = 20_000_000  # bytes that take some seconds to read
+
+_KEYS = """\
+--json prints one object:
+  question, question_date, model
+  answer              the text
+  error               why the query ended early; "" where it did not
+  evidence            a list of {session, date, turn, quote, text}; null where not known
+  coverage            {asked, found, not_found, failed: {reason: count}, cut, copies}
+  false_quotes        quotes that were not in the history, and are no evidence
+  sessions_read       how many of the history's sessions sub-agents replied on
+  sessions            how many the history has
+  calls, replayed_calls, prompt_tokens, completion_tokens
+  cost_usd            null where the price is not known
+  seconds
+
+Exit codes: 0 answered, 1 ended early (a spent budget), 2 no answer and one line why.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to those of the command line.
+
+    Args:
+        commands: What `ArgumentParser.add_subparsers` gave.
+    """
+    summary = "answer a question about a history, and show the evidence"
+    ask = commands.add_parser(
+        "ask",
+        help=summary,
+        description=summary.capitalize() + ".",
+        epilog=_KEYS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    ask.set_defaults(command=_ask)
+    ask.add_argument(
+        "history", metavar="HISTORY", help="a store, or OpenAI messages as JSON or JSON lines; - reads standard input"
+    )
+    ask.add_argument("question", metavar="QUESTION", help="what is asked")
+    ask.add_argument("--model", default=OFFLINE, help=f"a model's name (default: {OFFLINE}, the {OFFLINE_LABEL})")
+    ask.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server; OpenAI's own without it")
+    ask.add_argument("--budget", type=dollar_amount, metavar="USD", help="start no call once this is spent")
+    add_prices(ask)
+    ask.add_argument("--question-date", metavar="DATE", help="the day on which it is asked, such as 2023/05/30")
+    ask.add_argument(
+        "--first", type=int, metavar="K", help="read the K best ranked sessions first, more only where they do not tell"
+    )
+    ask.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    ask.add_argument("--trace", action="store_true", help="print what the model wrote and ran, to standard error")
+
+
+def _ask(options: argparse.Namespace) -> int:
+    if not options.question.strip():
+        raise Refused("the question is empty")
+    try:
+        llm = connect(options.model, options.base_url, rates=rates_of(options.prices))
+        reading = Reading(first=options.first)
+    except ValueError as error:
+        raise Refused(error) from error
+    if options.budget is not None and llm.rates is None:
+        raise Refused(f"the price of {llm.model} is not known, so that --budget cannot be held; give --prices")
+    if options.question_date is not None and parse_date(options.question_date) is None:
+        raise Refused(f"--question-date {options.question_date!r} is no date that can be read; write 2023-05-30")
+    budget = None if options.budget is None else Budget(usd=options.budget)
+    with _history(options.history) as store, _Bar(llm.label) as bar:
+        llm.open()
+        engine = MemoryRLM(llm, budget=budget, reading=reading)
+        answer = engine.query(store, options.question, options.question_date, progress=bar)
+    if options.json:
+        _say(json.dumps(_as_json(options, llm.label, answer), ensure_ascii=False))
+    else:
+        _say("\n".join(map(_printable, _lines(llm.label, answer))))
+    if options.trace:
+        print(_printable(str(answer.trace)), file=sys.stderr)
+    if answer.error:
+        print(f"rlm-memory: the query ended early: {answer.error}", file=sys.stderr)
+        return UNANSWERED
+    return 0
+
+
+@contextmanager
+def _history(named: str) -> Iterator[MemoryStore]:
+    """The history that was named."""
+    try:
+        if named == "-":
+            with read_messages(sys.stdin.buffer.read(), "standard input", _note) as store:
+                yield store
+            return
+        path = Path(named)
+        if not path.exists():
+            address = "; download what is at an address first" if "://" in named else ""
+            raise Refused(f"there is no file {named}{address}")
+        if path.is_dir():
+            raise Refused(f"{path} is a directory; name the history's file in it")
+        if path.stat().st_size > _LARGE and sys.stderr.isatty():
+            _note(f"reading {path} ({path.stat().st_size / 1e6:,.0f} MB) ...")
+        with opened(path, _note) as store:
+            yield store
+    except HistoryFileError as error:
+        raise Refused(error) from error
+
+
+class _Bar:
+    """How far the sub-agents are, on a terminal; elsewhere nothing is shown."""
+
+    def __init__(self, model: str) -> None:
+        self._found = 0
+        self._bar = tqdm(
+            total=0,
+            desc=model,
+            bar_format="{desc}: {n_fmt} of {total_fmt} sub-agents |{bar:24}| {elapsed}{postfix}",
+            leave=False,
+            mininterval=0,
+            disable=None,  # tqdm's way to say: where standard error is no terminal
+        )
+
+    def asked(self) -> None:
+        """One more call is to be made."""
+        self._bar.total += 1
+        self._bar.refresh()
+
+    def answered(self, call: Call) -> None:
+        """A call has ended."""
+        self._found += call.found
+        self._bar.set_postfix_str(f"{self._found} found something", refresh=False)
+        self._bar.update()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _lines(model: str, answer: Answer) -> Iterator[str]:
+    """The answer for a reader: its text, its evidence, and what it took."""
+    yield answer.text
+    if answer.evidence:
+        yield "\nEvidence:"
+        stands_on, others = supporting(answer.text, answer.evidence)
+        yield from map(_evidence_line, (*stands_on, *others)[:_SHOWN])
+        if len(answer.evidence) > _SHOWN:
+            yield f"  … and {len(answer.evidence) - _SHOWN:,} more (--json has all)"
+    yield f"\n{_taken(model, answer)}"
+
+
+def _evidence_line(found: Evidence) -> str:
+    places = [
+        f"session {found.session}" if found.session else "",
+        found.date or "",
+        f"turn {found.turn}" if found.turn else "",
+    ]
+    place = ", ".join(filter(None, places)) or "a prompt of the model's own"
+    quote = f'"{clip(_one_line(found.quote), _WIDTH)}"' if found.quote else ""
+    said = "" if found.text.strip() in ("", found.quote.strip()) else clip(_one_line(found.text), _WIDTH)
+    return f"  {place}: {' - '.join(filter(None, (quote, said)))}"
+
+
+def _taken(model: str, answer: Answer) -> str:
+    """What the answer took, on one line."""
+    replayed = _replayed(answer)
+    parts = [
+        f"{answer.usage.calls} calls{f' ({replayed} replayed from the record)' if replayed else ''}",
+        f"{answer.usage.total_tokens:,} tokens",
+        "cost not known" if answer.cost_usd is None else f"${answer.cost_usd:.4f}",
+        f"{answer.seconds:.1f} s",
+    ]
+    false = f"; {answer.false_quotes} false quotes dropped" if answer.false_quotes else ""
+    return f"{model}: {', '.join(parts)}; {answer.coverage}{f'; {answer.read}' if answer.read else ''}{false}"
+
+
+def _replayed(answer: Answer) -> int:
+    steps, calls = answer.trace.steps, answer.trace.calls
+    return sum(step.recorded for step in steps) + sum(call.recorded for call in calls)
+
+
+def _as_json(options: argparse.Namespace, model: str, answer: Answer) -> dict[str, Any]:
+    coverage = answer.coverage
+    return {
+        "question": options.question,
+        "question_date": options.question_date,
+        "model": model,
+        "answer": answer.text,
+        "error": answer.error,
+        "evidence": [
+            {"session": each.session, "date": each.date, "turn": each.turn, "quote": each.quote, "text": each.text}
+            for each in answer.evidence
+        ],
+        "coverage": {
+            "asked": coverage.asked,
+            "found": coverage.found,
+            "not_found": coverage.not_found,
+            "failed": coverage.failed,
+            "cut": coverage.cut,
+            "copies": coverage.copies,
+        },
+        "false_quotes": answer.false_quotes,
+        "sessions_read": len(answer.sessions_read),
+        "sessions": answer.sessions,
+        "calls": answer.usage.calls,
+        "replayed_calls": _replayed(answer),
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "completion_tokens": answer.usage.completion_tokens,
+        "cost_usd": answer.cost_usd,
+        "seconds": answer.seconds,
+    }
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _printable(text: str) -> str:
+    """Text without what a terminal would obey: a history may hold anything."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+
+
+def _note(line: str) -> None:
+    print(_printable(f"rlm-memory: {line}"), file=sys.stderr)
+
+
+def _say(text: str) -> None:
+    """Print, whatever characters the terminal lacks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))

@@ -1,0 +1,1 @@
+"""The numbers of the paper, the authors' logs, and the scorecard."""

@@ -1,0 +1,257 @@
+"""The scorecard: every number of the paper beside what the authors' logs and our runs give, with a verdict.
+
+It joins the register with results documents and judges; it runs nothing, and reads
+nothing but the JSON files that it is given. Rows of a results document carry the id
+of a number (ours), or `recomputed.` and that id (out of the authors' files), with
+shares where the paper prints percentages.
+
+Status, where the verdict comes from:
+
+- `recomputed`: from the authors' files, or for a derived number by its formula.
+- `measured`: from our run; the row names the model.
+- `cited`: another paper's number, held against what that paper prints where we know it.
+- `not run`: nothing to judge by; the note says what is missing.
+
+Verdict:
+
+- `agrees`, `differs`: a derived number is worked out from the paper's printed numbers,
+  each of which may have been rounded either way. A recomputed or published figure must
+  round to the printed digits. A measured one agrees if the printed number lies inside
+  its 95% interval, or without an interval if it rounds to the same digits.
+- `does not hold as written`: the register names a fault, which outweighs arithmetic that fits.
+- `control`: measured with the offline reader, which is no stand-in for the paper's model.
+  A fact of the data has no model in it and is judged all the same. Its seconds are left
+  out: the paper's are those of a model over a network. A setting that our runs took over
+  from the paper is a control as well: it cannot confirm itself.
+- none: not run, or cited from a source that we have not seen.
+
+A number that was both recomputed and measured has its verdict from the logs, and the
+verdict on our figure in a column of its own. A number that repeats another is judged
+by the evidence for that one, never by its printed value: changing a value in the
+register changes its own verdict, and those of numbers whose formula names it, alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rlm_memory_core.models.llm import OFFLINE, OFFLINE_LABEL
+
+from ..data.assets import project_root
+from . import registry as paper
+from .formulas import Range
+from .registry import Number, derive, derive_range, source
+
+STATUSES = ("recomputed", "measured", "cited", "not run")
+VERDICTS = ("agrees", "differs", "does not hold as written", "control", "none")
+AGREES, DIFFERS, FAULTY, CONTROL, NONE = VERDICTS
+RECOMPUTED = "recomputed."
+
+_OFFLINE = {OFFLINE, OFFLINE_LABEL}
+_EVIDENCE = ["id", "value", "n", "low", "high", "notebook", "model"]
+_SLACK = 1e-9  # a figure halfway between two printed ones may have been rounded to either
+
+
+def read(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """The rows of results documents, each with its notebook and model.
+
+    Args:
+        paths: Files such as "outputs/offline/results/01_niah.json".
+
+    Returns:
+        Columns id, value, n, low, high, notebook, model; no rows for no files.
+
+    Raises:
+        ValueError: A file is not a results document.
+    """
+    rows: list[dict[str, Any]] = []
+    for path in map(Path, paths):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            told = {"notebook": path.stem, "model": document["provenance"]["model"]}
+            for row in document["rows"]:
+                figure = {"id": row["id"], "value": float(row["value"]), "n": int(row["n"])}
+                rows.append({**figure, "low": row.get("low"), "high": row.get("high"), **told})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a results document ({error}); run rlm-memory reproduce again") from error
+    return pd.DataFrame(rows, columns=_EVIDENCE)
+
+
+def scorecard(numbers: Mapping[str, Number], evidence: pd.DataFrame) -> pd.DataFrame:
+    """One row for every number of a register.
+
+    Args:
+        numbers: The register.
+        evidence: What `read` gives.
+
+    Returns:
+        The numbers in their order: id, where, kind and the paper's figure as printed;
+        recomputed (from logs, by formula, or as the cited source prints it) and over how
+        many; ours with low, high, n and model; status, verdict, ours_verdict and note. Figures are in
+        the number's own unit.
+
+    Example:
+        >>> from rlm_memory_core.experiments.paper import registry as paper
+        >>> card = scorecard(paper.register(), read([])).set_index("id")
+        >>> card.loc["section5.4.gain", ["paper", "status", "verdict"]].tolist()
+        ['9×', 'recomputed', 'agrees']
+    """
+    found = _Evidence(evidence)
+    return pd.DataFrame([_judge(number, numbers, found) for number in numbers.values()])
+
+
+def counts(card: pd.DataFrame) -> pd.DataFrame:
+    """How many numbers have each status and verdict.
+
+    Args:
+        card: What `scorecard` gives.
+
+    Returns:
+        One row a status, one column a verdict, and an "all" for both.
+    """
+    table = pd.crosstab(card["status"], card["verdict"])
+    table = table.reindex(index=list(STATUSES), columns=list(VERDICTS), fill_value=0)
+    table["all"] = table.sum(axis="columns")
+    table.loc["all"] = table.sum()
+    return table
+
+
+def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
+    """The scorecard of what a run left in its folder.
+
+    Args:
+        folder: Such as "outputs/offline"; a relative one lies in the project.
+        notebooks: Names; then only the numbers that they are to produce, or did, are listed. None for all numbers.
+
+    Raises:
+        ValueError: There are no results, or a file of them is not a results document.
+    """
+    evidence = read(results_of(folder))
+    if evidence.empty:
+        raise ValueError(f"there are no results in {folder}; run rlm-memory reproduce first")
+    card = scorecard(paper.register(), evidence)
+    if not notebooks:
+        return card
+    register = paper.register()
+    given = set(evidence.loc[evidence["notebook"].isin(notebooks), "id"].str.removeprefix(RECOMPUTED))
+    named = [
+        bool({name, source(number, register).id} & given) or number.notebook in notebooks
+        for name, number in register.items()
+    ]
+    return card[named]
+
+
+def results_of(folder: str | Path) -> list[Path]:
+    """The results documents in a run's folder, in the notebooks' order."""
+    return sorted((project_root() / folder / "results").glob("*.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """One piece of evidence in base units, where a percentage is a share."""
+
+    value: float
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    model: str = ""
+
+    def in_unit_of(self, number: Number) -> _Figure:
+        low, high = (None if end is None else end / number.scale for end in (self.low, self.high))
+        return _Figure(self.value / number.scale, self.n, low, high, self.model)
+
+
+class _Evidence:
+    """Results rows by id; of several with one id, that of the notebook which the register names."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.notebooks = set(frame["notebook"])
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        for row in frame.to_dict("records"):
+            self._rows.setdefault(str(row["id"]), []).append({str(key): each for key, each in row.items()})
+
+    def find(self, number: Number, origin: Number, prefix: str = "") -> _Figure | None:
+        """The figure for a number, or else for the one that it restates."""
+        for each in (number, origin):
+            rows = self._rows.get(prefix + each.id, [])
+            if rows:
+                row = next((row for row in rows if row["notebook"] == each.notebook), rows[0])
+                low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
+                return _Figure(row["value"], row["n"], low, high, row["model"]).in_unit_of(number)
+        return None
+
+
+def _judge(number: Number, numbers: Mapping[str, Number], evidence: _Evidence) -> dict[str, Any]:
+    origin = source(number, numbers)
+    recomputed = evidence.find(number, origin, RECOMPUTED)
+    ours = evidence.find(number, origin)
+    if ours is not None and number.unit == "seconds" and ours.model in _OFFLINE:
+        ours = None
+    fault = number.fault or origin.fault
+    ours_verdict = CONTROL if ours is not None and origin.setting else _of_ours(number, ours)
+    if origin.formula:
+        recomputed = _Figure(derive(number, numbers))
+        status, verdict = "recomputed", _overlap(number, derive_range(number, numbers))
+    elif number.kind == "cited":
+        if recomputed is None and origin.published is not None:
+            recomputed = _Figure(origin.published * origin.scale).in_unit_of(number)
+        status, verdict = "cited", _of_figure(number, recomputed)
+    elif recomputed is not None:
+        status, verdict = "recomputed", _of_figure(number, recomputed)
+    else:
+        status, verdict = ("not run" if ours is None else "measured"), ours_verdict
+    missing = _missing(origin, evidence) if status == "not run" else ""
+    return {
+        "id": number.id,
+        "where": number.where,
+        "kind": number.kind,
+        "paper": number.printed,
+        "recomputed": None if recomputed is None else recomputed.value,
+        "recomputed_n": None if recomputed is None else recomputed.n,
+        "ours": None if ours is None else ours.value,
+        "low": None if ours is None else ours.low,
+        "high": None if ours is None else ours.high,
+        "n": None if ours is None else ours.n,
+        "model": "" if ours is None else ours.model,
+        "status": status,
+        "verdict": FAULTY if fault else verdict,
+        "ours_verdict": ours_verdict,
+        "note": "; ".join(filter(None, (fault, number.note, missing))),
+    }
+
+
+def _of_figure(number: Number, figure: _Figure | None) -> str:
+    return NONE if figure is None else _overlap(number, (figure.value, figure.value))
+
+
+def _of_ours(number: Number, ours: _Figure | None) -> str:
+    if ours is None:
+        return NONE
+    if ours.model in _OFFLINE and number.kind != "data":
+        return CONTROL
+    if ours.low is None or ours.high is None:
+        return _of_figure(number, ours)
+    return _overlap(number, (ours.low, ours.high))
+
+
+def _overlap(number: Number, found: Range) -> str:
+    """Whether some value in a range is what the paper prints, all digits and bounds considered."""
+    low, high = number.range
+    if number.bound == "at least":
+        high = math.inf
+    elif number.bound == "at most":
+        low = -math.inf
+    return AGREES if found[0] <= high + _SLACK and low - _SLACK <= found[1] else DIFFERS
+
+
+def _missing(origin: Number, evidence: _Evidence) -> str:
+    if origin.notebook not in evidence.notebooks:
+        return f"{origin.notebook} has not been run"
+    return f"{origin.notebook} was run and gives no figure for it"

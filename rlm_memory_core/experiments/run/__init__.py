@@ -1,0 +1,1 @@
+"""Runs methods over samples and notebooks over papermill."""

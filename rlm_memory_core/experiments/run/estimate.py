@@ -1,0 +1,194 @@
+"""What a run will take, from the data itself, before anything is spent: calls, tokens, dollars, minutes.
+
+An upper estimate of one pass: every sub-agent reads its session once, and nothing is
+replayed. Ranked reading alone may take more: it is taken to read its first two waves,
+and goes on through all sessions where nothing is found. A judge's calls are estimated
+by themselves. What a model really writes, and how long it takes over it, is not known;
+the lengths and seconds below stand for it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from rlm_memory_core.models.embeddings import batches
+from rlm_memory_core.models.llm import LLM, OFFLINE
+from rlm_memory_core.models.pacing import Pace
+from rlm_memory_core.models.pricing import Usage, cost
+from rlm_memory_core.query.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
+from rlm_memory_core.query.trace import total_cost
+from rlm_memory_core.search.pieces import split
+
+from ..rag import NEIGHBOURS, TOP, TURN_CHARACTERS
+from ..types import Sample
+
+CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
+_ROOT_REPLIES = 3
+_ROOT_TOKENS = 250  # a reply with code
+_EXTRACT_TOKENS = 40  # a sub-agent's reply
+_ANSWER_TOKENS = 40
+_ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
+_CALL_SECONDS = 1.0  # the median of a sub-agent's call, lognormal with ...
+_CALL_SIGMA = 0.5
+_SLOTS = 256  # sub-agent calls in flight
+_RANKED = re.compile(r"rlm-ranked-(\d+)")  # how many sessions a wave of its reads; three are allowed for
+_JUDGE_PROMPT_TOKENS = 300  # rubric, question, gold answer and a short answer
+_JUDGE_TOKENS = 1  # yes or no
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What some methods over some samples will take.
+
+    Args:
+        usage: Calls and tokens.
+        usd: Dollars; None where the price is not known.
+        seconds: Time spent waiting for a model, as assumed; None where none is asked.
+    """
+
+    usage: Usage
+    usd: float | None
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{self.usage.calls:,} calls", f"{self.usage.total_tokens:,} tokens"]
+        parts.append(f"about ${self.usd:,.2f}" if self.usd is not None else "price not known")
+        if self.seconds is not None:
+            parts.append(
+                f"about {math.ceil(self.seconds / 60):,} min at an assumed {_ROOT_SECONDS:g} s a root reply "
+                f"and {_CALL_SECONDS:g} s a sub-agent's"
+            )
+        return ", ".join(parts)
+
+    def __add__(self, other: Estimate) -> Estimate:
+        seconds = [part for part in (self.seconds, other.seconds) if part is not None]
+        return Estimate(self.usage + other.usage, total_cost([self.usd, other.usd]), sum(seconds) if seconds else None)
+
+
+NOTHING = Estimate(Usage(), 0.0)
+
+
+def estimate(
+    methods: Sequence[str], samples: Sequence[Sample], window: int, llm: LLM, embedder: LLM | None = None
+) -> Estimate:
+    """Estimate what the methods take over the samples.
+
+    Args:
+        methods: Names, as in `methods.METHODS`.
+        samples: All that will be asked, one after another.
+        window: Characters that truncation keeps.
+        llm: The model, for its price and its limits per minute; it is not asked.
+        embedder: What "rag", and ranked reading with embeddings, embed turns with, or None.
+    """
+    total, embedded, waited = Usage(), Usage(), 0.0
+    sized: object = None
+    for sample in samples:
+        if sized is not sample.sessions:  # questions over one history may follow one another
+            store, sized = sample.store(), sample.sessions
+            pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
+            turns = [len(str(turn)) for turn in store.turns]
+        for method in methods:
+            total += usage(method, pieces, turns, window)
+            waited += seconds(method, sessions_read(method, len(pieces)))
+            if embedder is not None and (method == "rag" or method.endswith("-embeddings")):
+                embedded += _embedding([sample.question, *(turn.content for turn in store.turns)])
+                waited += _CALL_SECONDS
+    waited = max(waited, _at_least(total + embedded, llm.pace))
+    dollars = [cost(total, llm.rates), cost(embedded, embedder.rates) if embedder else 0.0]
+    return Estimate(total + embedded, total_cost(dollars), None if llm.model == OFFLINE else waited)
+
+
+def judging(methods: int, samples: int, rates: tuple[float, float] | None) -> Estimate:
+    """Estimate what judging takes: one call an answer. A judge that says neither yes nor no takes one more.
+
+    Args:
+        methods: How many there are.
+        samples: How many questions each answers.
+        rates: Dollars per prompt and per completion token of the judge, or None.
+
+    >>> judging(4, 100, None).usage.calls
+    400
+    """
+    calls = methods * samples
+    total = Usage(_JUDGE_PROMPT_TOKENS * calls, _JUDGE_TOKENS * calls, calls)
+    return Estimate(total, cost(total, rates))
+
+
+def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int) -> Usage:
+    """What one method takes over one history of which only the sizes are known, without embeddings.
+
+    Args:
+        method: A name, as in `methods.METHODS`.
+        pieces: Characters of each piece that one sub-agent would read.
+        turns: Characters of each turn; only "rag" looks at them.
+        window: Characters that truncation keeps.
+
+    >>> usage("truncation", [20_000, 20_000], [], 16_000).calls
+    1
+    """
+    count = sessions_read(method, len(pieces))
+    total = sum(pieces) * count // max(1, len(pieces)) if method.startswith("rlm") else sum(pieces)
+    if not method.startswith("rlm"):
+        read = {"full-context": total, "rag": _retrieved(turns)}.get(method, min(total, window))
+        return Usage(_tokens(read + len(HISTORY_SYSTEM)), _ANSWER_TOKENS, 1)
+    reading = _tokens(total + count * len(SUBAGENT_SYSTEM))
+    findings = count * _EXTRACT_TOKENS
+    root = _ROOT_REPLIES * (_tokens(len(ROOT_SYSTEM)) + _ROOT_TOKENS + findings)
+    return Usage(reading + root, findings + _ROOT_REPLIES * _ROOT_TOKENS, count + _ROOT_REPLIES)
+
+
+def sessions_read(method: str, pieces: int) -> int:
+    """How many pieces of a history sub-agents are taken to read.
+
+    >>> [sessions_read(method, 50) for method in ("rlm-parallel", "rlm-ranked-10-facts", "rlm-ranked-20")]
+    [50, 30, 50]
+    """
+    ranked = _RANKED.match(method)
+    return min(pieces, 3 * int(ranked[1])) if ranked else pieces
+
+
+def seconds(method: str, calls: int) -> float:
+    """How long one question waits for its model, as assumed.
+
+    Args:
+        method: A name, as in `methods.METHODS`.
+        calls: Of sub-agents.
+
+    >>> seconds("truncation", 50), round(seconds("rlm-sequential", 50)), round(seconds("rlm-parallel", 50))
+    (3.0, 66, 12)
+    """
+    if not method.startswith("rlm") or not calls:
+        return _ROOT_SECONDS
+    mean = _CALL_SECONDS * math.exp(_CALL_SIGMA**2 / 2)
+    if method == "rlm-sequential":
+        return _ROOT_REPLIES * _ROOT_SECONDS + calls * mean
+    at_once = min(calls, _SLOTS)
+    slowest = _CALL_SECONDS * math.exp(_CALL_SIGMA * NormalDist().inv_cdf(at_once / (at_once + 1)))
+    return _ROOT_REPLIES * _ROOT_SECONDS + slowest + (calls - at_once) * mean / _SLOTS
+
+
+def _at_least(usage: Usage, pace: Pace) -> float:
+    """Seconds that limits per minute make of so many calls and tokens."""
+    requests, tokens = pace.requests_per_minute or math.inf, pace.tokens_per_minute or math.inf
+    return 60 * max(usage.calls / requests, usage.total_tokens / tokens)
+
+
+def _embedding(texts: Sequence[str]) -> Usage:
+    """What it takes to embed a question and all turns."""
+    cut = [text[:TURN_CHARACTERS] for text in texts]
+    return Usage(_tokens(sum(map(len, cut))), 0, sum(1 for _ in batches(cut)))
+
+
+def _retrieved(turns: Sequence[int]) -> int:
+    """Characters that RAG shows at most: its top turns are the longest, each with neighbours of average length."""
+    lengths = sorted((min(length, TURN_CHARACTERS) for length in turns), reverse=True)
+    beside = 2 * NEIGHBOURS * TOP * sum(lengths) // max(1, len(lengths))
+    return min(sum(lengths), sum(lengths[:TOP]) + beside)
+
+
+def _tokens(characters: int) -> int:
+    return round(characters / CHARACTERS_PER_TOKEN)

@@ -1,0 +1,265 @@
+"""What is to be reproduced, checked before it starts: parameters, data, model and price.
+
+A mistake costs one line and no money. The notebooks are run by `execution`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlm_memory_core.models import background
+from rlm_memory_core.models.call_store import RecordingError
+from rlm_memory_core.models.hedging import HEDGE
+from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError, connect
+
+from ..data.assets import DataBroken, DataUnavailable, project_root
+from ..methods import PAPER_WINDOW, check_embedder, check_names
+from ..score.judge import connect_judge
+from .catalog import Notebook, select
+from .dask_cluster import DaskExecutor
+from .estimate import NOTHING, Estimate, estimate, judging
+from .executors import ExecutorError
+
+
+class ReproduceError(Exception):
+    """A run that cannot start or go on; one line says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run.
+
+    Args:
+        model, base_url: As for `connect`.
+        only: Numbers or names of notebooks; none for all.
+        parameters: Values for notebook parameters, by name.
+        budget_usd: A hard limit in dollars over all notebooks, or None.
+        rates: Dollars per prompt and per completion token, or None for the known price.
+        outputs: The folder of all outputs; None for the project's `outputs`.
+        dask: The address of a Dask scheduler whose workers answer the questions; "" answers them here.
+        hedge: Second copies of late sub-agent calls, as a share of the calls of a fan-out.
+        requests_per_minute, tokens_per_minute: As for `connect`.
+    """
+
+    model: str = OFFLINE
+    base_url: str | None = None
+    only: Sequence[str] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    budget_usd: float | None = None
+    rates: tuple[float, float] | None = None
+    outputs: Path | None = None
+    dask: str = ""
+    hedge: float = HEDGE
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+    @property
+    def llm(self) -> LLM:
+        """The model, connected."""
+        return connect(
+            self.model,
+            self.base_url,
+            rates=self.rates,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where outputs go: one folder a model."""
+        profile = re.sub(r"[^\w.-]+", "-", self.model).strip("-.") or "model"
+        return (self.outputs or project_root() / "outputs").resolve() / profile
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A notebook that can be run.
+
+    Args:
+        notebook: Which.
+        parameters: What papermill puts into it.
+        estimate: What it will take.
+        judge: The model that judges its answers, or None.
+    """
+
+    notebook: Notebook
+    parameters: Mapping[str, Any]
+    estimate: Estimate
+    judge: LLM | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A notebook whose data is not at hand, and why."""
+
+    notebook: Notebook
+    reason: str
+
+
+def prepare(plan: Plan) -> list[Ready | Skipped]:
+    """Check the plan against the notebooks, their parameters and their data; nothing is asked of a model.
+
+    Raises:
+        ReproduceError: Something is misspelled, missing or broken.
+    """
+    try:
+        llm = plan.llm
+        notebooks = select(plan.only)
+    except ValueError as error:
+        raise ReproduceError(str(error)) from error
+    if not 0 <= plan.hedge <= 1:
+        raise ReproduceError(f"hedge is a share of the calls, between 0 and 1, not {plan.hedge:g}")
+    if plan.budget_usd is not None and llm.rates is None:
+        raise ReproduceError(
+            f"the price of {plan.model} is not known, so that a budget in dollars cannot be held; give --prices"
+        )
+    if plan.dask:
+        _on_cluster(plan.dask, DaskExecutor.check)
+    declared = {notebook.name: _declared(notebook) for notebook in notebooks}
+    known = set().union(*declared.values())
+    unknown = sorted(set(plan.parameters) - known)
+    if unknown:
+        raise ReproduceError(f"no notebook has a parameter {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return [_check(plan, notebook, declared[notebook.name], llm) for notebook in notebooks]
+
+
+def total(ready: Sequence[Ready]) -> Estimate:
+    """What all notebooks will take."""
+    return sum((book.estimate for book in ready), NOTHING)
+
+
+def models(plan: Plan, ready: Sequence[Ready]) -> list[LLM]:
+    """All models that the notebooks will ask, each once: the one that answers, and the judge."""
+    asked = [plan.llm] if any(book.notebook.asks for book in ready) else []
+    asked += [book.judge for book in ready if book.judge is not None]
+    return list({(llm.model, llm.base_url): llm for llm in asked}.values())
+
+
+def check_models(plan: Plan, ready: Sequence[Ready]) -> None:
+    """Ask each model for one word, so that a wrong key or address, or a broken cache, shows now.
+
+    Every worker of a cluster asks the one that answers for itself: it has a key, a way to the server and a cache of
+    its own. The judge is asked here.
+
+    Raises:
+        ReproduceError: One gave no answer.
+    """
+    try:
+        if not plan.dask:
+            for llm in models(plan, ready):
+                _ask_for_a_word(llm)
+            return
+        if any(book.notebook.asks for book in ready):
+            _on_cluster(plan.dask, lambda cluster: cluster.on_each(_ask_for_a_word, plan.llm))
+        for judge in {(book.judge.model, book.judge.base_url): book.judge for book in ready if book.judge}.values():
+            _ask_for_a_word(judge)
+    except (ModelError, RecordingError) as error:
+        raise ReproduceError(str(error)) from error
+
+
+def _ask_for_a_word(llm: LLM) -> None:
+    llm.open()
+    if llm.model != OFFLINE:
+        background.run(llm.complete([{"role": "user", "content": "Reply with the word ready."}]))
+
+
+def _on_cluster(address: str, check: Callable[[DaskExecutor], object]) -> None:
+    try:
+        with DaskExecutor(address) as cluster:
+            check(cluster)
+    except ExecutorError as error:
+        raise ReproduceError(str(error)) from error
+
+
+def _declared(notebook: Notebook) -> dict[str, Any]:
+    """The notebook's parameters and their defaults, as its parameters cell declares them."""
+    import ast
+
+    import papermill
+
+    if not notebook.path.is_file():
+        raise ReproduceError(f"{notebook.path} is not there; run this in a checkout of the project")
+    found = papermill.inspect_notebook(str(notebook.path))
+    return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
+
+
+def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM) -> Ready | Skipped:
+    ours = {
+        "model": plan.model,
+        "base_url": plan.base_url or "",
+        "rates": list(plan.rates or ()),
+        "output_dir": _from_root(plan.folder),
+        "run_dir": _from_root(plan.folder),
+        "dask": plan.dask,
+        "hedge": plan.hedge,
+        "requests_per_minute": plan.requests_per_minute or 0.0,
+        "tokens_per_minute": plan.tokens_per_minute or 0.0,
+    }
+    given = {name: value for name, value in plan.parameters.items() if name in declared}
+    taken = sorted({*ours, "budget_usd"} & set(given))
+    if taken:
+        raise ReproduceError(
+            f"{', '.join(taken)} cannot be set with -p; "
+            "use --model, --base-url, --prices, --budget, --hedge, --requests-per-minute, --tokens-per-minute, --dask "
+            "or --outputs"
+        )
+    for name, value in given.items():
+        if not _fits(value, declared[name]):
+            raise ReproduceError(f"parameter {name} of {notebook.name} is like {declared[name]!r}, not {value!r}")
+    parameters = {**given, **{name: value for name, value in ours.items() if name in declared}}
+    if notebook.asks is None:
+        return Ready(notebook, parameters, NOTHING)
+    complete = {**declared, **parameters}
+    try:
+        if "methods" in complete:
+            check_names(complete["methods"])
+        check_embedder(complete.get("embedding_model", ""), llm)
+        judge = _judge(plan, complete, llm)
+        embedder = llm.another(complete["embedding_model"]) if complete.get("embedding_model") else None
+        expected = NOTHING
+        for run in notebook.asks(complete):
+            expected += estimate(run.methods, run.samples, complete.get("window", PAPER_WINDOW), llm, embedder)
+            if judge is not None:
+                judged = len(run.samples) if run.judged is None else run.judged
+                expected += judging(len(run.methods), judged, judge.rates)
+    except DataBroken as error:
+        raise ReproduceError(str(error)) from error
+    except DataUnavailable as error:
+        return Skipped(notebook, str(error))
+    except (ValueError, TypeError) as error:
+        raise ReproduceError(f"{notebook.name}: {error}") from error
+    return Ready(notebook, parameters, expected, judge)
+
+
+def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
+    """The judge that a notebook's parameters name; raises ValueError for one that cannot be asked."""
+    judge = connect_judge(
+        parameters.get("judge_model", ""), llm, parameters.get("judge_base_url", ""), parameters.get("judge_rates", ())
+    )
+    if judge is not None and judge.rates is None and plan.budget_usd is not None:
+        raise ValueError(
+            f"the price of the judge, {judge.model}, is not known, so that a budget in dollars cannot be held; "
+            "give -p judge_rates '[IN, OUT]' in dollars per token"
+        )
+    return judge
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is of the default's kind; whole numbers do for fractions, text for text alone."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, list) and default:
+        return isinstance(value, list) and all(_fits(item, default[0]) for item in value)
+    return isinstance(value, type(default))
+
+
+def _from_root(folder: Path) -> str:
+    """A folder as a notebook may show it: without this machine's path where it lies in the project."""
+    root = project_root()
+    return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)

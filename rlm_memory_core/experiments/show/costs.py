@@ -1,0 +1,228 @@
+"""What a query costs: in the authors' logs, by arithmetic at today's prices, and against the length of the history.
+
+Pure functions that return frames. Prices are those of `genai-prices`. An estimate
+counts what a scan must read (see `estimate`): what a model writes besides is not known.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+import pandas as pd
+
+from rlm_memory_core.models.pricing import Usage, cost, price
+from rlm_memory_core.query.engine import MemoryRLM
+from rlm_memory_core.search.pieces import split
+
+from ..methods import PAPER_WINDOW
+from ..paper import paper_logs
+from ..paper import registry as paper
+from ..paper.audit_costs import of, one_scan
+from ..paper.audit_tables import Check, sheet
+from ..run.estimate import usage
+from ..run.results import Result
+from ..score.intervals import mean_interval
+from ..types import Sample
+
+PAPER_MODEL = "gpt-4o-mini"
+HISTORY = 490_000
+"""Characters of the paper's mean history."""
+
+SESSIONS = 48
+"""Sessions of the paper's mean history, to the next whole one."""
+
+LENGTHS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
+"""Sessions of the histories that cost is estimated for; the paper's have 50."""
+
+_SCAN = "rlm-parallel"
+_SIMPLE = (35, 50)  # seconds of a simple query; paper Section 6
+
+
+def logged_answers(logs_dir: str = "") -> pd.DataFrame:
+    """The single answers of the authors' logs; see `paper_logs.load`."""
+    return paper_logs.load(logs_dir).answers
+
+
+def logged_claims(answers: pd.DataFrame) -> pd.DataFrame:
+    """Section 6's seconds and the README's, beside what the authors' own logs hold.
+
+    Args:
+        answers: What `logged_answers` gives.
+    """
+    sequential, parallel = of(answers, "rlm"), of(answers, "adaptive")
+    simple = sequential.loc[sequential["question_type"].str.startswith("single-session"), "seconds"]
+    inside = int(simple.between(*_SIMPLE).sum())
+    scans = parallel.loc[one_scan(answers).index, "seconds"]
+    mean, typical = parallel["seconds"].mean(), parallel["seconds"].median()
+    return sheet(
+        [
+            Check("seconds a query, one call after another, mean", "221", f"{sequential['seconds'].mean():.1f}",
+                  round(sequential["seconds"].mean()) == 221),
+            Check("seconds of a simple query", "35 to 50", f"{inside} of {len(simple)} single-session questions",
+                  inside > 0.9 * len(simple)),
+            Check("seconds a query in parallel, mean", "4", f"{mean:.1f}", mean < 4.5),
+            Check("seconds a query in parallel, median", "4", f"{typical:.1f}", typical < 4.5),
+            Check("seconds of one full scan in parallel, median", "5 to 10", f"{scans.median():.1f} (of {len(scans)})",
+                  scans.median() < 10.5),
+        ]
+    )  # fmt: skip
+
+
+def bill(models: Sequence[str] = (PAPER_MODEL,)) -> pd.DataFrame:
+    """Dollars of the paper's token count, and of reading its mean history, by model.
+
+    Args:
+        models: Names that `genai-prices` knows.
+
+    Returns:
+        A frame of text: one row for each thing that is paid for, its tokens, and one column a model.
+
+    Raises:
+        ValueError: The price of a model is not known.
+    """
+    pieces = _history(SESSIONS)
+    counted = int(paper.register()["table5.rlm.tokens"].value)
+    items = {
+        f"{counted:,} tokens, were they all prompts": Usage(counted),
+        f"truncation to {PAPER_WINDOW:,} characters": usage("truncation", pieces, [], PAPER_WINDOW),
+        f"all {HISTORY:,} characters in one call": usage("full-context", pieces, [], PAPER_WINDOW),
+        f"one full scan: {SESSIONS} sub-agents": usage(_SCAN, pieces, [], PAPER_WINDOW),
+    }
+    rows = {
+        what: {"tokens": f"{taken.total_tokens:,}", **{model: f"${_dollars(taken, model):.4f}" for model in models}}
+        for what, taken in items.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("what is paid for")
+
+
+def real_scans(samples: Sequence[Sample], model: str = PAPER_MODEL) -> pd.DataFrame:
+    """What one full scan takes of each real history: calls, tokens and dollars.
+
+    Args:
+        samples: The benchmark's questions.
+        model: Whose price; see `bill`.
+
+    Returns:
+        One row a question: question_id, calls (of sub-agents), tokens, usd.
+    """
+    rows = []
+    for sample in samples:
+        pieces = [len(piece.text) for session in sample.store().sessions for piece in split(session)]
+        taken = usage(_SCAN, pieces, [], PAPER_WINDOW)
+        rows.append(
+            {
+                "question_id": sample.id,
+                "calls": len(pieces),
+                "tokens": taken.total_tokens,
+                "usd": _dollars(taken, model),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def real_scans_table(scans: pd.DataFrame) -> pd.DataFrame:
+    """What `real_scans` gave, as text, beside what the paper prints."""
+    counted = scans[["calls", "tokens", "usd"]].agg(["mean", "min", "max"])
+    paper_says = {"calls": "~50", "tokens": "37,216", "usd": "~0.005"}
+    rows = {}
+    for name, digits in (("calls", 1), ("tokens", 0), ("usd", 4)):
+        shown = {each: f"{counted.loc[each, name]:,.{digits}f}" for each in counted.index}
+        rows[f"{name} of one full scan"] = {"the paper": paper_says[name], **shown}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(f"over {len(scans)} histories")
+
+
+def by_length(sessions: Sequence[int] = LENGTHS, model: str = PAPER_MODEL) -> pd.DataFrame:
+    """What a query takes against the length of the history, whose sessions are as long as the paper's.
+
+    Args:
+        sessions: Lengths of histories.
+        model: Whose price; see `bill`.
+
+    Returns:
+        One row a length and method: sessions, method, calls, tokens, usd.
+
+    Example:
+        >>> table = by_length([50, 100])
+        >>> table.loc[table["method"] == "rlm-parallel", "calls"].tolist()
+        [53, 103]
+    """
+    rows = []
+    for count in sessions:
+        for method in ("truncation", _SCAN):
+            taken = usage(method, _history(count), [], PAPER_WINDOW)
+            rows.append(
+                {
+                    "sessions": count,
+                    "method": method,
+                    "calls": taken.calls,
+                    "tokens": taken.total_tokens,
+                    "usd": _dollars(taken, model),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def by_length_table(lengths: pd.DataFrame) -> pd.DataFrame:
+    """The scans of `by_length`, as text: were the cost constant, the last column would say 1.0."""
+    scans = lengths[lengths["method"] == _SCAN].set_index("sessions")
+    first = scans.index[0]
+    return pd.DataFrame(
+        {
+            "calls": scans["calls"].map("{:,}".format),
+            "tokens": scans["tokens"].map("{:,}".format),
+            "dollars": scans["usd"].map("{:.4f}".format),
+            f"sessions, times {first}": (scans.index / first).map("{:.1f}".format),
+            f"dollars, times those of {first}": (scans["usd"] / scans["usd"].iloc[0]).map("{:.1f}".format),
+        }
+    )
+
+
+def results(
+    lengths: pd.DataFrame, answers: pd.DataFrame | None = None, scans: pd.DataFrame | None = None
+) -> list[Result]:
+    """The figures of this file, under the register's ids only where they are what the paper speaks of.
+
+    Args:
+        lengths: What `by_length` gives.
+        answers: What `logged_answers` gives, where the logs are at hand.
+        scans: What `real_scans` gives, where the benchmark is at hand.
+
+    Returns:
+        The limit of iterations (our setting), the calls of a full scan of the real histories, the
+        price of the paper's token count; and under ids of their own estimates and logged seconds.
+    """
+    limit = inspect.signature(MemoryRLM).parameters["max_iterations"].default
+    counted = paper.register()["table5.rlm.tokens"].value
+    found = [
+        Result("section6.iterations.limit", float(limit), 1),
+        Result("recomputed.section6.usd", _dollars(Usage(int(counted)), PAPER_MODEL), 100),
+    ]
+    for row in lengths[lengths["method"] == _SCAN].to_dict("records"):
+        name = f"estimated.history.{row['sessions']}"
+        found += [Result(f"{name}.tokens", row["tokens"], 1), Result(f"{name}.usd", row["usd"], 1)]
+    if answers is not None:
+        parallel = of(answers, "adaptive")["seconds"]
+        found.append(Result("logged.parallel.seconds.mean", float(parallel.mean()), len(parallel)))
+        found.append(Result("logged.parallel.seconds.median", float(parallel.median()), len(parallel)))
+    if scans is not None:
+        for name, column in (
+            ("section7.calls", "calls"),
+            ("estimated.full-scan.tokens", "tokens"),
+            ("estimated.full-scan.usd", "usd"),
+        ):
+            values = list(scans[column])
+            found.append(Result(name, float(scans[column].mean()), len(values), *mean_interval(values)))
+    return found
+
+
+def _history(sessions: int) -> list[int]:
+    """Characters of each session of a history whose sessions are as long as the paper's."""
+    return [HISTORY // SESSIONS] * sessions
+
+
+def _dollars(taken: Usage, model: str) -> float:
+    dollars = cost(taken, price(model))
+    if dollars is None:
+        raise ValueError(f"the price of {model} is not known to genai-prices")
+    return dollars

@@ -1,0 +1,137 @@
+"""Three pictures of the authors' logs: tokens by outcome, seconds by run, EM by question type.
+
+Each draws into the axes it is given, or else into a figure of its own that it shows.
+Nothing is computed here that `audit` does not state in figures as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Literal
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from ..paper.audit_answers import METHODS
+from ..paper.audit_costs import of, one_scan
+from ..paper.audit_tables import KINDS
+from ..score.intervals import wilson
+
+_LABELS = {
+    "rlm": "RLM, sequential",
+    "rag": "RAG",
+    "adaptive": "RLM, parallel and adaptive",
+    "truncation": "truncation",
+}
+_COLOURS = dict(zip(_LABELS, sns.color_palette("colorblind"), strict=False))
+_GREY = "0.35"
+_Draw = Callable[[pd.DataFrame, Axes], None]
+
+
+def _shown(size: tuple[float, float]) -> Callable[[_Draw], Callable[[pd.DataFrame, Axes | None], None]]:
+    """Make a function that draws into axes one that can also show a figure of its own."""
+
+    def decorate(draw: _Draw) -> Callable[[pd.DataFrame, Axes | None], None]:
+        @wraps(draw)
+        def drawn(answers: pd.DataFrame, axes: Axes | None = None) -> None:
+            if axes is not None:
+                draw(answers, axes)
+                return
+            _, own = plt.subplots(figsize=size, layout="constrained")
+            draw(answers, own)
+            plt.show()
+
+        return drawn
+
+    return decorate
+
+
+@_shown((7.5, 3.6))
+def tokens(answers: pd.DataFrame, axes: Axes) -> None:
+    """RLM's counted tokens a question on a log axis, by outcome; the mean and a full scan are marked."""
+    rows = of(answers, "rlm")
+    outcome = rows["em"].map({1.0: "right (EM = 1)", 0.0: "wrong (EM = 0)"})
+    sns.histplot(
+        x=rows["tokens"],
+        hue=outcome,
+        hue_order=["wrong (EM = 0)", "right (EM = 1)"],
+        palette=[sns.color_palette("colorblind")[3], sns.color_palette("colorblind")[0]],
+        multiple="stack",
+        log_scale=True,
+        bins=28,
+        alpha=0.9,
+        ax=axes,
+    )
+    top = axes.get_ylim()[1]
+    mean, scan = rows["tokens"].mean(), one_scan(answers).mean()
+    _mark(axes, mean, f"mean\n{mean:,.0f}", top, "left")
+    _mark(axes, scan, f"one full scan\n{scan:,.0f}", top, "right")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set(xlabel="tokens counted for a question (log scale)", ylabel="questions")
+    sns.move_legend(axes, "upper left", bbox_to_anchor=(0.15, 1), title=None, frameon=False)
+    sns.despine(ax=axes)
+
+
+@_shown((7.5, 3.6))
+def seconds(answers: pd.DataFrame, axes: Axes) -> None:
+    """The share of questions that each run had answered after so many seconds, on a log axis."""
+    for method in ("rag", "adaptive", "rlm"):
+        sns.ecdfplot(
+            x=of(answers, method)["seconds"],
+            log_scale=True,
+            color=_COLOURS[method],
+            label=_LABELS[method],
+            linewidth=2,
+            ax=axes,
+        )
+    _mark(axes, 4, "claimed for\nparallel: 4 s", 0.75, "right")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set(xlabel="seconds a question (log scale)", ylabel="questions answered")
+    axes.legend(frameon=False, loc="lower right")
+    sns.despine(ax=axes)
+
+
+@_shown((7.5, 4.4))
+def em_by_type(answers: pd.DataFrame, axes: Axes) -> None:
+    """EM with Wilson's 95% interval by question type, for four methods."""
+    spread = 0.18
+    for place, method in enumerate(METHODS):
+        rows = of(answers, method)
+        typed = [rows.loc[rows["question_type"] == kind, "em"] for kind in KINDS]
+        ends = [wilson(em.sum(), len(em)) for em in typed]
+        means = [em.mean() for em in typed]
+        axes.errorbar(
+            means,
+            [row + spread * (place - (len(METHODS) - 1) / 2) for row in range(len(KINDS))],
+            xerr=[
+                [mean - low for mean, (low, _) in zip(means, ends, strict=True)],
+                [high - mean for mean, (_, high) in zip(means, ends, strict=True)],
+            ],
+            fmt="osD^"[place],
+            markersize=5,
+            linewidth=1.5,
+            color=_COLOURS[method],
+            label=_LABELS[method],
+        )
+    sizes = of(answers, "rlm")["question_type"].value_counts()
+    axes.set_yticks(range(len(KINDS)), [f"{kind} (n = {sizes[kind]})" for kind in KINDS])
+    axes.invert_yaxis()
+    axes.set_xlim(-0.02, 1.02)
+    axes.set(xlabel="EM (containment), with Wilson's 95% interval", ylabel="")
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="lower right")
+    sns.despine(ax=axes, left=True)
+    axes.tick_params(axis="y", length=0)
+
+
+def _mark(axes: Axes, at: float, label: str, height: float, side: Literal["left", "right"]) -> None:
+    """A dashed line at a value, with its name beside it."""
+    axes.axvline(at, color=_GREY, linestyle="--", linewidth=1)
+    away = 5 if side == "left" else -5
+    axes.annotate(label, (at, height), (away, -2), textcoords="offset points", ha=side, va="top", color=_GREY)

@@ -1,0 +1,99 @@
+"""What the quickstart needs beside the package itself: a model if it is at hand, and what asking one would take.
+
+No step of the quickstart fails for want of a key or of a server: it says what is missing and goes on with the
+offline reader. It spends nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import httpx2
+import pandas as pd
+
+from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError, connect
+from rlm_memory_core.models.pricing import cost, price
+from rlm_memory_core.query.engine import MemoryRLM
+from rlm_memory_core.search.pieces import split
+from rlm_memory_core.store.memory_store import MemoryStore
+
+from ..run.estimate import usage
+from ..types import Sample
+
+_PATIENCE = 2.0  # seconds for a server to say that it is there
+
+
+def at_hand(model: str = OFFLINE, base_url: str | None = None) -> LLM:
+    """The model, connected; or, where its key or its server is missing, one line that says so, and the offline reader.
+
+    Args:
+        model, base_url: As for `connect`.
+
+    >>> at_hand("offline").label
+    'offline reader (no LLM)'
+    """
+    llm = connect(model, base_url)
+    missing = _missing(llm)
+    if not missing:
+        return llm
+    print(f"{missing} Until then the offline reader (no LLM) answers in the place of {model}.")
+    return connect(OFFLINE)
+
+
+def answers(memory: MemoryRLM, samples: Sequence[Sample]) -> pd.DataFrame:
+    """Ask all questions, and put the answers beside the right ones.
+
+    Args:
+        memory: Who is asked.
+        samples: The questions, each over its own history.
+
+    Returns:
+        One row a question: `question`, `answer`, `right answer`, `sessions read`, `tokens`.
+    """
+    rows = []
+    for sample in samples:
+        answer = memory.query(sample.store(), sample.question, sample.question_date)
+        rows.append((sample.question, answer.text, sample.answer, len(answer.sessions_read), answer.usage.total_tokens))
+    return pd.DataFrame(rows, columns=["question", "answer", "right answer", "sessions read", "tokens"])
+
+
+def what_it_would_take(store: MemoryStore, models: Sequence[str], first: int) -> pd.DataFrame:
+    """Estimate one question over a history, before anything is spent; no model is asked.
+
+    Args:
+        store: The history.
+        models: Names of models.
+        first: Sessions of the ranked reading; it is taken that one wave settles the question.
+
+    Returns:
+        One row a model and way of reading: `model`, `reads`, `calls`, `tokens`, `dollars` (None: price not known).
+    """
+    pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
+    longest = sorted(pieces, reverse=True)[:first]
+    ways = {
+        f"the {len(longest)} best sessions, taken to be the longest": longest,
+        "all sessions, as in the paper": pieces,
+    }
+    rows = []
+    for model in models:
+        for reads, sizes in ways.items():
+            took = usage("rlm-parallel", sizes, [], 0)
+            rows.append((model, reads, took.calls, took.total_tokens, cost(took, price(model, None))))
+    return pd.DataFrame(rows, columns=["model", "reads", "calls", "tokens", "dollars"])
+
+
+def _missing(llm: LLM) -> str:
+    """What stands between us and the model, in one line; "" where nothing does."""
+    if llm.model == OFFLINE:
+        return ""
+    if llm.base_url is None:
+        try:
+            llm.open()
+        except ModelError as error:
+            return f"There is {error}."
+        return ""
+    try:
+        httpx2.get(f"{llm.base_url.rstrip('/')}/models", timeout=_PATIENCE)  # any answer tells that it is there
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return f"No server answers at {llm.base_url} ({error}): start it, or name another with base_url."
+    return ""

@@ -1,0 +1,219 @@
+"""The fan-out, timed under simulated latency: one call after another, as the paper's code sends them, and as ours does.
+
+No model is asked. Every call waits for a drawn latency (`simulated`) and is then
+answered by the offline reader; all ways of sending wait for the same latencies.
+Figures from here are of the sending alone, and are labelled as simulated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import openai
+import pandas as pd
+
+from rlm_memory_core.models import background
+from rlm_memory_core.models.llm import OFFLINE, connect
+from rlm_memory_core.offline import OfflineTransport
+from rlm_memory_core.query.prompts import session_prompt, subagent_messages
+from rlm_memory_core.query.subagents import SubAgents
+
+from ..run.results import Result
+from .simulated import SimulatedLatency, draw
+
+SEQUENTIAL, PAPER, OURS = ARMS = ("one after another", "the paper's pattern", "ours")
+_IDS = {SEQUENTIAL: "sequential", PAPER: "paper", OURS: "ours"}
+_QUESTION = "What is my cat called?"
+_PAPER_THREADS = 20  # the repository's default
+_OUR_LIMIT = 256  # MemoryRLM's default
+_TEMPERATURE = 0.0  # connect's default: with it both send the same bodies
+
+
+def fan_out(
+    calls: Sequence[int] = (10, 50, 200),
+    median: float = 1.0,
+    sigma: float = 0.5,
+    seed: int = 0,
+    time_scale: float = 1.0,
+) -> pd.DataFrame:
+    """Send so many sub-agent calls at a time in each way, and time them.
+
+    One after another is not waited for: it is the sum of the drawn latencies. The
+    paper's pattern is 20 threads, each call with a client of its own; ours is
+    `SubAgents` over one shared client. Each way sends one call beforehand, untimed.
+
+    Args:
+        calls: Numbers of sub-agent calls.
+        median, sigma, seed, time_scale: As for `SimulatedLatency`.
+
+    Returns:
+        One row a number and way: calls, arm, seconds (wall time, unscaled), slowest (the longest single call),
+        total (all latencies added up), ratio (seconds over slowest) and speedup (total over seconds).
+
+    Example:
+        >>> fan_out([2], median=0.01)["arm"].tolist()
+        ['one after another', "the paper's pattern", 'ours']
+    """
+    rows = []
+    for count in calls:
+        for arm in ARMS[1:]:
+            transport = SimulatedLatency(OfflineTransport(), median, sigma, seed, time_scale)
+            wall = (_ours if arm == OURS else _papers)(transport, _sessions(count)) / time_scale
+            slowest, total = max(transport.drawn), sum(transport.drawn)
+            if arm == PAPER:
+                rows.append(_row(count, SEQUENTIAL, total, slowest, total))
+            rows.append(_row(count, arm, wall, slowest, total))
+    return pd.DataFrame(rows)
+
+
+def fan_out_table(timed: pd.DataFrame) -> pd.DataFrame:
+    """What `fan_out` gave, as text: no two runs print the same, but for the sums."""
+    shown = {
+        (f"{row['calls']}", row["arm"]): {
+            "wall, s": f"{row['seconds']:.2f}",
+            "slowest call, s": f"{row['slowest']:.2f}",
+            "wall / slowest call": f"{row['ratio']:.2f}",
+            "speed-up": f"{row['speedup']:.1f}x",
+        }
+        for row in timed.to_dict("records")
+    }
+    return pd.DataFrame.from_dict(shown, orient="index").rename_axis(["sub-agent calls", "sent (simulated latency)"])
+
+
+def fan_out_results(timed: pd.DataFrame) -> list[Result]:
+    """What `fan_out` gave, under ids that say "simulated": never those of the paper's numbers."""
+    return [
+        Result(f"simulated.fanout.{row['calls']}.{_IDS[row['arm']]}.{name}", row[name], row["calls"])
+        for row in timed.to_dict("records")
+        for name in ("seconds", "ratio", "speedup")
+    ]
+
+
+def makespan(latencies: Sequence[float], limit: int) -> float:
+    """Seconds until all calls are done, when at most `limit` are in flight and each starts as soon as it may.
+
+    Args:
+        latencies: Seconds of each call, in the order of sending.
+        limit: At least 1.
+
+    Raises:
+        ValueError: The limit is below 1.
+
+    Example:
+        >>> makespan([3, 1, 1, 1], limit=2), makespan([3, 1, 1, 1], limit=4)
+        (3.0, 3.0)
+    """
+    if limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}")
+    ends: list[float] = []
+    for seconds in latencies:
+        free = heapq.heappop(ends) if len(ends) == limit else 0.0
+        heapq.heappush(ends, free + seconds)
+    return float(max(ends, default=0.0))
+
+
+def scan_times(
+    sessions: Sequence[int],
+    limits: Sequence[int] = (1, _PAPER_THREADS, _OUR_LIMIT),
+    median: float = 1.0,
+    sigma: float = 0.5,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How long it takes to read a whole history, one call a session: arithmetic on drawn latencies, nothing is sent.
+
+    Args:
+        sessions: Lengths of histories.
+        limits: Calls in flight at once; 1 is one after another.
+        median, sigma: As for `draw`; seconds.
+        seed: Another seed draws other latencies.
+
+    Returns:
+        One row a length and limit: sessions, limit, seconds.
+
+    Example:
+        >>> scan_times([40], limits=[1, 20], sigma=0.0)["seconds"].tolist()
+        [40.0, 2.0]
+    """
+    drawn = [draw(f"{seed} {number}", median, sigma) for number in range(max(sessions))]
+    return pd.DataFrame(
+        [
+            {"sessions": count, "limit": limit, "seconds": makespan(drawn[:count], limit)}
+            for count in sessions
+            for limit in limits
+        ]
+    )
+
+
+def scan_times_table(times: pd.DataFrame) -> pd.DataFrame:
+    """What `scan_times` gave, as text: seconds by length and calls in flight."""
+    wide = times.pivot(index="sessions", columns="limit", values="seconds")
+    wide.columns = pd.Index([f"{limit} at once, s" for limit in wide.columns])
+    return wide.map(lambda seconds: f"{seconds:,.1f}")
+
+
+def scan_times_results(times: pd.DataFrame) -> list[Result]:
+    """What `scan_times` gave, under ids that say "simulated"."""
+    return [
+        Result(f"simulated.history.{row['sessions']}.limit-{row['limit']}.seconds", row["seconds"], row["sessions"])
+        for row in times.to_dict("records")
+    ]
+
+
+def _ours(transport: SimulatedLatency, sessions: Sequence[str]) -> float:
+    """Seconds of wall time, through the package's own fan-out."""
+    llm = connect(OFFLINE, recorded="off", temperature=_TEMPERATURE, wrap=lambda inner: transport)
+
+    async def send(part: Sequence[str]) -> None:
+        await SubAgents(llm, asyncio.Semaphore(_OUR_LIMIT)).query_parallel(part, None, _QUESTION)
+
+    background.run(send([""]))
+    transport.drawn.clear()
+    started = time.perf_counter()
+    background.run(send(sessions))
+    return time.perf_counter() - started
+
+
+def _papers(transport: SimulatedLatency, sessions: Sequence[str]) -> float:
+    """Seconds of wall time, as the paper's repository sends: a pool of threads, and a client for every call.
+
+    Its clients stand on the simulated transport, so that none sets up encryption, which takes most of
+    the time of making one: the real pattern is slower.
+    """
+
+    def ask(session: str) -> str | None:
+        client = openai.OpenAI(
+            api_key="none", base_url="http://simulated.invalid/v1", http_client=httpx2.Client(transport=transport)
+        )
+        messages = subagent_messages(session_prompt(session, None, _QUESTION))
+        answer = client.chat.completions.create(model=OFFLINE, messages=messages, temperature=_TEMPERATURE)  # type: ignore[arg-type]
+        return answer.choices[0].message.content
+
+    ask("")
+    transport.drawn.clear()
+    started = time.perf_counter()
+    with ThreadPoolExecutor(_PAPER_THREADS) as pool:
+        list(pool.map(ask, sessions))
+    return time.perf_counter() - started
+
+
+def _sessions(count: int) -> list[str]:
+    """So many short sessions, no two alike: what they say is not the point."""
+    return [f"[Turn {number}][user]: Today I read page {number} of a long novel." for number in range(count)]
+
+
+def _row(calls: int, arm: str, seconds: float, slowest: float, total: float) -> dict[str, object]:
+    ratio, speedup = seconds / slowest, total / seconds
+    return {
+        "calls": calls,
+        "arm": arm,
+        "seconds": seconds,
+        "slowest": slowest,
+        "total": total,
+        "ratio": ratio,
+        "speedup": speedup,
+    }

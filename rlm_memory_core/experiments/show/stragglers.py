@@ -1,0 +1,179 @@
+"""Stragglers: fan-outs in which some calls take ten times longer, with hedging and without, in simulated time.
+
+The hedging and the pacing are the package's own; the server is a draw, and nothing is
+sent. Figures from here are simulated, and are labelled so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import httpx2
+import pandas as pd
+
+from rlm_memory_core.models.hedging import Hedging, Siblings
+from rlm_memory_core.models.pacing import Pacing
+
+from ..run.results import Result
+from .simulated import draw
+from .simulated_time import run_simulated
+
+_TIMES_LONGER = 10
+_URL = httpx2.URL("http://simulated.invalid")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How long the calls of one fan-out take.
+
+    Args:
+        calls: How many there are.
+        seed: Another seed draws other latencies.
+        median, sigma: Of the lognormal distribution; seconds.
+        stragglers: The share of the calls that take ten times longer: exactly that share of them, and a second
+            copy with that probability.
+
+    Example:
+        >>> latencies = Scenario(50, sigma=0.0, stragglers=0.02).latencies
+        >>> sorted(latencies)[-2:]
+        [1.0, 10.0]
+    """
+
+    calls: int
+    seed: int = 0
+    median: float = 1.0
+    sigma: float = 0.5
+    stragglers: float = 0.0
+
+    def latency(self, number: int, copy: int = 0) -> float:
+        """Seconds of one call, by its number from 0; each further copy draws anew."""
+        key = f"{self.seed} {number} {copy}"
+        late = _uniform(key) < self.stragglers if copy else number in _late(self.calls, self.seed, self.stragglers)
+        return draw(key, self.median, self.sigma) * (_TIMES_LONGER if late else 1)
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds of each call, if each is sent once."""
+        return [self.latency(number) for number in range(self.calls)]
+
+
+def hedged_fan_outs(
+    calls: Sequence[int] = (50, 500),
+    stragglers: Sequence[float] = (0.0, 0.02),
+    seeds: int = 20,
+    hedge: float = 0.05,
+    concurrency: int | None = None,
+) -> pd.DataFrame:
+    """Fan out with hedging in simulated time, once for each seed.
+
+    Args:
+        calls: Numbers of calls.
+        stragglers: Shares of calls that take ten times longer.
+        seeds: How many; 0, 1, 2, ...
+        hedge: The share of extra calls.
+        concurrency: Calls in flight at once; None for all.
+
+    Returns:
+        One row a number, share and seed: calls, stragglers, seed, slowest (of the calls, if each is sent once, which
+        is how long they take without hedging where all are sent at once), seconds (with hedging), copies, ratio
+        (seconds over slowest).
+
+    Example:
+        >>> hedged_fan_outs([50], [0.02], seeds=1)["copies"].tolist()
+        [3]
+    """
+    rows = []
+    for count in calls:
+        for share in stragglers:
+            for seed in range(seeds):
+                scenario = Scenario(count, seed, stragglers=share)
+                seconds, copies = run_simulated(_fan_out(scenario, hedge, concurrency or count))
+                slowest = max(scenario.latencies)
+                rows.append(
+                    {
+                        "calls": count,
+                        "stragglers": share,
+                        "seed": seed,
+                        "slowest": slowest,
+                        "seconds": seconds,
+                        "copies": copies,
+                        "ratio": seconds / slowest,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def hedged_table(fan_outs: pd.DataFrame) -> pd.DataFrame:
+    """What `hedged_fan_outs` gave, as text: medians over the seeds, and the least and most."""
+
+    def spread(values: pd.Series[float], form: str) -> str:
+        low, middle, high = (format(values.quantile(q), form) for q in (0.0, 0.5, 1.0))
+        return f"{middle} ({low} to {high})"
+
+    shown = {
+        (f"{calls}", f"{share:.0%}"): {
+            "slowest call, s": spread(group["slowest"], ".2f"),
+            "hedged, s": spread(group["seconds"], ".2f"),
+            "hedged / slowest call": spread(group["ratio"], ".2f"),
+            "extra calls": spread(group["copies"] / group["calls"], ".1%"),
+        }
+        for (calls, share), group in fan_outs.groupby(["calls", "stragglers"])
+    }
+    named = ["sub-agent calls", "ten times longer (simulated)"]
+    return pd.DataFrame.from_dict(shown, orient="index").rename_axis(named)
+
+
+def hedged_results(fan_outs: pd.DataFrame) -> list[Result]:
+    """The medians of what `hedged_fan_outs` gave, under ids that say "simulated"."""
+    return [
+        Result(f"simulated.hedging.{calls}.stragglers-{share:g}.{name}", float(group[name].median()), len(group))
+        for (calls, share), group in fan_outs.groupby(["calls", "stragglers"])
+        for name in ("slowest", "seconds", "ratio", "copies")
+    ]
+
+
+async def _fan_out(scenario: Scenario, hedge: float, concurrency: int) -> tuple[float, int]:
+    """Seconds of simulated time, and copies."""
+    slots = asyncio.Semaphore(concurrency)
+    siblings = Siblings(hedge, slots)
+    transport = Hedging(Pacing(_Server(scenario)))
+
+    async def call(number: int) -> None:
+        async with slots:
+            request = httpx2.Request("POST", _URL, content=str(number))
+            await transport.handle_async_request(request)
+
+    with siblings.together():
+        await asyncio.gather(*map(call, range(scenario.calls)))
+    return asyncio.get_running_loop().time(), siblings.copies
+
+
+class _Server(httpx2.AsyncBaseTransport):
+    """Answers after the drawn latency."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._sent: Counter[int] = Counter()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        number = int(request.content)
+        self._sent[number] += 1
+        await asyncio.sleep(self._scenario.latency(number, self._sent[number] - 1))
+        return httpx2.Response(200, json={})
+
+
+@lru_cache
+def _late(calls: int, seed: int, share: float) -> frozenset[int]:
+    """The numbers of the calls that take longer."""
+    ordered = sorted(range(calls), key=lambda number: _uniform(f"{seed} {number}"))
+    return frozenset(ordered[: round(share * calls)])
+
+
+def _uniform(key: str) -> float:
+    """A draw between 0 and 1, the same for the same key."""
+    return int.from_bytes(hashlib.sha256(f"straggler {key}".encode()).digest()[:6], "big") / 2**48

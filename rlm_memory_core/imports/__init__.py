@@ -1,0 +1,1 @@
+"""Reads chat exports and message files into a store."""

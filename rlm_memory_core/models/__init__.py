@@ -1,0 +1,1 @@
+"""Models: one pipeline from a request to a reply."""

@@ -1,0 +1,1 @@
+"""The sandboxed Python session that runs the code of the root model."""

@@ -1,0 +1,1 @@
+"""Rewrites that make Python as models write it run in the sandbox."""

@@ -1,0 +1,1 @@
+"""Finding things in a history: by words, by dates, by meaning."""

@@ -1,0 +1,96 @@
+"""The pieces of a history that is too large to be copied: where each lies, and which speak of a question.
+
+Positions and words are kept in the history's own file (`word_index`); the texts are read from the turns. Nothing here
+grows in memory with the history. It scores nothing: `ranking` does, as for a history that is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..store.memory_store import MemoryStore
+from ..store.turns import Session, Turn
+from .pieces import Piece, split
+from .ranking import rank_pieces
+from .word_index import PIECES, piece_number, take_in_new_turns
+
+
+class PieceIndex:
+    """The pieces of a history up to a turn, by position: from 0, the oldest first.
+
+    Args:
+        store: The history.
+        last_turn: The index of the last turn that counts; None for all.
+        progress: Told, while the index is made, how many turns are in it and how many there are.
+
+    >>> store = MemoryStore()
+    >>> for said in ("I bought a red bicycle.", "My cat is called Mochi."):
+    ...     number = store.start_session(); turn = store.add("user", said)
+    >>> index = PieceIndex(store)
+    >>> len(index), index.rank("What is my cat called?", 1), index.piece(1).text
+    (2, [1], '[Turn 2][user]: My cat is called Mochi.')
+    """
+
+    def __init__(
+        self, store: MemoryStore, last_turn: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        self._store = store
+        self.last_turn = len(store) if last_turn is None else last_turn
+        take_in_new_turns(store, progress)
+        self._count = self.position_of(self.last_turn) + 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def piece(self, position: int) -> Piece:
+        """The piece at a position.
+
+        Raises:
+            IndexError: There is no such position.
+        """
+        session, _, _, part = self._row(position)
+        return split(Session(session, self.date(position), tuple(self.turns(position))))[part]
+
+    def turns(self, position: int) -> Sequence[Turn]:
+        """The turns that the piece holds; where it is a part of one turn, that whole turn.
+
+        Raises:
+            IndexError: There is no such position.
+        """
+        _, first, last, _ = self._row(position)
+        return self._store.turns[first - 1 : min(last, self.last_turn)]
+
+    def date(self, position: int) -> str | None:
+        """The date of its session.
+
+        Raises:
+            IndexError: There is no such position.
+        """
+        date: str | None
+        ((date,),) = self._store.query("SELECT date FROM sessions WHERE number = ?", (self._row(position)[0],))
+        return date
+
+    def position_of(self, turn: int) -> int:
+        """The position of the piece in which a turn lies, the last one if it is in several; -1 before the first."""
+        return piece_number(self._store, turn) - 1
+
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        rows = self._store.query(f"SELECT session FROM {PIECES} WHERE number <= ? ORDER BY number", (len(self),))
+        return [session for (session,) in rows]
+
+    def session_count(self) -> int:
+        """How many sessions the pieces are of."""
+        ((count,),) = self._store.query(f"SELECT count(DISTINCT session) FROM {PIECES} WHERE number <= ?", (len(self),))
+        return int(count)
+
+    def rank(self, question: str, k: int, question_date: str | None = None) -> list[int]:
+        """Positions, the most relevant to the question first; at most k. See `ranking.rank_pieces`."""
+        return rank_pieces(self._store, question, question_date, k, self.last_turn)
+
+    def _row(self, position: int) -> tuple[int, int, int, int]:
+        if not 0 <= position < len(self):
+            raise IndexError(f"no session {position}: positions go from 0 to {len(self) - 1}")
+        sql = f"SELECT session, first_turn, last_turn, part FROM {PIECES} WHERE number = ?"
+        ((session, first, last, part),) = self._store.query(sql, (position + 1,))
+        return session, first, last, part

@@ -1,0 +1,98 @@
+"""A history cut into pieces: what one sub-agent reads at a time, and what is ranked.
+
+A piece is a session, or a part of one that is too long for one sub-agent; a turn that is too long for it is cut into
+parts, and none of them shares a piece with another turn. Where a piece begins depends on the turns before it
+alone: what is said later, or how much of a history is cut at once, moves no cut. Nothing is stored here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ..store.turns import Session, Turn
+
+MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens: one sub-agent's reading
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one sub-agent reads.
+
+    Args:
+        session: Its session's number, from 1.
+        date: Its session's date, or None.
+        text: Its turns, serialised.
+    """
+
+    session: int
+    date: str | None
+    text: str
+
+
+def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
+    """A session as pieces of at most `limit` characters, cut between turns.
+
+    A turn that is longer is cut into parts, each under its heading, at the end of a line, a sentence or a word.
+
+    >>> [piece.text for piece in split(Session(1, None, (Turn(1, 1, "user", "Hi", ""),)))]
+    ['[Turn 1][user]: Hi']
+    """
+    return [
+        Piece(session.number, session.date, "\n".join(map(str, turns)))
+        for run in runs(session.turns, limit)
+        for turns in parts(run, limit)
+    ]
+
+
+def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
+    """Turns of one session that fit into one piece together, as many as do; a turn too long for one stands alone.
+
+    Args:
+        turns: In order, of any number of sessions; the first of them begins a piece.
+        limit: Characters of a piece, as it is serialised.
+    """
+    run: list[Turn] = []
+    length = 0
+    for turn in turns:
+        size = len(str(turn))
+        if run and (turn.session != run[0].session or length + size > limit):
+            yield run
+            run, length = [], 0
+        run.append(turn)
+        length += size + 1
+    if run:
+        yield run
+
+
+def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
+    """The pieces of a run, as their turns: the run itself, or a turn that is too long as turns of the same number.
+
+    >>> [[turn.content for turn in part] for part in parts([Turn(1, 1, "user", "abcdefgh", "")], 20)]
+    [['abcd'], ['efgh']]
+    """
+    turn = run[0]
+    if len(run) > 1 or len(str(turn)) <= limit:
+        yield run
+        return
+    room = max(limit - len(turn.heading) - 1, 1)
+    start = 0
+    while start < len(turn.content):
+        part = replace(turn, content=turn.content[start : start + room])
+        while len(part.content) > 1 and (excess := len(str(part)) - limit) > 0:  # its escapes take room as well
+            part = replace(part, content=part.content[: max(len(part.content) - excess, 1)])
+        stop = start + len(part.content)
+        if stop < len(turn.content):
+            stop = _end(turn.content, start, stop)
+        yield [replace(turn, content=turn.content[start:stop])]
+        start = stop
+
+
+def _end(text: str, start: int, stop: int) -> int:
+    """The last good place to cut before `stop`: after a line, a sentence or a word, if one ends in the last fifth."""
+    earliest = stop - (stop - start) // 5
+    for mark in ("\n", ". ", " "):
+        place = text.rfind(mark, earliest, stop)
+        if place >= 0:
+            return place + len(mark)
+    return stop

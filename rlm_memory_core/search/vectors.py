@@ -1,0 +1,136 @@
+"""How alike a question and the sessions of a history are in meaning: vectors of turns, kept beside the turns.
+
+Each turn that was not the assistant's is embedded once a model, and all are compared one by one:
+simple and exact, but linear in the history. No approximate index here, and no model: whatever
+embeds is an `Embedder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from ..models.budget import Budget
+from ..models.embeddings import Embeddings
+from ..models.pricing import Usage
+from ..store.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_CHARACTERS = 8_000  # of a turn: embedding models take some 8,000 tokens, and a character is at most about one
+_AT_ONCE = 1_024  # turns embedded, and kept, before the next: what was paid for outlives an interruption
+_BLOCK = 8_192  # vectors in memory at once
+
+_SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
+    model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn)
+)"""
+_NEW = (
+    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? AND turn_index <= ? "
+    "AND role <> 'assistant' ORDER BY turn_index LIMIT ?"
+)
+_KEPT = (
+    "SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_index = turn "
+    "WHERE model = ? AND turn > ? AND turn <= ? ORDER BY turn LIMIT ?"
+)
+
+
+class Embedder(Protocol):
+    """What turns texts into vectors; an `LLM` is one, and so is `semantic.LocalEmbedder`.
+
+    Its `model` names the vectors in the history's file: another model's are kept apart.
+    """
+
+    model: str
+
+    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
+        """One vector a text, in order, all of one length."""
+
+
+class Metered:
+    """An embedder that counts what it takes.
+
+    Args:
+        embedder: Does the work.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.model = embedder.model
+        self.usage = Usage()
+        self.cost_usd: float | None = 0.0
+        self._embedder = embedder
+
+    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
+        """What the embedder gives; its tokens and dollars are added up."""
+        embedded = await self._embedder.embed(texts, budget)
+        self.usage += embedded.usage
+        if self.cost_usd is not None:
+            self.cost_usd = None if embedded.cost_usd is None else self.cost_usd + embedded.cost_usd
+        return embedded
+
+
+async def likeness(
+    store: MemoryStore,
+    question: str,
+    embedder: Embedder,
+    budget: Budget | None = None,
+    last_turn: int | None = None,
+) -> dict[int, float]:
+    """Session number to the cosine, in -1..1, of its turn that is most like the question.
+
+    New turns, up to the last that counts, are embedded first. Sessions in which only the assistant spoke are not
+    in it.
+
+    Raises:
+        ValueError: The vectors have another length than those kept under the model's name, or are no numbers.
+        ModelError, BudgetExceeded: From the embedder's calls; what was embedded before them is kept.
+    """
+    counting = len(store) if last_turn is None else last_turn
+    await _embed_new_turns(store, embedder, budget, counting)
+    wanted = _rows((await embedder.embed([question], budget)).vectors, embedder.model)[0]
+    best: dict[int, float] = {}
+    last = 0
+    while kept := store.query(_KEPT, (embedder.model, last, counting, _BLOCK)):
+        cosines = _matrix([vector for *_, vector in kept], len(wanted), embedder.model) @ wanted
+        for (_, session, _), cosine in zip(kept, cosines.tolist(), strict=True):
+            best[session] = max(cosine, best.get(session, -1.0))
+        last = kept[-1][0]
+    return best
+
+
+async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budget | None, counting: int) -> None:
+    store.query(_SCHEMA)
+    last = store.query("SELECT coalesce(max(turn), 0) FROM turn_vectors WHERE model = ?", (embedder.model,))[0][0]
+    while new := store.query(_NEW, (MAX_CHARACTERS, last, counting, _AT_ONCE)):
+        embedded = await embedder.embed([text for _, text in new], budget)
+        rows = _rows(embedded.vectors, embedder.model)
+        with store.transaction():
+            for (turn, _), row in zip(new, rows, strict=True):
+                store.query(
+                    "INSERT OR REPLACE INTO turn_vectors VALUES (?, ?, ?)", (embedder.model, turn, row.tobytes())
+                )
+        last = new[-1][0]
+
+
+def _rows(vectors: Sequence[Sequence[float]], model: str) -> NDArray[np.float32]:
+    """Vectors as rows of length 1, in the form in which they are kept: little-endian, 32 bits a number."""
+    import numpy as np
+
+    rows = np.asarray(vectors, dtype="<f4")
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all():
+        raise ValueError(f"{model} gave vectors that are no finite numbers; use another embedding model")
+    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return unit
+
+
+def _matrix(kept: Sequence[bytes], numbers: int, model: str) -> NDArray[np.float32]:
+    import numpy as np
+
+    if any(len(vector) != 4 * numbers for vector in kept):
+        raise ValueError(
+            f"the vectors kept as {model!r} are not of {numbers} numbers, as those it gives now: "
+            "another model had this name; give this one a name of its own"
+        )
+    return np.frombuffer(b"".join(kept), dtype="<f4").reshape(len(kept), numbers)

@@ -1,0 +1,1 @@
+"""The history: turns and sessions in one SQLite file or in memory."""

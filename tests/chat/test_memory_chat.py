@@ -1,0 +1,493 @@
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import httpx2
+import pytest
+from fault_server import always, events
+
+from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, StoreError, connect
+from rlm_memory_core.models import background
+from rlm_memory_core.query.prompts import CHAT_SYSTEM, ROOT_SYSTEM
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+OPENING = ROOT_SYSTEM.split("\n")[0]
+
+
+def used_memory(request):
+    return request["messages"][0]["content"].startswith(OPENING[:40])
+
+
+def contents(chat):
+    return [(turn.role, turn.content) for turn in chat.store.turns]
+
+
+def test_a_short_history_goes_to_the_model_as_a_chat(scripted):
+    chat = MemoryChat(scripted([" Nairobi. "]))
+    chat.add_turn("user", "I grew up in Nairobi.")
+    chat.add_turn("assistant", "Noted.")
+    answer = chat.query("Where did I grow up?")
+    assert answer.text == "Nairobi."
+    assert scripted.conversation == [
+        {"role": "system", "content": CHAT_SYSTEM},
+        {"role": "user", "content": "I grew up in Nairobi."},
+        {"role": "assistant", "content": "Noted."},
+        {"role": "user", "content": "Where did I grow up?"},
+    ]
+
+
+def test_query_adds_no_turn(scripted):
+    chat = MemoryChat(scripted(["x", "FINAL(x y)"]), threshold_chars=3)
+    chat.query("Who?")
+    chat.add_turn("user", "long enough")
+    chat.query("Who?")
+    assert contents(chat) == [("user", "long enough")]
+
+
+def test_the_threshold_decides_who_answers(scripted):
+    chat = MemoryChat(scripted(["direct", "FINAL(from memory)"]), threshold_chars=10)
+    chat.add_turn("user", "x" * 10)
+    assert not chat.uses_memory
+    assert chat.query("Who?").text == "direct"
+    chat.add_turn("user", "y")
+    assert chat.uses_memory
+    assert chat.query("Who?").text == "from memory"
+    assert [used_memory(request) for request in scripted.requests] == [False, True]
+
+
+def test_send_stores_message_and_reply_and_asks_the_message_once(scripted):
+    chat = MemoryChat(scripted(["Hello!", "Your cat is Mochi."]))
+    chat.send("My cat is Mochi.")
+    assert chat.send("Who is my cat?").text == "Your cat is Mochi."
+    assert contents(chat) == [
+        ("user", "My cat is Mochi."), ("assistant", "Hello!"), ("user", "Who is my cat?"),
+        ("assistant", "Your cat is Mochi."),
+    ]  # fmt: skip
+    assert [message["content"] for message in scripted.conversation[1:]] == [
+        "My cat is Mochi.", "Hello!", "Who is my cat?",
+    ]  # fmt: skip
+
+
+def test_send_past_the_threshold_stores_the_answer_from_memory(scripted):
+    chat = MemoryChat(scripted(["FINAL(Mochi the cat)"]), threshold_chars=0)
+    assert chat.send("Who is my cat?").text == "Mochi the cat"
+    assert contents(chat) == [("user", "Who is my cat?"), ("assistant", "Mochi the cat")]
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_a_failure_keeps_the_users_turn_and_nothing_else(scripted, threshold):
+    chat = MemoryChat(scripted([httpx2.Response(500), "FINAL(fine now)"]), threshold_chars=threshold)
+    with pytest.raises(ModelError):
+        chat.send("Hello?")
+    assert contents(chat) == [("user", "Hello?")]
+    chat.send("Again?")
+    assert len(chat.store) == 3
+
+
+def test_a_spent_budget_is_no_reply_of_the_assistant(scripted):
+    chat = MemoryChat(scripted([]), threshold_chars=0, budget=Budget(calls=0))
+    assert "spent" in chat.send("Hello?").error
+    assert contents(chat) == [("user", "Hello?")]
+
+
+def test_a_spent_budget_ends_a_direct_question(scripted):
+    chat = MemoryChat(scripted([]), budget=Budget(calls=0))
+    with pytest.raises(BudgetExceeded):
+        chat.send("Hello?")
+    assert contents(chat) == [("user", "Hello?")]
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_empty_messages_and_questions_are_refused_and_not_stored(scripted, threshold, text):
+    chat = MemoryChat(scripted([]), threshold_chars=threshold)
+    chat.add_turn("user", "Hi")
+    for ask in (chat.send, chat.query):
+        with pytest.raises(ValueError, match="empty"):
+            ask(text)
+    assert contents(chat) == [("user", "Hi")]
+
+
+def test_the_date_of_the_question_is_passed_on(scripted):
+    chat = MemoryChat(scripted(["x", "FINAL(x y)"]), threshold_chars=3)
+    chat.query("Who?", question_date="2023/08/01")
+    chat.add_turn("user", "long enough")
+    chat.query("Who?", question_date="2023/08/01")
+    assert all("2023/08/01" in request["messages"][-1]["content"] for request in scripted.requests)
+
+
+def test_the_async_twins_do_the_same(scripted):
+    chat = MemoryChat(scripted(["one", "two", "three"]))
+
+    async def talk():
+        return (await chat.aquery("Who?")).text, (await chat.asend("Hello?")).text
+
+    assert asyncio.run(talk()) == ("one", "two")
+    assert contents(chat) == [("user", "Hello?"), ("assistant", "two")]
+    assert background.run(chat.aquery("Who?")).text == "three"
+
+
+def test_a_history_on_disk_is_taken_up_again(scripted, tmp_path):
+    path = tmp_path / "history.db"
+    first = MemoryChat(scripted(["Noted."]), store=path)
+    first.send("My cat is Mochi.")
+    first.store.close()
+    with MemoryStore(path) as store:
+        again = MemoryChat(scripted(["Mochi."]), store=store)
+        again.send("Who is my cat?")
+        assert again.store is store
+        assert len(scripted.conversation) == 4
+        assert len(store) == 4
+
+
+def test_usage_and_cost_of_a_direct_answer(scripted):
+    chat = MemoryChat(scripted(["abc"], rates=(0.0, 2.0)))
+    answer = chat.query("Who?")
+    assert (answer.usage.calls, answer.usage.completion_tokens, answer.cost_usd) == (1, 3, 6.0)
+    assert answer.trace.usage == answer.usage
+    assert answer.coverage.asked == 0
+
+
+def test_a_negative_threshold_is_refused(scripted):
+    with pytest.raises(ValueError, match="threshold_chars"):
+        MemoryChat(scripted([]), threshold_chars=-1)
+
+
+def test_the_question_itself_is_no_evidence_for_its_answer():
+    chat = MemoryChat(model="offline", threshold_chars=0)
+    chat.add_turn("user", "My cat is called Mochi.")
+    assert chat.send("What is my cat called?").text == "My cat is called Mochi."
+
+
+def test_the_question_itself_is_not_ranked(scripted):
+    """In a session of its own the question would come first; the sub-agents are sent to what was said before."""
+    root = iter(["```repl\nprint(rank_sessions())\n```", "FINAL(done)"])
+    chat = MemoryChat(scripted(lambda messages: next(root)), threshold_chars=0)
+    for said in ("My cat is called Mochi.", "It rains."):
+        chat.store.start_session()
+        chat.add_turn("user", said)
+    chat.store.start_session()
+    chat.send("What is my cat called, my cat?")
+    assert "[0, 1]" in scripted.conversation[-1]["content"]
+
+
+def streamed(as_completion, text):
+    return httpx2.Response(
+        200, headers={"content-type": "text/event-stream"}, content=events(as_completion(text, usage=USAGE))
+    )
+
+
+def test_a_stream_gives_the_reply_in_pieces_and_then_stores_it(scripted, as_completion):
+    chat = MemoryChat(scripted([streamed(as_completion, "Your cat is Mochi.")], rates=(1.0, 1.0)))
+    stream = chat.stream("Who is my cat?")
+    assert contents(chat) == []
+    assert next(stream) == "Your "
+    assert contents(chat) == [("user", "Who is my cat?")]
+    assert "".join(stream) == "cat is Mochi."
+    assert contents(chat) == [("user", "Who is my cat?"), ("assistant", "Your cat is Mochi.")]
+    assert (stream.answer.text, stream.answer.usage.total_tokens, stream.answer.cost_usd) == (
+        "Your cat is Mochi.",
+        9,
+        9,
+    )
+    assert list(stream) == []
+    assert chat.stats()["completion_tokens"] == 2
+
+
+def test_an_async_stream_does_the_same_on_a_loop_of_its_own(scripted, as_completion):
+    chat = MemoryChat(scripted([streamed(as_completion, "Your cat is Mochi.")]))
+
+    async def talk():
+        stream = chat.astream("Who is my cat?")
+        return [piece async for piece in stream], stream.answer.text
+
+    assert asyncio.run(talk()) == (["Your ", "cat i", "s Moc", "hi."], "Your cat is Mochi.")
+    assert len(chat.store) == 2
+
+
+def test_a_stream_past_the_threshold_gives_the_answer_from_memory(scripted):
+    chat = MemoryChat(scripted(["FINAL(Mochi the cat)"]), threshold_chars=0)
+    stream = chat.stream("Who is my cat?")
+    assert list(stream) == ["Mochi the cat"]
+    assert len(stream.answer.trace.steps) == 1
+    assert contents(chat) == [("user", "Who is my cat?"), ("assistant", "Mochi the cat")]
+
+
+def test_a_recorded_reply_streams_again(scripted, as_completion):
+    llm = scripted([streamed(as_completion, "Your cat is Mochi.")], recorded="auto")
+    assert ["".join(MemoryChat(llm).stream("Who is my cat?")) for _ in range(2)] == ["Your cat is Mochi."] * 2
+    assert MemoryChat(llm).send("Who is my cat?").trace.steps[0].recorded
+    assert len(scripted.requests) == 1
+
+
+def test_a_reply_that_breaks_off_leaves_the_users_turn_alone(fault_server):
+    server = fault_server(lambda messages: "word " * 200, plan=always("dropped in mid-body"))
+    with MemoryChat("m", base_url=server.url, api_key="k") as chat:
+        chat.llm.rates = (1.0, 1.0)
+        stream, pieces = chat.stream("Hello?"), []
+        with pytest.raises(ModelError, match="broke off") as raised:
+            pieces.extend(stream)
+        assert raised.value.said == "".join(pieces) != ""
+        assert contents(chat) == [("user", "Hello?")]
+        assert list(stream) == []
+        with pytest.raises(RuntimeError, match="no answer"):
+            stream.answer  # noqa: B018
+        stats = chat.stats()
+        assert (stats["failed"], stats["calls"], stats["cost_usd"]) == (1, 1, raised.value.cost_usd)
+        server.plan = always("")
+        assert "".join(chat.stream("Again?")).startswith("word word")
+        assert [role for role, _ in contents(chat)] == ["user", "user", "assistant"]
+
+
+@pytest.mark.parametrize("how", ["close", "with", "break", "async break", "aclose", "cancel"])
+def test_a_stream_that_is_given_up_stores_no_reply_and_leaves_nothing_running(fault_server, how):
+    server = fault_server(lambda messages: "word " * 200, plan=always("stalls in mid-body"))
+    budget = Budget()
+    chat = MemoryChat(connect("m", server.url, "k", "off", rates=(1.0, 1.0)), budget=budget)
+
+    async def give_up():
+        stream = chat.astream("Hello?")
+        async for _ in stream:
+            if how == "async break":
+                break
+            if how == "aclose":
+                await stream.aclose()
+        if how == "async break":
+            del stream
+
+    async def cancel():
+        reading = asyncio.create_task(read_all(chat.astream("Hello?")))
+        while not chat.stats()["turns"] or server.in_flight.now < 1:
+            await asyncio.sleep(0.01)
+        reading.cancel()
+        await asyncio.wait([reading])
+
+    if how == "close":
+        stream = chat.stream("Hello?")
+        next(stream)
+        stream.close()
+        assert list(stream) == []
+    elif how == "with":
+        with chat.stream("Hello?") as stream:
+            next(stream)
+    elif how == "break":
+        for _ in chat.stream("Hello?"):
+            break
+    else:
+        asyncio.run(cancel() if how == "cancel" else give_up())
+    assert background.run(others_ended())
+    assert contents(chat) == [("user", "Hello?")]
+    assert (chat.stats()["failed"], chat.stats()["queries"]) == (1, {"normal": 1, "memory": 0})
+    if how != "cancel":  # which may come before the first piece
+        assert chat.stats()["cost_usd"] == budget.spent_usd > 0
+
+
+async def read_all(stream):
+    return [piece async for piece in stream]
+
+
+async def others_ended():
+    """Whether the background loop has nothing left to do, soon."""
+    own = asyncio.current_task()
+    for _ in range(500):
+        if asyncio.all_tasks() == {own}:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def test_a_stream_that_nobody_reads_asks_nothing(scripted):
+    chat = MemoryChat(scripted([]))
+    chat.stream("Hello?")
+    with chat.stream("Hello?"):
+        pass
+    assert (contents(chat), scripted.requests) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_message_is_refused_before_a_stream_is_made(scripted, text):
+    chat = MemoryChat(scripted([]))
+    for stream in (chat.stream, chat.astream):
+        with pytest.raises(ValueError, match="empty"):
+            stream(text)
+
+
+def test_a_spent_budget_ends_a_stream(scripted):
+    chat = MemoryChat(scripted([]), budget=Budget(calls=0))
+    with pytest.raises(BudgetExceeded):
+        list(chat.stream("Hello?"))
+    assert contents(chat) == [("user", "Hello?")]
+    memory = MemoryChat(scripted([]), threshold_chars=0, budget=Budget(calls=0))
+    stream = memory.stream("Hello?")
+    assert list(stream) == ["I don't know"]
+    assert "spent" in stream.answer.error
+    assert contents(memory) == [("user", "Hello?")]
+
+
+def test_streams_in_many_threads_keep_apart(scripted, as_completion):
+    chats = [MemoryChat(scripted([streamed(as_completion, f"answer {n}")])) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda chat: "".join(chat.stream("Who?")), chats))
+    assert said == [f"answer {n}" for n in range(8)]
+
+
+def test_the_system_prompt_holds_in_both_modes_and_is_no_turn(scripted):
+    chat = MemoryChat(scripted(["Arr!", "FINAL(Arr, Mochi!)"]), threshold_chars=10, system="You speak like a pirate.")
+    chat.send("Ahoy!")
+    chat.send("Who is my cat?")
+    assert not any("pirate" in content for _, content in contents(chat))
+    normal, memory = (request["messages"][0]["content"] for request in scripted.requests)
+    assert normal == f"{CHAT_SYSTEM}\n\nYou speak like a pirate."
+    assert memory.startswith(ROOT_SYSTEM[:40])
+    assert memory.endswith("<instructions>\nYou speak like a pirate.\n</instructions>")
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_the_offline_reader_takes_no_system_prompt_for_history(threshold):
+    chat = MemoryChat("offline", threshold, system="The user's parrot is called Kiwi. Answer in French.")
+    chat.add_turn("user", "My cat is called Mochi.")
+    assert chat.query("What is my cat called?").text == "My cat is called Mochi."
+    assert chat.query("What is my parrot called?").text == "I don't know"
+
+
+def test_stats_show_the_mode_and_why_and_what_was_taken(scripted):
+    replies = ["direct", httpx2.Response(500), "FINAL(from memory)"]
+    chat = MemoryChat(scripted(replies, rates=(0.0, 1.0)), threshold_chars=20)
+    assert chat.stats() == {
+        "model": "scripted", "mode": "normal", "characters": 0, "threshold_chars": 20, "turns": 0, "sessions": 0,
+        "queries": {"normal": 0, "memory": 0}, "failed": 0, "calls": 0, "prompt_tokens": 0, "completion_tokens": 0,
+        "cost_usd": 0.0,
+    }  # fmt: skip
+    chat.send("Hello?")
+    with pytest.raises(ModelError):
+        chat.query("Who?")
+    assert chat.stats()["mode"] == "normal"
+    chat.add_turn("user", "long enough by now")
+    chat.query("Who?")
+    stats = chat.stats()
+    assert (stats["mode"], stats["queries"], stats["failed"]) == ("memory", {"normal": 2, "memory": 1}, 1)
+    assert (stats["characters"], stats["turns"], stats["sessions"]) == (30, 3, 1)
+    assert (stats["calls"], stats["completion_tokens"], stats["cost_usd"]) == (3, 24, 24.0)
+
+
+def test_turns_are_added_from_an_event_loop():
+    chat = MemoryChat()
+    turn = asyncio.run(chat.aadd_turn("user", "My cat is Mochi."))
+    assert (turn.index, contents(chat)) == (1, [("user", "My cat is Mochi.")])
+
+
+def test_other_speakers_are_shown_as_the_protocol_has_it(scripted):
+    chat = MemoryChat(scripted(["x"]))
+    chat.add_turn("Caroline", "I paint.")
+    chat.query("Who paints?")
+    assert scripted.conversation[1] == {"role": "user", "content": "Caroline: I paint."}
+
+
+def test_closing_closes_the_file(tmp_path, scripted):
+    with MemoryChat(scripted([]), store=tmp_path / "history.db") as chat:
+        chat.add_turn("user", "Hi")
+    for use in (lambda: len(chat.store), chat.stats, lambda: chat.send("Hi"), lambda: chat.add_turn("user", "Hi")):
+        with pytest.raises(StoreError, match="the history is closed"):
+            use()
+    chat.close()
+    assert repr(chat.store).endswith("closed>")
+    with MemoryChat(scripted([]), store=tmp_path / "history.db") as again:
+        assert again.stats()["turns"] == 1
+
+
+def cut_off(as_completion, text="My dear friend, your cat is"):
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "length"}
+    return as_completion(text, choices=[choice], usage=USAGE)
+
+
+def test_a_reply_that_was_cut_off_is_said_and_not_stored(scripted, as_completion):
+    chat = MemoryChat(scripted([httpx2.Response(200, json=cut_off(as_completion)), "Mochi."]))
+    answer = chat.send("Who is my cat?")
+    assert answer.text == "My dear friend, your cat is"
+    assert answer.error == "the reply of scripted was cut off at its token limit"
+    assert contents(chat) == [("user", "Who is my cat?")]
+    assert (chat.stats()["failed"], chat.stats()["calls"]) == (1, 1)
+    assert chat.send("Again?").error == ""
+    assert chat.stats()["failed"] == 1
+
+
+def test_a_stream_that_was_cut_off_is_said_and_not_stored(scripted, as_completion):
+    body = events(cut_off(as_completion))
+    chat = MemoryChat(scripted([httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=body)]))
+    stream = chat.stream("Who is my cat?")
+    assert "".join(stream) == "My dear friend, your cat is"
+    assert "cut off" in stream.answer.error
+    assert contents(chat) == [("user", "Who is my cat?")]
+    assert chat.stats()["failed"] == 1
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_a_spent_budget_is_counted_as_failed_in_both_modes(scripted, threshold):
+    chat = MemoryChat(scripted([]), threshold_chars=threshold, budget=Budget(calls=0))
+    with suppress(BudgetExceeded):
+        chat.send("Hello?")
+    assert chat.stats()["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"model": None}, "model is a model's name, or what connect.. returned, not None"),
+        ({"threshold_chars": None}, "threshold_chars is a whole number of characters"),
+        ({"threshold_chars": True}, "threshold_chars is a whole number of characters"),
+        ({"budget": 0.5}, r"budget is a Budget, such as Budget\(usd=0.5\), or None, not 0.5"),
+        ({"store": [{"role": "user", "content": "Hi"}]}, "store is a MemoryStore, a path or None"),
+        ({"system": 5}, "system is a text or None, not 5"),
+        ({"reading": 3}, "reading is a Reading"),
+    ],
+    ids=str,
+)
+def test_an_argument_of_another_type_is_refused_in_one_line(arguments, line):
+    with pytest.raises(TypeError, match=line) as raised:
+        MemoryChat(**arguments)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("what", [None, ["Hi"], b"Hi", {"role": "user"}], ids=str)
+def test_only_texts_are_sent_and_asked(what):
+    chat = MemoryChat()
+    for ask in (chat.send, chat.stream, chat.astream):
+        with pytest.raises(TypeError, match="a message is a string, not "):
+            ask(what)
+    with pytest.raises(TypeError, match="a question is a string, not "):
+        chat.query(what)
+    assert contents(chat) == []
+
+
+def test_what_is_sent_at_once_is_stored_one_turn_after_another(scripted):
+    async def slow(messages):
+        await asyncio.sleep(0.01)
+        return f"re: {messages[-1]['content']}"
+
+    chat = MemoryChat(scripted(slow))
+
+    async def talk():
+        await asyncio.gather(*(chat.asend(f"message {n}") for n in range(4)))
+
+    asyncio.run(talk())
+    said = contents(chat)
+    assert [role for role, _ in said] == ["user", "assistant"] * 4
+    assert all(reply == f"re: {message}" for (_, message), (_, reply) in zip(said[::2], said[1::2], strict=True))
+
+
+def test_a_chat_and_a_stream_say_what_they_are_in_one_line(scripted):
+    chat = MemoryChat(scripted(["Hello!"]))
+    assert repr(chat) == (
+        "<MemoryChat: scripted, memory past 20,000 characters; <MemoryStore in memory: 0 turns in 0 sessions>>"
+    )
+    stream = chat.stream("Hi")
+    assert repr(stream) == "<ReplyStream: not begun>"
+    next(stream)
+    assert repr(stream) == "<ReplyStream: under way>"
+    list(stream)
+    assert repr(stream) == "<ReplyStream: read to its end>"
+    chat.close()
+    assert "closed" in repr(chat)
+    with chat.stream("Hi") as given_up:
+        pass
+    assert repr(given_up) == "<ReplyStream: ended without an answer>"

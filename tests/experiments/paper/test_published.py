@@ -1,0 +1,135 @@
+import pytest
+
+from rlm_memory_core.experiments.paper import published, published_tables
+from rlm_memory_core.experiments.paper import registry as paper
+from rlm_memory_core.experiments.paper.scorecard import read, scorecard
+
+MINIMAL = """
+[[figure]]
+id = "table7.zep"
+system = "Zep"
+value = 71.2
+digits = 1
+model = "gpt-4o"
+metric = "judged accuracy"
+judge = "GPT-4o"
+questions = 500
+averaged = "questions"
+ticked = true
+training = "none described"
+url = "https://arxiv.org/abs/2501.13956"
+checked = "full text"
+how = "read"
+
+[types.questions]
+single-session-user = 70
+single-session-assistant = 56
+knowledge-update = 78
+temporal-reasoning = 133
+multi-session = 133
+single-session-preference = 30
+
+[[types.scores]]
+system = "Zep"
+model = "gpt-4o"
+overall = 71.2
+url = "https://arxiv.org/abs/2501.13956"
+[types.scores.scores]
+single-session-user = 1
+single-session-assistant = 1
+knowledge-update = 1
+temporal-reasoning = 1
+multi-session = 1
+single-session-preference = 1
+
+[[fact]]
+id = "section2.abilities"
+finding = "five"
+url = "https://arxiv.org/abs/2410.10813"
+checked = "own page"
+"""
+
+
+def test_the_rows_of_table_7_are_all_there_in_order():
+    rows = [name for name, number in paper.register().items() if name.startswith("table7.") and number.row]
+    assert [figure.id for figure in published.load().figures] == rows
+
+
+def test_every_figure_rounds_to_what_the_paper_prints():
+    for figure in published.load().figures:
+        printed = paper.register()[figure.id]
+        assert abs(figure.value - printed.value) <= 0.05 + 1e-9
+        assert figure.url.startswith("https://")
+        assert figure.how
+
+
+def test_the_registers_cited_figures_are_those_of_the_sources():
+    figures = {figure.id: figure for figure in published.load().figures}
+    for name, number in paper.register().items():
+        origin = paper.source(number, paper.register())
+        if name in figures and origin.published is not None:
+            assert figures[name].value == origin.published
+
+
+def test_the_types_have_the_benchmarks_500_questions():
+    assert sum(published.load().questions.values()) == 500
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('id = "table7.zep"', 'id = "table7.nobody"', "table7.nobody is not in the register"),
+        ('checked = "full text"', 'checked = "surely"', "checked 'surely'"),
+        ('averaged = "questions"', 'averaged = "hopes"', "averaged over 'hopes'"),
+        ("multi-session = 133\n", "", "types.questions does not have the six"),
+        ("multi-session = 1\n", "", "Zep, gpt-4o does not have the six"),
+        ('finding = "five"', 'found = "five"', "unexpected keyword argument 'found'"),
+    ],
+)
+def test_a_wrong_entry_is_named(old, new, said):
+    assert published.parse(MINIMAL).figures[0].name == "Zep, gpt-4o"
+    with pytest.raises(ValueError, match=said):
+        published.parse(MINIMAL.replace(old, new))
+
+
+def test_a_share_of_whole_questions():
+    table = published_tables.whole_questions()
+    assert table.loc["MemBuilder, Qwen3-4B writes the memory"].tolist() == ["85.75%", "", "343", "none (428.75)"]
+    assert table.loc["Observational Memory, gpt-5-mini", "of 500"] == "none (474.35)"
+    assert table.loc["Zep/Graphiti, gpt-4o", "of 500"] == "356"
+
+
+def test_like_for_like_gives_the_audits_interval():
+    row = published_tables.like_for_like().loc["single-session-user"]
+    assert row["RLM, containment EM"] == "87.5% [64, 97], n = 16"
+    assert row["full context, judged"] == "81.4% [71, 89], n = 70"
+    assert row["RLM and full context"] == "intervals overlap"
+
+
+def test_the_paper_s_mix_by_hand():
+    mixed = published_tables.same_mix()["on the paper's mix"]
+    assert mixed.tolist() == ["46.0%", "57.5%", "65.8%"]
+
+
+def test_hindsights_types_add_up_and_zeps_do_not():
+    table = published_tables.types_add_up().set_index("overall, printed")["weighted by questions"]
+    assert table["91.4"] == "91.4"
+    assert (table["71.2"], table["60.2"]) == ("70.4", "59.2")
+
+
+def test_what_was_not_verified_says_so():
+    table = published_tables.facts()
+    assert set(table["checked"]) == {"own page", "third party", "not verified"}
+    ours = {result.id for result in published_tables.results()}
+    for fact in published.load().facts:
+        assert (f"recomputed.{fact.id}" in ours) == (fact.checked != "not verified")
+
+
+def test_the_results_give_cited_numbers_their_verdict():
+    evidence = read([])
+    for result in published_tables.results():
+        evidence.loc[len(evidence)] = [result.id, result.value, result.n, None, None, "04_published_systems", "none"]
+    card = scorecard(paper.register(), evidence).set_index("id")
+    assert card.loc["section2.abilities", ["status", "verdict"]].tolist() == ["cited", "agrees"]
+    assert card.loc["readme.table.limit.tokens", "verdict"] == "agrees"
+    assert card.loc["section2.memory-systems.low", "verdict"] == "none"

@@ -1,0 +1,106 @@
+import asyncio
+import time
+from statistics import fmean, median, stdev
+
+import httpx2
+import pytest
+
+from rlm_memory_core import connect
+from rlm_memory_core.experiments.show.simulated import SimulatedLatency, draw
+from rlm_memory_core.models import background
+from rlm_memory_core.offline import OfflineTransport
+
+ASKED = [{"role": "user", "content": "Who?"}]
+
+
+def body(text):
+    return {"model": "offline", "messages": [{"role": "user", "content": text}]}
+
+
+def ask(transport, *texts):
+    """Send requests to a transport with an async client, all at once."""
+
+    async def send():
+        async with httpx2.AsyncClient(transport=transport, base_url="http://simulated.invalid/v1") as client:
+            return await asyncio.gather(*(client.post("/chat/completions", json=body(text)) for text in texts))
+
+    return background.run(send())
+
+
+def test_latencies_are_lognormal():
+    import math
+
+    logs = [math.log(draw(str(number), median=2.0, sigma=0.5)) for number in range(4_000)]
+    assert fmean(logs) == pytest.approx(math.log(2), abs=0.03)  # three standard errors
+    assert stdev(logs) == pytest.approx(0.5, abs=0.02)
+    assert median(logs) == pytest.approx(math.log(2), abs=0.03)
+
+
+def test_the_wait_depends_on_the_request_and_the_seed_alone():
+    there, back, reseeded = (SimulatedLatency(OfflineTransport(), 0.001, seed=seed) for seed in (1, 1, 2))
+    ask(there, "a", "b")
+    ask(back, "b")
+    ask(back, "a")
+    ask(reseeded, "a", "b")
+    assert sorted(there.drawn) == sorted(back.drawn) != sorted(reseeded.drawn)
+
+
+def test_the_order_of_a_bodys_fields_does_not_matter():
+    transport = SimulatedLatency(OfflineTransport(), 0.001)
+    with httpx2.Client(transport=transport) as client:
+        for each in (body("a"), dict(reversed(body("a").items()))):
+            client.post("http://simulated.invalid/v1/chat/completions", json=each)
+    assert transport.drawn[0] == transport.drawn[1]
+
+
+def test_plain_and_async_clients_wait_for_the_same_and_get_the_same_answer():
+    transport = SimulatedLatency(OfflineTransport(), 0.001)
+    asynchronous = ask(transport, "a")[0].json()
+    with httpx2.Client(transport=transport) as client:
+        plain = client.post("http://simulated.invalid/v1/chat/completions", json=body("a")).json()
+    assert plain == asynchronous
+    assert transport.drawn[0] == transport.drawn[1]
+
+
+def test_it_really_waits_and_scales():
+    transport = SimulatedLatency(OfflineTransport(), median=1.0, sigma=0.0, time_scale=0.1)
+    ask(transport, "warm")
+    started = time.perf_counter()
+    ask(transport, "a", "b", "c")
+    assert 0.1 <= time.perf_counter() - started < 0.25  # at once, not one after another
+    assert transport.drawn == [1.0] * 4  # unscaled
+
+
+@pytest.mark.parametrize("wrong", [{"median": 0}, {"sigma": -1}, {"time_scale": 0}])
+def test_what_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValueError, match="must be positive"):
+        SimulatedLatency(OfflineTransport(), **wrong)
+
+
+class Wrapping:
+    """Puts simulated latency over a transport, and keeps what it `made`."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, inner):
+        self.made.append(SimulatedLatency(inner, median=0.001))
+        return self.made[-1]
+
+
+def test_connect_puts_it_between_the_client_and_the_reader():
+    wrap = Wrapping()
+    llm = connect("offline", recorded="off", wrap=wrap)
+    assert not wrap.made  # nothing is built before it is asked
+    with_latency = background.run(llm.complete(ASKED))
+    assert len(wrap.made) == 1
+    assert len(wrap.made[0].drawn) == 1
+    assert with_latency.text == background.run(connect("offline", recorded="off").complete(ASKED)).text
+
+
+def test_a_recorded_call_does_not_wait_again():
+    wrap = Wrapping()
+    llm = connect("offline", wrap=wrap)
+    background.run(llm.complete(ASKED))
+    assert background.run(llm.complete(ASKED)).recorded
+    assert len(wrap.made[0].drawn) == 1

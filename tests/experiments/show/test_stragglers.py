@@ -1,0 +1,85 @@
+import asyncio
+
+import pytest
+
+from rlm_memory_core.experiments.show import figures_cost
+from rlm_memory_core.experiments.show.simulated_time import run_simulated
+from rlm_memory_core.experiments.show.stragglers import Scenario, hedged_fan_outs, hedged_results, hedged_table
+
+
+def test_a_scenario_draws_the_same_latencies_each_time_and_others_for_another_seed():
+    assert Scenario(20, 1, stragglers=0.1).latencies == Scenario(20, 1, stragglers=0.1).latencies
+    assert Scenario(20, 1).latencies != Scenario(20, 2).latencies
+
+
+@pytest.mark.parametrize(("calls", "late"), [(10, 0), (50, 1), (500, 10)])
+def test_exactly_the_share_of_the_calls_takes_ten_times_longer(calls, late):
+    assert sorted(Scenario(calls, sigma=0.0, stragglers=0.02).latencies) == [1.0] * (calls - late) + [10.0] * late
+
+
+def test_second_copies_draw_anew_and_straggle_as_often():
+    scenario = Scenario(5_000, sigma=0.0, stragglers=0.02)
+    copies = [scenario.latency(number, 1) for number in range(5_000)]
+    assert 0.01 < sum(seconds == 10.0 for seconds in copies) / 5_000 < 0.03
+    assert Scenario(5).latency(0, 1) != Scenario(5).latency(0, 0)
+
+
+@pytest.mark.parametrize(("calls", "most", "extra"), [(50, 0.55, 0.06), (500, 0.35, 0.05)])
+def test_hedging_cuts_the_time_where_some_calls_straggle(calls, most, extra):
+    fan_outs = hedged_fan_outs([calls], [0.02], seeds=20)
+    assert fan_outs["ratio"].median() <= most
+    assert (fan_outs["copies"] / calls).max() <= extra
+
+
+@pytest.mark.parametrize("calls", [3, 10, 50, 200])
+def test_hedging_makes_nothing_slower_where_no_call_straggles(calls):
+    assert hedged_fan_outs([calls], [0.0], seeds=10)["ratio"].max() < 1.0 + 1e-6
+
+
+def test_without_hedging_the_slowest_call_is_waited_for():
+    fan_outs = hedged_fan_outs([50], [0.02], seeds=3, hedge=0.0)
+    assert fan_outs["ratio"].tolist() == pytest.approx([1.0] * 3)
+    assert fan_outs["copies"].tolist() == [0] * 3
+
+
+def test_the_table_and_the_results_say_simulated():
+    fan_outs = hedged_fan_outs([10], [0.0, 0.02], seeds=2)
+    assert "simulated" in hedged_table(fan_outs).index.names[1]
+    results = hedged_results(fan_outs)
+    assert [result.id.split(".")[0] for result in results] == ["simulated"] * 8
+    assert {result.n for result in results} == {2}
+
+
+def test_the_figure_says_simulated_and_shows_every_fan_out_both_ways():
+    (axes,) = figures_cost.hedging(hedged_fan_outs([10, 20], [0.0, 0.05], seeds=3)).axes
+    assert "simulated" in axes.get_title(loc="left")
+    assert [text.get_text() for text in axes.texts] == ["each call once", "late calls twice"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "20 calls, 5% late", "20 calls, none late", "10 calls, 5% late", "10 calls, none late",
+    ]  # fmt: skip
+    assert sum(len(line.get_xdata()) for line in axes.lines) == 4 * 2 * (3 + 1)
+
+
+def test_simulated_time_costs_none():
+    async def an_hour():
+        await asyncio.gather(*(asyncio.sleep(second) for second in range(3_600)))
+        return asyncio.get_running_loop().time()
+
+    assert run_simulated(an_hour()) == 3_599
+
+
+def test_a_simulation_runs_where_a_loop_runs_already_as_in_a_notebook():
+    async def simulate():
+        return run_simulated(asyncio.sleep(60, "done"))
+
+    assert asyncio.run(simulate()) == "done"
+
+
+def test_a_simulation_that_cannot_end_is_told(monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.experiments.show.simulated_time._PATIENCE", 0.01)
+
+    async def never():
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(RuntimeError, match="no timer"):
+        run_simulated(never())

@@ -1,0 +1,120 @@
+"""What is charged for requests that were sent and have no answer: the estimate that is held for them."""
+
+import asyncio
+
+import httpx2
+import pytest
+from asking import HI, ask, refused
+
+from rlm_memory_core import Budget, ModelError, Usage
+from rlm_memory_core.models import background
+from rlm_memory_core.models.call_account import Claim
+from rlm_memory_core.models.streaming import Listener
+
+SIZE = {"prompt_tokens": 20, "completion_tokens": 250}
+"""What is expected of `HI` and its reply: a quarter of the request's bytes, and 250 tokens."""
+
+
+async def never(messages):
+    await asyncio.sleep(60)
+
+
+def stopped_in_mid_call(llm, budget, requests, *, callers=1, **options):
+    """Ask, and give up when the first request has reached the server; what `stopped` is told."""
+    told = []
+
+    async def scenario():
+        tell = lambda usage, dollars: told.append((usage, dollars))  # noqa: E731
+        asking = [asyncio.create_task(llm.complete(HI, budget, stopped=tell, **options)) for _ in range(callers)]
+        while not requests:
+            await asyncio.sleep(0.001)
+        for task in asking:
+            task.cancel()
+            await asyncio.sleep(0.01)
+        await asyncio.wait(asking)
+
+    background.run(scenario())
+    return told
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("recorded", ["off", "auto"])
+def test_a_call_that_is_stopped_is_charged_what_was_held_for_it(scripted, streamed, recorded):
+    llm, budget = scripted(never, rates=(1.0, 1.0), recorded=recorded), Budget(usd=1_000)
+    options = {"listener": Listener(lambda piece: None)} if streamed else {}
+    told = stopped_in_mid_call(llm, budget, scripted.requests, **options)
+    assert budget.spent == Usage(**SIZE, calls=1)
+    assert told == [(budget.spent, budget.spent_usd)] == [(budget.spent, 270.0)]
+
+
+def test_a_call_that_is_stopped_before_it_was_sent_is_charged_nothing(scripted):
+    llm, full, told = scripted(never, rates=(1.0, 1.0), concurrency=1), Budget(), []
+
+    async def scenario():
+        first = asyncio.create_task(llm.complete(HI))
+        while not scripted.requests:
+            await asyncio.sleep(0.001)
+        waiting = asyncio.create_task(llm.complete(HI, full, stopped=lambda *taken: told.append(taken)))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        first.cancel()
+        await asyncio.wait([first, waiting])
+
+    background.run(scenario())
+    assert (full.spent, told) == (Usage(), [(Usage(), 0.0)])
+
+
+def test_a_call_that_is_stopped_before_its_next_try_is_charged_as_a_failure(scripted, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.client._MAX_RETRIES", 1)
+    llm, budget = scripted(lambda messages: refused(500), rates=(1.0, 1.0)), Budget()
+    stopped_in_mid_call(llm, budget, scripted.requests)
+    assert (budget.spent, budget.spent_usd) == (Usage(calls=1), 0.0)
+
+
+def test_calls_that_share_a_request_pay_for_it_once_when_the_last_of_them_leaves(scripted):
+    llm, budget = scripted(never, rates=(1.0, 1.0), recorded="auto"), Budget()
+    told = stopped_in_mid_call(llm, budget, scripted.requests, callers=3)
+    assert [usage.calls for usage, _ in told] == [0, 0, 1]
+    assert (len(scripted.requests), budget.spent) == (1, Usage(**SIZE, calls=1))
+
+
+def test_calls_that_share_a_failure_pay_for_it_once(scripted):
+    async def answer(messages):
+        await asyncio.sleep(0.01)
+        return refused(400)
+
+    async def scenario():
+        return await asyncio.gather(*(llm.complete(HI, budget) for _ in range(3)), return_exceptions=True)
+
+    llm, budget = scripted(answer, rates=(1.0, 1.0), recorded="auto"), Budget()
+    errors = background.run(scenario())
+    assert [error.usage.calls for error in errors] == [1, 0, 0]
+    assert (len(scripted.requests), budget.spent) == (1, Usage(calls=1))
+
+
+def test_tries_that_time_out_are_charged_what_was_held_for_each(scripted, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.client._MAX_RETRIES", 1)
+    monkeypatch.setattr("openai._base_client.anyio.sleep", lambda seconds: asyncio.sleep(0))
+    slow = httpx2.ReadTimeout("slow")
+    llm, budget = scripted([slow, "yes", slow, slow], rates=(1.0, 1.0)), Budget()
+    assert ask(llm, budget).usage == Usage(2 + 20, 3 + 250, 2) == budget.spent
+    with pytest.raises(ModelError) as failed:
+        ask(llm, budget)
+    assert failed.value.usage == Usage(2 * 20, 2 * 250, 2)
+    assert failed.value.cost_usd == 540.0
+    assert budget.spent.calls == len(scripted.requests) == 4
+
+
+def test_a_claim_that_was_left_holds_nothing_for_requests_that_time_out_later():
+    async def scenario():
+        budget = Budget()
+        with Claim(budget, None) as claim:
+            await claim.hold(56, replies=True)
+            claim.went_out()
+            claim.came_to_nothing(too_late=True)
+            held = budget._held.calls
+        claim.went_out()
+        claim.came_to_nothing(too_late=True)
+        return held, budget._held.calls, claim.timed_out
+
+    assert asyncio.run(scenario()) == (2, 0, Usage(28, 500, 2))

@@ -1,0 +1,97 @@
+import httpx2
+import openai
+import pytest
+
+from rlm_memory_core.models.responses import Said, UnusableAnswer, body_message, first_line, read_completion
+
+KEY = "sk-live-0123456789abcdef"
+
+
+def read(as_completion, finish="stop", usage=True, **message):
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+    changes = {} if usage else {"usage": None}
+    return read_completion(httpx2.Response(200, json=as_completion("yes", choices=[choice], **changes)))
+
+
+@pytest.mark.parametrize(("finish", "cut"), [("stop", False), ("length", True), (None, False)])
+def test_an_answer_says_whether_it_was_cut_off(as_completion, finish, cut):
+    assert read(as_completion, finish, content="blue")[0] == Said("blue", cut)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"content": None, "refusal": "I will not"}, "it refused: I will not"),
+        ({"content": "half a", "finish": "content_filter"}, "content filter"),
+        ({"content": "", "finish": "length"}, "empty .*length"),
+        ({"content": [{"text": "parts"}]}, "empty"),
+    ],
+)
+def test_an_answer_with_nothing_to_use_still_says_what_it_took(as_completion, answer, says):
+    with pytest.raises(UnusableAnswer, match=says) as caught:
+        read(as_completion, **answer)
+    assert caught.value.usage.completion_tokens == 3
+
+
+def test_no_choices_are_an_answer_too_and_were_paid_for(as_completion):
+    with pytest.raises(UnusableAnswer, match="no choices") as caught:
+        read_completion(httpx2.Response(200, json=as_completion("yes", choices=[])))
+    assert (caught.value.usage.completion_tokens, caught.value.usage.calls) == (3, 1)
+
+
+@pytest.mark.parametrize("body", ["x", [], {}, {"choices": None}, {"choices": [{}]}, {"choices": [], "usage": "much"}])
+def test_what_is_no_completion_has_no_usage_either(body):
+    with pytest.raises(ValueError, match="no chat completion") as caught:
+        read_completion(httpx2.Response(200, json=body))
+    assert not isinstance(caught.value, UnusableAnswer)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"message": "too long"}, "too long"),
+        ({"detail": "no such model"}, "no such model"),
+        ("<h1>Bad gateway</h1>", "<h1>Bad gateway</h1>"),
+        ({"message": None}, "Error code: 500"),
+        ({}, "Error code: 500"),
+        (None, "Error code: 500"),
+    ],
+)
+def test_what_servers_say_of_an_error_in_their_several_ways(body, says):
+    response = httpx2.Response(500, request=httpx2.Request("POST", "http://m.test"))
+    assert body_message(openai.InternalServerError("Error code: 500", response=response, body=body)) == says
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("<html><title>502 Bad\nGateway</title><h1>Oops</h1></html>", "502 Bad Gateway: Oops"),
+        ("<!DOCTYPE html><script>alert(1)</script><style>p {}</style><p>Try <b>later</b>", "Try later"),
+        ("at most 3 < 4 and 5 > 2", "at most 3 < 4 and 5 > 2"),
+        ("<p></p>", "str"),
+        ("long " * 100, ("long " * 40)),
+    ],
+)
+def test_a_page_becomes_a_line(page, line):
+    assert first_line(page) == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Incorrect API key provided: {KEY}.",
+        f"header authorization: Bearer {KEY}",
+        "header authorization: Bearer eyJhbGciOi.J9",
+        "no route to https://me:hunter2@proxy.test/v1",
+        "x " * 95 + KEY,
+        "the token my-own-secret-token is blocked",
+    ],
+)
+def test_secrets_are_taken_out_before_the_line_is_cut(text):
+    line = first_line(text, secret="my-own-secret-token")
+    for secret in (KEY[:8], "eyJ", "hunter2", "my-own"):
+        assert secret not in line
+
+
+def test_a_dummy_key_takes_nothing_out_of_words():
+    assert first_line("the disk of ollama is full", secret="ollama") == "the disk of ollama is full"

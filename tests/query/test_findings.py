@@ -1,0 +1,279 @@
+import os
+import random
+import re
+
+import pytest
+
+from rlm_memory_core import MemoryRLM, Turn, connect
+from rlm_memory_core.query.findings import Finding, checked, parse_findings, without_false_quotes
+
+CAT = Finding("My cat is called Mochi.", "the cat's name", 12)
+TURNS = [
+    Turn(11, 3, "user", "Hello! It’s me.\nI paid $1,200.50 for   the *walnut* desk -- too much?", ""),
+    Turn(12, 3, "user", "My cat is called Mochi. She is 3.", ""),
+    Turn(13, 3, "assistant", "A cat called “Mochi”! And snake\\_case, Straße, été, ДОМ.", ""),
+]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["- [Turn 12] \"My cat is called Mochi.\": the cat's name", "* Turn 12: “My cat is called Mochi.” — the cat's name",
+     "1. [Turn 12][user]: \"My cat is called Mochi.\" - the cat's name",
+     "[Turn 12] «My cat is called Mochi.»: the cat's name",
+     "**Turn #12** „My cat is called Mochi.“: the cat's name", "\"My cat is called Mochi.\" [Turn 12]: the cat's name"],
+)  # fmt: skip
+def test_lines_of_many_forms_are_read(line):
+    (finding,) = parse_findings(f"Here is what I found:\n\n{line}\n")
+    assert (finding.quote, finding.turn) == (CAT.quote, 12)
+    assert "the cat's name" in finding.text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ['{"turn": 12, "quote": "My cat is called Mochi.", "text": "the cat\'s name"}',
+     '[{"turn": "Turn 12", "quote": "My cat is called Mochi.", "fact": "the cat\'s name"}]',
+     '```json\n{"findings": [{"turn": 12, "quote": "My cat is called Mochi.", "value": "the cat\'s name"}]}\n```'],
+)  # fmt: skip
+def test_json_is_read_as_well(reply):
+    assert parse_findings(reply) == [CAT]
+
+
+@pytest.mark.parametrize(
+    "reply", ["", "The cat is called Mochi.", "It's the user's cat.", '"', "[1, 2]", "{broken",
+     '[{"turn": 1}]', "[Turn 12]"]
+)  # fmt: skip
+def test_plain_text_holds_no_finding(reply):
+    assert parse_findings(reply) == []
+
+
+def test_quotes_within_a_quote_stay_in_it():
+    (finding,) = parse_findings('- [Turn 3] "He said "hi" to me": a greeting, "hi"')
+    assert finding == Finding('He said "hi" to me', 'a greeting, "hi"', 3)
+
+
+@pytest.mark.parametrize(
+    ("quote", "turn", "stored"),
+    [("My cat is called Mochi.", 12, "My cat is called Mochi."),
+     ("my CAT is called mochi", 12, "My cat is called Mochi."),
+     ("It's me", 11, "It’s me."),
+     ("I paid $1,200.50 for the walnut desk", 11, "I paid $1,200.50 for   the *walnut* desk"),
+     ('a cat called "Mochi"', 13, "A cat called “Mochi”!"),
+     ("snake_case", 13, "snake\\_case,"), ("straße", 13, "Straße,"),
+     ("дом", 13, "ДОМ."), ("Hello ... walnut desk", 11, None),
+     ("My cat ... is 3", 12, "My cat is called Mochi. She is 3.")],
+)  # fmt: skip
+def test_a_quote_comes_back_as_it_stands_in_its_turn(quote, turn, stored):
+    (finding,), dropped = checked([Finding(quote, turn=turn)], TURNS)
+    content = TURNS[turn - 11].content
+    assert finding.quote in content
+    assert dropped == 0
+    assert stored is None or finding.quote == stored
+
+
+def test_a_wrong_number_is_put_right_and_a_missing_one_found():
+    for turn in (1, 11, 13, None):
+        assert checked([Finding(CAT.quote, CAT.text, turn)], TURNS) == ([CAT], 0)
+
+
+@pytest.mark.parametrize(
+    "quote",
+    ["My dog is called Mochi.", "My cat called Mochi", "y cat called", "", "...", "?!", "x" * 9000, ".*",
+     "called Mochi My",
+     "My cat is called Mochi. I paid", "cat ... called ... Mochi ... is", "Mochi is called", "1.200 50 desk"],
+)  # fmt: skip
+def test_what_is_not_there_is_dropped_and_counted(quote):
+    assert checked([Finding(quote), CAT], TURNS) == ([CAT], 1)
+
+
+def test_whatever_is_kept_is_verbatim():
+    rng = random.Random(3)
+    pieces = [*"aAbB .,-\n\"'“_*\\$1", "..."]
+    found = 0
+    for _ in range(3000):
+        turns = [Turn(n, 1, "user", "".join(rng.choices(pieces, k=20)), "") for n in (1, 2)]
+        quotes = [Finding("".join(rng.choices(pieces, k=rng.randrange(1, 6))), turn=1) for _ in range(3)]
+        kept, dropped = checked(quotes, turns)
+        assert len(kept) + dropped == 3
+        assert all(finding.quote in turns[finding.turn - 1].content for finding in kept)
+        found += len(kept)
+    assert found > 500
+
+
+def test_a_false_quote_is_taken_out_of_the_reply_and_the_rest_kept():
+    reply = '- [Turn 12] "My cat is called Mochi.": a name\n- [Turn 12] "My dog is called Rex.": another\nThat is all.'
+    assert without_false_quotes(reply, TURNS) == (
+        '- [Turn 12] "My cat is called Mochi.": a name\n- [Turn 12] (a quote that is not in the session): another\n'
+        "That is all."
+    )
+
+
+def test_odd_replies_are_read_in_one_go():
+    for text in ('"' * 20_000, '"a ' * 9000, "[" * 20_000, '"a..." ' * 3000, "turn " * 9000 + '"a"'):
+        checked(parse_findings(text), TURNS)
+        without_false_quotes(text, TURNS)
+
+
+def ask(diary, root_and_subagents, reply, code="print(llm_query_parallel(sessions, session_dates, question))"):
+    llm = root_and_subagents(
+        [f"```repl\n{code}\n```", "FINAL(x)"], lambda prompt: reply if "Mochi" in prompt else "NOT_FOUND"
+    )
+    return MemoryRLM(llm).query(diary, "Who?")
+
+
+@pytest.mark.parametrize(
+    "code", ["print(llm_query_parallel(sessions))", "print([llm_query(session_prompt(s)) for s in sessions])"]
+)
+def test_evidence_lists_session_turn_and_quote_and_the_root_sees_no_false_one(
+    diary, root_and_subagents, scripted, code
+):
+    reply = '- [Turn 9] "my cat is called Mochi": the cat\n- [Turn 1] "My dog is called Rex.": the dog'
+    answer = ask(diary, root_and_subagents, reply, code)
+    (evidence,) = answer.evidence
+    assert (evidence.session, evidence.turn, evidence.quote, evidence.text) == (
+        1,
+        1,
+        "My cat is called Mochi.",
+        "the cat",
+    )
+    assert evidence.date == "2023/05/20 (Sat) 02:21"
+    assert answer.false_quotes == 1
+    shown = scripted.conversation[-1]["content"]
+    assert "Rex" not in shown
+    assert "my cat is called Mochi" in shown
+    assert "a quote that is not in the session" in shown
+
+
+def test_a_quote_of_another_session_is_false(diary, root_and_subagents):
+    answer = ask(diary, root_and_subagents, '- [Turn 3] "I bought a red bicycle.": a bicycle')
+    assert (answer.evidence, answer.false_quotes) == ((), 1)
+
+
+def test_a_reply_without_quotes_is_evidence_without_one(diary, root_and_subagents):
+    (evidence,) = ask(diary, root_and_subagents, "The cat is Mochi.").evidence
+    assert (evidence.session, evidence.turn, evidence.quote, evidence.text) == (1, None, "", "The cat is Mochi.")
+
+
+def test_the_offline_reader_quotes_what_is_stored(diary):
+    diary.add(
+        "user", 'My brother said: "My cat is *not* called Mochi"; here is a list:\n1. **Mochi** the cat\n2. a cat'
+    )
+    answer = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?")
+    contents = {turn.index: turn.content for turn in diary.turns}
+    assert len(answer.evidence) >= 3
+    assert answer.false_quotes == 0
+    assert all(evidence.quote and evidence.quote in contents[evidence.turn] for evidence in answer.evidence)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("RLM_MEMORY_DATA" not in os.environ, reason="needs LongMemEval in RLM_MEMORY_DATA")
+def test_every_quote_over_real_histories_is_verbatim():
+    from rlm_memory_core.experiments.data import longmemeval
+
+    engine = MemoryRLM(connect("offline", recorded="off"))
+    quotes = 0
+    for sample in longmemeval.load("s", "paper")[::20]:
+        with sample.store() as store:
+            answer = engine.query(store, sample.question, sample.question_date)
+            turns = list(store.turns)
+        assert answer.false_quotes == 0
+        for evidence in answer.evidence:
+            assert evidence.quote
+            assert re.search(re.escape(evidence.quote), turns[evidence.turn - 1].content)
+            assert turns[evidence.turn - 1].session == evidence.session
+            quotes += 1
+    assert quotes > 50
+
+
+def test_a_quote_that_leaves_much_out_is_looked_up_at_once():
+    turns = [Turn(1, 1, "user", "a b " * 10_000, "")]
+    assert checked([Finding("a ... b ... zzz", turn=1)], turns) == ([], 1)  # by one pattern for all parts: minutes
+    assert checked([Finding("a ... b", turn=1)], turns)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "date", "value", "text"),
+    [
+        (": 2023/05/14 | 25:50 | a 5K run", "2023/05/14", "25:50", "a 5K run"),
+        (": 14 May 2023 | - | a run | at last", "14 May 2023", "", "a run | at last"),
+        (": - | $30 | a price", None, "$30", "a price"),
+        (": unknown | none | a price", None, "", "a price"),
+        (": red | green | blue", None, "", "red | green | blue"),  # no day, and no sign for none: that is all text
+        (": the price | $30", None, "", "the price | $30"),
+    ],
+)
+def test_a_day_and_a_value_beside_the_quote(after, date, value, text):
+    assert parse_findings(f'- [Turn 3] "I ran."{after}') == [Finding("I ran.", text, 3, date, value)]
+
+
+def test_a_day_and_a_value_in_json():
+    reply = '{"quote": "I ran.", "turn": 3, "date": "2023/05/14", "value": 5, "text": "a run"}'
+    assert parse_findings(reply) == [Finding("I ran.", "a run", 3, "2023/05/14", "5")]
+    assert parse_findings('{"quote": "I ran.", "date": "some day"}') == [Finding("I ran.")]
+
+
+CONFIG = 'My config is {"cat": "Mochi", "dog": "Rex"} for the pets.'
+
+
+@pytest.mark.parametrize(
+    ("line", "quote", "text"),
+    [
+        (f'"{CONFIG}": user', CONFIG, "user"),
+        (f'"{CONFIG}": she says "pets": all', CONFIG, 'she says "pets": all'),
+        ('"config is {"cat": "Mochi", "dog"": the keys', 'config is {"cat": "Mochi", "dog"', "the keys"),
+        ('"My config is {"cat": "Kiwi"": false', 'My config is {"cat', "false"),  # the longest that is there
+        ('"My house": "Kiwi": false', "My house", '"Kiwi": false'),
+    ],
+)
+def test_a_quote_that_holds_marks_is_as_long_as_it_is_there(line, quote, text):
+    turns = [Turn(1, 1, "user", CONFIG, "")]
+    (finding,) = parse_findings(f"- [Turn 1] {line}", turns)
+    assert finding.quote == quote
+    assert finding.text.endswith(text)
+    kept, _ = checked([finding], turns)
+    assert all(each.quote in CONFIG for each in kept)
+    told = without_false_quotes(f"- [Turn 1] {line}", turns)
+    assert told == (f"- [Turn 1] {line}" if kept else '- [Turn 1] (a quote that is not in the session): "Kiwi": false')
+
+
+def test_the_offline_reader_quotes_json_whole(diary):
+    diary.add("user", CONFIG)
+    answer = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is in my config for the pets?")
+    assert CONFIG in [evidence.quote for evidence in answer.evidence]
+    assert answer.false_quotes == 0
+    assert CONFIG in answer.text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ['- [Turn 1] "a": ' + '"a ' * 2_000, '- "a' + '": "a' * 1_500 + '": b', '"a":' * 9_000,
+     '- "' + 'a": "' * 300 + 'zzz": so'],
+)  # fmt: skip
+def test_many_marks_are_tried_within_bounds(reply):
+    turns = [Turn(number, 1, "user", "a " * 20_000, "") for number in (1, 2)]
+    without_false_quotes(reply, turns)
+    for finding in parse_findings(reply, turns):
+        assert len(finding.quote) <= 2_000
+
+
+def test_notes_of_the_readers_own_are_no_part_of_what_is_said():
+    reply = '- [Turn 1] "I saw a robin; ;; it sang.": 2023/05/14 | 1 | user;; near: bird 0.8;; listed: a "robin": 2'
+    notes = 'near: bird 0.8;; listed: a "robin": 2'
+    assert parse_findings(reply) == [Finding("I saw a robin; ;; it sang.", "user", 1, "2023/05/14", "1", notes)]
+    assert parse_findings('{"quote": "I ran.", "notes": "or planned to"}') == [Finding("I ran.", notes="or planned to")]
+
+
+def test_notes_are_no_evidence(diary, root_and_subagents):
+    (evidence,) = ask(diary, root_and_subagents, '- [Turn 1] "My cat is called Mochi.": the cat;; SURELY').evidence
+    assert evidence.text == "the cat"
+    assert "SURELY" not in str(evidence)
+
+
+def test_the_offline_readers_notes_are_not_shown_and_still_read_back():
+    from rlm_memory_core.offline.reader import Extract, compose, extract
+
+    text = "[Turn 1][user]: I adopted a cat.\n[Turn 2][assistant]: Robins sing, and eat."
+    reply = extract(text, None, "Which birds sing for my cat?")
+    assert reply.splitlines()[0] == '- [Turn 1] "I adopted a cat.": user;; near: sing 0.5'
+    assert [finding.text for finding in parse_findings(reply)] == ["user", "assistant"]
+    answer = compose("Which birds sing for my cat?", None, [Extract(reply)])[0]
+    assert answer == "I adopted a cat. Robins sing, and eat."

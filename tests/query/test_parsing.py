@@ -1,0 +1,158 @@
+import pytest
+
+from rlm_memory_core.query.parsing import Final, parse_message
+
+
+def final_of(text):
+    return parse_message(text).final
+
+
+def blocks_of(text):
+    return list(parse_message(text).blocks)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("FINAL(42 days)", "42 days"),
+        ("I have seen enough.\n\nFINAL(in May)", "in May"),
+        ("FINAL(Paris (France))", "Paris (France)"),
+        ("FINAL(f(x) = (a + b) * (c))", "f(x) = (a + b) * (c)"),
+        ("FINAL(two\nlines)", "two\nlines"),
+        ("FINAL( padded text  )", "padded text"),
+        ("FINAL()", ""),
+        ('FINAL("in quotes")', "in quotes"),
+        ("FINAL('in quotes')", "in quotes"),
+        ('FINAL("""in quotes""")', "in quotes"),
+        ('FINAL("it\'s")', "it's"),
+        ("**FINAL(a cat)**", "a cat"),
+        ("`FINAL(a cat)`", "a cat"),
+        ("> FINAL(a cat)", "a cat"),
+        ("   FINAL (a cat)", "a cat"),
+        ("FINAL(a cat) and more words", "a cat"),
+        ("FINAL(first one)\nFINAL(second one)", "first one"),
+    ],
+)
+def test_final_in_prose_is_read_whole(text, answer):
+    assert final_of(text) == Final(answer, "value")
+
+
+def test_final_keeps_a_parenthesis_within_quotes():
+    assert final_of('FINAL("She smiled :)")') == Final("She smiled :)", "value")
+
+
+def test_unclosed_final_ends_with_its_line():
+    assert final_of("FINAL(Paris (the city\nThat is all.") == Final("Paris (the city", "value")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is FINAL(42).",
+        "Then I will call FINAL(answer)",
+        "FINALLY(42)",
+        "FINAL: 42",
+        "final(42)",
+        "",
+    ],
+)
+def test_only_final_at_the_start_of_a_line_counts(text):
+    assert final_of(text) is None
+
+
+@pytest.mark.parametrize("fence", ["```repl", "```python", "```", "~~~", "```text", "```json"])
+def test_final_within_a_fence_is_code_or_data_not_an_answer(fence):
+    assert final_of(f"{fence}\nFINAL('Paris is nice')\n{fence[:3]}\nDone.") is None
+    assert final_of(f"{fence}\nx = 1\nFINAL(Paris is nice)\n{fence[:3]}\nDone.") is None
+
+
+@pytest.mark.parametrize("fence", ["```repl", "```python", "```", "~~~"])
+def test_a_block_of_final_in_words_is_an_answer_since_no_python_could_run_it(fence):
+    message = parse_message(f"So:\n{fence}\nFINAL(Paris (the city) is nice)\n{fence[:3]}")
+    assert (message.final, message.blocks) == (Final("Paris (the city) is nice", "value"), ())
+
+
+@pytest.mark.parametrize("tag", ["text", "json", "output"])
+def test_final_in_words_within_data_is_no_answer(tag):
+    assert final_of(f"```{tag}\nFINAL(Paris is nice)\n```") is None
+
+
+@pytest.mark.parametrize(
+    "thought",
+    ["<think>\nFINAL(too early)\n```repl\nllm_query('x')\n```\n</think>", "Hm.\nFINAL(too early)\n</think>"],
+)
+def test_thoughts_are_neither_code_nor_answer(thought):
+    message = parse_message(f"{thought}\n```repl\nprint(1)\n```\nFINAL(in time)")
+    assert (message.blocks, message.final) == (("print(1)",), Final("in time", "value"))
+
+
+def test_lines_may_end_as_on_windows():
+    message = parse_message("```repl\r\na = 1\r\n```\r\nFINAL(a cat)\r\n")
+    assert (message.blocks, message.final) == (("a = 1",), Final("a cat", "value"))
+
+
+def test_a_bare_word_may_be_a_variable_and_a_quoted_word_is_not():
+    assert final_of("FINAL(answer)") == Final("answer", "word")
+    assert final_of('FINAL("answer")') == Final("answer", "value")
+
+
+@pytest.mark.parametrize("text", ["FINAL_VAR(answer)", 'FINAL_VAR("answer")', "FINAL_VAR('answer')"])
+def test_final_var_names_a_variable(text):
+    assert final_of(text) == Final("answer", "variable")
+
+
+def test_final_var_of_what_cannot_be_a_name_is_a_value():
+    assert final_of('FINAL_VAR("the red one")') == Final("the red one", "value")
+
+
+@pytest.mark.parametrize("tag", ["repl", "python", "py", "python3", "Python", "", "repl extra words", "c++"])
+def test_code_has_any_tag(tag):
+    assert blocks_of(f"```{tag}\nprint(1)\n```") == ["print(1)"]
+
+
+@pytest.mark.parametrize("tag", ["text", "json", "output", "markdown", "bash"])
+def test_data_is_not_run_as_code(tag):
+    assert blocks_of(f"```{tag}\nprint(1)\n```") == []
+
+
+def test_several_blocks_keep_their_order_and_prose_is_the_rest():
+    message = parse_message("One\n```repl\na = 1\n```\nTwo\n~~~py\nb = 2\n\nc = 3\n~~~\nThree\n")
+    assert message.blocks == ("a = 1", "b = 2\n\nc = 3")
+    assert [line for line in message.prose.splitlines() if line] == ["One", "Two", "Three"]
+
+
+def test_code_and_final_in_one_message_are_both_read():
+    message = parse_message("```repl\nanswer = 1\n```\nFINAL_VAR(answer)")
+    assert message.blocks == ("answer = 1",)
+    assert message.final == Final("answer", "variable")
+
+
+def test_an_unclosed_fence_reaches_to_the_end():
+    assert blocks_of("```repl\nprint(1)\nprint(2)") == ["print(1)\nprint(2)"]
+
+
+def test_a_longer_fence_holds_a_shorter_one():
+    assert blocks_of("````repl\ns = '''\n```\n'''\n````") == ["s = '''\n```\n'''"]
+
+
+def test_an_empty_block_is_no_code():
+    assert blocks_of("```repl\n\n```") == []
+
+
+def test_backticks_within_a_line_open_no_block():
+    message = parse_message("```FINAL(in Paris)```\nThat is my answer.")
+    assert message.blocks == ()
+    assert message.final == Final("in Paris", "value")
+
+
+def test_a_block_indented_as_a_whole_can_be_run():
+    assert blocks_of("1. Look:\n   ```repl\n   if a:\n       b()\n   ```") == ["if a:\n    b()"]
+
+
+def test_no_code_and_no_final():
+    message = parse_message("  Let me think about it. ")
+    assert (message.blocks, message.final, message.prose) == ((), None, "Let me think about it.")
+
+
+def test_a_long_message_of_open_parentheses_is_read_in_linear_time():
+    assert final_of("FINAL(" * 20_000).kind == "value"

@@ -1,0 +1,100 @@
+import asyncio
+import threading
+
+import pytest
+
+from rlm_memory_core import MemoryStore
+from rlm_memory_core.query.prompts import session_prompt
+from rlm_memory_core.query.workspace import Workspace
+from rlm_memory_core.search.ranking import arank_sessions
+
+
+@pytest.fixture
+def long_store():
+    """Three sessions; the middle one is two pieces, and an empty one lies between."""
+    with MemoryStore() as store:
+        for texts in (["about cats"], ["about dogs", "dogs " * 7995], [], ["about cats and birds"]):
+            store.start_session()
+            store.extend(("user", text) for text in texts)
+        yield store
+
+
+def test_ranked_positions_are_positions_of_pieces(long_store):
+    workspace = Workspace(long_store, "dogs")
+    sessions = workspace.values()["sessions"]
+    assert [piece.session for piece in workspace.pieces] == [1, 2, 2, 4]
+    assert workspace.rank_sessions() == [2, 1, 3, 0]  # each piece by what is said in it
+    assert workspace.rank_sessions("birds", 1) == [3]
+    assert "birds" in sessions[3]
+    assert workspace.rank_sessions("birds", k=2)[0] == 3
+
+
+def test_the_values_are_those_that_the_prompt_promises(diary):
+    values = Workspace(diary, "Who?", "2023/08/01").values()
+    assert (values["question"], values["question_date"]) == ("Who?", "2023/08/01")
+    assert values["sessions"][0] == "[Turn 1][user]: My cat is called Mochi.\n[Turn 2][assistant]: Noted."
+    assert values["session_dates"] == ["2023/05/20 (Sat) 02:21", "2023/06/01 (Thu) 10:00", "2023/07/04 (Tue) 18:30"]
+    assert values["history_turns"][2] == {"turn_index": 3, "role": "user", "content": "I bought a red bicycle."}
+    assert len(values["history_turns"]) == 6
+    assert values["context"] == diary.to_string()
+
+
+def test_the_functions_give_turns_as_dicts(diary):
+    functions = Workspace(diary, "Who?", "2023/08/01").functions()
+    found = asyncio.run(functions["search_history"]("MOCHI"))
+    assert found == [{"turn_index": 1, "role": "user", "content": "My cat is called Mochi."}]
+    assert [turn["turn_index"] for turn in functions["get_recent"](2)] == [5, 6]
+    assert functions["session_prompt"]("text") == session_prompt("text", None, "Who?", "2023/08/01")
+    assert functions["session_prompt"]("text", "Monday", "When?") == session_prompt(
+        "text", "Monday", "When?", "2023/08/01"
+    )
+
+
+def test_what_reads_the_file_leaves_the_loop_to_others(diary, monkeypatch):
+    threads = []
+    query = MemoryStore.query
+
+    def noted(*args):
+        threads.append(threading.get_ident())
+        return query(*args)
+
+    async def call():
+        functions = Workspace(diary, "Who?").functions()
+        monkeypatch.setattr(MemoryStore, "query", noted)
+        await functions["rank_sessions"]("cat", 1)
+        await functions["search_history"]("cat")
+        await arank_sessions(diary, "cat")
+        return threading.get_ident()
+
+    loop = asyncio.run(call())
+    assert threads
+    assert loop not in threads
+
+
+def test_nothing_is_known_of_sessions_that_begin_after_the_last_turn(long_store):
+    for last_turn, text in ((1, "[Turn 1][user]: about cats"), (0, "")):
+        workspace = Workspace(long_store, "cats", last_turn=last_turn)
+        assert workspace.values()["context"] == text
+        assert sorted(workspace.rank_sessions()) == list(range(len(workspace.pieces)))
+
+
+@pytest.mark.parametrize("last_turn", [0, 1, 2, 3, 4, 99, None])
+def test_sessions_up_to_a_turn_are_headed_and_ranked_where_they_stand(store, last_turn):
+    for date, said in (("Monday", ["cat", "dog"]), ("Tuesday", []), ("Wednesday", ["bird"]), ("Thursday", [])):
+        store.start_session(date)
+        store.extend(("user", text) for text in said)
+    workspace = Workspace(store, "bird", last_turn=last_turn)
+    days = [day for day in ("Monday", "Tuesday", "Wednesday", "Thursday") if day in workspace.values()["context"]]
+    assert len(days) == {0: 0, 1: 1, 2: 1}.get(last_turn, 4)
+    ranked = workspace.rank_sessions()
+    assert sorted(ranked) == list(range(len(workspace.values()["sessions"])))
+    assert [piece.session for piece in workspace.pieces] == [1, 3][: len(ranked)]
+
+
+def test_a_workspace_of_an_empty_store(store):
+    workspace = Workspace(store, "Who?")
+    assert workspace.values() == {
+        "question": "Who?", "question_date": None, "sessions": [], "session_dates": [], "history_turns": [],
+        "context": "",
+    }  # fmt: skip
+    assert workspace.rank_sessions() == []

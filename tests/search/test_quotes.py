@@ -1,0 +1,55 @@
+import random
+import re
+
+import pytest
+
+from rlm_memory_core.query.findings import Finding, checked
+from rlm_memory_core.search.quotes import Words
+from rlm_memory_core.store.turns import Turn
+
+SIGNS = (" ", ", ", "-", " _ ", "...", "\n", " " * 13)
+
+
+def by_pattern(content, words):
+    """The same by one regular expression, whose time grows with the product."""
+    between = r"[\W_]{1,12}".join(map(re.escape, words))
+    found = re.search(rf"(?<![^\W_]){between}(?![^\W_])", content, re.I)
+    return found.span() if found else None
+
+
+def test_a_run_of_words_is_found_where_a_pattern_finds_it():
+    rng = random.Random(1)
+    hits = 0
+    for _ in range(2_000):
+        content = "".join(rng.choice("abAB") + rng.choice(SIGNS) for _ in range(rng.randint(1, 25)))
+        words = rng.choices("ab", k=rng.randint(1, 4))
+        expected = by_pattern(content, words)
+        assert Words(content).span([words], within=100) == expected, (content, words)
+        hits += expected is not None
+    assert 500 < hits < 2_000
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([["my", "cat"], ["mochi"]], (0, 22)),
+        ([["mochi"], ["my", "cat"]], None),  # in their order
+        ([["my", "cat"], ["rex"]], None),  # within so many characters
+        ([["cat"], ["cat"]], None),
+        ([["ca"]], None),  # whole words
+    ],
+)
+def test_parts_stand_one_after_another(parts, expected):
+    content = "My cat is called Mochi" + " and so on" * 5 + ", and my dog is Rex."
+    assert Words(content).span(parts, within=30) == expected
+
+
+def test_a_text_without_words_holds_none():
+    assert Words("... !").span([["a"]], within=10) is None
+
+
+def test_many_long_quotes_of_a_text_that_nearly_holds_them_are_looked_up_in_no_time():
+    """By one pattern a quote, each took seconds, and all of them minutes."""
+    turns = [Turn(1, 1, "user", "a " * 200_000, "")]
+    quotes = [Finding("a " * 900 + f"b{number}") for number in range(20)]
+    assert checked(quotes, turns) == ([], 20)
