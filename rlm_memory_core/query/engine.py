@@ -90,7 +90,6 @@ class MemoryRLM:
         store: MemoryStore,
         question: str,
         question_date: str | None = None,
-        last_turn: int | None = None,
         *,
         system: str | None = None,
         progress: Progress | None = None,
@@ -101,7 +100,6 @@ class MemoryRLM:
             store: The history; it is only read.
             question: What is asked.
             question_date: The day on which it is asked, in any form, or None.
-            last_turn: The index of the last turn that counts; None for all. A chat leaves out the question itself.
             system: An assistant's system prompt: the answer is worded as it says. Sub-agents are not told of it.
             progress: Is told of the sub-agent calls, on the background loop; None for nobody.
 
@@ -113,34 +111,32 @@ class MemoryRLM:
             QueryFailed: The root model gave no answer (a ModelError); it carries what the query found and took.
             ValueError: The question is empty.
         """
-        return background.run(self._query(store, question, question_date, last_turn, system, progress))
+        return background.run(self._query(store, question, question_date, system, progress))
 
     async def aquery(
         self,
         store: MemoryStore,
         question: str,
         question_date: str | None = None,
-        last_turn: int | None = None,
         *,
         system: str | None = None,
         progress: Progress | None = None,
     ) -> Answer:
         """`query` for callers with an event loop of their own."""
-        return await background.arun(self._query(store, question, question_date, last_turn, system, progress))
+        return await background.arun(self._query(store, question, question_date, system, progress))
 
     async def _query(
         self,
         store: MemoryStore,
         question: str,
         question_date: str | None,
-        last_turn: int | None,
         system: str | None,
         progress: Progress | None,
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
         limit = self.copy_limit
-        workspace = await asyncio.to_thread(open_workspace, store, question, question_date, last_turn, limit)
+        workspace = await asyncio.to_thread(open_workspace, store, question, question_date, limit)
         subagents = SubAgents(
             self.sub_model, self._slots, self.budget, workspace.question_date, self.hedge, self.reading.facts
         )

@@ -27,22 +27,21 @@ class LargeWorkspace(Asked):
     """The values and functions that the code of one question finds, for a large history.
 
     Args:
-        store, question, question_date, last_turn: As for `Asked`.
+        store, question, question_date: As for `Asked`.
     """
 
     copied = False
 
-    def __init__(
-        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
-    ) -> None:
-        super().__init__(store, question, question_date, last_turn)
-        self.index = PieceIndex(store, self.last_turn)
+    def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
+        super().__init__(store, question, question_date)
+        self.index = PieceIndex(store)
+        self._turns = len(store)  # what is said later does not count
         self._read: dict[str, tuple[int, Piece]] = {}
 
     @property
     def size(self) -> Size:
         """How much there is."""
-        return Size(len(self.index), self.last_turn, self.store.characters(self.last_turn))
+        return Size(len(self.index), self._turns, self.store.characters(self._turns))
 
     def session_count(self) -> int:
         """How many sessions hold a turn; a long one is in several pieces."""
@@ -87,16 +86,16 @@ class LargeWorkspace(Asked):
             raise TypeError(f"search_history takes a keyword, not {type(keyword).__name__}")
         check_query("search_history", keyword)
         _check_count("search_history", limit)
-        turns = self.store.search_history(keyword, limit, self.last_turn)
+        turns = [turn for turn in self.store.search_history(keyword, limit) if turn.index <= self._turns]
         _check_size("search_history", sum(len(turn.content) for turn in turns))
         return self._as_dicts(turns)
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
         """The last n turns, each with the position of its session."""
         _check_count("get_recent", n)
-        before = max(self.last_turn - n, 0)
-        _check_size("get_recent", self.store.characters(self.last_turn) - self.store.characters(before))
-        return self._as_dicts(self.store.turns[before : self.last_turn])
+        before = max(self._turns - n, 0)
+        _check_size("get_recent", self.store.characters(self._turns) - self.store.characters(before))
+        return self._as_dicts(self.store.turns[before : self._turns])
 
     def rank_sessions(self, question: str | None = None, k: int = _DEFAULT) -> list[int]:
         """The positions of the k sessions that are most relevant, the best first.
@@ -169,7 +168,6 @@ def open_workspace(
     store: MemoryStore,
     question: str,
     question_date: str | None = None,
-    last_turn: int | None = None,
     copy_limit: int = COPY_LIMIT,
 ) -> Workspace | LargeWorkspace:
     """The workspace of a question: with copies of the texts, or with functions where they are more than a limit.
@@ -178,14 +176,13 @@ def open_workspace(
         store: The history.
         question: What is asked.
         question_date: The day on which it is asked, or None.
-        last_turn: The index of the last turn that counts; None for all.
         copy_limit: Characters of content.
 
     >>> open_workspace(MemoryStore(), "Who?").copied
     True
     """
-    kind: type[Workspace | LargeWorkspace] = Workspace if store.characters(last_turn) <= copy_limit else LargeWorkspace
-    return kind(store, question, question_date, last_turn)
+    kind: type[Workspace | LargeWorkspace] = Workspace if store.characters() <= copy_limit else LargeWorkspace
+    return kind(store, question, question_date)
 
 
 def check_at_once(function: str, asked: Sequence[Any]) -> None:

@@ -126,8 +126,8 @@ class SessionReader:
         space = self._workspace
         if question != space.question:
             check_query("rank_sessions", question)
-        asked, date, last = question or space.question, space.question_date, space.last_turn
-        order = await arank_sessions(space.store, asked, date, self._embedder, None, self._budget, last)
+        asked, date = question or space.question, space.question_date
+        order = await arank_sessions(space.store, asked, date, self._embedder, None, self._budget)
         places: dict[int, list[int]] = {}
         for position, session in enumerate(await space.session_numbers()):
             places.setdefault(session - 1, []).append(position)

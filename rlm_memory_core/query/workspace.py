@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..repl.arguments import from_start
@@ -19,7 +19,7 @@ from ..search.pieces import Piece, split
 from ..search.ranking import rank_pieces
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
-from ..store.turns import Session, Turn, serialise
+from ..store.turns import Turn, serialise
 from .prompts import session_prompt
 
 MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
@@ -43,42 +43,32 @@ class Size:
 
 
 class Asked:
-    """One question over a history up to a turn: what both kinds of workspace begin with.
+    """One question over a history: what both kinds of workspace begin with.
 
     Args:
         store: The history.
         question: What is asked.
         question_date: The day on which it is asked, or None.
-        last_turn: The index of the last turn that counts; None for all.
     """
 
-    def __init__(
-        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
-    ) -> None:
+    def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
         self.store = store
         self.question = well_formed(question)
         self.question_date = question_date and well_formed(question_date)
-        self.last_turn = len(store) if last_turn is None else last_turn
 
 
 class Workspace(Asked):
     """The values and functions that the code of one question finds.
 
     Args:
-        store, question, question_date, last_turn: As for `Asked`.
+        store, question, question_date: As for `Asked`.
     """
 
     copied = True
 
-    def __init__(
-        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
-    ) -> None:
-        super().__init__(store, question, question_date, last_turn)
-        known = [self._known(session) for session in store.sessions]
-        if self.last_turn < len(store):  # what begins later is not known of yet, neither its date nor that it is there
-            last = max((session.number for session in known if session.turns), default=0)
-            known = known[:last]
-        self.sessions = known
+    def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
+        super().__init__(store, question, question_date)
+        self.sessions = list(store.sessions)
         self.turns = [turn for session in self.sessions for turn in session.turns]
         self.pieces = [piece for session in self.sessions for piece in split(session)]
         self._by_text = {piece.text: piece for piece in self.pieces}
@@ -118,7 +108,7 @@ class Workspace(Asked):
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
         check_query("search_history", keyword)
-        return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= self.last_turn]
+        return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= len(self.turns)]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
         """The last n turns (paper Section 3.2)."""
@@ -128,15 +118,16 @@ class Workspace(Asked):
         """Positions in `sessions`, the most relevant first; k of them, or all."""
         if question != self.question:
             check_query("rank_sessions", question)
-        return rank_pieces(self.store, question or self.question, self.question_date, k, self.last_turn)
+        ranked = rank_pieces(self.store, question or self.question, self.question_date, k)
+        return [position for position in ranked if position < len(self.pieces)]  # others came after the question
 
     def session_prompt(self, session: str, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read one session."""
         return session_prompt(session, date, question or self.question, self.question_date)
 
     def said(self, piece: Piece) -> Sequence[Turn]:
-        """The turns of a piece's session that count for this question."""
-        return self._known(self.store.sessions[piece.session - 1]).turns
+        """The turns of a piece's session."""
+        return self.sessions[piece.session - 1].turns
 
     async def to_read(
         self, sessions: Sequence[str], dates: Sequence[str | None] | None
@@ -155,11 +146,6 @@ class Workspace(Asked):
     async def session_numbers(self) -> list[int]:
         """The number of each piece's session, by position."""
         return [piece.session for piece in self.pieces]
-
-    def _known(self, session: Session) -> Session:
-        if not session.turns or session.turns[-1].index <= self.last_turn:
-            return session
-        return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
 
 
 def check_query(function: str, text: object) -> None:
