@@ -13,8 +13,8 @@ from ..store.dates import parse_date
 from ..store.escaping import unescape, without_marks
 
 _MARK = re.compile(r"^(?:\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\]$|\[Turn (\d+)\]\[([^\[\]\n]*)\]: ?)", re.M)
-_INITIAL = r"(?<!\b[A-Z]\.)(?<!\b[A-Z][a-z]\.)(?<!\b[A-Z][a-z]{2}\.)"  # "Dr." and "J." end no sentence
-_SENTENCE_END = re.compile(rf"{_INITIAL}(?:(?<=[.!?…])|(?<=[.!?…][\"”’')\]]))\s+(?=[^a-z\s])|(?<=[。！？])")
+_NO_END = r"(?<!\b[A-Z]\.)(?<!\b[A-Z][a-z]\.)(?<!\b\d\.)(?<!\b\d\d\.)"  # "J.", "Dr.", "1."
+_SENTENCE_END = re.compile(rf"([.!?…]{_NO_END}[\"”’')\]]*)\s+(?=[^a-z\s])|([。！？])")
 _PIECE = re.compile(r"\S.{0,239}(?!\S)|\S{240}")
 
 
@@ -69,5 +69,5 @@ def sentences(text: str) -> list[str]:
     >>> sentences("I saw Dr. Lee. It went well.\\n1. Rest")
     ['I saw Dr. Lee.', 'It went well.', '1. Rest']
     """
-    whole = [sentence for line in text.splitlines() for sentence in _SENTENCE_END.split(line)]
-    return [piece.strip() for sentence in whole for piece in _PIECE.findall(sentence)]
+    lines = _SENTENCE_END.sub(r"\1\2\n", text).splitlines()
+    return [piece.strip() for line in lines for piece in _PIECE.findall(line)]

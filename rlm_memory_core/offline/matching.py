@@ -9,17 +9,22 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+
+from dateutil.parser import parserinfo
 
 from ..search.word_index import content_words
 from ..store.escaping import well_formed
 from .history import Turn, sentences
 
+_IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that stands in the same turn, or in a turn beside it
+_NOT_ASKED = 1 / 2  # what a sentence of the assistant counts in a question that does not say "you"
 _WORD = re.compile(r"[^\W_]+")
-_IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that is not in the sentence itself
-_OTHER_SPEAKER = 1 / 2  # what a sentence of the assistant counts where the question is not about the assistant
+_WORDY = 6
+_YOU = re.compile(r"\byour?\b", re.I)
+_DATES = parserinfo()
 _TABLE = "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', tokenize = 'porter unicode61 remove_diacritics 2')"
 
 
@@ -30,16 +35,24 @@ class Passage:
     Args:
         text: The sentence.
         turn: The turn that holds it.
-        covered: The share of the question's words, by their weights, in the sentence and around it.
-        score: `covered`, less if the assistant speaks and was not asked.
-        near: The question's words that stand around the sentence and not in it.
+        covered: The share of the question's words in the sentence and around it. A question of more than six words
+            counts as one of six: the others are wordiness.
+        score: The share by the words' weights, less for the assistant's sentences if they are not asked for.
+        words: The question's words in the sentence.
+        near: The question's words around it.
     """
 
     text: str
     turn: Turn
     covered: float
     score: float
+    words: tuple[str, ...]
     near: tuple[str, ...]
+
+    @property
+    def tells_more(self) -> bool:
+        """Whether the sentence has other content words than the question: if not, it only asks the same."""
+        return len(content_words(self.text)) > len(self.words)
 
 
 def question_words(question: str) -> list[str]:
@@ -52,62 +65,52 @@ def question_words(question: str) -> list[str]:
 
 
 def names(question: str) -> list[str]:
-    """The words that are capitalised within a sentence of the question, in small letters.
+    """The capitalised words within sentences of a question, in small letters. Months and weekdays are no names.
 
-    >>> names("Where does my cousin Boris live? In Rome?")
+    >>> names("Where did my cousin Boris live in July? In Rome?")
     ['boris', 'rome']
     """
     words = question.split()
     inner = [word for before, word in zip(words, words[1:], strict=False) if before[-1] not in ".?!:"]
-    return [name for word in inner if word.strip("\"'“‘(")[:1].isupper() for name in question_words(word)]
+    found = [name for word in inner if word.lstrip("\"'“‘(")[:1].isupper() for name in question_words(word)]
+    return [name for name in found if _DATES.month(name) is None and _DATES.weekday(name) is None]
 
 
 def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> list[Passage]:
-    """The sentences that say something on a question, the best first.
+    """The sentences with words of a question in or around them, the best first; of equals the earlier comes first.
 
     Args:
         turns: The history, oldest turn first.
         question: Any text.
-        weigh: Whether words that few turns hold count for more. In a single session, that says little.
-
-    Returns:
-        All sentences with words of the question in or around them; of equals the earlier comes first. None, if the
-        question has a name that is nowhere in the history.
+        weigh: Whether words that few turns hold count for more. Within a single session that says little.
 
     >>> best_passages([Turn("user", "It rains. My cat is Mochi.")], "What is my cat called?")[0].text
     'My cat is Mochi.'
     """
-    words = question_words(question)
     cut = [(place, sentence) for place, turn in enumerate(turns) for sentence in sentences(turn.text)]
-    places = [place for place, _ in cut] + list(range(len(turns)))
     texts = [sentence for _, sentence in cut] + [f"{turn.role} {turn.about}" for turn in turns]
-    in_text = _texts_with(words, texts)
+    places = [place for place, _ in cut] + list(range(len(turns)))
+    in_text = _texts_with(question_words(question), texts)
     in_turn = {word: {places[at] for at in found} for word, found in in_text.items()}
-    if weigh and any(not in_turn[name] for name in names(question)):
-        return []
-    beside = {word: _neighbours(found, turns) for word, found in in_turn.items()}
     weights = {word: _rarity(len(found), len(turns)) if weigh else 1.0 for word, found in in_turn.items()}
-    touched = set().union(*in_turn.values(), *beside.values())
+    around = _around(in_turn, turns)
+    words_of: dict[int, list[str]] = {}
+    for word, found in in_text.items():
+        for at in found:
+            words_of.setdefault(at, []).append(word)
+    total = sum(weights.values())
+    in_place = {place: sum(weights[word] * level for word, level in near.items()) for place, near in around.items()}
+    of_assistant = _YOU.search(question) is not None
     passages = []
     for at, (place, sentence) in enumerate(cut):
-        if place in touched:
-            levels = {
-                word: 1.0 if at in in_text[word] else _IN_TURN if place in in_turn[word] else _BESIDE * (place in found)
-                for word, found in beside.items()
-            }
-            covered = sum(weights[word] * level for word, level in levels.items()) / sum(weights.values())
-            asked = turns[place].role != "assistant" or _ADDRESSED.search(question)
-            near = tuple(word for word, level in levels.items() if 0 < level < 1)
-            passages.append(Passage(sentence, turns[place], covered, covered * (1 if asked else _OTHER_SPEAKER), near))
+        if place in around:
+            near, words = around[place], words_of.get(at, ())
+            covered = (sum(near.values()) + sum(1 - near[word] for word in words)) / min(len(weights), _WORDY)
+            score = (in_place[place] + sum(weights[word] * (1 - near[word]) for word in words)) / total
+            score = score if of_assistant or turns[place].role != "assistant" else score * _NOT_ASKED
+            others = tuple(word for word in near if word not in words)
+            passages.append(Passage(sentence, turns[place], covered, score, tuple(words), others))
     return sorted(passages, key=lambda passage: -passage.score)
-
-
-def tells_more(passage: Passage, question: str) -> bool:
-    """Whether a sentence has content words that are not in the question: else it only asks the same."""
-    return len(content_words(passage.text)) > len(question_words(question)) - len(passage.near)
-
-
-_ADDRESSED = re.compile(r"\byou\b|\byour\b", re.I)
 
 
 def _texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
@@ -119,12 +122,18 @@ def _texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int
         return {word: {at for (at,) in index.execute(sql, (f'"{word}"',))} for word in words}
 
 
-def _neighbours(places: set[int], turns: Sequence[Turn]) -> set[int]:
-    """The places of the turns beside these, in the same session."""
-    pairs = [(place, near) for place in places for near in (place - 1, place + 1) if 0 <= near < len(turns)]
-    return {near for place, near in pairs if turns[near].session == turns[place].session}
+def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> dict[int, dict[str, float]]:
+    """For each turn near a word of the question, what that word counts for all of its sentences."""
+    around: dict[int, dict[str, float]] = {}
+    for word, found in in_turn.items():
+        for place in sorted(found):
+            for near in (place - 1, place + 1):
+                if 0 <= near < len(turns) and turns[near].session == turns[place].session:
+                    around.setdefault(near, {}).setdefault(word, _BESIDE)
+            around.setdefault(place, {})[word] = _IN_TURN
+    return around
 
 
 def _rarity(held: int, count: int) -> float:
-    """BM25's weight of a word that stands in so many of the turns."""
+    """BM25's weight of a word that so many of the turns hold."""
     return math.log(1 + (count - held + 0.5) / (held + 0.5))

@@ -13,11 +13,11 @@ from datetime import date
 from ..query.prompts import NOT_FOUND, UNKNOWN
 from ..store.dates import moments, parse_date
 from .history import Turn, parse_turns
-from .matching import Passage, best_passages, tells_more
+from .matching import Passage, best_passages
 
-_QUOTES, _WORTH_QUOTING = 3, 1 / 3  # sentences that a sub-agent quotes, and the share of the question that they cover
-_ANSWERS = 1 / 2  # the share of the question that the best passage of an answer covers
-_AS_GOOD = 0.8  # of the best passage's score, what a passage has that answers as well
+_QUOTES, _WORTH_QUOTING = 3, 1 / 4  # sentences that a sub-agent quotes, and the share of the question that they cover
+_ANSWERS = 1 / 3  # the share of the question that the best passage of an answer covers
+_AS_GOOD, _WORTH_ADDING = 0.8, 0.5  # shares of the best passage's score: for what answers as well, and what adds to it
 _WORDS = 40  # of an answer
 _PRESENT = re.compile(r"\b(?:am|is|are|do|does|has|have|now|current(?:ly)?|latest)\b|\w['’](?:ve|re|m)\b", re.I)
 _PAST = re.compile(r"\b(?:did|was|were|had|used to)\b", re.I)
@@ -36,7 +36,7 @@ def extract(session: str, date: str | None, question: str, facts: bool = False) 
     '- [Turn 1] "My cat is called Mochi.": user'
     """
     passages = best_passages(parse_turns(session, parse_date(date)), question, weigh=False)
-    told = [each for each in passages if each.covered >= _WORTH_QUOTING and tells_more(each, question)]
+    told = [each for each in passages if each.covered >= _WORTH_QUOTING and each.tells_more]
     return "\n".join(_line(passage, facts) for passage in told[:_QUOTES]) or NOT_FOUND
 
 
@@ -50,12 +50,13 @@ def answer(turns: Sequence[Turn], question: str) -> str:
     >>> answer([Turn("user", "My cat is called Mochi.")], "What is my cat called?")
     'My cat is called Mochi.'
     """
-    passages = [each for each in best_passages(turns, question) if tells_more(each, question)]
-    if not passages or passages[0].covered < _ANSWERS:
+    passages = [each for each in best_passages(turns, question) if each.tells_more]
+    if not passages or max(each.covered for each in passages[:_QUOTES]) < _ANSWERS:
         return UNKNOWN
-    best = [each for each in passages if each.score >= _AS_GOOD * passages[0].score]
+    best = [each for each in passages if each.score >= _WORTH_ADDING * passages[0].score]
     if _PRESENT.search(question) and not _PAST.search(question):
-        best.sort(key=lambda passage: -passage.turn.session)
+        as_good = [each for each in best if each.score >= _AS_GOOD * passages[0].score]
+        best[: len(as_good)] = sorted(as_good, key=lambda passage: -passage.turn.session)
     dated = re.search(r"\bwhen\b", question, re.I) is not None
     quotes: list[str] = []
     for passage in best:

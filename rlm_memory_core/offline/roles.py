@@ -13,6 +13,7 @@ from typing import Any
 from ..query import prompts
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
+from .matching import names
 from .reader import answer, extract
 from .root import final, first_message, next_message
 
@@ -20,7 +21,6 @@ _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
 _SUBAGENTS = {prompts.SUBAGENT_SYSTEM: False, prompts.SUBAGENT_FACTS_SYSTEM: True}
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
-_HISTORY = re.compile(r"<history>\n")
 _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
 
 
@@ -78,9 +78,10 @@ def _plain(chat: Sequence[tuple[str, str]]) -> str:
     if last is None:
         return prompts.UNKNOWN
     text, question = _split(chat[last][1])
-    if history := _HISTORY.match(text):
-        text = text[history.end() :].removesuffix("</history>\n")
-    return answer([*(Turn(role, said) for role, said in chat[:last]), *parse_turns(text)], question)
+    text = text.removeprefix("<history>\n").removesuffix("</history>\n")
+    turns = [*(Turn(role, said) for role, said in chat[:last]), *parse_turns(text)]
+    history = "\n".join(turn.text for turn in turns).lower()
+    return prompts.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
 
 
 def _split(prompt: str) -> tuple[str, str]:
