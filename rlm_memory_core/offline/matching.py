@@ -1,43 +1,139 @@
-"""Matching: which of the question's words a word of the history stands for, the same one or the kind it belongs to.
+"""Which sentences of a history match a question best.
 
-It compares words one at a time and keeps what it found; it scores nothing.
+A sentence counts for each word of the question that it holds, and for less if the word stands elsewhere in its turn or
+in a turn beside it. Rare words count for more. SQLite's FTS5 compares the words by their stems.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+import math
+import re
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 
-from .categories import kind_among
-from .words import stem
+from dateutil.parser import parserinfo
 
+from ..search.word_index import content_words
+from ..store.escaping import well_formed
+from .history import Turn, sentences
 
-class _Hits(dict[str, str | None]):
-    """Remembers for each word as written which of the question's words it matches."""
-
-    def __init__(self, terms: Iterable[str]) -> None:
-        super().__init__()
-        self._terms = frozenset(terms)
-
-    def __missing__(self, word: str) -> str | None:
-        base = stem(word)
-        kind = kind_among(base, self._terms) if not word[0].isupper() else None  # "The Red Violin" is no colour
-        self[word] = found = base if base in self._terms else kind
-        return found
-
-
-@lru_cache(maxsize=32)
-def _hits(terms: tuple[str, ...]) -> _Hits:
-    return _Hits(terms)
+_IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that stands in the same turn, or in a turn beside it
+_NOT_ASKED = 1 / 2  # what a sentence of the assistant counts in a question that does not say "you"
+_WORD = re.compile(r"[^\W_]+")
+_WORDY = 6
+_YOU = re.compile(r"\byour?\b", re.I)
+_DATES = parserinfo()
+_TABLE = "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', tokenize = 'porter unicode61 remove_diacritics 2')"
 
 
-def hits_of(terms: Iterable[str]) -> Mapping[str, str | None]:
-    """For any word, as written, the one of the question's words that it matches: the same, or a kind of it.
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A sentence and how well it matches a question.
 
     Args:
-        terms: The question's words, as stems.
-
-    >>> hits_of([stem("relatives")])["cousin"] == stem("relative"), hits_of(["relativ"])["tea"]
-    (True, None)
+        text: The sentence.
+        turn: The turn that holds it.
+        covered: The share of the question's words in the sentence and around it. A question of more than six words
+            counts as one of six: the others are wordiness.
+        score: The share by the words' weights, less for the assistant's sentences if they are not asked for.
+        words: The question's words in the sentence.
+        near: The question's words around it.
     """
-    return _hits(tuple(terms))
+
+    text: str
+    turn: Turn
+    covered: float
+    score: float
+    words: tuple[str, ...]
+    near: tuple[str, ...]
+
+    @property
+    def tells_more(self) -> bool:
+        """Whether the sentence has other content words than the question: if not, it only asks the same."""
+        return len(content_words(self.text)) > len(self.words)
+
+
+def question_words(question: str) -> list[str]:
+    """The content words of a question, in small letters.
+
+    >>> question_words("What is my cat called?")
+    ['cat', 'called']
+    """
+    return content_words(" ".join(_WORD.findall(well_formed(question))))
+
+
+def names(question: str) -> list[str]:
+    """The capitalised words within sentences of a question, in small letters. Months and weekdays are no names.
+
+    >>> names("Where did my cousin Boris live in July? In Rome?")
+    ['boris', 'rome']
+    """
+    words = question.split()
+    inner = [word for before, word in zip(words, words[1:], strict=False) if before[-1] not in ".?!:"]
+    found = [name for word in inner if word.lstrip("\"'“‘(")[:1].isupper() for name in question_words(word)]
+    return [name for name in found if _DATES.month(name) is None and _DATES.weekday(name) is None]
+
+
+def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> list[Passage]:
+    """The sentences with words of a question in or around them, the best first; of equals the earlier comes first.
+
+    Args:
+        turns: The history, oldest turn first.
+        question: Any text.
+        weigh: Whether words that few turns hold count for more. Within a single session that says little.
+
+    >>> best_passages([Turn("user", "It rains. My cat is Mochi.")], "What is my cat called?")[0].text
+    'My cat is Mochi.'
+    """
+    cut = [(place, sentence) for place, turn in enumerate(turns) for sentence in sentences(turn.text)]
+    texts = [sentence for _, sentence in cut] + [f"{turn.role} {turn.about}" for turn in turns]
+    places = [place for place, _ in cut] + list(range(len(turns)))
+    in_text = _texts_with(question_words(question), texts)
+    in_turn = {word: {places[at] for at in found} for word, found in in_text.items()}
+    weights = {word: _rarity(len(found), len(turns)) if weigh else 1.0 for word, found in in_turn.items()}
+    around = _around(in_turn, turns)
+    words_of: dict[int, list[str]] = {}
+    for word, found in in_text.items():
+        for at in found:
+            words_of.setdefault(at, []).append(word)
+    total = sum(weights.values())
+    in_place = {place: sum(weights[word] * level for word, level in near.items()) for place, near in around.items()}
+    of_assistant = _YOU.search(question) is not None
+    passages = []
+    for at, (place, sentence) in enumerate(cut):
+        if place in around:
+            near, words = around[place], words_of.get(at, ())
+            covered = (sum(near.values()) + sum(1 - near[word] for word in words)) / min(len(weights), _WORDY)
+            score = (in_place[place] + sum(weights[word] * (1 - near[word]) for word in words)) / total
+            score = score if of_assistant or turns[place].role != "assistant" else score * _NOT_ASKED
+            others = tuple(word for word in near if word not in words)
+            passages.append(Passage(sentence, turns[place], covered, score, tuple(words), others))
+    return sorted(passages, key=lambda passage: -passage.score)
+
+
+def _texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
+    """For each word, the positions of the texts that hold it in any form."""
+    with closing(sqlite3.connect(":memory:")) as index:
+        index.execute(_TABLE)
+        index.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(map(well_formed, texts)))
+        sql = "SELECT rowid FROM texts WHERE texts MATCH ?"
+        return {word: {at for (at,) in index.execute(sql, (f'"{word}"',))} for word in words}
+
+
+def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> dict[int, dict[str, float]]:
+    """For each turn near a word of the question, what that word counts for all of its sentences."""
+    around: dict[int, dict[str, float]] = {}
+    for word, found in in_turn.items():
+        for place in sorted(found):
+            for near in (place - 1, place + 1):
+                if 0 <= near < len(turns) and turns[near].session == turns[place].session:
+                    around.setdefault(near, {}).setdefault(word, _BESIDE)
+            around.setdefault(place, {})[word] = _IN_TURN
+    return around
+
+
+def _rarity(held: int, count: int) -> float:
+    """BM25's weight of a word that so many of the turns hold."""
+    return math.log(1 + (count - held + 0.5) / (held + 0.5))

@@ -1,0 +1,152 @@
+"""The offline root model: the program that has sessions read, and the answer from what the program prints.
+
+One program serves every way of reading; it is filled in with what the system prompt offers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from ..query import prompts
+from ..store.dates import parse_date
+from .history import Turn
+from .matching import names
+from .reader import answer
+
+_PRINTED = 15_000  # characters of findings that one step prints
+_LARGE = 10  # sessions that are read of a history too large for the REPL, where the prompt names no number
+_WAVES = 2  # steps of reading at most, so that the cost of a question does not grow with the history
+
+_PROGRAM = """\
+```repl
+import json
+{open}
+ranks = {{position: rank for rank, position in enumerate(order)}}
+missing = [name for name in {names!r} if not {stands}]
+
+def read(wave):
+{ask}
+    size = 0
+    for entry in sorted(found, key=lambda entry: ranks[entry["position"]]):
+        line = json.dumps(entry)
+        size += len(line) + 1
+        if size <= {printed} and entry["text"].strip() not in ("{not_found}", "{not_read}"):
+            print(line)
+
+print(json.dumps({{"sessions": len(order), "missing": missing}}))
+{start}
+```"""
+_OPEN_COPIED = "order = rank_sessions(question)"
+_OPEN_REACHED = """\
+order = rank_sessions(question, {most})
+sessions = {{position: position for position in order}}
+session_dates = {{position: get_date(position) for position in order}}"""
+_ASK_PARALLEL = """\
+    replies = llm_query_parallel([sessions[at] for at in wave], [session_dates[at] for at in wave], question)
+    found = [{"position": at, "date": session_dates[at], "text": reply} for at, reply in zip(wave, replies)]"""
+_ASK_SEQUENTIAL = """\
+    found = []
+    for at in wave:
+        reply = llm_query(session_prompt(sessions[at], session_dates[at], question))
+        found.append({"position": at, "date": session_dates[at], "text": reply})"""
+_ASK_IN_ORDER = """\
+    found = read_sessions(wave, question)"""
+_ASK_FACTS = """\
+    found = []
+    for fact in read_facts(wave, question):
+        text = '- "' + fact["quote"] + '": ' + fact["text"] if fact["quote"] else fact["text"]
+        found.append({"position": fact["position"], "date": fact["said"], "text": text})"""
+_NEXT_WAVE = """\
+```repl
+read(sorted(order[{done}:{end}]))
+```"""
+_LINE = re.compile(r'- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:, near: ([\w, ]*))?')
+
+
+def first_message(system: str, question: str) -> str:
+    """The program that ranks the sessions and has the best of them read, or all where the prompt names no number.
+
+    Args:
+        system: The system prompt of the root model, which says what the REPL holds.
+        question: The question.
+    """
+    copied = "session_count" not in system
+    first = prompts.first_wave(system)
+    wave = "order" if first is None else f"order[:{first}]"
+    if "read_facts(" in system:
+        ask = _ASK_FACTS
+    elif "read_sessions(" in system:
+        ask = _ASK_IN_ORDER
+    else:
+        ask = _ASK_PARALLEL if "llm_query_parallel(" in system else _ASK_SEQUENTIAL
+    return _PROGRAM.format(
+        open=_OPEN_COPIED if copied else _OPEN_REACHED.format(most=first * _WAVES if first else _LARGE),
+        names=[name[:100] for name in names(question)],
+        stands="any(name in session.lower() for session in sessions)" if copied else "search_history(name, 1)",
+        ask=ask,
+        printed=_PRINTED,
+        not_found=prompts.NOT_FOUND,
+        not_read=prompts.NOT_READ,
+        start=f"read(sorted({wave}))" if first is None else f"if not missing:\n    read(sorted({wave}))",
+    )
+
+
+def next_message(system: str, outputs: Sequence[str], question: str, forced: bool) -> str:
+    """The answer from what the program printed, or the code that has the next sessions read.
+
+    Args:
+        system: The system prompt of the root model.
+        outputs: What the program printed, one text a step.
+        question: The question.
+        forced: Whether no further code will be run.
+    """
+    entries = [entry for output in outputs for line in output.splitlines() if (entry := _entry(line))]
+    header = next((entry for entry in entries if "missing" in entry), {})
+    if header.get("missing"):
+        return final(prompts.UNKNOWN)
+    text = answer([turn for entry in entries for turn in _turns(entry)], question)
+    first, waves = prompts.first_wave(system), len(outputs)
+    more = first is not None and waves < _WAVES and header.get("sessions", 0) > waves * first
+    if text == prompts.UNKNOWN and more and not forced:
+        return _NEXT_WAVE.format(done=waves * first, end=(waves + 1) * first)
+    return final(text)
+
+
+def final(text: str) -> str:
+    """Put an answer into ``FINAL(...)`` on one line. Parentheses that do not match are left out.
+
+    >>> final("Paris (France")
+    'FINAL(Paris France)'
+    """
+    text = " ".join(text.replace("```", " ").split())
+    depths = [0, *accumulate((character == "(") - (character == ")") for character in text)]
+    if min(depths) < 0 or depths[-1] != 0:
+        text = text.replace("(", "").replace(")", "")
+    return f"FINAL({text})"
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    """What a line of the program's output holds; None for a line that the program did not print."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _turns(entry: dict[str, Any]) -> list[Turn]:
+    """The quotes of one entry, each as a turn; other text of a sub-agent is one, too."""
+    match entry:
+        case {"position": int(position), "date": str() | None as date, "text": str(text)}:
+            found = [(line, _LINE.fullmatch(line)) for line in text.splitlines()]
+            return [
+                Turn(line[2], line[1], parse_date(date), position, about=line[3] or "")
+                if line
+                else Turn("", plain, parse_date(date), position)
+                for plain, line in found
+            ]
+    return []
