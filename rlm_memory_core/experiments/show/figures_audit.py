@@ -17,8 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ..paper.audit_answers import METHODS
-from ..paper.audit_costs import of, one_scan
-from ..paper.audit_tables import KINDS
+from ..paper.checks import KINDS, of, one_scan
 from ..score.intervals import wilson
 
 _LABELS = {

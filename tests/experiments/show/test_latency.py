@@ -3,6 +3,7 @@ from questions import TALKS
 
 from rlm_memory_core import connect
 from rlm_memory_core.experiments.data.assets import DataBroken, DataUnavailable
+from rlm_memory_core.experiments.paper import audit_costs
 from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.run.estimate import estimate
 from rlm_memory_core.experiments.run.optional import at_hand, told
@@ -115,7 +116,7 @@ class TestCosts:
             answers = costs.paper_logs.load(download=False).answers
         except DataUnavailable as error:
             pytest.skip(str(error))
-        claims = costs.logged_claims(answers)
+        claims = audit_costs.logged_claims(answers)
         assert claims["verdict"].tolist() == ["holds"] + 4 * ["does not hold"]
         assert claims.loc["seconds of a simple query", "its logs"] == "25 of 49 single-session questions"
 
