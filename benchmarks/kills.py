@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from rlm_memory_core.models.recording import call_key
 
 from rlm_memory_core import connect
 from rlm_memory_core.experiments import methods
@@ -29,7 +30,6 @@ from rlm_memory_core.experiments.data import synthetic
 from rlm_memory_core.experiments.run import runner
 from rlm_memory_core.models import background
 from rlm_memory_core.models.call_store import CallStore
-from rlm_memory_core.models.recording import call_key
 from rlm_memory_core.serving.offline_server import application
 
 TYPES = ("multi-session-user",)  # three sessions each, so that a question takes five calls

@@ -1,11 +1,14 @@
 """The offline reader: answers without any LLM, behind the chat-completions protocol.
 
-A deterministic extractive control that needs no key: it quotes the passages that match a question best. It is no
-stand-in for a model, and is labelled so wherever its answers are shown. From the bottom up: `history`, `matching`,
-`reader`, `root`, `roles`, `protocol`.
+It is deterministic, needs no key, and quotes the passages that match a question best. It is a control, not a substitute
+for a model, and every place that shows its answers says so. Read the files in this order: `history`, `matching`,
+`reader`, `root`, `roles`, `backend`.
 """
 
-from .protocol import FINGERPRINT, OfflineTransport, completion, error, stream_chunks
+from ..models import backends
+from .backend import FINGERPRINT, MODEL, OfflineReader, completion, error, stream_chunks
 from .roles import reply
 
-__all__ = ["FINGERPRINT", "OfflineTransport", "completion", "error", "reply", "stream_chunks"]
+__all__ = ["FINGERPRINT", "MODEL", "OfflineReader", "completion", "error", "reply", "stream_chunks"]
+
+backends.register(MODEL, OfflineReader, version=FINGERPRINT)

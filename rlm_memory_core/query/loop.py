@@ -14,8 +14,8 @@ from dataclasses import asdict, replace
 
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError
-from ..models.model_call import Reply
 from ..models.pricing import Usage
+from ..models.types import Reply
 from ..repl.limits import Limits
 from ..repl.output import to_text
 from ..repl.repl import NoSandbox, Repl, Run

@@ -117,8 +117,9 @@ class SubAgents:
             session_prompt(session, date, question, self._question_date)
             for session, date in zip(sessions, dates, strict=True)
         ]
-        with self.batch() as batch, Siblings(self._hedge, self._slots).together():
-            return await background.gather(self._ask(prompt, batch) for prompt in prompts)
+        siblings = Siblings(self._hedge, self._slots)
+        with self.batch() as batch:
+            return await background.gather(self._ask(prompt, batch, siblings) for prompt in prompts)
 
     def coverage(self, since: int = 0) -> Coverage:
         """What became of the calls, from the given one on."""
@@ -137,7 +138,7 @@ class SubAgents:
         finally:
             self._open -= 1
 
-    async def _ask(self, prompt: str, batch: int) -> str:
+    async def _ask(self, prompt: str, batch: int, siblings: Siblings | None = None) -> str:
         if self.progress is not None:
             self.progress.asked()
         taken = _Taken()
@@ -145,7 +146,7 @@ class SubAgents:
         try:
             async with self._slots:
                 started = time.perf_counter()
-                call = await self._call(prompt, batch, taken)
+                call = await self._call(prompt, batch, taken, siblings)
         except asyncio.CancelledError:  # nobody waits for it any more; it is counted, and paid for where it was sent
             after, seconds = started - self._created, time.perf_counter() - started
             call = Call(
@@ -161,12 +162,12 @@ class SubAgents:
         if self.progress is not None:
             self.progress.answered(call)
 
-    async def _call(self, prompt: str, batch: int, taken: _Taken) -> Call:
+    async def _call(self, prompt: str, batch: int, taken: _Taken, siblings: Siblings | None) -> Call:
         session, started = session_in(prompt), time.perf_counter()
         after = started - self._created
         try:
             reply = await self._llm.complete(
-                subagent_messages(prompt, self._facts), self._budget, stopped=taken.stopped
+                subagent_messages(prompt, self._facts), self._budget, stopped=taken.stopped, siblings=siblings
             )
         except ModelError as error:
             seconds = time.perf_counter() - started

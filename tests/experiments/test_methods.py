@@ -3,6 +3,7 @@ from collections import Counter
 
 import httpx2
 import pytest
+from rlm_memory_core.models.headers import SECONDS_HEADER
 
 from rlm_memory_core import Budget, MemoryRLM, Usage, connect
 from rlm_memory_core.experiments.methods import METHODS, beyond, make
@@ -10,7 +11,6 @@ from rlm_memory_core.experiments.show.simulated import SimulatedLatency
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.models import background
 from rlm_memory_core.models.embeddings import Embeddings
-from rlm_memory_core.models.headers import SECONDS_HEADER
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@ import asyncio
 import httpx2
 import pytest
 from in_flight import InFlight
+from rlm_memory_core.models.call_account import CLAIM, Claim
+from rlm_memory_core.models.headers import SECONDS_HEADER
 
 from rlm_memory_core import Usage
 from rlm_memory_core.experiments.show.simulated_time import run_simulated
 from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.call_account import CLAIM, Claim
-from rlm_memory_core.models.headers import SECONDS_HEADER
 from rlm_memory_core.models.hedging import Hedging, Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
 

@@ -4,10 +4,10 @@ import math
 import httpx2
 import pytest
 from in_flight import InFlight
+from rlm_memory_core.models.call_account import CLAIM, Claim
 
 from rlm_memory_core.experiments.show.simulated_time import run_simulated
 from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.call_account import CLAIM, Claim
 from rlm_memory_core.models.pacing import PATIENT, Pace, Pacing
 from rlm_memory_core.models.rate_limits import Refusal, Window, retry_after
 

@@ -4,12 +4,12 @@ import asyncio
 
 import httpx2
 import pytest
+from rlm_memory_core.models.headers import RECORDED_HEADER, SECONDS_HEADER
+from rlm_memory_core.models.recording import RecordingTransport
 
 from rlm_memory_core import Budget, BudgetExceeded
 from rlm_memory_core.models import background
 from rlm_memory_core.models.call_store import CallStore
-from rlm_memory_core.models.headers import RECORDED_HEADER, SECONDS_HEADER
-from rlm_memory_core.models.recording import RecordingTransport
 
 HI = [{"role": "user", "content": "hi"}]
 

@@ -5,10 +5,10 @@ from functools import partial
 import httpx2
 import pytest
 from in_flight import InFlight
+from rlm_memory_core.models.headers import SECONDS_HEADER
 
 from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage
 from rlm_memory_core.models import background
-from rlm_memory_core.models.headers import SECONDS_HEADER
 from rlm_memory_core.query.coverage import is_not_found
 from rlm_memory_core.query.prompts import NOT_FOUND, NOT_READ, session_prompt
 from rlm_memory_core.query.subagents import SubAgents
