@@ -18,7 +18,7 @@ from .large_workspace import COPY_LIMIT, LargeWorkspace
 from .loop import Query
 from .reading import Reading
 from .subagents import Progress, SubAgents
-from .workspace import HistoryView, Workspace
+from .workspace import Workspace
 
 
 class MemoryRLM:
@@ -124,28 +124,22 @@ class MemoryRLM:
         return await background.arun(self._query(store, question, question_date, system, progress))
 
     async def _query(
-        self,
-        store: MemoryStore,
-        question: str,
-        question_date: str | None,
-        system: str | None,
-        progress: Progress | None,
+        self, store: MemoryStore, question: str, date: str | None, system: str | None, progress: Progress | None
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        is_large = store.characters() > self.copy_limit
-        workspace: type[HistoryView] = LargeWorkspace if is_large else Workspace
-        history = await asyncio.to_thread(workspace, store, question, question_date)
+        kind = LargeWorkspace if store.characters() > self.copy_limit else Workspace
+        workspace = await asyncio.to_thread(kind, store, question, date)
         subagents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, self.reading.facts, progress)
         query = Query(
-            history,
+            workspace,
             self.llm,
             subagents,
-            reading=self.reading,
-            limits=self.limits,
-            max_iterations=self.max_iterations,
-            parallel=self.parallel,
-            budget=self.budget,
-            system=system,
+            self.reading,
+            self.limits,
+            self.max_iterations,
+            self.parallel,
+            self.budget,
+            system,
         )
         return await query.answer()

@@ -12,28 +12,26 @@ from typing import Any
 from ..repl.arguments import from_start, listed
 from ..search.piece_index import PieceIndex
 from ..search.pieces import Piece
-from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .workspace import DATE_FUNCTIONS, HistoryView, Size, as_dict, check_query, in_thread, one_date_each
+from .workspace import DATE_FUNCTIONS, Size, Workspace, as_dict, check_query, in_thread, one_date_each
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
 _DEFAULT = 100
 
 
-class LargeWorkspace(HistoryView):
-    """A history that the code reaches through functions.
+class LargeWorkspace(Workspace):
+    """A history whose pieces are read when they are needed; the code reaches it through functions.
 
     Args:
-        store, question, question_date: As for `HistoryView`.
+        store, question, question_date: As for `Workspace`.
     """
 
     copied = False
 
-    def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
-        super().__init__(store, question, question_date)
-        self.index = PieceIndex(store)
-        self._turns = len(store)  # what is said during the query does not count
+    def _open(self) -> None:
+        self.index = PieceIndex(self.store)
+        self._turns = len(self.store)  # what is said during the query does not count
 
     @property
     def size(self) -> Size:
@@ -106,19 +104,18 @@ class LargeWorkspace(HistoryView):
         if not isinstance(keyword, str):
             raise TypeError(f"search_history takes a keyword, not {type(keyword).__name__}")
         check_query("search_history", keyword)
-        _check_count("search_history", limit)
+        limit = _checked_count("search_history", limit)
         turns = [turn for turn in self.store.search_history(keyword, limit) if turn.index <= self._turns]
         _check_size("search_history", sum(len(turn.content) for turn in turns))
         return self._as_dicts(turns)
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
         """The last n turns, each with the position of its session."""
-        _check_count("get_recent", n)
-        before = max(self._turns - n, 0)
+        before = max(self._turns - _checked_count("get_recent", n), 0)
         _check_size("get_recent", self.store.characters(self._turns) - self.store.characters(before))
         return self._as_dicts(self.store.turns[before : self._turns])
 
-    def rank_sessions(self, question: str | None = None, k: int = _DEFAULT) -> list[int]:
+    def rank_sessions(self, question: str | None = None, k: int | None = _DEFAULT) -> list[int]:
         """The positions of the k most relevant sessions, the best first.
 
         Raises:
@@ -129,10 +126,9 @@ class LargeWorkspace(HistoryView):
             raise TypeError(f"rank_sessions takes a question, not {type(question).__name__}")
         if question != self.question:
             check_query("rank_sessions", question)
-        _check_count("rank_sessions", k)
-        return self.index.rank(question or self.question, k, self.question_date)
+        return self.index.rank(question or self.question, _checked_count("rank_sessions", k), self.question_date)
 
-    def session_prompt(self, session: str | int, date: str | None = None, question: str | None = None) -> str:
+    def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read the session at a position, or any text."""
         if not isinstance(session, str):
             piece = self.piece(session)
@@ -153,11 +149,12 @@ def check_at_once(function: str, asked: Sequence[Any]) -> None:
         raise ValueError(f"{function} takes at most {MOST_AT_ONCE:,} at once, not {len(asked):,}")
 
 
-def _check_count(function: str, count: int) -> None:
+def _checked_count(function: str, count: object) -> int:
     if not isinstance(count, int) or isinstance(count, bool):
         raise TypeError(f"{function} takes a whole number, not {type(count).__name__}")
     if not 0 <= count <= MOST_AT_ONCE:
         raise ValueError(f"{function} takes a number from 0 to {MOST_AT_ONCE:,}, not {count:,}")
+    return count
 
 
 def _check_size(function: str, characters: int) -> None:

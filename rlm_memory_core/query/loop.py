@@ -9,85 +9,68 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError
 from ..models.model_call import Reply
 from ..models.pricing import Usage
+from ..models.types import ChatMessage
 from ..repl.limits import Limits
-from ..repl.output import to_text
+from ..repl.output import UNKNOWN, to_text
 from ..repl.repl import NoSandbox, Repl, Run
+from . import prompts
 from .answer import Answer, QueryFailed
 from .coverage import Call, Coverage
 from .evidence import evidence_of
 from .parsing import Final, Message, finals_only, parse_message
-from .prompts import (
-    CUT_REPLY,
-    FORCED,
-    NO_CODE,
-    UNKNOWN,
-    ChatMessage,
-    coverage_line,
-    in_the_words_of,
-    output_message,
-    root_messages,
-)
 from .reading import Reading
 from .session_reader import SessionReader
 from .subagents import SubAgents
 from .trace import Step, Trace, total_cost
-from .workspace import HistoryView
+from .workspace import Workspace
 
 _NO_USAGE = Usage()
 
 
+@dataclass
 class Query:
     """One question: the conversation with the root model, and what it has cost so far.
 
     Args:
-        history: The question and the history that the code reaches.
+        workspace: The question and the history that the code reaches.
         llm: The root model.
         subagents: They read the history.
         reading, limits, max_iterations, parallel, budget: As for `engine.MemoryRLM`.
         system: An assistant's system prompt that says how the answer is worded, or None.
     """
 
-    def __init__(
-        self,
-        history: HistoryView,
-        llm: LLM,
-        subagents: SubAgents,
-        *,
-        reading: Reading,
-        limits: Limits,
-        max_iterations: int,
-        parallel: bool,
-        budget: Budget | None,
-        system: str | None = None,
-    ) -> None:
-        self._history = history
-        self._llm = llm
-        self._subagents = subagents
-        self._limits = limits
-        self._max_iterations = max_iterations
-        self._parallel = parallel
-        self._budget = budget
-        self._reader = SessionReader(history, subagents, reading, parallel, budget)
+    workspace: Workspace
+    llm: LLM
+    subagents: SubAgents
+    reading: Reading
+    limits: Limits
+    max_iterations: int
+    parallel: bool
+    budget: Budget | None
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        self._reader = SessionReader(self.workspace, self.subagents, self.reading, self.parallel, self.budget)
         self._steps: list[Step] = []
         self._started = time.perf_counter()
-        self._messages: list[ChatMessage] = root_messages(
-            history.question,
-            history.question_date,
-            **asdict(history.size),
-            parallel=parallel,
-            copied=history.copied,
-            first=reading.first,
-            facts=reading.facts,
-            recency=reading.recency,
+        self._messages = prompts.root_messages(
+            self.workspace.question,
+            self.workspace.question_date,
+            **asdict(self.workspace.size),
+            parallel=self.parallel,
+            copied=self.workspace.copied,
+            first=self.reading.first,
+            facts=self.reading.facts,
+            recency=self.reading.recency,
         )
-        if system:
-            self._messages[0] = in_the_words_of(self._messages[0], system)
+        if self.system:
+            self._messages[0] = prompts.in_the_words_of(self._messages[0], self.system)
 
     async def answer(self) -> Answer:
         """Run the loop until there is an answer.
@@ -97,44 +80,44 @@ class Query:
                 the query found and cost.
         """
         async with self._repl() as repl:
-            for remaining in range(self._max_iterations - 1, -1, -1):
+            for remaining in range(self.max_iterations - 1, -1, -1):
                 started = time.perf_counter() - self._started
                 try:
-                    reply = await self._llm.complete(self._messages, self._budget)
+                    reply = await self.llm.complete(self._messages, self.budget)
                 except BudgetExceeded as error:
                     return self._finish(UNKNOWN, str(error))
                 except ModelError as error:
                     raise QueryFailed(self._finish("", str(error), error.usage, error.cost_usd)) from error
                 message = parse_message("" if reply.cut else reply.text)  # half a program must not run
-                asked = len(self._subagents.calls)
+                asked = len(self.subagents.calls)
                 try:
                     run = await _run_message(repl, message, is_last=remaining == 0)
                 except NoSandbox as error:
                     raise QueryFailed(self._finish("", str(error), reply.usage, reply.cost_usd)) from error
-                calls = tuple(self._subagents.calls[asked:])
+                calls = tuple(self.subagents.calls[asked:])
                 self._steps.append(_step(reply, message, run, calls, started))
                 if run.final is not None:
                     return self._finish(run.final)
                 self._messages.append({"role": "assistant", "content": reply.text})
                 self._messages.append(_next_message(reply, message, run, calls, remaining))
         if reply.cut:
-            return self._finish(UNKNOWN, f"the last reply of {self._llm.model} was cut off at its token limit")
+            return self._finish(UNKNOWN, f"the last reply of {self.llm.model} was cut off at its token limit")
         return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
 
     def _repl(self) -> Repl:
         return Repl(
-            self._history.values(),
-            self._history.functions() | self._reader.ranking(),
+            self.workspace.values(),
+            self.workspace.functions() | self._reader.ranking(),
             self._reader.asking(),
-            replied=self._subagents.replied,
-            limits=self._limits,
-            at_once=self._parallel,
-            today=self._history.question_date,
+            replied=self.subagents.replied,
+            limits=self.limits,
+            at_once=self.parallel,
+            today=self.workspace.question_date,
         )
 
     def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
         """The answer, with the cost of all steps and that of a last call without a step."""
-        trace, calls, embedder = Trace(tuple(self._steps)), self._subagents.calls, self._reader.embedder
+        trace, calls, embedder = Trace(tuple(self._steps)), self.subagents.calls, self._reader.embedder
         usage, dollars = trace.usage + usage, [trace.cost_usd, cost_usd]
         if embedder:
             usage, dollars = usage + embedder.usage, [*dollars, embedder.cost_usd]
@@ -150,9 +133,9 @@ class Query:
             error=error,
             false_quotes=sum(call.extract.false_quotes for call in calls),
             sessions_read=tuple(sorted({call.number for call in read if call.number is not None})),
-            sessions=self._history.session_count(),
+            sessions=self.workspace.session_count(),
             pieces_read=len({call.session for call in read}),
-            pieces=self._history.size.sessions,
+            pieces=self.workspace.size.sessions,
         )
 
 
@@ -166,13 +149,13 @@ def _step(reply: Reply, message: Message, run: Run, calls: tuple[Call, ...], sta
 def _next_message(reply: Reply, message: Message, run: Run, calls: Sequence[Call], remaining: int) -> ChatMessage:
     """What the root model sees next: what its code printed and what was not read, or what is expected of it."""
     if reply.cut:
-        return {"role": "user", "content": CUT_REPLY if remaining > 1 else FORCED}
+        return {"role": "user", "content": prompts.CUT_REPLY if remaining > 1 else prompts.FORCED}
     if not message.blocks and not run.error:
-        return {"role": "user", "content": NO_CODE if remaining > 1 else FORCED}
+        return {"role": "user", "content": prompts.NO_CODE if remaining > 1 else prompts.FORCED}
     coverage = Coverage.of(calls)
     not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-    told = coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
-    return output_message(str(run), told, remaining)
+    told = prompts.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
+    return prompts.output_message(str(run), told, remaining)
 
 
 async def _run_message(repl: Repl, message: Message, is_last: bool) -> Run:

@@ -21,14 +21,14 @@ from .large_workspace import check_at_once
 from .prompts import NOT_READ
 from .reading import Reading
 from .subagents import NO_PIECE, SubAgents
-from .workspace import HistoryView, check_query
+from .workspace import Workspace, check_query
 
 
 class SessionReader:
     """The reading functions of one query.
 
     Args:
-        history: Where the sessions are.
+        workspace: Where the sessions are.
         subagents: They read the sessions.
         reading: In what form findings come.
         parallel: Whether sub-agents read at once.
@@ -39,14 +39,14 @@ class SessionReader:
 
     def __init__(
         self,
-        history: HistoryView,
+        workspace: Workspace,
         subagents: SubAgents,
         reading: Reading,
         parallel: bool = True,
         budget: Budget | None = None,
     ) -> None:
         self.embedder = Metered(reading.embedder) if reading.embedder else None
-        self._history = history
+        self._workspace = workspace
         self._subagents = subagents
         self._reading = reading
         self._parallel = parallel
@@ -64,7 +64,7 @@ class SessionReader:
         return functions
 
     def ranking(self) -> dict[str, Callable[..., object]]:
-        """The functions that replace those of the history."""
+        """The functions that replace those of the workspace."""
         return {"rank_sessions": self.rank_sessions} if self.embedder else {}
 
     async def llm_query(self, prompt: str) -> str:
@@ -72,7 +72,7 @@ class SessionReader:
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
         with self._subagents.batch():
-            piece = await self._in_thread(self._history.recognise, prompt)
+            piece = await self._in_thread(self._workspace.recognise, prompt)
             return _told(await self._subagents.ask(prompt, piece or NO_PIECE))
 
     async def llm_query_parallel(
@@ -83,7 +83,7 @@ class SessionReader:
         A reply is an extract, `NOT_FOUND`, or `NOT_READ` if the call failed.
         """
         with self._subagents.batch():
-            assignments = await self._in_thread(self._history.assignments, sessions, session_dates, question)
+            assignments = await self._in_thread(self._workspace.assignments, sessions, session_dates, question)
             return list(map(_told, await self._subagents.ask_all(assignments)))
 
     async def read_sessions(self, positions: Sequence[int], question: str | None = None) -> list[dict[str, Any]]:
@@ -120,14 +120,14 @@ class SessionReader:
         """
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
-        history = self._history
-        if question != history.question:
+        workspace = self._workspace
+        if question != workspace.question:
             check_query("rank_sessions", question)
         order = await arank_sessions(
-            history.store, question or history.question, history.question_date, self.embedder, None, self._budget
+            workspace.store, question or workspace.question, workspace.question_date, self.embedder, None, self._budget
         )
         positions: dict[int, list[int]] = {}
-        for position, session in enumerate(await asyncio.to_thread(history.session_numbers)):
+        for position, session in enumerate(await asyncio.to_thread(workspace.session_numbers)):
             positions.setdefault(session - 1, []).append(position)
         return [position for session in order for position in positions.get(session, ())][:k]
 
@@ -137,9 +137,9 @@ class SessionReader:
         positions = listed(function, positions, what)
         if any(isinstance(position, str) for position in positions):
             raise TypeError(f"{function} takes {what}, not texts")
-        if not self._history.copied:
+        if not self._workspace.copied:
             check_at_once(function, positions)
-        count = self._history.size.sessions
+        count = self._workspace.size.sessions
         places = sorted({from_start(position, count) for position in positions})
         with self._subagents.batch():
             assignments = await self._in_thread(self._assignments, places, question)
@@ -150,12 +150,12 @@ class SessionReader:
         return [each for each in zip(places, calls, strict=True) if each[1].found]
 
     def _assignments(self, places: Sequence[int], question: str | None) -> list[tuple[str, Piece]]:
-        pieces = map(self._history.piece, places)
-        return [(self._history.prompt(piece.text, piece.date, question), piece) for piece in pieces]
+        pieces = map(self._workspace.piece, places)
+        return [(self._workspace.prompt(piece.text, piece.date, question), piece) for piece in pieces]
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """The result of a function of the history; one that may read its file works in a thread."""
-        return function(*args) if self._history.copied else await asyncio.to_thread(function, *args)
+        return function(*args) if self._workspace.copied else await asyncio.to_thread(function, *args)
 
 
 def _told(call: Call) -> str:

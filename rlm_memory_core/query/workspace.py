@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,8 +42,8 @@ class Size:
     characters: int
 
 
-class HistoryView(ABC):
-    """What `Workspace` and `LargeWorkspace` have in common.
+class Workspace:
+    """A history whose texts are all copied into the REPL.
 
     Args:
         store: The history.
@@ -52,88 +51,17 @@ class HistoryView(ABC):
         question_date: The day on which it is asked, or None.
     """
 
-    copied: bool
-    """Whether the REPL holds the texts, not only functions that reach them."""
+    copied = True
 
     def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
         self.store = store
         self.question = well_formed(question)
         self.question_date = question_date and well_formed(question_date)
         self._positions: dict[int, int] = {}  # of pieces, by the hash of their text or of a prompt that holds it
+        self._open()
 
-    @property
-    @abstractmethod
-    def size(self) -> Size:
-        """How much the history holds."""
-
-    @abstractmethod
-    def session_count(self) -> int:
-        """How many sessions hold a turn. A long session is several pieces."""
-
-    @abstractmethod
-    def session_numbers(self) -> list[int]:
-        """The number of each piece's session, by position. May read the history's file."""
-
-    @abstractmethod
-    def values(self) -> Mapping[str, Any]:
-        """The names that the code can read."""
-
-    @abstractmethod
-    def functions(self) -> dict[str, Callable[..., Any]]:
-        """The names that the code can call, but for those that ask sub-agents."""
-
-    @abstractmethod
-    def piece(self, position: int) -> Piece:
-        """The piece at a position, counted from 0. May read the history's file."""
-
-    @abstractmethod
-    def assignments(
-        self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
-    ) -> list[tuple[str, Piece]]:
-        """The prompt and the piece of each sub-agent of a fan-out. May read the history's file.
-
-        Args:
-            sessions: What the code wants read, as it gave it.
-            dates: One date a session, or None.
-            question: What is asked; None for the user's question.
-
-        Raises:
-            TypeError, IndexError: The sessions are not of the kind that the code may give.
-            ValueError: There are more or fewer dates than sessions.
-        """
-
-    def prompt(self, text: Any, date: str | None, question: str | None) -> str:
-        """The prompt that asks a sub-agent to read a text."""
-        return session_prompt(text, date, question or self.question, self.question_date)
-
-    def recognise(self, text: str) -> Piece | None:
-        """The piece that a text of the code's is, or that the prompt asks about; None for any other text.
-
-        The code passes free text. A prompt is recognised if `session_prompt` made it from the text of a piece.
-        """
-        position = self._positions.get(hash(text))
-        return None if position is None else self.piece(position)
-
-    def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
-        """The prompt that asks a sub-agent to read one session, for the code to send by `llm_query`."""
-        prompt = self.prompt(session, date, question)
-        if isinstance(session, str) and (position := self._positions.get(hash(session))) is not None:
-            self._positions[hash(prompt)] = position
-        return prompt
-
-
-class Workspace(HistoryView):
-    """A history whose texts are all copied into the REPL.
-
-    Args:
-        store, question, question_date: As for `HistoryView`.
-    """
-
-    copied = True
-
-    def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
-        super().__init__(store, question, question_date)
-        self.sessions = list(store.sessions)
+    def _open(self) -> None:
+        self.sessions = list(self.store.sessions)
         self.turns = [turn for session in self.sessions for turn in session.turns]
         self.pieces = [piece for session in self.sessions for piece in split(session)]
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.pieces)}
@@ -144,14 +72,53 @@ class Workspace(HistoryView):
         return Size(len(self.pieces), len(self.turns), sum(len(turn.content) for turn in self.turns))
 
     def session_count(self) -> int:
-        """How many sessions hold a turn."""
+        """How many sessions hold a turn. A long session is several pieces."""
         return len(set(self.session_numbers()))
 
     def session_numbers(self) -> list[int]:
         """The number of each piece's session, by position."""
         return [piece.session for piece in self.pieces]
 
-    def values(self) -> ValuesWhenRead:
+    def piece(self, position: int) -> Piece:
+        """The piece at a position, counted from 0."""
+        return self.pieces[position]
+
+    def recognise(self, text: str) -> Piece | None:
+        """The piece whose text this is, or which this prompt asks about; None for any other text.
+
+        The code passes free text. A prompt is recognised if `session_prompt` made it from the text of a piece.
+        """
+        position = self._positions.get(hash(text))
+        return None if position is None else self.piece(position)
+
+    def prompt(self, text: str, date: str | None, question: str | None) -> str:
+        """The prompt that asks a sub-agent to read a text."""
+        return session_prompt(text, date, question or self.question, self.question_date)
+
+    def assignments(
+        self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
+    ) -> list[tuple[str, Piece]]:
+        """The prompt and the piece of each sub-agent of a fan-out.
+
+        Args:
+            sessions: The texts of sessions, as the code gave them.
+            dates: One date a session, or None.
+            question: What is asked; None for the user's question.
+
+        Raises:
+            TypeError: The sessions are not a list of texts.
+            ValueError: There are more or fewer dates than sessions.
+        """
+        what = "a list of session texts first, such as `sessions`"
+        texts = listed("llm_query_parallel", sessions, what)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"llm_query_parallel takes {what}")
+        return [
+            (self.prompt(text, date, question), self.recognise(text) or Piece(0, None, text))
+            for text, date in zip(texts, one_date_each(texts, dates), strict=True)
+        ]
+
+    def values(self) -> Mapping[str, Any]:
         """The names that the code can read, each made when it is first read."""
         return ValuesWhenRead(
             {
@@ -174,22 +141,12 @@ class Workspace(HistoryView):
             **DATE_FUNCTIONS,
         }
 
-    def piece(self, position: int) -> Piece:
-        """The piece at a position."""
-        return self.pieces[position]
-
-    def assignments(
-        self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
-    ) -> list[tuple[str, Piece]]:
-        """The prompt and the piece of each sub-agent, from the texts of sessions."""
-        what = "a list of session texts first, such as `sessions`"
-        texts = listed("llm_query_parallel", sessions, what)
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError(f"llm_query_parallel takes {what}")
-        return [
-            (self.prompt(text, date, question), self.recognise(text) or Piece(0, None, text))
-            for text, date in zip(texts, one_date_each(texts, dates), strict=True)
-        ]
+    def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
+        """The prompt that asks a sub-agent to read one session, for the code to send by `llm_query`."""
+        prompt = self.prompt(session, date, question)
+        if isinstance(session, str) and (position := self._positions.get(hash(session))) is not None:
+            self._positions[hash(prompt)] = position
+        return prompt
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
