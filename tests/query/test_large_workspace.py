@@ -4,7 +4,7 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, connect
 from rlm_memory_core.query import large_workspace
-from rlm_memory_core.query.large_workspace import LargeWorkspace, open_workspace
+from rlm_memory_core.query.large_workspace import LargeWorkspace
 from rlm_memory_core.query.prompts import session_prompt
 from rlm_memory_core.query.workspace import Workspace
 
@@ -15,10 +15,11 @@ def call(workspace, name, *args, **kwargs):
     return asyncio.run(workspace.functions()[name](*args, **kwargs))
 
 
-def test_the_limit_decides_which_workspace_it_is(diary):
+def test_the_limit_decides_whether_texts_are_copied(diary, root_and_subagents, scripted):
     size = diary.characters()
-    assert isinstance(open_workspace(diary, "Who?", copy_limit=size), Workspace)
-    assert isinstance(open_workspace(diary, "Who?", copy_limit=size - 1), LargeWorkspace)
+    for limit, copied in ((size, True), (size - 1, False)):
+        MemoryRLM(root_and_subagents(["FINAL(x)"]), copy_limit=limit).query(diary, "Who?")
+        assert ("history_turns" in scripted.conversation[0]["content"]) is copied
 
 
 def test_both_tell_the_same_size(diary, store):

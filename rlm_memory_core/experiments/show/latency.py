@@ -23,7 +23,7 @@ from rlm_memory_core.models.llm import OFFLINE, connect
 from rlm_memory_core.models.types import CHAT_PATH, Request
 from rlm_memory_core.offline import OfflineReader
 from rlm_memory_core.query.prompts import session_prompt, subagent_messages
-from rlm_memory_core.query.subagents import SubAgents
+from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 
 from ..run.results import Result
 from .simulated import SimulatedLatency, draw
@@ -171,7 +171,8 @@ def _ours(backend: SimulatedLatency, sessions: Sequence[str]) -> float:
     llm = connect(OFFLINE, recorded="off", temperature=_TEMPERATURE, wrap=lambda inner: backend)
 
     async def send(part: Sequence[str]) -> None:
-        await SubAgents(llm, asyncio.Semaphore(_OUR_LIMIT)).query_parallel(part, None, _QUESTION)
+        prompts = [(session_prompt(session, None, _QUESTION), NO_PIECE) for session in part]
+        await SubAgents(llm, asyncio.Semaphore(_OUR_LIMIT)).ask_all(prompts)
 
     background.run(send([""]))
     backend.drawn.clear()
