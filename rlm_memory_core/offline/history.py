@@ -15,6 +15,7 @@ from ..store.escaping import unescape, without_marks
 _MARK = re.compile(r"^(?:\[--- Session \d+(?: \| ([^\[\]\n]*))? ---\]$|\[Turn (\d+)\]\[([^\[\]\n]*)\]: ?)", re.M)
 _NO_END = r"(?<!\b[A-Z]\.)(?<!\b[A-Z][a-z]\.)(?<!\b\d\.)(?<!\b\d\d\.)"  # "J.", "Dr.", "1."
 _SENTENCE_END = re.compile(rf"([.!?…]{_NO_END}[\"”’')\]]*)\s+(?=[^a-z\s])|([。！？])")
+_COLON = re.compile(r":\s*\n\s*")
 _PIECE = re.compile(r"\S.{0,239}(?!\S)|\S{240}")
 
 
@@ -29,6 +30,7 @@ class Turn:
         session: The position of its session.
         number: Its number in the history, or None.
         about: Words that describe the turn and cannot be quoted from it.
+        weight: How much its sentences count.
     """
 
     role: str
@@ -37,6 +39,7 @@ class Turn:
     session: int = 0
     number: int | None = None
     about: str = ""
+    weight: float = 1.0
 
 
 def parse_turns(text: str, day: date | None = None) -> list[Turn]:
@@ -66,8 +69,10 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
 def sentences(text: str) -> list[str]:
     """Cut a text into sentences of at most 240 characters; longer ones come in pieces.
 
+    A line that ends with a colon goes on in the next line, as a list does after its heading.
+
     >>> sentences("I saw Dr. Lee. It went well.\\n1. Rest")
     ['I saw Dr. Lee.', 'It went well.', '1. Rest']
     """
-    lines = _SENTENCE_END.sub(r"\1\2\n", text).splitlines()
+    lines = _SENTENCE_END.sub(r"\1\2\n", _COLON.sub(": ", text)).splitlines()
     return [piece.strip() for line in lines for piece in _PIECE.findall(line)]

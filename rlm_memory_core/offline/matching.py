@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dateutil.parser import parserinfo
 
@@ -22,10 +23,12 @@ from .history import Turn, sentences
 _IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that stands in the same turn, or in a turn beside it
 _NOT_ASKED = 1 / 2  # what a sentence of the assistant counts in a question that does not say "you"
 _WORD = re.compile(r"[^\W_]+")
+_ASKS = 1 / 2  # what a sentence counts that asks
 _WORDY = 6
 _YOU = re.compile(r"\byour?\b", re.I)
 _DATES = parserinfo()
-_TABLE = "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', tokenize = 'porter unicode61 remove_diacritics 2')"
+_TOKENS = "porter unicode61 remove_diacritics 2"
+_TABLE = f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, tokenize = '{_TOKENS}')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def names(question: str) -> list[str]:
     ['boris', 'rome']
     """
     words = question.split()
-    inner = [word for before, word in zip(words, words[1:], strict=False) if before[-1] not in ".?!:"]
+    inner = [word for before, word in pairwise(words) if before[-1] not in ".?!:"]
     found = [name for word in inner if word.lstrip("\"'“‘(")[:1].isupper() for name in question_words(word)]
     return [name for name in found if _DATES.month(name) is None and _DATES.weekday(name) is None]
 
@@ -107,7 +110,9 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
             near, words = around[place], words_of.get(at, ())
             covered = (sum(near.values()) + sum(1 - near[word] for word in words)) / min(len(weights), _WORDY)
             score = (in_place[place] + sum(weights[word] * (1 - near[word]) for word in words)) / total
-            score = score if of_assistant or turns[place].role != "assistant" else score * _NOT_ASKED
+            score *= turns[place].weight
+            score *= _NOT_ASKED if turns[place].role == "assistant" and not of_assistant else 1.0
+            score *= _ASKS if sentence.endswith("?") else 1.0
             others = tuple(word for word in near if word not in words)
             passages.append(Passage(sentence, turns[place], covered, score, tuple(words), others))
     return sorted(passages, key=lambda passage: -passage.score)

@@ -15,8 +15,8 @@ from ..store.dates import moments, parse_date
 from .history import Turn, parse_turns
 from .matching import Passage, best_passages
 
-_QUOTES, _WORTH_QUOTING = 3, 1 / 4  # sentences that a sub-agent quotes, and the share of the question that they cover
-_ANSWERS = 1 / 3  # the share of the question that the best passage of an answer covers
+_QUOTES = 3  # sentences that a sub-agent quotes
+_ENOUGH = 1 / 4  # the share of a question that a passage must cover
 _AS_GOOD, _WORTH_ADDING = 0.8, 0.5  # shares of the best passage's score: for what answers as well, and what adds to it
 _WORDS = 40  # of an answer
 _PRESENT = re.compile(r"\b(?:am|is|are|do|does|has|have|now|current(?:ly)?|latest)\b|\w['’](?:ve|re|m)\b", re.I)
@@ -36,7 +36,7 @@ def extract(session: str, date: str | None, question: str, facts: bool = False) 
     '- [Turn 1] "My cat is called Mochi.": user'
     """
     passages = best_passages(parse_turns(session, parse_date(date)), question, weigh=False)
-    told = [each for each in passages if each.covered >= _WORTH_QUOTING and each.tells_more]
+    told = [each for each in passages if each.covered > _ENOUGH and each.tells_more]
     return "\n".join(_line(passage, facts) for passage in told[:_QUOTES]) or NOT_FOUND
 
 
@@ -50,8 +50,8 @@ def answer(turns: Sequence[Turn], question: str) -> str:
     >>> answer([Turn("user", "My cat is called Mochi.")], "What is my cat called?")
     'My cat is called Mochi.'
     """
-    passages = [each for each in best_passages(turns, question) if each.tells_more]
-    if not passages or max(each.covered for each in passages[:_QUOTES]) < _ANSWERS:
+    passages = [each for each in best_passages(turns, question) if each.covered > _ENOUGH and each.tells_more]
+    if not passages:
         return UNKNOWN
     best = [each for each in passages if each.score >= _WORTH_ADDING * passages[0].score]
     if _PRESENT.search(question) and not _PAST.search(question):
@@ -62,7 +62,8 @@ def answer(turns: Sequence[Turn], question: str) -> str:
     for passage in best:
         day = _day(passage) if dated else None
         quote = f"{passage.text} ({day.day} {day:%B %Y})" if day else passage.text
-        if quote not in quotes and len(" ".join([*quotes, quote]).split()) <= _WORDS or not quotes:
+        fits = len(" ".join([*quotes, quote]).split()) <= _WORDS
+        if not quotes or (fits and quote not in quotes):
             quotes.append(quote)
     return " ".join(quotes)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -105,14 +106,16 @@ def next_message(system: str, outputs: Sequence[str], question: str, forced: boo
         forced: Whether no further code will be run.
     """
     entries = [entry for output in outputs for line in output.splitlines() if (entry := _entry(line))]
-    header = next((entry for entry in entries if "missing" in entry), {})
+    header = next((entry for entry in entries if isinstance(entry.get("sessions"), int)), {})
     if header.get("missing"):
         return final(prompts.UNKNOWN)
-    text = answer([turn for entry in entries for turn in _turns(entry)], question)
-    first, waves = prompts.first_wave(system), len(outputs)
-    more = first is not None and waves < _WAVES and header.get("sessions", 0) > waves * first
-    if text == prompts.UNKNOWN and more and not forced:
-        return _NEXT_WAVE.format(done=waves * first, end=(waves + 1) * first)
+    found = [turn for entry in entries for turn in _turns(entry)]
+    order = list(dict.fromkeys(turn.session for turn in found))  # as they were ranked
+    weights = {session: 1 + 1 / (1 + rank) for rank, session in enumerate(order)}
+    text = answer([replace(turn, weight=weights[turn.session]) for turn in found], question)
+    first, done = prompts.first_wave(system), len(outputs)
+    if text == prompts.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
+        return _NEXT_WAVE.format(done=done * first, end=(done + 1) * first)
     return final(text)
 
 
