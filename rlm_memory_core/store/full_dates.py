@@ -29,6 +29,7 @@ WITH_DAY = [
     re.compile(rf"\b{YEAR},?\s+{MONTH}\s+{_DAY}(?!,?\s+\d{{4}})", re.I),
     re.compile(rf"\b{MONTH}\s+(?:the\s+)?{_DAY}(?!:)(?:,?\s+{YEAR})?", re.I),
     re.compile(rf"\b{_DAY}\s+(?:of\s+)?{MONTH}(?:,?\s+{YEAR})?", re.I),
+    re.compile(r"(?<![\d/$])(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])(?![\d/])(?P<year>(?!))?"),
 ]
 _ONLY_MONTH = re.compile(rf"\s*(?:{MONTH},?\s+{YEAR}|(?P<year2>(?:19|20)\d\d)-(?P<month2>[01]\d))\s*", re.I)
 _MAY_BE_A_DATE = re.compile(r"(?!.*\d[-/.]\d+[-/.]\d+[-/.]\d).*(?:19|20)\d\d|\d[-/.]\d\d?[-/.]\d\d\b", re.I)
@@ -72,7 +73,7 @@ def read_day(match: re.Match[str], said_on: date | None) -> date | None:
     month, day = month_number(found["month"]), int(found["day"])
     if year:
         return make_date(year, month, day)
-    return nearest(month, day, said_on) if found["month"][0].isupper() else None  # not "I may 5"
+    return None if found["month"][0].islower() else nearest(month, day, said_on)  # not "I may 5"
 
 
 def nearest(month: int, day: int, said_on: date | None) -> date | None:
