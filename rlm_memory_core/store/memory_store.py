@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +28,7 @@ from .turns import Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
 
-_SCANNED = 2_000  # turns searched at once; between two such blocks other threads may use the store
+_SCANNED = 100_000  # turns searched at once; between two such blocks other threads may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp FROM turns"
 _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, content)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -121,21 +121,19 @@ class MemoryStore:
             if self._db.in_transaction:
                 yield
                 return
-            self._begin()
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                said = f"another program keeps writing to {self.path}; try again when it has finished"
+                raise StoreError(said) from error
             try:
                 yield
             except BaseException:
                 self._db.rollback()
                 raise
             self._db.commit()
-
-    def _begin(self) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            raise StoreError(f"another program keeps writing to {self.path}; try again when it has finished") from error
 
     def _rows(self, turns: Iterable[tuple[str, str]], timestamp: str | None = None) -> Iterator[_Row]:
         """The rows to insert next; begins a session if there is none."""
@@ -176,14 +174,15 @@ class MemoryStore:
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")
         wanted, (condition, parameter) = keyword.lower(), substring_condition(well_formed(keyword))
+        sql = f"{_TURN} WHERE turn_index > ? AND turn_index <= ? AND {condition} ORDER BY turn_index DESC"
         found: list[Turn] = []
         for stop in range(len(self), 0, -_SCANNED):
-            place = (max(stop - _SCANNED, 0), stop, parameter)
-            turns = self._turns(f"turn_index > ? AND turn_index <= ? AND {condition}", *place)
-            found += [turn for turn in turns if wanted in turn.content.lower()][::-1]
-            if limit is not None and len(found) >= limit:
-                break
-        return found[:limit][::-1]
+            for turn in self._each(sql, max(stop - _SCANNED, 0), stop, parameter):
+                if limit is not None and len(found) >= limit:
+                    return found[::-1]
+                if wanted in turn.content.lower():
+                    found.append(turn)
+        return found[::-1]
 
     def get_recent(self, n: int) -> list[Turn]:
         """The last n turns, in order (paper Section 3.2); [] if n is not positive."""
@@ -236,9 +235,15 @@ class MemoryStore:
     def _one(self, sql: str, *parameters: int) -> int:
         return int(self.query(sql, parameters)[0][0])
 
-    def _turns(self, condition: str, *parameters: int | str) -> Iterator[Turn]:
+    def _turns(self, condition: str, *parameters: int) -> Iterator[Turn]:
         for row in self.query(f"{_TURN} WHERE {condition} ORDER BY turn_index", parameters):
             yield Turn(*row)
+
+    def _each(self, sql: str, *parameters: int | str) -> Iterator[Turn]:
+        """Turns one by one, none of them kept in memory; other threads wait until the last one."""
+        with self._lock, closing(self._db.execute(sql, parameters)) as cursor:
+            for row in cursor:
+                yield Turn(*row)
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
         sql = "SELECT number, date FROM sessions WHERE number > ? AND number <= ? ORDER BY number"
