@@ -11,9 +11,7 @@ from datetime import date, timedelta
 
 from ..store.dates import COUNT, UNIT_DAYS, count_of, moments, parse_date
 
-_LAST_MANY = re.compile(
-    rf"\b(?:last|past|previous)\s+(?:a\s+)?{COUNT}(?:\s+of)?\s+(?P<unit>{'|'.join(UNIT_DAYS)})s?\b", re.I
-)
+_LAST_MANY = re.compile(rf"\b(?:last|past|previous)\s+(?:a\s+)?{COUNT}\s+(?P<unit>{'|'.join(UNIT_DAYS)})s?\b", re.I)
 _RELATIVE = re.compile(r"\b(?:ago|back|earlier|last|past|previous|this|yesterday|today)\b", re.I)
 
 

@@ -29,8 +29,8 @@ WITH_DAY = [
     re.compile(rf"\b{YEAR},?\s+{MONTH}\s+{_DAY}(?!,?\s+\d{{4}})", re.I),
     re.compile(rf"\b{MONTH}\s+(?:the\s+)?{_DAY}(?!:)(?:,?\s+{YEAR})?", re.I),
     re.compile(rf"\b{_DAY}\s+(?:of\s+)?{MONTH}(?:,?\s+{YEAR})?", re.I),
+    re.compile(r"(?<![\d/$])(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])(?![\d/])(?P<year>(?!))?"),
 ]
-_ONLY_MONTH = re.compile(rf"\s*(?:{MONTH},?\s+{YEAR}|(?P<year2>(?:19|20)\d\d)-(?P<month2>[01]\d))\s*", re.I)
 _MAY_BE_A_DATE = re.compile(r"(?!.*\d[-/.]\d+[-/.]\d+[-/.]\d).*(?:19|20)\d\d|\d[-/.]\d\d?[-/.]\d\d\b", re.I)
 
 
@@ -55,11 +55,7 @@ def parse_date(text: str | None) -> date | None:
         return day
     matches = (match for pattern in WITH_DAY for match in pattern.finditer(text) if match["year"])
     found = [(match.start(), day) for match in matches if (day := read_day(match, None))]
-    if found:
-        return min(found)[1]
-    if month := _ONLY_MONTH.fullmatch(text):
-        return make_date(int(month["year"] or month["year2"]), month_number(month["month"] or month["month2"]), 1)
-    return _parse_whole(text)
+    return min(found)[1] if found else _parse_whole(text)
 
 
 def read_day(match: re.Match[str], said_on: date | None) -> date | None:
@@ -72,7 +68,7 @@ def read_day(match: re.Match[str], said_on: date | None) -> date | None:
     month, day = month_number(found["month"]), int(found["day"])
     if year:
         return make_date(year, month, day)
-    return nearest(month, day, said_on) if found["month"][0].isupper() else None  # not "I may 5"
+    return None if found["month"][0].islower() else nearest(month, day, said_on)  # not "I may 5"
 
 
 def nearest(month: int, day: int, said_on: date | None) -> date | None:
@@ -84,18 +80,19 @@ def nearest(month: int, day: int, said_on: date | None) -> date | None:
 
 
 def _parse_whole(text: str) -> date | None:
-    """The date that the whole text is, as `python-dateutil` reads it; None if it lacks a day, a month or a year."""
+    """The date that the whole text is, as `python-dateutil` reads it; None if it lacks a month or a year."""
     if len(text) > _LONGEST_DATE or not _MAY_BE_A_DATE.match(text):
         return None
     from dateutil import parser  # imported when needed: it takes longer than all of the store
 
-    days = set()
+    days = []
     for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # replaces what the text does not say
         try:
-            days.add(parser.parse(re.sub("[()]", " ", text), default=missing, ignoretz=True).date())
+            days.append(parser.parse(re.sub("[()]", " ", text), default=missing, ignoretz=True).date())
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None
-    return days.pop() if len(days) == 1 else None
+    first, second = days
+    return first if first == second or second == first.replace(day=28) else None  # a day, or else a month
 
 
 def month_number(text: str) -> int:
