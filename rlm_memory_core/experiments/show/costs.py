@@ -18,7 +18,7 @@ from rlm_memory_core.search.pieces import split
 from ..methods import PAPER_WINDOW
 from ..paper import paper_logs
 from ..paper import registry as paper
-from ..paper.checks import as_text, of
+from ..paper.checks import of
 from ..run.estimate import usage
 from ..run.results import Result
 from ..score.intervals import mean_interval
