@@ -61,7 +61,7 @@ def test_hedge_and_limits_reach_the_notebook(run, tmp_path):
 def test_what_is_no_number_is_said(capsys, option):
     with pytest.raises(SystemExit):
         cli.main(["reproduce", option, "many"])
-    assert f"argument {option}: 'many' is no number" in capsys.readouterr().err.splitlines()[-1]
+    assert f"argument {option}: 'many' is not a number" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["--model", "unheard-of", "--budget", "1"], "the price of unheard-of is not known"),
         (["--model", "gpt-4o-mini", "--yes"], "no API key for gpt-4o-mini: set OPENAI_API_KEY"),
         (["--model", "x", "--base-url", "http://127.0.0.1:9/v1"], "cannot reach http://127.0.0.1:9/v1"),
-        (["--model", "gpt-4o-mini"], "nobody is there to say yes"),
+        (["--model", "gpt-4o-mini"], "there is no input to confirm with"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, refused, monkeypatch, arguments, said):
@@ -281,4 +281,4 @@ def test_serve_says_when_the_port_is_taken(run, refused):
 def test_a_port_that_is_none_is_said(capsys, port):
     with pytest.raises(SystemExit):
         cli.main(["serve", f"--port={port}"])
-    assert f"{port!r} is no port" in capsys.readouterr().err.splitlines()[-1]
+    assert f"{port!r} is not a port" in capsys.readouterr().err.splitlines()[-1]
