@@ -25,7 +25,7 @@ from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .direct import ask_directly
-from .reply_stream import AsyncReplyStream, ReplyStream
+from .reply_stream import AsyncReplyStream, ReplyStream, Telling
 from .stats import Asked, ChatStats, Mode
 
 
@@ -150,14 +150,14 @@ class MemoryChat:
         return await background.arun(self._query(question, question_date))
 
     def send(self, message: str) -> Answer:
-        """A turn of the conversation: the message is stored, answered, and the answer stored.
+        """Answer a message, then store it and the answer as two turns.
 
         Returns:
-            The answer, as for `query`. Look at its `error`: where there is one, as for a reply that was cut off or,
-            in memory mode, a spent budget, the user's turn is kept, and nothing else.
+            The answer, as for `query`. Where its `error` is not "" (a reply that was cut off or, in memory mode, a
+            spent budget), only the user's turn is stored.
 
         Raises:
-            ModelError, BudgetExceeded: As for `query`; the user's turn is kept, and nothing else.
+            ModelError, BudgetExceeded: As for `query`; the user's turn is stored all the same.
             TypeError: The message is no string.
             ValueError: The message is empty.
 
@@ -178,29 +178,30 @@ class MemoryChat:
         """`send`, with the answer's text in pieces as they come.
 
         In normal mode they are the model's; in memory mode, and where the call was recorded, the text comes in one
-        piece. The message is stored and sent when the first piece is asked for; the answer is stored, and is the
-        stream's `answer`, when the stream has been read to its end: read one before you begin the next. A stream
-        that is closed or given up before leaves the user's turn alone, and so does a reply that was cut off: its
-        `answer.error` says so.
+        piece. The message is sent when the first piece is asked for. When the stream has been read to its end, the
+        message and the answer are stored, and the stream has its `answer`: read one stream before you begin the next.
+        Where a stream is closed or given up before its end, or the reply was cut off (`answer.error` says so), only
+        the user's turn is stored.
 
         Raises:
             TypeError: The message is no string.
             ValueError: The message is empty. While the stream is read, what `send` raises: a ModelError has in `said`
-                the words that came before a reply broke off. The user's turn is kept, and nothing half-written.
+                the words that came before a reply broke off. The user's turn is stored, and nothing half-written.
 
         >>> chat = MemoryChat(model="offline")
         >>> for piece in chat.stream("Who am I?"):
         ...     print(piece)
         I don't know
         """
-        return ReplyStream(partial(self._reply, _checked(message, "message")), self._keep)
+        return ReplyStream(*self._streaming(message))
 
     def astream(self, message: str) -> AsyncReplyStream:
         """`stream` for `async for`, on any event loop."""
-        return AsyncReplyStream(partial(self._reply, _checked(message, "message")), self._keep)
+        return AsyncReplyStream(*self._streaming(message))
 
     def close(self) -> None:
-        """Close the store; `with MemoryChat(...) as chat:` does it at the end."""
+        """Close the store, after what was sent is stored; `with MemoryChat(...) as chat:` does it at the end."""
+        background.run(self._settled())
         self.store.close()
 
     def __repr__(self) -> str:
@@ -215,38 +216,54 @@ class MemoryChat:
     async def _send(self, message: str) -> Answer:
         message = _checked(message, "message")
         async with self._turn:
-            answer = await self._reply(message)
-            await self._keep(answer)
+            answer = None
+            try:
+                answer = await self._query(message, sent=True)
+            finally:
+                self._keep(message, answer)
         return answer
 
-    async def _reply(self, message: str, tell: Callable[[str], None] | None = None) -> Answer:
-        """Store the user's turn and answer it, the question itself being no evidence."""
-        turn = self.store.add("user", message)
-        return await self._query(message, None, turn.index - 1, tell)
+    async def _settled(self) -> None:
+        """Wait for a `send` that was interrupted, or that another thread makes."""
+        async with self._turn:
+            pass
 
-    async def _keep(self, answer: Answer) -> None:
-        if not answer.error:
-            self.store.add("assistant", answer.text)
+    def _streaming(self, message: str) -> tuple[Telling, Callable[[Answer | None], None]]:
+        message = _checked(message, "message")
+        return partial(self._query, message, None, True), partial(self._keep, message)
+
+    def _keep(self, message: str, answer: Answer | None) -> None:
+        """Store the user's message, and the answer if it is whole. The message was no part of the history it asks."""
+        with self.store.transaction():
+            self.store.add("user", message)
+            if answer is not None and not answer.error:
+                self.store.add("assistant", answer.text)
 
     async def _query(
         self,
         question: str,
         question_date: str | None = None,
-        last_turn: int | None = None,
+        sent: bool = False,
         tell: Callable[[str], None] | None = None,
     ) -> Answer:
         question = _checked(question, "question")
-        mode: Mode = "memory" if self.uses_memory else "normal"
+        characters = self.store.characters() + len(question) * sent  # a message that is sent is part of the history
+        mode: Mode = "memory" if characters > self.threshold_chars else "normal"
         listener = None if tell is None else Listener(tell)
         self._asked.queries[mode] += 1
         try:
             if mode == "normal":
-                turns = self.store.turns[:last_turn]
                 answer = await ask_directly(
-                    self.llm, turns, question, question_date, system=self.system, budget=self.budget, listener=listener
+                    self.llm,
+                    self.store.turns,
+                    question,
+                    question_date,
+                    system=self.system,
+                    budget=self.budget,
+                    listener=listener,
                 )
             else:
-                answer = await self._engine.aquery(self.store, question, question_date, last_turn, system=self.system)
+                answer = await self._engine.aquery(self.store, question, question_date, system=self.system)
         except BaseException as error:
             self._asked.failed += 1
             if isinstance(error, ModelError):

@@ -8,7 +8,8 @@ reply is made of is the caller's part.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 from ..models import background
@@ -16,12 +17,14 @@ from ..query.answer import Answer
 
 Telling = Callable[[Callable[[str], None]], Coroutine[Any, Any, Answer]]
 """Work that tells pieces to the function that it is given, and returns the Answer."""
+Finish = Callable[[Answer | None], None]
+"""Called once when a reply that has begun is over: with the answer that was read to its end, or else with None."""
 
 
 class _Reply:
     """The task and its pieces. All methods but `let_go` run on the background loop."""
 
-    def __init__(self, work: Telling, finish: Callable[[Answer], Awaitable[None]]) -> None:
+    def __init__(self, work: Telling, finish: Finish) -> None:
         self.answer: Answer | None = None
         self._work = work
         self._finish = finish
@@ -52,9 +55,8 @@ class _Reply:
         try:
             piece = await self._pieces.get()
             if piece is None:
-                self._over = True
                 answer = self._task.result()
-                await self._finish(answer)
+                self._end(answer)
                 self.answer = answer
         except BaseException:
             await self.close()
@@ -63,15 +65,25 @@ class _Reply:
 
     async def close(self) -> None:
         """Stop; nothing runs any more afterwards."""
-        self._over = True
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._end(None)
 
     def let_go(self) -> None:
         """Stop soon, from any thread: nobody holds the reply any more."""
         if self._task is not None and not self._over:
-            background.loop().call_soon_threadsafe(self._task.cancel)
+            background.loop().call_soon_threadsafe(self._give_up, self._task)
+
+    def _give_up(self, task: asyncio.Task[Answer]) -> None:
+        task.cancel()
+        with suppress(Exception):  # such as a history that was closed meanwhile; nobody is there to be told
+            self._end(None)
+
+    def _end(self, answer: Answer | None) -> None:
+        over, self._over = self._over, True
+        if not over and self._task is not None:
+            self._finish(answer)
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         if not task.cancelled():
@@ -82,7 +94,7 @@ class _Reply:
 class _Stream:
     """What both kinds of stream have."""
 
-    def __init__(self, work: Telling, finish: Callable[[Answer], Awaitable[None]]) -> None:
+    def __init__(self, work: Telling, finish: Finish) -> None:
         self._reply = _Reply(work, finish)
 
     @property

@@ -1,4 +1,4 @@
-"""What a query gives back: the answer, its evidence, what it took, and how it came about."""
+"""What a query returns: the answer with its evidence, its cost, and its trace."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ class Answer:
     """The answer to a question.
 
     Args:
-        text: The answer; "I don't know" where the history does not say.
+        text: The answer; "I don't know" if the history does not say.
         evidence: What the sub-agents found, oldest session first; each quote is in its turn.
         coverage: How many sub-agents were asked, and what became of them.
         usage: Tokens and calls, sub-agents included.
-        cost_usd: Dollars; None where the price is not known.
+        cost_usd: Dollars; None if the price is not known.
         seconds: Wall time; `trace.replayed_seconds` is what replayed calls would have added.
-        trace: How the answer came about.
-        error: Why the query ended early, in one line; "" where it did not.
-        false_quotes: How many quotes of sub-agents were not in the session they read, and are no evidence.
-        sessions_read: The numbers of the sessions that sub-agents read and replied on, in order.
-        sessions: How many sessions the history has; None where that is not known.
+        trace: How the answer came about, step by step.
+        error: Why the query ended early, in one line; "" if it did not.
+        false_quotes: How many quotes of sub-agents were not in the session that they read; they are no evidence.
+        sessions_read: The numbers of the sessions that sub-agents read and replied to, in order.
+        sessions: How many sessions the history has; None if that is not known.
+        pieces_read, pieces: Likewise, how many of the pieces in which sub-agents read sessions: a long session is
+            several pieces.
     """
 
     text: str
@@ -41,24 +43,26 @@ class Answer:
     false_quotes: int = 0
     sessions_read: tuple[int, ...] = ()
     sessions: int | None = None
+    pieces_read: int = 0
+    pieces: int = 0
 
     @property
     def read(self) -> str:
-        """How many sessions were read, in words, where that is not all of them; else "".
+        """How much of the history was read, in words; "" for all of it, and if no sub-agent was asked.
 
         >>> Answer("Mochi", sessions_read=(3, 7), sessions=400).read
         '2 of 400 sessions read'
+        >>> Answer("Mochi", sessions_read=(1,), sessions=1, pieces_read=3, pieces=50).read
+        '1 of 1 sessions read (3 of 50 pieces)'
         """
-        if (
-            self.sessions is None
-            or not (self.sessions_read or self.coverage.asked)
-            or len(self.sessions_read) >= self.sessions
-        ):
+        read, nothing_asked = len(self.sessions_read), not (self.sessions_read or self.coverage.asked)
+        if self.sessions is None or nothing_asked or (read >= self.sessions and self.pieces_read >= self.pieces):
             return ""
-        return f"{len(self.sessions_read):,} of {self.sessions:,} sessions read"
+        of_pieces = f" ({self.pieces_read:,} of {self.pieces:,} pieces)" if self.pieces > self.sessions else ""
+        return f"{read:,} of {self.sessions:,} sessions read{of_pieces}"
 
     def standing_on(self) -> tuple[Evidence, ...]:
-        """The evidence that the answer quotes, or else that has most of its words; what it quotes in full first.
+        """The evidence that supports the answer, what it quotes in full first; see `evidence.supporting`.
 
         >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
         >>> [found.turn for found in Answer("Mochi", (cat, dog)).standing_on()]
@@ -81,16 +85,16 @@ class Answer:
         return as_html(self) or ""
 
     def show(self) -> None:
-        """Print the answer with the turns it stands on: in a notebook opened in place, in a terminal as plain text."""
+        """Display the answer with the turns that support it in a notebook, or print it in a terminal."""
         show(self)
 
 
 class QueryFailed(ModelError):
-    """The root model gave no answer, or there was no sandbox to run its code in.
+    """The root model gave no answer, or the sandbox for its code could not be started.
 
     Args:
-        answer: What the query found and took until then, the failed call included; its `error` says why it failed
-            and its `text` is "".
+        answer: What the query found and cost before it failed, the failed call included. Its `error` says why the
+            query failed; its `text` is "".
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -98,4 +102,4 @@ class QueryFailed(ModelError):
         self.answer = answer
 
     def __reduce__(self) -> tuple[type[QueryFailed], tuple[Answer]]:
-        return type(self), (self.answer,)  # or a pickled one, from another process, could not be made again
+        return type(self), (self.answer,)  # the default would call QueryFailed with the message

@@ -1,7 +1,6 @@
-"""MemoryRLM: the engine that answers questions over histories (paper Section 3.1).
+"""MemoryRLM: answers questions over a history (paper Section 3.1).
 
-The root model never sees the history. What an engine is made of stands here, and is
-shared by its queries; how one of them gets from its question to an Answer, in `query`.
+The root model never sees the history. `MemoryRLM` holds what all its queries share; `loop` runs one query.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from ..models.llm import LLM, OFFLINE
 from ..repl.limits import Limits
 from ..store.memory_store import MemoryStore
 from .answer import Answer
-from .large_workspace import COPY_LIMIT, open_workspace
+from .large_workspace import COPY_LIMIT, LargeWorkspace
 from .loop import Query
 from .reading import Reading
 from .subagents import Progress, SubAgents
+from .workspace import Workspace
 
 
 class MemoryRLM:
@@ -31,15 +31,14 @@ class MemoryRLM:
         max_iterations: Replies of the root model; the last one must answer.
         budget: A limit shared by all queries of this engine, or None.
         parallel: Offer `llm_query_parallel`; without it the code asks one sub-agent after another.
-        hedge: Late sub-agent calls are sent a second time, the first answer wins, and both are paid for; this is the
-            share of extra calls in a fan-out, see `hedging.Siblings`. 0 for none, as with the offline reader and in
-            replays.
-        copy_limit: A history of more characters is not copied into the REPL, but reached through functions.
-        limits: What the code of a query may take; None for the defaults of `Limits`.
+        hedge: The share of sub-agent calls in a fan-out that may be sent a second time because they are late. The first
+            answer wins, both are paid for; see `hedging.Siblings`. Always 0 for the offline reader and in replays.
+        copy_limit: Characters; a longer history is not copied into the REPL, but reached through functions.
+        limits: Limits on the code of a query; None for the defaults of `Limits`.
         reading: How histories are read, such as `Reading(first=10)`; None for all sessions at once, as in the paper.
 
     Raises:
-        ValueError: Concurrency or max_iterations below 1, or hedge not between 0 and 1.
+        ValueError: Concurrency or max_iterations is below 1, or hedge is not between 0 and 1.
 
     >>> from rlm_memory_core import connect
     >>> store = MemoryStore()
@@ -79,7 +78,7 @@ class MemoryRLM:
         self._slots = asyncio.Semaphore(concurrency)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Another process makes slots of its own: these belong to an event loop of this one."""
+        """Pickle the settings only: the semaphore belongs to an event loop of this process."""
         return MemoryRLM, (
             self.llm, self.sub_model, self.concurrency, self.max_iterations, self.budget, self.parallel, self.hedge,
             self.copy_limit, self.limits, self.reading,
@@ -90,7 +89,6 @@ class MemoryRLM:
         store: MemoryStore,
         question: str,
         question_date: str | None = None,
-        last_turn: int | None = None,
         *,
         system: str | None = None,
         progress: Progress | None = None,
@@ -101,59 +99,47 @@ class MemoryRLM:
             store: The history; it is only read.
             question: What is asked.
             question_date: The day on which it is asked, in any form, or None.
-            last_turn: The index of the last turn that counts; None for all. A chat leaves out the question itself.
-            system: An assistant's system prompt: the answer is worded as it says. Sub-agents are not told of it.
-            progress: Is told of the sub-agent calls, on the background loop; None for nobody.
+            system: An assistant's system prompt that says how the answer is worded, or None. Sub-agents do not see it.
+            progress: Receives the sub-agent calls, on the background loop, or None.
 
         Returns:
-            The answer. Where the budget ended the query, or the root model's last reply was cut off, its `error`
-            says so.
+            The answer. Its `error` says so if the budget ended the query or the root model's last reply was cut off.
 
         Raises:
-            QueryFailed: The root model gave no answer (a ModelError); it carries what the query found and took.
+            QueryFailed: The root model gave no answer (a ModelError). It carries what the query found and cost.
             ValueError: The question is empty.
         """
-        return background.run(self._query(store, question, question_date, last_turn, system, progress))
+        return background.run(self._query(store, question, question_date, system, progress))
 
     async def aquery(
         self,
         store: MemoryStore,
         question: str,
         question_date: str | None = None,
-        last_turn: int | None = None,
         *,
         system: str | None = None,
         progress: Progress | None = None,
     ) -> Answer:
         """`query` for callers with an event loop of their own."""
-        return await background.arun(self._query(store, question, question_date, last_turn, system, progress))
+        return await background.arun(self._query(store, question, question_date, system, progress))
 
     async def _query(
-        self,
-        store: MemoryStore,
-        question: str,
-        question_date: str | None,
-        last_turn: int | None,
-        system: str | None,
-        progress: Progress | None,
+        self, store: MemoryStore, question: str, date: str | None, system: str | None, progress: Progress | None
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        limit = self.copy_limit
-        workspace = await asyncio.to_thread(open_workspace, store, question, question_date, last_turn, limit)
-        subagents = SubAgents(
-            self.sub_model, self._slots, self.budget, workspace.question_date, self.hedge, self.reading.facts
-        )
-        subagents.progress = progress
+        kind = LargeWorkspace if store.characters() > self.copy_limit else Workspace
+        workspace = await asyncio.to_thread(kind, store, question, date)
+        subagents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, self.reading.facts, progress)
         query = Query(
             workspace,
             self.llm,
             subagents,
-            reading=self.reading,
-            limits=self.limits,
-            max_iterations=self.max_iterations,
-            parallel=self.parallel,
-            budget=self.budget,
-            system=system,
+            self.reading,
+            self.limits,
+            self.max_iterations,
+            self.parallel,
+            self.budget,
+            system,
         )
         return await query.answer()

@@ -1,22 +1,23 @@
-"""Evidence: what was found for an answer, and which of it supports the answer.
+"""Evidence: what sub-agents found for an answer, and which of it supports the answer.
 
-The support is judged by comparing words. Whether the words prove the answer is not judged.
+Support is judged by comparing words. Whether the words prove the answer is not judged.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..repl.output import UNKNOWN
 from ..search.quotes import WORD
 from ..search.word_index import content_words
+from .coverage import Call
 
-_ANSWER, _FOUND = 20_000, 4_000  # characters that are looked at: of the answer, of one piece of evidence
-_RUN = 12  # words in a row that are a quotation, though the quote goes on
-_SHARE = 0.5  # of the most that any piece holds of the answer's words
+_ANSWER, _FOUND = 20_000, 4_000  # characters compared: of the answer, of one piece of evidence
+_RUN = 12  # words in a row that count as a quotation
+_SHARE = 0.5  # of the best weight by words: evidence above it supports the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,13 @@ class Evidence:
     """What a sub-agent found in one session.
 
     Args:
-        session: The session's number, from 1; None where the code asked with a prompt of its own.
+        session: The session's number, from 1; None if the code asked with a prompt of its own.
         date: The session's date, or None.
         turn: The number of the turn that is quoted, or None.
-        quote: Words of that turn, exactly as they are stored; "" where the sub-agent quoted nothing.
-        text: What the sub-agent says they say; all of its reply where it quoted nothing.
-        day: The day of which it is true, where the sub-agent was asked for it (`Reading.facts`) and gave one.
-        value: The number, amount or name that it gave likewise; else "".
+        quote: Words of that turn, exactly as they are stored; "" if the sub-agent quoted nothing.
+        text: What the quote says, in the sub-agent's words; all of its reply if it quoted nothing.
+        day: The day of the fact, if the sub-agent was asked for it (`Reading.facts`) and gave one.
+        value: The number, amount or name that the sub-agent gave; "" if it gave none.
     """
 
     session: int | None
@@ -42,16 +43,38 @@ class Evidence:
     value: str = ""
 
 
-def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
-    """The evidence that the answer stands on, what it quotes in full first; and the rest, oldest session first.
+def evidence_of(calls: Iterable[Call]) -> tuple[Evidence, ...]:
+    """What sub-agents found, in the order of the history; what they read outside it comes last.
 
-    An answer stands on the evidence whose quote or value it has, or a dozen words of it in a row. Where it has none,
-    in its own words, it stands on what holds most of them, a word counting for more the fewer pieces hold it. The
-    answer that the history does not say stands on nothing.
+    A reply without a quote is evidence as a whole. Quotes that are not in the session are left out.
+    """
+    evidence: list[Evidence] = []
+    for call in calls:
+        if not call.found:
+            continue
+        if not call.extract.findings and not call.extract.false_quotes:
+            evidence.append(Evidence(call.number, call.date, None, "", call.reply))
+        evidence += [
+            Evidence(call.number, call.date, found.turn, found.quote, found.text, found.date, found.value)
+            for found in call.extract.findings
+        ]
+    evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
+    return tuple(evidence)
+
+
+def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
+    """Split the evidence into what supports an answer and the rest.
+
+    The answer is supported by evidence whose quote or value it contains, or a dozen words of it in a row. If there is
+    none, it is supported by the evidence that holds most of its words; a rare word weighs more. The answer that the
+    history does not say has no support.
 
     Args:
         text: The answer.
         evidence: What was found, oldest session first.
+
+    Returns:
+        The supporting evidence, what is quoted in full first; and the rest, oldest session first.
 
     >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
     >>> [found.quote for found in supporting("It is Mochi.", (dog, cat))[0]]
@@ -64,7 +87,7 @@ def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence,
 
 
 def _ranks(text: str, evidence: Sequence[Evidence]) -> dict[int, float]:
-    """The place of each piece of evidence that the answer stands on, and its rank: 0 is quoted in full."""
+    """The place of each supporting piece of evidence, and its rank: 0 is quoted in full."""
     text = text[:_ANSWER]
     if text.strip() == UNKNOWN:
         return {}
@@ -94,5 +117,5 @@ def _words(text: str) -> list[str]:
 
 
 def _tells(words: Sequence[str]) -> bool:
-    """Whether there is more than "yes" or "it is" to them."""
+    """Whether the words say more than "yes" or "it is"."""
     return bool(content_words(" ".join(words)))

@@ -1,16 +1,16 @@
-r"""Findings: what a sub-agent says that its session says, with the words it stands on, and whether they are there.
+r"""Findings: what a sub-agent says about its session, with quotes, and whether the session holds these words.
 
 A sub-agent is asked for lines such as
 
     - [Turn 12] "My cat is called Mochi.": the cat's name
 
-or, where a day and a value are asked for too,
+or, if a day and a value are asked for too,
 
     - [Turn 12] "I ran it in 25:50.": 2023/05/14 | 25:50 | the time of a 5K run
 
-`parse_findings` reads these, and JSON, and is lenient with all; `checked` looks each quote up in the session. What a
-sub-agent adds of its own, after ";;", is kept apart as notes: the session does not say it, so it is no evidence, but
-the code that asked may go by it. Nothing here judges whether the words bear out what is said of them.
+`check_reply` reads these lines, or JSON, once for each reply, and looks each quote up in the session. What a sub-agent
+adds after ";;" are its own notes: they are no evidence, but the code that asked may use them. Whether the quoted words
+mean what the sub-agent says is not judged.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _OPEN, _CLOSE = '"“«„', '"”»“'
 _LONGEST = 2_000  # characters of a quote
 _END = rf"[{_CLOSE}](?=\s*(?:$|[:;,.(\[–—-]))"
 _QUOTE, _CLOSING = re.compile(rf"[{_OPEN}].{{1,{_LONGEST}}}?{_END}"), re.compile(_END)
-_ENDS = 8  # closing marks at which a quote is tried to end, beside the first
+_ENDS = 8  # further closing marks that are tried as the end of a quote
 _TURN = re.compile(r"\bturns?\W{0,3}(\d+)", re.I)
 _AROUND = " \t:;,.-–—*"
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.S)
 _LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
 _BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
-_PARTS = 3  # of a quote that leaves something out
+_PARTS = 3  # parts of a quote that leaves words out, at most
 _FIELDS = re.compile(r"\s*:?\s*([^|]*?)\s*\|\s*([^|]*?)\s*\|\s*(.*)\Z", re.S)
 _NONE = frozenset({"", "-", "–", "—", "none", "n/a", "unknown", "null"})
-_NOTES = ";;"  # from here on a line holds notes of the sub-agent's own, and says nothing of the session
+_NOTES = ";;"  # what follows on the line are the sub-agent's own notes
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
 
@@ -48,11 +48,11 @@ class Finding:
 
     Args:
         quote: The words of the turn.
-        text: What they say, in the sub-agent's words; "" where the quote stands alone.
-        turn: The number of the turn, or None where it is not given.
-        date: The day of which it is true, as the sub-agent wrote it; None where it gives no date.
-        value: The number, amount or name that was asked for; "" where none is given.
-        notes: What the sub-agent adds of its own, which is neither quoted nor said of the quote; "" for nothing.
+        text: What they say, in the sub-agent's words; "" for a quote alone.
+        turn: The number of the turn; None if the sub-agent gives none.
+        date: The day of the fact, as the sub-agent wrote it; None if it gives none.
+        value: The number, amount or name that was asked for; "" if the sub-agent gives none.
+        notes: What the sub-agent adds of its own after ";;"; "" for nothing.
     """
 
     quote: str
@@ -63,14 +63,79 @@ class Finding:
     notes: str = ""
 
 
-def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
-    """The findings of a reply that have a quote, in order; [] for plain text.
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """A reply whose quotes have been looked up.
 
     Args:
-        reply: Lines with a quote each and the number of its turn, or JSON objects with `quote`, `turn` and `text`;
-            with a date and a value beside them where those were asked for. What follows ";;" on a line are notes.
-        turns: What was read. A quote that holds quotation marks itself is the longest that is there, sign for sign; or
-            else it ends at the first mark after which a comment can begin.
+        text: The reply; in place of each quote that is not in the session, a note says so.
+        findings: What it quotes, each quote as it stands in its turn.
+        false_quotes: How many of its quotes are not in the session.
+    """
+
+    text: str = ""
+    findings: tuple[Finding, ...] = ()
+    false_quotes: int = 0
+
+
+NO_EXTRACT = Extract()
+
+
+def check_reply(reply: str, turns: Sequence[Turn]) -> Extract:
+    """Read a reply and look up each of its quotes.
+
+    The words of a quote must be in one turn, in the same order. Case, and what stands between words, may differ, and
+    "..." may leave some out. If the words are in another turn than the reply says, the number is corrected.
+
+    Args:
+        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`; with a
+            date and a value if those were asked for. Anything else is text without a finding.
+        turns: The turns that the sub-agent read. A quote that holds quotation marks itself is the longest one that
+            a turn holds word for word; otherwise it ends at the first mark after which a comment can begin.
+
+    >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
+    >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns).findings
+    (Finding(quote='my cat is called “Mochi”!', text='a cat', turn=12, date=None, value='', notes=''),)
+    >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
+    '- [Turn 12] (a quote that is not in the session): a pet'
+    """
+    if _objects(reply) is not None:
+        found, false_quotes = checked(parse_findings(reply), turns)
+        return Extract(reply, tuple(found), false_quotes)
+    lines = reply.splitlines()
+    found, false_quotes = [], 0
+    words: dict[int, Words] = {}
+    for number, line in enumerate(lines):
+        parsed = _from_line(line, turns)
+        if parsed is None:
+            continue
+        finding, start, stop = parsed
+        as_stored = _look_up(finding, turns, words)
+        if as_stored is None:
+            false_quotes += 1
+            lines[number] = f"{line[:start]}(a quote that is not in the session){line[stop:]}"
+        else:
+            found.append(as_stored)
+    return Extract("\n".join(lines), tuple(found), false_quotes)
+
+
+def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Finding], int]:
+    """The findings whose quote is in a turn, each as it stands there, and how many are not.
+
+    >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
+    >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
+    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12, date=None, value='', notes='')], 1)
+    """
+    words: dict[int, Words] = {}
+    found = [_look_up(finding, turns, words) for finding in findings]
+    return [finding for finding in found if finding is not None], found.count(None)
+
+
+def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
+    """The findings of a reply that have a quote, in order, not looked up; [] for plain text.
+
+    Args:
+        reply, turns: As for `check_reply`.
 
     >>> parse_findings('- [Turn 12] "My cat is called Mochi.": the name of the cat')
     [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12, date=None, value='', notes='')]
@@ -79,8 +144,6 @@ def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
     >>> config = Turn(1, 1, "user", 'It is {"cat": "Mochi", "age": 3}.', "")
     >>> parse_findings('- [Turn 1] "{"cat": "Mochi", "age": 3}": a setting', [config])[0].quote
     '{"cat": "Mochi", "age": 3}'
-    >>> parse_findings('The cat is called Mochi.')
-    []
     """
     objects = _objects(reply)
     if objects is not None:
@@ -88,57 +151,12 @@ def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
     return [found[0] for line in reply.splitlines() if (found := _from_line(line, turns))]
 
 
-def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Finding], int]:
-    """The findings whose quote is in the session, each as it stands there, and how many are not.
-
-    Words must be the same and in the same order, whatever their case and what stands between them; "..." may
-    leave some out. The number of the turn is put right where the words are in another turn of the session.
-
-    Args:
-        findings: What a sub-agent found.
-        turns: The turns of the session that it read.
-
-    >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
-    >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
-    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12, date=None, value='', notes='')], 1)
-    """
-    kept = []
-    dropped = 0
-    words: dict[int, Words] = {}
-    for finding in findings:
-        found = _look_up(finding, turns, words)
-        if found is None:
-            dropped += 1
-        else:
-            kept.append(found)
-    return kept, dropped
-
-
-def without_false_quotes(reply: str, turns: Sequence[Turn]) -> str:
-    """A reply in which each quote that is not in the session is replaced by a note that says so.
-
-    >>> without_false_quotes('- [Turn 1] "I have a dog": a pet', [Turn(1, 1, "user", "Hi", "")])
-    '- [Turn 1] (a quote that is not in the session): a pet'
-    """
-    if _objects(reply) is not None:
-        return reply
-    lines = []
-    words: dict[int, Words] = {}
-    for line in reply.splitlines():
-        found = _from_line(line, turns)
-        if found and _look_up(found[0], turns, words) is None:
-            _, start, stop = found
-            line = f"{line[:start]}(a quote that is not in the session){line[stop:]}"
-        lines.append(line)
-    return "\n".join(lines)
-
-
 def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -> Finding | None:
-    """The finding as it stands in a turn; `words` keeps those of the turns that were looked into."""
+    """The finding as it stands in a turn, or None; `words` caches the words of turns by their index."""
     parts = [part for part in map(_words, _LEFT_OUT.split(finding.quote)) if part]
     if len(finding.quote) > _LONGEST or len(_LEFT_OUT.findall(finding.quote)) >= _PARTS or not parts:
         return None
-    for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the one that is named first
+    for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the turn that is named comes first
         if finding.quote in turn.content:
             return replace(finding, turn=turn.index)
         if turn.index not in words:
@@ -153,7 +171,7 @@ def _words(part: str) -> list[str]:
 
 
 def _with_ends(content: str, start: int, stop: int) -> str:
-    """The words as they stand, with the signs around them that no blank parts from them: a currency's, a full stop."""
+    """The words as they stand, with the signs that touch them, such as a currency sign or a full stop."""
     before, after = _BEFORE.search(content, max(start - 8, 0), start), _AFTER.match(content, stop, stop + 8)
     return content[before.start() if before else start : after.end() if after else stop]
 
@@ -173,7 +191,7 @@ def _quote(line: str, turns: Sequence[Turn]) -> tuple[int, int] | None:
 
 
 def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | None:
-    """The finding of a line, and where its quote begins and ends."""
+    """The finding of a line, and where its quote begins and ends; None for a line without a quote."""
     span = _quote(line, turns)
     if span is None:
         return None
@@ -187,7 +205,7 @@ def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | N
 
 
 def _fields(after: str) -> tuple[str | None, str, str]:
-    """Day, value and text of what follows a quote; what does not begin with a day, or with "-" for one, is text."""
+    """Day, value and text after a quote. Without a day, or "-" for one, at the beginning, all of it is text."""
     fields = _FIELDS.match(after)
     if fields is None:
         return None, "", after
@@ -219,7 +237,7 @@ def _from_object(each: Mapping[str, Any]) -> Finding | None:
 
 
 def _objects(reply: str) -> list[Mapping[str, Any]] | None:
-    """The objects of a reply in JSON, fenced or not; None for any other reply."""
+    """The objects of a reply in JSON, with or without a code fence; None for any other reply."""
     fenced = _FENCE.match(reply)
     text = (fenced[1] if fenced else reply).strip()
     if not text.startswith(("{", "[{")) and not re.match(r"\[\s*\{", text):

@@ -1,11 +1,11 @@
-"""What the code of one question reads with: sub-agents for sessions, and the order in which to read them.
+"""The functions of the REPL that send sub-agents to sessions.
 
-These are the functions of the REPL that cost something. It checks what sub-agents quote, and puts
-findings in order; it asks no model by itself and decides nothing about what is read.
+They turn what the code passes into (prompt, piece) pairs, once, and give the code the checked replies.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,13 +15,12 @@ from ..repl.arguments import from_start, listed
 from ..search.pieces import Piece
 from ..search.ranking import arank_sessions
 from ..search.vectors import Metered
-from .coverage import is_not_found
-from .evidence import Evidence
-from .findings import Finding, checked, parse_findings, without_false_quotes
-from .large_workspace import LargeWorkspace, check_at_once
-from .prompts import NOT_READ, session_in
+from .coverage import Call
+from .findings import Finding
+from .large_workspace import check_at_once
+from .prompts import NOT_READ
 from .reading import Reading
-from .subagents import SubAgents
+from .subagents import NO_PIECE, SubAgents
 from .workspace import Workspace, check_query
 
 
@@ -30,31 +29,28 @@ class SessionReader:
 
     Args:
         workspace: Where the sessions are.
-        subagents: Who reads them.
+        subagents: They read the sessions.
         reading: In what form findings come.
         parallel: Whether sub-agents read at once.
         budget: For the embedder's calls, or None.
+
+    `embedder` is what ranks by meaning and counts what it takes, or None.
     """
 
     def __init__(
         self,
-        workspace: Workspace | LargeWorkspace,
+        workspace: Workspace,
         subagents: SubAgents,
         reading: Reading,
         parallel: bool = True,
         budget: Budget | None = None,
     ) -> None:
+        self.embedder = Metered(reading.embedder) if reading.embedder else None
         self._workspace = workspace
         self._subagents = subagents
         self._reading = reading
         self._parallel = parallel
         self._budget = budget
-        self._embedder = Metered(reading.embedder) if reading.embedder else None
-
-    @property
-    def embedder(self) -> Metered | None:
-        """What the ranking embeds with, and has taken so far."""
-        return self._embedder
 
     def asking(self) -> dict[str, Callable[..., object]]:
         """The functions that ask sub-agents."""
@@ -68,106 +64,75 @@ class SessionReader:
         return functions
 
     def ranking(self) -> dict[str, Callable[..., object]]:
-        """The functions that stand in for the workspace's own."""
-        return {"rank_sessions": self.rank_sessions} if self._embedder else {}
+        """The functions that replace those of the workspace."""
+        return {"rank_sessions": self.rank_sessions} if self.embedder else {}
 
     async def llm_query(self, prompt: str) -> str:
-        """One sub-agent with any prompt."""
-        reply = await self._subagents.query(prompt)
-        return self._without_false_quotes(session_in(prompt), reply)
+        """Ask one sub-agent with any prompt (the paper's `llm_query`)."""
+        if not isinstance(prompt, str):
+            raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
+        with self._subagents.batch():
+            piece = await self._in_thread(self._workspace.recognise, prompt)
+            return _told(await self._subagents.ask(prompt, piece or NO_PIECE))
 
     async def llm_query_parallel(
         self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
-        """One sub-agent a session, all at once; their replies, in the order of the sessions."""
-        with self._subagents.batch():  # from here on: another fan-out may have been answered when the texts are there
-            texts, dates = await self._workspace.to_read(sessions, session_dates)
-            replies = await self._subagents.query_parallel(texts, dates, question or self._workspace.question)
-        return [self._without_false_quotes(*each) for each in zip(texts, replies, strict=True)]
+        """Ask one sub-agent a session, all at once; returns their replies in order (the paper's `llm_query_parallel`).
+
+        A reply is an extract, `NOT_FOUND`, or `NOT_READ` if the call failed.
+        """
+        with self._subagents.batch():
+            assignments = await self._in_thread(self._workspace.assignments, sessions, session_dates, question)
+            return list(map(_told, await self._subagents.ask_all(assignments)))
 
     async def read_sessions(self, positions: Sequence[int], question: str | None = None) -> list[dict[str, Any]]:
-        """What the sessions at these positions say on the question: one dict for each that says something, in order.
+        """What the sessions at these positions say about the question: one dict for each that says something, in order.
 
         Keys: `position`, `session` (its number), `date`, `text` (the sub-agent's reply).
         """
         return [
-            {"position": position, "session": piece.session, "date": piece.date,
-             "text": self._without_false_quotes(piece.text, reply)}
-            for position, piece, reply in await self._read("read_sessions", positions, question)
-        ]  # fmt: skip
+            {"position": position, "session": call.number, "date": call.date, "text": call.extract.text}
+            for position, call in await self._read("read_sessions", positions, question)
+        ]
 
     async def read_facts(self, positions: Sequence[int], question: str | None = None) -> list[dict[str, Any]]:
-        """The facts on the question in the sessions at these positions, in the order in which they were said.
+        """The facts about the question in the sessions at these positions, in the order in which they were said.
 
         Keys: `position`, `session`, `said` (the session's date), `turn`, `quote` (verbatim), `date` (of the fact; the
-        session's where the sub-agent gave none), `value`, `text`, `notes` (what the sub-agent adds of its own; mostly
+        session's if the sub-agent gave none), `value`, `text`, `notes` (what the sub-agent adds of its own; mostly
         ""). A reply that quotes nothing is one fact, its `quote` "" and its `turn` None.
         """
         facts: list[dict[str, Any]] = []
-        for position, piece, reply in await self._read("read_facts", positions, question):
-            place = {"position": position, "session": piece.session, "said": piece.date}
-            turns = self._workspace.said(piece)
-            findings = parse_findings(reply, turns)
-            found, _ = checked(findings, turns)
-            if not findings:
-                found = [Finding("", reply)]
-            found.sort(key=lambda each: each.turn or 0)
-            facts += [place | asdict(each) | {"date": each.date or piece.date} for each in found]
+        for position, call in await self._read("read_facts", positions, question):
+            place = {"position": position, "session": call.number, "said": call.date}
+            found = sorted(call.extract.findings, key=lambda each: each.turn or 0)
+            if not found and not call.extract.false_quotes:
+                found = [Finding("", call.reply)]
+            facts += [place | asdict(each) | {"date": each.date or call.date} for each in found]
         return facts
 
     async def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
         """Positions, the most relevant first, by words, dates and meaning; k of them, or all.
 
         Raises:
-            ValueError: k is negative, or the question too long.
+            ValueError: k is negative, or the question is too long.
         """
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
-        space = self._workspace
-        if question != space.question:
+        workspace = self._workspace
+        if question != workspace.question:
             check_query("rank_sessions", question)
-        asked, date, last = question or space.question, space.question_date, space.last_turn
-        order = await arank_sessions(space.store, asked, date, self._embedder, None, self._budget, last)
-        places: dict[int, list[int]] = {}
-        for position, session in enumerate(await space.session_numbers()):
-            places.setdefault(session - 1, []).append(position)
-        return [position for session in order for position in places.get(session, ())][:k]
+        order = await arank_sessions(
+            workspace.store, question or workspace.question, workspace.question_date, self.embedder, None, self._budget
+        )
+        positions: dict[int, list[int]] = {}
+        for position, session in enumerate(await asyncio.to_thread(workspace.session_numbers)):
+            positions.setdefault(session - 1, []).append(position)
+        return [position for session in order for position in positions.get(session, ())][:k]
 
-    def sessions_read(self) -> tuple[int, ...]:
-        """The numbers of the sessions that sub-agents read and replied on, in order."""
-        pieces = (self._workspace.piece_of(call.session) for call in self._subagents.calls if not call.error)
-        return tuple(sorted({piece.session for piece in pieces if piece}))
-
-    def session_count(self) -> int:
-        """How many sessions there are to be read: those that hold a turn."""
-        return self._workspace.session_count()
-
-    def evidence(self) -> tuple[tuple[Evidence, ...], int]:
-        """What was found, in the order of the history; and how many quotes are not there."""
-        evidence: list[Evidence] = []
-        false_quotes = 0
-        for call in filter(lambda call: call.found, self._subagents.calls):
-            piece = self._workspace.piece_of(call.session)
-            turns = self._workspace.said(piece) if piece else ()
-            findings = parse_findings(call.reply, turns) if piece else []
-            if piece is None:
-                evidence.append(Evidence(None, None, None, "", call.reply))
-            elif not findings:
-                evidence.append(Evidence(piece.session, piece.date, None, "", call.reply))
-            else:
-                found, lost = checked(findings, turns)
-                evidence += [
-                    Evidence(piece.session, piece.date, each.turn, each.quote, each.text, each.date, each.value)
-                    for each in found
-                ]
-                false_quotes += lost
-        evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
-        return tuple(evidence), false_quotes
-
-    async def _read(
-        self, function: str, positions: Sequence[int], question: str | None
-    ) -> list[tuple[int, Piece, str]]:
-        """(position, piece, reply) of those that were read and say something, oldest first."""
+    async def _read(self, function: str, positions: Sequence[int], question: str | None) -> list[tuple[int, Call]]:
+        """The calls that found something, oldest session first, each with the position that it read."""
         what = "a list of positions first, such as rank_sessions(question)[:10]"
         positions = listed(function, positions, what)
         if any(isinstance(position, str) for position in positions):
@@ -176,19 +141,23 @@ class SessionReader:
             check_at_once(function, positions)
         count = self._workspace.size.sessions
         places = sorted({from_start(position, count) for position in positions})
-        asked = question or self._workspace.question
-        if self._parallel:
-            with self._subagents.batch():
-                pieces = await self._workspace.pieces_at(places)
-                texts, dates = [piece.text for piece in pieces], [piece.date for piece in pieces]
-                replies = await self._subagents.query_parallel(texts, dates, asked)
-        else:
-            pieces = await self._workspace.pieces_at(places)
-            prompts = [self._workspace.session_prompt(piece.text, piece.date, asked) for piece in pieces]
-            replies = [await self._subagents.query(prompt) for prompt in prompts]
-        read = zip(places, pieces, replies, strict=True)
-        return [each for each in read if each[2] != NOT_READ and not is_not_found(each[2])]
+        with self._subagents.batch():
+            assignments = await self._in_thread(self._assignments, places, question)
+            if self._parallel:
+                calls = await self._subagents.ask_all(assignments)
+            else:
+                calls = [await self._subagents.ask(prompt, piece) for prompt, piece in assignments]
+        return [each for each in zip(places, calls, strict=True) if each[1].found]
 
-    def _without_false_quotes(self, session: str, reply: str) -> str:
-        piece = self._workspace.piece_of(session)
-        return reply if piece is None else without_false_quotes(reply, self._workspace.said(piece))
+    def _assignments(self, places: Sequence[int], question: str | None) -> list[tuple[str, Piece]]:
+        pieces = map(self._workspace.piece, places)
+        return [(self._workspace.prompt(piece.text, piece.date, question), piece) for piece in pieces]
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """The result of a function of the history; one that may read its file works in a thread."""
+        return function(*args) if self._workspace.copied else await asyncio.to_thread(function, *args)
+
+
+def _told(call: Call) -> str:
+    """What the code is given of a call."""
+    return NOT_READ if call.error else call.extract.text

@@ -1,8 +1,8 @@
-"""How an answer came about, step by step; and a trace as JSON lines, and back.
+"""How an answer came about, step by step, and the trace as JSON lines.
 
-Every object has `kind` ("step" or "call") and `step`, the step's number from 1; the rest are the fields of `Step`
-(without its calls) and of `Call` under their own names, with `usage` as an object of `prompt_tokens`,
-`completion_tokens` and `calls`. Nothing is cut: a call holds the text that its sub-agent read.
+Each line is an object with `kind` ("step" or "call") and `step`, the step's number from 1. The other keys are the
+fields of `Step` (without its calls) or of `Call` (without its extract); `usage` is an object of `prompt_tokens`,
+`completion_tokens` and `calls`. A call holds the whole text that its sub-agent read.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from .coverage import Call
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One reply of the root model, and what came of it.
+    """One reply of the root model, and what its code did.
 
     Args:
         reply: What the model wrote.
-        code: The blocks that were run.
+        code: The blocks of code that ran.
         output: What they printed, with errors.
-        calls: The sub-agent calls they made.
-        usage: The root model's own tokens.
-        cost_usd: The root model's own dollars; None where the price is not known.
-        seconds: Of the root model's call, without the code.
+        calls: The sub-agent calls that they made.
+        usage: The tokens of the root model's call.
+        cost_usd: The dollars of the root model's call; None if the price is not known.
+        seconds: How long the root model's call took.
         recorded: Whether that call was replayed.
-        started: Seconds from the query's start to that call's.
+        started: Seconds from the start of the query to the start of that call.
     """
 
     reply: str
@@ -67,20 +67,20 @@ class Trace:
 
     @property
     def cost_usd(self) -> float | None:
-        """All dollars; None where a price is not known."""
+        """All dollars; None if a price is not known."""
         return total_cost(part.cost_usd for part in self._parts())
 
     @property
     def replayed_seconds(self) -> float:
-        """How much longer the query would have taken, had nothing been replayed.
+        """How many seconds longer the query would have taken if nothing had been replayed.
 
-        The root model's replies come one after another, and so do the batches of sub-agent calls; a batch takes
-        as long as its slowest call, as if there were a slot for each. With nothing replayed this is 0.
+        The root model's calls and the batches of sub-agent calls are made one after another. A batch takes as long as
+        its slowest call, as if all of its calls were in flight at once.
         """
         total = 0.0
         for step in self.steps:
             total += saved_seconds([(step.seconds, step.recorded)])
-            in_batches = sorted(step.calls, key=attrgetter("batch"))  # calls are in the order in which they ended
+            in_batches = sorted(step.calls, key=attrgetter("batch"))
             for _, calls in groupby(in_batches, key=attrgetter("batch")):
                 total += saved_seconds((call.seconds, call.recorded) for call in calls)
         return total
@@ -101,55 +101,46 @@ class Trace:
         return as_html(self) or ""
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """The trace as a page of its own, without script or external resource; written to the path if there is one."""
+        """The trace as an HTML page without scripts or external resources; written to `path` if given."""
         return _written(as_page(self), path)
 
     def to_jsonl(self, path: str | Path | None = None) -> str:
-        """The trace as JSON lines, one a step and one a call (see the module); written to the path if there is one."""
+        """The trace as JSON lines, one for each step and call (see this module); written to `path` if given."""
         return _written("".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in _objects(self)), path)
 
     @classmethod
     def from_jsonl(cls, text: str) -> Trace:
-        """The trace that `to_jsonl` wrote.
+        """The trace that `to_jsonl` wrote; keys that this version does not know are ignored.
 
         Raises:
-            ValueError: A line is no step or call; the message says which line, and why.
+            ValueError: A line is not a step or a call; the message says which line, and why.
         """
-        return _parsed(text)
+        steps: list[Step] = []
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                part, step = _part(json.loads(line))
+                expected = len(steps) + isinstance(part, Step)
+                if step != expected:
+                    raise ValueError(f"found step {step} instead of step {expected}")
+            except ValueError as error:  # a JSONDecodeError is one
+                raise ValueError(f"line {number} of the trace: {error}") from error
+            if isinstance(part, Step):
+                steps.append(part)
+            else:
+                steps[-1] = replace(steps[-1], calls=(*steps[-1].calls, part))
+        return cls(tuple(steps))
 
 
 _KINDS: dict[str, type[Step | Call]] = {"step": Step, "call": Call}
+_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; a trace that is read has no extracts
 _NUMBER: tuple[type, ...] = (int, float)
 _TYPES: dict[str, tuple[type, ...]] = {"seconds": _NUMBER, "started": _NUMBER, "reply": (str,), "code": (list,)}
 
 
-def _parsed(text: str) -> Trace:
-    """The trace that `to_jsonl` wrote; keys that this version does not know are passed over.
-
-    Raises:
-        ValueError: A line is no step or call; the message says which line, and why.
-    """
-    steps: list[Step] = []
-    calls: list[list[Call]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            made, of = _made(json.loads(line))
-            if of != len(steps) + isinstance(made, Step):
-                raise ValueError(f"step {of} stands where step {len(steps) + isinstance(made, Step)} should")
-        except ValueError as error:  # a JSONDecodeError is one
-            raise ValueError(f"line {number} of the trace: {error}") from error
-        if isinstance(made, Step):
-            steps.append(made)
-            calls.append([])
-        else:
-            calls[-1].append(made)
-    return Trace(tuple(replace(step, calls=tuple(made)) for step, made in zip(steps, calls, strict=True)))
-
-
 def _written(text: str, path: str | Path | None) -> str:
-    """The text, and written to the path if there is one."""
+    """The text, written to the path if there is one."""
     if path is not None:
         Path(path).write_text(well_formed(text), encoding="utf-8", newline="\n")
     return text
@@ -157,20 +148,24 @@ def _written(text: str, path: str | Path | None) -> str:
 
 def _objects(trace: Trace) -> Iterator[dict[str, Any]]:
     for number, step in enumerate(trace.steps, 1):
-        own = asdict(replace(step, calls=()))
-        del own["calls"]
-        yield {"kind": "step", "step": number, **own}
+        yield {"kind": "step", "step": number, **_written_fields(step)}
         for call in step.calls:
-            yield {"kind": "call", "step": number, **asdict(call)}
+            yield {"kind": "call", "step": number, **_written_fields(call)}
 
 
-def _made(value: Any) -> tuple[Step | Call, int]:
+def _written_fields(part: Step | Call) -> dict[str, Any]:
+    values = {field.name: getattr(part, field.name) for field in fields(part) if field.name not in _NOT_WRITTEN}
+    return values | {"usage": asdict(part.usage)}
+
+
+def _part(value: Any) -> tuple[Step | Call, int]:
     """A step without its calls, or a call; and the number of its step."""
     kind = _KINDS.get(str(value.get("kind"))) if isinstance(value, Mapping) else None
     if kind is None:
         raise ValueError('neither a step nor a call; an object with "kind": "step" or "call" is expected')
-    given = {field.name: value[field.name] for field in fields(kind) if field.name in value}
-    missing = [each.name for each in fields(kind) if each.default is MISSING and each.name not in {*given, "calls"}]
+    names = [field.name for field in fields(kind) if field.name not in _NOT_WRITTEN]
+    given = {name: value[name] for name in names if name in value}
+    missing = [each.name for each in fields(kind) if each.default is MISSING and each.name in set(names) - set(given)]
     if missing or not isinstance(value.get("step"), int):
         raise ValueError(f"{', '.join(missing) or 'a whole number as step'} missing in a {value['kind']}")
     for name, types in _TYPES.items():
@@ -186,7 +181,7 @@ def _made(value: Any) -> tuple[Step | Call, int]:
 
 
 def total_cost(parts: Iterable[float | None]) -> float | None:
-    """The sum, or None where a part is not known.
+    """The sum; None if a part is not known.
 
     >>> total_cost([0.25, 0.5]), total_cost([0.25, None])
     (0.75, None)

@@ -1,40 +1,40 @@
-"""What the REPL holds for one question: the history's pieces, and the functions that reach it.
+"""The history as the code of one question reaches it, where all of it is copied into the REPL.
 
-Here all texts are copied; `large_workspace` is for a history that is too large for it. The code
-sees pieces (`pieces`) as `sessions`; their positions are what `rank_sessions` returns.
+The code sees pieces (`search.pieces`) as `sessions`; `rank_sessions` returns their positions. `large_workspace` is for
+a history that is too large to be copied. Both show the history as it was when the query began.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ..repl.arguments import from_start
+from ..repl.arguments import listed
 from ..repl.date_functions import days_between, parse_date
 from ..repl.lazy_values import ValuesWhenRead
 from ..search.pieces import Piece, split
 from ..search.ranking import rank_pieces
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
-from ..store.turns import Session, Turn, serialise
+from ..store.turns import Turn, serialise
 from .prompts import session_prompt
 
-MAX_QUERY_CHARACTERS = 10_000  # of what the code searches or ranks by
+MAX_QUERY_CHARACTERS = 10_000  # of a text to search or to rank by
 
 DATE_FUNCTIONS: dict[str, Callable[..., Any]] = {"parse_date": parse_date, "days_between": days_between}
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a workspace holds.
+    """How much a history holds.
 
     Args:
-        sessions: Its pieces.
+        sessions: Its pieces, which the code calls sessions.
         turns: Its turns.
-        characters: Of their content.
+        characters: Of the content of its turns.
     """
 
     sessions: int
@@ -42,58 +42,84 @@ class Size:
     characters: int
 
 
-class Asked:
-    """One question over a history up to a turn: what both kinds of workspace begin with.
+class Workspace:
+    """A history whose texts are all copied into the REPL.
 
     Args:
         store: The history.
-        question: What is asked.
+        question: The user's question.
         question_date: The day on which it is asked, or None.
-        last_turn: The index of the last turn that counts; None for all.
-    """
-
-    def __init__(
-        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
-    ) -> None:
-        self.store = store
-        self.question = well_formed(question)
-        self.question_date = question_date and well_formed(question_date)
-        self.last_turn = len(store) if last_turn is None else last_turn
-
-
-class Workspace(Asked):
-    """The values and functions that the code of one question finds.
-
-    Args:
-        store, question, question_date, last_turn: As for `Asked`.
     """
 
     copied = True
 
-    def __init__(
-        self, store: MemoryStore, question: str, question_date: str | None = None, last_turn: int | None = None
-    ) -> None:
-        super().__init__(store, question, question_date, last_turn)
-        known = [self._known(session) for session in store.sessions]
-        if self.last_turn < len(store):  # what begins later is not known of yet, neither its date nor that it is there
-            last = max((session.number for session in known if session.turns), default=0)
-            known = known[:last]
-        self.sessions = known
+    def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
+        self.store = store
+        self.question = well_formed(question)
+        self.question_date = question_date and well_formed(question_date)
+        self._positions: dict[int, int] = {}  # of pieces, by the hash of their text or of a prompt that holds it
+        self._open()
+
+    def _open(self) -> None:
+        self.sessions = list(self.store.sessions)
         self.turns = [turn for session in self.sessions for turn in session.turns]
         self.pieces = [piece for session in self.sessions for piece in split(session)]
-        self._by_text = {piece.text: piece for piece in self.pieces}
+        self._positions = {hash(piece.text): position for position, piece in enumerate(self.pieces)}
 
     @property
     def size(self) -> Size:
-        """How much there is."""
+        """How much the history holds."""
         return Size(len(self.pieces), len(self.turns), sum(len(turn.content) for turn in self.turns))
 
     def session_count(self) -> int:
-        """How many sessions hold a turn; a long one is in several pieces."""
-        return len({piece.session for piece in self.pieces})
+        """How many sessions hold a turn. A long session is several pieces."""
+        return len(set(self.session_numbers()))
 
-    def values(self) -> ValuesWhenRead:
-        """The names the code can read; most programs read few of them, and `context` is as long as the history."""
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        return [piece.session for piece in self.pieces]
+
+    def piece(self, position: int) -> Piece:
+        """The piece at a position, counted from 0."""
+        return self.pieces[position]
+
+    def recognise(self, text: str) -> Piece | None:
+        """The piece whose text this is, or which this prompt asks about; None for any other text.
+
+        The code passes free text. A prompt is recognised if `session_prompt` made it from the text of a piece.
+        """
+        position = self._positions.get(hash(text))
+        return None if position is None else self.piece(position)
+
+    def prompt(self, text: str, date: str | None, question: str | None) -> str:
+        """The prompt that asks a sub-agent to read a text."""
+        return session_prompt(text, date, question or self.question, self.question_date)
+
+    def assignments(
+        self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
+    ) -> list[tuple[str, Piece]]:
+        """The prompt and the piece of each sub-agent of a fan-out.
+
+        Args:
+            sessions: The texts of sessions, as the code gave them.
+            dates: One date a session, or None.
+            question: What is asked; None for the user's question.
+
+        Raises:
+            TypeError: The sessions are not a list of texts.
+            ValueError: There are more or fewer dates than sessions.
+        """
+        what = "a list of session texts first, such as `sessions`"
+        texts = listed("llm_query_parallel", sessions, what)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"llm_query_parallel takes {what}")
+        return [
+            (self.prompt(text, date, question), self.recognise(text) or Piece(0, None, text))
+            for text, date in zip(texts, one_date_each(texts, dates), strict=True)
+        ]
+
+    def values(self) -> Mapping[str, Any]:
+        """The names that the code can read, each made when it is first read."""
         return ValuesWhenRead(
             {
                 "question": lambda: self.question,
@@ -106,7 +132,7 @@ class Workspace(Asked):
         )
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """The names the code can call, but for the sub-agents'; what reads the history's file works in a thread."""
+        """The names that the code can call. What reads the history's file works in a thread."""
         return {
             "search_history": in_thread(self.search_history),
             "get_recent": self.get_recent,
@@ -115,10 +141,17 @@ class Workspace(Asked):
             **DATE_FUNCTIONS,
         }
 
+    def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
+        """The prompt that asks a sub-agent to read one session, for the code to send by `llm_query`."""
+        prompt = self.prompt(session, date, question)
+        if isinstance(session, str) and (position := self._positions.get(hash(session))) is not None:
+            self._positions[hash(prompt)] = position
+        return prompt
+
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
         check_query("search_history", keyword)
-        return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= self.last_turn]
+        return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= len(self.turns)]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
         """The last n turns (paper Section 3.2)."""
@@ -128,45 +161,30 @@ class Workspace(Asked):
         """Positions in `sessions`, the most relevant first; k of them, or all."""
         if question != self.question:
             check_query("rank_sessions", question)
-        return rank_pieces(self.store, question or self.question, self.question_date, k, self.last_turn)
+        ranked = rank_pieces(self.store, question or self.question, self.question_date, k)
+        return [position for position in ranked if position < len(self.pieces)]
 
-    def session_prompt(self, session: str, date: str | None = None, question: str | None = None) -> str:
-        """The prompt that asks a sub-agent to read one session."""
-        return session_prompt(session, date, question or self.question, self.question_date)
 
-    def said(self, piece: Piece) -> Sequence[Turn]:
-        """The turns of a piece's session that count for this question."""
-        return self._known(self.store.sessions[piece.session - 1]).turns
+def one_date_each(sessions: Sequence[Any], dates: Sequence[str | None] | None) -> Sequence[str | None]:
+    """The dates that the code gives for these sessions; None for each where it gives no dates.
 
-    async def to_read(
-        self, sessions: Sequence[str], dates: Sequence[str | None] | None
-    ) -> tuple[Sequence[str], Sequence[str | None] | None]:
-        """Texts and dates for sub-agents: as they came."""
-        return sessions, dates
-
-    def piece_of(self, text: str) -> Piece | None:
-        """The piece with this text."""
-        return self._by_text.get(text)
-
-    async def pieces_at(self, positions: Sequence[int]) -> list[Piece]:
-        """The pieces at these positions; -1 is the last."""
-        return [self.pieces[from_start(position, len(self.pieces))] for position in positions]
-
-    async def session_numbers(self) -> list[int]:
-        """The number of each piece's session, by position."""
-        return [piece.session for piece in self.pieces]
-
-    def _known(self, session: Session) -> Session:
-        if not session.turns or session.turns[-1].index <= self.last_turn:
-            return session
-        return replace(session, turns=tuple(turn for turn in session.turns if turn.index <= self.last_turn))
+    Raises:
+        TypeError: The dates are no list.
+        ValueError: There are more or fewer dates than sessions.
+    """
+    given: Sequence[str | None] = listed(
+        "llm_query_parallel", dates or [None] * len(sessions), "a list of dates second"
+    )
+    if len(given) != len(sessions):
+        raise ValueError(f"llm_query_parallel got {len(sessions)} sessions but {len(given)} dates")
+    return given
 
 
 def check_query(function: str, text: object) -> None:
-    """Refuse a text that is too long to search or to rank by: either would take long.
+    """Refuse a text that would take long to search or to rank by.
 
     Raises:
-        ValueError: It is longer than MAX_QUERY_CHARACTERS.
+        ValueError: The text is longer than MAX_QUERY_CHARACTERS.
     """
     if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
         raise ValueError(
@@ -175,7 +193,7 @@ def check_query(function: str, text: object) -> None:
 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that works in a thread, while other queries go on."""
+    """A coroutine function that runs a function in a thread, so that other queries go on."""
 
     @functools.wraps(function)
     async def threaded(*args: Any, **kwargs: Any) -> Any:

@@ -16,11 +16,10 @@ from .word_index import PIECES, piece_number, take_in_new_turns
 
 
 class PieceIndex:
-    """The pieces of a history up to a turn, by position: from 0, the oldest first.
+    """The pieces of a history, by position: from 0, the oldest first.
 
     Args:
         store: The history.
-        last_turn: The index of the last turn that counts; None for all.
         progress: Told, while the index is made, how many turns are in it and how many there are.
 
     >>> store = MemoryStore()
@@ -31,13 +30,10 @@ class PieceIndex:
     (2, [1], '[Turn 2][user]: My cat is called Mochi.')
     """
 
-    def __init__(
-        self, store: MemoryStore, last_turn: int | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> None:
+    def __init__(self, store: MemoryStore, progress: Callable[[int, int], None] | None = None) -> None:
         self._store = store
-        self.last_turn = len(store) if last_turn is None else last_turn
         take_in_new_turns(store, progress)
-        self._count = self.position_of(self.last_turn) + 1
+        self._count = self.position_of(len(store)) + 1  # pieces that come later have no position here
 
     def __len__(self) -> int:
         return self._count
@@ -58,7 +54,7 @@ class PieceIndex:
             IndexError: There is no such position.
         """
         _, first, last, _ = self._row(position)
-        return self._store.turns[first - 1 : min(last, self.last_turn)]
+        return self._store.turns[first - 1 : last]
 
     def date(self, position: int) -> str | None:
         """The date of its session.
@@ -86,7 +82,8 @@ class PieceIndex:
 
     def rank(self, question: str, k: int, question_date: str | None = None) -> list[int]:
         """Positions, the most relevant to the question first; at most k. See `ranking.rank_pieces`."""
-        return rank_pieces(self._store, question, question_date, k, self.last_turn)
+        ranked = rank_pieces(self._store, question, question_date, k)
+        return [position for position in ranked if position < len(self)]
 
     def _row(self, position: int) -> tuple[int, int, int, int]:
         if not 0 <= position < len(self):

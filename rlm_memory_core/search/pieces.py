@@ -8,7 +8,7 @@ alone: what is said later, or how much of a history is cut at once, moves no cut
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..store.turns import Session, Turn
 
@@ -20,14 +20,16 @@ class Piece:
     """What one sub-agent reads.
 
     Args:
-        session: Its session's number, from 1.
-        date: Its session's date, or None.
+        session: The number of its session, from 1; 0 for a text that is no part of the history.
+        date: The date of its session, or None.
         text: Its turns, serialised.
+        turns: Its turns; where it is a part of a long turn, that whole turn.
     """
 
     session: int
     date: str | None
     text: str
+    turns: tuple[Turn, ...] = field(default=(), repr=False, compare=False)
 
 
 def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
@@ -39,7 +41,7 @@ def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
     ['[Turn 1][user]: Hi']
     """
     return [
-        Piece(session.number, session.date, "\n".join(map(str, turns)))
+        Piece(session.number, session.date, "\n".join(map(str, turns)), tuple(run))
         for run in runs(session.turns, limit)
         for turns in parts(run, limit)
     ]

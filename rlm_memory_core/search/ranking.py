@@ -25,7 +25,6 @@ from itertools import accumulate, chain, islice
 from ..models import background
 from ..models.budget import Budget
 from ..store.memory_store import MemoryStore
-from .partial_piece import CutPiece, cut_piece
 from .periods import Period, periods, without_relative
 from .vectors import Embedder, likeness
 from .word_index import PIECES, SPOKEN, TURNS, content_words, match_expression, piece_number, take_in_new_turns
@@ -40,10 +39,10 @@ _Part = tuple[str, list[float | str]]
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What of a history counts: the turns and the pieces after the first number, up to the last."""
+    """What of a history is ranked: the turns and the pieces after these numbers."""
 
-    turns: tuple[int, int]
-    pieces: tuple[int, int]
+    turns_after: int
+    pieces_after: int
 
 
 def rank_sessions(
@@ -53,7 +52,6 @@ def rank_sessions(
     embedder: Embedder | None = None,
     k: int | None = None,
     budget: Budget | None = None,
-    last_turn: int | None = None,
 ) -> list[int]:
     """Positions in `store.sessions`, the most relevant to the question first.
 
@@ -67,11 +65,9 @@ def rank_sessions(
             embedded first, once for all.
         k: How many to return; None for all. Of equals the newer comes first.
         budget: For the embedder's calls.
-        last_turn: The index of the last turn that counts; None for all. Later turns are not ranked, nor are sessions
-            that begin with them; only how rare a word is, and how long a session is, is counted over the whole history.
 
     Raises:
-        ValueError: k or last_turn is negative, or the embedder's vectors cannot be compared.
+        ValueError: k is negative, or the embedder's vectors cannot be compared.
         ModelError, BudgetExceeded: From the embedder's calls.
 
     >>> store = MemoryStore()
@@ -81,8 +77,8 @@ def rank_sessions(
     [1, 0]
     """
     if embedder is None:
-        return _by_words(store, question, question_date, k, last_turn)
-    return background.run(arank_sessions(store, question, question_date, embedder, k, budget, last_turn))
+        return _by_words(store, question, question_date, k)
+    return background.run(arank_sessions(store, question, question_date, embedder, k, budget))
 
 
 async def arank_sessions(
@@ -92,19 +88,18 @@ async def arank_sessions(
     embedder: Embedder | None = None,
     k: int | None = None,
     budget: Budget | None = None,
-    last_turn: int | None = None,
 ) -> list[int]:
     """`rank_sessions` for callers on an event loop: what it reads and writes is done in a thread."""
     if embedder is None:
-        return await asyncio.to_thread(_by_words, store, question, question_date, k, last_turn)
-    _check(k, last_turn)
-    alike = await likeness(store, question, embedder, budget, last_turn)
+        return await asyncio.to_thread(_by_words, store, question, question_date, k)
+    _check(k)
+    alike = await likeness(store, question, embedder, budget)
     by_meaning = _unit(alike, min(alike.values(), default=0.0))
-    scored = await asyncio.to_thread(_scored_sessions, store, question, question_date, None, last_turn)
+    scored = await asyncio.to_thread(_scored_sessions, store, question, question_date, None)
     by_words = _unit(dict(scored), 0.0)
     scores = {
         session: by_meaning.get(session, 0.0) + by_words.get(session, 0.0)
-        for session in range(await asyncio.to_thread(_sessions, store, last_turn), 0, -1)
+        for session in range(await asyncio.to_thread(lambda: len(store.sessions)), 0, -1)
     }
     best = sorted(scores, key=scores.__getitem__, reverse=True)  # a stable sort: of equals the newer stays first
     return [session - 1 for session in best[:k]]
@@ -115,7 +110,6 @@ def rank_pieces(
     question: str,
     question_date: str | None = None,
     k: int | None = None,
-    last_turn: int | None = None,
 ) -> list[int]:
     """Positions of the history's pieces, from 0, the oldest first; all else is as for `rank_sessions`.
 
@@ -124,12 +118,12 @@ def rank_pieces(
     >>> rank_pieces(store, "Which bread do I like?")
     [1, 0]
     """
-    _check(k, last_turn)
-    ranked = [piece for piece, _ in _scored_pieces(store, question, question_date, k, last_turn)]
-    return _filled(ranked, piece_number(store, _last(store, last_turn)), k)
+    _check(k)
+    ranked = [piece for piece, _ in _scored_pieces(store, question, question_date, k)]
+    return _filled(ranked, piece_number(store, len(store)), k)
 
 
-def rank_turns(store: MemoryStore, question: str, k: int | None = None, last_turn: int | None = None) -> list[int]:
+def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[int]:
     """Positions in `store.turns`, by the BM25 of each turn's words; all else is as for `rank_sessions`.
 
     >>> store = MemoryStore()
@@ -137,51 +131,47 @@ def rank_turns(store: MemoryStore, question: str, k: int | None = None, last_tur
     >>> rank_turns(store, "What is my cat called?", k=1)
     [0]
     """
-    _check(k, last_turn)
+    _check(k)
     take_in_new_turns(store)
-    words, scope = _deciding(store, content_words(question), _last(store, last_turn))
+    words, scope = _deciding(store, content_words(question))
     rows: list[tuple[int, ...]] = []
     if words:
         rows = store.query(
-            f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ? "
-            "ORDER BY rank, rowid DESC LIMIT ?",
-            (match_expression(words), *scope.turns, _limit(k)),
+            f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? ORDER BY rank, rowid DESC LIMIT ?",
+            (match_expression(words), scope.turns_after, _limit(k)),
         )
-    return _filled([number for (number,) in rows], _last(store, last_turn), k)
+    return _filled([number for (number,) in rows], len(store), k)
 
 
-def _by_words(
-    store: MemoryStore, question: str, question_date: str | None, k: int | None, last_turn: int | None
-) -> list[int]:
-    _check(k, last_turn)
-    ranked = [session for session, _ in _scored_sessions(store, question, question_date, k, last_turn)]
-    return _filled(ranked, _sessions(store, last_turn), k)
+def _by_words(store: MemoryStore, question: str, question_date: str | None, k: int | None) -> list[int]:
+    _check(k)
+    ranked = [session for session, _ in _scored_sessions(store, question, question_date, k)]
+    return _filled(ranked, len(store.sessions), k)
 
 
 def _scored_pieces(
-    store: MemoryStore, question: str, question_date: str | None, k: int | None, last_turn: int | None
+    store: MemoryStore, question: str, question_date: str | None, k: int | None
 ) -> list[tuple[int, float]]:
     """The best pieces that have a word or a date of the question: (number, score)."""
-    return _best(store, question, question_date, k, last_turn, "SELECT piece, total FROM ({scores})")
+    return _best(store, question, question_date, k, "SELECT piece, total FROM ({scores})")
 
 
 def _scored_sessions(
-    store: MemoryStore, question: str, question_date: str | None, k: int | None, last_turn: int | None
+    store: MemoryStore, question: str, question_date: str | None, k: int | None
 ) -> list[tuple[int, float]]:
     """The best sessions, each by its best piece: (number, score)."""
     by_session = (
         f"SELECT session, max(total) AS total FROM ({{scores}}) JOIN {PIECES} ON number = piece GROUP BY session"
     )
-    return _best(store, question, question_date, k, last_turn, by_session)
+    return _best(store, question, question_date, k, by_session)
 
 
 def _best(
-    store: MemoryStore, question: str, question_date: str | None, k: int | None, last_turn: int | None, what: str
+    store: MemoryStore, question: str, question_date: str | None, k: int | None, what: str
 ) -> list[tuple[int, float]]:
     """What is made of the scores of pieces, the highest first, and of equals the newest."""
     take_in_new_turns(store)
-    last = _last(store, last_turn)
-    parts = _parts(store, question, question_date, last)
+    parts = _parts(store, question, question_date)
     if not parts:
         return []
     union = " UNION ALL ".join(sql for sql, _ in parts)
@@ -191,52 +181,48 @@ def _best(
     return [(int(number), float(score)) for number, score in store.query(sql, [*parameters, _limit(k)])]
 
 
-def _parts(store: MemoryStore, question: str, question_date: str | None, last: int) -> list[_Part]:
+def _parts(store: MemoryStore, question: str, question_date: str | None) -> list[_Part]:
     """What a piece's score is the sum of."""
     half = _MOST_DATED // 2
     dated = question if len(question) <= _MOST_DATED else f"{question[:half]}\n{question[-half:]}"
     spans = periods(dated, question_date)
-    words, scope = _deciding(store, content_words(without_relative(question, spans)), last)
-    return _words(words, scope, cut_piece(store, last, words)) + _dates(store, spans, piece_number(store, last))
+    words, scope = _deciding(store, content_words(without_relative(question, spans)))
+    return _words(words, scope) + _dates(store, spans, piece_number(store, len(store)))
 
 
-def _deciding(store: MemoryStore, words: Sequence[str], last: int) -> tuple[list[str], _Scope]:
+def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], _Scope]:
     """The words to rank by, and where they are looked up."""
     if len(words) > _MOST_WORDS:
         words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
-    spread = sorted((count, word) for word in words if (count := _spread(store, word, last)))
+    spread = sorted((count, word) for word in words if (count := _spread(store, word)))
     totals = accumulate(count for count, _ in spread)
     few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
-    after = 0 if few else max(last - _MOST_SCORED, 0)
-    scope = _Scope((after, last), (piece_number(store, after), piece_number(store, last)))
+    after = 0 if few else max(len(store) - _MOST_SCORED, 0)
+    scope = _Scope(after, piece_number(store, after))
     return few or [word for _, word in spread], scope
 
 
-def _spread(store: MemoryStore, word: str, last: int) -> int:
+def _spread(store: MemoryStore, word: str) -> int:
     """In how many turns a word stands; counted no further than matters."""
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid <= ? LIMIT ?)"
-    return int(store.query(sql, (match_expression([word]), last, _MOST_SCORED + 1))[0][0])
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? LIMIT ?)"
+    return int(store.query(sql, (match_expression([word]), _MOST_SCORED + 1))[0][0])
 
 
-def _words(words: Sequence[str], scope: _Scope, cut: CutPiece | None = None) -> list[_Part]:
+def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
     """What was said in the piece, and its best turn; `rank` is FTS5's BM25, the lower the better.
 
-    A turn that is several pieces counts for each of them. The last piece, where it is cut, is scored beforehand.
+    A turn that is several pieces counts for each of them.
     """
     if not words:
         return []
-    spoken = scope.pieces if cut is None else (scope.pieces[0], cut.number - 1)
     expression = match_expression(words)
-    said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ? AND rowid <= ?"
+    said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ?"
     best_turn = (
         f"SELECT number AS piece, max(score) AS score FROM (SELECT rowid AS turn, -rank AS score FROM {TURNS} "
-        f"WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?) CROSS JOIN {PIECES} "
+        f"WHERE {TURNS} MATCH ? AND rowid > ?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
     )
-    parts: list[_Part] = [(said, [expression, *spoken]), (best_turn, [expression, *scope.turns])]
-    if cut is not None and cut.score > 0:
-        parts.append(("SELECT ? AS piece, ? AS score", [cut.number, cut.score]))
-    return parts
+    return [(said, [expression, scope.pieces_after]), (best_turn, [expression, scope.turns_after])]
 
 
 def _dates(store: MemoryStore, spans: Sequence[Period], last_piece: int) -> list[_Part]:
@@ -280,23 +266,10 @@ def _filled(ranked: list[int], count: int, k: int | None) -> list[int]:
     return [number - 1 for number in islice(chain(ranked, rest), k)]
 
 
-def _last(store: MemoryStore, last_turn: int | None) -> int:
-    return len(store) if last_turn is None else min(last_turn, len(store))
-
-
-def _sessions(store: MemoryStore, last_turn: int | None) -> int:
-    """How many sessions there are, up to the one in which a turn lies."""
-    if last_turn is None or last_turn >= len(store):
-        return len(store.sessions)
-    rows = store.query("SELECT session FROM turns WHERE turn_index = ?", (last_turn,))
-    return int(rows[0][0]) if rows else 0
-
-
 def _limit(k: int | None) -> int:
     return -1 if k is None else k
 
 
-def _check(k: int | None, last_turn: int | None) -> None:
-    for name, number in (("k", k), ("last_turn", last_turn)):
-        if number is not None and number < 0:
-            raise ValueError(f"{name} must not be negative, not {number}")
+def _check(k: int | None) -> None:
+    if k is not None and k < 0:
+        raise ValueError(f"k must not be negative, not {k}")

@@ -27,12 +27,12 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
     model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn)
 )"""
 _NEW = (
-    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? AND turn_index <= ? "
+    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? "
     "AND role <> 'assistant' ORDER BY turn_index LIMIT ?"
 )
 _KEPT = (
     "SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_index = turn "
-    "WHERE model = ? AND turn > ? AND turn <= ? ORDER BY turn LIMIT ?"
+    "WHERE model = ? AND turn > ? ORDER BY turn LIMIT ?"
 )
 
 
@@ -75,23 +75,20 @@ async def likeness(
     question: str,
     embedder: Embedder,
     budget: Budget | None = None,
-    last_turn: int | None = None,
 ) -> dict[int, float]:
     """Session number to the cosine, in -1..1, of its turn that is most like the question.
 
-    New turns, up to the last that counts, are embedded first. Sessions in which only the assistant spoke are not
-    in it.
+    New turns are embedded first. Sessions in which only the assistant spoke are not in it.
 
     Raises:
         ValueError: The vectors have another length than those kept under the model's name, or are no numbers.
         ModelError, BudgetExceeded: From the embedder's calls; what was embedded before them is kept.
     """
-    counting = len(store) if last_turn is None else last_turn
-    await _embed_new_turns(store, embedder, budget, counting)
+    await _embed_new_turns(store, embedder, budget)
     wanted = _rows((await embedder.embed([question], budget)).vectors, embedder.model)[0]
     best: dict[int, float] = {}
     last = 0
-    while kept := store.query(_KEPT, (embedder.model, last, counting, _BLOCK)):
+    while kept := store.query(_KEPT, (embedder.model, last, _BLOCK)):
         cosines = _matrix([vector for *_, vector in kept], len(wanted), embedder.model) @ wanted
         for (_, session, _), cosine in zip(kept, cosines.tolist(), strict=True):
             best[session] = max(cosine, best.get(session, -1.0))
@@ -99,10 +96,10 @@ async def likeness(
     return best
 
 
-async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budget | None, counting: int) -> None:
+async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budget | None) -> None:
     store.query(_SCHEMA)
     last = store.query("SELECT coalesce(max(turn), 0) FROM turn_vectors WHERE model = ?", (embedder.model,))[0][0]
-    while new := store.query(_NEW, (MAX_CHARACTERS, last, counting, _AT_ONCE)):
+    while new := store.query(_NEW, (MAX_CHARACTERS, last, _AT_ONCE)):
         embedded = await embedder.embed([text for _, text in new], budget)
         rows = _rows(embedded.vectors, embedder.model)
         with store.transaction():

@@ -165,13 +165,12 @@ class MemoryStore:
         """All sessions in order, read as they are asked for."""
         return Rows(lambda: self._one("SELECT coalesce(max(number), 0) FROM sessions"), self._sessions)
 
-    def search_history(self, keyword: str, limit: int | None = None, last_turn: int | None = None) -> list[Turn]:
+    def search_history(self, keyword: str, limit: int | None = None) -> list[Turn]:
         """The turns that contain the keyword, whatever its case, in order (paper Section 3.2).
 
         Args:
             keyword: Any text; it is read literally, also as a part of a word.
             limit: At most so many, the newest ones; None for all.
-            last_turn: The index of the last turn that counts; None for all.
 
         Raises:
             TypeError: The keyword is not a string.
@@ -184,7 +183,7 @@ class MemoryStore:
         wanted, (condition, parameter) = keyword.lower(), likeness(well_formed(keyword))
         sql = f"{_TURN} WHERE turn_index > ? AND turn_index <= ? AND {condition} ORDER BY turn_index DESC"
         found: list[Turn] = []
-        for stop in range(len(self) if last_turn is None else last_turn, 0, -_SCANNED):
+        for stop in range(len(self), 0, -_SCANNED):
             for turn in self._each(sql, max(stop - _SCANNED, 0), stop, parameter):
                 if limit is not None and len(found) >= limit:
                     return found[::-1]
@@ -203,9 +202,9 @@ class MemoryStore:
         """
         return serialise(self.sessions)
 
-    def characters(self, last_turn: int | None = None) -> int:
-        """Characters of all turns' content, or of those up to one, without the prefixes that `to_string` adds."""
-        last = len(self) if last_turn is None else last_turn
+    def characters(self, turns: int | None = None) -> int:
+        """Characters of all turns' content, or of the first `turns` turns', without the prefixes of `to_string`."""
+        last = len(self) if turns is None else turns
         return self._one("SELECT coalesce(max(total_characters), 0) FROM turns WHERE turn_index = ?", last)
 
     def close(self) -> None:

@@ -180,9 +180,8 @@ def streamed(as_completion, text):
 def test_a_stream_gives_the_reply_in_pieces_and_then_stores_it(scripted, as_completion):
     chat = MemoryChat(scripted([streamed(as_completion, "Your cat is Mochi.")], rates=(1.0, 1.0)))
     stream = chat.stream("Who is my cat?")
-    assert contents(chat) == []
     assert next(stream) == "Your "
-    assert contents(chat) == [("user", "Who is my cat?")]
+    assert contents(chat) == []
     assert "".join(stream) == "cat is Mochi."
     assert contents(chat) == [("user", "Who is my cat?"), ("assistant", "Your cat is Mochi.")]
     assert (stream.answer.text, stream.answer.usage.total_tokens, stream.answer.cost_usd) == (
@@ -257,7 +256,7 @@ def test_a_stream_that_is_given_up_stores_no_reply_and_leaves_nothing_running(fa
 
     async def cancel():
         reading = asyncio.create_task(read_all(chat.astream("Hello?")))
-        while not chat.stats()["turns"] or server.in_flight.now < 1:
+        while server.in_flight.now < 1:
             await asyncio.sleep(0.01)
         reading.cancel()
         await asyncio.wait([reading])
@@ -280,6 +279,44 @@ def test_a_stream_that_is_given_up_stores_no_reply_and_leaves_nothing_running(fa
     assert (chat.stats()["failed"], chat.stats()["queries"]) == (1, {"normal": 1, "memory": 0})
     if how != "cancel":  # which may come before the first piece
         assert chat.stats()["cost_usd"] == budget.spent_usd > 0
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_a_send_that_is_cancelled_keeps_the_users_turn(scripted, threshold):
+    asked = asyncio.Event()
+
+    async def never(messages):
+        asked.set()
+        await asyncio.Event().wait()
+
+    chat = MemoryChat(scripted(never), threshold_chars=threshold)
+
+    async def cancel():
+        sending = asyncio.create_task(chat.asend("Hello?"))
+        await asked.wait()
+        assert contents(chat) == []
+        sending.cancel()
+        await asyncio.wait([sending])
+
+    background.run(cancel())
+    assert contents(chat) == [("user", "Hello?")]
+
+
+def test_closing_keeps_the_turn_of_a_stream_that_was_given_up(fault_server, tmp_path):
+    server = fault_server(lambda messages: "word " * 200, plan=always("stalls in mid-body"))
+    with MemoryChat(connect("m", server.url, "k", "off"), store=tmp_path / "history.db") as chat:
+        for _ in chat.stream("Hello?"):
+            break
+    assert [turn.content for turn in MemoryStore(tmp_path / "history.db").turns] == ["Hello?"]
+
+
+def test_streams_read_at_once_do_not_mix_their_turns(scripted, as_completion):
+    chat = MemoryChat(scripted([streamed(as_completion, reply) for reply in ("one", "two")]))
+    first, second = chat.stream("First?"), chat.stream("Second?")
+    next(first)
+    assert "".join(second) == "two"
+    list(first)
+    assert contents(chat) == [("user", "Second?"), ("assistant", "two"), ("user", "First?"), ("assistant", "one")]
 
 
 async def read_all(stream):

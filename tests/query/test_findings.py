@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rlm_memory_core import MemoryRLM, Turn, connect
-from rlm_memory_core.query.findings import Finding, checked, parse_findings, without_false_quotes
+from rlm_memory_core.query.findings import Finding, check_reply, checked, parse_findings
 
 CAT = Finding("My cat is called Mochi.", "the cat's name", 12)
 TURNS = [
@@ -101,7 +101,7 @@ def test_whatever_is_kept_is_verbatim():
 
 def test_a_false_quote_is_taken_out_of_the_reply_and_the_rest_kept():
     reply = '- [Turn 12] "My cat is called Mochi.": a name\n- [Turn 12] "My dog is called Rex.": another\nThat is all.'
-    assert without_false_quotes(reply, TURNS) == (
+    assert check_reply(reply, TURNS).text == (
         '- [Turn 12] "My cat is called Mochi.": a name\n- [Turn 12] (a quote that is not in the session): another\n'
         "That is all."
     )
@@ -110,7 +110,7 @@ def test_a_false_quote_is_taken_out_of_the_reply_and_the_rest_kept():
 def test_odd_replies_are_read_in_one_go():
     for text in ('"' * 20_000, '"a ' * 9000, "[" * 20_000, '"a..." ' * 3000, "turn " * 9000 + '"a"'):
         checked(parse_findings(text), TURNS)
-        without_false_quotes(text, TURNS)
+        check_reply(text, TURNS)
 
 
 def ask(diary, root_and_subagents, reply, code="print(llm_query_parallel(sessions, session_dates, question))"):
@@ -231,7 +231,7 @@ def test_a_quote_that_holds_marks_is_as_long_as_it_is_there(line, quote, text):
     assert finding.text.endswith(text)
     kept, _ = checked([finding], turns)
     assert all(each.quote in CONFIG for each in kept)
-    told = without_false_quotes(f"- [Turn 1] {line}", turns)
+    told = check_reply(f"- [Turn 1] {line}", turns).text
     assert told == (f"- [Turn 1] {line}" if kept else '- [Turn 1] (a quote that is not in the session): "Kiwi": false')
 
 
@@ -250,7 +250,7 @@ def test_the_offline_reader_quotes_json_whole(diary):
 )  # fmt: skip
 def test_many_marks_are_tried_within_bounds(reply):
     turns = [Turn(number, 1, "user", "a " * 20_000, "") for number in (1, 2)]
-    without_false_quotes(reply, turns)
+    check_reply(reply, turns)
     for finding in parse_findings(reply, turns):
         assert len(finding.quote) <= 2_000
 

@@ -4,7 +4,7 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, connect
 from rlm_memory_core.query import large_workspace
-from rlm_memory_core.query.large_workspace import LargeWorkspace, open_workspace
+from rlm_memory_core.query.large_workspace import LargeWorkspace
 from rlm_memory_core.query.prompts import session_prompt
 from rlm_memory_core.query.workspace import Workspace
 
@@ -15,19 +15,16 @@ def call(workspace, name, *args, **kwargs):
     return asyncio.run(workspace.functions()[name](*args, **kwargs))
 
 
-def test_the_limit_decides_which_workspace_it_is(diary):
+def test_the_limit_decides_whether_texts_are_copied(diary, root_and_subagents, scripted):
     size = diary.characters()
-    assert isinstance(open_workspace(diary, "Who?", copy_limit=size), Workspace)
-    assert isinstance(open_workspace(diary, "Who?", copy_limit=size - 1), LargeWorkspace)
-    first = diary.characters(1)
-    assert isinstance(open_workspace(diary, "Who?", last_turn=1, copy_limit=first), Workspace)
-    assert isinstance(open_workspace(diary, "Who?", last_turn=2, copy_limit=first), LargeWorkspace)
+    for limit, copied in ((size, True), (size - 1, False)):
+        MemoryRLM(root_and_subagents(["FINAL(x)"]), copy_limit=limit).query(diary, "Who?")
+        assert ("history_turns" in scripted.conversation[0]["content"]) is copied
 
 
-@pytest.mark.parametrize("last_turn", [None, 6, 3, 0])
-def test_both_tell_the_same_size(diary, last_turn):
-    large, copied = (kind(diary, "Who?", last_turn=last_turn) for kind in (LargeWorkspace, Workspace))
-    assert large.size == copied.size
+def test_both_tell_the_same_size(diary, store):
+    for history in (diary, store):
+        assert LargeWorkspace(history, "Who?").size == Workspace(history, "Who?").size
 
 
 def test_no_text_is_among_the_values(diary):
@@ -61,16 +58,16 @@ def test_the_prompt_for_a_sub_agent_takes_a_position_or_a_text(diary):
     assert call(large, "session_prompt", "a text") == session_prompt("a text", None, "Who?", "2023/08/01")
 
 
-def test_what_is_after_the_last_turn_is_not_there(diary):
-    large = LargeWorkspace(diary, "Lisbon", last_turn=3)
-    assert large.values()["session_count"] == 2
-    assert call(large, "get_session", 1) == "[Turn 3][user]: I bought a red bicycle."
-    assert call(large, "rank_sessions") == [1, 0]
-    assert call(large, "search_history", "Lisbon") == []
-    assert [turn["turn_index"] for turn in call(large, "search_history", "noted")] == [2]
-    assert [turn["turn_index"] for turn in call(large, "get_recent", 2)] == [2, 3]
+def test_what_is_said_during_the_query_is_not_there(diary):
+    large = LargeWorkspace(diary, "Paris")
+    diary.start_session("2023/08/01")
+    diary.add("user", "I moved to Paris. Noted.")
+    assert large.values()["session_count"] == 3
+    assert sorted(call(large, "rank_sessions")) == [0, 1, 2]
+    assert call(large, "search_history", "Paris") == []
+    assert [turn["turn_index"] for turn in call(large, "get_recent", 2)] == [5, 6]
     with pytest.raises(IndexError):
-        call(large, "get_session", 2)
+        call(large, "get_session", 3)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +131,6 @@ def test_of_many_sessions_the_best_ranked_are_read(store):
     assert answer.text == MemoryRLM(llm).query(store, "What is my cat called?").text == "My cat is called Mochi."
     assert answer.coverage.asked == 10
     assert [evidence.session for evidence in answer.evidence] == [124]
-    assert MemoryRLM(llm, copy_limit=100).query(store, "What is my cat called?", last_turn=100).text == "I don't know"
 
 
 def test_sub_agents_are_sent_to_positions_and_the_sandbox_sees_no_text(diary, root_and_subagents, scripted):

@@ -46,16 +46,6 @@ def test_a_question_with_braces_is_kept():
     assert "Is {unknown} {0} {?" in messages[1]["content"]
 
 
-@pytest.mark.parametrize("session", ["[Turn 1][user]: Hi", "a\n</session>\nb", "<session>\nx", "> quoted >\n", ""])
-@pytest.mark.parametrize("date", [None, "2023/05/20 (Sat) 02:21"])
-def test_a_session_can_be_read_back_from_its_prompt(session, date):
-    assert prompts.session_in(prompts.session_prompt(session, date, "Who?", "today")) == session
-
-
-def test_another_prompt_holds_no_session():
-    assert prompts.session_in("Compare these:\n<session>\nx\n</session>\n") == ""
-
-
 def test_the_last_reply_is_told_to_answer():
     assert "Replies left: 2." in prompts.output_message("out", "", 2)["content"]
     assert prompts.FORCED in prompts.output_message("out", "", 1)["content"]

@@ -151,10 +151,3 @@ def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, 
     assert (json.loads(first)[0], json.loads(second)) == (2, [2])
     assert answer.usage.calls == before.usage.calls + 3  # the turns once, the question each time
     assert (before.cost_usd, answer.cost_usd) == (0.0, 0.75)
-
-
-def test_ranking_by_meaning_leaves_out_what_was_said_later(diary, root_and_subagents):
-    llm = root_and_subagents([SHOW.format("rank_sessions(question)"), "FINAL(Lisbon)"])
-    engine = MemoryRLM(llm, reading=Reading(embedder=Alike()))
-    answer = engine.query(diary, "What of my pets?", last_turn=4)
-    assert sorted(json.loads(answer.trace.steps[0].output)) == [0, 1]

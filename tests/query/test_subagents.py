@@ -10,16 +10,22 @@ from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.headers import SECONDS_HEADER
 from rlm_memory_core.query.coverage import is_not_found
-from rlm_memory_core.query.prompts import NOT_FOUND, NOT_READ, session_prompt
-from rlm_memory_core.query.subagents import SubAgents
+from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
+from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
+from rlm_memory_core.search.pieces import Piece
 
 
 def agents(llm, concurrency=100, **options):
     return SubAgents(llm, asyncio.Semaphore(concurrency), **options)
 
 
-def ask(subagents, sessions, dates=None, question="Who?"):
-    return background.run(subagents.query_parallel(sessions, dates, question))
+def assigned(texts):
+    return [(session_prompt(text, None, "Who?"), Piece(0, None, text)) for text in texts]
+
+
+def ask(subagents, texts):
+    """What sub-agents reply on these texts; an error's text is in no reply."""
+    return [call.reply for call in background.run(subagents.ask_all(assigned(texts)))]
 
 
 def fails(messages):
@@ -34,12 +40,11 @@ def by_number(messages):
     return fails(messages) if number % 4 == 0 else f"found {number}"
 
 
-def test_each_session_gets_one_call_with_its_date_and_the_question(scripted):
-    subagents = agents(scripted(["a", "b"]), question_date="2023/06/01")
-    ask(subagents, ["one", "two"], ["2023/05/20", None], "Who?")
+def test_each_prompt_gets_one_call(scripted):
+    ask(agents(scripted(["a", "b"])), ["one", "two"])
     assert {request["messages"][1]["content"] for request in scripted.requests} == {  # in any order
-        session_prompt("one", "2023/05/20", "Who?", "2023/06/01"),
-        session_prompt("two", None, "Who?", "2023/06/01"),
+        session_prompt("one", None, "Who?"),
+        session_prompt("two", None, "Who?"),
     }
 
 
@@ -47,7 +52,7 @@ def test_coverage_counts_every_call(scripted):
     subagents = agents(scripted(by_number))
     replies = ask(subagents, [f"number {number}" for number in range(10)])
     assert replies == [
-        NOT_READ, NOT_FOUND, "found 2", NOT_FOUND, NOT_READ, NOT_FOUND, "found 6", NOT_FOUND, NOT_READ, NOT_FOUND,
+        "", NOT_FOUND, "found 2", NOT_FOUND, "", NOT_FOUND, "found 6", NOT_FOUND, "", NOT_FOUND,
     ]  # fmt: skip
     coverage = subagents.coverage()
     assert (coverage.asked, coverage.found, coverage.not_found, sum(coverage.failed.values())) == (10, 2, 5, 3)
@@ -81,8 +86,8 @@ def test_coverage_since_a_call_counts_from_there(scripted):
 
 def test_the_text_of_an_error_is_nowhere_in_the_findings(scripted):
     subagents = agents(scripted(fails))
-    replies = [*ask(subagents, ["one"]), background.run(subagents.query("one"))]
-    assert replies == [NOT_READ, NOT_READ]
+    replies = [*ask(subagents, ["one"]), background.run(subagents.ask("one")).extract.text]
+    assert replies == ["", ""]
     assert all(call.reply == "" and not call.found for call in subagents.calls)
     assert "secret error text" in subagents.calls[0].error
 
@@ -114,33 +119,11 @@ def test_the_bound_on_calls_in_flight_is_reached_and_never_passed(scripted):
 
 def test_a_failing_call_gives_its_slot_back(scripted):
     subagents = agents(scripted(fails), concurrency=1)
-    assert ask(subagents, ["one", "two", "three"]) == [NOT_READ] * 3
-
-
-@pytest.mark.parametrize(
-    ("sessions", "dates", "error", "says"),
-    [
-        ("one long text", None, TypeError, "list of session texts"),
-        ([1, 2], None, TypeError, "list of session texts"),
-        (["one", None], None, TypeError, "list of session texts"),
-        (3, None, TypeError, "list of session texts|not iterable"),
-        (["one", "two"], ["2023"], ValueError, "2 sessions but 1 dates"),
-    ],
-)
-def test_mistaken_arguments_are_told_and_nothing_is_asked(scripted, sessions, dates, error, says):
-    with pytest.raises(error, match=says):
-        ask(agents(scripted([])), sessions, dates)
-    assert scripted.requests == []
+    assert ask(subagents, ["one", "two", "three"]) == [""] * 3
 
 
 def test_no_sessions_give_no_replies(scripted):
-    assert ask(agents(scripted([])), [], []) == []
-
-
-@pytest.mark.parametrize("prompt", [None, 3, ["text"]])
-def test_a_prompt_that_is_no_text_is_told(scripted, prompt):
-    with pytest.raises(TypeError, match="one string"):
-        background.run(agents(scripted([])).query(prompt))
+    assert ask(agents(scripted([])), []) == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +142,7 @@ def test_a_finding_that_speaks_of_not_found_is_a_finding(reply):
 def test_a_budget_that_ends_in_mid_fan_out_stops_the_rest_and_keeps_what_was_paid_for(scripted):
     budget = Budget(calls=3)
     subagents = agents(scripted(lambda messages: "found"), concurrency=1, budget=budget)
-    assert ask(subagents, ["text"] * 8) == ["found"] * 3 + [NOT_READ] * 5
+    assert ask(subagents, ["text"] * 8) == ["found"] * 3 + [""] * 5
     assert len(scripted.requests) == 3
     assert subagents.coverage().failed == {"the budget of 3 calls is spent (3)": 5}
 
@@ -184,7 +167,7 @@ def test_a_call_says_what_was_read_and_what_it_took(scripted):
 
 def test_a_prompt_of_the_codes_own_reads_no_session(scripted):
     subagents = agents(scripted(["fine"]))
-    assert background.run(subagents.query("Compare A with B.")) == "fine"
+    assert background.run(subagents.ask("Compare A with B.")).reply == "fine"
     assert subagents.calls[0].session == ""
 
 
@@ -273,7 +256,7 @@ def test_cancelling_a_fan_out_leaves_nothing_running_and_gives_the_slots_back(sc
         slots = asyncio.Semaphore(10)
         subagents = SubAgents(scripted(answer), slots, hedge=0.05)
         before = asyncio.all_tasks()
-        asking = asyncio.create_task(subagents.query_parallel(["text"] * 50, None, "Who?"))
+        asking = asyncio.create_task(subagents.ask_all([("text", NO_PIECE)] * 50))
         while in_flight.now < 10:
             await asyncio.sleep(0.001)
         asking.cancel()
@@ -288,15 +271,22 @@ def test_a_fan_out_that_breaks_stops_its_other_calls(scripted):
         await asyncio.sleep(60)
 
     async def scenario():
-        subagents = agents(scripted(answer))
-        subagents._call = partial(broken, subagents._call)
+        subagents = agents(scripted(answer), progress=Broken())
         before = asyncio.all_tasks()
         with pytest.raises(ZeroDivisionError):
-            await subagents.query_parallel(["broken", "text"], None, "Who?")
+            await subagents.ask_all([("text", NO_PIECE)] * 2)
         return asyncio.all_tasks() - before
 
-    async def broken(call, prompt, *rest):
-        return 1 / 0 if "broken" in prompt else await call(prompt, *rest)
+    class Broken:
+        def __init__(self):
+            self.calls = 0
+
+        def asked(self):
+            self.calls += 1
+            assert self.calls < 2 or 1 / 0
+
+        def answered(self, call):
+            pass
 
     assert background.run(scenario()) == set()
 
@@ -341,10 +331,10 @@ def test_progress_is_told_of_every_call(scripted):
         def answered(self, call):
             self.answers.append(call)
 
-    subagents = agents(scripted(by_number))
-    subagents.progress = told = Told()
+    told = Told()
+    subagents = agents(scripted(by_number), progress=told)
     ask(subagents, [f"number {number}" for number in range(1, 5)])
-    background.run(subagents.query("number 6 again"))
+    background.run(subagents.ask("number 6 again"))
     assert told.answered_before == [0, 0, 0, 0, 4]
     assert told.answers == subagents.calls
     assert [bool(call.error) for call in told.answers].count(True) == 1

@@ -71,24 +71,24 @@ def test_what_reads_the_file_leaves_the_loop_to_others(diary, monkeypatch):
     assert loop not in threads
 
 
-def test_nothing_is_known_of_sessions_that_begin_after_the_last_turn(long_store):
-    for last_turn, text in ((1, "[Turn 1][user]: about cats"), (0, "")):
-        workspace = Workspace(long_store, "cats", last_turn=last_turn)
-        assert workspace.values()["context"] == text
-        assert sorted(workspace.rank_sessions()) == list(range(len(workspace.pieces)))
+def test_what_is_said_during_the_query_is_not_there(long_store):
+    workspace = Workspace(long_store, "cats")
+    before = long_store.to_string()
+    long_store.start_session()
+    long_store.add("user", "more cats")
+    assert workspace.values()["context"] == before
+    assert sorted(workspace.rank_sessions()) == list(range(4))
+    assert "more cats" not in str(workspace.search_history("cats") + workspace.get_recent(9))
 
 
-@pytest.mark.parametrize("last_turn", [0, 1, 2, 3, 4, 99, None])
-def test_sessions_up_to_a_turn_are_headed_and_ranked_where_they_stand(store, last_turn):
+def test_sessions_without_turns_are_headed_and_have_no_position(store):
     for date, said in (("Monday", ["cat", "dog"]), ("Tuesday", []), ("Wednesday", ["bird"]), ("Thursday", [])):
         store.start_session(date)
         store.extend(("user", text) for text in said)
-    workspace = Workspace(store, "bird", last_turn=last_turn)
-    days = [day for day in ("Monday", "Tuesday", "Wednesday", "Thursday") if day in workspace.values()["context"]]
-    assert len(days) == {0: 0, 1: 1, 2: 1}.get(last_turn, 4)
-    ranked = workspace.rank_sessions()
-    assert sorted(ranked) == list(range(len(workspace.values()["sessions"])))
-    assert [piece.session for piece in workspace.pieces] == [1, 3][: len(ranked)]
+    workspace = Workspace(store, "bird")
+    assert all(day in workspace.values()["context"] for day in ("Monday", "Tuesday", "Wednesday", "Thursday"))
+    assert workspace.rank_sessions() == [1, 0]
+    assert [piece.session for piece in workspace.pieces] == [1, 3]
 
 
 def test_a_workspace_of_an_empty_store(store):

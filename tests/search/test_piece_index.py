@@ -55,17 +55,20 @@ def test_a_turn_too_long_for_one_piece_is_read_whole_and_stands_alone(store):
     assert [again.piece(position).text for position in range(len(index) - 1)] == texts[:-1]
 
 
-def test_only_the_turns_that_count_are_there(long_store):
-    for last in range(len(long_store) + 1):
-        index, copied = PieceIndex(long_store, last), Workspace(long_store, "Who?", last_turn=last).pieces
-        assert [index.piece(position) for position in range(len(index))] == copied
-        assert sorted(index.rank("dogs birds", 99)) == list(range(len(copied)))
+def test_pieces_that_are_said_later_have_no_position(long_store):
+    index = PieceIndex(long_store)
+    long_store.start_session()
+    long_store.add("user", "dogs and birds")
+    assert sorted(index.rank("dogs birds", 99)) == list(range(4))
+    with pytest.raises(IndexError):
+        index.piece(4)
+    assert sorted(PieceIndex(long_store).rank("dogs birds", 99)) == list(range(5))
 
 
 def test_positions_outside_are_refused(long_store):
-    index = PieceIndex(long_store, 2)
-    for position in (2, -1):
-        with pytest.raises(IndexError, match=rf"no session {position}: positions go from 0 to 1"):
+    index = PieceIndex(long_store)
+    for position in (4, -1):
+        with pytest.raises(IndexError, match=rf"no session {position}: positions go from 0 to 3"):
             index.piece(position)
 
 

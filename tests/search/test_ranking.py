@@ -1,5 +1,4 @@
 import os
-import random
 from pathlib import Path
 
 import pytest
@@ -250,7 +249,7 @@ def test_a_page_full_of_dates_is_ranked_by_all_of_them(dinners):
 @pytest.mark.parametrize("question", ["dinner on 2023-05-15? {}", "{} dinner on 2023-05-15?"])
 def test_of_a_very_long_page_what_is_asked_counts_at_either_end(dinners, monkeypatch, question):
     asked = []
-    monkeypatch.setattr(ranking, "_spread", lambda store, word, last: asked.append(word) or 1)
+    monkeypatch.setattr(ranking, "_spread", lambda store, word: asked.append(word) or 1)
     page = " ".join(f"word{number}" for number in range(20_000))
     assert rank_sessions(dinners, question.format(page), k=1) == [2]
     assert len(asked) == len(set(asked)) == 300
@@ -327,45 +326,10 @@ def test_on_the_papers_questions_the_words_alone_find_nearly_all_the_evidence():
     assert complete[10] >= 0.94 * len(samples)
 
 
-def chatting():
-    """Two sessions; the second goes on, and a third follows."""
-    return talk(
-        ("2023/05/01", [("user", "The violin is at the shop."), ("assistant", "I see.")]),
-        ("2023/05/08", [("user", "It rains today."), ("user", "Which violin teacher did I mention, the violin one?")]),
-        ("2023/05/15", [("user", "The violin teacher plays the violin.")]),
-    )
-
-
 @pytest.mark.parametrize("rank", [rank_sessions, rank_pieces, rank_turns])
-def test_turns_after_the_last_that_counts_are_not_ranked(rank):
-    with chatting() as store:
-        everything = rank(store, "violin teacher")
-        assert everything[0] == (4 if rank is rank_turns else 2)
-        assert rank(store, "violin teacher", last_turn=3) == ([0, 2, 1] if rank is rank_turns else [0, 1])
-        assert rank(store, "violin teacher", last_turn=0) == []
-        assert rank(store, "violin teacher", last_turn=99) == everything
-        assert rank(store, "violin teacher") == everything  # nothing was taken out for good
-        with pytest.raises(ValueError, match="last_turn must not be negative"):
-            rank(store, "violin teacher", last_turn=-1)
-
-
-def test_dates_of_later_sessions_are_not_ranked():
-    with chatting() as store:
-        asked = "What did I do on 15 May?"
-        assert rank_sessions(store, asked, "2023/06/01", k=1) == [2]
-        assert rank_sessions(store, asked, "2023/06/01", last_turn=4) == [1, 0]  # the nearer of those that count
-
-
-@pytest.mark.parametrize("last", range(1, 13))
-def test_a_history_up_to_a_turn_ranks_as_one_that_ends_there(last):
-    """Where the later turns have no word of the question, they change nothing at all."""
-    rng = random.Random(last)
-    said = [("user", " ".join(rng.choices("violin teacher rain bus bread".split(), k=6))) for _ in range(last)]
-    with talk((None, said[: last // 2]), (None, said[last // 2 :])) as short, talk() as long:
-        for turns in (said[: last // 2], [*said[last // 2 :], ("user", "snow on hills now or never")]):
-            long.start_session()
-            long.extend(turns)
-        assert rank_sessions(long, "violin bread", last_turn=last) == rank_sessions(short, "violin bread")
+def test_a_negative_k_is_refused(diary, rank):
+    with pytest.raises(ValueError, match="k must not be negative"):
+        rank(diary, "cat", k=-1)
 
 
 def test_what_an_earlier_version_made_is_dropped(diary):

@@ -21,7 +21,7 @@ from rlm_memory_core.models import background
 from rlm_memory_core.models.llm import OFFLINE, connect
 from rlm_memory_core.offline import OfflineTransport
 from rlm_memory_core.query.prompts import session_prompt, subagent_messages
-from rlm_memory_core.query.subagents import SubAgents
+from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 
 from ..run.results import Result
 from .simulated import SimulatedLatency, draw
@@ -169,7 +169,8 @@ def _ours(transport: SimulatedLatency, sessions: Sequence[str]) -> float:
     llm = connect(OFFLINE, recorded="off", temperature=_TEMPERATURE, wrap=lambda inner: transport)
 
     async def send(part: Sequence[str]) -> None:
-        await SubAgents(llm, asyncio.Semaphore(_OUR_LIMIT)).query_parallel(part, None, _QUESTION)
+        prompts = [(session_prompt(session, None, _QUESTION), NO_PIECE) for session in part]
+        await SubAgents(llm, asyncio.Semaphore(_OUR_LIMIT)).ask_all(prompts)
 
     background.run(send([""]))
     transport.drawn.clear()

@@ -1,61 +1,32 @@
-"""Every prompt the package sends, and nothing else.
+"""Every prompt of the core, and nothing else.
 
-A prompt here is plain text plus a few tags (``<session>``, ``<history>``,
-``<question>``, ``<output>``) that keep the record apart from the instructions; a tag
-within the record has a backslash before it. No module outside this folder words a
-prompt of the core; none here calls a model.
+`root` holds what the root model is told; `readers` what sub-agents, baselines and a chat are told. A prompt is plain
+text and a few tags (`<session>`, `<history>`, `<question>`, `<output>`) that keep the record apart from instructions.
+A tag within the record gets a backslash.
 """
 
-from .readers import (
-    CHAT_SYSTEM,
-    HISTORY_SYSTEM,
-    SUBAGENT_FACTS_SYSTEM,
-    SUBAGENT_SYSTEM,
-    chat_system,
-    history_messages,
-    session_in,
-    session_prompt,
-    subagent_messages,
-)
-from .record import CUT_OFF, ESCAPED, NOT_FOUND, NOT_READ, UNKNOWN, ChatMessage, question_block
-from .root import (
-    CUT_REPLY,
-    FORCED,
-    NO_CODE,
-    NOT_HERE,
-    ROOT_SYSTEM,
-    coverage_line,
-    first_wave,
-    in_the_words_of,
-    output_message,
-    root_messages,
-)
-
-__all__ = [
-    "CHAT_SYSTEM",
-    "CUT_OFF",
-    "CUT_REPLY",
-    "ESCAPED",
-    "FORCED",
-    "HISTORY_SYSTEM",
-    "NOT_FOUND",
-    "NOT_HERE",
-    "NOT_READ",
-    "NO_CODE",
-    "ROOT_SYSTEM",
-    "SUBAGENT_FACTS_SYSTEM",
-    "SUBAGENT_SYSTEM",
-    "UNKNOWN",
-    "ChatMessage",
-    "chat_system",
-    "coverage_line",
-    "first_wave",
-    "history_messages",
-    "in_the_words_of",
-    "output_message",
-    "question_block",
-    "root_messages",
-    "session_in",
-    "session_prompt",
-    "subagent_messages",
-]
+from .readers import CHAT_SYSTEM as CHAT_SYSTEM
+from .readers import CUT_OFF as CUT_OFF
+from .readers import ESCAPED as ESCAPED
+from .readers import HISTORY_SYSTEM as HISTORY_SYSTEM
+from .readers import NOT_FOUND as NOT_FOUND
+from .readers import NOT_READ as NOT_READ
+from .readers import SUBAGENT_FACTS_SYSTEM as SUBAGENT_FACTS_SYSTEM
+from .readers import SUBAGENT_SYSTEM as SUBAGENT_SYSTEM
+from .readers import UNKNOWN as UNKNOWN
+from .readers import ChatMessage as ChatMessage
+from .readers import chat_system as chat_system
+from .readers import history_messages as history_messages
+from .readers import question_block as question_block
+from .readers import session_prompt as session_prompt
+from .readers import subagent_messages as subagent_messages
+from .root import CUT_REPLY as CUT_REPLY
+from .root import FORCED as FORCED
+from .root import NO_CODE as NO_CODE
+from .root import NOT_HERE as NOT_HERE
+from .root import ROOT_SYSTEM as ROOT_SYSTEM
+from .root import coverage_line as coverage_line
+from .root import first_wave as first_wave
+from .root import in_the_words_of as in_the_words_of
+from .root import output_message as output_message
+from .root import root_messages as root_messages

@@ -1,9 +1,22 @@
-"""The prompts of whoever reads a record and answers at once: sub-agents, baselines, a chat below its threshold."""
+"""The prompts of models that read a record and answer at once: sub-agents, baselines, a chat below its threshold."""
 
 from __future__ import annotations
 
-from ...store.escaping import escape_tags, unescape_tags
-from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, date_attribute, question_block
+from ...models.types import ChatMessage as ChatMessage
+from ...repl.output import UNKNOWN as UNKNOWN
+from ...store.escaping import escape_tags, label
+
+NOT_FOUND = "NOT_FOUND"
+"""The reply of a sub-agent whose session says nothing about the question."""
+
+NOT_READ = "NOT_READ"
+"""What the code gets in place of the reply of a sub-agent that failed."""
+
+CUT_OFF = "[... cut off at the model's token limit]"
+"""The end of a reply that the model did not finish."""
+
+ESCAPED = "A heading or a tag with a backslash before it is something that was said, not a mark of the record."
+"""Explains `store.escaping` to a model."""
 
 SUBAGENT_SYSTEM = f"""\
 You are a sub-agent that reads one piece of a longer chat history. Reply with what the text says on the \
@@ -44,22 +57,12 @@ def session_prompt(session: str, date: str | None, question: str, question_date:
     What is my cat called?
     </question>
     """
-    record = f"<session{date_attribute(date)}>\n{escape_tags(str(session))}\n</session>"
+    record = f"<session{_date_attribute(date)}>\n{escape_tags(str(session))}\n</session>"
     return f"{record}\n{question_block(question, question_date)}"
 
 
-def session_in(prompt: str) -> str:
-    """The session that a prompt made by `session_prompt` asks about; "" for any other prompt.
-
-    >>> session_in(session_prompt("[Turn 1][user]: Hi", "2023/05/20", "Who?"))
-    '[Turn 1][user]: Hi'
-    """
-    opening, _, rest = prompt.partition(">\n")
-    return unescape_tags(rest.rpartition("\n</session>\n")[0]) if opening.startswith("<session") else ""
-
-
 def subagent_messages(prompt: str, facts: bool = False) -> list[ChatMessage]:
-    """One sub-agent call: a fresh context with one prompt; with `facts` it is asked for days and values too."""
+    """The conversation of one sub-agent call. With `facts`, the sub-agent is asked for days and values too."""
     return [
         {"role": "system", "content": SUBAGENT_FACTS_SYSTEM if facts else SUBAGENT_SYSTEM},
         {"role": "user", "content": prompt},
@@ -67,7 +70,7 @@ def subagent_messages(prompt: str, facts: bool = False) -> list[ChatMessage]:
 
 
 def history_messages(history: str, question: str, question_date: str | None = None) -> list[ChatMessage]:
-    """Ask for an answer from a history in one call: the baselines (paper Section 4.2)."""
+    """Ask for an answer from a whole history in one call: the baselines (paper Section 4.2)."""
     return [
         {"role": "system", "content": HISTORY_SYSTEM},
         {
@@ -78,10 +81,20 @@ def history_messages(history: str, question: str, question_date: str | None = No
 
 
 def chat_system(system: str | None) -> ChatMessage:
-    """Open a conversation whose history is all there.
+    """Open a conversation that contains the whole history.
 
     Args:
-        system: The assistant's own system prompt, or None. It comes last, in the same message: not every server takes
-            two.
+        system: The assistant's own system prompt, or None. It comes last in the same message, because some servers
+            take only one system message.
     """
     return {"role": "system", "content": f"{CHAT_SYSTEM}\n\n{system}" if system else CHAT_SYSTEM}
+
+
+def question_block(question: str, question_date: str | None) -> str:
+    """The question between its tags, with the day on which it is asked."""
+    return f"<question{_date_attribute(question_date)}>\n{escape_tags(str(question))}\n</question>"
+
+
+def _date_attribute(date: str | None) -> str:
+    """The day as the attribute of a tag, after a space; "" without a day."""
+    return f' date="{label(str(date))}"' if date else ""

@@ -1,4 +1,4 @@
-"""The prompts of the root model: its system prompt, and what it is told between its replies."""
+"""The prompts of the root model: its system prompt, and the messages between its replies."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 
 from ...store.escaping import escape_tags
-from .record import ESCAPED, NOT_FOUND, NOT_READ, UNKNOWN, ChatMessage, question_block
+from .readers import ESCAPED, NOT_FOUND, NOT_READ, UNKNOWN, ChatMessage, question_block
 
 NOT_HERE = (
     "files, network, input(), numpy and pandas, base classes (of exceptions and Enum too), decorated methods, "
     "generators that print, ask or do not end"
 )
-"""What model-written code cannot have in the REPL; `tests/test_corpus.py` holds each of these true."""
+"""What code in the REPL cannot use; `tests/repl/test_corpus.py` checks each item."""
 
 ROOT_SYSTEM = """\
 You answer a question about a long chat history. The history is not in this \
@@ -145,9 +145,9 @@ def root_messages(
         question: The user's question.
         question_date: The day on which it is asked, or None.
         sessions, turns, characters: The size of the history.
-        parallel: Whether ``llm_query_parallel`` is offered.
+        parallel: Whether `llm_query_parallel` is offered.
         copied: Whether the REPL holds the texts, not only functions that reach them.
-        first, facts, recency: As `reading.Reading` has them; by default the paper's full scan.
+        first, facts, recency: As for `reading.Reading`; by default the paper's full scan.
 
     >>> [message["role"] for message in root_messages("Who?", None, sessions=1, turns=2, characters=30)]
     ['system', 'user']
@@ -175,7 +175,7 @@ def root_messages(
 
 
 def first_wave(system: str) -> int | None:
-    """How many sessions a root prompt made by `root_messages` asks to have read first; None where it asks for none.
+    """How many sessions a root prompt says to read first; None if it does not say.
 
     >>> first_wave(root_messages("Who?", None, sessions=1, turns=2, characters=30, first=10)[0]["content"])
     10
@@ -188,24 +188,24 @@ def output_message(output: str, coverage: str, remaining: int) -> ChatMessage:
     """Show the root model what its code printed.
 
     Args:
-        output: Printed text and errors, already cut to size.
+        output: Printed text and errors, already shortened.
         coverage: One line on the sub-agent calls of this step, or "".
-        remaining: Replies that are left before the forced answer.
+        remaining: How many replies are left, the forced answer included.
     """
     parts = [f"<output>\n{escape_tags(output)}\n</output>"]
     if coverage:
-        parts.append(escape_tags(coverage))  # it quotes servers
+        parts.append(escape_tags(coverage))  # it quotes error messages of servers
     parts.append(f"Replies left: {remaining}." if remaining > 1 else FORCED)
     return {"role": "user", "content": "\n".join(parts)}
 
 
 def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
-    """Tell the root model what became of its sub-agents, and what it does not know.
+    """Tell the root model what became of its sub-agents and which sessions were not read.
 
     Args:
         coverage: The counts, with the reasons of failures.
         failed: How many sub-agents failed.
-        not_read: The numbers of the sessions that they were to read.
+        not_read: The numbers of the sessions that the failed ones should have read.
 
     >>> coverage_line("asked 2 ..., 1 failed (1x no answer)", 1, [4])
     'Sub-agents: asked 2 ..., 1 failed (1x no answer). Where one failed, its reply is "NOT_READ"; not read: session 4.'
@@ -217,7 +217,7 @@ def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
 
 
 def in_the_words_of(message: ChatMessage, system: str) -> ChatMessage:
-    """The root model's system message, with an assistant's own system prompt after it.
+    """Add an assistant's own system prompt to the root model's system message.
 
     >>> print(in_the_words_of({"role": "system", "content": "Answer."}, "You speak like a pirate.")["content"][-55:])
     <instructions>
