@@ -1,24 +1,14 @@
 """`parse_date` and `days_between` as the REPL's code finds them: texts in, texts and whole numbers out.
 
-What a date looks like is `dates`' to say; what code may hold besides is brought into that form: months in any case,
-`2023 May 5`, and `5/6/2023`, which is the 6th of May. No clock, no time of day: a day is what counts.
+`store.dates` reads the dates; `5/6/2023` is the 6th of May. Times of day are ignored.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 
 from ..store import dates
 
-_YEAR = r"(?P<year>(?:19|20)\d\d)"
-_MONTH = re.compile(
-    r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\b",
-    re.I,
-)
-_YEAR_FIRST = re.compile(rf"\b{_YEAR},?\s+(?P<month>{_MONTH.pattern})\.?\s+(?P<day>\d\d?)(?!\w|,?\s+\d{{4}})", re.I)
-_SLASHED = re.compile(rf"(?<![\d/])(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])/{_YEAR}(?![\d/])")
 _MOST_CHARACTERS = 10_000  # of a text that is searched for a date
 
 
@@ -74,13 +64,7 @@ def _day(function: str, value: object) -> date | None:
         raise TypeError(f"{function} takes a text or a date, not {type(value).__name__}")
     if value and len(value) > _MOST_CHARACTERS:
         raise ValueError(f"{function} takes at most {_MOST_CHARACTERS:,} characters, not {len(value):,}")
-    return None if value is None else dates.parse_date(_in_plain_form(value))
-
-
-def _in_plain_form(text: str) -> str:
-    text = _SLASHED.sub(r"\g<year>-\g<month>-\g<day>", text)
-    text = _MONTH.sub(lambda month: month[0].capitalize(), text)
-    return _YEAR_FIRST.sub(r"\g<month> \g<day>, \g<year>", text)
+    return None if value is None else dates.parse_date(value)
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Opening a SQLite file that several processes may open at the same moment. Knows no table of ours."""
+"""Opens SQLite files that several processes may use at the same moment."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _PATIENCE = 30.0  # seconds to wait for another process
 def open_database(
     path: Path | None, synchronous: Literal["FULL", "NORMAL"], prepare: Callable[[sqlite3.Connection], None]
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode, with write-ahead logging, for any thread.
+    """Open a database in autocommit mode, with a write-ahead log, for use by any thread.
 
     Args:
-        path: The file, made if it is not there; None keeps it in memory.
-        synchronous: "FULL" survives a power cut after each commit, "NORMAL" a killed process.
-        prepare: Looks at the file and makes its tables, alone and in one transaction. Where it raises, the
-            file stays as it was.
+        path: The file, created if it does not exist; None keeps the database in memory.
+        synchronous: With "FULL" a commit survives a power cut, with "NORMAL" a killed process.
+        prepare: Checks the file and creates its tables, in a transaction of its own. If it raises, the file stays as
+            it was.
 
     Raises:
-        sqlite3.Error: It is no database, or cannot be opened.
+        sqlite3.Error: The file is not a database, or cannot be opened.
     """
     database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
     try:
@@ -44,7 +44,7 @@ def _use_write_ahead_log(database: sqlite3.Connection) -> None:
         try:
             database.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError as error:  # SQLite itself does not wait for a lock here
+        except sqlite3.OperationalError as error:  # SQLite does not wait for this lock by itself
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Asks how an object shows itself: as HTML in a notebook, as text in a terminal.
+"""Shows objects as HTML in a notebook or as text in a terminal.
 
 The classes of the core call these functions; `views` registers an implementation for each class. This way the core
 needs no template and no import of `views`.

@@ -1,4 +1,4 @@
-"""A sequence whose items are read when they are asked for, so that a large history stays on disk. Knows no table."""
+"""A sequence that reads its items when they are asked for, so that a large history stays on disk."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _BLOCK = 1000  # items read at once while iterating
 
 
 class Rows(Sequence[_T], Generic[_T]):
-    """A sequence of which each item is read when it is asked for.
+    """A lazy sequence.
 
     Args:
-        count: How many there are now.
-        fetch: The items from one position up to another.
+        count: Returns how many items there are now.
+        fetch: Returns the items from one position up to another.
 
     >>> squares = Rows(lambda: 100, lambda start, stop: iter([number**2 for number in range(start, stop)]))
     >>> squares[3], squares[-2:], len(squares)
@@ -38,13 +38,12 @@ class Rows(Sequence[_T], Generic[_T]):
     @overload
     def __getitem__(self, position: slice) -> list[_T]: ...
     def __getitem__(self, position: int | slice) -> _T | list[_T]:
-        if isinstance(position, slice):
-            start, stop, step = position.indices(len(self))
-            if step == 1:
-                return list(self._fetch(start, max(start, stop)))
-            return [self[i] for i in range(start, stop, step)]
-        place = range(len(self))[position]
-        return next(self._fetch(place, place + 1))
+        places = range(len(self))[position]
+        if isinstance(places, int):
+            return next(self._fetch(places, places + 1))
+        if places.step == 1:
+            return list(self._fetch(places.start, max(places.start, places.stop)))
+        return [self[place] for place in places]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

@@ -1,7 +1,4 @@
-"""Turns and sessions of a history, and how they are written as text (paper Section 3.1).
-
-Where they are kept is `store`'s affair.
-"""
+"""Turns and sessions of a history, and how they are written as text (paper Section 3.1)."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ class Turn:
 
     @property
     def heading(self) -> str:
-        """What stands before the content, such as `[Turn 1][user]:`; no content can pose as it (`escaping`)."""
+        """The text before the content, such as `[Turn 1][user]:`. `escaping` keeps content from imitating it."""
         return f"[Turn {self.index}][{label(self.role)}]:"
 
 
@@ -59,7 +56,7 @@ class Session:
 
     @property
     def text(self) -> str:
-        """The turns as they are serialised, without the marker."""
+        """The serialised turns, without the marker."""
         return "\n".join(map(str, self.turns))
 
     def __str__(self) -> str:
@@ -68,5 +65,5 @@ class Session:
 
 
 def serialise(sessions: Iterable[Session]) -> str:
-    """Sessions as one text, as `MemoryStore.to_string` gives it; an undated session without turns leaves no trace."""
+    """Sessions as one text, as `MemoryStore.to_string` returns it. An undated session without turns adds nothing."""
     return "\n".join(str(session) for session in sessions if session.date is not None or session.turns)

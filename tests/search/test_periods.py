@@ -19,9 +19,9 @@ def spans(question, asked=ASKED):
         ("Who was born in the last few months?", ("2023-03-01", "2023-05-30")),
         ("Where was I over the last 10 days?", ("2023-05-20", "2023-05-30")),
         ("What did I read during the past couple of weeks?", ("2023-05-16", "2023-05-30")),
-        ("Where did I eat last week?", ("2023-05-20", "2023-05-30")),
+        ("Where did I eat last week?", ("2023-05-20", "2023-05-26")),
         ("Which book did I finish a week ago?", ("2023-05-20", "2023-05-26")),
-        ("What did I start in March?", ("2023-02-28", "2023-03-30")),
+        ("What did I start in March?", ("2023-03-01", "2023-03-31")),
         ("What did she do on 3 May, 2023?", ("2023-05-03", "2023-05-03")),
         ("Who came in December 2022?", ("2022-12-01", "2022-12-31")),
     ],
@@ -34,15 +34,13 @@ def test_a_span_of_the_past_is_read(question, expected):
     "question",
     [
         "What should I cook this weekend?",
-        "Which film shall I watch tonight?",
         "What shall I do tomorrow?",
-        "When do I get up on Saturday mornings?",
         "How many days ago did I watch the Super Bowl?",
         "What is my cat called?",
         "",
     ],
 )
-def test_what_lies_ahead_a_habit_and_no_date_at_all_are_no_span(question):
+def test_what_lies_ahead_and_no_date_at_all_are_no_span(question):
     assert spans(question) == []
 
 
