@@ -23,7 +23,7 @@ from pydantic_monty import (
 
 from . import worker
 from .arguments import how_many
-from .dialect.program import LATER
+from .dialect.twins import LATER
 from .journal import Journal, Past
 from .limits import LimitReached, Meter
 

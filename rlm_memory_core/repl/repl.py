@@ -35,8 +35,7 @@ from pydantic_monty import (
 )
 
 from . import worker
-from .dialect.program import Known
-from .dialect.rewriting import MAX_CODE_CHARACTERS, Rewriter, Rewritten
+from .dialect.rewriter import MAX_CODE_CHARACTERS, Rewriter, Rewritten
 from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
 from .journal import Journal, Past
 from .limits import LimitReached, Limits, Meter
@@ -105,12 +104,12 @@ class Repl:
         self._journal = Journal()
         asks = subagents or {}
         self._calls = HostCalls(values, functions, asks, replied, at_once, self._today, self._meter, self._journal)
-        self._given = partial(Known, tuple(asks), at_once, (*values, *functions, *asks), functions)
+        self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks), functions)
         self._names: dict[str, None] = {}
         self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None
         self._session: AsyncMontySession | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._rewriter = Rewriter(self._given())
+        self._rewriter = self._rewriter_of()
 
     async def __aenter__(self) -> Repl:
         self._starting = asyncio.create_task(self._start())  # while the root model writes
@@ -172,8 +171,6 @@ class Repl:
             while not isinstance(snapshot, MontyComplete):
                 snapshot = await self._step(snapshot)
         except (MontyError, LimitReached):
-            return None, missing
-        if getattr(snapshot.output, "name", "") == "Deleted":
             return None, missing
         return _answer(snapshot.output), ""
 
@@ -241,7 +238,7 @@ class Repl:
 
     async def _recover(self, error: MontyError, program: Rewritten, past: Past | None) -> str:
         """What the code's author should know of an error; a session that it broke is replaced."""
-        text = program.as_written(_describe(error, self._limits))
+        text = _describe(error, self._limits)
         advice = hint(text)
         text = f"{text}\n{advice}" if advice else text
         if isinstance(error, MontyCrashedError) or _BROKEN.search(text):
@@ -293,7 +290,7 @@ class Repl:
     async def _start_again(self) -> None:
         if self._checkout is not None:
             await self._checkout.__aexit__(None, None, None)
-        self._rewriter = Rewriter(self._given())
+        self._rewriter = self._rewriter_of()
         await self._start()
 
     async def _started(self) -> None:

@@ -13,7 +13,7 @@ from pydantic_monty import (
     MontyComplete,
 )
 
-from .dialect.rewriting import Rewritten
+from .dialect.rewriter import Rewritten
 from .hostcalls import FINALS, HostCalls, resume
 from .journal import Journal, Past
 

@@ -14,8 +14,8 @@ IMPORTABLE = (
 )
 
 _HINTS = [
-    (r"support yield", "append to a list and return it, in place of yield (a generator function that prints, asks "
-     "sub-agents or changes outer variables is not run)"),
+    (r"support yield", "append to a list and return it, in place of yield: there are no generator "
+     "functions here"),
     (r"'del' statement", "set the attribute to None in place of deleting it"),
     (r"class inheritance", "write a class without a base class: a dict or a @dataclass for records, namedtuple('P', "
      "'a b') for NamedTuple, plain constants for an Enum, ValueError('why') for an exception of your own"),

@@ -23,7 +23,7 @@ LEAST_SHARE = 0.90
 # programs that do not run as in CPython: why, and words of the message that says what to write instead
 INHERITANCE = ("the sandbox knows no base classes", "write a class without a base class")
 DECORATORS = ("the sandbox knows no decorated methods", "write a plain method")
-GENERATOR = ("a generator runs to its end when called: not where that shows", "append to a list and return it")
+GENERATOR = ("the sandbox knows no generator functions", "append to a list and return it")
 DIFFERENT = {
     "classes: an exception of one's own": INHERITANCE,
     "classes: a named tuple class": INHERITANCE,
@@ -34,8 +34,11 @@ DIFFERENT = {
     "classes: length of an object": ("the sandbox calls no __len__", "write a method"),
     "classes: an object's truth value": ("the sandbox calls no __bool__, and says nothing", ""),  # write a method
     "collections_itertools: ordered dict": ("there is no OrderedDict", "use a dict: it keeps its order"),
+    "language: a generator function": GENERATOR,
+    "language: a generator of sentences": GENERATOR,
     "language: a generator that asks": GENERATOR,
     "language: an endless generator": GENERATOR,
+    "language: yield from": GENERATOR,
     "language: star import": ("the sandbox must know the names", "name what you import"),
     "language: input": ("nobody is there to type", "read `question` and `sessions`"),
     "language: with and a file": ("there are no files", "the history is in `sessions`"),

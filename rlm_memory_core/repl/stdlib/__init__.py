@@ -4,7 +4,7 @@ Each file beside this one is the part of a standard module that model-written co
 `textwrap`, thread pools, ...), in the Python that the sandbox knows. Nothing here runs in
 the host on a program's behalf: a module's source is fed to the sandbox by the first program that imports it, and
 what it computes counts against that program's time and memory. `host.py` and `host_values.py` hold no module but
-the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rewriting`).
+the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`).
 """
 
 from __future__ import annotations
@@ -51,6 +51,19 @@ def names(module: str) -> frozenset[str]:
     if MODULES.get(module) == "":
         return frozenset(name.removeprefix(f"{module}.") for name in MODULES if name.startswith(f"{module}."))
     return frozenset(_exported(ast.parse(_text(module))))
+
+
+@cache
+def uses(module: str) -> tuple[str, ...]:
+    """The modules of this folder that a module uses.
+
+    >>> uses("concurrent")
+    ('host', 'concurrent.futures')
+    """
+    parts = [name for name in MODULES if name.startswith(f"{module}.")]
+    found = dict.fromkeys(used for part in parts for used in (*uses(part), part))
+    is_helped = MODULES.get(module) and f"{global_name(HELPERS)}." in source(module)
+    return (HELPERS, *found) if is_helped else tuple(found)
 
 
 @cache

@@ -1,8 +1,7 @@
 """`concurrent.futures`: thread pools whose calls of sub-agents are in flight together.
 
-A function that asks sub-agents comes as a pair (`host.Pair`): itself, and an awaiting twin. Twins that were submitted
-are run together as soon as a result is wanted or the pool closes; anything else runs when it is submitted,
-which is one of the orders that threads may take.
+Twins of functions that ask sub-agents (`host.later`) run together as soon as a result is wanted or the pool closes;
+any other function runs when it is submitted, which is one of the orders that threads may take.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED = "FIRST_COMPLETED", "FIRST_EXCE
 async def _run(future):
     function, args, kwargs = future.call
     try:
-        future.value = await function.later(*args, **kwargs)
+        future.value = await function(*args, **kwargs)
     except Exception as error:
         future.error = error
     future.is_done = True
@@ -66,7 +65,9 @@ class ThreadPoolExecutor:
 
     def submit(self, function, *args, **kwargs):
         future = Future(self, (function, args, kwargs))
-        if hasattr(function, "later") and function.later is not None:
+        twin = _rlm_host.later(function)
+        if twin is not None:
+            future.call = (twin, args, kwargs)
             self._waiting.append(future)
             return future
         try:

@@ -1,18 +1,14 @@
-"""What rewritten code calls in the place of what calls a function of its own.
+"""What rewritten code calls where the sandbox's own functions cannot wait for a sub-agent.
 
 In the sandbox it is one module with `host_values`.
 """
 
 import asyncio
 import itertools
-import json
-import re
-
-_MOST_YIELDS = 100_000
 
 
 class Pair:
-    """A function that asks sub-agents, and its twin that awaits them; called, it is the function."""
+    """A function that asks sub-agents, with its awaiting twin; called, it is the function."""
 
     def __init__(self, function, later):
         self.function, self.later = function, later
@@ -21,62 +17,43 @@ class Pair:
         return self.function(*args, **kwargs)
 
 
-async def _together(pair, calls):
-    return await asyncio.gather(*[pair.later(*args) for args in calls])
+def later(function):
+    """The awaiting twin of a function (`rlm_memory_core.repl.dialect.twins`), or None."""
+    if hasattr(function, "later"):
+        return function.later
+    if type(function).__name__ != "function":
+        return None
+    name = name_of(function)
+    try:
+        return eval(f"_rlm_later_{name}") if eval(name) == function else None
+    except Exception:
+        return None
 
 
-def mapped(function, *iterables):
-    """`map` of a function that asks sub-agents: all calls in flight together where it is a pair."""
+async def _together(twin, calls):
+    return await asyncio.gather(*[twin(*args) for args in calls])
+
+
+def map_by(function, *iterables):
+    """`map` of a function that may ask sub-agents: at once if it has a twin."""
     calls = list(zip(*iterables))
-    if hasattr(function, "later") and calls:
-        return iter(asyncio.run(_together(function, calls)))
-    return iter([function(*args) for args in calls])
+    twin = later(function) if calls else None
+    return iter([function(*args) for args in calls] if twin is None else asyncio.run(_together(twin, calls)))
 
 
-def filtered(function, values):
+def filter_by(function, values):
     return iter([value for value in values if (value if function is None else function(value))])
 
 
-def filtered_out(function, values):
+def itertools_filterfalse(function, values):
     return iter([value for value in values if not (value if function is None else function(value))])
 
 
-def filtered_once(function, values):
-    """`filter`, to its first value."""
-    for value in values:
-        if value if function is None else function(value):
-            return iter([value])
-    return iter([])
-
-
-def mapped_once(function, *iterables):
-    return _mapped_until(lambda value: True, function, iterables)
-
-
-def mapped_to_true(function, *iterables):
-    """`map`, to its first value that is true."""
-    return _mapped_until(lambda value: value, function, iterables)
-
-
-def mapped_to_false(function, *iterables):
-    return _mapped_until(lambda value: not value, function, iterables)
-
-
-def _mapped_until(settles, function, iterables):
-    found = []
-    is_one = len(iterables) == 1
-    for values in iterables[0] if is_one else zip(*iterables):
-        found.append(function(values) if is_one else function(*values))
-        if settles(found[-1]):
-            break
-    return iter(found)
-
-
-def starmapped(function, values):
+def itertools_starmap(function, values):
     return iter([function(*arguments) for arguments in values])
 
 
-def taken_while(function, values):
+def itertools_takewhile(function, values):
     taken = []
     for value in values:
         if not function(value):
@@ -85,7 +62,7 @@ def taken_while(function, values):
     return iter(taken)
 
 
-def dropped_while(function, values):
+def itertools_dropwhile(function, values):
     values = iter(values)
     for value in values:
         if not function(value):
@@ -93,7 +70,7 @@ def dropped_while(function, values):
     return iter([])
 
 
-def grouped_by(values, key=None):
+def itertools_groupby(values, key=None):
     """`groupby`, all keys worked out first."""
     pairs = [(value if key is None else key(value), value) for value in values]
     groups = itertools.groupby(pairs, key=lambda pair: pair[0])
@@ -132,28 +109,28 @@ def _first(values, key, reverse, default):
 
 
 class Until:
-    """The values of a generator expression, up to the one that settles what is asked of it (`lazy`)."""
+    """The values of a generator expression, up to the one that settles `any`, `all` or `next`."""
 
-    def __init__(self, settled):
-        self.is_open = True
-        self._settled = settled
-        self._value = None
+    def __init__(self, name):
+        self.name, self.is_open, self.value = name, True, None
 
     def each(self, values):
         return _WhileOpen(self, iter(values))
 
     def see(self, value):
-        if self._settled is None or bool(value) == self._settled:
-            self.is_open, self._value = False, value
+        if self.name == "next" or bool(value) == (self.name == "any"):
+            self.is_open, self.value = False, value
 
-    def value(self, *default):
-        if self._settled is not None:
-            return self.is_open != self._settled
-        if not self.is_open:
-            return self._value
-        if default:
-            return default[0]
-        raise StopIteration
+
+def settled(until, *default):
+    """What `any`, `all` or `next` returns."""
+    if until.name != "next":
+        return until.is_open == (until.name == "all")
+    if not until.is_open:
+        return until.value
+    if default:
+        return default[0]
+    raise StopIteration
 
 
 class _WhileOpen:
@@ -169,110 +146,18 @@ class _WhileOpen:
         return next(self._values)
 
 
-async def to_thread(function, *args, **kwargs):
-    if hasattr(function, "later"):
-        return await function.later(*args, **kwargs)
-    return function(*args, **kwargs)
-
-
-def re_sub(pattern, repl, string, count=0, flags=0):
-    if type(repl) is str:
-        return re.sub(pattern, repl, string, count=count, flags=flags)
-    compiled = re.compile(pattern, flags) if type(pattern) is str else pattern
-    return pattern_sub(compiled, repl, string, count)
-
-
-def pattern_sub(pattern, repl, string, count=0):
-    """`pattern.sub` with a function."""
-    parts, place = [], 0
-    for number, match in enumerate(pattern.finditer(string)):
-        if count and number >= count:
-            break
-        parts.append(string[place : match.start()])
-        parts.append(repl(match))
-        place = match.end()
-    parts.append(string[place:])
-    return "".join(parts)
-
-
-def re_subn(pattern, repl, string, count=0, flags=0):
-    found = len(re.findall(pattern, string, flags))
-    return (re_sub(pattern, repl, string, count, flags), min(found, count) if count else found)
-
-
-def json_dumps(value, *, default=None, **options):
-    return json.dumps(value if default is None else _jsonable(value, default), **options)
-
-
-def _jsonable(value, default):
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item, default) for item in value]
-    if isinstance(value, dict):
-        return {key: _jsonable(item, default) for key, item in value.items()}
-    return _jsonable(default(value), default)
-
-
-def wraps(wrapped, *args, **kwargs):
-    return lambda wrapper: wrapper
+async def asyncio_to_thread(function, *args, **kwargs):
+    twin = later(function)
+    return function(*args, **kwargs) if twin is None else await twin(*args, **kwargs)
 
 
 class _Loop:
     async def run_in_executor(self, executor, function, *args):
-        return await to_thread(function, *args)
+        return await asyncio_to_thread(function, *args)
 
 
-def event_loop():
+def asyncio_get_event_loop():
     return _Loop()
 
 
-class _Yields:
-    def __init__(self):
-        self.values = []
-
-    def append(self, value):
-        if len(self.values) >= _MOST_YIELDS:
-            raise RuntimeError(
-                f"a generator function runs to its end when it is called here, and this one gave {_MOST_YIELDS:,} "
-                "values: give it an end, or write a loop"
-            )
-        self.values.append(value)
-
-    def extend(self, values):
-        for value in values:
-            self.append(value)
-
-
-class _Generator:
-    """The values that a generator function gave, then the error that ended it."""
-
-    def __init__(self, values, error):
-        self._values, self._error, self._next = values, error, 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self._next < len(self._values):
-            self._next += 1
-            return self._values[self._next - 1]
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-        raise StopIteration
-
-    def close(self):
-        self._next, self._error = len(self._values), None
-
-
-def generator(function):
-    def call(*args, **kwargs):
-        yields = _Yields()
-        try:
-            function(yields, *args, **kwargs)
-        except Exception as error:
-            return _Generator(yields.values, error)
-        return _Generator(yields.values, None)
-
-    return call
+asyncio_get_running_loop = asyncio_get_event_loop

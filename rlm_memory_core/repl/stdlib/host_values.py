@@ -1,46 +1,29 @@
-"""What rewritten code calls in the place of methods and functions that the sandbox's own values lack.
+"""What rewritten code calls in place of functions and methods that the sandbox's modules and values lack.
 
 In the sandbox it is one module with `host`.
 """
 
+import json
+import re
 from datetime import date, timedelta
 
 
-class Deleted:
-    """What a deleted name holds: everything done with it is a NameError."""
+def method(value, name):
+    """`value.name` to be called: ours where the sandbox has none, or one that cannot wait for a sub-agent."""
+    kind = type(value).__name__
+    if kind == "date" or kind == "datetime":
+        kind = "date"
+    ours = _METHODS.get((kind, name))
+    if ours is None:
+        return getattr(value, name)
+    return lambda *args, **kwargs: ours(value, *args, **kwargs)
 
-    def __init__(self, name):
-        self._name = name
 
-    def _gone(self, *args, **kwargs):
-        raise NameError(f"name '{self._name}' is not defined (it was deleted)")
-
-    def __repr__(self):
-        self._gone()
-
-    def __str__(self):
-        self._gone()
-
-    def __iter__(self):
-        self._gone()
-
-    def __getitem__(self, key):
-        self._gone()
-
-    def __contains__(self, item):
-        self._gone()
-
-    def __call__(self, *args, **kwargs):
-        self._gone()
-
-    def __add__(self, other):
-        self._gone()
-
-    def __radd__(self, other):
-        self._gone()
-
-    def __eq__(self, other):
-        self._gone()
+def name_of(value):
+    """`value.__name__`, also of a function."""
+    if type(value).__name__ == "function":
+        return repr(value).split("'")[1]
+    return value.__name__
 
 
 def delete_item(container, key):
@@ -57,7 +40,7 @@ def delete_item(container, key):
         container.pop(key)
 
 
-def fields(record):
+def dataclasses_fields(record):
     if not hasattr(record, "__dataclass_fields__"):
         raise TypeError("must be called with a dataclass type or instance")
     return tuple(record.__dataclass_fields__.values())
@@ -73,24 +56,24 @@ def _plain(value, make):
     return value
 
 
-def asdict(record):
-    fields(record)
+def dataclasses_asdict(record):
+    dataclasses_fields(record)
     return _plain(record, dict)
 
 
-def astuple(record):
-    fields(record)
+def dataclasses_astuple(record):
+    dataclasses_fields(record)
     return _plain(record, lambda pairs: tuple(value for _, value in pairs))
 
 
-def replace(record, **changes):
-    fields(record)
+def dataclasses_replace(record, **changes):
+    dataclasses_fields(record)
     values = {name: getattr(record, name) for name in record.__dataclass_fields__}
     values.update(changes)
     return type(record)(**values)
 
 
-def strptime(kind, text, form):
+def _strptime(kind, text, form):
     """`datetime.strptime`, of parts of a date too: what is missing is that of 1900-01-01."""
     try:
         return kind.strptime(text, form)
@@ -123,18 +106,14 @@ def issubclass(one, other):
     return one in others or object in others
 
 
-def isocalendar(day):
-    if hasattr(day, "isocalendar"):
-        return day.isocalendar()
+def _isocalendar(day):
     day = date(day.year, day.month, day.day)
     thursday = _ordinal(day) - day.weekday() + 3
     year = (date(1, 1, 1) + timedelta(days=thursday - 1)).year
     return (year, (thursday - _ordinal(date(year, 1, 1))) // 7 + 1, day.weekday() + 1)
 
 
-def toordinal(day):
-    if hasattr(day, "toordinal"):
-        return day.toordinal()
+def _toordinal(day):
     return _ordinal(date(day.year, day.month, day.day))
 
 
@@ -142,7 +121,7 @@ def _ordinal(day):
     return (day - date(1, 1, 1)).days + 1
 
 
-def maketrans(one, two=None, three=""):
+def _maketrans(kind, one, two=None, three=""):
     if two is None:
         return {ord(key) if isinstance(key, str) else key: value for key, value in one.items()}
     if len(one) != len(two):
@@ -152,10 +131,7 @@ def maketrans(one, two=None, three=""):
     return table
 
 
-def translate(text, *args, **kwargs):
-    if not isinstance(text, str):
-        return text.translate(*args, **kwargs)
-    (table,) = args
+def _translate(text, table):
     parts = []
     for c in text:
         to = table.get(ord(c), c)
@@ -172,3 +148,55 @@ def names(candidates):
         except NameError:
             continue
     return found
+
+
+def re_sub(pattern, repl, string, count=0, flags=0):
+    if type(repl) is str:
+        return re.sub(pattern, repl, string, count=count, flags=flags)
+    return _pattern_sub(re.compile(pattern, flags) if type(pattern) is str else pattern, repl, string, count)
+
+
+def _pattern_sub(pattern, repl, string, count=0):
+    if type(repl) is str:
+        return pattern.sub(repl, string, count)
+    parts, place = [], 0
+    for number, match in enumerate(pattern.finditer(string)):
+        if count and number >= count:
+            break
+        parts += [string[place : match.start()], repl(match)]
+        place = match.end()
+    return "".join([*parts, string[place:]])
+
+
+def re_subn(pattern, repl, string, count=0, flags=0):
+    found = len(re.findall(pattern, string, flags))
+    return (re_sub(pattern, repl, string, count, flags), min(found, count) if count else found)
+
+
+def json_dumps(value, *, default=None, **options):
+    return json.dumps(value if default is None else _jsonable(value, default), **options)
+
+
+def _jsonable(value, default):
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item, default) for item in value]
+    if isinstance(value, dict):
+        return {key: _jsonable(item, default) for key, item in value.items()}
+    return _jsonable(default(value), default)
+
+
+def functools_wraps(wrapped, *args, **kwargs):
+    return lambda wrapper: wrapper
+
+
+_METHODS = {
+    ("str", "translate"): _translate,
+    ("type", "maketrans"): _maketrans,
+    ("type", "strptime"): _strptime,
+    ("list", "sort"): lambda values, **options: sort_by(values, **options),
+    ("Pattern", "sub"): _pattern_sub,
+    ("date", "isocalendar"): _isocalendar,
+    ("date", "toordinal"): _toordinal,
+}
