@@ -1,8 +1,7 @@
-"""The authors' evaluation logs as frames: one row a question and method, every figure as printed.
+"""Parses the authors' evaluation logs into frames: one row per question and method, every figure as printed.
 
-A log that is not whole, or has one line that is not understood, is refused with
-the line's number: nothing is skipped. The logs cut predictions at 80 characters;
-what is cut stays cut. Where logs come from is `paper_logs`.
+A log that is incomplete, or has a line that the parser does not understand, raises an error with the line's
+number: nothing is skipped. The logs cut predictions at 80 characters. `paper_logs` finds the files.
 """
 
 from __future__ import annotations
@@ -26,24 +25,10 @@ class Settings(NamedTuple):
 
 
 COLUMNS = (
-    "question_id",
-    "question_type",
-    "turns",
-    "characters",
-    "question",
-    "gold",
-    "method",
-    "em",
-    "f1",
-    "judge",
-    "seconds",
-    "tokens",
-    "retrieved",
-    "prediction",
-    "cut",
-    "crashed",
-)
-"""The columns of a parsed log; a figure that a log does not print is missing there."""
+    "question_id question_type turns characters question gold"
+    " method em f1 judge seconds tokens retrieved prediction cut crashed"
+).split()
+"""The columns of a parsed log; a figure that a log does not print is missing."""
 
 _HEADER = re.compile(
     r"\[(?P<number>\d+)/(?P<total>\d+)\] id=(?P<question_id>\S+) \| type=(?P<question_type>[\w-]+)(?: \(\w+\))?"
@@ -55,7 +40,7 @@ _ANSWER_START = r"  (?P<label>[\w-]+)(?: \([^)\n]+\))?: +EM="
 _ANSWER = re.compile(
     _ANSWER_START + r"(?P<em>\d\.\d+) F1=(?P<f1>\d\.\d+)(?: judge=(?P<judge>\d\.\d+))?"
     r" \| (?P<seconds>\d+\.\d+)s(?: \| (?P<tokens>\d+) tok)?(?: \| retrieved=(?P<retrieved>\d+) turns)?"
-    # A prediction may run over lines: it ends where the next answer starts, or the question ends.
+    # A prediction may have several lines: it ends where the next answer starts, or the question ends.
     rf" \| '(?P<prediction>.*?)'\n(?={_ANSWER_START.replace('?P<label>', '')}|\n*\Z)",
     re.DOTALL,
 )
@@ -68,16 +53,16 @@ _FIGURES = ("em", "f1", "judge", "seconds", "tokens", "retrieved")
 
 
 def parse_log(text: str, name: str = "the log") -> pd.DataFrame:
-    """Every answer of a log, in its order.
+    """Every answer of a log, in the log's order.
 
     Args:
         text: The whole log.
-        name: How errors call it.
+        name: The log's name in error messages.
 
     Returns:
-        `COLUMNS`, one row a question and method. `method` is the log's own label, such
+        `COLUMNS`, one row per question and method. `method` is the log's own label, such
         as "RLM"; `em`, `f1` and the other figures are as printed, so F1 has four digits.
-        `cut` tells that a prediction may go on, `crashed` that it is an error message.
+        `cut` marks a prediction that may go on, `crashed` one that is an error message.
 
     Raises:
         DataUnavailable: A line does not parse, a question is missing or has other methods than the
@@ -98,21 +83,21 @@ def parse_log(text: str, name: str = "the log") -> pd.DataFrame:
         if [answer["method"] for answer in answers] != labels:
             raise _refuse(name, text, start, f"question {number} is not answered by {', '.join(labels)} alone")
         rows += answers
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def parse_published(text: str) -> pd.DataFrame:
-    """The published systems that a log lists at its end: system, model, em, training; no rows where it lists none."""
+    """The published systems that a log lists at its end, if any: system, model, em, training."""
     _, _, listed = text.partition("--- Published LongMemEval Results")
     frame = pd.DataFrame(_PUBLISHED.findall(listed), columns=["system", "model", "em", "training"])
     return frame.astype({"em": float})
 
 
 def parse_settings(text: str, name: str = "the log") -> Settings:
-    """What the head of a log says of its run.
+    """The settings that the head of a log prints.
 
     Raises:
-        DataUnavailable: It does not say it.
+        DataUnavailable: The head does not print them.
     """
     population, window = _POPULATION.search(text), _WINDOW.search(text)
     if population is None or window is None:
@@ -125,15 +110,14 @@ def _question(text: str, start: int, stop: int, number: int, total: int, name: s
     if header is None:
         raise _refuse(name, text, start, f"question {number} does not start as questions do")
     if (int(header["number"]), int(header["total"])) != (number, total):
-        raise _refuse(name, text, start, f"{header['number']}/{header['total']} stands where {number}/{total} belongs")
-    about = {
-        "question_id": header["question_id"],
-        "question_type": header["question_type"],
+        raise _refuse(
+            name, text, start, f"found question {header['number']}/{header['total']}, expected {number}/{total}"
+        )
+    about = header.groupdict() | {
         "turns": int(header["turns"]),
         "characters": int(header["characters"].replace(",", "")),
-        "question": header["question"],
-        "gold": header["gold"],
     }
+    del about["number"], about["total"]
     rows, position = [], header.end()
     while found := _ANSWER.match(text, position, stop):
         rows.append(about | _answer(found))

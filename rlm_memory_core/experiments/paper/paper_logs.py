@@ -1,8 +1,7 @@
-"""The authors' public logs and result files: where they lie, and all of them read at once.
+"""Finds and reads the authors' public logs and result files.
 
-They are looked for on disk first, else downloaded once from the authors' repository
-at one commit, held to their checksums. No copy of them is part of this package. How
-a log is read is `paper_log_parser`; what follows from the logs is `audit`.
+Looks on disk first; otherwise downloads them once from a fixed commit of the authors' repository and compares
+their checksums. This package holds no copy. `paper_log_parser` parses a log; `recompute` and the audits use them.
 """
 
 from __future__ import annotations
@@ -22,26 +21,19 @@ from .paper_log_parser import Settings, parse_log, parse_published, parse_settin
 
 _EVAL = "https://raw.githubusercontent.com/sayedRaheel/rlm-memory/06d9037b38cafb6d67f334d08eb378c952565b30/eval"
 
+_FILES = {
+    "run_100_log.txt": (43_384, "0148051276677b29d7c41ba0956e146f4f3f42afee61371be89a2f1f31f69e7a"),
+    "rag_100_log.txt": (40_168, "0bb4f76b88cfba2ee521e43d58f90ed93ab26d43a3dbd197a8a69f94a1346d5f"),
+    "adaptive_100_log.txt": (47_223, "d027a1a18ad3cf9c6748777cfbe41829fbd5617abf42ecbbc34a618b4e922b15"),
+    "real_longmemeval_100_results.json": (1_199, "8163cc62e06360154ac958a6ff55c6053cba950dda2742df11a62ea4c8607c90"),
+    "rag_100_results.json": (785, "cde5383a3a590682701a84d32171d3d708c49427909b70a13e4eae09fd0348e6"),
+    "adaptive_100_results.json": (1_407, "935f89be52cc80587654aeeb0b6acc6bb2a13882fa28c71497a418145b3eaab3"),
+    "niah_results.json": (993, "82a05978aa7f141367a454fccffb01dc9c9a73e8ac6a74f5490f3f4f4b6da023"),
+    "synthetic_longmemeval_results.json": (1_290, "7827b886fe08bc160afbec5b2fb6c5f2d2a6e4d75376d16263cd109e50de7407"),
+}
 LOGS: dict[str, Asset] = {
     name: Asset(f"the authors' {name}", (name,), f"{_EVAL}/{name}", sha256, size, "public; not redistributed here")
-    for name, size, sha256 in (
-        ("run_100_log.txt", 43_384, "0148051276677b29d7c41ba0956e146f4f3f42afee61371be89a2f1f31f69e7a"),
-        ("rag_100_log.txt", 40_168, "0bb4f76b88cfba2ee521e43d58f90ed93ab26d43a3dbd197a8a69f94a1346d5f"),
-        ("adaptive_100_log.txt", 47_223, "d027a1a18ad3cf9c6748777cfbe41829fbd5617abf42ecbbc34a618b4e922b15"),
-        (
-            "real_longmemeval_100_results.json",
-            1_199,
-            "8163cc62e06360154ac958a6ff55c6053cba950dda2742df11a62ea4c8607c90",
-        ),
-        ("rag_100_results.json", 785, "cde5383a3a590682701a84d32171d3d708c49427909b70a13e4eae09fd0348e6"),
-        ("adaptive_100_results.json", 1_407, "935f89be52cc80587654aeeb0b6acc6bb2a13882fa28c71497a418145b3eaab3"),
-        ("niah_results.json", 993, "82a05978aa7f141367a454fccffb01dc9c9a73e8ac6a74f5490f3f4f4b6da023"),
-        (
-            "synthetic_longmemeval_results.json",
-            1_290,
-            "7827b886fe08bc160afbec5b2fb6c5f2d2a6e4d75376d16263cd109e50de7407",
-        ),
-    )
+    for name, (size, sha256) in _FILES.items()
 }
 
 _METHODS = {
@@ -56,14 +48,14 @@ _SAME = ["question_id", "question_type", "turns", "characters", "question", "gol
 
 @dataclass(frozen=True, slots=True)
 class PaperLogs:
-    """All that the authors published of their runs.
+    """Everything that the authors published about their runs.
 
     Args:
         answers: `paper_log_parser.COLUMNS`: 100 rows for each of "rlm", "truncation", "rag",
             "adaptive" and "truncation-again", on the same questions in the same order.
         published: What the logs list of other systems; `log` names the file.
-        results: The result files' content, by file name.
-        settings: Of the paper's run, as the head of its log prints them.
+        results: The content of the result files, by file name.
+        settings: The settings of the paper's run, from the head of its log.
         paths: Where each file was found, by name.
     """
 
@@ -82,16 +74,16 @@ class PaperLogs:
 def find(name: str, logs_dir: str | Path = "", *, download: bool = True) -> Path:
     """The path of one file of `LOGS`.
 
-    Looks in `logs_dir`, or else in `$RLM_MEMORY_DATA` and in `paper/logs` beside it; then
-    where `assets.locate` looks: the project's `data/`, earlier downloads, the network.
+    Looks in `logs_dir` if given, otherwise in `$RLM_MEMORY_DATA` and in `paper/logs` beside it. Then looks
+    where `assets.locate` does: the project's `data/`, earlier downloads, the network.
 
     Args:
         name: The file's name.
-        logs_dir: A folder to look in before all others.
-        download: Whether it may be fetched.
+        logs_dir: The folder to search first.
+        download: Whether to download a missing file.
 
     Raises:
-        DataUnavailable: A named folder does not exist, or the file cannot be found or fetched.
+        DataUnavailable: A named folder does not exist, or the file cannot be found or downloaded.
 
     Example:
         >>> find("niah_results.json", "logs").name  # doctest: +SKIP
@@ -107,15 +99,15 @@ def find(name: str, logs_dir: str | Path = "", *, download: bool = True) -> Path
 
 
 def load(logs_dir: str | Path = "", *, download: bool = True) -> PaperLogs:
-    """All logs and result files, parsed and checked against each other.
+    """Reads all logs and result files, and checks that the logs have the same questions.
 
     Args:
-        logs_dir: Where to look first; see `find`.
-        download: Whether missing files may be fetched.
+        logs_dir: The folder to search first; see `find`.
+        download: Whether to download missing files.
 
     Raises:
-        DataUnavailable: A file is missing or does not parse, or the logs do not hold the
-            paper's 100 questions in its order, the same in each.
+        DataUnavailable: A file is missing or does not parse, or a log does not hold the
+            paper's 100 questions in the paper's order.
 
     Example:
         >>> len(load().answers)  # doctest: +SKIP
@@ -136,21 +128,16 @@ def load(logs_dir: str | Path = "", *, download: bool = True) -> PaperLogs:
 
 
 def inventory(logs: PaperLogs) -> pd.DataFrame:
-    """The files that were read, as a frame of text: size, and whether each is the published one to the byte."""
-    return pd.DataFrame(
-        {
-            "bytes": {name: f"{path.stat().st_size:,}" for name, path in logs.paths.items()},
-            "as published": {
-                name: "yes" if sha256_of(path) == LOGS[name].sha256 else "NO" for name, path in logs.paths.items()
-            },
-        }
-    ).rename_axis("file")
+    """A table of the files that were read: size, and whether each is identical to the published file."""
+    intact = {name: "yes" if sha256_of(path) == LOGS[name].sha256 else "NO" for name, path in logs.paths.items()}
+    sizes = {name: f"{path.stat().st_size:,}" for name, path in logs.paths.items()}
+    return pd.DataFrame({"bytes": sizes, "as published": intact}).rename_axis("file")
 
 
 def questions(logs: PaperLogs) -> pd.DataFrame:
     """The answers in the runner's columns, for `results.write`.
 
-    What the logs do not print stays empty: they count tokens, but do not split them.
+    Figures that the logs do not print stay empty: they count tokens, but do not split them.
     """
     rows = logs.answers.assign(model="gpt-4o-mini", error=logs.answers["crashed"].map({True: "crashed", False: ""}))
     return rows.reindex(columns=list(RUNNER_COLUMNS))

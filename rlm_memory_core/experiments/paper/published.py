@@ -1,7 +1,6 @@
-"""The systems of the paper's Table 7: what each published figure really is, and where it was read.
+"""The systems of the paper's Table 7: what each published figure is, and where it was read.
 
-Reads and checks `published.toml`, which holds the facts; `published_tables.py` shows
-them. No other system is run here.
+Reads and checks `published.toml`, which holds the facts; `published_tables` shows them. Runs no other system.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from . import registry as paper
-from .audit_tables import KINDS
+from .checks import KINDS
 
 CHECKED = ("full text", "own page", "third party", "not verified")
 AVERAGED = ("questions", "types")
@@ -22,19 +20,19 @@ AVERAGED = ("questions", "types")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A row of Table 7, as its source has it.
+    """A row of Table 7, as its source prints it.
 
     Args:
         id: In the register.
         system: Its name.
         value, digits: What the source prints, in percent.
-        model: That answers, and where it matters that writes the memory.
+        model: The model that answers, and where it matters the one that writes the memory.
         metric: "judged accuracy" or "containment EM".
-        judge: Who judged.
-        questions: Over how many.
-        averaged: The mean of "questions", or of the six question "types".
+        judge: The model that judged.
+        questions: How many questions the figure covers.
+        averaged: Whether it is the mean of "questions", or of the six question "types".
         ticked: Whether the paper's table ticks training.
-        training: What the source describes.
+        training: The training that the source describes.
         url: The source.
         checked: One of `CHECKED`.
         how: Where it was read, and what remains open.
@@ -66,10 +64,10 @@ class TypeScores:
     """A system's scores by question type.
 
     Args:
-        system, model: Whose.
-        overall: Printed beside them, in percent.
+        system, model: Who answered.
+        overall: The overall score printed beside them, in percent.
         url: The source.
-        scores: Percent, by question type.
+        scores: In percent, by question type.
     """
 
     system: str
@@ -86,14 +84,14 @@ class TypeScores:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something else that the paper cites.
+    """Another figure that the paper cites.
 
     Args:
         id: In the register.
         finding: What its source says.
         url: The source.
         checked: One of `CHECKED`.
-        value: What the source prints, where it does, in the register's unit.
+        value: The figure that the source prints, if any, in the register's unit.
     """
 
     id: str
@@ -105,13 +103,13 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """All of `published.toml`.
+    """The content of `published.toml`.
 
     Args:
         figures: Table 7, in its order.
         questions: Questions of LongMemEval-S, by type.
-        types: Scores by type.
-        facts: What else the paper cites.
+        types: Scores by question type.
+        facts: The other figures that the paper cites.
     """
 
     figures: tuple[Figure, ...]
@@ -123,7 +121,7 @@ class Published:
         """One system's scores by type.
 
         Raises:
-            KeyError: They are not listed.
+            KeyError: `published.toml` does not list them.
         """
         found = next((each for each in self.types if (each.system, each.model) == (system, model)), None)
         if found is None:
@@ -133,7 +131,7 @@ class Published:
 
 @cache
 def load() -> Published:
-    """What the systems published.
+    """The facts about the published systems.
 
     Example:
         >>> load().scores("Full context", "gpt-4o-mini").scores["single-session-user"]
@@ -143,13 +141,13 @@ def load() -> Published:
 
 
 def parse(text: str) -> Published:
-    """Read and check the facts.
+    """Reads and checks the facts.
 
     Args:
-        text: In the format of `published.toml`.
+        text: The content of a file like `published.toml`.
 
     Raises:
-        ValueError: One line that says which entry is wrong, and how.
+        ValueError: An entry is wrong; the message says in one line which, and how.
     """
     read = tomllib.loads(text)
     try:
@@ -166,18 +164,15 @@ def parse(text: str) -> Published:
 
 
 def _check(found: Published) -> None:
-    register = paper.register()
-    entries: list[Figure | Fact] = [*found.figures, *found.facts]
-    for entry in entries:
-        if entry.id not in register:
+    for entry in (*found.figures, *found.facts):
+        if entry.id not in paper.register():
             raise ValueError(f"published.toml: {entry.id} is not in the register")
         if entry.checked not in CHECKED:
             raise ValueError(f"published.toml: {entry.id} was checked {entry.checked!r}, which is none of {CHECKED}")
     for figure in found.figures:
         if figure.averaged not in AVERAGED:
             raise ValueError(f"published.toml: {figure.id} is averaged over {figure.averaged!r}, none of {AVERAGED}")
-    named: list[tuple[str, Mapping[str, Any]]] = [("types.questions", found.questions)]
-    named += [(each.name, each.scores) for each in found.types]
-    for name, typed in named:
-        if set(typed) != set(KINDS):
+    typed = {"types.questions": found.questions.keys(), **{each.name: each.scores.keys() for each in found.types}}
+    for name, kinds in typed.items():
+        if kinds != set(KINDS):
             raise ValueError(f"published.toml: {name} does not have the six question types")

@@ -85,7 +85,12 @@ class Number:
     @property
     def printed(self) -> str:
         """Its value for a reader, such as "~490,000" or "46%"."""
-        return _SIGN.get(self.bound, "") + self.show(self.value) + _SUFFIX.get(self.unit, "")
+        return _SIGN.get(self.bound, "") + self.show(self.value) + self.suffix
+
+    @property
+    def suffix(self) -> str:
+        """The sign of its unit after a figure, such as "%"; "" for most units."""
+        return _SUFFIX.get(self.unit, "")
 
     @property
     def scale(self) -> float:

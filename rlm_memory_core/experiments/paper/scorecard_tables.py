@@ -1,73 +1,86 @@
-"""The scorecard as tables to be read: all numbers, and those that do not hold, that differ, or that nothing judged.
+"""The scorecard as text: one row of cells per number, and the tables of notebook 99 and of the report.
 
-Text alone: what a number is worth is decided in `scorecard`. A rerun of the same
-results prints the same.
+`scorecard` decides every status and verdict; nothing is judged here.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from . import registry as paper
-from .scorecard import DIFFERS, FAULTY, results_of
+from .registry import Number
+from .scorecard import DIFFERS, FAULTY, NONE, results_of
 
-_NOT_RUN = "not run"
-_PLAIN = "", "agrees", "none"
+_MOST_DIGITS = 4  # beyond the printed ones, to tell apart two figures that look the same
+
+
+def cells(card: pd.DataFrame) -> pd.DataFrame:
+    """A scorecard as text, with "" for a missing figure.
+
+    Args:
+        card: What `scorecard.scorecard` returns.
+
+    Returns:
+        One row per number: id, number (where it stands), place and what (its two parts), paper, checked (from logs,
+        by formula, or from the cited source) and checked_n, ours, interval and n, here (ours with its interval), by
+        (the model), ours_verdict (if ours has a verdict of its own), status, verdict, note, why (its fault).
+
+    Example:
+        >>> from rlm_memory_core.experiments.paper.scorecard import read, scorecard
+        >>> table = cells(scorecard(paper.register(), read([]))).set_index("id")
+        >>> table.loc["section5.4.gain", ["place", "paper", "checked", "verdict"]].tolist()
+        ['Section 5.4', '9×', '9.2×', 'agrees']
+    """
+    register = paper.register()
+    return pd.DataFrame([_row(entry, register[entry["id"]]) for entry in card.to_dict("records")], columns=_COLUMNS)
 
 
 def all_numbers(card: pd.DataFrame) -> pd.DataFrame:
-    """Every number in the paper's order: as printed, from the logs or by its formula, ours, status and verdict.
-
-    Args:
-        card: What `scorecard` gives.
-
-    Returns:
-        One row of text a number. `here` has its 95% interval, and `by` names the model.
+    """Every number in the paper's order: as printed, checked, ours with its 95% interval, status and verdict.
 
     Example:
         >>> from rlm_memory_core.experiments.paper.scorecard import read, scorecard
         >>> table = all_numbers(scorecard(paper.register(), read([])))
         >>> table.loc["Section 5.4: EM against truncation"].tolist()
-        ['9×', '9.2', '', '', 'recomputed', 'agrees']
+        ['9×', '9.2×', '', '', 'recomputed', 'agrees']
     """
-    return _shown(card, _checked, _here, _by, _status, _verdict)
-
-
-def faulty(card: pd.DataFrame) -> pd.DataFrame:
-    """The numbers that do not hold as written, and why; those of one fault together, the first of them named."""
-    rows = card[card["verdict"] == FAULTY].copy()
-    register = paper.register()
-    rows["why"] = [register[name].fault or paper.source(register[name], register).fault for name in rows["id"]]
-    merged = rows.groupby("why", sort=False)
-    table = pd.DataFrame(
-        {
-            "the paper prints": merged["paper"].agg(lambda values: ", ".join(dict.fromkeys(values))),
-            "first in": merged["where"].first(),
-            "times": merged.size().map(str),
-        }
-    )
-    return table.reset_index().set_index("first in")[["the paper prints", "why", "times"]].rename_axis("number")
+    return _table(card, "paper", "checked", "here", "by", "status", "verdict")
 
 
 def differing(card: pd.DataFrame) -> pd.DataFrame:
-    """The numbers whose evidence rounds to other digits than are printed, or whose interval leaves them out."""
-    return _shown(card[card["verdict"] == DIFFERS], _unrounded, _here, _by, _note)
+    """The numbers whose evidence rounds to other digits than the printed ones, or whose interval excludes them."""
+    return _table(card[card["verdict"] == DIFFERS], "paper", "checked", "here", "by", "note")
 
 
 def unjudged(card: pd.DataFrame) -> pd.DataFrame:
-    """The numbers that were not run, and why."""
-    return _shown(card[card["status"] == _NOT_RUN], _note)
+    """The numbers that nothing could judge, and why."""
+    return _table(card[card["status"] == "not run"], "paper", "note")
+
+
+def faulty(card: pd.DataFrame) -> pd.DataFrame:
+    """The numbers that do not hold as written: one row per reason, with the first number and how many share it."""
+    by_reason = cells(card[card["verdict"] == FAULTY]).groupby("why", sort=False)
+    table = pd.DataFrame(
+        {
+            "the paper prints": by_reason["paper"].agg(lambda values: ", ".join(dict.fromkeys(values))),
+            "number": by_reason["number"].first(),
+            "times": by_reason.size().map(str),
+        }
+    )
+    return table.reset_index().set_index("number")[["the paper prints", "why", "times"]]
 
 
 def provenance(folder: str | Path) -> pd.DataFrame:
-    """Which run each notebook's figures are from: model, day, commit, and how many figures there are.
+    """The run behind each notebook's figures: model, day, commit, and number of figures.
 
     Args:
-        folder: The run's, such as "outputs/offline".
+        folder: The run's folder, such as "outputs/offline".
     """
     rows = {}
     for path in results_of(folder):
@@ -82,50 +95,52 @@ def provenance(folder: str | Path) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("notebook")
 
 
-def _shown(card: pd.DataFrame, *columns: Any) -> pd.DataFrame:
-    register = paper.register()
-    rows = [
-        {"number": row["where"], "paper": row["paper"]}
-        | {column.__name__.lstrip("_"): column(register[row["id"]], row) for column in columns}
-        for row in card.to_dict("records")
-    ]
-    names = ["number", "paper", *(column.__name__.lstrip("_") for column in columns)]
-    return pd.DataFrame(rows, columns=names).set_index("number")
+_COLUMNS = (
+    "id number place what paper checked checked_n ours interval n here by ours_verdict status verdict note why"
+).split()
 
 
-def _checked(number: paper.Number, row: dict[Any, Any]) -> str:
-    """What stands for the paper's figure in the logs, by arithmetic, or in the cited source."""
-    return "" if pd.isna(row["recomputed"]) else _figure(number, row["recomputed"])
+def _row(entry: dict[Any, Any], number: Number) -> dict[str, str]:
+    place, what = re.split(r"[:,] ", number.where, maxsplit=1)
+    checked, ours = _figure(number, entry["recomputed"], entry["verdict"]), _figure(number, entry["ours"])
+    low, high = (_figure(number, entry[end], unit=False) for end in ("low", "high"))
+    interval = f"[{low}, {high}]" if low and high else ""
+    own = ours and entry["status"] != "measured" and entry["ours_verdict"] != NONE
+    return {key: entry[key] for key in ("id", "paper", "status", "verdict", "note")} | {
+        "number": number.where,
+        "place": place,
+        "what": what,
+        "checked": checked,
+        "checked_n": _count(entry["recomputed_n"]),
+        "ours": ours,
+        "interval": interval,
+        "n": _count(entry["n"]),
+        "here": f"{ours} {interval}".strip(),
+        "by": entry["model"],
+        "ours_verdict": entry["ours_verdict"] if own else "",
+        "why": number.fault or paper.source(number, paper.register()).fault,
+    }
 
 
-def _unrounded(number: paper.Number, row: dict[Any, Any]) -> str:
-    return "" if pd.isna(row["recomputed"]) else f"{row['recomputed']:,.{number.digits + 2}f}"
+def _table(card: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    return cells(card).set_index("number")[list(columns)]
 
 
-def _here(number: paper.Number, row: dict[Any, Any]) -> str:
-    if pd.isna(row["ours"]):
+def _figure(number: Number, value: Any, verdict: str = "", unit: bool = True) -> str:
+    """A figure with the paper's digits and unit, or "".
+
+    Shows one digit more where a fraction would look whole, and more where a differing figure would look the same.
+    """
+    if pd.isna(value):
         return ""
-    interval = "" if pd.isna(row["low"]) else f" [{_figure(number, row['low'])}, {_figure(number, row['high'])}]"
-    return _figure(number, row["ours"]) + interval
+    whole = number.digits or value == round(value) or abs(value) >= 100
+    first = number.digits if whole else 1
+    for digits in range(first, first + _MOST_DIGITS):
+        text = replace(number, digits=digits).show(value)
+        if verdict != DIFFERS or float(text.replace(",", "")) != number.value:
+            break
+    return text + number.suffix if unit else text
 
 
-def _figure(number: paper.Number, value: float) -> str:
-    """With the paper's digits, but at least one where those would show a fraction as a whole number."""
-    shown = number.show(value)
-    return shown if number.digits or value == round(value) or abs(value) >= 100 else f"{value:,.1f}"
-
-
-def _by(number: paper.Number, row: dict[Any, Any]) -> str:
-    return str(row["model"])
-
-
-def _status(number: paper.Number, row: dict[Any, Any]) -> str:
-    return str(row["status"])
-
-
-def _verdict(number: paper.Number, row: dict[Any, Any]) -> str:
-    return str(row["verdict"])
-
-
-def _note(number: paper.Number, row: dict[Any, Any]) -> str:
-    return str(row["note"])
+def _count(value: Any) -> str:
+    return "" if pd.isna(value) else f"{int(value):,}"

@@ -18,8 +18,7 @@ from rlm_memory_core.search.pieces import split
 from ..methods import PAPER_WINDOW
 from ..paper import paper_logs
 from ..paper import registry as paper
-from ..paper.audit_costs import of, one_scan
-from ..paper.audit_tables import Check, sheet
+from ..paper.checks import of
 from ..run.estimate import usage
 from ..run.results import Result
 from ..score.intervals import mean_interval
@@ -36,37 +35,11 @@ LENGTHS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
 """Sessions of the histories that cost is estimated for; the paper's have 50."""
 
 _SCAN = "rlm-parallel"
-_SIMPLE = (35, 50)  # seconds of a simple query; paper Section 6
 
 
 def logged_answers(logs_dir: str = "") -> pd.DataFrame:
     """The single answers of the authors' logs; see `paper_logs.load`."""
     return paper_logs.load(logs_dir).answers
-
-
-def logged_claims(answers: pd.DataFrame) -> pd.DataFrame:
-    """Section 6's seconds and the README's, beside what the authors' own logs hold.
-
-    Args:
-        answers: What `logged_answers` gives.
-    """
-    sequential, parallel = of(answers, "rlm"), of(answers, "adaptive")
-    simple = sequential.loc[sequential["question_type"].str.startswith("single-session"), "seconds"]
-    inside = int(simple.between(*_SIMPLE).sum())
-    scans = parallel.loc[one_scan(answers).index, "seconds"]
-    mean, typical = parallel["seconds"].mean(), parallel["seconds"].median()
-    return sheet(
-        [
-            Check("seconds a query, one call after another, mean", "221", f"{sequential['seconds'].mean():.1f}",
-                  round(sequential["seconds"].mean()) == 221),
-            Check("seconds of a simple query", "35 to 50", f"{inside} of {len(simple)} single-session questions",
-                  inside > 0.9 * len(simple)),
-            Check("seconds a query in parallel, mean", "4", f"{mean:.1f}", mean < 4.5),
-            Check("seconds a query in parallel, median", "4", f"{typical:.1f}", typical < 4.5),
-            Check("seconds of one full scan in parallel, median", "5 to 10", f"{scans.median():.1f} (of {len(scans)})",
-                  scans.median() < 10.5),
-        ]
-    )  # fmt: skip
 
 
 def bill(models: Sequence[str] = (PAPER_MODEL,)) -> pd.DataFrame:

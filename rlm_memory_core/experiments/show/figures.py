@@ -1,15 +1,12 @@
 """Figures 2 and 3, and Table 6 as a figure: our value as a bar, its 95% interval as a line, the paper's as a diamond.
 
-One design for all, narrow enough for a phone: a group of bars for each length or
-question type, every bar labelled where it stands, in the colours of Okabe and Ito,
-which colour-blind readers tell apart. `cells` measures; no model is asked here.
+All have one design, narrow enough for a phone: a group of bars for each length or question type, with a label at
+every bar. `cells` measures; no model is asked here.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -19,21 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from ..data.assets import project_root
 from ..paper import registry as paper
 from .cells import groups, measured, paper_row, typed
+from .drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE
 
-COLOURS = {
-    "truncation": "#E69F00",
-    "full-context": "#56B4E9",
-    "rag": "#CC79A7",
-    "rlm-sequential": "#0072B2",
-    "rlm-parallel": "#009E73",
-}
-"""Of bars; a method keeps its colour in every figure."""
+COLOURS = {"truncation": ORANGE, "full-context": SKY, "rag": PURPLE, "rlm-sequential": BLUE, "rlm-parallel": GREEN}
+"""Colours of the bars; a method has the same colour in every figure."""
 
 _INK, _QUIET, _GRID = "#222222", "#666666", "#DDDDDD"
-_STYLE: dict[Any, Any] = {"svg.hashsalt": "rlm-memory", "font.family": "DejaVu Sans", "font.size": 9}
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 _INCHES = 5.2  # wide
 _ROW = 0.23  # inches high; a bar takes one, and so does a heading
@@ -53,37 +43,13 @@ def synthetic(frame: pd.DataFrame) -> Figure:
 
 
 def longmemeval(frame: pd.DataFrame) -> Figure:
-    """Tables 5 and 6: EM by question type and method on LongMemEval-S; what Table 5 prints is the last group."""
+    """Tables 5 and 6: EM by question type and method on LongMemEval-S; the last group holds Table 5."""
     by_type = typed(frame.sort_values("question_type", kind="stable"))
     return _draw(_bars(by_type, "em", "table6.{}.em.{}"), frame, "LongMemEval-S: EM (containment)")
 
 
-def show(figure: Figure) -> None:
-    """Show a figure in a notebook, as a PNG whatever the notebook's backend."""
-    from IPython.display import Image, display
-
-    picture = Image(_bytes(figure, "png"), width=int(110 * _INCHES))  # type: ignore[no-untyped-call]
-    display(picture)  # type: ignore[no-untyped-call]
-
-
-def save(figure: Figure, folder: str | Path, name: str) -> None:
-    """Write `figures/<name>.png` and `.svg` below a folder; the same figure gives the same bytes.
-
-    Args:
-        figure: What a function of this file drew.
-        folder: Where outputs go, such as "outputs/offline"; "" writes nothing.
-        name: The files' name without an ending.
-    """
-    if not str(folder):
-        return
-    target = project_root() / folder / "figures"
-    target.mkdir(parents=True, exist_ok=True)
-    for ending in ("png", "svg"):
-        (target / f"{name}.{ending}").write_bytes(_bytes(figure, ending))
-
-
 class _Bar(NamedTuple):
-    """Ours with its interval, and the paper's value, if any; rows count from the top."""
+    """Our value with its interval, and the paper's value, if any; rows count from the top."""
 
     row: float
     kind: str
@@ -95,7 +61,7 @@ class _Bar(NamedTuple):
 
 
 def _bars(kinds: Iterable[tuple[str, pd.DataFrame]], metric: str, template: str) -> list[_Bar]:
-    """A group of bars for each kind; the template makes an id of the paper's out of a method and a kind."""
+    """A group of bars for each kind; the template makes an id of `paper.toml` from a method and a kind."""
     bars: list[_Bar] = []
     row = 1.0
     for kind, rows in kinds:
@@ -103,17 +69,17 @@ def _bars(kinds: Iterable[tuple[str, pd.DataFrame]], metric: str, template: str)
             ours = measured(template.format(paper_row(method), kind), answered[metric])
             bars.append(_Bar(row, kind, method, ours.value, ours.low, ours.high, paper.value(ours.id)))
             row += 1
-        row += 1.5  # half a row of air, and the next heading
+        row += 1.5  # half a row of space, and the next heading
     return bars
 
 
 def _draw(bars: list[_Bar], frame: pd.DataFrame, title: str, heading: str = "{}") -> Figure:
-    """All bars of a figure, below its title and who answered."""
+    """All bars of a figure, below its title and the name of the model."""
     rows = bars[-1].row + 1
     height = _ABOVE + rows * _ROW + _BELOW
     answered = " and ".join(dict.fromkeys(frame["model"]))
     place: dict[str, Any] = {"x": 0.12 / _INCHES, "va": "top", "color": _INK}
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context({**STYLE, "font.size": 9}):
         figure = Figure(figsize=(_INCHES, height))
         plot = (_INCHES - _LEFT - _RIGHT) / _INCHES, rows * _ROW / height
         axes = figure.add_axes((_LEFT / _INCHES, _BELOW / height, *plot))
@@ -142,7 +108,7 @@ def _put_bars(axes: Axes, bars: list[_Bar]) -> None:
 
 
 def _put_names_and_figures(axes: Axes, bars: list[_Bar], heading: str) -> None:
-    """Names at the left, figures at the right, a quiet grid, and no box."""
+    """Names at the left, figures at the right, a light grid, and no box."""
     sns.despine(ax=axes, left=True, bottom=True)
     axes.set(xlim=(0, 1), ylim=(bars[-1].row + 0.5, -0.5), xlabel="", ylabel="", xticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_yticks([bar.row for bar in bars], [bar.method for bar in bars])
@@ -159,12 +125,3 @@ def _put_names_and_figures(axes: Axes, bars: list[_Bar], heading: str) -> None:
         axes.text(_OURS, bar.row, f"{bar.value:.3f}", **column)
         if bar.paper is not None:
             axes.text(_THEIRS, bar.row, f"{bar.paper:.3f}", **column)
-
-
-def _bytes(figure: Figure, ending: str) -> bytes:
-    """The figure as a file, without what differs between runs: dates, and random ids."""
-    metadata: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
-    file = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        figure.savefig(file, format=ending, dpi=200, metadata=metadata[ending])
-    return file.getvalue()

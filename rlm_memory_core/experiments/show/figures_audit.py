@@ -1,25 +1,23 @@
-"""Three pictures of the authors' logs: tokens by outcome, seconds by run, EM by question type.
+"""Three figures of the authors' logs: tokens by outcome, seconds by run, EM by question type.
 
-Each draws into the axes it is given, or else into a figure of its own that it shows.
-Nothing is computed here that `audit` does not state in figures as well.
+The audits print the same figures as text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Literal
 
-import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ..paper.audit_answers import METHODS
-from ..paper.audit_costs import of, one_scan
-from ..paper.audit_tables import KINDS
+from ..paper.checks import KINDS, of, one_scan
 from ..score.intervals import wilson
+from .drawing import PLAIN, canvas
 
 _LABELS = {
     "rlm": "RLM, sequential",
@@ -29,30 +27,11 @@ _LABELS = {
 }
 _COLOURS = dict(zip(_LABELS, sns.color_palette("colorblind"), strict=False))
 _GREY = "0.35"
-_Draw = Callable[[pd.DataFrame, Axes], None]
 
 
-def _shown(size: tuple[float, float]) -> Callable[[_Draw], Callable[[pd.DataFrame, Axes | None], None]]:
-    """Make a function that draws into axes one that can also show a figure of its own."""
-
-    def decorate(draw: _Draw) -> Callable[[pd.DataFrame, Axes | None], None]:
-        @wraps(draw)
-        def drawn(answers: pd.DataFrame, axes: Axes | None = None) -> None:
-            if axes is not None:
-                draw(answers, axes)
-                return
-            _, own = plt.subplots(figsize=size, layout="constrained")
-            draw(answers, own)
-            plt.show()
-
-        return drawn
-
-    return decorate
-
-
-@_shown((7.5, 3.6))
-def tokens(answers: pd.DataFrame, axes: Axes) -> None:
+def tokens(answers: pd.DataFrame) -> Figure:
     """RLM's counted tokens a question on a log axis, by outcome; the mean and a full scan are marked."""
+    figure, axes = _canvas(3.6)
     rows = of(answers, "rlm")
     outcome = rows["em"].map({1.0: "right (EM = 1)", 0.0: "wrong (EM = 0)"})
     sns.histplot(
@@ -73,12 +52,12 @@ def tokens(answers: pd.DataFrame, axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set(xlabel="tokens counted for a question (log scale)", ylabel="questions")
     sns.move_legend(axes, "upper left", bbox_to_anchor=(0.15, 1), title=None, frameon=False)
-    sns.despine(ax=axes)
+    return figure
 
 
-@_shown((7.5, 3.6))
-def seconds(answers: pd.DataFrame, axes: Axes) -> None:
+def seconds(answers: pd.DataFrame) -> Figure:
     """The share of questions that each run had answered after so many seconds, on a log axis."""
+    figure, axes = _canvas(3.6)
     for method in ("rag", "adaptive", "rlm"):
         sns.ecdfplot(
             x=of(answers, method)["seconds"],
@@ -89,29 +68,24 @@ def seconds(answers: pd.DataFrame, axes: Axes) -> None:
             ax=axes,
         )
     _mark(axes, 4, "claimed for\nparallel: 4 s", 0.75, "right")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_major_formatter(PLAIN)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set(xlabel="seconds a question (log scale)", ylabel="questions answered")
     axes.legend(frameon=False, loc="lower right")
-    sns.despine(ax=axes)
+    return figure
 
 
-@_shown((7.5, 4.4))
-def em_by_type(answers: pd.DataFrame, axes: Axes) -> None:
+def em_by_type(answers: pd.DataFrame) -> Figure:
     """EM with Wilson's 95% interval by question type, for four methods."""
+    figure, axes = _canvas(4.4)
     spread = 0.18
     for place, method in enumerate(METHODS):
-        rows = of(answers, method)
-        typed = [rows.loc[rows["question_type"] == kind, "em"] for kind in KINDS]
-        ends = [wilson(em.sum(), len(em)) for em in typed]
-        means = [em.mean() for em in typed]
+        em = of(answers, method).groupby("question_type")["em"].agg(["mean", "sum", "size"]).loc[list(KINDS)]
+        low, high = np.array([wilson(right, n) for right, n in zip(em["sum"], em["size"], strict=True)]).T
         axes.errorbar(
-            means,
+            em["mean"],
             [row + spread * (place - (len(METHODS) - 1) / 2) for row in range(len(KINDS))],
-            xerr=[
-                [mean - low for mean, (low, _) in zip(means, ends, strict=True)],
-                [high - mean for mean, (_, high) in zip(means, ends, strict=True)],
-            ],
+            xerr=[em["mean"] - low, high - em["mean"]],
             fmt="osD^"[place],
             markersize=5,
             linewidth=1.5,
@@ -128,6 +102,13 @@ def em_by_type(answers: pd.DataFrame, axes: Axes) -> None:
     axes.legend(frameon=False, loc="lower right")
     sns.despine(ax=axes, left=True)
     axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    figure, axes = canvas(7.5, height)
+    axes.grid(False)
+    return figure, axes
 
 
 def _mark(axes: Axes, at: float, label: str, height: float, side: Literal["left", "right"]) -> None:

@@ -1,7 +1,4 @@
-"""Two figures of what goes beyond the paper: the ablation, and tokens against the length of the history.
-
-Nothing is computed here but means. `figures_cost` has the style, and shows and saves.
-"""
+"""Two figures of notebook 07: the ablation, and tokens against the length of the history. Computes only means."""
 
 from __future__ import annotations
 
@@ -14,14 +11,13 @@ from matplotlib.figure import Figure
 
 from .beyond import FULL_SCAN, Asked
 from .cells import groups
-from .figures_cost import BLUE, GREEN, ORANGE, STYLE, VERMILION, canvas, headline, log_scales, name_line, show
+from .drawing import BLUE, GREEN, ORANGE, STYLE, VERMILION, canvas, headline, line, log_scale, show
 
-_COLOURS = (BLUE, GREEN, ORANGE)  # of the lines beside the full scan's
 _ROW = 0.34  # inches high
 
 
 def show_ablation(asked: Asked | None, folder: str | Path = "", name: str = "") -> None:
-    """Show and save the ablation of a benchmark; nothing where it was not at hand."""
+    """Show and save the ablation of a benchmark; does nothing for None."""
     if asked is not None:
         show(ablation(asked.frame), folder, name)
 
@@ -33,23 +29,15 @@ def ablation(frame: pd.DataFrame) -> Figure:
         frame: The runner's rows of one benchmark.
     """
     tokens = frame["prompt_tokens"] + frame["completion_tokens"]
-    rows = [
-        (
-            method,
-            answered["em"].mean(),
-            answered["evidence_read"].mean(),
-            tokens[answered.index].mean() / tokens[frame["method"] == FULL_SCAN].mean(),
-        )
-        for method, answered in groups(frame, "method")
-    ]
-    table = pd.DataFrame(
-        rows, columns=["method", "EM (containment)", "all evidence read", "tokens, of the full scan's"]
-    )
+    share = tokens / tokens[frame["method"] == FULL_SCAN].mean()
+    named = {"EM (containment)": frame["em"], "all evidence read": frame["evidence_read"]}
+    columns = pd.DataFrame({**named, "tokens, of the full scan's": share}).astype(float)
+    table = columns.groupby(frame["method"], sort=False).mean()
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.2, 1.2 + _ROW * len(table)), layout="constrained")
         panels = figure.subplots(1, 3, sharey=True)
-    for axes, name, colour in zip(panels, table.columns[1:], (BLUE, GREEN, VERMILION), strict=True):
-        _bars(axes, table, name, colour)
+    for axes, name, colour in zip(panels, table.columns, (BLUE, GREEN, VERMILION), strict=True):
+        _bars(axes, table[name], colour)
     answered_by = " and ".join(dict.fromkeys(frame["model"]))
     figure.suptitle(f"What each idea brings: {frame['question_id'].nunique()} questions, {answered_by}", fontsize=11)
     return figure
@@ -62,28 +50,28 @@ def lengths(frame: pd.DataFrame) -> Figure:
         frame: What `history_lengths.run` gave.
     """
     figure, axes = canvas()
-    colours = iter(_COLOURS)
-    tokens = frame["prompt_tokens"] + frame["completion_tokens"]
-    for method, answered in groups(frame, "method"):
-        means = tokens[answered.index].groupby(answered["sessions"]).mean()
-        colour = VERMILION if method == FULL_SCAN else next(colours)
-        axes.plot(means.index, means, "o-", color=colour, linewidth=2, markersize=5)
-        shown = "full scan (measured to here)" if method == FULL_SCAN else method.removeprefix("rlm-")
-        name_line(axes, means.index[-1], means.iloc[-1], f"{shown}: {means.iloc[-1]:,.0f}")
-    log_scales(axes, sorted(set(frame["sessions"])), [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000])
+    colours = iter((BLUE, GREEN, ORANGE))
+    for method, answered in groups(frame.assign(tokens=frame["prompt_tokens"] + frame["completion_tokens"]), "method"):
+        means = answered.groupby("sessions")["tokens"].mean()
+        scan = method == FULL_SCAN
+        name = "full scan (measured to here)" if scan else method.removeprefix("rlm-")
+        line(axes, list(means.index), list(means), VERMILION if scan else next(colours), name + ": {:,.0f}")
+    log_scale(axes, "x", sorted(set(frame["sessions"])))
+    log_scale(axes, "y", [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000])
     axes.set_ylim(bottom=8_000)
-    headline(axes, f"Tokens of a query over generated histories: {' and '.join(dict.fromkeys(frame['model']))}")
-    axes.set(xlabel="sessions in the history (log scale)", ylabel="tokens a query (log scale)")
+    answered_by = " and ".join(dict.fromkeys(frame["model"]))
+    said = f"Tokens of a query over generated histories: {answered_by}"
+    headline(axes, said, "sessions in the history (log scale)", "tokens a query (log scale)")
     return figure
 
 
-def _bars(axes: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
-    """One panel; a bar without a figure is left out."""
-    axes.barh(table["method"], table[name].fillna(0), color=colour, height=0.7)
-    for place, value in enumerate(table[name]):
+def _bars(axes: Axes, values: pd.Series[float], colour: str) -> None:
+    """One panel; a missing value gets no bar."""
+    axes.barh(values.index, values.fillna(0), color=colour, height=0.7)
+    for place, value in enumerate(values):
         if pd.notna(value):
             axes.annotate(f"{value:.2f}", (value, place), (3, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.set_title(name, loc="left", fontsize=9.5)
+    axes.set_title(str(values.name), loc="left", fontsize=9.5)
     axes.set(xlim=(0, 1.2), xticks=[0, 0.5, 1])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

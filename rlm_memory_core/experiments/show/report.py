@@ -1,12 +1,15 @@
-"""The report: one self-contained HTML page out of what a run left in its folder.
+"""The report: one self-contained HTML page from the files that a run left in its folder.
 
-Scorecard, tables, figures and provenance, without any script or external resource.
-Nothing is run or judged here, and the same files give the same bytes.
+It shows the scorecard, tables, figures and provenance, without scripts or external resources. Nothing is run or
+judged here, and the same files give the same bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,13 +17,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rlm_memory_core.models.llm import OFFLINE_LABEL
 
 from ..paper import registry as paper
-from ..paper.scorecard import DIFFERS, STATUSES, VERDICTS, counts, read, scorecard
-from . import report_scorecard
+from ..paper.scorecard import AGREES, CONTROL, DIFFERS, FAULTY, NONE, RECOMPUTED, VERDICTS, counts, read, scorecard
+from ..paper.scorecard_tables import cells
 from .report_run import answered, documents, origins
-from .report_sections import sections
+from .report_sections import CAPTIONS, sections
 
 FILE = "report.html"
-_TEMPLATE = "report.html.j2"
+_SIGNS = {AGREES: "✓", DIFFERS: "≠", FAULTY: "✗", CONTROL: "○", NONE: "–"}  # so that colour alone tells no verdict
+_WORDS = {
+    AGREES: ("agrees", "agree"),
+    DIFFERS: ("differs", "differ"),
+    FAULTY: (FAULTY, "do not hold"),
+    CONTROL: ("control", "control"),
+    NONE: ("no verdict", "no verdict"),
+}
+"""A verdict on one number, and on several."""
 
 
 def render(folder: Path) -> str:
@@ -31,29 +42,29 @@ def render(folder: Path) -> str:
             document, `figures/` may hold SVG files.
 
     Raises:
-        ValueError: There are no results, or one of the files is broken; one line says which.
+        ValueError: There are no results, or a file is broken; the message names it in one line.
     """
-    register = paper.register()
     found = origins(folder)
     evidence = read(documents(folder))
-    card = scorecard(register, evidence)
+    card = scorecard(paper.register(), evidence)
+    rows = cells(card)
     model = answered(found)
-    rows = report_scorecard.rows(card, register, model)
-    return _environment().get_template(_TEMPLATE).render(
+    rows["by"] = rows["by"].where(rows["by"] != model, "")  # the page names its model once
+    template = _environment().get_template("report.html.j2")
+    return template.render(
         model=model,
         offline=model == OFFLINE_LABEL,
-        statuses=STATUSES,
         verdicts=VERDICTS,
-        signs=report_scorecard.SIGNS,
-        words=report_scorecard.WORDS,
-        counts=_counts(card),
-        findings=report_scorecard.findings(rows, register),
-        differing=[row for row in rows if row.verdict == DIFFERS],
-        groups=report_scorecard.groups(rows, register),
+        signs=_SIGNS,
+        words=_WORDS,
+        counts=counts(card).to_dict("index"),
+        findings=[_finding(str(reason), of) for reason, of in _groups(rows[rows["verdict"] == FAULTY], "why")],
+        differing=_records(rows[rows["verdict"] == DIFFERS]),
+        groups=[_place(str(place), of) for place, of in _groups(rows, "place")],
         sections=sections(folder, evidence),
-        further=report_scorecard.further(evidence, register),
+        further=_further(evidence),
         origins=found,
-    )  # fmt: skip
+    )
 
 
 def write(folder: Path) -> Path:
@@ -66,7 +77,7 @@ def write(folder: Path) -> Path:
         The file.
 
     Raises:
-        ValueError: As for `render`; a report that was there stays as it was.
+        ValueError: As for `render`; an earlier report stays as it was.
     """
     target = folder / FILE
     page = render(folder)
@@ -76,12 +87,68 @@ def write(folder: Path) -> Path:
     return target
 
 
+def plain(value: float) -> str:
+    """A figure whose printed digits are unknown.
+
+    >>> plain(13998890.4), plain(0.0968844)
+    ('13,998,890', '0.09688')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def _environment() -> Environment:
     loader = PackageLoader(__package__)
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _counts(card: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Counts by status, and then by verdict."""
-    rows = counts(card).to_dict("index")
-    return {str(status): {str(verdict): int(count) for verdict, count in row.items()} for status, row in rows.items()}
+def _groups(rows: pd.DataFrame, column: str) -> Iterator[tuple[Any, pd.DataFrame]]:
+    return iter(rows.groupby(column, sort=False))
+
+
+def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    return rows.to_dict("records")
+
+
+def _place(place: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """The numbers of one place, and how many have each verdict."""
+    tally = rows["verdict"].value_counts()
+    return {
+        "place": place,
+        "title": CAPTIONS["places"].get(paper.register()[rows["id"].iloc[0]].place, ""),
+        "rows": _records(rows),
+        "tally": [(verdict, int(tally[verdict])) for verdict in VERDICTS if verdict in tally],
+    }
+
+
+def _finding(reason: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """One reason why numbers do not hold: the printed figures, and each place with how many numbers it has."""
+    named = list(dict.fromkeys((row["paper"], _unit(row["id"])) for row in _records(rows)))
+    figures = [
+        figure if unit == after else f"{figure} {unit}" for (figure, unit), (_, after) in pairwise([*named, ("", "")])
+    ]
+    places = [(_records(of)[0], len(of)) for _, of in rows.groupby(["place", "what"], sort=False)]
+    return {"fault": reason, "figures": [figure.strip() for figure in figures], "places": places}
+
+
+def _unit(name: str) -> str:
+    """A number's unit as a word, where its printed figure does not show it."""
+    number = paper.register()[name]
+    return "" if number.unit == "share" or number.suffix else number.unit.replace("usd", "dollars")
+
+
+def _further(evidence: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
+    """The results that the paper prints nowhere, by notebook."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for entry in evidence.to_dict("records"):
+        name = str(entry["id"])
+        if name.removeprefix(RECOMPUTED) not in paper.register():
+            low, high = entry["low"], entry["high"]
+            row = {
+                "id": name,
+                "value": plain(entry["value"]),
+                "interval": "" if pd.isna(low) or pd.isna(high) else f"[{plain(low)}, {plain(high)}]",
+                "n": f"{entry['n']:,}",
+                "by": str(entry["model"]) + (", judged" if name.startswith("judged.") else ""),
+            }
+            found.setdefault(str(entry["notebook"]), []).append(row)
+    return found

@@ -1,12 +1,12 @@
-"""The paper's tables with our column beside the paper's, and the results they stand on.
+"""The paper's tables with our column beside the paper's, and the results behind them.
 
-A table is made to be read: rounded text, no timings, so that a rerun prints the same.
-The results are the same figures unrounded, under the ids of `paper.toml`.
+A table holds rounded text and no timings, so a rerun prints the same. The results are the same figures unrounded,
+under the ids of `paper.toml`. `tables_synthetic` and `tables_longmemeval` add what those benchmarks need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -21,74 +21,68 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
 
     Args:
         frame: The runner's rows.
-        samples: What was asked.
+        samples: The questions.
         window: Characters that truncation kept.
     """
-    return [Result("section4.2.window", window, 1), *_niah_sizes(samples), *_niah_scores(frame)]
-
-
-def _niah_sizes(samples: Sequence[Sample]) -> list[Result]:
-    """The conversations that were asked about: their pairs and characters by length, and how many of each length."""
-    characters = _characters(samples)
-    pairs = {_length(sample.kind): sum(len(part.turns) for part in sample.sessions) / 2 for sample in samples}
+    by_length = [(_length(kind), rows) for kind, rows in groups(_niah_sizes(samples), "kind")]
     return [
-        Result("table2.caption.runs", min(map(len, characters.values())), len(samples)),
-        *(Result(f"reproducibility.turns.{length}", pairs[length], len(characters[length])) for length in characters),
-        *(
-            Result(f"table2.characters.{length}", float(sizes.mean()), len(sizes))
-            for length, sizes in characters.items()
-        ),
+        Result("section4.2.window", window, 1),
+        Result("table2.caption.runs", min(len(rows) for _, rows in by_length), len(samples)),
+        *(Result(f"reproducibility.turns.{n}", float(rows["pairs"].iloc[-1]), len(rows)) for n, rows in by_length),
+        *(Result(f"table2.characters.{n}", float(rows["characters"].mean()), len(rows)) for n, rows in by_length),
+        *_niah_scores(frame),
     ]
 
 
-def _niah_scores(frame: pd.DataFrame) -> list[Result]:
-    return [
-        measured(f"table2.{paper_row(method)}.{_length(kind)}", rows["em"])
-        for method, answered in groups(frame, "method")
-        for kind, rows in groups(answered, "question_type")
-    ]
+def niah_sizes(samples: Sequence[Sample]) -> dict[str, float]:
+    """Mean sizes of the histories in characters: "table2.characters.200", and "serialised.200" with turn prefixes."""
+    means = _niah_sizes(samples).groupby("kind", sort=False)[["characters", "serialised"]].mean()
+    names = {"characters": "table2.characters", "serialised": "serialised"}
+    return {f"{names[str(size)]}.{_length(str(kind))}": mean for (kind, size), mean in means.stack().items()}
 
 
-def niah_table(frame: pd.DataFrame, samples: Sequence[Sample]) -> pd.DataFrame:
-    """Table 2 as a frame of text: one row a length, the paper's figure beside ours."""
+def niah_table(frame: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
+    """Table 2 as text: one row per length, the paper's figure beside ours.
+
+    Args:
+        frame: The runner's rows.
+        sizes: What `niah_sizes` returns, or results by id; a size that is missing stays empty or is left out.
+    """
     found = {result.id: result for result in _niah_scores(frame)}
-    serialised = _characters(samples, serialised=True)
     rows = {}
-    for length, sizes in _characters(samples).items():
+    for length in map(_length, dict.fromkeys(frame["question_type"])):
+        characters, serialised = sizes.get(f"table2.characters.{length}"), sizes.get(f"serialised.{length}")
         row = {
             "characters, paper": printed(f"table2.characters.{length}"),
-            "characters": f"{sizes.mean():,.0f}",
-            "serialised": f"{serialised[length].mean():,.0f}",
+            "characters": "" if characters is None else f"{characters:,.0f}",
         }
-        for method in dict.fromkeys(frame["method"]):
-            row[f"{method}, paper"] = printed(f"table2.{paper_row(method)}.{length}")
-            row[method] = with_interval(found[f"table2.{paper_row(method)}.{length}"])
-        rows[length] = row
-    return as_text(rows, "pairs")
+        if serialised is not None:
+            row["serialised"] = f"{serialised:,.0f}"
+        rows[length] = row | _paired(found, frame, f"table2.{{}}.{length}")
+    return as_text(rows, "pairs").fillna("")
 
 
 def history_sizes(samples: Sequence[Sample]) -> pd.DataFrame:
-    """How many questions of each type there are, and how large their histories are on average.
+    """How many questions of each type there are, and the mean sizes of their histories.
 
-    Turns and characters count one marker a session, as the authors' log does.
+    Turns and characters include one marker per session, as in the authors' log.
     """
-    rows = []
-    for sample in samples:
-        store = sample.store()
-        sessions = list(store.sessions)
-        rows.append(
-            {
-                "question type": sample.kind,
-                "sessions": len(sessions),
-                "turns": len(store) + len(sessions),
-                "characters": store.characters() + sum(len(session.marker) for session in sessions),
-            }
-        )
-    sizes = pd.DataFrame(rows)
+    sizes = pd.DataFrame([{"question type": sample.kind, **session_counts(sample)} for sample in samples])
     grouped = sizes.groupby("question type")
     table = grouped.mean().assign(questions=grouped.size())
     table.loc["overall"] = {**sizes.drop(columns="question type").mean(), "questions": len(sizes)}
     return table[["questions", "sessions", "turns", "characters"]].map(lambda value: f"{value:,.0f}")
+
+
+def session_counts(sample: Sample) -> dict[str, int]:
+    """Sessions, turns and characters of a history; turns and characters include one marker per session."""
+    store = sample.store()
+    markers = [session.marker for session in store.sessions]
+    return {
+        "sessions": len(markers),
+        "turns": len(store) + len(markers),
+        "characters": store.characters() + sum(map(len, markers)),
+    }
 
 
 def longmemeval_results(frame: pd.DataFrame) -> list[Result]:
@@ -97,43 +91,43 @@ def longmemeval_results(frame: pd.DataFrame) -> list[Result]:
 
 
 def longmemeval_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Table 5 as a frame of text."""
+    """Table 5 as text."""
     return overall_table(frame, "table5")
 
 
 def longmemeval_by_type(frame: pd.DataFrame) -> pd.DataFrame:
-    """Table 6 as a frame of text: EM by question type, the paper's figure beside ours."""
+    """Table 6 as text: EM by question type, the paper's figure beside ours."""
     return typed_table(frame, "table6", "em", sorted(set(frame["question_type"])))
 
 
 def overall_results(frame: pd.DataFrame, table: str) -> list[Result]:
     """Every figure of each method over all questions, under the ids of a table such as "table5"."""
-    results = []
-    for method, rows in groups(frame, "method"):
-        row = paper_row(method)
-        results += [measured(f"{table}.{row}.{metric}", rows[metric]) for metric in METRICS]
-        results.append(measured(f"{table}.{row}.tokens", rows["prompt_tokens"] + rows["completion_tokens"]))
-        results += [measured(f"{table}.{row}.{name}", rows[name]) for name in ("seconds", "calls", "answer_words")]
-    return results
+    frame = frame.assign(tokens=frame["prompt_tokens"] + frame["completion_tokens"])
+    return [
+        measured(f"{table}.{paper_row(method)}.{name}", rows[name])
+        for method, rows in groups(frame, "method")
+        for name in (*METRICS, "tokens", "seconds", "calls", "answer_words")
+    ]
 
 
 def overall_table(frame: pd.DataFrame, table: str) -> pd.DataFrame:
-    """One row of text a method, the paper's figure beside ours, without latency, which no two runs share."""
+    """One row per method, the paper's figure beside ours; without seconds, which differ from run to run."""
     found = {result.id: result for result in overall_results(frame, table)}
     rows = {}
     for method, answered in groups(frame, "method"):
-        row = f"{table}.{paper_row(method)}"
+        start = f"{table}.{paper_row(method)}"
+        row = {name: found[f"{start}.{name}"] for name in (*METRICS, "tokens", "calls", "answer_words")}
         rows[method] = {
-            "EM, paper": printed(f"{row}.em"),
-            "EM (containment)": with_interval(found[f"{row}.em"]),
-            "EM strict": f"{found[f'{row}.em_strict'].value:.3f}",
-            "F1, paper": printed(f"{row}.f1"),
-            "F1 (sets)": f"{found[f'{row}.f1'].value:.3f}",
-            "F1 (SQuAD)": f"{found[f'{row}.f1_squad'].value:.3f}",
-            "tokens, paper": printed(f"{row}.tokens"),
-            "tokens": f"{found[f'{row}.tokens'].value:,.0f}",
-            "calls": f"{found[f'{row}.calls'].value:.1f}",
-            "words": f"{found[f'{row}.answer_words'].value:.1f}",
+            "EM, paper": printed(f"{start}.em"),
+            "EM (containment)": with_interval(row["em"]),
+            "EM strict": f"{row['em_strict'].value:.3f}",
+            "F1, paper": printed(f"{start}.f1"),
+            "F1 (sets)": f"{row['f1'].value:.3f}",
+            "F1 (SQuAD)": f"{row['f1_squad'].value:.3f}",
+            "tokens, paper": printed(f"{start}.tokens"),
+            "tokens": f"{row['tokens'].value:,.0f}",
+            "calls": f"{row['calls'].value:.1f}",
+            "words": f"{row['answer_words'].value:.1f}",
             "failed": f"{(answered['error'] != '').sum()}",
         }
     return as_text(rows, "method")
@@ -150,34 +144,59 @@ def typed_results(frame: pd.DataFrame, table: str) -> list[Result]:
 
 
 def typed_table(frame: pd.DataFrame, table: str, metric: str, kinds: Sequence[str]) -> pd.DataFrame:
-    """One row of text a question type, then one over all; by method the paper's figure beside ours."""
+    """One row per question type and one for all; by method the paper's figure beside ours."""
     found = {result.id: result for result in typed_results(frame, table)}
-    rows = {}
-    for kind in [*kinds, OVERALL]:
-        row = {}
-        for method in dict.fromkeys(frame["method"]):
-            name = f"{table}.{paper_row(method)}.{metric}.{kind}"
-            row["n"] = f"{found[name].n}"
-            if method in PAPER_METHOD:
-                row[f"{method}, paper"] = printed(name)
-            row[method] = with_interval(found[name])
-        rows[kind] = row
+    sizes = {kind: rows["question_id"].nunique() for kind, rows in typed(frame)}
+    rows = {
+        kind: {"n": f"{sizes[kind]}"} | _paired(found, frame, f"{table}.{{}}.{metric}.{kind}", PAPER_METHOD)
+        for kind in [*kinds, OVERALL]
+    }
     return as_text(rows, "question type")
 
 
 def latency_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Seconds a question: median, mean and longest. A rerun prints other figures."""
+    """Seconds a question: median, mean and longest. They differ from run to run."""
     seconds = frame.groupby("method", sort=False)["seconds"].agg(["median", "mean", "max"])
     return seconds.map(lambda value: f"{value:.2f}")
 
 
-def _characters(samples: Sequence[Sample], serialised: bool = False) -> dict[int, pd.Series[int]]:
-    """Characters of each run's history, by number of pairs."""
-    sizes: dict[int, list[int]] = {}
-    for sample in samples:
-        size = len(sample.store().to_string()) if serialised else content_characters(sample)
-        sizes.setdefault(_length(sample.kind), []).append(size)
-    return {length: pd.Series(values) for length, values in sizes.items()}
+def _paired(
+    found: Mapping[str, Result], frame: pd.DataFrame, template: str, in_paper: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """For each method two cells, the paper's figure and ours with its interval.
+
+    Args:
+        found: Our results by id.
+        frame: The runner's rows.
+        template: An id with a place for the method.
+        in_paper: The methods that get a cell for the paper's figure; None for all.
+    """
+    cells = {}
+    for method in dict.fromkeys(frame["method"]):
+        name = template.format(paper_row(method))
+        if in_paper is None or method in in_paper:
+            cells[f"{method}, paper"] = printed(name)
+        cells[method] = with_interval(found[name])
+    return cells
+
+
+def _niah_scores(frame: pd.DataFrame) -> Iterator[Result]:
+    for method, answered in groups(frame, "method"):
+        for kind, rows in groups(answered, "question_type"):
+            yield measured(f"table2.{paper_row(method)}.{_length(kind)}", rows["em"])
+
+
+def _niah_sizes(samples: Sequence[Sample]) -> pd.DataFrame:
+    """The size of each conversation: pairs of messages, and characters as said and as serialised."""
+    return pd.DataFrame(
+        {
+            "kind": sample.kind,
+            "pairs": sum(len(part.turns) for part in sample.sessions) / 2,
+            "characters": content_characters(sample),
+            "serialised": len(sample.store().to_string()),
+        }
+        for sample in samples
+    )
 
 
 def _length(kind: str) -> int:

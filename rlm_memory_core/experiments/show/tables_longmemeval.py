@@ -1,13 +1,10 @@
-"""All figures of a LongMemEval run, and what the data itself says where the paper speaks of it.
+"""All results of a LongMemEval run: Tables 5 and 6 (see `tables`), the sizes of the data, and the README's figures.
 
-Sizes of the histories, of the sample and of the file are facts that no model has a say
-in; to them come Tables 5 and 6, which `tables` draws, and what only the README's table
-prints of the methods.
+Sizes of the histories, of the sample and of the file are facts of the data: no model influences them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import pandas as pd
@@ -20,7 +17,7 @@ from ..paper import registry as paper
 from ..run.estimate import CHARACTERS_PER_TOKEN
 from ..run.results import Result
 from .cells import OVERALL, as_text, measured
-from .tables import longmemeval_results
+from .tables import longmemeval_results, session_counts
 
 _MEBIBYTE = 1 << 20  # the README's "265MB" counts these
 
@@ -30,9 +27,9 @@ def results(frame: pd.DataFrame, samples: Samples, variant: str, window: int) ->
 
     Args:
         frame: The runner's rows.
-        samples: What was asked.
-        variant: Of the data; a run on another than "s" has the variant's name before each id, such as
-            "oracle.table5.rlm.em", because the paper prints nothing of it.
+        samples: The questions.
+        variant: Of the data. For another variant than "s", each id starts with the variant's name, such as
+            "oracle.table5.rlm.em": the paper prints nothing about it.
         window: Characters that truncation kept.
     """
     found = [*longmemeval_results(frame), *_readme(frame), *_settings(frame, window)]
@@ -42,19 +39,19 @@ def results(frame: pd.DataFrame, samples: Samples, variant: str, window: int) ->
 
 
 def facts(samples: Samples) -> list[Result]:
-    """Sizes of the data: of the paper's 100 questions where these are they, of the file where it is the official one.
+    """Sizes of the paper's 100 questions, and of the official file.
 
-    Other questions have other sizes, which would tell nothing of the paper's, and give no results. Turns and
-    characters count one marker a session, as the authors' log does. A session is read by one sub-agent, or by
-    several where it is very long; tokens are characters by the usual four.
+    Other questions or another file give no results: their sizes say nothing about the paper's. Turns and
+    characters include one marker per session, as in the authors' log. One sub-agent reads a session, or
+    several if it is very long; a token is taken as four characters.
     """
     return [*_of_the_sample(samples), *_of_the_file(samples)]
 
 
 def facts_table(samples: Samples) -> pd.DataFrame | None:
-    """The same as text: where the paper or its README says it, what is printed there, and what the data says.
+    """The same as text: where the paper or its README prints a size, the printed figure, and the data's.
 
-    Where other questions than the paper's were drawn, one line says so, and there is no table.
+    For other questions than the paper's, prints one line that says so, and returns None.
     """
     rows = {
         number.where: {"unit": number.unit, "paper": number.printed, "the data": number.show(one.value)}
@@ -62,32 +59,24 @@ def facts_table(samples: Samples) -> pd.DataFrame | None:
         if not one.id.startswith("table6.") and (number := paper.register()[one.id])
     }
     if not rows:
-        print("These are not the paper's 100 questions, so that their sizes are not set beside the paper's.")
+        print("These are not the paper's 100 questions, so their sizes are not compared with the paper's.")
         return None
     return as_text(rows, "number")
 
 
 def _of_the_sample(samples: Samples) -> Iterator[Result]:
-    kinds: Counter[str] = Counter()
-    ids, sessions, turns, characters = [], [], [], []
-    pieces: list[int] = []
-    for sample in samples:
-        ids.append(sample.id)
-        kinds[sample.kind] += 1
-        store = sample.store()
-        sessions.append(len(store.sessions))
-        turns.append(len(store) + len(store.sessions))
-        characters.append(store.characters() + sum(len(session.marker) for session in store.sessions))
-        pieces += [len(piece.text) for session in store.sessions for piece in split(session)]
-    if sorted(ids) != sorted(paper_ids()):
+    sizes = pd.DataFrame([{"id": sample.id, "kind": sample.kind, **session_counts(sample)} for sample in samples])
+    if sorted(sizes["id"]) != sorted(paper_ids()):
         return
-    n = len(ids)
-    yield from (Result(f"table6.n.{kind}", count, count) for kind, count in sorted(kinds.items()))
+    n = len(sizes)
+    kinds = sizes["kind"].value_counts().sort_index()
+    yield from (Result(f"table6.n.{kind}", int(count), int(count)) for kind, count in kinds.items())
     yield Result(f"table6.n.{OVERALL}", n, n)
     yield Result("section5.4.types", len(kinds), n)
-    yield Result("abstract.history.characters", sum(characters) / n, n)
-    yield Result("section5.4.history.turns", sum(turns) / n, n)
-    yield Result("section5.4.history.sessions", sum(sessions) / n, n)
+    yield Result("abstract.history.characters", float(sizes["characters"].mean()), n)
+    yield Result("section5.4.history.turns", float(sizes["turns"].mean()), n)
+    yield Result("section5.4.history.sessions", float(sizes["sessions"].mean()), n)
+    pieces = [len(piece.text) for sample in samples for session in sample.store().sessions for piece in split(session)]
     yield Result("section5.5.chunk.characters", max(pieces), len(pieces))
     yield Result("readme.chunk.tokens", sum(pieces) / len(pieces) / CHARACTERS_PER_TOKEN, len(pieces))
 
@@ -104,7 +93,7 @@ def _settings(frame: pd.DataFrame, window: int) -> Iterator[Result]:
 
 
 def _readme(frame: pd.DataFrame) -> Iterator[Result]:
-    """Tokens and seconds that only the README's table prints; its seconds are those of sub-agents at once."""
+    """Tokens and seconds that only the README's table prints; its seconds are those of parallel sub-agents."""
     for method in ("truncation", "full-context"):
         if len(rows := frame[frame["method"] == method]):
             yield measured(f"readme.table.{method}.tokens", rows["prompt_tokens"] + rows["completion_tokens"])

@@ -1,8 +1,8 @@
 import pytest
 
-from rlm_memory_core.experiments.paper import audit
+from rlm_memory_core.experiments.paper import audit_answers, audit_costs, audit_tables, recompute
 from rlm_memory_core.experiments.paper import registry as paper
-from rlm_memory_core.experiments.paper.audit_tables import rounded
+from rlm_memory_core.experiments.paper.checks import one_scan, rounded
 from rlm_memory_core.experiments.show import figures_audit
 
 TWICE = {
@@ -19,12 +19,12 @@ def answers(logs):
 
 @pytest.fixture(scope="module")
 def recomputed(logs):
-    return audit.results(logs)
+    return recompute.results(logs)
 
 
 @pytest.mark.parametrize("table", ["table2", "table3", "table4", "table5", "table6"])
 def test_every_cell_recomputes_but_for_three_that_were_rounded_twice(recomputed, table):
-    cells = audit.against_paper(recomputed, table)
+    cells = audit_tables.against_paper(recomputed, table)
     logged = {name for name, each in paper.register().items() if each.recomputes and each.row}
     assert set(cells.index) >= {name for name in logged if name.startswith(f"{table}.")}
     twice = TWICE if table == "table6" else set()
@@ -34,8 +34,8 @@ def test_every_cell_recomputes_but_for_three_that_were_rounded_twice(recomputed,
 
 
 def test_tables_5_and_6_are_whole(recomputed):
-    assert len(audit.against_paper(recomputed, "table5")) == 7
-    assert len(audit.against_paper(recomputed, "table6")) == 28
+    assert len(audit_tables.against_paper(recomputed, "table5")) == 7
+    assert len(audit_tables.against_paper(recomputed, "table6")) == 28
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_ids_are_unique_and_intervals_hold_their_value(recomputed):
 
 
 def test_the_three_cells_before_rounding(logs):
-    table = audit.rounded_twice(logs)
+    table = audit_tables.rounded_twice(logs)
     assert set(table.index[table["agrees"] == "rounded twice"]) == {name.rpartition(".")[2] for name in TWICE}
     means = table["mean of the log"]
     assert means["single-session-assistant"] == "0.61946"
@@ -82,8 +82,8 @@ def test_the_three_cells_before_rounding(logs):
 
 
 def test_overall_rows_and_headlines_follow(recomputed):
-    assert set(audit.weighted_means(recomputed)["verdict"]) == {"holds"}
-    assert set(audit.headlines(recomputed)["verdict"]) == {"holds"}
+    assert set(audit_tables.weighted_means(recomputed)["verdict"]) == {"holds"}
+    assert set(audit_tables.headlines(recomputed)["verdict"]) == {"holds"}
 
 
 def test_wilson_intervals(answers):
@@ -96,7 +96,7 @@ def test_wilson_intervals(answers):
         multi-session              18 .22[.09,.45]  .39[.20,.61] .22[.09,.45] 0[0,.18]
         single-session-preference  16 0[0,.19]      0[0,.19]     0[0,.19]     0[0,.19]
     """
-    table = audit.wilson_table(answers)
+    table = audit_answers.wilson_table(answers)
     for line in expected.strip().splitlines():
         kind, n, *cells = line.split()
         assert table.loc[kind, "n"] == n
@@ -108,50 +108,50 @@ def test_wilson_intervals(answers):
 
 
 def test_claim_1_tokens_are_in_three_groups(answers):
-    table = audit.token_groups(answers)
+    table = audit_costs.token_groups(answers)
     assert table["questions"].tolist() == ["78", "4", "18"]
     assert table.index.tolist() == ["5,746 to 7,529", "17,276 to 29,069", "152,102 to 204,895"]
     assert table.iloc[-1][["share of all tokens", "EM"]].tolist() == ["84%", "0.000"]
-    scan = audit.scan_tokens(answers)
-    assert 109_000 < audit.one_scan(answers).mean() < 111_000
+    scan = audit_costs.scan_tokens(answers)
+    assert 109_000 < one_scan(answers).mean() < 111_000
     assert scan.loc["questions counted below half a scan", "its logs"] == "82 of 100"
     assert scan.loc["dollars to read the history once", "verdict"] == "does not hold"
 
 
 def test_claim_2_seconds(answers):
-    table = audit.seconds(answers)
+    table = audit_costs.seconds(answers)
     assert table.loc["rlm"].tolist() == ["46.8", "221.3", "3,440.6"]
     assert table.loc["adaptive", ["median", "mean"]].tolist() == ["28.6", "307.5"]
-    faster = audit.speedup(answers)
+    faster = audit_costs.speedup(answers)
     assert faster.loc["speed-up, median over pairs", "its logs"] == "1.6x"
     assert faster.loc["sequential mean over 4 seconds", "its logs"] == "221 / 4 = 55x"
-    assert audit.waves(50, (20,))["waves"].tolist() == ["3"]
+    assert audit_costs.waves(50, (20,))["waves"].tolist() == ["3"]
 
 
 def test_claim_3_histories_are_about_as_long(answers):
-    table = audit.history_lengths(answers)
+    table = audit_costs.history_lengths(answers)
     assert table.loc["characters", ["min", "max", "longest / shortest"]].tolist() == ["456,996", "509,348", "1.11"]
 
 
 def test_claim_4_full_context_lies_inside_the_interval(answers):
-    table = audit.user_questions(answers)
+    table = audit_answers.user_questions(answers)
     assert table.loc["RLM, single-session-user", "its logs"] == "0.875 [0.64, 0.97], n = 16"
     assert table.loc["RLM exceeds full context on that type", "verdict"] == "does not hold"
 
 
 def test_claim_5_one_system_has_two_models(logs):
-    table = audit.published(logs.published)
+    table = audit_answers.published(logs.published)
     assert table.loc[table["the logs agree"] == "no", "system"].tolist() == ["Hindsight"]
 
 
 def test_claims_6_and_7_sizes(answers):
-    assert set(audit.context_window(answers)["verdict"]) == {"does not hold"}
-    size = audit.session_size(answers)["its logs"]
+    assert set(audit_costs.context_window(answers)["verdict"]) == {"does not hold"}
+    size = audit_costs.session_size(answers)["its logs"]
     assert size.tolist() == ["10,285", "2,301"]
 
 
 def test_claim_8_the_haystack_fits_only_as_printed(logs):
-    table = audit.niah_sizes(logs.results)
+    table = audit_costs.niah_sizes(logs.results)
     assert table.loc["200", ["messages", "fits as printed", "fits serialised", "truncation"]].tolist() == [
         "400",
         "yes",
@@ -162,34 +162,31 @@ def test_claim_8_the_haystack_fits_only_as_printed(logs):
 
 
 def test_claim_9_five_failures(logs):
-    table = audit.synthetic_failures(logs.results)["its logs"]
+    table = audit_answers.synthetic_failures(logs.results)["its logs"]
     assert table["single-session-user"] == "2 of 10"
     assert table["knowledge-update"] == "3 of 10"
     assert table["sum of the types"] == table["all, from the overall EM"] == "5 of 50"
 
 
 def test_claim_10_rag(answers):
-    table = audit.paired(answers)
+    table = audit_answers.paired(answers)
     assert table.loc["all"].tolist() == ["100", "46", "43", "13", "10", "0.68"]
     assert table.loc["neither crashed", ["n", "rlm right", "rag right"]].tolist() == ["90", "39", "42"]
-    crashes = audit.crashes(answers)
+    crashes = audit_answers.crashes(answers)
     assert len(crashes) == 10
     assert (crashes["EM"] == "1").sum() == 1
     assert set(crashes["tokens and seconds"]) == {"as before"}
 
 
 def test_claim_11_what_rules_find_leaves_room_for_what_readers_found(answers):
-    counts = audit.to_read(answers)["questions"].map(int)
+    counts = audit_answers.to_read(answers)["questions"].map(int)
     ruled = counts["all of it"] + counts["no more"]
     assert ruled <= 14 <= ruled + counts["to be read"]  # the audit's reader counted 14
-    assert len(audit.doubtful_hits(answers)) >= 1  # and one wrong hit
+    assert len(audit_answers.doubtful_hits(answers)) >= 1  # and one wrong hit
 
 
 @pytest.mark.parametrize("draw", [figures_audit.tokens, figures_audit.seconds, figures_audit.em_by_type])
-def test_figures_draw_into_the_axes_they_are_given(answers, draw):
-    from matplotlib.figure import Figure
-
-    axes = Figure().subplots()
-    assert draw(answers, axes) is None
+def test_figures_name_their_axes_and_lines(answers, draw):
+    (axes,) = draw(answers).axes
     assert axes.get_xlabel()
     assert axes.get_legend() is not None

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from rlm_memory_core.experiments.paper import registry as paper
-from rlm_memory_core.experiments.show import figures
+from rlm_memory_core.experiments.show import drawing, figures
 
 MODEL = "offline reader (no LLM)"
 
@@ -115,7 +115,7 @@ def test_colours_are_okabe_and_itos():
 @pytest.mark.parametrize(("draw", "rows"), ALL)
 def test_a_rerun_writes_the_same_bytes(draw, rows, tmp_path):
     for run in ("one", "two"):
-        figures.save(draw(rows), tmp_path / run, "name")
+        drawing.save(draw(rows), tmp_path / run, "name")
     for ending in ("svg", "png"):
         one, two = ((tmp_path / run / "figures" / f"name.{ending}").read_bytes() for run in ("one", "two"))
         assert one == two
@@ -134,14 +134,14 @@ def test_nothing_is_cut_off(draw, rows):
 
 def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    figures.save(figures.niah(NIAH), "", "name")
+    drawing.save(figures.niah(NIAH), "", "name")
     assert not list(tmp_path.iterdir())
 
 
 def test_show_displays_a_picture_and_returns_nothing(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
-    assert figures.show(figures.niah(NIAH)) is None
+    assert drawing.show(figures.niah(NIAH)) is None
     assert shown[0].data.startswith(b"\x89PNG")
 
 

@@ -3,10 +3,11 @@ from questions import TALKS
 
 from rlm_memory_core import connect
 from rlm_memory_core.experiments.data.assets import DataBroken, DataUnavailable
+from rlm_memory_core.experiments.paper import audit_costs
 from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.run.estimate import estimate
 from rlm_memory_core.experiments.run.optional import at_hand, told
-from rlm_memory_core.experiments.show import costs, figures_cost, latency
+from rlm_memory_core.experiments.show import costs, drawing, figures_cost, latency
 from rlm_memory_core.search.pieces import split
 
 
@@ -115,7 +116,7 @@ class TestCosts:
             answers = costs.paper_logs.load(download=False).answers
         except DataUnavailable as error:
             pytest.skip(str(error))
-        claims = costs.logged_claims(answers)
+        claims = audit_costs.logged_claims(answers)
         assert claims["verdict"].tolist() == ["holds"] + 4 * ["does not hold"]
         assert claims.loc["seconds of a simple query", "its logs"] == "25 of 49 single-session questions"
 
@@ -133,14 +134,14 @@ class TestFigures:
 
     def test_the_same_figure_is_saved_as_the_same_bytes(self, timed, lengths, tmp_path):
         for folder in ("a", "b"):
-            figures_cost.save(figures_cost.dollars(lengths, 0.005), tmp_path / folder, "f")
+            drawing.save(figures_cost.dollars(lengths, 0.005), tmp_path / folder, "f")
         for name in ("f.png", "f.svg"):
             first, second = ((tmp_path / folder / "figures" / name).read_bytes() for folder in ("a", "b"))
             assert first == second
 
     def test_without_a_folder_nothing_is_written(self, lengths, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        figures_cost.save(figures_cost.dollars(lengths, 0.005), "", "f")
+        drawing.save(figures_cost.dollars(lengths, 0.005), "", "f")
         assert not list(tmp_path.iterdir())
 
 

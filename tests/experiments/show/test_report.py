@@ -312,18 +312,15 @@ def test_what_files_say_is_text_and_never_markup(folder):
     assert page.text.count(bad) >= 5
 
 
-def test_a_notebooks_own_figure_goes_before_one_that_is_drawn(folder):
+def test_a_figure_stands_in_its_section_with_its_caption(folder):
     put(folder, "03_longmemeval_s", [])
     ask(folder, "03_longmemeval_s", {})
-    evidence = read([])
-    (drawn,) = report_sections.sections(folder, evidence)
-    assert b"<svg" in b64decode(drawn.pictures[0].data.partition(",")[2])
     (folder / "figures").mkdir()
     own = b'<svg viewBox="0 0 600 100"></svg>'
     (folder / "figures" / "03_longmemeval_em.svg").write_bytes(own)
     (folder / "figures" / "99_other_thing.svg").write_bytes(own)
-    shown, others = report_sections.sections(folder, evidence)
-    assert [b64decode(each.data.partition(",")[2]) for each in shown.pictures] == [own]
-    assert shown.pictures[0].caption == drawn.pictures[0].caption
-    assert shown.pictures[0].wide
-    assert [each.caption for each in others.pictures] == ["99 other thing"]
+    shown, others = report_sections.sections(folder, read([]))
+    assert [b64decode(each["data"].partition(",")[2]) for each in shown["pictures"]] == [own]
+    assert shown["pictures"][0]["caption"].startswith("Tables 5 and 6 drawn")
+    assert shown["pictures"][0]["wide"]
+    assert [each["caption"] for each in others["pictures"]] == ["99 other thing"]

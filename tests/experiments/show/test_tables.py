@@ -20,7 +20,9 @@ def frame(*rows):
 
 def test_niah_table_puts_the_papers_figure_beside_ours():
     samples = niah.load([20], runs=2)
-    table = tables.niah_table(frame(("truncation", "20 pairs", 1.0), ("truncation", "20 pairs", 0.0)), samples)
+    table = tables.niah_table(
+        frame(("truncation", "20 pairs", 1.0), ("truncation", "20 pairs", 0.0)), tables.niah_sizes(samples)
+    )
     assert table.loc[20, "truncation, paper"] == "1.000"
     assert table.loc[20, "truncation"].replace("\u00a0", " ") == "0.500 [0.09, 0.91]"  # Wilson, by hand
     assert table.loc[20, "characters, paper"] == "1,545"
