@@ -140,7 +140,7 @@ class Reader:
 
 def parsed(arguments, where):
     try:
-        return cli._parser().parse_args(arguments)
+        return cli.parser().parse_args(arguments)
     except SystemExit:
         pytest.fail(f"{where}: rlm-memory does not take these arguments", pytrace=False)
 

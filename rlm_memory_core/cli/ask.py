@@ -1,7 +1,7 @@
-"""The command `rlm-memory ask`: one question over a history, answered by MemoryRLM, with its evidence below.
+"""The command `rlm-memory ask`: answers one question about a history, and shows the evidence.
 
-The answer goes to standard output, and so does all that belongs to it; how far the
-sub-agents are goes to standard error, and only to a terminal. The history is only read.
+The answer and its evidence go to standard output. Progress goes to standard error, and only to a terminal. The history
+is never changed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..imports.history_file import HistoryFileError, opened, read_messages
+from ..imports import HistoryFileError, open_history, read_messages
 from ..models.budget import Budget
-from ..models.llm import OFFLINE, OFFLINE_LABEL, connect
+from ..models.llm import connect
 from ..query.answer import Answer
 from ..query.coverage import Call
 from ..query.engine import MemoryRLM
@@ -27,59 +27,52 @@ from ..query.reading import Reading
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..views.rendering import clip
-from .common import UNANSWERED, Refused, add_prices, dollar_amount, rates_of
+from .common import UNANSWERED, Refused, add_model, rates_of
 
-_SHOWN = 10  # pieces of evidence that a reader is shown; --json has all
-_WIDTH = 200  # characters of a quote, and of what is said of it
-_LARGE = 20_000_000  # bytes that take some seconds to read
+_SHOWN = 10  # pieces of evidence shown as text; --json has all
+_WIDTH = 200  # characters shown of a quote, and of the sub-agent's words about it
+_LARGE = 20_000_000  # bytes; a larger file takes seconds to read, so the command says so
+_EVIDENCE = ("session", "date", "turn", "quote", "text")  # fields in the JSON
+_COVERAGE = ("asked", "found", "not_found", "failed", "cut", "copies")
 
-_KEYS = """\
+JSON_KEYS = """\
 --json prints one object:
   question, question_date, model
   answer              the text
-  error               why the query ended early; "" where it did not
-  evidence            a list of {session, date, turn, quote, text}; null where not known
+  error               why the query ended early, or ""
+  evidence            a list of {session, date, turn, quote, text}; unknown fields are null
   coverage            {asked, found, not_found, failed: {reason: count}, cut, copies}
-  false_quotes        quotes that were not in the history, and are no evidence
-  sessions_read       how many of the history's sessions sub-agents replied on
-  sessions            how many the history has
+  false_quotes        how many quotes were dropped because they are not in the history
+  sessions_read       how many sessions the sub-agents read
+  sessions            how many sessions the history has
   calls, replayed_calls, prompt_tokens, completion_tokens
-  cost_usd            null where the price is not known
+  cost_usd            null if the price is not known
   seconds
 
-Exit codes: 0 answered, 1 ended early (a spent budget), 2 no answer and one line why.
+Exit codes: 0 answered; 1 ended early, such as by a spent budget; 2 not answered, with one line that says why.
 """
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to those of the command line.
-
-    Args:
-        commands: What `ArgumentParser.add_subparsers` gave.
-    """
+    """Add `ask` to the command line's `commands`."""
     summary = "answer a question about a history, and show the evidence"
     ask = commands.add_parser(
         "ask",
         help=summary,
-        description=summary.capitalize() + ".",
-        epilog=_KEYS,
+        description=f"{summary.capitalize()}.",
+        epilog=JSON_KEYS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     ask.set_defaults(command=_ask)
-    ask.add_argument(
-        "history", metavar="HISTORY", help="a store, or OpenAI messages as JSON or JSON lines; - reads standard input"
-    )
-    ask.add_argument("question", metavar="QUESTION", help="what is asked")
-    ask.add_argument("--model", default=OFFLINE, help=f"a model's name (default: {OFFLINE}, the {OFFLINE_LABEL})")
-    ask.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server; OpenAI's own without it")
-    ask.add_argument("--budget", type=dollar_amount, metavar="USD", help="start no call once this is spent")
-    add_prices(ask)
-    ask.add_argument("--question-date", metavar="DATE", help="the day on which it is asked, such as 2023/05/30")
-    ask.add_argument(
-        "--first", type=int, metavar="K", help="read the K best ranked sessions first, more only where they do not tell"
-    )
+    history = "a store, messages as JSON or JSON Lines, or a ChatGPT or ShareGPT export; - reads standard input"
+    ask.add_argument("history", metavar="HISTORY", help=history)
+    ask.add_argument("question", metavar="QUESTION", help="the question")
+    add_model(ask)
+    ask.add_argument("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
+    first = "read the K best-ranked sessions first, and others only if those do not answer the question"
+    ask.add_argument("--first", type=int, metavar="K", help=first)
     ask.add_argument("--json", action="store_true", help="print one JSON object, for programs")
-    ask.add_argument("--trace", action="store_true", help="print what the model wrote and ran, to standard error")
+    ask.add_argument("--trace", action="store_true", help="print the model's messages and code to standard error")
 
 
 def _ask(options: argparse.Namespace) -> int:
@@ -91,9 +84,9 @@ def _ask(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise Refused(error) from error
     if options.budget is not None and llm.rates is None:
-        raise Refused(f"the price of {llm.model} is not known, so that --budget cannot be held; give --prices")
+        raise Refused(f"--budget needs a price, and that of {llm.model} is not known; give --prices")
     if options.question_date is not None and parse_date(options.question_date) is None:
-        raise Refused(f"--question-date {options.question_date!r} is no date that can be read; write 2023-05-30")
+        raise Refused(f"--question-date {options.question_date!r} cannot be read as a date; write 2023-05-30")
     budget = None if options.budget is None else Budget(usd=options.budget)
     with _history(options.history) as store, _Bar(llm.label) as bar:
         llm.open()
@@ -113,7 +106,7 @@ def _ask(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _history(named: str) -> Iterator[MemoryStore]:
-    """The history that was named."""
+    """Open the history that the user named."""
     try:
         if named == "-":
             with read_messages(sys.stdin.buffer.read(), "standard input", _note) as store:
@@ -121,20 +114,20 @@ def _history(named: str) -> Iterator[MemoryStore]:
             return
         path = Path(named)
         if not path.exists():
-            address = "; download what is at an address first" if "://" in named else ""
-            raise Refused(f"there is no file {named}{address}")
+            hint = "; download it first, and give the file" if "://" in named else ""
+            raise Refused(f"there is no file {named}{hint}")
         if path.is_dir():
-            raise Refused(f"{path} is a directory; name the history's file in it")
+            raise Refused(f"{path} is a folder; name the history's file in it")
         if path.stat().st_size > _LARGE and sys.stderr.isatty():
             _note(f"reading {path} ({path.stat().st_size / 1e6:,.0f} MB) ...")
-        with opened(path, _note) as store:
+        with open_history(path, _note) as store:
             yield store
     except HistoryFileError as error:
         raise Refused(error) from error
 
 
 class _Bar:
-    """How far the sub-agents are, on a terminal; elsewhere nothing is shown."""
+    """Shows the sub-agents' progress on a terminal, and nothing elsewhere."""
 
     def __init__(self, model: str) -> None:
         self._found = 0
@@ -144,16 +137,16 @@ class _Bar:
             bar_format="{desc}: {n_fmt} of {total_fmt} sub-agents |{bar:24}| {elapsed}{postfix}",
             leave=False,
             mininterval=0,
-            disable=None,  # tqdm's way to say: where standard error is no terminal
+            disable=None,  # off unless standard error is a terminal
         )
 
     def asked(self) -> None:
-        """One more call is to be made."""
+        """Count one more call to wait for."""
         self._bar.total += 1
         self._bar.refresh()
 
     def answered(self, call: Call) -> None:
-        """A call has ended."""
+        """Count a call that has ended."""
         self._found += call.found
         self._bar.set_postfix_str(f"{self._found} found something", refresh=False)
         self._bar.update()
@@ -166,15 +159,15 @@ class _Bar:
 
 
 def _lines(model: str, answer: Answer) -> Iterator[str]:
-    """The answer for a reader: its text, its evidence, and what it took."""
+    """The answer as text: what it says, its evidence, and what it cost."""
     yield answer.text
     if answer.evidence:
         yield "\nEvidence:"
-        stands_on, others = supporting(answer.text, answer.evidence)
-        yield from map(_evidence_line, (*stands_on, *others)[:_SHOWN])
+        support, others = supporting(answer.text, answer.evidence)
+        yield from map(_evidence_line, (*support, *others)[:_SHOWN])
         if len(answer.evidence) > _SHOWN:
             yield f"  … and {len(answer.evidence) - _SHOWN:,} more (--json has all)"
-    yield f"\n{_taken(model, answer)}"
+    yield f"\n{_cost_line(model, answer)}"
 
 
 def _evidence_line(found: Evidence) -> str:
@@ -189,8 +182,7 @@ def _evidence_line(found: Evidence) -> str:
     return f"  {place}: {' - '.join(filter(None, (quote, said)))}"
 
 
-def _taken(model: str, answer: Answer) -> str:
-    """What the answer took, on one line."""
+def _cost_line(model: str, answer: Answer) -> str:
     replayed = _replayed(answer)
     parts = [
         f"{answer.usage.calls} calls{f' ({replayed} replayed from the record)' if replayed else ''}",
@@ -208,25 +200,14 @@ def _replayed(answer: Answer) -> int:
 
 
 def _as_json(options: argparse.Namespace, model: str, answer: Answer) -> dict[str, Any]:
-    coverage = answer.coverage
     return {
         "question": options.question,
         "question_date": options.question_date,
         "model": model,
         "answer": answer.text,
         "error": answer.error,
-        "evidence": [
-            {"session": each.session, "date": each.date, "turn": each.turn, "quote": each.quote, "text": each.text}
-            for each in answer.evidence
-        ],
-        "coverage": {
-            "asked": coverage.asked,
-            "found": coverage.found,
-            "not_found": coverage.not_found,
-            "failed": coverage.failed,
-            "cut": coverage.cut,
-            "copies": coverage.copies,
-        },
+        "evidence": [{name: getattr(each, name) for name in _EVIDENCE} for each in answer.evidence],
+        "coverage": {name: getattr(answer.coverage, name) for name in _COVERAGE},
         "false_quotes": answer.false_quotes,
         "sessions_read": len(answer.sessions_read),
         "sessions": answer.sessions,
@@ -244,7 +225,7 @@ def _one_line(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Text without what a terminal would obey: a history may hold anything."""
+    """Replace characters that control a terminal: a history may contain any."""
     return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
 
 
@@ -253,6 +234,6 @@ def _note(line: str) -> None:
 
 
 def _say(text: str) -> None:
-    """Print, whatever characters the terminal lacks."""
+    """Print; characters that the terminal's encoding lacks become question marks."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))

@@ -1,8 +1,6 @@
-"""The command `rlm-memory calls`: lists, exports and prunes recorded calls. It asks no model.
+"""The command `rlm-memory calls`: lists, exports or deletes recorded calls. It asks no model.
 
-Every call that is listed or exported is checked first: a damaged file is one line of error.
-An export holds the answers, not the requests: a request is kept as its hash alone (see
-`recorded_calls.call_key`), and can be made again from the data with `recorded="replay"`.
+from .common import Refused, amount, confirm
 """
 
 from __future__ import annotations
@@ -21,37 +19,40 @@ from ..models.call_store import CallStore, RecordedCall
 from ..models.llm import cache_path
 from ..models.normalise import usage_of
 from ..models.pricing import Usage
-from .common import Refused, confirm
+from .common import Refused, amount, confirm
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to those of the command line.
-
-    Args:
-        commands: What `ArgumentParser.add_subparsers` gave.
-    """
+    """Add `calls` to the command line's `commands`."""
     calls = commands.add_parser("calls", help="list, export or prune recorded calls")
     actions = calls.add_subparsers(required=True, metavar="ACTION")
     for name, command, summary in (
-        ("list", _list, "print how many calls are recorded, by model"),
+        ("list", _list, "print how many calls are recorded for each model"),
         ("export", _export, "write recorded answers as JSON lines"),
-        ("prune", _prune, "delete recorded calls for good"),
+        ("prune", _prune, "delete recorded calls permanently"),
     ):
         part = actions.add_parser(name, help=summary, description=summary.capitalize() + ".")
         part.set_defaults(command=command)
-        part.add_argument("--file", type=Path, metavar="PATH", help="the file of recorded calls (default: the cache's)")
-        part.add_argument("--model", help="only this model's")
+        part.add_argument(
+            "--file", type=Path, metavar="PATH", help="file of recorded calls (default: the one in the cache folder)"
+        )
+        part.add_argument("--model", help="only calls of this model")
         if name == "export":
-            part.add_argument("--to", type=Path, metavar="PATH", help="where to write (default: standard output)")
+            part.add_argument("--to", type=Path, metavar="PATH", help="file to write (default: standard output)")
         if name == "prune":
-            part.add_argument("--older-than", type=_days, metavar="DAYS", help="only calls older than this")
-            part.add_argument("--all", action="store_true", help="every call, of every model and age")
-            part.add_argument("--yes", action="store_true", help="do not ask before calls are deleted")
+            part.add_argument(
+                "--older-than",
+                type=amount("a number of days", 36_500),
+                metavar="DAYS",
+                help="only calls older than this many days",
+            )
+            part.add_argument("--all", action="store_true", help="all calls")
+            part.add_argument("--yes", action="store_true", help="delete without asking")
 
 
 @dataclass
-class _Sum:
-    """The calls of one model."""
+class _Total:
+    """Totals for one model."""
 
     usage: Usage
     bytes: int
@@ -62,28 +63,28 @@ class _Sum:
 def _list(options: argparse.Namespace) -> int:
     with _opened(options) as calls:
         calls.verify()
-        sums: dict[str, _Sum] = {}
+        totals: dict[str, _Total] = {}
         for call in calls.records(options.model):
-            one = sums.setdefault(call.model, _Sum(Usage(), 0, call.created, call.created))
+            one = totals.setdefault(call.model, _Total(Usage(), 0, call.created, call.created))
             one.usage += _usage(call)
             one.bytes += len(call.response.encode())
-            one.last = call.created  # they come oldest first
+            one.last = call.created  # calls come oldest first
         print(calls.path)
-        print("\n".join(_table(sums)) if sums else "No calls are recorded.")
+        print("\n".join(_table(totals)) if totals else "No calls are recorded.")
     return 0
 
 
 def _usage(call: RecordedCall) -> Usage:
     try:
         return usage_of(json.loads(call.response))
-    except (ValueError, TypeError, AttributeError):  # a server that counts in a way of its own
+    except (ValueError, TypeError, AttributeError):  # the server reports usage in another form
         return Usage(calls=1)
 
 
-def _table(sums: dict[str, _Sum]) -> Iterator[str]:
-    width = max(len("model"), *map(len, sums))
+def _table(totals: dict[str, _Total]) -> Iterator[str]:
+    width = max(len("model"), *map(len, totals))
     yield f"{'model':<{width}} {'calls':>9} {'prompt tokens':>15} {'completion':>12} {'size':>10}  first and last (UTC)"
-    for model, one in sorted(sums.items()):
+    for model, one in sorted(totals.items()):
         taken = one.usage
         figures = f"{taken.calls:>9,} {taken.prompt_tokens:>15,} {taken.completion_tokens:>12,}"
         yield f"{model:<{width}} {figures} {one.bytes / 1e6:>7,.1f} MB  {one.first} {one.last}"
@@ -114,13 +115,15 @@ def _as_json(call: RecordedCall) -> dict[str, Any]:
 def _prune(options: argparse.Namespace) -> int:
     chosen = options.model is not None or options.older_than is not None
     if chosen == options.all:
-        raise Refused("say what to prune: --model, --older-than, or --all")
+        raise Refused("say what to prune: --model or --older-than, or --all")
     before = None
     if options.older_than is not None:
         before = f"{datetime.now(UTC) - timedelta(days=options.older_than):%Y-%m-%d %H:%M:%S}"
     with _opened(options) as calls:
         count = calls.count(options.model, before)
-        print(f"{count:,} of {len(calls):,} calls in {calls.path} will be deleted, and must then be paid for again.")
+        print(
+            f"{count:,} of {len(calls):,} calls in {calls.path} will be deleted; asking them again costs money again."
+        )
         if count:
             confirm(options.yes, "stopped before anything was deleted")
             print(f"{calls.prune(options.model, before):,} calls deleted.")
@@ -129,19 +132,9 @@ def _prune(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[CallStore]:
-    """The file, which is not made where there is none."""
+    """Open the file of recorded calls, without creating it."""
     path = options.file or cache_path() / "calls.sqlite"
     if not path.is_file():
         raise Refused(f"there are no recorded calls in {path}")
     with closing(CallStore(path)) as calls:
         yield calls
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not 0 <= days <= 36_500:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
-    return days

@@ -1,9 +1,7 @@
-"""Reading a history for a question: a store's file, or OpenAI messages as JSON or JSON lines. Writes no file given.
+"""Opens a history file without changing it: a store, or messages as JSON or JSON Lines.
 
-A store is copied to a temporary file first, so that neither an index nor an update of
-its tables changes the original. Messages become turns of a store in memory: all of them
-in their order, with sessions where the file shows some. What is no history is a
-`HistoryFileError` of one line; nothing is left out in silence.
+A store is copied to a temporary file first, so that neither an index nor a migration changes the original. Messages
+become turns of a store in memory, in order. A file that is no history raises a `HistoryFileError` of one line.
 """
 
 from __future__ import annotations
@@ -13,47 +11,40 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..store.dates import parse_date
-from ..store.escaping import label
 from ..store.memory_store import MemoryStore, StoreError
 from ..store.schema import APPLICATION_ID
-from .history_exports import from_chatgpt, from_sharegpt, is_chatgpt
-from .json_values import HistoryFileError as HistoryFileError
-from .json_values import values_in
-from .message_fields import content_of, date_of, keys_of, within
+from .message_formats import HistoryFileError
+from .sessions import SessionReader
 
 _SQLITE = b"SQLite format 3\0"
-_ID_AT = 68  # where a SQLite file has its application's number
-_SESSION_KEYS = ("session", "session_id", "conversation_id")
-_LIST_KEYS = ("messages", "conversations")  # the second is ShareGPT's
-_WHAT_IS_ONE = "; a history is a store, or OpenAI messages (role, content) as JSON or JSON Lines"
+_ID_AT = 68  # the byte at which SQLite keeps the application's id
+_EXPECTED = "; a history is a store, or OpenAI messages (role, content) as JSON or JSON Lines"
 
 
 @contextmanager
-def opened(path: Path, tell: Callable[[str], None] = lambda line: None) -> Iterator[MemoryStore]:
-    """The history in a file, for as long as the block lasts; the file is only read.
+def open_history(path: Path, warn: Callable[[str], None] = lambda line: None) -> Iterator[MemoryStore]:
+    """Open the history in a file for the time of a `with` block; the file is only read.
 
     Args:
-        path: A store's file, or a text file as `read_messages` takes it.
-        tell: As there.
+        path: A store, or a text file that `read_messages` can read.
+        warn: Called with one line if some dates cannot be read.
 
     Raises:
-        HistoryFileError: It is neither.
-        OSError: It cannot be read.
+        HistoryFileError: The file is neither.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(100)
         content = b"" if head.startswith(_SQLITE) else head + file.read()
     if content or not head:
-        with read_messages(content, str(path), tell) as store:
+        with read_messages(content, str(path), warn) as store:
             yield store
         return
     if int.from_bytes(head[_ID_AT : _ID_AT + 4], "big") != APPLICATION_ID:
-        raise HistoryFileError(f"{path} is a database of another program{_WHAT_IS_ONE}")
+        raise HistoryFileError(f"{path} is a database of another program{_EXPECTED}")
     with tempfile.TemporaryDirectory(prefix="rlm-memory-") as folder:
         copy = Path(folder) / "history.db"
         _copy(path, copy)
@@ -65,45 +56,44 @@ def opened(path: Path, tell: Callable[[str], None] = lambda line: None) -> Itera
             yield store
 
 
-def read_messages(content: bytes, name: str, tell: Callable[[str], None] = lambda line: None) -> MemoryStore:
-    """Messages as a store in memory.
+def read_messages(content: bytes, name: str, warn: Callable[[str], None] = lambda line: None) -> MemoryStore:
+    """Read messages into a store in memory.
 
     Args:
-        content: JSON in UTF-8: a list of `{"role": …, "content": …}`, an object with such a list as `messages`, a list
-            of such objects, `{"sessions": [...]}` with a list for each session; or JSON lines of messages or of such
-            objects. An object is a session of its own, with its `date`. A message begins a session where its
-            `session` is another than that of the one before; or, where there is none, where its `date` or `timestamp`
-            (a text, or seconds since 1970) is of another day. Parts of a content that are no text, and calls of
-            tools, are named in brackets. Other fields are not read. The exports of `history_exports` are read too.
-        name: What the errors call it.
-        tell: Told in one line where dates cannot be read; such a date is kept as it stands, and no day is known.
+        content: JSON or JSON Lines in UTF-8. As JSON: a list of messages `{"role": …, "content": …}`; an object with
+            such a list as `messages`, which is one session with its `date`; a list of such objects; or
+            `{"sessions": [...]}` with a list for each session. As JSON Lines: messages or such objects. ChatGPT's
+            `conversations.json` and ShareGPT's form are read too. `SessionReader` says where a session starts.
+        name: The file's name, for errors.
+        warn: Called with one line if some dates cannot be read. Such a date is kept as text, but ranking cannot use it.
 
     Raises:
-        HistoryFileError: It is none of these, or holds no message.
+        HistoryFileError: The content has another form, or no message.
 
     >>> store = read_messages(b'[{"role": "user", "content": "Hi", "date": "2023/05/20"}]', "a.json")
     >>> print(store.to_string())
     [--- Session 1 | 2023/05/20 ---]
     [Turn 1][user]: Hi
     """
-    reader = _Reader()
+    reader = SessionReader()
     try:
-        for where, value in values_in(content):
+        for where, value in _json_values(content):
             reader.read(value, where)
-        if not reader.count:
-            raise HistoryFileError("there is no message in it")
+        if not reader.messages:
+            raise HistoryFileError("it has no message")
     except HistoryFileError as error:
-        raise HistoryFileError(f"{name} cannot be read as a history: {error}{_WHAT_IS_ONE}") from error
-    if reader.undated:
-        where, date = reader.undated[0]
-        more = f", as in {len(reader.undated) - 1:,} more places" if len(reader.undated) > 1 else ""
-        tell(f"{name}: {where or 'it'} has a date that cannot be read ({date[:60]!r}){more}; write 2023-05-30")
+        raise HistoryFileError(f"{name} cannot be read as a history: {error}{_EXPECTED}") from error
+    if reader.unreadable_dates:
+        where, date = reader.unreadable_dates[0]
+        others = len(reader.unreadable_dates) - 1
+        more = f", and so have {others:,} more places" if others else ""
+        warn(f"{name}: {where or 'it'} has a date that cannot be read ({date[:60]!r}){more}; write 2023-05-30")
     return reader.store()
 
 
 def _copy(path: Path, copy: Path) -> None:
-    """Copy a database that others may be writing to, without a trace in the original or beside it."""
-    # with no log beside it nobody has it open, and a reader that takes no lock makes no log either
+    """Copy a database that other processes may be writing to, without leaving a trace in or beside the original."""
+    # without a log beside it no process has it open, and an immutable reader takes no lock and creates no log
     alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
         with (
@@ -115,87 +105,47 @@ def _copy(path: Path, copy: Path) -> None:
         raise HistoryFileError(f"{path} cannot be read as a history: {error}") from error
 
 
-@dataclass
-class _Group:
-    """Messages that become one session."""
-
-    date: str | None
-    key: object = None  # the session or the day of its messages, as the file tells it
-    turns: list[tuple[str, str, str | None]] = field(default_factory=list)  # role, content, when
-
-
-class _Reader:
-    """Sorts messages into sessions."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.undated: list[tuple[str, str]] = []  # where a date stands that cannot be read, and that date
-        self._groups: list[_Group] = []
-
-    def read(self, value: Any, where: str = "") -> None:
-        """Take a message, a conversation, or a list of these."""
-        if isinstance(value, list):
-            for number, each in enumerate(value, 1):
-                if isinstance(each, list):
-                    self._read_conversation({"messages": each}, within(where, f"entry {number}"))
-                else:
-                    self.read(each, within(where, f"entry {number}"))
-        elif isinstance(value, dict) and isinstance(value.get("sessions"), list):
-            for number, each in enumerate(value["sessions"], 1):
-                conversation = {"messages": each} if isinstance(each, list) else each
-                self._read_conversation(conversation, within(where, f"session {number}"))
-        elif isinstance(value, dict) and (is_chatgpt(value) or any(key in value for key in _LIST_KEYS)):
-            self._read_conversation(value, where)
+def _json_values(content: bytes) -> Iterator[tuple[str, Any]]:
+    """The file's one JSON value, or one for each line; each with its place, which is "" for the whole file."""
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise HistoryFileError("it is UTF-16 text; save it as UTF-8")
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HistoryFileError(f"it is not UTF-8 text (byte {error.start + 1}); save it as UTF-8") from error
+    if not text.strip():
+        raise HistoryFileError("it is empty")
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    try:
+        if len(lines) > 1 and _is_json_lines([line for _, line in lines], text):
+            for number, line in lines:
+                yield f"line {number}", _parsed(line, number)
         else:
-            self._read_message(value, where)
+            yield "", _parsed(text, 1)
+    except RecursionError as error:
+        raise HistoryFileError("its JSON is nested too deeply") from error
 
-    def store(self) -> MemoryStore:
-        """All of it, in a store."""
-        store = MemoryStore()
-        with store.transaction():
-            for group in self._groups:
-                if group.turns:
-                    store.start_session(group.date)
-                for turn in group.turns:
-                    store.add(*turn)
-        return store
 
-    def _read_conversation(self, value: Any, where: str) -> None:
-        value = value if isinstance(value, dict) else {}
-        if is_chatgpt(value):
-            try:
-                value = from_chatgpt(value)
-            except ValueError as error:
-                raise HistoryFileError(f"{where or 'it'} {error}") from error
-        messages = next((value[key] for key in _LIST_KEYS if key in value), None)
-        if not isinstance(messages, list):
-            raise HistoryFileError(f"{where or 'it'} has no list of messages{keys_of(value)}")
-        self._groups.append(_Group(self._date(value, where)))
-        for number, message in enumerate(messages, 1):
-            self._read_message(message, within(where, f"message {number}"))
-        self._groups.append(_Group(None))
+def _is_json_lines(lines: list[str], text: str) -> bool:
+    """Whether each line is meant as a JSON value: the first is one, or the whole text is not but most lines are."""
+    if _is_json(lines[0]):
+        return True
+    others = lines[1:101]
+    return not _is_json(text) and 2 * sum(map(_is_json, others)) > len(others)
 
-    def _read_message(self, message: Any, where: str) -> None:
-        if not isinstance(message, dict):
-            raise HistoryFileError(f"{where or 'it'} is no message, but {json.dumps(message)[:60]}")
-        message = from_sharegpt(message)
-        role = message.get("role")
-        if not isinstance(role, str):
-            raise HistoryFileError(f"{where or 'its one message'} has no role{keys_of(message)}")
-        date = self._date(message, where)
-        key = next((message[name] for name in _SESSION_KEYS if message.get(name) is not None), None)
-        if key is None and date is not None:
-            key = parse_date(date) or date
-        if not self._groups or (None not in (key, self._groups[-1].key) and key != self._groups[-1].key):
-            self._groups.append(_Group(None))
-        group = self._groups[-1]
-        group.key = key if group.key is None else group.key
-        group.date = group.date or date
-        self.count += 1
-        group.turns.append((role, content_of(message, where), date))
 
-    def _date(self, value: dict[str, Any], where: str) -> str | None:
-        date = date_of(value, where)
-        if date is not None and parse_date(date) is None:
-            self.undated.append((where, label(date)))
-        return date
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(text: str, first_line: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise HistoryFileError(f"line {first_line + error.lineno - 1} is not JSON ({error.msg})") from error
+    except ValueError as error:  # a number with too many digits
+        raise HistoryFileError(f"line {first_line} is not JSON ({error})") from error

@@ -1,6 +1,7 @@
-"""Views: how answers, traces and histories show themselves, as HTML in a notebook and as text in a terminal.
+"""Shows answers, traces and histories: as HTML in a notebook, as text in a terminal.
 
-The core knows no view. Importing this package registers one for each class with `store.display`.
+The core imports no view. Importing this package registers a view for each class with `store.display`. Start with
+`answer`, `trace` (with `timeline`) and `store_summary`; they share `rendering` and the HTML in `templates/`.
 """
 
 from ..query.answer import Answer

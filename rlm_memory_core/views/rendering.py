@@ -1,8 +1,8 @@
-"""What every view shares: templates that escape whatever is put into them, texts cut to size, figures in words.
+"""What all views share: escaping templates, clipped texts, and numbers in words.
 
-A view is an HTML fragment without script or external resource. What of it differs from run to run (seconds, and what
-was replayed) stands in elements of class `rlm-run`, and in plain text as `[1.2 s]`: `notebooks/nbval.cfg` takes these
-out before outputs are compared.
+A view is an HTML fragment without scripts or external resources. Seconds and replays differ from run to run: HTML puts
+them in elements of class `rlm-run`, plain text in brackets, as in `[1.2 s]`. `notebooks/nbval.cfg` removes both before
+it compares outputs.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# controls, and characters that turn the direction of the text around them or end its lines: shown, not obeyed
+# control characters, and those that change text direction or end lines: a view spells them out
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of the package, filled in; every value is escaped.
+    """Fill in a template of the package; every value is escaped.
 
     Args:
         template: Its name in `templates/`, without `.html.j2`.
-        values: What it names.
+        values: The template's variables; a missing one raises an error.
     """
     return _environment().get_template(f"{template}.html.j2").render(**values).strip()
 
 
 def show(html: str, text: str) -> None:
     """Display HTML in a notebook; print the text anywhere else."""
-    ipython = sys.modules.get("IPython")  # a notebook has imported it
+    ipython = sys.modules.get("IPython")  # in a notebook it is already imported
     if ipython is not None and ipython.get_ipython() is not None:
         from IPython.display import display
 
@@ -41,7 +41,11 @@ def show(html: str, text: str) -> None:
 
 
 def clip(text: str, limit: int) -> str:
-    r"""A text as it can be shown: its head and tail where it is long, control characters spelled out.
+    r"""Return the text ready to show: long texts keep only head and tail, control characters are spelled out.
+
+    Args:
+        text: Any text.
+        limit: The most characters to keep.
 
     >>> clip("abcdefghij", 4), clip("red: \x1b[31m", 80)
     ('abc [… 6 characters …] j', 'red: \\x1b[31m')
@@ -53,7 +57,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def in_one_line(text: str, limit: int) -> str:
-    r"""The opening of a text, in one line.
+    r"""Return the beginning of a text as one line of at most `limit` characters.
 
     >>> in_one_line("My cat\n is called Mochi.", 12)
     'My cat is c…'
@@ -63,7 +67,7 @@ def in_one_line(text: str, limit: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, as long as they need to be.
+    """Format seconds with two or three digits.
 
     >>> duration(0.0123), duration(1.234), duration(75.2)
     ('12 ms', '1.2 s', '75 s')
@@ -74,7 +78,7 @@ def duration(seconds: float) -> str:
 
 
 def dollars(cost: float | None) -> str:
-    """A cost.
+    """Format a cost; None means that the price is unknown.
 
     >>> dollars(0.0), dollars(0.000034), dollars(1.5), dollars(None)
     ('$0', '$0.000034', '$1.50', 'cost not known')
@@ -87,7 +91,7 @@ def dollars(cost: float | None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number and what it counts.
+    """Format a number with its noun, in the plural where needed.
 
     >>> counted(1, "token"), counted(12_345, "token")
     ('1 token', '12,345 tokens')
@@ -102,7 +106,11 @@ def _spelled_out(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # only when something is shown
+    from jinja2 import (
+        Environment,
+        PackageLoader,
+        StrictUndefined,
+    )  # late: slow to import, and most programs show nothing
 
     environment = Environment(
         loader=PackageLoader("rlm_memory_core.views", "templates"),

@@ -1,44 +1,45 @@
-"""What a history holds, at a glance: sizes, dates, who speaks, how its first and last sessions open.
+"""A history at a glance: size, dates, speakers, and how its first and last sessions begin.
 
-Everything is a look-up by number, so that ten million turns are summed up as fast as ten; what would need all of
-them (who speaks) is read from the first and the last thousand turns, and the summary says so.
+Reads a fixed number of rows, so ten million turns are summarised as fast as ten. Speakers come from the first and the
+last thousand turns; the summary says so where there are more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore, StoreError
 from .rendering import counted, in_one_line, render
 
-_SHOWN = 3  # sessions at either end
-_READ = 1000  # turns or sessions at either end
+_SHOWN = 3  # sessions shown at either end
+_READ = 1000  # turns or sessions read at either end
 _OPENING = 100  # characters
 _ROLES = 8
 
-Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
-
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Row:
     """One session of the summary.
 
     Args:
         number: The session's number, from 1.
-        date: Its date as it was given; "" for none.
-        turns: How many turns it has.
-        role: Who opens it; "" where it has no turn.
-        opening: The first words of its first turn, in one line.
+        date: The date as it was given, or "".
+        turns: How many turns the session has.
+        role: Who speaks first, or "" in an empty session.
+        opening: The beginning of the first turn, in one line.
     """
 
     number: int
     date: str
     turns: int
-    role: str
-    opening: str
+    role: str = ""
+    opening: str = ""
+
+    def __str__(self) -> str:
+        opening = f' {self.role}: "{self.opening}"' if self.turns else ""
+        date = f" | {self.date}" if self.date else ""
+        return f"  session {self.number}{date} | {counted(self.turns, 'turn')}{opening}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,135 +47,100 @@ class Summary:
     """A history at a glance.
 
     Args:
-        place: Its file, or "in memory".
-        sessions: How many sessions there are.
-        turns: How many turns.
-        characters: Of their content.
-        dates: The first and the last date, as they were given, where the first and the last thousand sessions have one.
-        roles: Who speaks, by name.
-        all_roles: Whether every turn was looked at for them.
+        place: The history's file, or "in memory".
+        sizes: The numbers of sessions, turns and characters, in words.
+        dates: The first and the last date, in words, or "".
+        speakers: Who speaks, in words, or "".
         first: The first sessions.
         last: The last sessions that are not among the first.
+        left_out: How many sessions lie between them.
     """
 
     place: str
-    sessions: int
-    turns: int
-    characters: int
-    dates: tuple[str, ...]
-    roles: tuple[str, ...]
-    all_roles: bool
-    first: tuple[Line, ...]
-    last: tuple[Line, ...]
-
-    @property
-    def left_out(self) -> int:
-        """Sessions that are in neither list."""
-        return self.sessions - len(self.first) - len(self.last)
-
-    @property
-    def who(self) -> str:
-        """Who speaks, in words; "" where nobody does."""
-        named = ", ".join(self.roles[:_ROLES]) + (", …" if len(self.roles) > _ROLES else "")
-        return named if self.all_roles or not named else f"{named} (in the first and the last {_READ:,} turns)"
-
-    @property
-    def sizes(self) -> str:
-        """How much there is, in words."""
-        counts = ((self.sessions, "session"), (self.turns, "turn"), (self.characters, "character"))
-        return ", ".join(counted(number, noun) for number, noun in counts)
-
-    @property
-    def when(self) -> str:
-        """The first and the last date, in words; "" where there is none."""
-        if len(self.dates) < 2:
-            return "".join(f"of {date}" for date in self.dates)
-        return f"from {self.dates[0]} to {self.dates[-1]}"
-
-    def to_html(self) -> str:
-        """The summary for a notebook."""
-        return render("store", summary=self)
+    sizes: str
+    dates: str
+    speakers: str
+    first: tuple[Row, ...]
+    last: tuple[Row, ...]
+    left_out: int
 
     def __str__(self) -> str:
-        lines = [f"history {self.place}: {self.sizes}"]
-        if self.when:
-            lines.append(self.when)
-        if self.who:
-            lines.append(f"who speaks: {self.who}")
-        lines += map(_as_text, self.first)
-        if self.left_out:
-            lines.append(f"  ... {counted(self.left_out, 'session')} ...")
-        return "\n".join([*lines, *map(_as_text, self.last)])
+        speakers = f"who speaks: {self.speakers}" if self.speakers else ""
+        gap = f"  ... {counted(self.left_out, 'session')} ..." if self.left_out else ""
+        lines = [f"history {self.place}: {self.sizes}", self.dates, speakers, *self.first, gap, *self.last]
+        return "\n".join(str(line) for line in lines if line)
 
 
 def summary_html(store: MemoryStore) -> str | None:
-    """The history at a glance, for a notebook; None where its file is closed."""
-    summary = _summary(store)
-    return None if summary is None else summary.to_html()
-
-
-def summary_text(store: MemoryStore) -> str:
-    """The history at a glance, for a terminal."""
-    summary = _summary(store)
-    return repr(store) if summary is None else str(summary)
-
-
-def _summary(store: MemoryStore) -> Summary | None:
+    """Return the summary for a notebook, or None if the store is closed."""
     try:
-        return summarise(str(store.path or "in memory"), store.characters(), store.query)
+        return render("store", summary=summarise(store))
     except StoreError:
         return None
 
 
-def summarise(place: str, characters: int, query: Query) -> Summary:
-    """Sum up a history.
+def summary_text(store: MemoryStore) -> str:
+    """Return the summary for a terminal, or the store's `repr` if it is closed."""
+    try:
+        return str(summarise(store))
+    except StoreError:
+        return repr(store)
 
-    Args:
-        place: Its file, or "in memory".
-        characters: Of all its turns' content.
-        query: Runs SQL on its tables (`layout`) with parameters, and gives the rows.
+
+def summarise(store: MemoryStore) -> Summary:
+    """Summarise a history.
+
+    Raises:
+        StoreError: The store is closed or cannot be read.
+
+    >>> store = MemoryStore()
+    >>> turn = store.add("user", "My cat is called Mochi.")
+    >>> print(summarise(store))
+    history in memory: 1 session, 1 turn, 23 characters
+    who speaks: user
+      session 1 | 1 turn user: "My cat is called Mochi."
     """
-    [(sessions,)] = query("SELECT coalesce(max(number), 0) FROM sessions", ())
-    [(turns,)] = query("SELECT coalesce(max(turn_index), 0) FROM turns", ())
+    sessions, turns = len(store.sessions), len(store)
+    sizes = ((sessions, "session"), (turns, "turn"), (store.characters(), "character"))
     split = min(_SHOWN, sessions)
+    first = tuple(_row(store, number) for number in range(1, split + 1))
+    last = tuple(_row(store, number) for number in range(max(split, sessions - _SHOWN) + 1, sessions + 1))
     return Summary(
-        place=place,
-        sessions=sessions,
-        turns=turns,
-        characters=characters,
-        dates=_dates(query, sessions),
-        roles=_roles(query, turns),
-        all_roles=turns <= 2 * _READ,
-        first=tuple(_line(query, number) for number in range(1, split + 1)),
-        last=tuple(_line(query, number) for number in range(max(split, sessions - _SHOWN) + 1, sessions + 1)),
+        place=str(store.path or "in memory"),
+        sizes=", ".join(counted(number, noun) for number, noun in sizes),
+        dates=_dates(store, sessions),
+        speakers=_speakers(store, turns),
+        first=first,
+        last=last,
+        left_out=sessions - len(first) - len(last),
     )
 
 
-def _dates(query: Query, sessions: int) -> tuple[str, ...]:
-    ends = (("number <= ?", _READ, "ASC"), ("number > ?", sessions - _READ, "DESC"))
-    found = (
-        query(f"SELECT date FROM sessions WHERE date IS NOT NULL AND {part} ORDER BY number {order} LIMIT 1", (bound,))
-        for part, bound, order in ends
-    )
-    return tuple(dict.fromkeys(label(row[0]) for rows in found for row in rows))
+def _dates(store: MemoryStore, sessions: int) -> str:
+    """The first and the last date, looked for in the first and the last thousand sessions."""
+    dated = "SELECT date FROM sessions WHERE date IS NOT NULL AND number"
+    rows = store.query(f"{dated} <= ? ORDER BY number LIMIT 1", (_READ,))
+    rows += store.query(f"{dated} > ? ORDER BY number DESC LIMIT 1", (sessions - _READ,))
+    dates = list(dict.fromkeys(label(date) for (date,) in rows))
+    if len(dates) < 2:
+        return "".join(f"of {date}" for date in dates)
+    return f"from {dates[0]} to {dates[1]}"
 
 
-def _roles(query: Query, turns: int) -> tuple[str, ...]:
-    rows = query("SELECT DISTINCT role FROM turns WHERE turn_index <= ? OR turn_index > ?", (_READ, turns - _READ))
-    return tuple(sorted({label(role) for (role,) in rows}))
+def _speakers(store: MemoryStore, turns: int) -> str:
+    ends = "turn_index <= ? OR turn_index > ?"
+    rows = store.query(f"SELECT DISTINCT role FROM turns WHERE {ends}", (_READ, turns - _READ))
+    roles = sorted({label(role) for (role,) in rows})
+    names = ", ".join(roles[:_ROLES]) + (", …" if len(roles) > _ROLES else "")
+    return f"{names} (in the first and the last {_READ:,} turns)" if turns > 2 * _READ else names
 
 
-def _line(query: Query, number: int) -> Line:
-    [(date,)] = query("SELECT date FROM sessions WHERE number = ?", (number,)) or [(None,)]
-    [(first,)] = query("SELECT min(turn_index) FROM turns WHERE session = ?", (number,))
+def _row(store: MemoryStore, number: int) -> Row:
+    [(date,)] = store.query("SELECT date FROM sessions WHERE number = ?", (number,)) or [(None,)]
+    date = label(date or "")
+    ends = "SELECT {}(turn_index) FROM turns WHERE session = ?1"  # one end a query: SQLite then looks it up
+    [(first, last)] = store.query(f"SELECT ({ends.format('min')}), ({ends.format('max')})", (number,))
     if first is None:
-        return Line(number, label(date or ""), 0, "", "")
-    [(last,)] = query("SELECT max(turn_index) FROM turns WHERE session = ?", (number,))
-    [(role, opening)] = query("SELECT role, substr(content, 1, 1000) FROM turns WHERE turn_index = ?", (first,))
-    return Line(number, label(date or ""), last - first + 1, label(role), in_one_line(opening, _OPENING))
-
-
-def _as_text(line: Line) -> str:
-    said = f' {line.role}: "{line.opening}"' if line.turns else ""
-    date = f" | {line.date}" if line.date else ""
-    return f"  session {line.number}{date} | {counted(line.turns, 'turn')}{said}"
+        return Row(number, date, 0)
+    [(role, opening)] = store.query("SELECT role, substr(content, 1, 1000) FROM turns WHERE turn_index = ?", (first,))
+    return Row(number, date, last - first + 1, label(role), in_one_line(opening, _OPENING))

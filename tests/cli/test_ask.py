@@ -66,7 +66,7 @@ def test_json_is_one_object_with_the_keys_that_help_names(ask, history, model):
     answer = json.loads(out)
     assert code == 0
     assert out.count("\n") == 1
-    assert all(key in cli_ask._KEYS for key in answer)
+    assert all(key in cli_ask.JSON_KEYS for key in answer)
     assert (answer["question"], answer["question_date"], answer["model"]) == (QUESTION, "2023/08/01", "m")
     assert (answer["answer"], answer["error"], answer["cost_usd"], answer["calls"]) == ("Mochi", "", None, 4)
     assert answer["evidence"] == [
@@ -154,20 +154,20 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         (["{history}", "Who?", "--model", "m", "--base-url", "http://[", "--json"], "is no address"),
         (
             ["{history}", "Who?", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--budget", "1"],
-            "the price of m is not known, so that --budget cannot be held; give --prices",
+            "--budget needs a price, and that of m is not known; give --prices",
         ),
         (["{history}", "Who?", "--prices", "1", "2", "--model", ""], "model must not be empty"),
-        (["{history}", "Who?", "--question-date", "junk"], "--question-date 'junk' is no date that can be read"),
-        (["{history}", "Who?", "--question-date", "yesterday"], "'yesterday' is no date that can be read"),
-        (["{history}", "Who?", "--question-date", "2023/13/45"], "'2023/13/45' is no date"),
-        (["{history}", "Who?", "--question-date", "06/11/2023"], "'06/11/2023' is no date"),
-        (["{history}", "Who?", "--question-date", ""], "'' is no date"),
-        (["http://x/y", "Who?"], "there is no file http://x/y; download what is at an address first"),
+        (["{history}", "Who?", "--question-date", "junk"], "--question-date 'junk' cannot be read as a date"),
+        (["{history}", "Who?", "--question-date", "yesterday"], "'yesterday' cannot be read as a date"),
+        (["{history}", "Who?", "--question-date", "2023/13/45"], "'2023/13/45' cannot be read as a date"),
+        (["{history}", "Who?", "--question-date", "06/11/2023"], "'06/11/2023' cannot be read as a date"),
+        (["{history}", "Who?", "--question-date", ""], "'' cannot be read as a date"),
+        (["http://x/y", "Who?"], "there is no file http://x/y; download it first"),
         (["{history}", "Who?", "--model", "m", "--base-url", "localhost:11434"], "is no address such as http://"),
         (["{history}", "Who?", "--model", "m", "--base-url", "http://x:99999"], "is no address (Port out of range"),
         (["{history}", "Who?", "--first", "0"], "first must be at least 1 session"),
-        (["{folder}", "Who?"], "is a directory; name the history's file in it"),
-        (["{text}", "Who?"], "cannot be read as a history: line 1 is no JSON"),
+        (["{folder}", "Who?"], "is a folder; name the history's file in it"),
+        (["{text}", "Who?"], "cannot be read as a history: line 1 is not JSON"),
         (["{empty}", "Who?"], "cannot be read as a history: it is empty"),
     ],
     ids=lambda value: str(value)[-40:],

@@ -60,7 +60,7 @@ def test_export_writes_json_lines_to_a_file_or_to_standard_output(run, path, tmp
 
 
 def test_prune_asks_first_and_deletes_what_was_named(run, refused, path, monkeypatch):
-    assert "nobody is there to say yes" in refused(run("prune", "--model", "llama3.2"))
+    assert "there is no input to confirm with" in refused(run("prune", "--model", "llama3.2"))
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert "stopped before anything was deleted" in refused(run("prune", "--all"))
     assert "5 of" not in run("prune", "--older-than", "1")[1]  # none is that old, and nobody is asked

@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import io
 import json
@@ -6,6 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from fault_server import answering
@@ -30,57 +33,75 @@ def run(capsys, tmp_path):
     return run
 
 
-@pytest.mark.slow
-def test_reproduce_writes_notebook_results_and_questions_and_ends_with_the_table(run, tmp_path):
-    code, printed, _ = run("reproduce", *QUICK)
-    assert code == 0
-    assert "Table 2, 20 turns, Truncation" in printed
-    assert "offline reader (no LLM)" in printed
-    folder = tmp_path / "outputs" / "offline"
-    document = json.loads((folder / "results" / "01_niah.json").read_text())
-    assert document["provenance"]["model"] == "offline reader (no LLM)"
-    assert {"table2.rlm.20", "table2.truncation.20", "table2.characters.20"} <= {row["id"] for row in document["rows"]}
-    assert (folder / "results" / "01_niah.questions.csv").read_text().count("\n") == 1 + 3
-    executed = (folder / "01_niah.ipynb").read_text()
-    assert '"papermill"' not in executed.replace('"papermill-error', "")
-    assert all(cell.get("execution_count") for cell in json.loads(executed)["cells"] if cell["cell_type"] == "code")
+LIMITS = ["--hedge", "0.1", "--requests-per-minute", "600000", "--tokens-per-minute", "1e9"]
+
+
+class Run(NamedTuple):
+    """One run of notebook 01 that several tests look at."""
+
+    outputs: Path
+    code: int
+    printed: str
+
+    def seconds_left_out(self):
+        lines = (self.outputs / "offline/results/01_niah.questions.csv").read_text().splitlines()
+        column = lines[0].split(",").index("seconds")
+        return [[cell for i, cell in enumerate(line.split(",")) if i != column] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first")
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+        patch.setenv("RLM_MEMORY_CACHE", str(folder / "cache"))
+        code = cli.main(["reproduce", *QUICK, *LIMITS, "--outputs", str(folder / "outputs")])
+    return Run(folder / "outputs", code, printed.getvalue())
 
 
 @pytest.mark.slow
-def test_hedge_and_limits_reach_the_notebook(run, tmp_path):
-    options = ["--hedge", "0.1", "--requests-per-minute", "600000", "--tokens-per-minute", "1e9"]
-    assert run("reproduce", *QUICK, *options)[0] == 0
-    cells = json.loads((tmp_path / "outputs/offline/01_niah.ipynb").read_text())["cells"]
-    (given,) = ["".join(cell["source"]) for cell in cells if "injected-parameters" in cell["metadata"].get("tags", [])]
-    assert {"hedge = 0.1", "requests_per_minute = 600000.0", "tokens_per_minute = 1000000000.0"} <= set(
-        given.split("\n")
-    )
+@pytest.mark.xdist_group("first-run")
+class TestReproduce:
+    def test_writes_notebook_results_and_questions_and_ends_with_the_table(self, first):
+        assert first.code == 0
+        assert "Table 2, 20 turns, Truncation" in first.printed
+        assert "offline reader (no LLM)" in first.printed
+        folder = first.outputs / "offline"
+        document = json.loads((folder / "results" / "01_niah.json").read_text())
+        assert document["provenance"]["model"] == "offline reader (no LLM)"
+        ids = {row["id"] for row in document["rows"]}
+        assert {"table2.rlm.20", "table2.truncation.20", "table2.characters.20"} <= ids
+        assert (folder / "results" / "01_niah.questions.csv").read_text().count("\n") == 1 + 3
+        executed = (folder / "01_niah.ipynb").read_text()
+        assert '"papermill"' not in executed.replace('"papermill-error', "")
+        cells = json.loads(executed)["cells"]
+        assert all(cell.get("execution_count") for cell in cells if cell["cell_type"] == "code")
+
+    def test_hands_hedge_and_limits_to_the_notebook(self, first):
+        cells = json.loads((first.outputs / "offline/01_niah.ipynb").read_text())["cells"]
+        (given,) = [
+            "".join(cell["source"]) for cell in cells if "injected-parameters" in cell["metadata"].get("tags", [])
+        ]
+        wanted = {"hedge = 0.1", "requests_per_minute = 600000.0", "tokens_per_minute = 1000000000.0"}
+        assert wanted <= set(given.split("\n"))
+
+    def test_twice_differs_in_seconds_and_dates_alone(self, first, run, tmp_path):
+        code, printed, _ = run("reproduce", *QUICK, *LIMITS)
+        assert Run(tmp_path / "outputs", code, printed).seconds_left_out() == first.seconds_left_out()
+
+    def test_report_prints_the_last_run_again(self, first, capsys):
+        cli.main(["report", "--only", "01", "--outputs", str(first.outputs)])
+        assert capsys.readouterr().out.strip() in first.printed
+
+
+def test_a_report_without_a_run_is_refused(run, refused):
+    assert "there are no results" in refused(run("report"))
 
 
 @pytest.mark.parametrize("option", ["--hedge", "--requests-per-minute", "--tokens-per-minute"])
 def test_what_is_no_number_is_said(capsys, option):
     with pytest.raises(SystemExit):
         cli.main(["reproduce", option, "many"])
-    assert f"argument {option}: 'many' is no number" in capsys.readouterr().err.splitlines()[-1]
-
-
-@pytest.mark.slow
-def test_two_runs_differ_in_seconds_and_dates_alone(run, tmp_path):
-    def rows():
-        assert run("reproduce", *QUICK)[0] == 0
-        lines = (tmp_path / "outputs/offline/results/01_niah.questions.csv").read_text().splitlines()
-        column = lines[0].split(",").index("seconds")
-        return [[cell for i, cell in enumerate(line.split(",")) if i != column] for line in lines]
-
-    assert rows() == rows()
-
-
-@pytest.mark.slow
-def test_report_prints_the_last_run_again(run, refused):
-    assert "there are no results" in refused(run("report"))
-    _, printed, _ = run("reproduce", *QUICK)
-    _, again, _ = run("report", "--only", "01")
-    assert again.strip() in printed
+    assert f"argument {option}: 'many' is not a number" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_estimate_asks_nothing_and_names_dollars(run):
@@ -110,7 +131,7 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["--model", "unheard-of", "--budget", "1"], "the price of unheard-of is not known"),
         (["--model", "gpt-4o-mini", "--yes"], "no API key for gpt-4o-mini: set OPENAI_API_KEY"),
         (["--model", "x", "--base-url", "http://127.0.0.1:9/v1"], "cannot reach http://127.0.0.1:9/v1"),
-        (["--model", "gpt-4o-mini"], "nobody is there to say yes"),
+        (["--model", "gpt-4o-mini"], "there is no input to confirm with"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, refused, monkeypatch, arguments, said):
@@ -154,13 +175,15 @@ def test_missing_data_is_said_and_the_rest_runs(run, tmp_path, monkeypatch):
         raise reproduce.DataUnavailable("LongMemEval is nowhere; put it into data/")
 
     monkeypatch.setattr("rlm_memory_core.experiments.data.longmemeval.locate", away)
-    short = {"turns": "[20]", "runs": "1", "lengths": "[20]", "m_sessions": "20", "locomo_questions": "1"}
-    short |= {"questions": "1", "n_per_type": "1", "seeds": "1"}
-    code, printed, _ = run("reproduce", *(word for name in short for word in ("-p", name, short[name])))
+    notebooks = [word for number in ("01", "03", "07", "99") for word in ("--only", number)]
+    short = {"turns": "[20]", "runs": "1", "lengths": "[20]", "locomo_questions": "1", "questions": "1"}
+    given = [word for name, value in short.items() for word in ("-p", name, value)]
+    code, printed, _ = run("reproduce", *notebooks, *given)
     assert code == 0
     assert "03_longmemeval_s: skipped: LongMemEval is nowhere; put it into data/" in printed
+    assert "01_niah: Needle" in printed
     assert "99_scorecard" in printed
-    scorecard = printed[printed.index("number ") :]
+    scorecard = run("report")[1]
     assert "03_longmemeval_s has not been run" not in scorecard  # reasons stand in the notebook and the report
     for number in paper.register().values():
         assert number.where in scorecard, number.id
@@ -281,4 +304,4 @@ def test_serve_says_when_the_port_is_taken(run, refused):
 def test_a_port_that_is_none_is_said(capsys, port):
     with pytest.raises(SystemExit):
         cli.main(["serve", f"--port={port}"])
-    assert f"{port!r} is no port" in capsys.readouterr().err.splitlines()[-1]
+    assert f"{port!r} is not a port" in capsys.readouterr().err.splitlines()[-1]

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.imports.history_file import HistoryFileError, opened, read_messages
+from rlm_memory_core.imports import HistoryFileError, open_history, read_messages
 
 HI = {"role": "user", "content": "Hi"}
 
@@ -107,19 +107,19 @@ def test_contents_become_text(changes, text):
     [
         (b"", "it is empty"),
         (b" \n", "it is empty"),
-        (b"[\xff]", r"no text in UTF-8 \(byte 2\): save it as UTF-8"),
-        (b"\xff\xfe{}", "text in UTF-16: save it as UTF-8"),
-        (b"{oops\n" + lines(HI, HI, HI), "line 1 is no JSON"),
+        (b"[\xff]", r"not UTF-8 text \(byte 2\); save it as UTF-8"),
+        (b"\xff\xfe{}", "UTF-16 text; save it as UTF-8"),
+        (b"{oops\n" + lines(HI, HI, HI), "line 1 is not JSON"),
         (json.dumps([HI, {"text": "x", "by": "me"}]).encode(), r"entry 2 has no role \(its keys: text, by\)"),
         (json.dumps({"messages": "x"}).encode(), r"it has no list of messages \(its keys: messages\)"),
         (lines(HI, {"role": "user"}), r"line 2 has no content \(its keys: role\)"),
-        (b"hello", r"line 1 is no JSON \(Expecting value\)"),
-        (b'[{"role": "user",\n"content": }]', "line 2 is no JSON"),
-        (lines(HI) + b"\n{oops", "line 2 is no JSON"),
-        (lines(HI, "text"), 'line 2 is no message, but "text"'),
-        (b"[]", "there is no message in it"),
+        (b"hello", r"line 1 is not JSON \(Expecting value\)"),
+        (b'[{"role": "user",\n"content": }]', "line 2 is not JSON"),
+        (lines(HI) + b"\n{oops", "line 2 is not JSON"),
+        (lines(HI, "text"), 'line 2 is not a message but "text"'),
+        (b"[]", "it has no message"),
         (b"{}", "its one message has no role"),
-        (b"3", "it is no message, but 3"),
+        (b"3", "it is not a message but 3"),
         (b"[" * 100_000, "nested too deeply"),
         (lines(HI, {"role": "user"}), "line 2 has no content"),
         (json.dumps([HI, {"content": "x"}]).encode(), "entry 2 has no role"),
@@ -127,11 +127,11 @@ def test_contents_become_text(changes, text):
         (json.dumps([{"role": "user", "content": {"text": "x"}}]).encode(), "entry 1 has no content"),
         (json.dumps({"messages": "x"}).encode(), "it has no list of messages"),
         (json.dumps({"sessions": [[HI], 5]}).encode(), "session 2 has no list of messages"),
-        (json.dumps({"sessions": [[HI, 5]]}).encode(), "session 1, message 2 is no message, but 5"),
-        (json.dumps([message("x", date=["2023"])]).encode(), r'entry 1 has \["2023"\] for its date'),
-        (json.dumps([message("x", timestamp=1e300)]).encode(), r"entry 1 has 1e\+300 for its timestamp, which is no"),
-        (json.dumps([message("x", timestamp=10**400)]).encode(), r"entry 1 has 10{59} for its timestamp, which is no"),
-        (b'[{"role": "user", "content": "x", "date": NaN}]', "entry 1 has nan for its date"),
+        (json.dumps({"sessions": [[HI, 5]]}).encode(), "session 1, message 2 is not a message but 5"),
+        (json.dumps([message("x", date=["2023"])]).encode(), r'entry 1 has \["2023"\] as its date'),
+        (json.dumps([message("x", timestamp=1e300)]).encode(), r"entry 1 has 1e\+300 as its timestamp, which is not"),
+        (json.dumps([message("x", timestamp=10**400)]).encode(), r"entry 1 has 10{59} as its timestamp, which is not"),
+        (b'[{"role": "user", "content": "x", "date": NaN}]', "entry 1 has nan as its date"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -145,15 +145,15 @@ def test_what_is_no_history_is_said_in_one_line(content, line):
 
 def test_the_line_of_the_error_is_right_also_where_the_first_is_broken_or_the_whole_is_one_value():
     pretty = json.dumps([HI, HI], indent=1).replace("user", 'us"er', 1).encode()
-    with pytest.raises(HistoryFileError, match="line 3 is no JSON"):
+    with pytest.raises(HistoryFileError, match="line 3 is not JSON"):
         read(pretty)
-    with pytest.raises(HistoryFileError, match="line 1 is no JSON"):
+    with pytest.raises(HistoryFileError, match="line 1 is not JSON"):
         read(b'{"role": "user", "content": "Hi"\n' + lines(HI, HI))
     assert len(read(json.dumps([HI, HI], indent=1).encode())) == 2
 
 
 @pytest.mark.parametrize(
-    ("dates", "more"), [(["06/11/2023"], ""), (["soon", "06/11/2023", "x"], ", as in 2 more places")]
+    ("dates", "more"), [(["06/11/2023"], ""), (["soon", "06/11/2023", "x"], ", and so have 2 more places")]
 )
 def test_dates_that_cannot_be_read_are_said_once_and_kept(dates, more):
     told = []
@@ -180,7 +180,7 @@ def history(tmp_path):
 
 def test_a_store_is_read_as_it_is_and_not_touched(history):
     before = fingerprint(history.parent)
-    with opened(history) as store:
+    with open_history(history) as store:
         assert said(store) == [("2023/05/20", [("user", "My cat is called Mochi.")])]
         store.add("user", "only in the copy")
         copy = store.path
@@ -193,7 +193,7 @@ def test_a_store_that_may_not_be_written_is_read(history):
     history.chmod(0o400)
     history.parent.chmod(0o500)
     try:
-        with opened(history) as store:
+        with open_history(history) as store:
             assert len(store) == 1
     finally:
         history.parent.chmod(0o700)
@@ -204,7 +204,7 @@ def test_a_store_that_another_has_open_is_read_with_its_last_turn(history):
         other.add("user", "Just now.")
         before = fingerprint(history.parent)
         assert "history.db-wal" in before
-        with opened(history) as store:
+        with open_history(history) as store:
             assert [turn.content for turn in store.turns] == ["My cat is called Mochi.", "Just now."]
         assert {**fingerprint(history.parent), "history.db-shm": ""} == {**before, "history.db-shm": ""}
         other.add("user", "And later.")
@@ -213,7 +213,7 @@ def test_a_store_that_another_has_open_is_read_with_its_last_turn(history):
 def test_a_text_file_is_read(tmp_path):
     path = tmp_path / "h.json"
     path.write_text(json.dumps([HI]))
-    with opened(path) as store:
+    with open_history(path) as store:
         assert len(store) == 1
 
 
@@ -222,23 +222,23 @@ def test_another_programs_database_is_refused(tmp_path):
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE t (x)")
     database.close()
-    with pytest.raises(HistoryFileError, match=r"other\.db is a database of another program"), opened(path):
+    with pytest.raises(HistoryFileError, match=r"other\.db is a database of another program"), open_history(path):
         pass
 
 
 def test_a_newer_store_and_a_damaged_one_are_refused_by_their_own_names(history):
     content = history.read_bytes()
     history.write_bytes(content[:60] + (99).to_bytes(4, "big") + content[64:])
-    with pytest.raises(HistoryFileError, match="newer rlm-memory") as raised, opened(history):
+    with pytest.raises(HistoryFileError, match="newer rlm-memory") as raised, open_history(history):
         pass
     assert str(history) in str(raised.value)
     history.write_bytes(content[:100] + b"\0" * 2000)
-    with pytest.raises(HistoryFileError) as raised, opened(history):
+    with pytest.raises(HistoryFileError) as raised, open_history(history):
         pass
     assert str(history) in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_a_missing_file_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError), opened(tmp_path / "none.json"):
+    with pytest.raises(FileNotFoundError), open_history(tmp_path / "none.json"):
         pass

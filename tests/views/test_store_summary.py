@@ -4,16 +4,11 @@ from rlm_memory_core import MemoryStore
 from rlm_memory_core.views.store_summary import summarise
 
 
-def summary_of(store):
-    return summarise("in memory", store.characters(), store.query)
-
-
 def test_a_small_history_is_summed_up_whole(diary):
-    summary = summary_of(diary)
-    assert (summary.sessions, summary.turns, summary.characters) == (3, 6, diary.characters())
-    assert summary.dates == ("2023/05/20 (Sat) 02:21", "2023/07/04 (Tue) 18:30")
-    assert summary.when == "from 2023/05/20 (Sat) 02:21 to 2023/07/04 (Tue) 18:30"
-    assert summary.who == "assistant, user"
+    summary = summarise(diary)
+    assert summary.sizes == f"3 sessions, 6 turns, {diary.characters()} characters"
+    assert summary.dates == "from 2023/05/20 (Sat) 02:21 to 2023/07/04 (Tue) 18:30"
+    assert summary.speakers == "assistant, user"
     assert [line.opening for line in summary.first] == [
         "My cat is called Mochi.",
         "I bought a red bicycle.",
@@ -28,7 +23,7 @@ def test_both_ends_are_shown_and_no_session_twice(store, sessions, first, last):
     for number in range(sessions):
         store.start_session()
         store.add("user", f"number {number}")
-    summary = summary_of(store)
+    summary = summarise(store)
     assert [line.number for line in summary.first] == first
     assert [line.number for line in summary.last] == last
     assert summary.left_out == sessions - len(first) - len(last)
@@ -36,14 +31,14 @@ def test_both_ends_are_shown_and_no_session_twice(store, sessions, first, last):
 
 def test_roles_of_a_long_history_are_those_at_its_ends_and_it_says_so(store):
     store.extend([("user", "a")] * 1_500 + [("narrator", "b")] + [("user", "c")] * 1_500)
-    assert summary_of(store).who == "user (in the first and the last 1,000 turns)"
+    assert summarise(store).speakers == "user (in the first and the last 1,000 turns)"
     assert "in the first and the last 1,000 turns" in str(store)
 
 
 def test_one_date_is_said_once(store):
     store.start_session()
     store.start_session("2023/05/20")
-    assert summary_of(store).when == "of 2023/05/20"
+    assert summarise(store).dates == "of 2023/05/20"
     assert "of 2023/05/20" in store._repr_html_()
 
 

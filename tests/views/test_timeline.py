@@ -8,7 +8,7 @@ def test_what_ran_is_placed_where_it_ran(call, trace):
     axis = timeline(trace(call(started=1.2, number=2), call(started=1.0)))
     assert [(span.step, span.start) for span in axis.spans] == [(1, 0.0), (1, 1.0), (1, 1.2), (2, 3.1)]
     assert axis.seconds == pytest.approx(3.6)
-    assert not axis.laid_out
+    assert not axis.replayed
 
 
 def test_a_replay_is_laid_out_as_it_was_recorded(call, trace):
@@ -16,7 +16,7 @@ def test_a_replay_is_laid_out_as_it_was_recorded(call, trace):
     calls = [call(started=0.01 * batch, seconds=seconds, recorded=True, batch=batch) for batch, seconds in
              ((2, 3.0), (1, 2.0), (1, 1.0))]  # fmt: skip
     axis = timeline(trace(*calls))
-    assert axis.laid_out
+    assert axis.replayed
     assert [(span.start, span.end) for span in axis.spans[1:-1]] == [(0.9, 2.9), (0.9, 1.9), (2.9, 5.9)]
     assert axis.spans[-1].start == pytest.approx(5.9)
     assert axis.seconds == pytest.approx(6.4)
@@ -43,7 +43,7 @@ def test_calls_of_a_live_query_lie_between_their_steps(diary, root_and_subagents
     assert len(calls) == 3
     assert 0 <= first.start < first.end <= min(span.start for span in calls)
     assert max(span.end for span in calls) <= second.start
-    assert sorted((span.call.number, span.call.date) for span in calls) == [
+    assert sorted((span.of.number, span.of.date) for span in calls) == [
         (1, "2023/05/20 (Sat) 02:21"),
         (2, "2023/06/01 (Thu) 10:00"),
         (3, "2023/07/04 (Tue) 18:30"),

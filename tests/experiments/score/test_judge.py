@@ -348,7 +348,7 @@ def test_answers_without_a_verdict_are_said_and_change_the_exit_code(data, tmp_p
         (["--judge", "offline"], "the offline reader (no LLM) cannot judge answers"),
         (["-p", "embedding_model", "e"], "the offline reader has no embeddings"),
         (["--judge", "unheard-of", "--budget", "1"], "the price of the judge, unheard-of, is not known"),
-        (["--judge", "gpt-4o"], "nobody is there to say yes"),  # the judge costs, though the reader does not
+        (["--judge", "gpt-4o"], "there is no input to confirm with"),  # the judge costs, though the reader does not
         (["--judge", "gpt-4o", "--yes"], "no API key for gpt-4o"),
     ],
 )

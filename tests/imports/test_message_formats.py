@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rlm_memory_core.imports.history_file import HistoryFileError, read_messages
+from rlm_memory_core.imports import HistoryFileError, read_messages
 
 NOON = 1684584000.0  # 2023-05-20 12:00
 
@@ -37,9 +37,9 @@ def test_chatgpts_export_is_read_on_the_branch_that_was_shown():
     ("changes", "line"),
     [
         ({"current_node": "gone"}, "entry 1 has no message 'gone' in its mapping"),
-        ({"current_node": None}, "entry 1 has a mapping and no current_node"),
+        ({"current_node": None}, "entry 1 has a mapping but no current_node"),
         ({"mapping": {"a": node("b"), "b": node("a")}, "current_node": "a"}, "entry 1 has no message 'a'"),
-        ({"mapping": {}, "current_node": None}, "there is no message in it"),
+        ({"mapping": {}, "current_node": None}, "it has no message"),
     ],
     ids=str,
 )
