@@ -83,9 +83,7 @@ class CallStore:
         with self._reporting("cannot be opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = open_database(path, "NORMAL", self._prepare)
-            self._writer = open_database(
-                path, "NORMAL", self._prepare
-            )  # so that a commit never delays a reader
+            self._writer = open_database(path, "NORMAL", self._prepare)  # so that a commit never delays a reader
 
     def get(self, key: str) -> RecordedCall | None:
         """Return the call of a key, or None where it is not recorded.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -39,37 +40,24 @@ Wrap = Callable[[Backend], Backend]
 """Makes a backend out of the one that asks the server, such as one that waits first."""
 
 
+@dataclass(eq=False, repr=False)
 class LLM:
-    """A model behind an OpenAI-compatible server; make one with `connect`."""
+    """A model behind an OpenAI-compatible server; make one with `connect`, which explains the fields."""
 
-    def __init__(
-        self,
-        model: str,
-        base_url: str | None,
-        api_key: str | None,
-        recorded: Mode,
-        *,
-        calls_path: Path | None,
-        temperature: float | None,
-        timeout: float,
-        rates: tuple[float, float] | None,
-        wrap: Wrap | None,
-        pace: Pace,
-    ) -> None:
-        self.model = model
-        self.base_url = base_url
-        self.recorded = recorded
-        self._api_key = api_key
-        self._calls_path = calls_path
-        self._timeout = timeout
-        self._temperature = temperature
-        self._wrap = wrap
-        self.pace = pace
-        self.rates = rates
+    model: str
+    base_url: str | None
+    api_key: str | None
+    recorded: Mode
+    calls_path: Path | None
+    temperature: float | None
+    timeout: float
+    rates: tuple[float, float] | None
+    wrap: Wrap | None
+    pace: Pace
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a description without connections and key: another process reads the key of its own environment."""
-        sent = {name: value for name, value in vars(self).items() if name not in ("_pipeline", "_api_key")}
+        sent = {name: value for name, value in vars(self).items() if name not in ("_pipeline", "api_key")}
         return _received, (tuple(sent.items()),)
 
     @property
@@ -124,8 +112,8 @@ class LLM:
         if not background.is_running_here():
             return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
         body: dict[str, Any] = {"model": self.model, "messages": [_sendable(message) for message in messages]}
-        if self._temperature is not None:
-            body["temperature"] = self._temperature
+        if self.temperature is not None:
+            body["temperature"] = self.temperature
         call = self._call(Request(CHAT_PATH, body), budget, listener)
         try:
             answer = await self._pipeline.ask(call, read_completion, siblings, stopped)
@@ -168,7 +156,7 @@ class LLM:
     def another(self, model: str) -> LLM:
         """Return another model of the same server, with the same key, recorded calls and limits."""
         return connect(
-            model, self.base_url, self._api_key, self.recorded, calls_path=self._calls_path, timeout=self._timeout,
+            model, self.base_url, self.api_key, self.recorded, calls_path=self.calls_path, timeout=self.timeout,
             **vars(self.pace),
         )  # fmt: skip
 
@@ -187,7 +175,7 @@ class LLM:
     @cached_property
     def _pipeline(self) -> Pipeline:
         """Made at the first call: the client takes 22 ms, and needs a key."""
-        key = find_key(self._api_key, self.model, is_needed=self._needs_key)
+        key = find_key(self.api_key, self.model, is_needed=self._needs_key)
         named = None if self.base_url else backends.find(self.model)
         backend: Backend
         if named is not None:
@@ -195,13 +183,13 @@ class LLM:
             address, salt = f"http://{self.model}.invalid/v1", named.version
         else:
             address, salt = self.base_url or OPENAI_URL, ""
-            backend = server = OpenAIBackend(address, key, self._timeout)
+            backend = server = OpenAIBackend(address, key, self.timeout)
             close = server.close
-        if self._wrap is not None:
-            backend = self._wrap(backend)
+        if self.wrap is not None:
+            backend = self.wrap(backend)
         calls = None
         if self.recorded != "off":
-            store = CallStore(self._calls_path or cache_path() / "calls.sqlite")
+            store = CallStore(self.calls_path or cache_path() / "calls.sqlite")
             calls = RecordedCalls(store, self.recorded, address.rstrip("/"), salt)
         pipeline = Pipeline(
             backend, self.pace, retries.MAX_RETRIES, calls=calls, rates=self.rates, explain=self._explain, close=close
@@ -210,8 +198,8 @@ class LLM:
         return pipeline
 
     def _explain(self, error: Exception) -> str:
-        key = self._api_key or os.environ.get("OPENAI_API_KEY")
-        return explain(error, self.model, self.base_url, key, self._timeout)
+        key = self.api_key or os.environ.get("OPENAI_API_KEY")
+        return explain(error, self.model, self.base_url, key, self.timeout)
 
 
 def _sendable(message: ChatMessage) -> dict[str, Any]:
@@ -222,7 +210,7 @@ def _sendable(message: ChatMessage) -> dict[str, Any]:
 def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
     """Return the model of a description: one for all questions that a process is sent, to share its connections."""
     llm = LLM.__new__(LLM)
-    vars(llm).update(description, _api_key=None)
+    vars(llm).update(description, api_key=None)
     return llm
 
 
@@ -275,18 +263,8 @@ def connect(
         base_url = base_url or os.environ.get("OPENAI_BASE_URL")
     if rates is None:
         rates = (0.0, 0.0) if model == OFFLINE else price(model, base_url)
-    return LLM(
-        model,
-        base_url,
-        api_key,
-        recorded,
-        calls_path=calls_path,
-        temperature=temperature,
-        timeout=timeout,
-        rates=rates,
-        wrap=wrap,
-        pace=Pace(concurrency, requests_per_minute, tokens_per_minute),
-    )
+    pace = Pace(concurrency, requests_per_minute, tokens_per_minute)
+    return LLM(model, base_url, api_key, recorded, calls_path, temperature, timeout, rates, wrap, pace)
 
 
 def cache_path() -> Path:

@@ -4,11 +4,11 @@ import random
 
 import httpx2
 import pytest
-from rlm_memory_core.models.call import ModelCall
-from rlm_memory_core.models.types import CHAT_PATH, Request
 
 from rlm_memory_core import Budget, BudgetExceeded, MemoryRLM, ModelError, Usage
 from rlm_memory_core.models import background
+from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.types import CHAT_PATH, Request
 
 HI = [{"role": "user", "content": "hi"}]
 CALL = Usage(10, 2, 1)

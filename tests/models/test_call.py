@@ -5,10 +5,10 @@ import asyncio
 import httpx2
 import pytest
 from asking import HI, ask, refused
-from rlm_memory_core.models.call import ModelCall
 
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
+from rlm_memory_core.models.call import ModelCall
 from rlm_memory_core.models.streaming import Listener
 from rlm_memory_core.models.types import CHAT_PATH, Request
 

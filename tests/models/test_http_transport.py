@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import httpx2
 import pytest
+
 from rlm_memory_core.models.http_transport import HttpTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"

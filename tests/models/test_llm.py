@@ -133,7 +133,7 @@ def test_a_model_is_sent_without_its_key_and_is_one_for_all_that_is_sent():
     assert b"a-secret" not in sent
     received = pickle.loads(sent)
     assert pickle.loads(sent) is received
-    assert vars(received) == {**vars(model), "_api_key": None}
+    assert vars(received) == {**vars(model), "api_key": None}
 
 
 def test_a_model_that_was_sent_keeps_its_calls_where_it_arrives(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@ import json
 import httpx2
 import openai
 import pytest
+
 from rlm_memory_core import Usage
 from rlm_memory_core.models.errors import first_line, server_message
 from rlm_memory_core.models.normalise import Said, UnusableAnswer, read_completion

@@ -4,13 +4,13 @@ from contextlib import suppress
 import httpx2
 import pytest
 from asking import HI, ask, refused
-from rlm_memory_core.models.normalise import is_complete
-from rlm_memory_core.models.recorded_calls import call_key
-from rlm_memory_core.models.types import Request
 
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.call_store import CallStore, RecordingError
+from rlm_memory_core.models.normalise import is_complete
+from rlm_memory_core.models.recorded_calls import call_key
+from rlm_memory_core.models.types import Request
 
 
 @pytest.fixture

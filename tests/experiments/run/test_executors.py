@@ -15,7 +15,7 @@ from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.run import runner
 from rlm_memory_core.experiments.run.executors import ExecutorError, slots
 from rlm_memory_core.experiments.types import Prediction
-from rlm_memory_core.models import openai_backend, llm
+from rlm_memory_core.models import llm, openai_backend
 
 METHODS = ["truncation", "rlm-sequential", "rlm-parallel"]
 
