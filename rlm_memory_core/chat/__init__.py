@@ -1,1 +1,5 @@
-"""MemoryChat: memory for an assistant."""
+"""MemoryChat: a chat client with memory.
+
+Read `memory_chat` first: it decides who answers and stores what is said. `direct` asks the model about a short history;
+`query` answers about a long one. `reply_stream` gives replies in pieces, `stats` describes the counts.
+"""

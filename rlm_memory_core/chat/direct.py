@@ -1,4 +1,4 @@
-"""A question about a short history: the whole of it in the model's context, as a chat. No sub-agent is asked."""
+"""Answers a question about a short history by one call, with the whole history as a chat in the model's context."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ async def ask_directly(
     turns: Iterable[Turn],
     question: str,
     question_date: str | None = None,
-    *,
     system: str | None = None,
     budget: Budget | None = None,
     listener: Listener | None = None,
@@ -30,16 +29,16 @@ async def ask_directly(
     """Ask a model with all turns before the question.
 
     Args:
-        llm: Who answers.
-        turns: What was said, in order.
+        llm: The model that answers.
+        turns: The history, in order.
         question: What is asked.
         question_date: The day on which it is asked, or None.
-        system: An assistant's system prompt, which stands after our own, or None.
+        system: An assistant's system prompt, which follows our own, or None.
         budget: As for `LLM.complete`.
-        listener: Hears the answer as it comes; None to wait for the whole.
+        listener: Receives the answer in pieces, or None.
 
     Returns:
-        The answer; its `error` says so where the reply was cut off at the model's token limit.
+        The answer; its `error` says so if the model's token limit cut the reply off.
 
     Raises:
         ModelError, BudgetExceeded: As for `LLM.complete`.
@@ -50,18 +49,12 @@ async def ask_directly(
     reply = await llm.complete(messages, budget, listener)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
     step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-    return Answer(
-        text=reply.text.strip(),
-        usage=reply.usage,
-        cost_usd=reply.cost_usd,
-        seconds=time.perf_counter() - started,
-        trace=Trace((step,)),
-        error=cut,
-    )
+    text, took = reply.text.strip(), time.perf_counter() - started
+    return Answer(text, usage=reply.usage, cost_usd=reply.cost_usd, seconds=took, trace=Trace((step,)), error=cut)
 
 
 def as_message(turn: Turn) -> ChatMessage:
-    """A turn as the protocol has it, whoever spoke.
+    """A turn as a message of the chat protocol, which has three roles.
 
     >>> as_message(Turn(1, 1, "moderator", "Order!", ""))
     {'role': 'user', 'content': 'moderator: Order!'}

@@ -1,24 +1,23 @@
-"""A reply as it is iterated over: its pieces, from any thread or event loop, and the Answer at its end.
+"""Streams of a chat: the pieces of a reply, read from any thread or event loop, and the Answer at the end.
 
-The work runs as one task of the background loop, begins when the first piece is asked
-for, and has ended when the iteration has, by its end, an error or `close`. What a
-reply is made of is the caller's part.
+The work runs as one task of the background loop. It begins when the first piece is asked for. It has ended when the
+iteration has, whether by its end, by an error or by `close`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from typing import Any
 
 from ..models import background
 from ..query.answer import Answer
 
 Telling = Callable[[Callable[[str], None]], Coroutine[Any, Any, Answer]]
-"""Work that tells pieces to the function that it is given, and returns the Answer."""
+"""Work that passes pieces to the function that it is given, and returns the Answer."""
 Finish = Callable[[Answer | None], None]
-"""Called once when a reply that has begun is over: with the answer that was read to its end, or else with None."""
+"""Called once at the end of a reply that has begun: with the answer if it was read to its end, otherwise with None."""
 
 
 class _Reply:
@@ -34,7 +33,7 @@ class _Reply:
 
     @property
     def state(self) -> str:
-        """How far it is, in words."""
+        """How far the reply is, in words."""
         if self.answer is not None:
             return "read to its end"
         if self._over:
@@ -42,10 +41,10 @@ class _Reply:
         return "not begun" if self._task is None else "under way"
 
     async def next(self) -> str | None:
-        """The next piece; None after the last, when the answer is there.
+        """The next piece; None after the last, when `answer` is set.
 
         Raises:
-            Exception: What ended the work, once.
+            Exception: What ended the work; raised once.
         """
         if self._over:
             return None
@@ -64,20 +63,20 @@ class _Reply:
         return piece
 
     async def close(self) -> None:
-        """Stop; nothing runs any more afterwards."""
+        """Stop the work and wait until it has ended."""
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
         self._end(None)
 
     def let_go(self) -> None:
-        """Stop soon, from any thread: nobody holds the reply any more."""
+        """Stop soon, from any thread; for a reply that nobody can read any more."""
         if self._task is not None and not self._over:
             background.loop().call_soon_threadsafe(self._give_up, self._task)
 
     def _give_up(self, task: asyncio.Task[Answer]) -> None:
         task.cancel()
-        with suppress(Exception):  # such as a history that was closed meanwhile; nobody is there to be told
+        with suppress(Exception):  # such as a closed history; nobody is there to see it
             self._end(None)
 
     def _end(self, answer: Answer | None) -> None:
@@ -87,22 +86,22 @@ class _Reply:
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         if not task.cancelled():
-            task.exception()  # whoever iterates is told; where nobody does, it is no error of the loop's
+            task.exception()  # mark it as seen: `next` raises it, if anybody still reads
         self._pieces.put_nowait(None)
 
 
 class _Stream:
-    """What both kinds of stream have."""
+    """What both kinds of stream share."""
 
     def __init__(self, work: Telling, finish: Finish) -> None:
         self._reply = _Reply(work, finish)
 
     @property
     def answer(self) -> Answer:
-        """The whole answer, once the stream is at its end.
+        """The whole answer, once the stream has been read to its end.
 
         Raises:
-            RuntimeError: It is not: it was not read to its end, or it failed.
+            RuntimeError: The stream was not read to its end, or it failed.
         """
         if self._reply.answer is None:
             raise RuntimeError("there is no answer before the stream has been read to its end")
@@ -116,7 +115,7 @@ class _Stream:
             reply.let_go()
 
 
-class ReplyStream(_Stream, Iterator[str]):
+class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"]):
     """The pieces of a reply, for `for`; made by `MemoryChat.stream`.
 
     >>> from rlm_memory_core import MemoryChat
@@ -136,17 +135,14 @@ class ReplyStream(_Stream, Iterator[str]):
         return piece
 
     def close(self) -> None:
-        """Stop the reply where it is; nothing where it has ended."""
+        """Stop the reply; does nothing after its end."""
         background.run(self._reply.close())
-
-    def __enter__(self) -> ReplyStream:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class AsyncReplyStream(_Stream, AsyncIterator[str]):
+class AsyncReplyStream(_Stream, AsyncIterator[str], AbstractAsyncContextManager["AsyncReplyStream"]):
     """The pieces of a reply, for `async for` on any event loop; made by `MemoryChat.astream`.
 
     >>> from rlm_memory_core import MemoryChat
@@ -164,11 +160,8 @@ class AsyncReplyStream(_Stream, AsyncIterator[str]):
         return piece
 
     async def aclose(self) -> None:
-        """Stop the reply where it is; nothing where it has ended."""
+        """Stop the reply; does nothing after its end."""
         await background.arun(self._reply.close())
-
-    async def __aenter__(self) -> AsyncReplyStream:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

@@ -130,16 +130,6 @@ class MemoryRLM:
             raise ValueError("the question is empty")
         kind = LargeWorkspace if store.characters() > self.copy_limit else Workspace
         workspace = await asyncio.to_thread(kind, store, question, date)
-        subagents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, self.reading.facts, progress)
-        query = Query(
-            workspace,
-            self.llm,
-            subagents,
-            self.reading,
-            self.limits,
-            self.max_iterations,
-            self.parallel,
-            self.budget,
-            system,
-        )
-        return await query.answer()
+        agents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, self.reading.facts, progress)
+        settings = (self.reading, self.limits, self.max_iterations, self.parallel, self.budget)
+        return await Query(workspace, self.llm, agents, *settings, system).answer()

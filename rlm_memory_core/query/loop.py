@@ -32,7 +32,7 @@ from .workspace import Workspace
 _NO_USAGE = Usage()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Query:
     """One question: the conversation with the root model, and what it has cost so far.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..models.budget import Budget
@@ -24,6 +24,7 @@ from .subagents import NO_PIECE, SubAgents
 from .workspace import Workspace, check_query
 
 
+@dataclass(eq=False, repr=False)
 class SessionReader:
     """The reading functions of one query.
 
@@ -37,29 +38,23 @@ class SessionReader:
     `embedder` is what ranks by meaning and counts what it takes, or None.
     """
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        subagents: SubAgents,
-        reading: Reading,
-        parallel: bool = True,
-        budget: Budget | None = None,
-    ) -> None:
-        self.embedder = Metered(reading.embedder) if reading.embedder else None
-        self._workspace = workspace
-        self._subagents = subagents
-        self._reading = reading
-        self._parallel = parallel
-        self._budget = budget
+    workspace: Workspace
+    subagents: SubAgents
+    reading: Reading
+    parallel: bool = True
+    budget: Budget | None = None
+
+    def __post_init__(self) -> None:
+        self.embedder = Metered(self.reading.embedder) if self.reading.embedder else None
 
     def asking(self) -> dict[str, Callable[..., object]]:
         """The functions that ask sub-agents."""
         functions: dict[str, Callable[..., object]] = {"llm_query": self.llm_query}
-        if self._reading.facts:
+        if self.reading.facts:
             functions["read_facts"] = self.read_facts
-        elif self._reading.recency:
+        elif self.reading.recency:
             functions["read_sessions"] = self.read_sessions
-        elif self._parallel:
+        elif self.parallel:
             functions["llm_query_parallel"] = self.llm_query_parallel
         return functions
 
@@ -71,9 +66,9 @@ class SessionReader:
         """Ask one sub-agent with any prompt (the paper's `llm_query`)."""
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
-        with self._subagents.batch():
-            piece = await self._in_thread(self._workspace.recognise, prompt)
-            return _told(await self._subagents.ask(prompt, piece or NO_PIECE))
+        with self.subagents.batch():
+            piece = await self._in_thread(self.workspace.recognise, prompt)
+            return _told(await self.subagents.ask(prompt, piece or NO_PIECE))
 
     async def llm_query_parallel(
         self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
@@ -82,9 +77,9 @@ class SessionReader:
 
         A reply is an extract, `NOT_FOUND`, or `NOT_READ` if the call failed.
         """
-        with self._subagents.batch():
-            assignments = await self._in_thread(self._workspace.assignments, sessions, session_dates, question)
-            return list(map(_told, await self._subagents.ask_all(assignments)))
+        with self.subagents.batch():
+            assignments = await self._in_thread(self.workspace.assignments, sessions, session_dates, question)
+            return list(map(_told, await self.subagents.ask_all(assignments)))
 
     async def read_sessions(self, positions: Sequence[int], question: str | None = None) -> list[dict[str, Any]]:
         """What the sessions at these positions say about the question: one dict for each that says something, in order.
@@ -120,11 +115,11 @@ class SessionReader:
         """
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
-        workspace = self._workspace
+        workspace = self.workspace
         if question != workspace.question:
             check_query("rank_sessions", question)
         order = await arank_sessions(
-            workspace.store, question or workspace.question, workspace.question_date, self.embedder, None, self._budget
+            workspace.store, question or workspace.question, workspace.question_date, self.embedder, None, self.budget
         )
         positions: dict[int, list[int]] = {}
         for position, session in enumerate(await asyncio.to_thread(workspace.session_numbers)):
@@ -137,25 +132,25 @@ class SessionReader:
         positions = listed(function, positions, what)
         if any(isinstance(position, str) for position in positions):
             raise TypeError(f"{function} takes {what}, not texts")
-        if not self._workspace.copied:
+        if not self.workspace.copied:
             check_at_once(function, positions)
-        count = self._workspace.size.sessions
+        count = self.workspace.size.sessions
         places = sorted({from_start(position, count) for position in positions})
-        with self._subagents.batch():
+        with self.subagents.batch():
             assignments = await self._in_thread(self._assignments, places, question)
-            if self._parallel:
-                calls = await self._subagents.ask_all(assignments)
+            if self.parallel:
+                calls = await self.subagents.ask_all(assignments)
             else:
-                calls = [await self._subagents.ask(prompt, piece) for prompt, piece in assignments]
+                calls = [await self.subagents.ask(prompt, piece) for prompt, piece in assignments]
         return [each for each in zip(places, calls, strict=True) if each[1].found]
 
     def _assignments(self, places: Sequence[int], question: str | None) -> list[tuple[str, Piece]]:
-        pieces = map(self._workspace.piece, places)
-        return [(self._workspace.prompt(piece.text, piece.date, question), piece) for piece in pieces]
+        pieces = map(self.workspace.piece, places)
+        return [(self.workspace.prompt(piece.text, piece.date, question), piece) for piece in pieces]
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """The result of a function of the history; one that may read its file works in a thread."""
-        return function(*args) if self._workspace.copied else await asyncio.to_thread(function, *args)
+        return function(*args) if self.workspace.copied else await asyncio.to_thread(function, *args)
 
 
 def _told(call: Call) -> str:

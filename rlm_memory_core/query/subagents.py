@@ -10,7 +10,8 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
@@ -41,6 +42,7 @@ class Progress(Protocol):
         """A call has ended, with or without a reply."""
 
 
+@dataclass(eq=False, repr=False)
 class SubAgents:
     """The sub-agents of one query.
 
@@ -58,22 +60,15 @@ class SubAgents:
         ValueError: The share is not between 0 and 1.
     """
 
-    def __init__(
-        self,
-        llm: LLM,
-        slots: asyncio.Semaphore,
-        budget: Budget | None = None,
-        hedge: float = 0.0,
-        facts: bool = False,
-        progress: Progress | None = None,
-    ) -> None:
-        self.calls: list[Call] = []
-        self._llm = llm
-        self._slots = slots
-        self._budget = budget
-        self._hedge = hedge
-        self._facts = facts
-        self._progress = progress
+    llm: LLM
+    slots: asyncio.Semaphore
+    budget: Budget | None = None
+    hedge: float = 0.0
+    facts: bool = False
+    progress: Progress | None = None
+    calls: list[Call] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
         self._created = time.perf_counter()
         self._batches = self._open = 0
         self._replied = True
@@ -82,9 +77,9 @@ class SubAgents:
         """Note that the code has seen replies: its next calls may depend on them, so they begin a new batch."""
         self._replied = True
 
-    def coverage(self, since: int = 0) -> Coverage:
-        """Counts the calls, from the given one on."""
-        return Coverage.of(self.calls[since:])
+    def coverage(self) -> Coverage:
+        """Counts the calls."""
+        return Coverage.of(self.calls)
 
     @contextmanager
     def batch(self) -> Iterator[int]:
@@ -100,7 +95,7 @@ class SubAgents:
 
     async def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> list[Call]:
         """Ask one sub-agent for each (prompt, piece), all at once. Returns the calls in this order."""
-        siblings = Siblings(self._hedge, self._slots)
+        siblings = Siblings(self.hedge, self.slots)
         with self.batch():
             return await background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
@@ -115,67 +110,53 @@ class SubAgents:
         Returns:
             The call; its `error` says why there is no reply. Only cancellation raises.
         """
-        if self._progress is not None:
-            self._progress.asked()
+        if self.progress is not None:
+            self.progress.asked()
         taken = _Taken()
         with self.batch() as batch:
             started = time.perf_counter()
             try:
-                async with self._slots:
+                async with self.slots:
                     started = time.perf_counter()
-                    messages = subagent_messages(prompt, self._facts)
-                    reply = await self._llm.complete(messages, self._budget, stopped=taken.stopped, siblings=siblings)
+                    messages = subagent_messages(prompt, self.facts)
+                    reply = await self.llm.complete(messages, self.budget, stopped=taken.stopped, siblings=siblings)
             except asyncio.CancelledError:  # still counted, and paid for if it was sent
-                self._record(piece, batch, started, usage=taken.usage, cost_usd=taken.cost_usd, error=STOPPED)
+                self._record(piece, batch, started, "", taken.usage, taken.cost_usd, error=STOPPED)
                 raise
             except BudgetExceeded as error:
                 return self._record(piece, batch, started, seconds=0.0, error=str(error))
             except ModelError as error:
-                return self._record(piece, batch, started, usage=error.usage, cost_usd=error.cost_usd, error=str(error))
-            return self._record(
-                piece,
-                batch,
-                started,
-                reply=_text(reply.text, reply.cut),
-                usage=reply.usage,
-                cost_usd=reply.cost_usd,
-                seconds=reply.seconds,
-                recorded=reply.recorded,
-                cut=reply.cut,
-            )
+                return self._record(piece, batch, started, "", error.usage, error.cost_usd, error=str(error))
+            text = _text(reply.text, reply.cut)
+            took = {"seconds": reply.seconds, "recorded": reply.recorded, "cut": reply.cut}
+            return self._record(piece, batch, started, text, reply.usage, reply.cost_usd, **took)
 
     def _record(
         self,
         piece: Piece,
         batch: int,
         started: float,
-        *,
         reply: str = "",
         usage: Usage = _NO_USAGE,
         cost_usd: float | None = 0.0,
-        seconds: float | None = None,
-        recorded: bool = False,
-        error: str = "",
-        cut: bool = False,
+        **outcome: Any,
     ) -> Call:
+        outcome = {"seconds": time.perf_counter() - started, "recorded": False} | outcome
         call = Call(
-            piece.text,
-            reply,
-            usage,
-            cost_usd,
-            started - self._created,
-            time.perf_counter() - started if seconds is None else seconds,
-            recorded,
-            error,
-            cut,
-            batch,
-            piece.session or None,
-            piece.date if piece.session else None,
-            check_reply(reply, piece.turns) if piece.turns else Extract(reply),
+            session=piece.text,
+            reply=reply,
+            usage=usage,
+            cost_usd=cost_usd,
+            started=started - self._created,
+            batch=batch,
+            number=piece.session or None,
+            date=piece.date,
+            extract=check_reply(reply, piece.turns) if piece.turns else Extract(reply),
+            **outcome,
         )
         self.calls.append(call)
-        if self._progress is not None:
-            self._progress.answered(call)
+        if self.progress is not None:
+            self.progress.answered(call)
         return call
 
 

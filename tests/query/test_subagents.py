@@ -77,13 +77,6 @@ def test_coverage_of_one_call():
     assert str(Coverage(1, 1, 0, {})) == "asked 1 sub-agent: 1 found something, 0 found nothing"
 
 
-def test_coverage_since_a_call_counts_from_there(scripted):
-    subagents = agents(scripted(["a", "NOT_FOUND"]))
-    ask(subagents, ["one"])
-    ask(subagents, ["two"])
-    assert (subagents.coverage(1).asked, subagents.coverage(1).found) == (1, 0)
-
-
 def test_the_text_of_an_error_is_nowhere_in_the_findings(scripted):
     subagents = agents(scripted(fails))
     replies = [*ask(subagents, ["one"]), background.run(subagents.ask("one")).extract.text]
