@@ -140,7 +140,9 @@ def test_a_generator_function_is_refused_with_the_way_round():
 
 
 def test_errors_name_the_lines_that_were_written():
-    first, second = run("from string import (\n    digits,\n    punctuation,\n)\nx = digits\n1 / 0", "x = 1\ndel x\nprint(x)")
+    first, second = run(
+        "from string import (\n    digits,\n    punctuation,\n)\nx = digits\n1 / 0", "x = 1\ndel x\nprint(x)"
+    )
     assert "line 6" in first.error
     assert "line 8" not in first.error
     assert "name 'x' is not defined" in second.error
