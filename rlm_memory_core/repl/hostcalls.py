@@ -24,7 +24,7 @@ from pydantic_monty import (
 from . import worker
 from .arguments import how_many
 from .dialect.twins import LATER
-from .journal import Journal, Past
+from .journal import Journal, Key, Past, Result
 from .limits import LimitReached, Meter
 
 PREVIOUS = "previous_replies"
@@ -65,7 +65,8 @@ class HostCalls:
         self._today = today
         self._meter = meter
         self._journal = journal
-        self._tasks: dict[int, asyncio.Task[dict[str, Any]]] = {}
+        self.replay: Callable[[Key], Result] | None = None  # gives the answers of an earlier run instead
+        self._tasks: dict[int, asyncio.Task[Result]] = {}
 
     async def cancel(self) -> None:
         """Give up the calls that are in flight, and wait until they have counted what they took."""
@@ -80,9 +81,23 @@ class HostCalls:
             return self._lookup(snapshot)
         if isinstance(snapshot, AsyncFutureSnapshot):
             return await self._settle(snapshot)
-        if isinstance(snapshot, AsyncFunctionSnapshot):
-            return await self._call(snapshot, past)
-        raise RuntimeError(f"the sandbox waits for something unknown: {snapshot!r}")
+        if not isinstance(snapshot, AsyncFunctionSnapshot):
+            raise RuntimeError(f"the sandbox waits for something unknown: {snapshot!r}")
+        name = str(snapshot.function_name)
+        if snapshot.is_os_function:
+            given = worker.clock(name, snapshot.args, self._today)
+            if given is None:
+                return snapshot.resume_not_handled
+            return lambda: snapshot.resume(given)  # type: ignore[arg-type]
+        twin_of = self._twin_of(name)
+        if twin_of:
+            call = self._call(twin_of, snapshot.args, snapshot.kwargs, past)
+            self._tasks[snapshot.call_id] = asyncio.ensure_future(call)
+            return lambda: snapshot.resume({"future": ...})
+        result = await self._call(name, snapshot.args, snapshot.kwargs, past)
+        if name in self._subagents and self.replay is None:
+            self._replied()
+        return lambda: _resume(snapshot, result)
 
     def _lookup(self, snapshot: AsyncNameLookupSnapshot) -> Resume:
         name = snapshot.variable_name
@@ -90,92 +105,59 @@ class HostCalls:
             return lambda: snapshot.resume(value=self._values[name])
         if name == PREVIOUS and self._journal.lost:
             return lambda: snapshot.resume(value=list(self._journal.lost))
-        if name in self._functions or name in FINALS or self.asked(name):
+        if name in self._functions or name in FINALS or self._twin_of(name):
             return lambda: snapshot.resume(value=_named(name))
         return snapshot.resume
 
-    def asked(self, name: str) -> str:
-        """The sub-agents' function that the awaiting name stands for, or ""."""
+    def _twin_of(self, name: str) -> str:
+        """The sub-agents' function whose awaiting twin has this name, or ""."""
         asked = name.removeprefix(LATER)
         return asked if self._at_once and name.startswith(LATER) and asked in self._subagents else ""
-
-    async def _call(self, snapshot: AsyncFunctionSnapshot, past: Past | None) -> Resume:
-        """Call a host function for the code; what it raises is raised there."""
-        name = str(snapshot.function_name)
-        if snapshot.is_os_function:
-            given = worker.clock(name, snapshot.args, self._today)
-            if given is None:
-                return snapshot.resume_not_handled
-            return lambda: snapshot.resume(given)  # type: ignore[arg-type]
-        later = self.asked(name)
-        if later:
-            task = asyncio.ensure_future(self._result(later, snapshot.args, snapshot.kwargs, past))
-            self._tasks[snapshot.call_id] = task
-            return lambda: snapshot.resume({"future": ...})
-        result = await self._result(name, snapshot.args, snapshot.kwargs, past)
-        if name in self._subagents:
-            self._replied()
-        return lambda: resume(snapshot, result)
 
     async def _settle(self, snapshot: AsyncFutureSnapshot) -> Resume:
         """Wait for any of the calls in flight that the code awaits."""
         waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
         done = {call: task.result() for call, task in waiting.items() if task.done()}
-        self._replied()
+        if self.replay is None:
+            self._replied()
         return lambda: snapshot.resume(done)  # type: ignore[arg-type]
 
-    async def _result(
-        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past | None
-    ) -> dict[str, Any]:
-        """What a host function gives, as the sandbox takes it."""
+    async def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past | None) -> Result:
+        """Call a host function; what it returns or raises, as the sandbox takes it."""
         if name in FINALS:
             return {"exception": TypeError(f"{name} takes one value")}
         if name not in self._functions:
             return {"exception": NameError(f"name {name!r} is not defined")}
         is_subagent = name in self._subagents
-        key = self._journal.key(name, args, kwargs)
-        known = self._journal.known(key) if is_subagent else None
-        if known is not None:
-            result = known
-        else:
-            result = await self._called(name, args, kwargs, is_subagent)
+        key = Journal.key(name, args, kwargs)
+        if self.replay is not None:
+            return self.replay(key)
+        result = self._journal.known(key) if is_subagent else None
+        if result is None:
+            started = time.perf_counter()
+            try:
+                self._meter.call()
+                if is_subagent:
+                    self._meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1))
+                value = self._functions[name](*args, **kwargs)
+                result = {"return_value": await value if inspect.isawaitable(value) else value}
+            except Exception as error:  # the code decides what to do about it
+                result = {"exception": _as_known(name, error)}
+            finally:
+                if not is_subagent:
+                    self._meter.executed(time.perf_counter() - started)
         if past is not None:
             past.add(key, result, is_subagent)
         return result
 
-    async def _called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], ask: bool) -> dict[str, Any]:
-        started = time.perf_counter()
-        try:
-            self._meter.call()
-            if ask:
-                self._meter.ask(_count(args, kwargs))
-            value = self._functions[name](*args, **kwargs)
-            if inspect.isawaitable(value):
-                value = await value
-        except LimitReached as error:
-            return {"exception": RuntimeError(str(error))}
-        except (TypeError, ValueError, LookupError) as error:
-            return {"exception": _as_it_is(error)}
-        except Exception as error:  # whatever it is, it is the code's to deal with
-            return {"exception": RuntimeError(f"{name}: {type(error).__name__}: {error}")}
-        finally:
-            if not ask:
-                self._meter.executed(time.perf_counter() - started)
-        return {"return_value": value}
 
-
-async def resume(snapshot: AsyncFunctionSnapshot, result: dict[str, Any]) -> AsyncSnapshot:
+async def _resume(snapshot: AsyncFunctionSnapshot, result: Result) -> AsyncSnapshot:
     """Give the code a result; one that cannot cross is a TypeError there."""
     try:
         return await snapshot.resume(result)  # type: ignore[arg-type]
     except MontyConversionError as error:
         return await snapshot.resume({"exception": TypeError(str(error))})
-
-
-def _count(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """How many sub-agents a call asks."""
-    return max(map(how_many, (*args, *kwargs.values())), default=1)
 
 
 def is_final(snapshot: AsyncSnapshot) -> TypeGuard[AsyncFunctionSnapshot]:
@@ -196,9 +178,12 @@ def _named(name: str) -> HostFunction:
     return stand_in
 
 
-def _as_it_is(error: Exception) -> Exception:
-    """An exception of the plain type that the sandbox knows."""
-    for kind in (KeyError, IndexError, LookupError, UnicodeDecodeError, UnicodeEncodeError, ValueError, TypeError):
+def _as_known(name: str, error: Exception) -> Exception:
+    """An exception of a type that the sandbox knows."""
+    if isinstance(error, LimitReached):
+        return RuntimeError(str(error))
+    kinds = (KeyError, IndexError, LookupError, UnicodeDecodeError, UnicodeEncodeError, ValueError, TypeError)
+    for kind in kinds:
         if isinstance(error, kind):
             return kind(*error.args)
-    return RuntimeError(str(error))
+    return RuntimeError(f"{name}: {type(error).__name__}: {error}")

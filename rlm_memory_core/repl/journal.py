@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 _MAX_CHARACTERS = 32_000_000  # of kept answers; a query that goes beyond loses its variables with its worker
 
-Key = tuple[Any, ...]
+Key = tuple[str, bytes]
 Result = dict[str, Any]
 
 
@@ -65,10 +66,6 @@ class Journal:
             found += [str(item) for item in value] if isinstance(value, list) else [str(value)]
         return found
 
-    def begin(self, code: str) -> Past:
-        """A run begins."""
-        return Past(code)
-
     def keep(self, past: Past | None) -> None:
         """A run ended, and its variables are there."""
         if past is not None and self.runs is not None:
@@ -86,20 +83,21 @@ class Journal:
 
     @staticmethod
     def key(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Key:
-        """A call, so that the same one can be told: by hash, not to hold its texts."""
+        """Identifies a call by a digest, so that its texts need not be kept."""
         try:
-            return (name, hash(_frozen(args)), hash(_frozen(kwargs)))
+            text = repr((_typed(args), _typed(kwargs)))
         except RecursionError:  # lists within lists without end
-            return (name,)
+            text = ""
+        return (name, blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
 
 
-def _frozen(value: Any) -> Any:
-    """A value as something that can be hashed."""
+def _typed(value: Any) -> Any:
+    """A value of plain types, whose `repr` is the same in every run."""
     if isinstance(value, (list, tuple)):
-        return tuple(map(_frozen, value))
+        return tuple(map(_typed, value))
     if isinstance(value, dict):
-        return tuple((_frozen(key), _frozen(item)) for key, item in value.items())
-    return value if isinstance(value, (str, int, float, bytes, type(None))) else type(value).__name__
+        return tuple((_typed(key), _typed(item)) for key, item in value.items())
+    return value if isinstance(value, (str, int, float, bytes, type(None))) else type(value)
 
 
 def _size(value: Any) -> int:

@@ -40,15 +40,13 @@ from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
 from .journal import Journal, Past
 from .limits import LimitReached, Limits, Meter
 from .output import shorten, to_text
-from .replay import replay
 from .sandbox_errors import hint
 
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # on the host: the sandbox's memory limit does not count it
 _MAX_ANSWER_CHARACTERS = 100_000
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
 _MOST_REFUSALS = 100  # a loop that catches its refusals is ended
-# after these the sandbox does not vouch for its session
-_BROKEN = re.compile(r"time limit exceeded|was terminated|suspension")
+_BROKEN = re.compile(r"suspension limit|was terminated")  # a RuntimeError or MemoryError of the sandbox
 
 
 class NoSandbox(Exception):
@@ -118,11 +116,12 @@ class Repl:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._calls.cancel()
-        if self._starting is not None:  # where no code came it may not be done; a worker that is on its way is not lost
-            await asyncio.gather(self._starting, return_exceptions=True)
-        if self._session is not None and self._checkout is not None:
-            await self._checkout.__aexit__(kind, error, trace)
+        try:
+            await self._calls.cancel()
+            if self._starting is not None:  # a session that ran no code may still be starting
+                await asyncio.gather(self._starting, return_exceptions=True)
+        finally:
+            await self._release()
 
     async def run(self, code: str) -> Run:
         """Run code to its end, to an error, or to FINAL. Variables stay for the next run.
@@ -140,7 +139,7 @@ class Repl:
         except LimitReached as error:
             return Run("", str(error))
         printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)
-        past = self._journal.begin(code)
+        past = Past(code)
         program = self._rewriter.rewrite(code)
         await self._started()
         error_text, final = "", None
@@ -201,9 +200,12 @@ class Repl:
             await self._open.feed_run(source)
         snapshot = await self._timed(self._open.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, MontyComplete):
-            if is_final(snapshot):
+            if is_final(snapshot) and past is not None:
                 return await self._final(snapshot)
-            if self._meter.refusals > _MOST_REFUSALS:
+            if is_final(snapshot):
+                snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
+                continue
+            if past is not None and self._meter.refusals > _MOST_REFUSALS:
                 raise LimitReached(
                     f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
                     f"{self._meter.last_refusal}"
@@ -217,7 +219,8 @@ class Repl:
         try:
             return await executing
         finally:
-            self._meter.executed(time.perf_counter() - started)
+            if self._calls.replay is None:
+                self._meter.executed(time.perf_counter() - started)
 
     async def _step(self, snapshot: AsyncSnapshot) -> AsyncSnapshot:
         return await (await self._calls.answer(snapshot, None))()
@@ -241,7 +244,7 @@ class Repl:
         text = _describe(error, self._limits)
         advice = hint(text)
         text = f"{text}\n{advice}" if advice else text
-        if isinstance(error, MontyCrashedError) or _BROKEN.search(text):
+        if _lost_its_session(error):
             return await self._replace(text, program, past)
         self._journal.keep(past)
         return text
@@ -276,20 +279,29 @@ class Repl:
         try:
             for past in self._journal.runs:
                 try:
-                    await replay(self._open, self._rewriter.rewrite(past.code), past, self._calls)
-                except (MontyRuntimeError, MontySyntaxError) as error:
-                    if _BROKEN.search(str(error)):
+                    self._calls.replay = past.replay()
+                    printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)  # nobody reads it
+                    await self._drive(self._rewriter.rewrite(past.code), None, printed)
+                except MontyError as error:
+                    if _lost_its_session(error):
                         raise
                     # else it ended in this error the first time too
         except (MontyError, LimitReached):
             await self._start_again()
             self._journal.runs = []
             return False
+        finally:
+            self._calls.replay = None
         return True
 
+    async def _release(self) -> None:
+        """Give the worker back, also one that is not entered yet."""
+        checkout, self._checkout = self._checkout, None
+        if checkout is not None:
+            await checkout.__aexit__(None, None, None)
+
     async def _start_again(self) -> None:
-        if self._checkout is not None:
-            await self._checkout.__aexit__(None, None, None)
+        await self._release()
         self._rewriter = self._rewriter_of()
         await self._start()
 
@@ -307,6 +319,15 @@ class Repl:
 
 def _answer(value: Any) -> str:
     return shorten(to_text(value), _MAX_ANSWER_CHARACTERS)
+
+
+def _lost_its_session(error: MontyError) -> bool:
+    """Whether the sandbox does not vouch for its session any more."""
+    if isinstance(error, MontyRuntimeError):
+        raised = error.exception()
+        is_limit = type(raised) in (RuntimeError, MemoryError) and _BROKEN.search(str(raised)) is not None
+        return is_limit or isinstance(raised, TimeoutError)
+    return not isinstance(error, MontySyntaxError)
 
 
 def _describe(error: MontyError, limits: Limits) -> str:

@@ -446,3 +446,40 @@ def test_a_worker_that_cannot_be_had_is_an_error_of_the_first_run_and_of_no_othe
     assert background.run(session()) == []
     with pytest.raises(repl.NoSandbox, match="cannot be started: no more processes"):
         background.run(session("print(1)"))
+
+
+@pytest.mark.parametrize("words", ["was terminated", "suspension limit", "time limit exceeded"])
+def test_an_error_that_holds_the_words_of_a_lost_worker_loses_none(words):
+    _, error, after = run("x = 1", f"facts = {{}}\nfacts['car {words}']", "print(x, facts)")
+    assert "KeyError" in error.error
+    assert "worker was replaced" not in error.error
+    assert after.output == "1 {}\n"
+
+
+def test_calls_that_differ_in_a_number_or_in_its_type_are_told_apart():
+    values = [-1, -2, 1, 1.0, True, "1", None, b"1", [1], {1: 1}]
+    assert len({journal.Journal.key("f", (value,), {}) for value in values}) == len(values)
+
+
+@pytest.mark.slow
+def test_no_worker_is_lost_when_sessions_are_cancelled_while_they_wait_for_one():
+    async def enter():
+        async with Repl({}, {}) as opened:
+            await opened.run("x = 1")
+
+    async def hold(everyone):
+        async with Repl({}, {}) as opened:
+            await opened.run("1")
+            await everyone.wait()
+
+    async def rounds():
+        for number in range(300):
+            waiting = [asyncio.create_task(enter()) for _ in range(WORKERS + 8)]
+            await asyncio.sleep(number % 10 * 0.0005)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        barrier = asyncio.Barrier(WORKERS)
+        await asyncio.wait_for(asyncio.gather(*(hold(barrier) for _ in range(WORKERS))), 60)
+
+    background.run(rounds())  # all workers are there

@@ -74,7 +74,7 @@ class Rules(ast.NodeVisitor):
         self._edits = edits
         self._done: set[ast.AST] = set()  # nodes that stay, or are rewritten with their parent
         self._in_class = self._in_function = False
-        self._untils = 0
+        self._sharing: set[ast.AST] = set()  # generator expressions in the parentheses of a call
 
     # statements
 
@@ -126,11 +126,12 @@ class Rules(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """Note that its body follows."""
-        self._inside(node, in_class=True, in_function=False)
+        self._visit_body(node, in_class=True)
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Note that its body follows."""
-        self._inside(node, in_class=False, in_function=True)
+        self.visit(node.args)
+        self._visit_body(node, in_class=False)
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
@@ -145,7 +146,10 @@ class Rules(ast.NodeVisitor):
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
         """Make an iterator: in the sandbox a generator expression is a list."""
         if node not in self._done:
-            self._edits.wrap(node, "iter(", ")")
+            start, end = self._edits.span(node)
+            is_shared = node in self._sharing
+            self._edits.replace(start + is_shared, start + is_shared, "iter(")
+            self._edits.close(end - is_shared, ")")
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -168,18 +172,19 @@ class Rules(ast.NodeVisitor):
         name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
         first = node.args[0] if node.args else None
         key = next((keyword.value for keyword in node.keywords if keyword.arg == "key"), None)
-        is_builtin = isinstance(function, ast.Name) and name not in self._names.session | dict.fromkeys(
-            self._names.local
-        )
+        is_builtin = isinstance(function, ast.Name) and name not in {*self._names.session, *self._names.local}
         called = first if name in ("map", "filter") else key
         if is_builtin and called is not None:
             self._pass_method(called)
             if name in _CALLS_BACK and self._may_wait(called):
                 self._edits.rename(function, self._helper(f"{name}_by"))
-        if is_builtin and name in _STOPS_EARLY and isinstance(first, ast.GeneratorExp):
-            self._generator(node, first, name)
-        elif isinstance(first, ast.GeneratorExp):
-            self._done.add(first)
+        if isinstance(first, ast.GeneratorExp):
+            if self._edits.span(first)[1] == self._edits.span(node)[1]:
+                self._sharing.add(first)
+            if is_builtin and name in _STOPS_EARLY and not self._in_class and self._may_wait(first):
+                self._stop_early(node, first, name)
+            elif name != "next" and name not in self._names.hosts:
+                self._done.add(first)
         if isinstance(function, ast.Attribute):
             if called is not None:
                 self._pass_method(called)
@@ -202,23 +207,17 @@ class Rules(ast.NodeVisitor):
             return all(keyword.arg not in ("default", None) for keyword in node.keywords)
         return name == "sort" and (key is None or not self._may_wait(key))
 
-    def _generator(self, call: ast.Call, node: ast.GeneratorExp, name: str) -> None:
-        """Stop `any`, `all` and `next` at the value that settles them; what comes after it is not asked."""
+    def _stop_early(self, call: ast.Call, node: ast.GeneratorExp, name: str) -> None:
+        """Ask no more once a value settles `any`, `all` or `next`."""
         start, end = self._edits.span(node)
-        is_shared = end == self._edits.span(call)[1]  # one pair of parentheses for the call and the expression
+        is_shared, until = node in self._sharing, f"_rlm_until_{len(self._edits.edits)}"
         self._done.add(node)
-        if self._may_wait(node) and not self._in_class:
-            until = f"_rlm_until_{self._untils}"
-            self._untils += 1
-            self._edits.rename(call.func, self._helper("settled"))
-            self._edits.replace(start + is_shared, start + 1, f"({until} := {self._helper('Until')}({name!r}), [")
-            self._edits.wrap(node.elt, f"{until}.see(", ")")
-            for loop in node.generators:
-                self._edits.wrap(loop.iter, f"{until}.each(", ")")
-            self._edits.replace(end - 1, end - is_shared, "])[0]")
-        elif name == "next":
-            self._edits.replace(start + is_shared, start + is_shared, "iter(" if is_shared else "iter")
-            self._edits.close(end - 1, ")" if is_shared else "")
+        self._edits.rename(call.func, self._helper("settled"))
+        self._edits.replace(start + is_shared, start + 1, f"({until} := {self._helper('Until')}({name!r}), [")
+        self._edits.wrap(node.elt, f"{until}.see(", ")")
+        for loop in node.generators:
+            self._edits.wrap(loop.iter, f"{until}.each(", ")")
+        self._edits.replace(end - 1, end - is_shared, "])[0]")
 
     def _may_wait(self, node: ast.expr) -> bool:
         """Whether code may call a host function, or binds a name. Over-approximates: it may call what it does not know."""
@@ -249,10 +248,11 @@ class Rules(ast.NodeVisitor):
         self._edits.replace(start, start, before)
         self._edits.replace(self._edits.code.rindex(b".", start, end - len(node.attr.encode())), end, after)
 
-    def _inside(self, node: ast.AST, in_class: bool, in_function: bool) -> None:
+    def _visit_body(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, in_class: bool) -> None:
         outer = self._in_class, self._in_function
-        self._in_class, self._in_function = in_class, in_function
-        self.generic_visit(node)
+        self._in_class, self._in_function = in_class, not in_class
+        for part in (*node.decorator_list, *node.body):
+            self.visit(part)
         self._in_class, self._in_function = outer
 
     def _import(self, node: ast.stmt, words: str, native: list[str], own: list[str]) -> None:

@@ -64,10 +64,11 @@ class ThreadPoolExecutor:
         self._waiting = []
 
     def submit(self, function, *args, **kwargs):
-        future = Future(self, (function, args, kwargs))
-        twin = _rlm_host.later(function)
+        return self._submit(_rlm_host.later(function), function, args, kwargs)
+
+    def _submit(self, twin, function, args, kwargs):
+        future = Future(self, (twin, args, kwargs))
         if twin is not None:
-            future.call = (twin, args, kwargs)
             self._waiting.append(future)
             return future
         try:
@@ -78,7 +79,8 @@ class ThreadPoolExecutor:
         return future
 
     def map(self, function, *iterables, timeout=None, chunksize=1):
-        futures = [self.submit(function, *args) for args in zip(*iterables)]
+        twin = _rlm_host.later(function)
+        futures = [self._submit(twin, function, args, {}) for args in zip(*iterables)]
         self.finish()
         if any(future.error is not None for future in futures):
             return _Results(futures)
