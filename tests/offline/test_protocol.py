@@ -97,7 +97,7 @@ def test_subagent_reads_one_session():
 @pytest.mark.parametrize(
     "prompt",
     [f"{SESSIONS[0]}\n\nWhat is my cat called?", f"What is my cat called?\n\n{SESSIONS[0]}",
-     f"Question: What is my cat called?\n{SESSIONS[0]}", f"Read this:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
+     f"Question: What is my cat called?\n{SESSIONS[0]}", f"Read:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
 )  # fmt: skip
 def test_subagent_takes_any_prompt(prompt):
     assert "Mochi" in reply(prompts.subagent_messages(prompt))
