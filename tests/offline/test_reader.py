@@ -83,9 +83,9 @@ def test_a_question_on_how_things_stand_gets_the_newest():
 
 
 def test_the_assistant_is_quoted_when_it_is_asked_for():
-    turns = [Turn("user", "I want a hiking jacket."), Turn("assistant", "For a hiking jacket I recommend Fjordan.")]
+    turns = [Turn("user", "I want a red hiking jacket."), Turn("assistant", "For a hiking jacket I recommend Fjordan.")]
     assert answer(turns, "Which hiking jacket did you recommend?").startswith("For a hiking jacket")
-    assert answer(turns, "Which hiking jacket do I want?").startswith("I want")
+    assert answer(turns, "Which hiking jacket do I want?").startswith("I want a red")
 
 
 def test_a_question_asked_before_is_no_answer():

@@ -266,14 +266,3 @@ def test_notes_are_no_evidence(diary, root_and_subagents):
     (evidence,) = ask(diary, root_and_subagents, '- [Turn 1] "My cat is called Mochi.": the cat;; SURELY').evidence
     assert evidence.text == "the cat"
     assert "SURELY" not in str(evidence)
-
-
-def test_the_offline_readers_notes_are_not_shown_and_still_read_back():
-    from rlm_memory_core.offline.reader import Extract, compose, extract
-
-    text = "[Turn 1][user]: I adopted a cat.\n[Turn 2][assistant]: Robins sing, and eat."
-    reply = extract(text, None, "Which birds sing for my cat?")
-    assert reply.splitlines()[0] == '- [Turn 1] "I adopted a cat.": user;; near: sing 0.5'
-    assert [finding.text for finding in parse_findings(reply)] == ["user", "assistant"]
-    answer = compose("Which birds sing for my cat?", None, [Extract(reply)])[0]
-    assert answer == "I adopted a cat. Robins sing, and eat."

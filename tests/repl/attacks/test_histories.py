@@ -54,7 +54,7 @@ def history(hostile):
 
 def test_there_are_at_least_forty_and_the_honest_diary_is_answered():
     assert len({hostile.name for hostile in HISTORIES}) == len(HISTORIES) >= 40
-    expected = ("Mochi", "Ghent", "1 April 2023", "$120", "50 days", "I don't know")
+    expected = ("Mochi", "Ghent", "1 April 2023", "$120", "kayak", "I don't know")
     assert [part in answer for part, answer in zip(expected, honest(), strict=True)] == [True] * len(QUESTIONS)
 
 
