@@ -42,6 +42,9 @@ _SCHEMA = (
     *(f"INSERT INTO {table} ({table}, rank) VALUES ('hashsize', {_HASH_BYTES})" for table in (SPOKEN, TURNS)),
 )
 
+_INSERT = f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)"
+_REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)"  # FTS5 needs the indexed text
+
 
 def match_expression(words: Sequence[str]) -> str:
     """An FTS5 query for any of the words; "" if there is none.
@@ -91,10 +94,7 @@ def _index_block(store: MemoryStore, done: int) -> None:
     ):
         if part == 0:
             start = first - 1
-            # FTS5 needs the exact text that it has indexed
-            _index_said(
-                store, number, store.turns[start:done], "INSERT INTO {0} ({0}, rowid, content) VALUES ('delete', ?, ?)"
-            )
+            _change_spoken(store, _REMOVE, number, store.turns[start:done])
             store.query(f"DELETE FROM {PIECES} WHERE number = ?", (number,))
             number -= 1
     end = _block_end(store, done)
@@ -112,13 +112,14 @@ def _index_block(store: MemoryStore, done: int) -> None:
             number += 1
             row = (number, session, run[0].index, run[-1].index, part, day)
             store.query(f"INSERT INTO {PIECES} VALUES (?, ?, ?, ?, ?, ?)", row)
-            _index_said(store, number, turns, "INSERT INTO {0} (rowid, content) VALUES (?, ?)")
+            _change_spoken(store, _INSERT, number, turns)
 
 
-def _index_said(store: MemoryStore, number: int, turns: Sequence[Turn], sql: str) -> None:
+def _change_spoken(store: MemoryStore, sql: str, number: int, turns: Sequence[Turn]) -> None:
+    """Insert or remove what anyone but the assistant says in a piece."""
     said = [turn.content for turn in turns if turn.role != "assistant"]
     if said:
-        store.query(sql.format(SPOKEN), (number, "\n".join(said)))
+        store.query(sql, (number, "\n".join(said)))
 
 
 def _day(store: MemoryStore, session: int) -> int | None:
