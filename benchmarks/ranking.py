@@ -2,8 +2,8 @@
 
 Run: RLM_MEMORY_DATA=... python benchmarks/ranking.py [MODEL]
 
-MODEL is a sentence-transformers model (a name on the hub, or a folder); without it the rows with vectors are left
-out. Its vectors are kept in the cache folder: the first run embeds some 25,000 turns, the next take a minute.
+MODEL is a sentence-transformers model (a name on the hub, or a folder). Without it the rows with vectors are left out.
+Vectors are kept in the cache folder: the first run embeds about 25,000 turns, later ones take a minute.
 
 LongMemEval-S: the paper's questions that are not abstentions, whole and in two halves by the parity of the SHA-256
 of their ids. LoCoMo, where $RLM_MEMORY_DATA holds it: other histories and other questions, 19 to 32 sessions
@@ -33,7 +33,8 @@ from rlm_memory_core.search import ranking
 from rlm_memory_core.search.periods import periods, without_relative
 from rlm_memory_core.search.semantic import LocalEmbedder
 from rlm_memory_core.search.vectors import Embedder, likeness
-from rlm_memory_core.search.word_index import PIECES, content_words, match_expression, piece_number
+from rlm_memory_core.search.word_index import PIECES, match_expression, piece_number
+from rlm_memory_core.search.words import content_words
 
 Scores = dict[int, float]
 
@@ -108,7 +109,7 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
     spans = periods(sample.question, sample.question_date)
     said, turn = by_words(store, without_relative(sample.question, spans))
     dates: Scores = {}
-    for part in ranking._dates(store, spans, piece_number(store, len(store))):
+    for part in ranking._dates(store, spans):
         dates = by_session(store, part)
     asked = Asked(
         sample,
@@ -133,8 +134,8 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
 
 def by_words(store: MemoryStore, question: str) -> tuple[Scores, Scores]:
     """What was said, and the best turn."""
-    words, scope = ranking._deciding(store, content_words(question), len(store))
-    parts = [by_session(store, part) for part in ranking._words(words, scope)]
+    words, after = ranking._deciding(store, content_words(question))
+    parts = [by_session(store, part) for part in ranking._words(words, after, piece_number(store, after))]
     return (parts[0], parts[1]) if parts else ({}, {})
 
 

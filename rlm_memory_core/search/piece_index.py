@@ -1,7 +1,7 @@
-"""The pieces of a history that is too large to be copied: where each lies, and which speak of a question.
+"""Gives access to the pieces of a history that is too large to be copied, by position and by question.
 
-Positions and words are kept in the history's own file (`word_index`); the texts are read from the turns. Nothing here
-grows in memory with the history. It scores nothing: `ranking` does, as for a history that is copied.
+`word_index` stores positions and words in the history's file; texts are read from the turns. Memory does not grow with
+the history.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class PieceIndex:
 
     Args:
         store: The history.
-        progress: Told, while the index is made, how many turns are in it and how many there are.
+        progress: Called while the index is made, with the number of indexed turns and of all turns.
 
     >>> store = MemoryStore()
     >>> for said in ("I bought a red bicycle.", "My cat is called Mochi."):
@@ -33,7 +33,7 @@ class PieceIndex:
     def __init__(self, store: MemoryStore, progress: Callable[[int, int], None] | None = None) -> None:
         self._store = store
         take_in_new_turns(store, progress)
-        self._count = self.position_of(len(store)) + 1  # pieces that come later have no position here
+        self._count = self.position_of(len(store)) + 1  # later pieces have no position here
 
     def __len__(self) -> int:
         return self._count
@@ -48,7 +48,7 @@ class PieceIndex:
         return split(Session(session, self.date(position), tuple(self.turns(position))))[part]
 
     def turns(self, position: int) -> Sequence[Turn]:
-        """The turns that the piece holds; where it is a part of one turn, that whole turn.
+        """The turns of the piece; if it is a part of a long turn, that whole turn.
 
         Raises:
             IndexError: There is no such position.
@@ -67,7 +67,7 @@ class PieceIndex:
         return date
 
     def position_of(self, turn: int) -> int:
-        """The position of the piece in which a turn lies, the last one if it is in several; -1 before the first."""
+        """The position of the piece that holds a turn, the last one if several do; -1 before the first."""
         return piece_number(self._store, turn) - 1
 
     def session_numbers(self) -> list[int]:
@@ -76,12 +76,12 @@ class PieceIndex:
         return [session for (session,) in rows]
 
     def session_count(self) -> int:
-        """How many sessions the pieces are of."""
+        """The number of sessions that have a piece."""
         ((count,),) = self._store.query(f"SELECT count(DISTINCT session) FROM {PIECES} WHERE number <= ?", (len(self),))
         return int(count)
 
     def rank(self, question: str, k: int, question_date: str | None = None) -> list[int]:
-        """Positions, the most relevant to the question first; at most k. See `ranking.rank_pieces`."""
+        """At most k positions, the most relevant to the question first. See `ranking.rank_pieces`."""
         ranked = rank_pieces(self._store, question, question_date, k)
         return [position for position in ranked if position < len(self)]
 

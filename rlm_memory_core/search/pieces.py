@@ -1,8 +1,7 @@
-"""A history cut into pieces: what one sub-agent reads at a time, and what is ranked.
+"""Cuts a history into pieces: what one sub-agent reads at a time, and what is ranked.
 
-A piece is a session, or a part of one that is too long for one sub-agent; a turn that is too long for it is cut into
-parts, and none of them shares a piece with another turn. Where a piece begins depends on the turns before it
-alone: what is said later, or how much of a history is cut at once, moves no cut. Nothing is stored here.
+A piece is a session, or a part of a session that is too long for one sub-agent. A turn that is too long is cut into
+parts, each a piece of its own. Only the turns before a cut decide where it is: later turns do not move it.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ class Piece:
 
 
 def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
-    """A session as pieces of at most `limit` characters, cut between turns.
+    """Cut a session into pieces of at most `limit` characters, between turns.
 
-    A turn that is longer is cut into parts, each under its heading, at the end of a line, a sentence or a word.
+    A longer turn is cut into parts at the end of a line, a sentence or a word; each part gets the turn's heading.
 
     >>> [piece.text for piece in split(Session(1, None, (Turn(1, 1, "user", "Hi", ""),)))]
     ['[Turn 1][user]: Hi']
@@ -48,11 +47,11 @@ def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
 
 
 def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
-    """Turns of one session that fit into one piece together, as many as do; a turn too long for one stands alone.
+    """Group turns of one session that fit into one piece; a turn that is too long is alone.
 
     Args:
-        turns: In order, of any number of sessions; the first of them begins a piece.
-        limit: Characters of a piece, as it is serialised.
+        turns: In order, of any number of sessions; the first one begins a piece.
+        limit: Most characters of a serialised piece.
     """
     run: list[Turn] = []
     length = 0
@@ -68,7 +67,7 @@ def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[l
 
 
 def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
-    """The pieces of a run, as their turns: the run itself, or a turn that is too long as turns of the same number.
+    """The pieces of a run, as turns: the run itself, or the parts of a long turn as turns with the same index.
 
     >>> [[turn.content for turn in part] for part in parts([Turn(1, 1, "user", "abcdefgh", "")], 20)]
     [['abcd'], ['efgh']]
@@ -81,7 +80,7 @@ def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[T
     start = 0
     while start < len(turn.content):
         part = replace(turn, content=turn.content[start : start + room])
-        while len(part.content) > 1 and (excess := len(str(part)) - limit) > 0:  # its escapes take room as well
+        while len(part.content) > 1 and (excess := len(str(part)) - limit) > 0:  # escaping lengthens it
             part = replace(part, content=part.content[: max(len(part.content) - excess, 1)])
         stop = start + len(part.content)
         if stop < len(turn.content):

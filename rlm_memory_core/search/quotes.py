@@ -1,7 +1,6 @@
-"""Where the words of a quote stand in a text, whatever their case and what stands between them.
+"""Finds the words of a quote in a text, ignoring case and punctuation.
 
-Time grows with the text and the quote, not with their product: what a sub-agent says it quotes must not hold up the
-host. It does not know what a finding is.
+The time grows with the text plus the quote, not with their product: no quote of a sub-agent can block the host.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 
 WORD = re.compile(r"[^\W_]+")
-_MARK = "\0"  # no word holds it
-_GAP = 12  # characters at most between two words in a row
-_TRIES = 100  # places that are looked at for one run of words
+_MARK = "\0"  # in no word
+_GAP = 12  # most characters between two adjacent words
+_TRIES = 100  # places that are checked for one run of words
 
 
 class Words:
@@ -31,14 +30,17 @@ class Words:
         self._places = [match.span() for match in WORD.finditer(content)]
         words = [content[start:stop].lower() for start, stop in self._places]
         self._joined = _MARK + "".join(word + _MARK for word in words)
-        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of each word in what is joined
+        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of each word in _joined
 
     def span(self, parts: Sequence[Sequence[str]], within: int) -> tuple[int, int] | None:
-        """Where the first of the parts begins and the last ends, in characters; None where they do not stand there.
+        """Find parts of a quote that follow one another.
 
         Args:
-            parts: Runs of words, in small letters, that stand one after another; at least one, none empty.
-            within: Characters at most from the end of one part to the end of the next.
+            parts: Runs of words in lower case; at least one, none empty.
+            within: Most characters from the end of one part to the end of the next.
+
+        Returns:
+            Where the first part begins and the last one ends, in characters; None if they are not found.
         """
         for first, last in self._runs(parts[0], 0, len(self._places)):
             for part in parts[1:]:
@@ -51,7 +53,7 @@ class Words:
         return None
 
     def _runs(self, words: Sequence[str], start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """The numbers of the first and the last word of each run of these words, among those from start to stop."""
+        """The first and the last word number of each run of these words, from word number start to stop."""
         for first in islice(self._found(words, start, stop), _TRIES):
             last = first + len(words) - 1
             if all(self._places[at + 1][0] - self._places[at][1] <= _GAP for at in range(first, last)):

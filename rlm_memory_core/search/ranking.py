@@ -1,15 +1,13 @@
-"""Which sessions, pieces or turns speak of a question: by words, by dates and, with an embedder, by meaning.
+"""Ranks sessions, pieces or turns by how well they match a question: by words, dates and, with an embedder, meaning.
 
-What is scored are pieces (`pieces`), which are sessions unless these are long. A piece's score is a plain sum:
-BM25 of what was said in it by anyone but the assistant, BM25 of its best turn, and the dates that the question names
-as one more word. A session's score is that of its best piece. Where there is an embedder, that sum and the
-likeness of the session's best turn are each brought to 0..1 and added. Nothing is weighed by hand or learnt, and
-nothing is left out: a session that speaks of nothing comes last.
+Pieces are scored (`pieces`); short sessions are one piece. The score of a piece is a plain sum: BM25 of what anyone but
+the assistant says in it, BM25 of its best turn, and the dates of the question, which count like one more word. The
+score of a session is that of its best piece. With an embedder, this score and the similarity of the session's best
+turn are each scaled to 0..1 and added. Nothing is weighed by hand or learnt. Nothing is left out: a session without a
+match comes last.
 
-Of a question's words the rarest decide, as many of them as stand in 50,000 turns together; where each stands in
-more, all of them rank the newest 50,000 turns. So a ranking of millions takes no longer than that of these.
-
-It does not read the sessions; the index of words is in `word_index`, that of vectors in `vectors`.
+The rarest words of a question decide: as many as occur in 50,000 turns together. If each occurs in more, all of them
+rank the newest 50,000 turns. So ranking millions of turns takes no longer than ranking these.
 """
 
 from __future__ import annotations
@@ -18,8 +16,6 @@ import asyncio
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
 from itertools import accumulate, chain, islice
 
 from ..models import background
@@ -27,22 +23,15 @@ from ..models.budget import Budget
 from ..store.memory_store import MemoryStore
 from .periods import Period, periods, without_relative
 from .vectors import Embedder, likeness
-from .word_index import PIECES, SPOKEN, TURNS, content_words, match_expression, piece_number, take_in_new_turns
+from .word_index import PIECES, SPOKEN, TURNS, match_expression, piece_number, take_in_new_turns
+from .words import content_words
 
-_MOST_SCORED = 50_000  # turns; words that stand in so many say little
-# of a question, which may be a pasted log: what is asked stands at its beginning or at its end
-_MOST_WORDS, _MOST_DATED = 300, 10_000  # different words; characters among which its dates are looked for
-_LAST_DAY = date.max.toordinal()
+_MOST_SCORED = 50_000  # turns; words that occur in so many say little
+_MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What of a history is ranked: the turns and the pieces after these numbers."""
-
-    turns_after: int
-    pieces_after: int
+_OF_PIECES = "SELECT piece, total FROM ({scores})"
+_OF_SESSIONS = f"SELECT session, max(total) AS total FROM ({{scores}}) JOIN {PIECES} ON number = piece GROUP BY session"
 
 
 def rank_sessions(
@@ -53,18 +42,21 @@ def rank_sessions(
     k: int | None = None,
     budget: Budget | None = None,
 ) -> list[int]:
-    """Positions in `store.sessions`, the most relevant to the question first.
+    """Rank the sessions of a history by their relevance to a question.
 
     Args:
         store: The history.
-        question: Any text; its function words are ignored. Of a pasted page with more than 300 others, 150 from
-            either end count, and of more than 10,000 characters the dates in the first and last 5,000.
-        question_date: The day of asking, in any form that `dates.parse_date` reads; "two weeks ago" then favours
-            the sessions of those days, and leaves no other out.
-        embedder: Compares meanings as well as words; an `LLM`, or a `semantic.LocalEmbedder`. New turns are
-            embedded first, once for all.
-        k: How many to return; None for all. Of equals the newer comes first.
-        budget: For the embedder's calls.
+        question: Any text; its function words are ignored. Of more than 300 other words the first and last 150
+            count, and of more than 10,000 characters the dates in the first and last 5,000.
+        question_date: The day of asking, in any form that `dates.parse_date` reads. "Two weeks ago" then favours
+            the sessions of those days.
+        embedder: Compares meanings as well as words: an `LLM` or a `semantic.LocalEmbedder`. Turns that were not yet
+            embedded are embedded first.
+        k: The most positions to return; None for all.
+        budget: Limits the embedder's calls.
+
+    Returns:
+        Positions in `store.sessions`, the most relevant first; of equals the newer first.
 
     Raises:
         ValueError: k is negative, or the embedder's vectors cannot be compared.
@@ -89,13 +81,13 @@ async def arank_sessions(
     k: int | None = None,
     budget: Budget | None = None,
 ) -> list[int]:
-    """`rank_sessions` for callers on an event loop: what it reads and writes is done in a thread."""
+    """`rank_sessions` for callers on an event loop; a thread reads and writes the store."""
     if embedder is None:
         return await asyncio.to_thread(_by_words, store, question, question_date, k)
     _check(k)
     alike = await likeness(store, question, embedder, budget)
     by_meaning = _unit(alike, min(alike.values(), default=0.0))
-    scored = await asyncio.to_thread(_scored_sessions, store, question, question_date, None)
+    scored = await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS)
     by_words = _unit(dict(scored), 0.0)
     scores = {
         session: by_meaning.get(session, 0.0) + by_words.get(session, 0.0)
@@ -105,13 +97,8 @@ async def arank_sessions(
     return [session - 1 for session in best[:k]]
 
 
-def rank_pieces(
-    store: MemoryStore,
-    question: str,
-    question_date: str | None = None,
-    k: int | None = None,
-) -> list[int]:
-    """Positions of the history's pieces, from 0, the oldest first; all else is as for `rank_sessions`.
+def rank_pieces(store: MemoryStore, question: str, question_date: str | None = None, k: int | None = None) -> list[int]:
+    """Rank the pieces of a history like `rank_sessions`. Returns positions; 0 is the oldest piece.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "My cat is called Mochi. " * 1000), ("user", "I like rye bread. " * 1000)])
@@ -119,12 +106,12 @@ def rank_pieces(
     [1, 0]
     """
     _check(k)
-    ranked = [piece for piece, _ in _scored_pieces(store, question, question_date, k)]
+    ranked = [piece for piece, _ in _best(store, question, question_date, k, _OF_PIECES)]
     return _filled(ranked, piece_number(store, len(store)), k)
 
 
 def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[int]:
-    """Positions in `store.turns`, by the BM25 of each turn's words; all else is as for `rank_sessions`.
+    """Rank the turns of a history by BM25 of their words. Returns positions in `store.turns`.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "My cat is called Mochi."), ("assistant", "A pretty name.")])
@@ -133,43 +120,22 @@ def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[
     """
     _check(k)
     take_in_new_turns(store)
-    words, scope = _deciding(store, content_words(question))
-    rows: list[tuple[int, ...]] = []
-    if words:
-        rows = store.query(
-            f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? ORDER BY rank, rowid DESC LIMIT ?",
-            (match_expression(words), scope.turns_after, _limit(k)),
-        )
+    words, after = _deciding(store, content_words(question))
+    sql = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? ORDER BY rank, rowid DESC LIMIT ?"
+    rows = store.query(sql, (match_expression(words), after, -1 if k is None else k)) if words else []
     return _filled([number for (number,) in rows], len(store), k)
 
 
 def _by_words(store: MemoryStore, question: str, question_date: str | None, k: int | None) -> list[int]:
     _check(k)
-    ranked = [session for session, _ in _scored_sessions(store, question, question_date, k)]
+    ranked = [session for session, _ in _best(store, question, question_date, k, _OF_SESSIONS)]
     return _filled(ranked, len(store.sessions), k)
-
-
-def _scored_pieces(
-    store: MemoryStore, question: str, question_date: str | None, k: int | None
-) -> list[tuple[int, float]]:
-    """The best pieces that have a word or a date of the question: (number, score)."""
-    return _best(store, question, question_date, k, "SELECT piece, total FROM ({scores})")
-
-
-def _scored_sessions(
-    store: MemoryStore, question: str, question_date: str | None, k: int | None
-) -> list[tuple[int, float]]:
-    """The best sessions, each by its best piece: (number, score)."""
-    by_session = (
-        f"SELECT session, max(total) AS total FROM ({{scores}}) JOIN {PIECES} ON number = piece GROUP BY session"
-    )
-    return _best(store, question, question_date, k, by_session)
 
 
 def _best(
     store: MemoryStore, question: str, question_date: str | None, k: int | None, what: str
 ) -> list[tuple[int, float]]:
-    """What is made of the scores of pieces, the highest first, and of equals the newest."""
+    """Numbers and scores of the best pieces or sessions (`what`) that match at all; of equals the newer first."""
     take_in_new_turns(store)
     parts = _parts(store, question, question_date)
     if not parts:
@@ -178,40 +144,38 @@ def _best(
     scores = f"SELECT piece, sum(score) AS total FROM ({union}) GROUP BY piece"
     sql = f"{what.format(scores=scores)} ORDER BY total DESC, 1 DESC LIMIT ?"
     parameters = [value for _, values in parts for value in values]
-    return [(int(number), float(score)) for number, score in store.query(sql, [*parameters, _limit(k)])]
+    return store.query(sql, [*parameters, -1 if k is None else k])
 
 
 def _parts(store: MemoryStore, question: str, question_date: str | None) -> list[_Part]:
-    """What a piece's score is the sum of."""
+    """The parts whose scores are added up."""
     half = _MOST_DATED // 2
     dated = question if len(question) <= _MOST_DATED else f"{question[:half]}\n{question[-half:]}"
     spans = periods(dated, question_date)
-    words, scope = _deciding(store, content_words(without_relative(question, spans)))
-    return _words(words, scope) + _dates(store, spans, piece_number(store, len(store)))
+    words, after = _deciding(store, content_words(without_relative(question, spans)))
+    return _words(words, after, piece_number(store, after)) + _dates(store, spans)
 
 
-def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], _Scope]:
-    """The words to rank by, and where they are looked up."""
+def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], int]:
+    """The words to rank by, and the turn after which they are looked up."""
     if len(words) > _MOST_WORDS:
         words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
     spread = sorted((count, word) for word in words if (count := _spread(store, word)))
     totals = accumulate(count for count, _ in spread)
     few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
-    after = 0 if few else max(len(store) - _MOST_SCORED, 0)
-    scope = _Scope(after, piece_number(store, after))
-    return few or [word for _, word in spread], scope
+    return (few, 0) if few else ([word for _, word in spread], max(len(store) - _MOST_SCORED, 0))
 
 
 def _spread(store: MemoryStore, word: str) -> int:
-    """In how many turns a word stands; counted no further than matters."""
+    """The number of turns that have the word, counted up to the limit."""
     sql = f"SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? LIMIT ?)"
     return int(store.query(sql, (match_expression([word]), _MOST_SCORED + 1))[0][0])
 
 
-def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
-    """What was said in the piece, and its best turn; `rank` is FTS5's BM25, the lower the better.
+def _words(words: Sequence[str], after_turn: int, after_piece: int) -> list[_Part]:
+    """What was said in the piece, and its best turn. `rank` is FTS5's BM25: the lower, the better.
 
-    A turn that is several pieces counts for each of them.
+    A turn that is cut into several pieces counts for each of them.
     """
     if not words:
         return []
@@ -222,52 +186,47 @@ def _words(words: Sequence[str], scope: _Scope) -> list[_Part]:
         f"WHERE {TURNS} MATCH ? AND rowid > ?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
     )
-    return [(said, [expression, scope.pieces_after]), (best_turn, [expression, scope.turns_after])]
+    return [(said, [expression, after_piece]), (best_turn, [expression, after_turn])]
 
 
-def _dates(store: MemoryStore, spans: Sequence[Period], last_piece: int) -> list[_Part]:
-    """The dates as one more word, which a piece has the less the further it lies from them.
+def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
+    """The dates as one more word, which a piece has the less, the farther it lies from them.
 
-    Its weight is BM25's for a word in so many pieces, in both of the scores above.
+    It weighs what BM25 gives a word in so many pieces, once for each of the two scores above.
     """
-    near: list[tuple[float, ...]] = []
+    near = []
     for start, end, width in dict.fromkeys((span.start, span.end, span.width) for span in spans):
-        first, last, reach = start.toordinal(), end.toordinal(), 2.0 * max(width, 1)
-        bounds = (max(first - reach, 0), min(last + reach, _LAST_DAY))
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? AND number <= ? LIMIT ?)"
-        ((many,),) = store.query(sql, (*bounds, last_piece, _MOST_SCORED + 1))
+        first, last, reach = start.toordinal(), end.toordinal(), 2 * width
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? LIMIT ?)"
+        ((many,),) = store.query(sql, (first - reach, last + reach, _MOST_SCORED + 1))
         if 0 < many <= _MOST_SCORED:
-            near.append((first, last, reach, *bounds))
+            near.append((first, last, reach))
     if not near:
         return []
-    from_day, to_day, far, after, before = (f"json_extract(value, '$[{number}]')" for number in range(5))
+    first_day, last_day, far = (f"json_extract(value, '$[{number}]')" for number in range(3))
     nearest = (
-        f"SELECT number AS piece, max(1 - max({from_day} - day, day - {to_day}, 0) / {far}) AS near "
-        f"FROM json_each(?) CROSS JOIN {PIECES} ON day > {after} AND day < {before} AND number <= ? GROUP BY number"
+        f"SELECT number AS piece, max(1.0 - max({first_day} - day, day - {last_day}, 0) * 1.0 / {far}) AS near "
+        f"FROM json_each(?) CROSS JOIN {PIECES} ON day > {first_day} - {far} AND day < {last_day} + {far} "
+        "GROUP BY number"
     )
-    values: list[float | str] = [json.dumps(near), last_piece]
-    having = float(store.query(f"SELECT total(near) FROM ({nearest})", values)[0][0])
-    rarity = math.log((last_piece - having + 0.5) / (having + 0.5))
+    ((having,),) = store.query(f"SELECT total(near) FROM ({nearest})", [json.dumps(near)])
+    rarity = math.log((piece_number(store, len(store)) - having + 0.5) / (having + 0.5))
     if rarity <= 0:
-        return []  # more than half of the history lies there: the dates tell nothing apart
-    return [(f"SELECT piece, ? * near AS score FROM ({nearest})", [2 * rarity, *values])]
+        return []  # the dates do not tell sessions apart if more than half of the history is near them
+    return [(f"SELECT piece, ? * near AS score FROM ({nearest})", [2 * rarity, json.dumps(near)])]
 
 
 def _unit(scores: dict[int, float], least: float) -> dict[int, float]:
-    """Scores in 0..1: `least` is 0, the greatest 1."""
+    """Scale scores to 0..1: `least` becomes 0, the greatest 1."""
     span = max(scores.values(), default=least) - least
     return {session: (score - least) / (span or 1.0) for session, score in scores.items()}
 
 
 def _filled(ranked: list[int], count: int, k: int | None) -> list[int]:
-    """Numbers as positions, and after them those that are missing of 1..count, newest first."""
+    """Turn numbers from 1 into positions, and append those missing of 1..count, newest first."""
     seen = set(ranked)
     rest: Iterable[int] = (number for number in range(count, 0, -1) if number not in seen)
     return [number - 1 for number in islice(chain(ranked, rest), k)]
-
-
-def _limit(k: int | None) -> int:
-    return -1 if k is None else k
 
 
 def _check(k: int | None) -> None:

@@ -1,6 +1,6 @@
-"""An embedder on this machine: a `sentence-transformers` model, the extra `semantic` of the package.
+"""Embeds texts on this machine with a `sentence-transformers` model (the extra `semantic`).
 
-The library, which brings PyTorch, is imported at the first text, not with this module.
+The library brings PyTorch, so it is imported with the first text.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 class LocalEmbedder:
-    """A `vectors.Embedder` that costs nothing but time.
+    """A `vectors.Embedder` that costs only time.
 
     Args:
-        model: A name on the Hugging Face hub, from which it is fetched once, or a folder that holds the model.
-        name: Under which its vectors are kept beside the turns; None for `model`.
+        model: A name on the Hugging Face hub (downloaded once), or a folder with the model.
+        name: Names its vectors in the history's file; None for `model`.
         device: Such as "cpu" or "cuda"; None lets the library choose.
 
     >>> LocalEmbedder("/models/mine", name="mine").model
@@ -37,7 +37,7 @@ class LocalEmbedder:
         self._lock = threading.Lock()
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """Vectors of length 1, one a text. There is no call to count, so that a budget has no say.
+        """One vector of length 1 for each text. The budget is not used: there is no call to count.
 
         Raises:
             ImportError: `sentence-transformers` is not installed.

@@ -1,8 +1,7 @@
-"""How alike a question and the sessions of a history are in meaning: vectors of turns, kept beside the turns.
+"""Compares the meaning of a question with that of each session, by vectors of turns stored beside the turns.
 
-Each turn that was not the assistant's is embedded once a model, and all are compared one by one:
-simple and exact, but linear in the history. No approximate index here, and no model: whatever
-embeds is an `Embedder`.
+Each turn, except the assistant's, is embedded once for each model. All vectors are compared one by one: exact, but
+linear in the history. There is no approximate index here and no model: an `Embedder` makes the vectors.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_CHARACTERS = 8_000  # of a turn: embedding models take some 8,000 tokens, and a character is at most about one
-_AT_ONCE = 1_024  # turns embedded, and kept, before the next: what was paid for outlives an interruption
+MAX_CHARACTERS = 8_000  # of a turn; embedding models take about 8,000 tokens
+_AT_ONCE = 1_024  # turns embedded and stored before the next ones, so that an interruption loses little
 _BLOCK = 8_192  # vectors in memory at once
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
@@ -37,22 +36,22 @@ _KEPT = (
 
 
 class Embedder(Protocol):
-    """What turns texts into vectors; an `LLM` is one, and so is `semantic.LocalEmbedder`.
+    """Turns texts into vectors: an `LLM`, or a `semantic.LocalEmbedder`.
 
-    Its `model` names the vectors in the history's file: another model's are kept apart.
+    `model` names its vectors in the history's file, so that vectors of different models are not mixed.
     """
 
     model: str
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """One vector a text, in order, all of one length."""
+        """Return one vector for each text, in order, all of the same length."""
 
 
 class Metered:
-    """An embedder that counts what it takes.
+    """Counts what an embedder uses.
 
     Args:
-        embedder: Does the work.
+        embedder: Makes the vectors.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -62,7 +61,7 @@ class Metered:
         self._embedder = embedder
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """What the embedder gives; its tokens and dollars are added up."""
+        """Return what the embedder returns, and add up tokens and dollars."""
         embedded = await self._embedder.embed(texts, budget)
         self.usage += embedded.usage
         if self.cost_usd is not None:
@@ -76,13 +75,13 @@ async def likeness(
     embedder: Embedder,
     budget: Budget | None = None,
 ) -> dict[int, float]:
-    """Session number to the cosine, in -1..1, of its turn that is most like the question.
+    """The cosine, in -1..1, of the most similar turn of each session, by session number.
 
-    New turns are embedded first. Sessions in which only the assistant spoke are not in it.
+    New turns are embedded first. Sessions in which only the assistant spoke are missing.
 
     Raises:
-        ValueError: The vectors have another length than those kept under the model's name, or are no numbers.
-        ModelError, BudgetExceeded: From the embedder's calls; what was embedded before them is kept.
+        ValueError: The vectors are not finite, or not as long as those stored under the model's name.
+        ModelError, BudgetExceeded: From the embedder's calls; what was embedded before them is stored.
     """
     await _embed_new_turns(store, embedder, budget)
     wanted = _rows((await embedder.embed([question], budget)).vectors, embedder.model)[0]
@@ -111,7 +110,7 @@ async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budge
 
 
 def _rows(vectors: Sequence[Sequence[float]], model: str) -> NDArray[np.float32]:
-    """Vectors as rows of length 1, in the form in which they are kept: little-endian, 32 bits a number."""
+    """Vectors scaled to length 1, as they are stored: little-endian, 32 bits a number."""
     import numpy as np
 
     rows = np.asarray(vectors, dtype="<f4")

@@ -7,7 +7,8 @@ from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments.data import longmemeval
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.ranking import rank_pieces, rank_sessions, rank_turns
-from rlm_memory_core.search.word_index import SPOKEN, TURNS, content_words
+from rlm_memory_core.search.word_index import SPOKEN, TURNS
+from rlm_memory_core.search.words import content_words
 
 CORPUS = [
     "The violin teacher comes on Monday and brings new sheet music.",
@@ -330,13 +331,6 @@ def test_on_the_papers_questions_the_words_alone_find_nearly_all_the_evidence():
 def test_a_negative_k_is_refused(diary, rank):
     with pytest.raises(ValueError, match="k must not be negative"):
         rank(diary, "cat", k=-1)
-
-
-def test_what_an_earlier_version_made_is_dropped(diary):
-    diary.query("CREATE TABLE session_days (session INTEGER PRIMARY KEY, day INTEGER NOT NULL)")
-    diary.query("CREATE VIRTUAL TABLE turn_words USING fts5 (content)")
-    assert rank_sessions(diary, "bicycle")[0] == 1
-    assert diary.query("SELECT name FROM sqlite_master WHERE name LIKE 'turn\\_words' ESCAPE '\\'") == []
 
 
 def test_a_long_session_is_ranked_by_its_best_piece(store):
