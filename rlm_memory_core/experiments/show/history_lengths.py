@@ -1,9 +1,9 @@
-"""What a query takes against the length of the history: the paper's full scan beside ranked reading, both measured.
+"""The cost of a query by the length of the history: the paper's full scan beside ranked reading, both measured.
 
-Generated histories (`long_histories`) of 50 to 5,000 sessions with the same questions. Nothing is extrapolated: the
-full scan is run up to a length that is given, and has no figure beyond it. A history is stored once and its index is
-made before the first question, as for a user who asks for the second time; what storing and indexing took is counted
-by themselves. Seconds are of this machine, and with the offline reader they hold no wait for a network.
+Asks the same questions over generated histories (`long_histories`) of 50 to 5,000 sessions. Nothing is extrapolated:
+the full scan runs up to a given length and has no figure beyond it. A history is stored and indexed once, before the
+first question; that time is counted separately. Seconds are those of this machine; the offline reader waits for no
+network.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ LENGTHS = (50, 200, 500, 1_000, 2_000, 5_000)
 
 @dataclass(frozen=True)
 class _Stored(Sample):
-    """A question whose history is stored already."""
+    """A question whose history is already stored."""
 
     kept: MemoryStore | None = None
 
     def store(self) -> MemoryStore:
-        """The one store of all questions over this history."""
+        """The store that all questions over this history share."""
         return super().store() if self.kept is None else self.kept
 
 
@@ -49,22 +49,22 @@ def run(
     seed: int = 42,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Have every method answer the same questions over histories of every length.
+    """Has every method answer the same questions over histories of every length.
 
     Args:
         methods: The full scan, by the name `beyond.FULL_SCAN`, and others.
         llm: The model, for its label.
         lengths: Sessions of the histories.
-        scan_up_to: The longest history that the full scan reads.
+        scan_up_to: Sessions of the longest history that the full scan reads.
         n_per_type: Questions of each type; see `long_histories.load`.
         seed: Of the histories.
-        progress: A bar on the terminal.
+        progress: Whether to show a bar on the terminal.
 
     Returns:
         The runner's rows, with the columns `sessions` (of the history), `store_seconds` and `index_seconds`.
 
     Raises:
-        ValueError: No length is given, or one cannot hold the facts.
+        ValueError: No length is given, or a history of one is too short for the facts.
     """
     if not lengths:
         raise ValueError("no length of a history is given")
@@ -85,10 +85,10 @@ def run(
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Tokens and sessions read a query by length and method, and the share whose evidence was read, as text.
+    """Tokens and sessions read per query by length and method, and the share whose evidence was read, as text.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
     rows: dict[str, dict[str, str]] = {}
     for length, of_length in groups(frame, "sessions"):
@@ -102,10 +102,10 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def growth(frame: pd.DataFrame) -> pd.DataFrame:
-    """By how much the mean tokens of each method grow from the shortest history that it read to the longest.
+    """The growth of each method's mean tokens from the shortest history that it read to the longest.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
     rows = {}
     for method, answered in groups(frame, "method"):
@@ -121,10 +121,10 @@ def growth(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def seconds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Seconds: of storing and indexing a history, and the median of a query by method. A rerun prints others.
+    """Seconds to store and index a history, and the median query by method. They differ from run to run.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
     rows = {}
     for length, of_length in groups(frame, "sessions"):
@@ -140,7 +140,7 @@ def results(frame: pd.DataFrame) -> list[Result]:
     """The curve under ids such as "beyond.lengths.rlm-ranked-10.tokens.5000", and growth as a share.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
     found = []
     for method, answered in groups(frame, "method"):
