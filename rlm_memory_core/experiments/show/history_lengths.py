@@ -9,7 +9,7 @@ network.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import pandas as pd
@@ -90,15 +90,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
     Args:
         frame: What `run` returns.
     """
-    rows: dict[str, dict[str, str]] = {}
-    for length, of_length in groups(frame, "sessions"):
-        row: dict[str, str] = {}
-        for method in dict.fromkeys(frame["method"]):
-            answered = of_length[of_length["method"] == method]
-            cells = _cells(answered) if len(answered) else ("not run", "not run", "not run", "")
-            row |= dict(zip((f"{method}: {name}" for name in _NAMES), cells, strict=True))
-        rows[f"{int(length):,}"] = row
-    return as_text(rows, "sessions in the history")
+    return _by_length(frame, _CELLS)
 
 
 def growth(frame: pd.DataFrame) -> pd.DataFrame:
@@ -126,14 +118,11 @@ def seconds(frame: pd.DataFrame) -> pd.DataFrame:
     Args:
         frame: What `run` returns.
     """
-    rows = {}
-    for length, of_length in groups(frame, "sessions"):
-        row = {name: f"{of_length[f'{name}_seconds'].iloc[0]:.2f}" for name in ("store", "index")}
-        for method in dict.fromkeys(frame["method"]):
-            answered = of_length[of_length["method"] == method]
-            row[f"query, {method}"] = f"{answered['seconds'].median():.2f}" if len(answered) else "not run"
-        rows[f"{int(length):,}"] = row
-    return as_text(rows, "sessions in the history")
+    once = frame.groupby("sessions")[["store_seconds", "index_seconds"]].first()
+    once.columns = pd.Index(["store", "index"])
+    once.index = once.index.map("{:,}".format)
+    table = _by_length(frame, {"query, {}": lambda rows: f"{rows['seconds'].median():.2f}"})
+    return once.map("{:.2f}".format).join(table).rename_axis(table.index.name)
 
 
 def results(frame: pd.DataFrame) -> list[Result]:
@@ -146,8 +135,7 @@ def results(frame: pd.DataFrame) -> list[Result]:
     for method, answered in groups(frame, "method"):
         name = f"beyond.lengths.{method}"
         for length, rows in groups(answered, "sessions"):
-            tokens = (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
-            found.append(measured(f"{name}.tokens.{length}", tokens))
+            found.append(measured(f"{name}.tokens.{length}", _tokens(rows)))
             found.append(measured(f"{name}.sessions_read.{length}", rows["sessions_read"].astype(float)))
             found.append(Result(f"{name}.failed.{length}", float((rows["error"] != "").sum()), len(rows)))
             known = rows["evidence_read"].dropna().astype(float)
@@ -158,20 +146,34 @@ def results(frame: pd.DataFrame) -> list[Result]:
     return found
 
 
-_NAMES = ("tokens", "sessions read", "all evidence read", "failed")
+_CELLS: dict[str, Callable[[pd.DataFrame], str]] = {
+    "{}: tokens": lambda rows: f"{_tokens(rows).mean():,.0f}",
+    "{}: sessions read": lambda rows: f"{rows['sessions_read'].mean():.1f}",
+    "{}: all evidence read": lambda rows: f"{int(rows['evidence_read'].sum())} of {rows['evidence_read'].count()}",
+    "{}: failed": lambda rows: f"{(rows['error'] != '').sum()}",
+}
 
 
-def _cells(rows: pd.DataFrame) -> tuple[str, str, str, str]:
-    tokens = (rows["prompt_tokens"] + rows["completion_tokens"]).mean()
-    known = rows["evidence_read"].dropna()
-    return (
-        f"{tokens:,.0f}",
-        f"{rows['sessions_read'].mean():.1f}",
-        f"{int(known.sum())} of {len(known)}",
-        f"{(rows['error'] != '').sum()}",
+def _by_length(frame: pd.DataFrame, cells: Mapping[str, Callable[[pd.DataFrame], str]]) -> pd.DataFrame:
+    """One row per length, and for each method the given cells; "not run" where a method did not read that length."""
+    answered = {(key[0], key[1]): rows for key, rows in frame.groupby(["sessions", "method"])}
+    return as_text(
+        {
+            f"{length:,}": {
+                name.format(method): make(answered[length, method]) if (length, method) in answered else "not run"
+                for method in dict.fromkeys(frame["method"])
+                for name, make in cells.items()
+            }
+            for length in dict.fromkeys(frame["sessions"])
+        },
+        "sessions in the history",
     )
+
+
+def _tokens(rows: pd.DataFrame) -> pd.Series[float]:
+    return (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
 
 
 def _mean_tokens(rows: pd.DataFrame) -> pd.Series[float]:
     """Mean tokens by length, the shortest first."""
-    return (rows["prompt_tokens"] + rows["completion_tokens"]).groupby(rows["sessions"]).mean()
+    return _tokens(rows).groupby(rows["sessions"]).mean()
