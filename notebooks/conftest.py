@@ -1,6 +1,6 @@
-"""Skips, with the reason, the notebooks that cannot be compared on this machine. Nothing is downloaded for a test.
+"""Skips the notebooks that cannot be compared on this machine, with the reason. Tests download nothing.
 
-That is those whose data is not at hand; and the scorecard after a run, whose figures the committed one lacks.
+Skips notebooks whose data is missing, and the scorecard after a run of your own: the committed one has other figures.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from rlm_memory_core.experiments.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate, project_root
 
-from rlm_memory_core.experiments import paper_logs
+from rlm_memory_core.experiments.data.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate, project_root
+from rlm_memory_core.experiments.paper import paper_logs
 
 
 def _histories() -> object:

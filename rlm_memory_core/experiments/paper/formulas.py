@@ -1,9 +1,8 @@
-"""The arithmetic behind a derived number: a formula over other numbers, worked out on ranges.
+"""Evaluates the formula of a derived number on ranges of other numbers.
 
-A printed 0.46 stands for anything from 0.455 to 0.465, so a formula takes ranges and
-gives one; a range of no width is an exact number. It knows + - * /, `n("id")`,
-`round`, `min` and `max`, and nothing else of Python. Two uses of the same number
-count as independent, so that a range may come out wider than it need be, never narrower.
+A printed 0.46 means any value from 0.455 to 0.465, so a formula takes ranges and returns one; a range of zero
+width is an exact number. A formula may use + - * /, `n("id")`, `round`, `min` and `max`. Two uses of the same number
+count as independent, so a range may be wider than necessary, but never narrower.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import operator
 from collections.abc import Callable, Sequence
 
 Range = tuple[float, float]
-"""The lowest and the highest value that a number may stand for."""
+"""The lowest and the highest value that a number may have."""
 
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -26,15 +25,15 @@ _FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "max": 
 
 
 def evaluate(formula: str, n: Callable[[str], Range]) -> Range:
-    """Work out a formula.
+    """Evaluates a formula.
 
     Args:
         formula: Such as `n("table5.rlm.em") / n("table5.truncation.em")`.
-        n: Gives the range of an id.
+        n: Returns the range of an id.
 
     Returns:
         The lowest and the highest value that the formula can have; not-a-number
-        where it divides by a range that holds 0, and nothing agrees with that.
+        if it divides by a range that contains 0.
 
     Raises:
         ValueError: The formula is not plain arithmetic.
@@ -88,7 +87,7 @@ def _evaluate(node: ast.expr, n: Callable[[str], Range]) -> Range:
 
 
 def _combine(apply: Callable[[float, float], float], left: Range, right: Range) -> Range:
-    """The corners of two ranges, which bound everything between them unless a division crosses 0."""
+    """The range between the corners of two ranges; they bound the result unless a division crosses 0."""
     if apply is operator.truediv and right[0] <= 0 <= right[1]:
         return (math.nan, math.nan)
     corners = [apply(one, other) for one in left for other in right]

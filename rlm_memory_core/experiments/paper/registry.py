@@ -1,7 +1,6 @@
-"""The numbers that the paper prints, as `paper.toml` lists them.
+"""The register: every number that the paper prints, as `paper.toml` lists them.
 
-Reads the register and checks that it hangs together; whether a number holds is
-`scorecard.py`'s affair.
+Reads the register and checks that it is consistent. `scorecard` judges whether a number holds.
 """
 
 from __future__ import annotations
@@ -31,28 +30,28 @@ _RECOMPUTES = re.compile(r"(run_100|adaptive_100|rag_100|niah|synthetic)(:[\w-]+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """One number of the paper; `paper.toml` says at its top what each field holds.
+    """One number of the paper. The head of `paper.toml` explains each field.
 
     Args:
-        id: Its name, such as "table5.rlm.em".
-        value: As printed, thousands written out.
+        id: The number's name, such as "table5.rlm.em".
+        value: The printed value, with thousands written out.
         digits: Digits printed after the decimal point.
         unit: One of `UNITS`.
         kind: One of `KINDS`.
         place: Section, table or figure.
-        notebook: What produces ours.
-        rounded: The step that the figure is rounded to, where that is not its last digit.
+        notebook: The notebook that produces our value.
+        rounded: The step that the figure is rounded to, if that is not its last digit.
         bound: One of `BOUNDS`.
-        row, column: Of a table's cell, as printed.
-        text: What a number outside the cells is, in a few words.
-        formula: Of a derived number.
+        row, column: The headings of a table's cell, as printed.
+        text: A few words that describe a number outside of a table's cells.
+        formula: The formula of a derived number.
         repeats: The id of the number that it restates.
-        recomputes: What it is in the authors' published files.
-        published: What the cited source prints.
-        cites: That source.
-        setting: Whether it is a choice of the experiment, which our runs take over.
-        fault: Why it does not hold as written.
-        note: What a reader should know besides.
+        recomputes: The figure in the authors' published files that it equals; see `recompute`.
+        published: The value that the cited source prints.
+        cites: The cited source.
+        setting: Whether it is a setting of the experiment, which our runs copy.
+        fault: Why the number does not hold as written.
+        note: Anything else that a reader should know.
     """
 
     id: str
@@ -78,13 +77,13 @@ class Number:
 
     @property
     def where(self) -> str:
-        """Where it stands: "Table 5, RLM-MEMORY (ours), EM" or "Section 7: sample size"."""
+        """The number's place: "Table 5, RLM-MEMORY (ours), EM" or "Section 7: sample size"."""
         place = "README" if self.place == "readme" else self.place.capitalize()
         return f"{place}: {self.text}" if self.text else f"{place}, {self.row}, {self.column}"
 
     @property
     def printed(self) -> str:
-        """Its value for a reader, such as "~490,000" or "46%"."""
+        """The value as text, such as "~490,000" or "46%"."""
         return _SIGN.get(self.bound, "") + self.show(self.value) + self.suffix
 
     @property
@@ -94,17 +93,17 @@ class Number:
 
     @property
     def scale(self) -> float:
-        """What one of its unit is in results, which hold shares and never percentages."""
+        """The size of one unit in results, which hold shares and never percentages."""
         return 0.01 if self.unit in ("percent", "points") else 1.0
 
     @property
     def range(self) -> Range:
-        """All values that are printed like this one, in its own unit."""
+        """All values that would be printed like this one, in its own unit."""
         half = (self.rounded or 10.0**-self.digits) / 2
         return (self.value - half, self.value + half)
 
     def show(self, value: float) -> str:
-        """Another value in its unit and with its digits, such as ours beside it."""
+        """Another value in the same unit and with the same digits, such as ours."""
         return f"{value:,.{self.digits}f}"
 
 
@@ -115,7 +114,7 @@ def register() -> dict[str, Number]:
 
 
 def value(name: str) -> float | None:
-    """What the paper prints under an id, or None where it prints nothing.
+    """The printed value of an id, or None if the paper prints none.
 
     >>> value("table5.rlm.em")
     0.46
@@ -125,16 +124,16 @@ def value(name: str) -> float | None:
 
 
 def parse(text: str) -> dict[str, Number]:
-    """Read and check a register.
+    """Reads and checks a register.
 
     Args:
-        text: In the format of `paper.toml`.
+        text: The content of a file like `paper.toml`.
 
     Returns:
         The numbers by id, in the text's order.
 
     Raises:
-        ValueError: One line that says which number is wrong, and how.
+        ValueError: A number is wrong; the message says in one line which, and how.
     """
     numbers: dict[str, Number] = {}
     for entry in tomllib.loads(text)["number"]:
@@ -155,22 +154,22 @@ def parse(text: str) -> dict[str, Number]:
 
 
 def source(number: Number, numbers: Mapping[str, Number]) -> Number:
-    """The number that this one restates, or else itself."""
+    """The number that this one restates, or the number itself."""
     return numbers[number.repeats] if number.repeats else number
 
 
 def derive(number: Number, numbers: Mapping[str, Number] | None = None) -> float:
-    """A derived number, worked out from the printed numbers in its formula.
+    """The value of a derived number, from the printed numbers in its formula.
 
     Args:
-        number: A derived number, or one that restates one.
-        numbers: The register that it stands in; the paper's by default.
+        number: A derived number, or one that restates a derived number.
+        numbers: The number's register; the paper's by default.
 
     Returns:
-        The result in the number's own unit; not-a-number where the formula divides by 0.
+        The result in the number's own unit; not-a-number if the formula divides by 0.
 
     Raises:
-        ValueError: It has no formula.
+        ValueError: The number has no formula.
 
     Example:
         >>> round(derive(register()["section5.4.gain"]), 1)
@@ -180,7 +179,7 @@ def derive(number: Number, numbers: Mapping[str, Number] | None = None) -> float
 
 
 def derive_range(number: Number, numbers: Mapping[str, Number]) -> Range:
-    """All results that the formula can have, given that its numbers were rounded when they were printed.
+    """The range of results that the formula allows, as the numbers in it were rounded for print.
 
     Raises:
         ValueError: The number has no formula.
@@ -214,7 +213,7 @@ def _number(entry: Mapping[str, Any]) -> Number:
 
 
 def _problems(number: Number, numbers: Mapping[str, Number]) -> Iterator[str]:
-    """What is wrong with one number, as the rest of a sentence that starts with its id."""
+    """The faults of one entry; each text completes a sentence that starts with its id."""
     for key, allowed in (("kind", KINDS), ("unit", UNITS), ("bound", BOUNDS)):
         if getattr(number, key) not in allowed:
             yield f"has an unknown {key}, {getattr(number, key)!r}"

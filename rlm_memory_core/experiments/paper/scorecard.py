@@ -1,34 +1,30 @@
-"""The scorecard: every number of the paper beside what the authors' logs and our runs give, with a verdict.
+"""The scorecard: every number of the paper beside the figures from the authors' logs and our runs, with a verdict.
 
-It joins the register with results documents and judges; it runs nothing, and reads
-nothing but the JSON files that it is given. Rows of a results document carry the id
-of a number (ours), or `recomputed.` and that id (out of the authors' files), with
-shares where the paper prints percentages.
+It joins the register with results documents and judges. It runs nothing and reads only the JSON files that it is
+given. A row of a results document has the id of a number (our figure), or `recomputed.` and that id (from the
+authors' files). Results hold shares where the paper prints percentages.
 
-Status, where the verdict comes from:
+Status, the source of the verdict:
 
-- `recomputed`: from the authors' files, or for a derived number by its formula.
-- `measured`: from our run; the row names the model.
-- `cited`: another paper's number, held against what that paper prints where we know it.
-- `not run`: nothing to judge by; the note says what is missing.
+- `recomputed`: the authors' files, or for a derived number its formula.
+- `measured`: our run; the row names the model.
+- `cited`: another paper's number, compared with what that paper prints if we know it.
+- `not run`: there is no evidence; the note says what is missing.
 
 Verdict:
 
-- `agrees`, `differs`: a derived number is worked out from the paper's printed numbers,
-  each of which may have been rounded either way. A recomputed or published figure must
-  round to the printed digits. A measured one agrees if the printed number lies inside
-  its 95% interval, or without an interval if it rounds to the same digits.
-- `does not hold as written`: the register names a fault, which outweighs arithmetic that fits.
-- `control`: measured with the offline reader, which is no stand-in for the paper's model.
-  A fact of the data has no model in it and is judged all the same. Its seconds are left
-  out: the paper's are those of a model over a network. A setting that our runs took over
-  from the paper is a control as well: it cannot confirm itself.
+- `agrees`, `differs`: a derived number is evaluated from the paper's printed numbers, each of which may have been
+  rounded either way. A recomputed or published figure must round to the printed digits. A measured one agrees if
+  the printed number lies inside its 95% interval, or without an interval if it rounds to the same digits.
+- `does not hold as written`: the register names a fault; the fault counts even if the arithmetic fits.
+- `control`: measured with the offline reader, which cannot replace the paper's model. Facts of the data do not
+  depend on a model and are judged anyway. The offline reader's seconds are left out: the paper's are those of a
+  model over a network. A setting that our runs copy from the paper is a control too: it cannot confirm itself.
 - none: not run, or cited from a source that we have not seen.
 
-A number that was both recomputed and measured has its verdict from the logs, and the
-verdict on our figure in a column of its own. A number that repeats another is judged
-by the evidence for that one, never by its printed value: changing a value in the
-register changes its own verdict, and those of numbers whose formula names it, alone.
+For a number that was both recomputed and measured, the logs decide the verdict; the verdict on our figure has its
+own column. A number that repeats another is judged by the evidence for the other, never by its printed value. So a
+changed value in the register changes only its own verdict, and those of numbers whose formula names it.
 """
 
 from __future__ import annotations
@@ -56,7 +52,7 @@ RECOMPUTED = "recomputed."
 
 _OFFLINE = {OFFLINE, OFFLINE_LABEL}
 _EVIDENCE = ["id", "value", "n", "low", "high", "notebook", "model"]
-_SLACK = 1e-9  # a figure halfway between two printed ones may have been rounded to either
+_SLACK = 1e-9  # a figure halfway between two printed ones may be rounded either way
 
 
 def read(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -89,10 +85,10 @@ def scorecard(numbers: Mapping[str, Number], evidence: pd.DataFrame) -> pd.DataF
 
     Args:
         numbers: The register.
-        evidence: What `read` gives.
+        evidence: What `read` returns.
 
     Returns:
-        The numbers in their order: id, where, kind and the paper's figure as printed;
+        The numbers in their order, with id, where, kind and the paper's figure as printed;
         recomputed (from logs, by formula, or as the cited source prints it) and over how
         many; ours with low, high, n and model; status, verdict, ours_verdict and note. Figures are in
         the number's own unit.
@@ -124,11 +120,11 @@ def counts(card: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
-    """The scorecard of what a run left in its folder.
+    """The scorecard of a run's folder.
 
     Args:
         folder: Such as "outputs/offline"; a relative one lies in the project.
-        notebooks: Names; then only the numbers that they are to produce, or did, are listed. None for all numbers.
+        notebooks: Names of notebooks; lists only the numbers that they produce or produced. None for all numbers.
 
     Raises:
         ValueError: There are no results, or a file of them is not a results document.
@@ -155,7 +151,7 @@ def results_of(folder: str | Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """One piece of evidence in base units, where a percentage is a share."""
+    """One piece of evidence in base units: a percentage is stored as a share."""
 
     value: float
     n: int | None = None
@@ -169,7 +165,7 @@ class _Figure:
 
 
 class _Evidence:
-    """Results rows by id; of several with one id, that of the notebook which the register names."""
+    """Results rows by id; among several rows of one id, the one from the notebook that the register names."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.notebooks = set(frame["notebook"])
@@ -178,7 +174,7 @@ class _Evidence:
             self._rows.setdefault(str(row["id"]), []).append({str(key): each for key, each in row.items()})
 
     def find(self, number: Number, origin: Number, prefix: str = "") -> _Figure | None:
-        """The figure for a number, or else for the one that it restates."""
+        """The figure for a number, or for the number that it restates."""
         for each in (number, origin):
             rows = self._rows.get(prefix + each.id, [])
             if rows:
@@ -242,7 +238,7 @@ def _of_ours(number: Number, ours: _Figure | None) -> str:
 
 
 def _overlap(number: Number, found: Range) -> str:
-    """Whether some value in a range is what the paper prints, all digits and bounds considered."""
+    """Compares a range with the printed number: AGREES if some value in it has the printed digits, within the bound."""
     low, high = number.range
     if number.bound == "at least":
         high = math.inf

@@ -17,8 +17,6 @@ from . import registry as paper
 from .registry import Number
 from .scorecard import DIFFERS, FAULTY, NONE, results_of
 
-_MOST_DIGITS = 4  # beyond the printed ones, to tell apart two figures that look the same
-
 
 def cells(card: pd.DataFrame) -> pd.DataFrame:
     """A scorecard as text, with "" for a missing figure.
@@ -129,17 +127,15 @@ def _table(card: pd.DataFrame, *columns: str) -> pd.DataFrame:
 def _figure(number: Number, value: Any, verdict: str = "", unit: bool = True) -> str:
     """A figure with the paper's digits and unit, or "".
 
-    Shows one digit more where a fraction would look whole, and more where a differing figure would look the same.
+    Shows two digits more for a figure that differs, and one for a fraction that would look whole.
     """
     if pd.isna(value):
         return ""
-    whole = number.digits or value == round(value) or abs(value) >= 100
-    first = number.digits if whole else 1
-    for digits in range(first, first + _MOST_DIGITS):
-        text = replace(number, digits=digits).show(value)
-        if verdict != DIFFERS or float(text.replace(",", "")) != number.value:
-            break
-    return text + number.suffix if unit else text
+    if verdict == DIFFERS:
+        digits = number.digits + 2
+    else:
+        digits = number.digits if number.digits or value == round(value) or abs(value) >= 100 else 1
+    return replace(number, digits=digits).show(value) + (number.suffix if unit else "")
 
 
 def _count(value: Any) -> str:

@@ -1,13 +1,14 @@
-"""What a query costs: in the authors' logs, by arithmetic at today's prices, and against the length of the history.
+"""The cost of a query: in the authors' logs, by arithmetic at today's prices, and by the length of the history.
 
-Pure functions that return frames. Prices are those of `genai-prices`. An estimate
-counts what a scan must read (see `estimate`): what a model writes besides is not known.
+Prices come from `genai-prices`. An estimate counts what a scan must read (see `estimate`); what the model writes
+besides is unknown.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from itertools import product
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from rlm_memory_core.search.pieces import split
 from ..methods import PAPER_WINDOW
 from ..paper import paper_logs
 from ..paper import registry as paper
-from ..paper.checks import of
+from ..paper.checks import as_text, of
 from ..run.estimate import usage
 from ..run.results import Result
 from ..score.intervals import mean_interval
@@ -43,16 +44,16 @@ def logged_answers(logs_dir: str = "") -> pd.DataFrame:
 
 
 def bill(models: Sequence[str] = (PAPER_MODEL,)) -> pd.DataFrame:
-    """Dollars of the paper's token count, and of reading its mean history, by model.
+    """Dollars for the paper's token count, and for reading its mean history, by model.
 
     Args:
         models: Names that `genai-prices` knows.
 
     Returns:
-        A frame of text: one row for each thing that is paid for, its tokens, and one column a model.
+        A table of text: one row for each thing that is paid for, with its tokens and one column per model.
 
     Raises:
-        ValueError: The price of a model is not known.
+        ValueError: The price of a model is unknown.
     """
     pieces = _history(SESSIONS)
     counted = int(paper.register()["table5.rlm.tokens"].value)
@@ -66,54 +67,47 @@ def bill(models: Sequence[str] = (PAPER_MODEL,)) -> pd.DataFrame:
         what: {"tokens": f"{taken.total_tokens:,}", **{model: f"${_dollars(taken, model):.4f}" for model in models}}
         for what, taken in items.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("what is paid for")
+    return as_text(rows, "what is paid for")
 
 
 def real_scans(samples: Sequence[Sample], model: str = PAPER_MODEL) -> pd.DataFrame:
-    """What one full scan takes of each real history: calls, tokens and dollars.
+    """The calls, tokens and dollars of one full scan of each real history.
 
     Args:
         samples: The benchmark's questions.
-        model: Whose price; see `bill`.
+        model: The model whose price is used; see `bill`.
 
     Returns:
-        One row a question: question_id, calls (of sub-agents), tokens, usd.
+        One row per question: question_id, calls (of sub-agents), tokens, usd.
     """
     rows = []
     for sample in samples:
         pieces = [len(piece.text) for session in sample.store().sessions for piece in split(session)]
         taken = usage(_SCAN, pieces, [], PAPER_WINDOW)
-        rows.append(
-            {
-                "question_id": sample.id,
-                "calls": len(pieces),
-                "tokens": taken.total_tokens,
-                "usd": _dollars(taken, model),
-            }
-        )
-    return pd.DataFrame(rows)
+        rows.append((sample.id, len(pieces), taken.total_tokens, _dollars(taken, model)))
+    return pd.DataFrame(rows, columns=["question_id", "calls", "tokens", "usd"])
 
 
 def real_scans_table(scans: pd.DataFrame) -> pd.DataFrame:
-    """What `real_scans` gave, as text, beside what the paper prints."""
+    """The result of `real_scans` as text, beside the figures that the paper prints."""
     counted = scans[["calls", "tokens", "usd"]].agg(["mean", "min", "max"])
     paper_says = {"calls": "~50", "tokens": "37,216", "usd": "~0.005"}
     rows = {}
     for name, digits in (("calls", 1), ("tokens", 0), ("usd", 4)):
         shown = {each: f"{counted.loc[each, name]:,.{digits}f}" for each in counted.index}
         rows[f"{name} of one full scan"] = {"the paper": paper_says[name], **shown}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(f"over {len(scans)} histories")
+    return as_text(rows, f"over {len(scans)} histories")
 
 
 def by_length(sessions: Sequence[int] = LENGTHS, model: str = PAPER_MODEL) -> pd.DataFrame:
-    """What a query takes against the length of the history, whose sessions are as long as the paper's.
+    """The cost of a query by the length of the history, whose sessions are as long as the paper's.
 
     Args:
         sessions: Lengths of histories.
-        model: Whose price; see `bill`.
+        model: The model whose price is used; see `bill`.
 
     Returns:
-        One row a length and method: sessions, method, calls, tokens, usd.
+        One row per length and method: sessions, method, calls, tokens, usd.
 
     Example:
         >>> table = by_length([50, 100])
@@ -121,23 +115,14 @@ def by_length(sessions: Sequence[int] = LENGTHS, model: str = PAPER_MODEL) -> pd
         [53, 103]
     """
     rows = []
-    for count in sessions:
-        for method in ("truncation", _SCAN):
-            taken = usage(method, _history(count), [], PAPER_WINDOW)
-            rows.append(
-                {
-                    "sessions": count,
-                    "method": method,
-                    "calls": taken.calls,
-                    "tokens": taken.total_tokens,
-                    "usd": _dollars(taken, model),
-                }
-            )
-    return pd.DataFrame(rows)
+    for count, method in product(sessions, ("truncation", _SCAN)):
+        taken = usage(method, _history(count), [], PAPER_WINDOW)
+        rows.append((count, method, taken.calls, taken.total_tokens, _dollars(taken, model)))
+    return pd.DataFrame(rows, columns=["sessions", "method", "calls", "tokens", "usd"])
 
 
 def by_length_table(lengths: pd.DataFrame) -> pd.DataFrame:
-    """The scans of `by_length`, as text: were the cost constant, the last column would say 1.0."""
+    """The scans of `by_length` as text. If the cost were constant, the last column would say 1.0."""
     scans = lengths[lengths["method"] == _SCAN].set_index("sessions")
     first = scans.index[0]
     return pd.DataFrame(
@@ -154,16 +139,16 @@ def by_length_table(lengths: pd.DataFrame) -> pd.DataFrame:
 def results(
     lengths: pd.DataFrame, answers: pd.DataFrame | None = None, scans: pd.DataFrame | None = None
 ) -> list[Result]:
-    """The figures of this file, under the register's ids only where they are what the paper speaks of.
+    """The figures of this module; they have ids of `paper.toml` only if the paper prints the same quantity.
 
     Args:
-        lengths: What `by_length` gives.
-        answers: What `logged_answers` gives, where the logs are at hand.
-        scans: What `real_scans` gives, where the benchmark is at hand.
+        lengths: What `by_length` returns.
+        answers: What `logged_answers` returns, if the logs are available.
+        scans: What `real_scans` returns, if the benchmark is available.
 
     Returns:
         The limit of iterations (our setting), the calls of a full scan of the real histories, the
-        price of the paper's token count; and under ids of their own estimates and logged seconds.
+        price of the paper's token count; and, under other ids, estimates and logged seconds.
     """
     limit = inspect.signature(MemoryRLM).parameters["max_iterations"].default
     counted = paper.register()["table5.rlm.tokens"].value
@@ -175,17 +160,17 @@ def results(
         name = f"estimated.history.{row['sessions']}"
         found += [Result(f"{name}.tokens", row["tokens"], 1), Result(f"{name}.usd", row["usd"], 1)]
     if answers is not None:
-        parallel = of(answers, "adaptive")["seconds"]
-        found.append(Result("logged.parallel.seconds.mean", float(parallel.mean()), len(parallel)))
-        found.append(Result("logged.parallel.seconds.median", float(parallel.median()), len(parallel)))
+        seconds = of(answers, "adaptive")["seconds"]
+        found += [
+            Result(f"logged.parallel.seconds.{name}", float(seconds.agg(name)), len(seconds))
+            for name in ("mean", "median")
+        ]
     if scans is not None:
-        for name, column in (
-            ("section7.calls", "calls"),
-            ("estimated.full-scan.tokens", "tokens"),
-            ("estimated.full-scan.usd", "usd"),
-        ):
-            values = list(scans[column])
-            found.append(Result(name, float(scans[column].mean()), len(values), *mean_interval(values)))
+        ids = {"calls": "section7.calls", "tokens": "estimated.full-scan.tokens", "usd": "estimated.full-scan.usd"}
+        found += [
+            Result(name, float(scans[column].mean()), len(scans), *mean_interval(list(scans[column])))
+            for column, name in ids.items()
+        ]
     return found
 
 
@@ -197,5 +182,5 @@ def _history(sessions: int) -> list[int]:
 def _dollars(taken: Usage, model: str) -> float:
     dollars = cost(taken, price(model))
     if dollars is None:
-        raise ValueError(f"the price of {model} is not known to genai-prices")
+        raise ValueError(f"the price of {model} is unknown to genai-prices")
     return dollars

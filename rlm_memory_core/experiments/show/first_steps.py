@@ -1,7 +1,7 @@
-"""What the quickstart needs beside the package itself: a model if it is at hand, and what asking one would take.
+"""Helpers of the quickstart: connect to a model if it is available, and estimate the cost of a question.
 
-No step of the quickstart fails for want of a key or of a server: it says what is missing and goes on with the
-offline reader. It spends nothing by itself.
+Without a key or a server the quickstart does not fail: it says what is missing and continues with the offline
+reader. It spends nothing by itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATIENCE = 2.0  # seconds for a server to say that it is there
 
 
 def at_hand(model: str = OFFLINE, base_url: str | None = None) -> LLM:
-    """The model, connected; or, where its key or its server is missing, one line that says so, and the offline reader.
+    """Connects to the model. If its key or server is missing, prints one line that says so and uses the offline reader.
 
     Args:
         model, base_url: As for `connect`.
@@ -36,19 +36,19 @@ def at_hand(model: str = OFFLINE, base_url: str | None = None) -> LLM:
     missing = _missing(llm)
     if not missing:
         return llm
-    print(f"{missing} Until then the offline reader (no LLM) answers in the place of {model}.")
+    print(f"{missing} Until then the offline reader (no LLM) answers instead of {model}.")
     return connect(OFFLINE)
 
 
 def answers(memory: MemoryRLM, samples: Sequence[Sample]) -> pd.DataFrame:
-    """Ask all questions, and put the answers beside the right ones.
+    """Asks all questions, and shows each answer beside the right one.
 
     Args:
-        memory: Who is asked.
+        memory: Answers the questions.
         samples: The questions, each over its own history.
 
     Returns:
-        One row a question: `question`, `answer`, `right answer`, `sessions read`, `tokens`.
+        One row per question: `question`, `answer`, `right answer`, `sessions read`, `tokens`.
     """
     rows = []
     for sample in samples:
@@ -58,20 +58,20 @@ def answers(memory: MemoryRLM, samples: Sequence[Sample]) -> pd.DataFrame:
 
 
 def what_it_would_take(store: MemoryStore, models: Sequence[str], first: int) -> pd.DataFrame:
-    """Estimate one question over a history, before anything is spent; no model is asked.
+    """Estimates the cost of one question over a history. No model is asked.
 
     Args:
         store: The history.
         models: Names of models.
-        first: Sessions of the ranked reading; it is taken that one wave settles the question.
+        first: Sessions that are read first; assumes that they settle the question.
 
     Returns:
-        One row a model and way of reading: `model`, `reads`, `calls`, `tokens`, `dollars` (None: price not known).
+        One row per model and way of reading: `model`, `reads`, `calls`, `tokens`, `dollars` (None: unknown price).
     """
     pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
     longest = sorted(pieces, reverse=True)[:first]
     ways = {
-        f"the {len(longest)} best sessions, taken to be the longest": longest,
+        f"the {len(longest)} best sessions, assumed to be the longest": longest,
         "all sessions, as in the paper": pieces,
     }
     rows = []
@@ -83,7 +83,7 @@ def what_it_would_take(store: MemoryStore, models: Sequence[str], first: int) ->
 
 
 def _missing(llm: LLM) -> str:
-    """What stands between us and the model, in one line; "" where nothing does."""
+    """What is missing to reach the model, in one line; "" if nothing is."""
     if llm.model == OFFLINE:
         return ""
     if llm.base_url is None:
@@ -93,7 +93,7 @@ def _missing(llm: LLM) -> str:
             return f"There is {error}."
         return ""
     try:
-        httpx2.get(f"{llm.base_url.rstrip('/')}/models", timeout=_PATIENCE)  # any answer tells that it is there
+        httpx2.get(f"{llm.base_url.rstrip('/')}/models", timeout=_PATIENCE)  # any answer shows that the server is there
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         return f"No server answers at {llm.base_url} ({error}): start it, or name another with base_url."
     return ""

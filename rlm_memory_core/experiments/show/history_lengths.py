@@ -1,15 +1,15 @@
-"""What a query takes against the length of the history: the paper's full scan beside ranked reading, both measured.
+"""The cost of a query by the length of the history: the paper's full scan beside ranked reading, both measured.
 
-Generated histories (`long_histories`) of 50 to 5,000 sessions with the same questions. Nothing is extrapolated: the
-full scan is run up to a length that is given, and has no figure beyond it. A history is stored once and its index is
-made before the first question, as for a user who asks for the second time; what storing and indexing took is counted
-by themselves. Seconds are of this machine, and with the offline reader they hold no wait for a network.
+Asks the same questions over generated histories (`long_histories`) of 50 to 5,000 sessions. Nothing is extrapolated:
+the full scan runs up to a given length and has no figure beyond it. A history is stored and indexed once, before the
+first question; that time is counted separately. Seconds are those of this machine; the offline reader waits for no
+network.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import pandas as pd
@@ -31,12 +31,12 @@ LENGTHS = (50, 200, 500, 1_000, 2_000, 5_000)
 
 @dataclass(frozen=True)
 class _Stored(Sample):
-    """A question whose history is stored already."""
+    """A question whose history is already stored."""
 
     kept: MemoryStore | None = None
 
     def store(self) -> MemoryStore:
-        """The one store of all questions over this history."""
+        """The store that all questions over this history share."""
         return super().store() if self.kept is None else self.kept
 
 
@@ -49,22 +49,22 @@ def run(
     seed: int = 42,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Have every method answer the same questions over histories of every length.
+    """Has every method answer the same questions over histories of every length.
 
     Args:
         methods: The full scan, by the name `beyond.FULL_SCAN`, and others.
         llm: The model, for its label.
         lengths: Sessions of the histories.
-        scan_up_to: The longest history that the full scan reads.
+        scan_up_to: Sessions of the longest history that the full scan reads.
         n_per_type: Questions of each type; see `long_histories.load`.
         seed: Of the histories.
-        progress: A bar on the terminal.
+        progress: Whether to show a bar on the terminal.
 
     Returns:
         The runner's rows, with the columns `sessions` (of the history), `store_seconds` and `index_seconds`.
 
     Raises:
-        ValueError: No length is given, or one cannot hold the facts.
+        ValueError: No length is given, or a history of one is too short for the facts.
     """
     if not lengths:
         raise ValueError("no length of a history is given")
@@ -85,27 +85,19 @@ def run(
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Tokens and sessions read a query by length and method, and the share whose evidence was read, as text.
+    """Tokens and sessions read per query by length and method, and the share whose evidence was read, as text.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
-    rows: dict[str, dict[str, str]] = {}
-    for length, of_length in groups(frame, "sessions"):
-        row: dict[str, str] = {}
-        for method in dict.fromkeys(frame["method"]):
-            answered = of_length[of_length["method"] == method]
-            cells = _cells(answered) if len(answered) else ("not run", "not run", "not run", "")
-            row |= dict(zip((f"{method}: {name}" for name in _NAMES), cells, strict=True))
-        rows[f"{int(length):,}"] = row
-    return as_text(rows, "sessions in the history")
+    return _by_length(frame, _CELLS)
 
 
 def growth(frame: pd.DataFrame) -> pd.DataFrame:
-    """By how much the mean tokens of each method grow from the shortest history that it read to the longest.
+    """The growth of each method's mean tokens from the shortest history that it read to the longest.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
     rows = {}
     for method, answered in groups(frame, "method"):
@@ -121,33 +113,29 @@ def growth(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def seconds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Seconds: of storing and indexing a history, and the median of a query by method. A rerun prints others.
+    """Seconds to store and index a history, and the median query by method. They differ from run to run.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
-    rows = {}
-    for length, of_length in groups(frame, "sessions"):
-        row = {name: f"{of_length[f'{name}_seconds'].iloc[0]:.2f}" for name in ("store", "index")}
-        for method in dict.fromkeys(frame["method"]):
-            answered = of_length[of_length["method"] == method]
-            row[f"query, {method}"] = f"{answered['seconds'].median():.2f}" if len(answered) else "not run"
-        rows[f"{int(length):,}"] = row
-    return as_text(rows, "sessions in the history")
+    once = frame.groupby("sessions")[["store_seconds", "index_seconds"]].first()
+    once.columns = pd.Index(["store", "index"])
+    once.index = once.index.map("{:,}".format)
+    table = _by_length(frame, {"query, {}": lambda rows: f"{rows['seconds'].median():.2f}"})
+    return once.map("{:.2f}".format).join(table).rename_axis(table.index.name)
 
 
 def results(frame: pd.DataFrame) -> list[Result]:
     """The curve under ids such as "beyond.lengths.rlm-ranked-10.tokens.5000", and growth as a share.
 
     Args:
-        frame: What `run` gave.
+        frame: What `run` returns.
     """
     found = []
     for method, answered in groups(frame, "method"):
         name = f"beyond.lengths.{method}"
         for length, rows in groups(answered, "sessions"):
-            tokens = (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
-            found.append(measured(f"{name}.tokens.{length}", tokens))
+            found.append(measured(f"{name}.tokens.{length}", _tokens(rows)))
             found.append(measured(f"{name}.sessions_read.{length}", rows["sessions_read"].astype(float)))
             found.append(Result(f"{name}.failed.{length}", float((rows["error"] != "").sum()), len(rows)))
             known = rows["evidence_read"].dropna().astype(float)
@@ -158,20 +146,34 @@ def results(frame: pd.DataFrame) -> list[Result]:
     return found
 
 
-_NAMES = ("tokens", "sessions read", "all evidence read", "failed")
+_CELLS: dict[str, Callable[[pd.DataFrame], str]] = {
+    "{}: tokens": lambda rows: f"{_tokens(rows).mean():,.0f}",
+    "{}: sessions read": lambda rows: f"{rows['sessions_read'].mean():.1f}",
+    "{}: all evidence read": lambda rows: f"{int(rows['evidence_read'].sum())} of {rows['evidence_read'].count()}",
+    "{}: failed": lambda rows: f"{(rows['error'] != '').sum()}",
+}
 
 
-def _cells(rows: pd.DataFrame) -> tuple[str, str, str, str]:
-    tokens = (rows["prompt_tokens"] + rows["completion_tokens"]).mean()
-    known = rows["evidence_read"].dropna()
-    return (
-        f"{tokens:,.0f}",
-        f"{rows['sessions_read'].mean():.1f}",
-        f"{int(known.sum())} of {len(known)}",
-        f"{(rows['error'] != '').sum()}",
+def _by_length(frame: pd.DataFrame, cells: Mapping[str, Callable[[pd.DataFrame], str]]) -> pd.DataFrame:
+    """One row per length, and for each method the given cells; "not run" where a method did not read that length."""
+    answered = {(key[0], key[1]): rows for key, rows in frame.groupby(["sessions", "method"])}
+    return as_text(
+        {
+            f"{length:,}": {
+                name.format(method): make(answered[length, method]) if (length, method) in answered else "not run"
+                for method in dict.fromkeys(frame["method"])
+                for name, make in cells.items()
+            }
+            for length in dict.fromkeys(frame["sessions"])
+        },
+        "sessions in the history",
     )
+
+
+def _tokens(rows: pd.DataFrame) -> pd.Series[float]:
+    return (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
 
 
 def _mean_tokens(rows: pd.DataFrame) -> pd.Series[float]:
     """Mean tokens by length, the shortest first."""
-    return (rows["prompt_tokens"] + rows["completion_tokens"]).groupby(rows["sessions"]).mean()
+    return _tokens(rows).groupby(rows["sessions"]).mean()

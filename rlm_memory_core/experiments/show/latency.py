@@ -1,8 +1,7 @@
-"""The fan-out, timed under simulated latency: one call after another, as the paper's code sends them, and as ours does.
+"""Times the fan-out under simulated latency: one call after another, as the paper's code sends them, and as ours does.
 
-No model is asked. Every call waits for a drawn latency (`simulated`) and is then
-answered by the offline reader; all ways of sending wait for the same latencies.
-Figures from here are of the sending alone, and are labelled as simulated.
+No model is asked. Every call waits for a drawn latency (`simulated`), then the offline reader answers it; all ways
+of sending wait for the same latencies. The figures measure only the sending, and are labelled as simulated.
 """
 
 from __future__ import annotations
@@ -43,18 +42,17 @@ def fan_out(
     seed: int = 0,
     time_scale: float = 1.0,
 ) -> pd.DataFrame:
-    """Send so many sub-agent calls at a time in each way, and time them.
+    """Sends a number of sub-agent calls in each way, and times them.
 
-    One after another is not waited for: it is the sum of the drawn latencies. The
-    paper's pattern is 20 threads, each call with a client of its own; ours is
-    `SubAgents` over one shared client. Each way sends one call beforehand, untimed.
+    "One after another" is the sum of the drawn latencies; nobody waits for it. The paper's pattern is 20 threads,
+    and a client for every call; ours is `SubAgents` over one shared client. Each way sends one untimed call first.
 
     Args:
         calls: Numbers of sub-agent calls.
         median, sigma, seed, time_scale: As for `SimulatedLatency`.
 
     Returns:
-        One row a number and way: calls, arm, seconds (wall time, unscaled), slowest (the longest single call),
+        One row per number and way: calls, arm, seconds (wall time, unscaled), slowest (the longest single call),
         total (all latencies added up), ratio (seconds over slowest) and speedup (total over seconds).
 
     Example:
@@ -68,27 +66,26 @@ def fan_out(
             wall = (_ours if arm == OURS else _papers)(backend, _sessions(count)) / time_scale
             slowest, total = max(backend.drawn), sum(backend.drawn)
             if arm == PAPER:
-                rows.append(_row(count, SEQUENTIAL, total, slowest, total))
-            rows.append(_row(count, arm, wall, slowest, total))
-    return pd.DataFrame(rows)
+                rows.append((count, SEQUENTIAL, total, slowest, total))
+            rows.append((count, arm, wall, slowest, total))
+    timed = pd.DataFrame(rows, columns=["calls", "arm", "seconds", "slowest", "total"])
+    return timed.assign(ratio=timed["seconds"] / timed["slowest"], speedup=timed["total"] / timed["seconds"])
 
 
 def fan_out_table(timed: pd.DataFrame) -> pd.DataFrame:
-    """What `fan_out` gave, as text: no two runs print the same, but for the sums."""
+    """The result of `fan_out` as text. Two runs differ, except in the sums."""
     shown = {
-        (f"{row['calls']}", row["arm"]): {
-            "wall, s": f"{row['seconds']:.2f}",
-            "slowest call, s": f"{row['slowest']:.2f}",
-            "wall / slowest call": f"{row['ratio']:.2f}",
-            "speed-up": f"{row['speedup']:.1f}x",
-        }
-        for row in timed.to_dict("records")
+        "wall, s": timed["seconds"].map("{:.2f}".format),
+        "slowest call, s": timed["slowest"].map("{:.2f}".format),
+        "wall / slowest call": timed["ratio"].map("{:.2f}".format),
+        "speed-up": timed["speedup"].map("{:.1f}x".format),
     }
-    return pd.DataFrame.from_dict(shown, orient="index").rename_axis(["sub-agent calls", "sent (simulated latency)"])
+    names = {"sub-agent calls": timed["calls"].map(str), "sent (simulated latency)": timed["arm"]}
+    return pd.DataFrame({**names, **shown}).set_index(list(names))
 
 
 def fan_out_results(timed: pd.DataFrame) -> list[Result]:
-    """What `fan_out` gave, under ids that say "simulated": never those of the paper's numbers."""
+    """The result of `fan_out` under ids that say "simulated", never under those of the paper's numbers."""
     return [
         Result(f"simulated.fanout.{row['calls']}.{_IDS[row['arm']]}.{name}", row[name], row["calls"])
         for row in timed.to_dict("records")
@@ -97,7 +94,7 @@ def fan_out_results(timed: pd.DataFrame) -> list[Result]:
 
 
 def makespan(latencies: Sequence[float], limit: int) -> float:
-    """Seconds until all calls are done, when at most `limit` are in flight and each starts as soon as it may.
+    """Seconds until all calls are done, with at most `limit` in flight and each starting as early as possible.
 
     Args:
         latencies: Seconds of each call, in the order of sending.
@@ -126,7 +123,7 @@ def scan_times(
     sigma: float = 0.5,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How long it takes to read a whole history, one call a session: arithmetic on drawn latencies, nothing is sent.
+    """Seconds to read a whole history with one call per session: arithmetic on drawn latencies, nothing is sent.
 
     Args:
         sessions: Lengths of histories.
@@ -135,31 +132,26 @@ def scan_times(
         seed: Another seed draws other latencies.
 
     Returns:
-        One row a length and limit: sessions, limit, seconds.
+        One row per length and limit: sessions, limit, seconds.
 
     Example:
         >>> scan_times([40], limits=[1, 20], sigma=0.0)["seconds"].tolist()
         [40.0, 2.0]
     """
     drawn = [draw(f"{seed} {number}", median, sigma) for number in range(max(sessions))]
-    return pd.DataFrame(
-        [
-            {"sessions": count, "limit": limit, "seconds": makespan(drawn[:count], limit)}
-            for count in sessions
-            for limit in limits
-        ]
-    )
+    rows = [(count, limit, makespan(drawn[:count], limit)) for count in sessions for limit in limits]
+    return pd.DataFrame(rows, columns=["sessions", "limit", "seconds"])
 
 
 def scan_times_table(times: pd.DataFrame) -> pd.DataFrame:
-    """What `scan_times` gave, as text: seconds by length and calls in flight."""
+    """The result of `scan_times` as text: seconds by length and calls in flight."""
     wide = times.pivot(index="sessions", columns="limit", values="seconds")
     wide.columns = pd.Index([f"{limit} at once, s" for limit in wide.columns])
     return wide.map(lambda seconds: f"{seconds:,.1f}")
 
 
 def scan_times_results(times: pd.DataFrame) -> list[Result]:
-    """What `scan_times` gave, under ids that say "simulated"."""
+    """The result of `scan_times` under ids that say "simulated"."""
     return [
         Result(f"simulated.history.{row['sessions']}.limit-{row['limit']}.seconds", row["seconds"], row["sessions"])
         for row in times.to_dict("records")
@@ -219,18 +211,5 @@ class _Blocking(httpx2.BaseTransport):
 
 
 def _sessions(count: int) -> list[str]:
-    """So many short sessions, no two alike: what they say is not the point."""
+    """A number of short sessions, all different; their content does not matter."""
     return [f"[Turn {number}][user]: Today I read page {number} of a long novel." for number in range(count)]
-
-
-def _row(calls: int, arm: str, seconds: float, slowest: float, total: float) -> dict[str, object]:
-    ratio, speedup = seconds / slowest, total / seconds
-    return {
-        "calls": calls,
-        "arm": arm,
-        "seconds": seconds,
-        "slowest": slowest,
-        "total": total,
-        "ratio": ratio,
-        "speedup": speedup,
-    }

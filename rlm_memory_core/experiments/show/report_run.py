@@ -1,13 +1,11 @@
-"""What a run left in its folder, as the report tells it: where each notebook's results come from, and its questions.
+"""Reads what a run left in its folder for the report: the provenance of each notebook's results, and its questions.
 
-It reads `results/`, and judges nothing. A broken file is named in one line.
+Nothing is judged here. An error names the broken file in one line.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +23,6 @@ _ASKING = {book.name for book in NOTEBOOKS if book.asks}
 _TITLES = {book.name: book.title for book in NOTEBOOKS}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the results of one notebook come from.
-
-    Args:
-        notebook: Its name, such as "01_niah".
-        title: What it reproduces.
-        ran: Whether it left results; without, the rest is empty.
-        model, commit, seed, data, date, spent: As its results document has them, as text.
-        versions: Of Python and the packages.
-        asked: Questions, counted once a method; None where it keeps none.
-        failed: Those without an answer.
-        reason: Why the first of them failed.
-    """
-
-    notebook: str
-    title: str
-    ran: bool = False
-    model: str = ""
-    commit: str = ""
-    seed: str = ""
-    data: str = ""
-    date: str = ""
-    spent: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    asked: int | None = None
-    failed: int = 0
-    reason: str = ""
-
-
 def documents(folder: Path) -> list[Path]:
     """The results documents below an outputs folder, in the notebooks' order.
 
@@ -68,14 +36,14 @@ def documents(folder: Path) -> list[Path]:
 
 
 def questions(folder: Path, notebook: str) -> pd.DataFrame | None:
-    """The questions that a notebook asked, one row a question and method.
+    """The questions that a notebook asked, one row per question and method.
 
     Args:
         folder: Such as outputs/offline.
         notebook: Such as "01_niah".
 
     Returns:
-        The rows of its CSV, an empty text where there was no error; None where it left none.
+        The rows of its CSV, with an empty text for no error; None if it left no CSV.
 
     Raises:
         ValueError: The file is not such a table.
@@ -95,24 +63,29 @@ def questions(folder: Path, notebook: str) -> pd.DataFrame | None:
     return frame
 
 
-def origins(folder: Path) -> list[Origin]:
-    """Where the results of every notebook come from, those without results among them.
+def origins(folder: Path) -> list[dict[str, Any]]:
+    """The provenance of every notebook's results, as the template reads it.
+
+    A notebook without results has only `notebook`, `title` and a false `ran`. The others add model, commit, seed,
+    data (a checksum), date, spent and versions; asked (questions, counted once per method; None if it keeps none),
+    failed (those without an answer) and reason (of the first failure).
 
     Raises:
         ValueError: A results document has no provenance, or a table of questions is broken.
     """
     paths = {path.stem: path for path in documents(folder)}
     names = sorted({*_TITLES, *paths})
-    return [_origin(paths[name], folder) if name in paths else Origin(name, _TITLES[name]) for name in names]
+    absent = {name: {"notebook": name, "title": _TITLES.get(name, ""), "ran": False} for name in names}
+    return [_origin(paths[name], folder) if name in paths else absent[name] for name in names]
 
 
-def answered(found: list[Origin]) -> str:
-    """The model that answered: of the notebooks that ask one; "" where none of them ran."""
-    return " and ".join(dict.fromkeys(each.model for each in found if each.ran and each.notebook in _ASKING))
+def answered(found: list[dict[str, Any]]) -> str:
+    """The model of the notebooks that ask one; "" if none of them ran."""
+    return " and ".join(dict.fromkeys(each["model"] for each in found if each["ran"] and each["notebook"] in _ASKING))
 
 
 def _problem(frame: pd.DataFrame) -> str:
-    """Why no tables can be made of these rows; "" where they can."""
+    """Why no table can be made of these rows; "" if one can."""
     if frame.empty:
         return "holds no questions"
     cells = frame[[*_NAMES, *_FIGURES]]
@@ -127,7 +100,7 @@ def _problem(frame: pd.DataFrame) -> str:
     return ""
 
 
-def _origin(path: Path, folder: Path) -> Origin:
+def _origin(path: Path, folder: Path) -> dict[str, Any]:
     asked = questions(folder, path.stem)
     if asked is None and path.stem in _ASKING:
         raise ValueError(f"{path} has no {path.stem}.questions.csv beside it; run rlm-memory reproduce again")
@@ -135,20 +108,20 @@ def _origin(path: Path, folder: Path) -> Origin:
     try:
         told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["provenance"]
         spent = told.get("spent_usd")
-        return Origin(
-            notebook=path.stem,
-            title=_TITLES.get(path.stem, ""),
-            ran=True,
-            model=str(told["model"]),
-            commit=str(told.get("commit") or "not known"),
-            seed=str(told.get("seed", "")),
-            data=str(told.get("data_sha256") or ""),
-            date=str(told.get("date", "")).replace("T", " ").replace("+00:00", " UTC"),
-            spent="not known, the model has no price" if spent is None else f"${spent:,.2f}",
-            versions={str(name): str(version) for name, version in told.get("versions", {}).items()},
-            asked=None if asked is None else len(asked),
-            failed=len(errors),
-            reason=errors[0] if errors else "",
-        )
+        return {
+            "notebook": path.stem,
+            "title": _TITLES.get(path.stem, ""),
+            "ran": True,
+            "model": str(told["model"]),
+            "commit": str(told.get("commit") or "not known"),
+            "seed": str(told.get("seed", "")),
+            "data": str(told.get("data_sha256") or ""),
+            "date": str(told.get("date", "")).replace("T", " ").replace("+00:00", " UTC"),
+            "spent": "not known, the model has no price" if spent is None else f"${spent:,.2f}",
+            "versions": {str(name): str(version) for name, version in told.get("versions", {}).items()},
+            "asked": None if asked is None else len(asked),
+            "failed": len(errors),
+            "reason": errors[0] if errors else "",
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a results document: {one_line(error)}") from error

@@ -1,9 +1,8 @@
 """Simulated time: an event loop whose clock jumps to the next timer when nothing is left to do before it.
 
-Code that waits only by the loop's clock (`asyncio.sleep`, timeouts, timers) runs as it
-is, an hour of it in a moment, and the same each time: computing takes no time at all.
-What is measured so is a simulation, and is to be labelled so. Not for code that waits
-for the network or for threads.
+Code that waits only by the loop's clock (`asyncio.sleep`, timeouts, timers) runs unchanged: an hour passes in a
+moment, and every run is the same because computing takes no simulated time. Label all such figures as simulated.
+Do not use it for code that waits for the network or for threads.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_PATIENCE = 10.0  # seconds of real time for what no timer will end
+_PATIENCE = 10.0  # real seconds to wait for an event without a timer
 
 
 def run_simulated(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine to its end in simulated time, from 0 on; also where a loop runs already, as in a notebook.
+    """Runs a coroutine to its end in simulated time, starting at 0; works inside a running loop, as in a notebook.
 
     Args:
-        work: It reads the time as `asyncio.get_running_loop().time()`.
+        work: The coroutine; `asyncio.get_running_loop().time()` gives it the time.
 
     Raises:
-        RuntimeError: It waits for something that no timer brings about.
+        RuntimeError: The coroutine waits for something that no timer triggers.
 
     Example:
         >>> async def wait() -> float:
@@ -53,7 +52,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.SelectSelector):
-    """Where the loop would sleep, its clock is put forward."""
+    """Advances the clock where the loop would sleep."""
 
     def __init__(self, loop: _Loop) -> None:
         super().__init__()
@@ -63,11 +62,11 @@ class _Selector(selectors.SelectSelector):
         if timeout is None:
             events = super().select(_PATIENCE)
             if not events:
-                raise RuntimeError("the simulation waits for something that no timer brings about")
+                raise RuntimeError("the simulation waits for something that no timer triggers")
             return events
         events = super().select(0)
         if not events:
             now = self._loop.now
-            later = round(now + timeout, 9)  # the loop's own resolution: sums stay whole
-            self._loop.now = later if later > now else now + timeout  # a shorter wait than that passes too
+            later = round(now + timeout, 9)  # the loop's own resolution, so that sums stay exact
+            self._loop.now = later if later > now else now + timeout  # a shorter wait must pass too
         return events

@@ -1,7 +1,7 @@
 """Stragglers: fan-outs in which some calls take ten times longer, with hedging and without, in simulated time.
 
-The hedging and the pacing are the package's own; the server is a draw, and nothing is
-sent. Figures from here are simulated, and are labelled so.
+Hedging and pacing are the package's own code; the server only waits for a drawn latency, and nothing is sent.
+All figures are simulated and labelled so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import pandas as pd
 
@@ -34,7 +35,7 @@ class Scenario:
     Args:
         calls: How many there are.
         seed: Another seed draws other latencies.
-        median, sigma: Of the lognormal distribution; seconds.
+        median, sigma: Parameters of the lognormal distribution; seconds.
         stragglers: The share of the calls that take ten times longer: exactly that share of them, and a second
             copy with that probability.
 
@@ -74,42 +75,30 @@ def hedged_fan_outs(
     Args:
         calls: Numbers of calls.
         stragglers: Shares of calls that take ten times longer.
-        seeds: How many; 0, 1, 2, ...
+        seeds: How many seeds; they are 0, 1, 2, ...
         hedge: The share of extra calls.
         concurrency: Calls in flight at once; None for all.
 
     Returns:
-        One row a number, share and seed: calls, stragglers, seed, slowest (of the calls, if each is sent once, which
-        is how long they take without hedging where all are sent at once), seconds (with hedging), copies, ratio
-        (seconds over slowest).
+        One row per number, share and seed: calls, stragglers, seed, slowest (seconds of the slowest call if each is
+        sent once; without hedging, calls that are all sent at once take as long), seconds (with hedging), copies,
+        ratio (seconds over slowest).
 
     Example:
         >>> hedged_fan_outs([50], [0.02], seeds=1)["copies"].tolist()
         [3]
     """
     rows = []
-    for count in calls:
-        for share in stragglers:
-            for seed in range(seeds):
-                scenario = Scenario(count, seed, stragglers=share)
-                seconds, copies = run_simulated(_fan_out(scenario, hedge, concurrency or count))
-                slowest = max(scenario.latencies)
-                rows.append(
-                    {
-                        "calls": count,
-                        "stragglers": share,
-                        "seed": seed,
-                        "slowest": slowest,
-                        "seconds": seconds,
-                        "copies": copies,
-                        "ratio": seconds / slowest,
-                    }
-                )
-    return pd.DataFrame(rows)
+    for count, share, seed in product(calls, stragglers, range(seeds)):
+        scenario = Scenario(count, seed, stragglers=share)
+        seconds, copies = run_simulated(_fan_out(scenario, hedge, concurrency or count))
+        rows.append((count, share, seed, max(scenario.latencies), seconds, copies))
+    table = pd.DataFrame(rows, columns=["calls", "stragglers", "seed", "slowest", "seconds", "copies"])
+    return table.assign(ratio=table["seconds"] / table["slowest"])
 
 
 def hedged_table(fan_outs: pd.DataFrame) -> pd.DataFrame:
-    """What `hedged_fan_outs` gave, as text: medians over the seeds, and the least and most."""
+    """The result of `hedged_fan_outs` as text: medians over the seeds, with the lowest and highest value."""
 
     def spread(values: pd.Series[float], form: str) -> str:
         low, middle, high = (format(values.quantile(q), form) for q in (0.0, 0.5, 1.0))
@@ -129,7 +118,7 @@ def hedged_table(fan_outs: pd.DataFrame) -> pd.DataFrame:
 
 
 def hedged_results(fan_outs: pd.DataFrame) -> list[Result]:
-    """The medians of what `hedged_fan_outs` gave, under ids that say "simulated"."""
+    """The medians of the result of `hedged_fan_outs`, under ids that say "simulated"."""
     return [
         Result(f"simulated.hedging.{calls}.stragglers-{share:g}.{name}", float(group[name].median()), len(group))
         for (calls, share), group in fan_outs.groupby(["calls", "stragglers"])

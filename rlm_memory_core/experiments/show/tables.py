@@ -24,11 +24,11 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
         samples: The questions.
         window: Characters that truncation kept.
     """
-    by_length = [(_length(kind), rows) for kind, rows in groups(_niah_sizes(samples), "kind")]
+    by_length = [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
     return [
         Result("section4.2.window", window, 1),
         Result("table2.caption.runs", min(len(rows) for _, rows in by_length), len(samples)),
-        *(Result(f"reproducibility.turns.{n}", float(rows["pairs"].iloc[-1]), len(rows)) for n, rows in by_length),
+        *(Result(f"reproducibility.turns.{n}", float(rows["turns"].iloc[-1] / 2), len(rows)) for n, rows in by_length),
         *(Result(f"table2.characters.{n}", float(rows["characters"].mean()), len(rows)) for n, rows in by_length),
         *_niah_scores(frame),
     ]
@@ -36,9 +36,9 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
 
 def niah_sizes(samples: Sequence[Sample]) -> dict[str, float]:
     """Mean sizes of the histories in characters: "table2.characters.200", and "serialised.200" with turn prefixes."""
-    means = _niah_sizes(samples).groupby("kind", sort=False)[["characters", "serialised"]].mean()
-    names = {"characters": "table2.characters", "serialised": "serialised"}
-    return {f"{names[str(size)]}.{_length(str(kind))}": mean for (kind, size), mean in means.stack().items()}
+    by_length = [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
+    names = {"table2.characters": "characters", "serialised": "serialised"}
+    return {f"{name}.{length}": float(rows[size].mean()) for length, rows in by_length for name, size in names.items()}
 
 
 def niah_table(frame: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
@@ -186,12 +186,13 @@ def _niah_scores(frame: pd.DataFrame) -> Iterator[Result]:
             yield measured(f"table2.{paper_row(method)}.{_length(kind)}", rows["em"])
 
 
-def _niah_sizes(samples: Sequence[Sample]) -> pd.DataFrame:
-    """The size of each conversation: pairs of messages, and characters as said and as serialised."""
+def sizes_by_sample(samples: Sequence[Sample]) -> pd.DataFrame:
+    """The size of each generated history: sessions, turns (messages), and characters as said and as serialised."""
     return pd.DataFrame(
         {
-            "kind": sample.kind,
-            "pairs": sum(len(part.turns) for part in sample.sessions) / 2,
+            "question_type": sample.kind,
+            "sessions": len(sample.sessions),
+            "turns": sum(len(session.turns) for session in sample.sessions),
             "characters": content_characters(sample),
             "serialised": len(sample.store().to_string()),
         }

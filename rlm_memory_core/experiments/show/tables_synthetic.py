@@ -1,7 +1,7 @@
-"""Tables 1, 3 and 4, the synthetic set, with our column beside the paper's, and the results they stand on.
+"""Tables 1, 3 and 4, the synthetic set, with our column beside the paper's, and the results behind them.
 
-What a table of overall figures or of question types is, `tables` says; here is what
-the synthetic set adds: its own sizes, and RLM's gain over truncation.
+`tables` makes the tables of overall figures and of question types; this module adds the sizes of the synthetic
+set and RLM's gain over truncation.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ import pandas as pd
 
 from rlm_memory_core.query.prompts import UNKNOWN
 
-from ..data.niah import content_characters
 from ..run.results import Result
 from ..score.scoring import UNCERTAIN, score_synthetic
 from ..types import Sample
 from .cells import as_text, groups, measured, printed, typed, with_interval
-from .tables import overall_results, overall_table, typed_results, typed_table
+from .tables import overall_results, overall_table, sizes_by_sample, typed_results, typed_table
 
 _MULTI_SESSION = "multi-session-user"
 _NO_FACT = Sample("", "abstention", "", UNKNOWN, sessions=(), abstain=True)
@@ -37,8 +36,8 @@ def results(frame: pd.DataFrame, samples: Sequence[Sample]) -> list[Result]:
 
 
 def table_1(samples: Sequence[Sample]) -> pd.DataFrame:
-    """Table 1 as a frame of text: how many samples of each type there are, and how long their histories."""
-    sizes = _sizes_by_sample(samples)
+    """Table 1 as text: how many samples of each type there are, and how long their histories are."""
+    sizes = sizes_by_sample(samples)
     rows = {}
     for kind, of_kind in typed(sizes):
         name = "table3.caption.samples" if kind == "overall" else f"table1.n.{kind}"
@@ -55,12 +54,12 @@ def table_1(samples: Sequence[Sample]) -> pd.DataFrame:
 
 
 def table_3(frame: pd.DataFrame) -> pd.DataFrame:
-    """Table 3 as a frame of text: one row a method."""
+    """Table 3 as text: one row per method."""
     return overall_table(frame, "table3")
 
 
 def table_4(frame: pd.DataFrame) -> pd.DataFrame:
-    """Table 4 as a frame of text: F1 by question type, and RLM's gain over truncation where both ran."""
+    """Table 4 as text: F1 by question type, and RLM's gain over truncation if both ran."""
     table = typed_table(frame, "table4", "f1", list(dict.fromkeys(frame["question_type"])))
     gains = _gains(frame)
     if gains:
@@ -70,7 +69,7 @@ def table_4(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gains(frame: pd.DataFrame) -> dict[str, Result]:
-    """By question type: RLM's F1 less truncation's, question by question."""
+    """RLM's F1 minus truncation's on the same questions, by question type."""
     wanted = ["rlm-sequential", "truncation"]
     if not set(wanted) <= set(frame["method"]):
         return {}
@@ -80,14 +79,14 @@ def _gains(frame: pd.DataFrame) -> dict[str, Result]:
 
 
 def _categories_with_a_gain(gains: dict[str, Result]) -> Result:
-    """How many question types gain by more than chance: the interval lies above 0."""
+    """How many question types gain more than chance allows: the interval lies above 0."""
     of_types = [result for kind, result in gains.items() if kind != "overall"]
     above = sum(result.low is not None and result.low > 0 for result in of_types)
     return Result("section5.3.categories", above, len(of_types))
 
 
 def _sizes(samples: Sequence[Sample]) -> list[Result]:
-    sizes = _sizes_by_sample(samples)
+    sizes = sizes_by_sample(samples)
     by_type = dict(groups(sizes, "question_type"))
     total = len(sizes)
     found = [
@@ -104,21 +103,8 @@ def _sizes(samples: Sequence[Sample]) -> list[Result]:
     return found
 
 
-def _sizes_by_sample(samples: Sequence[Sample]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "question_type": sample.kind,
-            "sessions": len(sample.sessions),
-            "turns": sum(len(session.turns) for session in sample.sessions),
-            "characters": content_characters(sample),
-            "serialised": len(sample.store().to_string()),
-        }
-        for sample in samples
-    )
-
-
 def _abstention_scores() -> list[Result]:
-    """What an answer is worth where there is nothing to find: one that says so, and one that does not."""
+    """The scores of two answers to a question without an answer: one that says so, and one that does not."""
     return [
         Result("section4.3.abstention.hit", score_synthetic(_NO_FACT, UNKNOWN)["em"], 1),
         Result("section4.3.abstention.miss", score_synthetic(_NO_FACT, "It is blue.")["em"], 1),

@@ -24,7 +24,7 @@ def test_without_a_key_it_says_so_and_the_offline_reader_answers(capsys, monkeyp
     assert first_steps.at_hand("gpt-4o-mini").label == OFFLINE_LABEL
     told = capsys.readouterr().out
     assert told.startswith("There is no API key for gpt-4o-mini: set OPENAI_API_KEY")
-    assert told.endswith("Until then the offline reader (no LLM) answers in the place of gpt-4o-mini.\n")
+    assert told.endswith("Until then the offline reader (no LLM) answers instead of gpt-4o-mini.\n")
     assert told.count("\n") == 1
 
 
