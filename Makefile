@@ -1,9 +1,9 @@
-# Each target sets up what it needs: a machine with git, make and Python 3.11 is enough.
+# Each target sets up what it needs; you need only git, make and Python 3.11.
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
-# a new stamp whenever pyproject.toml changes, so that nothing is installed twice and nothing is stale
+# the stamp's name changes with pyproject.toml: an unchanged environment is not installed again
 STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
 RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
@@ -13,7 +13,7 @@ RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(STAMP)  ## make the virtual environment and install everything into it
+setup: $(STAMP)  ## create the virtual environment and install everything
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 2; }
@@ -28,26 +28,26 @@ $(STAMP): pyproject.toml
 reproduce: setup  ## run the notebooks, write the report, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory reproduce $(ARGS)
 
-test: setup  ## check style, types and imports, run the tests that take less than 5 seconds each
+test: setup  ## check style, types and imports, run the fast tests
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-cache
 	@$(RUN) python -m pytest -n auto -m "not slow"
 
-test-slow: setup  ## run the slow tests, and compare the notebooks with their outputs
-	@$(RUN) python -m pytest -n auto -m slow
+test-slow: setup  ## run the slow tests, compare the notebooks with their outputs
+	@$(RUN) python -m pytest -n auto --dist loadgroup -m slow
 	@$(RUN) python -m pytest -n auto --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg notebooks
 
 lab: setup  ## open the notebooks in JupyterLab
 	@$(RUN) jupyter lab notebooks
 
-estimate: setup  ## print the calls, tokens and dollars that a run will take (ARGS="--model gpt-4o-mini")
+estimate: setup  ## print the calls, tokens and dollars that a run needs (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory estimate $(ARGS)
 
 report: setup  ## write the report of the last run, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory report $(ARGS)
 
-notebooks: setup  ## run the committed notebooks in place, after a change that moves their figures
+notebooks: setup  ## run the committed notebooks in place, after a change of their figures
 	@$(RUN) jupyter execute --inplace notebooks/*.ipynb
 	@$(RUN) nbstripout --keep-output --keep-count --extra-keys "cell.metadata.execution" notebooks/*.ipynb

@@ -1,7 +1,7 @@
 """Writes the figures of README.md and docs/ from the committed outputs: `python docs/fill.py`.
 
-What stands between `<!-- name -->` and `<!-- /name -->` in a page is what the function of that name
-gives; all other text is left as it is. `tests/test_docs.py` fails where a page has other figures.
+Replaces the text between `<!-- name -->` and `<!-- /name -->` with the result of the function for that name in
+`FIGURES`, and changes nothing else. `tests/test_docs.py` fails if a page has other figures.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _WAYS = {"sequential": "one after another", "paper": "the paper's pattern, 20 th
 
 
 class UnknownFigure(ValueError):
-    """A page names a figure that there is not, or puts one where Markdown would take it for something else."""
+    """A page names an unknown figure, or puts one where Markdown would misread it."""
 
 
 def filled(text: str) -> str:
-    """A page with the figures of today.
+    """Return a page with the figures of the current outputs.
 
     Raises:
-        UnknownFigure: No function of that name; or a mark within a paragraph that begins a line, which Markdown
-            would take for the beginning of a block.
+        UnknownFigure: A name is not in `FIGURES`; or a mark in a paragraph starts a line, which Markdown would read as
+            the start of a block.
     """
 
     def fill(match: re.Match[str]) -> str:
@@ -64,7 +64,7 @@ def filled(text: str) -> str:
 
 
 def main() -> None:
-    """Fill all pages in place, and name those that changed."""
+    """Fill in all pages, and print the names of those that changed."""
     for page in PAGES:
         old = page.read_text(encoding="utf-8")
         new = filled(old)
@@ -90,7 +90,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def methods() -> str:
-    """LongMemEval-S by method: EM beside the paper's, the stricter measures, tokens and calls."""
+    """LongMemEval-S by method: EM with the paper's, stricter measures, tokens and calls."""
     found, register = _rows("03_longmemeval_s"), paper.register()
     rows = []
     for name, told in _METHODS.items():
@@ -126,13 +126,13 @@ def differing() -> str:
     """The numbers whose evidence rounds to other digits, or leaves them out."""
     table = scorecard_tables.differing(_card()).reset_index()
     return _table(["number", "the paper prints", "checked", "why"], [
-        [str(row["number"]), str(row["paper"]), str(row["unrounded"]), str(row["note"])]
+        [str(row["number"]), str(row["paper"]), str(row["checked"]), str(row["note"])]
         for row in table.to_dict("records")
     ])  # fmt: skip
 
 
 def by_length() -> str:
-    """Calls, tokens and dollars against the length of the history; estimated."""
+    """Estimated tokens and dollars by the length of the history."""
     found = _rows("05_latency_and_cost")
     lengths = sorted(int(name.split(".")[2]) for name in found if re.fullmatch(r"estimated\.history\.\d+\.usd", name))
     rows = []
@@ -143,7 +143,7 @@ def by_length() -> str:
 
 
 def fan_out() -> str:
-    """Wall time of a fan-out under simulated latency, by the way in which calls are sent."""
+    """Wall time of a fan-out under simulated latency, by how calls are sent."""
     found = _rows("05_latency_and_cost")
     sizes = sorted({int(name.split(".")[2]) for name in found if name.startswith("simulated.fanout.")})
     rows = [
@@ -154,7 +154,7 @@ def fan_out() -> str:
 
 
 def ranked() -> str:
-    """Ranked reading on LongMemEval-S: what is found and what it takes, by how many sessions are read first."""
+    """Ranked reading on LongMemEval-S: evidence, EM and cost by how many sessions are read first."""
     try:
         found = _rows("07_beyond")
     except FileNotFoundError:
@@ -174,7 +174,7 @@ def ranked() -> str:
 
 
 def unseen() -> str:
-    """EM of RLM on the questions that were kept unseen while the offline reader was written."""
+    """EM of RLM on the questions that were not looked at while the first offline reader was written."""
     rows = pd.read_csv(OUTPUTS / "results" / "03_longmemeval_s.questions.csv")
     odd = rows["question_id"].map(lambda name: hashlib.sha256(name.encode()).digest()[-1] % 2 == 1)
     em = rows.loc[odd & (rows["method"] == "rlm-sequential"), "em"]
@@ -183,7 +183,7 @@ def unseen() -> str:
 
 @cache
 def _logged(column: str) -> pd.DataFrame:
-    """A figure of the authors' logs: one row a question, one column a method."""
+    """A column of the authors' logs: one row for each question, one column for each method."""
     rows = pd.read_csv(OUTPUTS / "results" / "06_paper_audit.questions.csv")
     return rows.pivot_table(index="question_id", columns="method", values=column, sort=False)
 

@@ -4,10 +4,21 @@
     >>> chat = MemoryChat(model="offline")
     >>> turn = chat.add_turn("user", "I grew up in Nairobi.")
 
-Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`, which nothing here imports.
+The core, each part using only the ones before it:
+
+    store    the history: turns and sessions in one SQLite file
+    models   connect(): from a request to a reply, with recorded calls, budgets, pacing and prices
+    search   finding sessions by words, dates and meaning
+    repl     the sandboxed Python session that runs the model's code
+    query    from a question to an Answer: the loop, sub-agents, findings, evidence
+    chat     MemoryChat, for an assistant
+
+Around it: `imports` reads chat exports, `offline` answers without a model, `views` shows results, `serving` and `cli`
+are for other programs and the shell, `experiments` has what the notebooks need. `docs/how-it-works.md` follows a
+question through the files.
 """
 
-from . import offline, views  # noqa: F401  # they register the offline reader, and how objects show themselves
+from . import offline, views  # noqa: F401  # importing registers the offline reader, and how objects are shown
 from .chat.memory_chat import MemoryChat
 from .models.budget import Budget, BudgetExceeded
 from .models.llm import LLM, ModelError, connect

@@ -1,4 +1,4 @@
-"""Where `rlm-memory` and `python -m rlm_memory_core` begin: Ctrl-C is one line also while the rest is loaded."""
+"""Starts `rlm-memory` and `python -m rlm_memory_core`. Ctrl-C prints one line, even while modules are loading."""
 
 from __future__ import annotations
 

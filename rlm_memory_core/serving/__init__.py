@@ -1,1 +1,1 @@
-"""Serves models over HTTP."""
+"""Serves over HTTP: `offline_server` gives the offline reader an OpenAI-compatible address."""
