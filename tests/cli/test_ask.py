@@ -160,7 +160,7 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         (["{history}", "Who?", "--question-date", "junk"], "--question-date 'junk' is no date that can be read"),
         (["{history}", "Who?", "--question-date", "yesterday"], "'yesterday' is no date that can be read"),
         (["{history}", "Who?", "--question-date", "2023/13/45"], "'2023/13/45' is no date"),
-        (["{history}", "Who?", "--question-date", "06/11/2023"], "'06/11/2023' is no date"),
+        (["{history}", "Who?", "--question-date", "le 11 juin"], "'le 11 juin' is no date"),
         (["{history}", "Who?", "--question-date", ""], "'' is no date"),
         (["http://x/y", "Who?"], "there is no file http://x/y; download what is at an address first"),
         (["{history}", "Who?", "--model", "m", "--base-url", "localhost:11434"], "is no address such as http://"),
