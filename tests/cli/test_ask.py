@@ -160,7 +160,7 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         (["{history}", "Who?", "--question-date", "junk"], "--question-date 'junk' cannot be read as a date"),
         (["{history}", "Who?", "--question-date", "yesterday"], "'yesterday' cannot be read as a date"),
         (["{history}", "Who?", "--question-date", "2023/13/45"], "'2023/13/45' cannot be read as a date"),
-        (["{history}", "Who?", "--question-date", "06/11/2023"], "'06/11/2023' cannot be read as a date"),
+        (["{history}", "Who?", "--question-date", "le 11 juin"], "'le 11 juin' cannot be read as a date"),
         (["{history}", "Who?", "--question-date", ""], "'' cannot be read as a date"),
         (["http://x/y", "Who?"], "there is no file http://x/y; download it first"),
         (["{history}", "Who?", "--model", "m", "--base-url", "localhost:11434"], "is no address such as http://"),

@@ -153,7 +153,7 @@ def test_the_line_of_the_error_is_right_also_where_the_first_is_broken_or_the_wh
 
 
 @pytest.mark.parametrize(
-    ("dates", "more"), [(["06/11/2023"], ""), (["soon", "06/11/2023", "x"], ", and so have 2 more places")]
+    ("dates", "more"), [(["le 11 juin"], ""), (["soon", "le 11 juin", "x"], ", and so have 2 more places")]
 )
 def test_dates_that_cannot_be_read_are_said_once_and_kept(dates, more):
     told = []
