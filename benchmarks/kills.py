@@ -29,7 +29,8 @@ from rlm_memory_core.experiments.data import synthetic
 from rlm_memory_core.experiments.run import runner
 from rlm_memory_core.models import background
 from rlm_memory_core.models.call_store import CallStore
-from rlm_memory_core.models.recording import call_key
+from rlm_memory_core.models.recorded_calls import call_key
+from rlm_memory_core.models.types import Request
 from rlm_memory_core.serving.offline_server import application
 
 TYPES = ("multi-session-user",)  # three sessions each, so that a question takes five calls
@@ -76,7 +77,7 @@ class Server:
 
     @web.middleware
     async def _slow(self, request: web.Request, handler: web.Handler) -> web.StreamResponse:
-        self.sent.append(call_key(str(request.url), json.loads(await request.read())))
+        self.sent.append(call_key(str(request.url), Request("", json.loads(await request.read()))))
         await asyncio.sleep(random.uniform(*MILLISECONDS) / 1000)
         return await handler(request)
 

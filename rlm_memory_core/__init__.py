@@ -7,7 +7,7 @@
 Benchmarks and the driver of the notebooks are in `rlm_memory_core.experiments`, which nothing here imports.
 """
 
-from . import views  # noqa: F401  # registers how objects show themselves
+from . import offline, views  # noqa: F401  # they register the offline reader, and how objects show themselves
 from .chat.memory_chat import MemoryChat
 from .models.budget import Budget, BudgetExceeded
 from .models.llm import LLM, ModelError, connect

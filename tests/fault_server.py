@@ -239,14 +239,13 @@ class FaultServer:
         headers = {"content-type": media, "content-length": str(len(content)), **fault.headers()}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         wire = f"HTTP/1.1 {fault.status} Status\r\n{head}\r\n".encode() + content
+        if fault.sent == 1.0 and not fault.stalls:
+            self.attempts[place] = Attempt(key, name, _stated(content))  # first: the client may be fast
         writer.write(wire[: int(len(wire) * fault.sent)])
         await writer.drain()
         if fault.stalls:
             await reader.read()  # until the client has had enough
-        if fault.sent < 1.0:
-            return False
-        self.attempts[place] = Attempt(key, name, _stated(content))
-        return True
+        return fault.sent == 1.0
 
 
 @contextmanager

@@ -31,8 +31,8 @@ from test_attacks import ATTACKS
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.cli import main as cli
-from rlm_memory_core.models import client
-from rlm_memory_core.offline import OfflineTransport
+from rlm_memory_core.models import openai_backend
+from rlm_memory_core.offline import completion
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
@@ -156,7 +156,7 @@ def check_make(arguments, where):
 async def stand_in(request):
     """A server at any address: the offline reader under the name of any model, and vectors of letters to embed."""
     if not request.url.path.endswith("/embeddings"):
-        return await OfflineTransport().handle_async_request(request)
+        return httpx2.Response(200, json=completion(json.loads(request.content)))
     texts = json.loads(request.content)["input"]
     vectors = [[float(text.lower().count(letter)) + 0.1 for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
     data = [{"index": position, "embedding": vector} for position, vector in enumerate(vectors)]
@@ -176,7 +176,7 @@ def reader(tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(client, "HttpTransport", lambda: httpx2.MockTransport(stand_in))
+    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(stand_in))
     yield make
     for each in readers:
         each.close()

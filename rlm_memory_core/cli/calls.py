@@ -2,7 +2,7 @@
 
 Every call that is listed or exported is checked first: a damaged file is one line of error.
 An export holds the answers, not the requests: a request is kept as its hash alone (see
-`recording.call_key`), and can be made again from the data with `recorded="replay"`.
+`recorded_calls.call_key`), and can be made again from the data with `recorded="replay"`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 from ..models.call_store import CallStore, RecordedCall
 from ..models.llm import cache_path
+from ..models.normalise import usage_of
 from ..models.pricing import Usage
-from ..models.responses import usage_of
 from .common import Refused, confirm
 
 

@@ -1,8 +1,7 @@
 """One event loop in a background thread, behind every synchronous call of the package.
 
-Model clients and REPL workers belong to the loop that made them. With one loop for
-all of them, callers may have a loop of their own, as a notebook does, or several
-threads, and still share connections.
+Connections and REPL workers belong to the loop that made them. Because all share this one
+loop, callers may have a loop of their own, as a notebook does, or several threads.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
-_process = 0  # whose loop it is
+_process = 0  # the process that started the loop
 _closers: list[Callable[[], Awaitable[object]]] = []
 
 
 def loop() -> asyncio.AbstractEventLoop:
-    """The background loop, started at first use.
+    """Return the background loop; the first call starts it.
 
     Raises:
-        RuntimeError: This process was forked from one with a loop: its thread did not come along, and the wait would
-            be for ever.
+        RuntimeError: This process was forked from one with a loop. The loop's thread does not exist here, so that
+            waiting would never end.
     """
     global _running, _process
     if _running is not None and _process != os.getpid():
@@ -50,7 +49,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     Interrupting the wait (Ctrl-C) cancels the coroutine.
 
     Raises:
-        RuntimeError: Called from the background loop itself, which would wait for ever.
+        RuntimeError: The caller runs on the background loop itself, which would never end.
     """
     try:
         background = loop()
@@ -68,19 +67,24 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
+def is_running_here() -> bool:
+    """Say whether the caller runs on the background loop."""
+    return asyncio.get_running_loop() is _running
+
+
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await, from any event loop, a coroutine that runs on the background loop."""
+    """Run a coroutine on the background loop and await its result on any loop."""
     if asyncio.get_running_loop() is loop():
         return await work
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop()))
 
 
 async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """The results of all at once, in order; where one raises, or the caller is cancelled, the others are stopped.
+    """Run coroutines at once and return their results in order.
 
-    `asyncio.gather` alone would let them run on.
+    If one raises, or the caller is cancelled, the others are stopped; `asyncio.gather` would let them run on.
     """
-    tasks = [asyncio.create_task(each) for each in work]
+    tasks = list(map(asyncio.create_task, work))
     try:
         return await asyncio.gather(*tasks)
     finally:
@@ -90,7 +94,7 @@ async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
 
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:
-    """Have a resource of the background loop closed before the interpreter ends."""
+    """Close a resource of the background loop before the interpreter ends."""
     _closers.append(close)
 
 
@@ -99,15 +103,15 @@ def _close() -> None:
         for close in reversed(_closers):
             try:
                 await asyncio.wait_for(_as_coroutine(close), timeout=2)
-            except Exception:  # at exit there is nobody left to tell
+            except Exception:  # at exit nobody handles errors
                 continue
 
     async def _as_coroutine(close: Callable[[], Awaitable[object]]) -> None:
         await close()
 
     if _process != os.getpid():
-        return  # a forked process: what is open belongs to its parent
+        return  # a forked process: open resources belong to its parent
     background = loop()
     asyncio.run_coroutine_threadsafe(close_all(), background).result()
     background.call_soon_threadsafe(background.stop)
-    time.sleep(0.05)  # the REPL's own threads end after their last result; they must not meet a finalizing interpreter
+    time.sleep(0.05)  # let the REPL's threads end before the interpreter finalizes

@@ -1,8 +1,8 @@
-"""A hard limit on what calls take: dollars, tokens, calls or seconds, shared by all who are given it.
+"""A hard limit on dollars, tokens, calls or seconds, shared by all calls that are given it.
 
-What a call may cost is set aside before it is sent, and what it did cost is counted
-after it, so that calls in flight cannot pass the limit together: it is overrun by no
-more than the estimate of those calls was wrong. Prices live in `pricing`.
+Each call reserves an estimate before it is sent and pays the real price afterwards. Calls
+in flight therefore cannot pass the limit together: it is overrun by at most the error of
+their estimates. Prices are in `pricing`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 
 from .pricing import Usage
 
-_BYTES_PER_TOKEN = 4  # English prose as JSON
-_REPLY_TOKENS = 250  # expected of a chat completion, until the replies so far tell more
-_STAYS = ("_held", "_held_usd", "_turn", "_settled")  # with the calls in flight in this process, and its loop
+_REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
+_NOT_PICKLED = ("_held", "_held_usd", "_turn", "_settled")  # belong to the calls in flight in this process
 
 
 class BudgetExceeded(Exception):
@@ -27,17 +26,20 @@ class BudgetExceeded(Exception):
 class Budget:
     """A limit shared by all calls that are given it, checked before each of them.
 
-    A call that only the calls in flight leave no room for waits until they have ended. The
-    first call that what is spent leaves no room for ends the budget: it is refused, and so
-    is every later one, even a smaller one, so that what is answered does not depend on what
-    is cheap. Replayed calls are free, and are never refused.
+    A call waits while only the reservations of calls in flight leave no room for it. The
+    first call that does not fit beside what is already spent ends the budget: it is
+    refused, and so is every later call, even a smaller one, so that cheap calls get no
+    advantage. Replayed calls are free and never refused.
 
     Args:
-        usd, tokens, calls, seconds: Limits; None for none. Seconds count from the first call.
+        usd: Dollars; None for no limit.
+        tokens: Prompt and completion tokens together; None for no limit.
+        calls: Number of calls; None for no limit.
+        seconds: Seconds since the first call; None for no limit.
 
-    `spent` and `spent_usd` say what was paid for, by the estimate where a call was stopped or timed out, as the server
-    bills it all the same; dollars are None where a price is not known.
-    `ended` says in one line why no call is sent any more; "" while calls are.
+    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted by their estimate, because
+    the server bills them all the same. `spent_usd` is None once a price is not known.
+    `ended` says in one line why no more calls are sent; "" before that.
 
     >>> budget = Budget(usd=0.5)
     >>> budget.charge(Usage(1000, 20, 1), 0.2)
@@ -59,29 +61,29 @@ class Budget:
     _settled: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """To another process goes what is spent, but not what calls in flight here hold; and, as clocks differ, how
-        long ago it was started."""
-        kept = {name: value for name, value in vars(self).items() if name not in _STAYS}
+        """Pickle what is spent and the age in seconds, because clocks differ; leave reservations behind."""
+        kept = {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
         return {**kept, "_started": None if self._started is None else time.monotonic() - self._started}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Hold nothing, and set the start back by what has elapsed."""
+        """Restore what is spent and set the start back by the age."""
         elapsed = state["_started"]
         started = None if elapsed is None else time.monotonic() - elapsed
         vars(self).update({**vars(Budget()), **state, "_started": started})
 
-    async def hold(self, usage: Usage, usd: float) -> None:
-        """Set aside what a call may take; wait where that depends on the calls in flight.
+    async def reserve(self, usage: Usage, usd: float) -> None:
+        """Reserve the estimate of a call; wait while only reservations leave no room for it.
 
         Args:
-            usage, usd: An estimate, to be given back by `release`.
+            usage: The estimated tokens and calls, to be given back by `release`.
+            usd: The estimated dollars, likewise.
 
         Raises:
-            BudgetExceeded: What is spent leaves no room for it.
+            BudgetExceeded: What is already spent leaves no room.
         """
         if self._started is None:
             self._started = time.monotonic()
-        async with self._turn:  # in the order in which they came
+        async with self._turn:  # first come, first served
             while True:
                 self.ended = self.ended or self._lacks(usage, usd, held=False)
                 if self.ended:
@@ -93,19 +95,13 @@ class Budget:
             self._held += usage
             self._held_usd += usd
 
-    def release(self, usage: Usage, usd: float) -> None:
-        """Give back what was set aside for a call that has ended."""
-        self._held -= usage
-        self._held_usd = self._held_usd - usd if self._held.calls else 0.0  # no rounding is left to wait for
-        self._settled.set()
+    def try_reserve(self, usage: Usage, usd: float) -> bool:
+        """Reserve for an optional request if there is room right now.
 
-    def hold_now(self, usage: Usage, usd: float) -> bool:
-        """Set aside what a request may take that can be done without, where there is room for it right now.
-
-        It never takes the room that a call waits for, and never ends the budget.
+        An optional request never takes room that a call waits for, and never ends the budget.
 
         Returns:
-            Whether it was set aside; if so, it is to be given back by `release`.
+            Whether the estimate was reserved; if so, `release` gives it back.
         """
         if self.ended or self._turn.locked() or self._lacks(usage, usd, held=True):
             return False
@@ -113,19 +109,25 @@ class Budget:
         self._held_usd += usd
         return True
 
+    def release(self, usage: Usage, usd: float) -> None:
+        """Give back the reservation of a call that has ended."""
+        self._held -= usage
+        self._held_usd = self._held_usd - usd if self._held.calls else 0.0  # drop rounding errors
+        self._settled.set()
+
     def charge(self, usage: Usage, usd: float | None) -> None:
-        """Count a call that was paid for; from the first of unknown price on, the dollars spent are not known."""
+        """Count a call that was paid for. After the first call of unknown price, `spent_usd` stays None."""
         self.spent += usage
         self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd
 
-    def expected(self, request_bytes: int, replies: bool) -> Usage:
-        """What a request of this size may take; `replies` says whether a text comes back."""
+    def expected(self, prompt_tokens: int, replies: bool) -> Usage:
+        """Estimate one request; `replies` says whether the model writes a text."""
         written = self.spent.completion_tokens // max(self.spent.calls, 1)
         reply = max(_REPLY_TOKENS, written) if replies else 0
-        return Usage(request_bytes // _BYTES_PER_TOKEN, reply, 1)
+        return Usage(prompt_tokens, reply, 1)
 
     def _lacks(self, usage: Usage, usd: float, held: bool) -> str:
-        """Why there is no room for a call beside what is spent, and held where that counts; "" where there is."""
+        """Say which limit a call would pass, counting reservations if `held`; "" where it fits."""
         taken = self.spent + self._held if held else self.spent
         dollars = (self.spent_usd or 0.0) + (self._held_usd if held else 0.0)
         for name, spent, next_call, limit in (

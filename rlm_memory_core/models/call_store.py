@@ -1,10 +1,9 @@
-"""The file of recorded calls: one SQLite table, for several threads and processes. Asks no model; `recording` does.
+"""The file of recorded calls: one SQLite table, for several threads and processes.
 
-Each row carries a checksum over all of it: what a damaged file holds is never taken
-for an answer. An answer is in the file before `put` returns, so that a process killed
-after that has lost nothing. The request is kept as its hash alone: with the data and
-the code at hand it can be made again, and 500,000 characters a question need not be
-stored twice.
+Each row carries a checksum over all its fields, so that a damaged file never gives a wrong
+answer. `put` returns once the answer is in the file: a process that is killed later loses
+nothing. Of the request only a hash is stored, because the data and the code can make it
+again, and a question may take 500,000 characters.
 """
 
 from __future__ import annotations
@@ -34,24 +33,24 @@ CREATE TABLE calls (
 ) WITHOUT ROWID
 """
 _COLUMNS = "key, model, response, seconds, created, checksum"
-_CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" comes after all dates
-_FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # what SQLite makes of a damaged file
+_CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
+_FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
 
 
 class RecordingError(Exception):
-    """A file of recorded calls that cannot be used; the message says why and what to do."""
+    """A file of recorded calls cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One answer as it is kept.
+    """One stored answer.
 
     Args:
-        key: The hash of its request; see `recording.call_key`.
-        model: Who answered.
-        response: The body of the answer, JSON.
+        key: The hash of its request; see `recorded_calls.call_key`.
+        model: The model that answered.
+        response: The body of the answer, as JSON.
         seconds: How long the server took.
-        created: When it was stored, such as "2026-01-31 23:59:59", UTC.
+        created: UTC time of storing, such as "2026-01-31 23:59:59".
     """
 
     key: str
@@ -70,10 +69,10 @@ class CallStore:
     """The SQLite file of recorded calls.
 
     Args:
-        path: The file, made if it is not there.
+        path: The file; it is made if it does not exist.
 
     Raises:
-        RecordingError: The file cannot be opened, is damaged, or is not one of recorded calls.
+        RecordingError: The file cannot be opened, is damaged, or belongs to something else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,43 +80,43 @@ class CallStore:
         self._lock = threading.Lock()
         self._batch: tuple[list[RecordedCall], asyncio.Task[None]] | None = None
         self._committing = asyncio.Lock()
-        with self._said("cannot be opened"):
+        with self._reporting("cannot be opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = open_database(path, "NORMAL", self._prepare)
-            self._writer = open_database(path, "NORMAL", self._prepare)  # its own: a commit never holds up a reader
+            self._writer = open_database(path, "NORMAL", self._prepare)  # so that a commit never delays a reader
 
     def get(self, key: str) -> RecordedCall | None:
-        """The call of a key, or None where it is not recorded.
+        """Return the call of a key, or None where it is not recorded.
 
         Raises:
             RecordingError: The file is damaged.
         """
-        with self._said("cannot be read"), self._lock:
+        with self._reporting("cannot be read"), self._lock:
             row = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._checked(row)
 
     async def put(self, key: str, model: str, response: str, seconds: float) -> None:
-        """Store a call; one that is there already is replaced. Returns once it is committed.
+        """Store or replace a call; return once it is committed.
 
-        A thread commits, because a commit now and then waits for the disk or for another
-        process; what comes in meanwhile is committed together.
+        A thread commits, because a commit may wait for the disk or for another process.
+        Calls that arrive meanwhile are committed together.
 
         Raises:
-            RecordingError: It cannot be written.
+            RecordingError: The file cannot be written.
         """
         if self._batch is None:
             self._batch = ([], asyncio.create_task(self._commit_batch()))
         calls, committed = self._batch
         calls.append(RecordedCall(key, model, response, float(seconds), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"))
-        await asyncio.shield(committed)  # a cancelled caller takes nobody's answer away
+        await asyncio.shield(committed)  # a cancelled caller must not stop the others' commit
 
     def records(self, model: str | None = None) -> Iterator[RecordedCall]:
-        """All calls, or those of one model, oldest first; each is checked.
+        """Yield all calls, or those of one model, oldest first; each is checked.
 
         Raises:
             RecordingError: The file is damaged.
         """
-        with self._said("cannot be read"), self._lock:
+        with self._reporting("cannot be read"), self._lock:
             keys = self._reader.execute(
                 f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key", (model, None)
             ).fetchall()
@@ -127,38 +126,38 @@ class CallStore:
                 yield call
 
     def prune(self, model: str | None = None, before: str | None = None) -> int:
-        """Delete calls for good, and give their room back to the disk.
+        """Delete calls and shrink the file.
 
         Args:
-            model: Only this model's; None for every model's.
-            before: Only those stored before this moment, as `RecordedCall.created` writes it; None for all.
+            model: Only calls of this model; None for all.
+            before: Only calls stored before this time, written as in `RecordedCall.created`; None for all.
 
         Returns:
-            How many there were.
+            The number of deleted calls.
 
         Raises:
             RecordingError: The file cannot be written.
         """
-        with self._said("cannot be pruned"):
+        with self._reporting("cannot be pruned"):
             deleted = self._writer.execute(f"DELETE FROM calls {_CHOSEN}", (model, before)).rowcount
             self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
     def verify(self) -> None:
-        """Look through the whole file, which `get` does not.
+        """Check the whole file; `get` checks only what it reads.
 
         Raises:
-            RecordingError: It is damaged.
+            RecordingError: The file is damaged.
         """
-        with self._said("cannot be read"):
+        with self._reporting("cannot be read"):
             found = self._reader.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if found != "ok":
             raise self._unusable(f"is damaged ({found})")
 
     def count(self, model: str | None = None, before: str | None = None) -> int:
-        """How many calls `prune` would delete."""
-        with self._said("cannot be read"), self._lock:
+        """Return the number of calls that `prune` would delete."""
+        with self._reporting("cannot be read"), self._lock:
             return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
 
     def __len__(self) -> int:
@@ -170,21 +169,21 @@ class CallStore:
         self._writer.close()
 
     async def aclose(self) -> None:
-        """Close the file once all that was put into it is committed."""
+        """Close the file once all calls are committed."""
         if self._batch is not None:
             await asyncio.wait([self._batch[1]])
         async with self._committing:
             self.close()
 
     async def _commit_batch(self) -> None:
-        async with self._committing:  # one commit at a time; until it is our turn, calls gather
+        async with self._committing:  # one commit at a time; calls gather until then
             assert self._batch is not None
             calls, self._batch = self._batch[0], None
             await asyncio.to_thread(self._write, calls)
 
     def _write(self, calls: list[RecordedCall]) -> None:
         rows = [(*astuple(call), call.checksum) for call in calls]
-        with self._said("cannot be written"):
+        with self._reporting("cannot be written"):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 self._writer.executemany(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -195,17 +194,17 @@ class CallStore:
 
     def _checked(self, row: tuple[object, ...]) -> RecordedCall:
         *fields, checksum = row
-        call = RecordedCall(*fields)  # type: ignore[arg-type]  # of whatever types: the checksum tells
+        call = RecordedCall(*fields)  # type: ignore[arg-type]  # the checksum finds wrong types
         try:
             intact = call.checksum == checksum
-        except (TypeError, ValueError):  # bytes, where a flipped bit made a text into them
+        except (TypeError, ValueError):  # a flipped bit made bytes of a text
             intact = False
         if not intact:
             raise self._unusable("is damaged (the checksum of a call differs)")
         return call
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        """Make a new file's table; take an older one over; refuse what is neither."""
+        """Make the table of a new file; refuse what is no file of recorded calls."""
         application, version = (
             database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
@@ -214,42 +213,28 @@ class CallStore:
             return
         if application == _APPLICATION_ID and version > _VERSION:
             raise self._unusable("was written by a later version of this package")
-        if (application, version) != (0, 0) or tables - {"calls"}:
+        if (application, version) != (0, 0) or tables:
             raise self._unusable("is damaged, or is another program's database")
-        older = self._older_rows(database) if tables else []
-        if tables:
-            database.execute("DROP TABLE calls")
         for statement in (
             f"PRAGMA application_id = {_APPLICATION_ID}", f"PRAGMA user_version = {_VERSION}", _SCHEMA,
         ):  # fmt: skip
             database.execute(statement)
-        database.executemany(
-            f"INSERT INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-            ((*astuple(call), call.checksum) for call in older),
-        )
-
-    def _older_rows(self, database: sqlite3.Connection) -> list[RecordedCall]:
-        """The calls of a file of version 0, whose checksums were over the response alone."""
-        rows = database.execute("SELECT key, model, response, seconds, created, checksum FROM calls").fetchall()
-        if any(digest(str(row[2])) != row[5] for row in rows):
-            raise self._unusable("is damaged (the checksum of a call differs)")
-        return [RecordedCall(*row[:5]) for row in rows]
 
     @contextmanager
-    def _said(self, what: str) -> Iterator[None]:
-        """What fails here is a RecordingError, which says what the file cannot."""
+    def _reporting(self, what: str) -> Iterator[None]:
+        """Turn failures into a RecordingError that says what failed."""
         try:
             yield
         except _FAILURES as error:
             raise self._unusable(f"{what} ({error})") from error
 
     def _unusable(self, why: str) -> RecordingError:
-        told = " ".join(why.split())[:200]  # SQLite quotes what it found, whatever that is
-        return RecordingError(f"the file of recorded calls {self.path} {told}; move it away")
+        reason = " ".join(why.split())[:200]  # SQLite may quote long contents
+        return RecordingError(f"the file of recorded calls {self.path} {reason}; move it away")
 
 
 def digest(text: str) -> str:
-    """The SHA-256 of a text, in hexadecimal digits.
+    """Return the SHA-256 of a text, in hexadecimal digits.
 
     >>> digest("")[:8]
     'e3b0c442'

@@ -1,33 +1,33 @@
-"""Where a model is asked, and with which key: what can be said of an address and of a key before anything is sent."""
+"""Checks of a server's address and of the API key, before anything is sent."""
 
 from __future__ import annotations
 
 import os
 from urllib.parse import urlsplit
 
-from .model_call import ModelError
+from .errors import ModelError
 
 
 def check_address(base_url: str) -> None:
-    """Refuse what is no server's address.
+    """Check that a text is a server's address.
 
     Raises:
-        ValueError: It has no http or https, no host, a port that is none, or a query or fragment.
+        ValueError: It lacks http, https or a host, or has a wrong port, a query or a fragment.
 
     >>> check_address("http://localhost:11434/v1")
     """
     try:
         place = urlsplit(base_url)
-        whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
-        whole = whole and not (place.query or place.fragment)  # the path of each call is put behind it
+        is_whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
+        is_whole = is_whole and not (place.query or place.fragment)  # each call appends its path
     except ValueError as error:
         raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
-    if not whole:
+    if not is_whole:
         raise ValueError(f"base_url {base_url!r} is no address such as http://localhost:11434/v1")
 
 
 def is_loopback(base_url: str | None) -> bool:
-    """Whether an address is of this machine.
+    """Say whether an address is of this machine.
 
     >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://api.openai.com/v1"), is_loopback(None)
     (True, False, False)
@@ -37,15 +37,15 @@ def is_loopback(base_url: str | None) -> bool:
 
 
 def find_key(given: str | None, model: str, is_needed: bool) -> str:
-    """The key to send: the one that was given, or else the environment's; "none" where none is needed.
+    """Return the API key to send; "none" where there is none and none is needed.
 
     Args:
-        given: What the caller named, or None for OPENAI_API_KEY.
-        model: What is asked, for the error.
-        is_needed: Whether the server wants one.
+        given: The caller's key; None for that of OPENAI_API_KEY.
+        model: Named in the error.
+        is_needed: Whether the server wants a key.
 
     Raises:
-        ModelError: There is none, or one that cannot be sent.
+        ModelError: The key is missing, or cannot be sent.
 
     >>> find_key("sk-1", "gpt-4o-mini", is_needed=True)
     'sk-1'

@@ -1,7 +1,7 @@
-"""What calls take: tokens, and dollars at the model's price. Limits on them live in `budget`.
+"""Tokens that calls take, and their price in dollars. Limits on them are in `budget`.
 
-Prices come from `genai-prices`, which ships them with the package. A model whose
-price is not known is counted in tokens only: its cost is None, never 0.
+Prices come from the package `genai-prices`. A model of unknown price is counted in
+tokens only: its cost is None, never 0.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and calls; usages add up.
+    """Tokens and calls.
 
     >>> Usage(10, 2, 1) + Usage(5, 1, 1)
     Usage(prompt_tokens=15, completion_tokens=3, calls=2)
+    >>> Usage(10, 2, 1) * 3
+    Usage(prompt_tokens=30, completion_tokens=6, calls=3)
     """
 
     prompt_tokens: int = 0
@@ -45,10 +47,13 @@ class Usage:
             self.calls - other.calls,
         )
 
+    def __mul__(self, times: int) -> Usage:
+        return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times)
+
 
 @lru_cache(maxsize=256)
 def price(model: str, base_url: str | None = None) -> tuple[float, float] | None:
-    """Dollars per prompt token and per completion token, or None where they are not known.
+    """Return dollars per prompt token and per completion token, or None where they are not known.
 
     >>> price("a model nobody has heard of") is None
     True
@@ -70,12 +75,16 @@ def price(model: str, base_url: str | None = None) -> tuple[float, float] | None
 
 
 def cost(usage: Usage, rates: tuple[float, float] | None) -> float | None:
-    """Dollars of a usage at the given rates; None where the rates, or the tokens of its calls, are not known.
+    """Return the dollars of a usage, or None where the rates or the tokens are not known.
+
+    Args:
+        usage: Tokens and calls.
+        rates: Dollars per prompt token and per completion token, or None.
 
     >>> cost(Usage(10, 2, 1), (1.0, 2.0)), cost(Usage(0, 0, 1), (1.0, 2.0)), cost(Usage(0, 0, 1), (0.0, 0.0))
     (14.0, None, 0.0)
     """
-    uncounted = usage.calls > 0 and usage.total_tokens == 0  # no call takes none: the server did not say
+    uncounted = usage.calls > 0 and usage.total_tokens == 0  # every call takes some: the server did not count
     if rates is None or (uncounted and any(rates)):
         return None
     return usage.prompt_tokens * rates[0] + usage.completion_tokens * rates[1]

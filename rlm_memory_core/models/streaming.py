@@ -1,41 +1,29 @@
-"""Replies heard while they come: below recorded calls a request becomes a stream, and its end a whole answer again.
+"""Replies that are heard while they come: a streamed request whose end is a whole answer again.
 
-Whoever stands above, from recorded calls to budgets, sees one request and one complete
-answer, the same as without a listener: a streamed answer is recorded when it is whole,
-under the same key, and a recorded one is heard at once. Nothing is retried here, and
-nothing is asked again once a piece was heard.
+The steps above see one request and one complete answer, as without a listener: a streamed
+answer is recorded when it is whole, and a recorded one is heard at once. Once a piece was
+heard, the request is not sent again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
-import httpx2
-
 from ..store.escaping import well_formed
-from .headers import refusal
-from .layer import Layer
 from .pricing import Usage
-from .transport import STREAMED
+from .types import BYTES_PER_TOKEN, Backend, BackendError, Request, Response, StreamBroken
 
-BROKEN_OFF = "broken_off"
-"""The code of an error that stands for a reply whose end never came."""
-
-_CHARACTERS_PER_TOKEN = 4  # English prose; for what nobody counted
+_DONE = "[DONE]"
 
 
 class Listener:
-    """Hears a reply piece by piece.
+    """Hears a reply piece by piece; `text` is what was heard so far, and `heard` its number of characters.
 
     Args:
-        tell: Called with each piece, on the background loop: it must not wait, raise, or ask a model.
-
-    `text` is what was heard. `unfinished` is what a reply that has begun and not ended has taken so far, estimated
-    at four characters a token as no server has counted it; None before and after.
+        tell: Called with each piece on the background loop; it must not wait, raise or ask a model.
 
     >>> listener = Listener(lambda piece: print(piece, end="|"))
     >>> for piece in ("My cat ", "is Mochi."):
@@ -48,8 +36,8 @@ class Listener:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._pieces: list[str] = []
-        self._asked: int | None = None  # characters of the request, while its reply comes
-        self._heard = 0
+        self._prompt_tokens: int | None = None  # while a reply comes
+        self.heard = 0
 
     @property
     def text(self) -> str:
@@ -58,175 +46,111 @@ class Listener:
 
     @property
     def unfinished(self) -> Usage | None:
-        """An estimate of what the reply has taken so far; None where none is on its way."""
-        if self._asked is None:
+        """An estimate of what a reply has taken that has begun and not ended; None before and after."""
+        if self._prompt_tokens is None:
             return None
-        return Usage(self._asked // _CHARACTERS_PER_TOKEN, -(-self._heard // _CHARACTERS_PER_TOKEN), 1)
+        return Usage(self._prompt_tokens, -(-self.heard // BYTES_PER_TOKEN), 1)
+
+    def begin(self, prompt_tokens: int | None) -> None:
+        """Note that a reply to so many tokens comes; None that it has ended or failed."""
+        self._prompt_tokens = prompt_tokens
 
     def hear(self, piece: str) -> None:
         """Take one piece."""
         piece = well_formed(piece)
         self._pieces.append(piece)
-        self._heard += len(piece)
+        self.heard += len(piece)
         self._tell(piece)
 
-    def begin(self, asked: int) -> None:
-        """A reply to a request of so many characters begins."""
-        self._asked = asked
-
     def end(self, text: str) -> None:
-        """The reply is whole; what was not heard in pieces, such as a recorded one, is heard now."""
-        self._asked = None
+        """Take the whole reply at once if it did not come in pieces, for example because it was recorded."""
+        self.begin(None)
         if not self._pieces:
             self.hear(text)
 
 
-@contextmanager
-def heard_by(listener: Listener | None) -> Iterator[None]:
-    """Have the reply to the request that is sent within heard; None for nobody."""
-    token = _LISTENER.set(listener)
-    try:
-        yield
-    finally:
-        _LISTENER.reset(token)
-
-
-def hearing() -> Callable[[], Usage | None]:
-    """A function that tells, from anywhere, what the reply that is heard here has taken so far; None where it has
-    ended, or nobody listens."""
-    listener = _LISTENER.get()
-    return lambda: None if listener is None else listener.unfinished
-
-
-class Streaming(Layer):
-    """Asks for a stream where somebody listens, and answers with the whole.
-
-    A reply that breaks off after its first piece is answered with the code `BROKEN_OFF`, which the openai client
-    does not try again; one that breaks off before it is a failure like any other.
+async def hear(backend: Backend, request: Request, listener: Listener) -> Response:
+    """Stream one request to a listener and put the whole answer together.
 
     Args:
-        inner: What really sends.
+        backend: Streams the answer.
+        request: What is asked.
+        listener: Hears each piece.
+
+    Raises:
+        StreamBroken: The answer broke off; it is retryable only while nothing was heard.
+        BackendError: There is no answer.
     """
-
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        super().__init__(inner)
-        self._counts = True  # whether the server knows of stream_options
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request, as a stream or as it is."""
-        listener = _LISTENER.get()
-        if listener is None or not request.url.path.endswith("/chat/completions"):
-            return await self.inner.handle_async_request(request)
-        body = json.loads(await request.aread())
-        response = await self.inner.handle_async_request(_streamed(request, body, self._counts))
-        if self._counts and response.status_code in (400, 422) and b"stream_options" in await response.aread():
-            self._counts = False  # an older server: its streams come without a count of tokens
-            response = await self.inner.handle_async_request(_streamed(request, body, self._counts))
-        try:
-            if response.status_code == 200 and "event-stream" in response.headers.get("content-type", ""):
-                listener.begin(len(request.content))
-                return await _heard(response, listener)
-            await response.aread()  # an error, or a server that does not stream
-            return response
-        finally:
-            await response.aclose()
-
-
-_LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
-
-
-def _streamed(request: httpx2.Request, body: dict[str, Any], counts: bool) -> httpx2.Request:
-    """The request for a stream of the same answer."""
-    options = {"stream_options": {"include_usage": True}} if counts else {}
-    headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
-    return httpx2.Request(
-        request.method,
-        request.url,
-        headers=headers,
-        content=json.dumps({**body, "stream": True, **options}).encode(),
-        extensions={**request.extensions, STREAMED: True},
-    )
-
-
-async def _heard(response: httpx2.Response, listener: Listener) -> httpx2.Response:
-    """Let the listener hear a stream, and make one answer of it."""
-    whole = _Whole()
+    answer = _StreamedAnswer()
     try:
-        async with aclosing(_events(response)) as events:
+        async with aclosing(backend.stream(request)) as events:
             async for event in events:
-                if piece := whole.add(event):
+                listener.begin(request.tokens)
+                if piece := answer.add(event):
                     listener.hear(piece)
-        if not whole.ended:
-            raise ValueError("the stream ended early")
-    except (httpx2.RequestError, ValueError) as error:
-        if not whole.ended:
-            if listener.text:
-                return refusal(502, str(error), BROKEN_OFF)
-            if isinstance(error, httpx2.RequestError):
-                raise
-            return httpx2.Response(502, json={"error": {"message": str(error)}})
-    content = json.dumps(whole.completion())  # in ASCII: a lone surrogate has no other bytes
-    return httpx2.Response(200, headers={"content-type": "application/json"}, content=content)
+        if not answer.has_ended:
+            raise StreamBroken("the stream ended early")
+    except BackendError as error:
+        if not answer.has_ended:
+            if listener.heard:
+                raise StreamBroken(str(error), retryable=False) from error
+            listener.begin(None)
+            raise
+    listener.begin(None)
+    return Response(answer.whole or json.dumps(answer.completion()))  # in ASCII: a lone surrogate has no UTF-8
 
 
-async def _events(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
-    """The data of server-sent events; in chat completions each has one line of it."""
-    rest = b""
-    async for block in response.aiter_bytes():
-        *lines, rest = (rest + block).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line.removeprefix(b"data:").strip()
-    if rest.startswith(b"data:"):
-        yield rest.removeprefix(b"data:").strip()
+class _StreamedAnswer:
+    """A chat completion that is put together from its chunks.
 
-
-class _Whole:
-    """A chat completion, put together from the chunks of its stream.
-
-    `ended` says whether its last chunk came: whatever happens after that takes nothing from it.
+    `has_ended` says whether the last chunk came: failures after it do no harm. `whole` is the answer of a server that
+    does not stream.
     """
 
     def __init__(self) -> None:
-        self.ended = False
+        self.has_ended = False
+        self.whole = ""
         self._head: dict[str, Any] = {}
         self._said: dict[str, list[str]] = {"content": [], "refusal": []}
         self._finish: str | None = None
-        self._usage: dict[str, Any] | None = None
+        self._usage: Any = None
 
-    def add(self, event: bytes) -> str:
-        """Take one event; the piece of text that it brings, or "".
+    def add(self, event: str) -> str:
+        """Take one event and return its piece of text, or "".
 
         Raises:
-            ValueError: It is no chunk, or an error of the server.
+            StreamBroken: The event is no chunk, or an error of the server.
         """
-        if event == b"[DONE]":
-            self.ended = True
+        if event == _DONE:
+            self.has_ended = True
             return ""
-        chunk = json.loads(event)
         try:
-            return self._take(chunk)
-        except (AttributeError, TypeError) as error:
-            raise ValueError(f"it sent {event[:100]!r} in its stream") from error
+            chunk = json.loads(event)
+            if error := chunk.get("error"):
+                raise StreamBroken(str(error.get("message") or error) if isinstance(error, dict) else str(error))
+            return self._add_chunk(chunk, event)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
 
-    def _take(self, chunk: dict[str, Any]) -> str:
-        if error := chunk.get("error"):
-            raise ValueError(str(error.get("message") or error) if isinstance(error, dict) else str(error))
+    def _add_chunk(self, chunk: dict[str, Any], event: str) -> str:
         self._head = self._head or {name: chunk[name] for name in ("id", "created", "model") if name in chunk}
         self._usage = chunk.get("usage") or self._usage
         piece = ""
         for choice in chunk.get("choices") or []:
+            if "message" in choice:
+                self.has_ended, self.whole = True, event
+                return ""
             delta = choice.get("delta") or {}
             for name, said in self._said.items():
                 if text := delta.get(name):
                     said.append(str(text))
                     piece += str(text) if name == "content" else ""
             if choice.get("finish_reason"):
-                self._finish, self.ended = str(choice["finish_reason"]), True
+                self._finish, self.has_ended = str(choice["finish_reason"]), True
         return piece
 
     def completion(self) -> dict[str, Any]:
-        """The answer, as it would have come without a stream."""
+        """Return the answer as it would have come without a stream."""
         message = {"role": "assistant", **{name: "".join(said) or None for name, said in self._said.items()}}
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
         counted = {} if self._usage is None else {"usage": self._usage}

@@ -3,10 +3,13 @@
 A deterministic extractive control that needs no key: it quotes sentences and does simple
 arithmetic on dates and counts. It is no stand-in for a model, and is labelled so wherever
 its answers are shown. From the bottom up: `words`, `categories`, `matching`, `forms`, `events`,
-`question`, `passages`, `evidence`, `sums`, `compute`, `reader`, `roles`, `protocol`.
+`question`, `passages`, `evidence`, `sums`, `compute`, `reader`, `roles`, `backend`.
 """
 
-from .protocol import FINGERPRINT, OfflineTransport, completion, error, stream_chunks
+from ..models import backends
+from .backend import FINGERPRINT, MODEL, OfflineReader, completion, error, stream_chunks
 from .roles import reply
 
-__all__ = ["FINGERPRINT", "OfflineTransport", "completion", "error", "reply", "stream_chunks"]
+__all__ = ["FINGERPRINT", "MODEL", "OfflineReader", "completion", "error", "reply", "stream_chunks"]
+
+backends.register(MODEL, OfflineReader, version=FINGERPRINT)

@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass
 
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError
-from ..models.model_call import Reply
 from ..models.pricing import Usage
-from ..models.types import ChatMessage
+from ..models.types import ChatMessage, Reply
 from ..repl.limits import Limits
 from ..repl.output import UNKNOWN, to_text
 from ..repl.repl import NoSandbox, Repl, Run

@@ -95,15 +95,17 @@ class SubAgents:
 
     async def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> list[Call]:
         """Ask one sub-agent for each (prompt, piece), all at once. Returns the calls in this order."""
-        with self.batch(), Siblings(self.hedge, self.slots).together():
-            return await background.gather(self.ask(prompt, piece) for prompt, piece in assignments)
+        siblings = Siblings(self.hedge, self.slots)
+        with self.batch():
+            return await background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
-    async def ask(self, prompt: str, piece: Piece = NO_PIECE) -> Call:
+    async def ask(self, prompt: str, piece: Piece = NO_PIECE, siblings: Siblings | None = None) -> Call:
         """Ask one sub-agent.
 
         Args:
             prompt: What it is told.
             piece: What the prompt asks it to read. If it has turns, the reply's quotes are looked up in them.
+            siblings: The fan-out that the call belongs to, or None.
 
         Returns:
             The call; its `error` says why there is no reply. Only cancellation raises.
@@ -117,7 +119,7 @@ class SubAgents:
                 async with self.slots:
                     started = time.perf_counter()
                     messages = subagent_messages(prompt, self.facts)
-                    reply = await self.llm.complete(messages, self.budget, stopped=taken.stopped)
+                    reply = await self.llm.complete(messages, self.budget, None, taken.stopped, siblings)
             except asyncio.CancelledError:  # still counted, and paid for if it was sent
                 self._record(piece, batch, started, "", taken.usage, taken.cost_usd, error=STOPPED)
                 raise

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..models.pricing import Usage
-from ..models.recording import saved_seconds
+from ..models.recorded_calls import saved_seconds
 from ..store.display import as_html, as_page, as_text
 from ..store.escaping import well_formed
 from .coverage import Call

@@ -7,32 +7,41 @@ model. It is meant for this machine: it asks for no key and knows no users.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
-import httpx2
 from aiohttp import web
 
-from ..offline import OfflineTransport
+from ..offline import MODEL, completion, error, stream_chunks
 
 _MAX_REQUEST_BYTES = 256 * 1024 * 1024
 
 
 def application() -> web.Application:
-    """The web application: every request goes to the same transport that stands under `connect("offline")`."""
-    transport = OfflineTransport()
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        forwarded = httpx2.Request(
-            request.method, str(request.url), headers={"content-type": "application/json"}, content=await request.read()
-        )
-        answer = await transport.handle_async_request(forwarded)
-        content = await answer.aread()
-        media = answer.headers.get("content-type", "application/json").split(";")[0]
-        return web.Response(status=answer.status_code, body=content, content_type=media, charset="utf-8")
-
+    """Return the web application: `POST .../chat/completions` and `GET .../models`; any other path is a 404."""
     app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
-    app.router.add_route("*", "/{path:.*}", handle)
+    app.router.add_route("*", "/{path:.*}", _handle)
     return app
+
+
+async def _handle(request: web.Request) -> web.StreamResponse:
+    path = request.path.rstrip("/")
+    if request.method == "GET" and path.endswith("/models"):
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "rlm-memory"}
+        return web.json_response({"object": "list", "data": [model]})
+    if request.method != "POST" or not path.endswith("/chat/completions"):
+        return web.json_response(error(f"No such endpoint: {request.method} {path}", "not_found"), status=404)
+    try:
+        body = json.loads(await request.read())
+    except ValueError:
+        return web.json_response(error("The request body is not valid JSON."), status=400)
+    if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
+        return web.json_response(error("The request needs `messages`, a list."), status=400)
+    if not body.get("stream"):
+        return web.json_response(completion(body))
+    events = [*(json.dumps(chunk) for chunk in stream_chunks(body)), "[DONE]"]
+    text = "".join(f"data: {event}\n\n" for event in events)
+    return web.Response(text=text, content_type="text/event-stream", charset="utf-8")
 
 
 async def serve(host: str, port: int, ready: Callable[[str], None]) -> None:

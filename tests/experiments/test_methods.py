@@ -10,7 +10,7 @@ from rlm_memory_core.experiments.show.simulated import SimulatedLatency
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.models import background
 from rlm_memory_core.models.embeddings import Embeddings
-from rlm_memory_core.models.headers import SECONDS_HEADER
+from rlm_memory_core.models.types import Response
 
 
 @pytest.fixture
@@ -116,14 +116,12 @@ def test_a_replay_takes_as_long_as_what_was_recorded(far_back, tmp_path):
 
 @pytest.mark.parametrize(("name", "seconds"), [("truncation", 7.0), ("rlm-parallel", 21.0), ("rlm-sequential", 217.0)])
 def test_the_seconds_of_a_prediction_are_not_those_of_the_replay(far_back, name, seconds):
-    class SevenSeconds(httpx2.AsyncBaseTransport):
+    class SevenSeconds:
         def __init__(self, inner):
             self.inner = inner
 
-        async def handle_async_request(self, request):
-            response = await self.inner.handle_async_request(request)
-            response.headers[SECONDS_HEADER] = "7.0"
-            return response
+        async def send(self, request):
+            return Response((await self.inner.send(request)).text, 7.0)
 
     (method,) = make([name], connect(wrap=SevenSeconds), 2_000)
     background.run(method(far_back))

@@ -117,7 +117,7 @@ def recorded_file(scripted, path):
     llm = scripted(["yes", "yes, " * 3000], recorded="auto", calls_path=path, host="a.test")
     ask(llm)
     ask(llm, messages=[{"role": "user", "content": "another"}])
-    background.run(llm._client.close())
+    background.run(llm._pipeline.close())
 
 
 def truncate(path):
@@ -231,22 +231,6 @@ def older(path):
     db.commit()
     db.close()
     return path
-
-
-def test_a_file_of_the_first_version_is_taken_over(older):
-    for _ in range(2):
-        calls = CallStore(older)
-        assert got(calls, "k") == ("r", 2.0)
-        calls.close()
-
-
-def test_a_damaged_file_of_the_first_version_is_refused_and_left_as_it_was(older):
-    change_a_row(older, "response", "'s'")
-    with pytest.raises(RecordingError, match="checksum"):
-        CallStore(older)
-    db = sqlite3.connect(older)
-    assert db.execute("SELECT response FROM calls").fetchall() == [("s",)]
-    db.close()
 
 
 @pytest.mark.parametrize(

@@ -5,26 +5,24 @@ import socket
 from contextlib import suppress
 
 import httpx2
-import openai
 import pytest
 from asking import HI, ask, refused
 from in_flight import InFlight
 
 from rlm_memory_core import ModelError, connect
-from rlm_memory_core.models import background, client
-from rlm_memory_core.models.pacing import Pace
+from rlm_memory_core.models import background, retries
 
 
 @pytest.fixture
 def naps(monkeypatch):
-    """The seconds the openai client would have slept before each retry."""
+    """The seconds that would have been slept before each retry."""
     seconds = []
 
     async def nap(delay):
         seconds.append(delay)
 
-    monkeypatch.setattr("openai._base_client.anyio.sleep", nap)
-    monkeypatch.setattr(client, "_MAX_RETRIES", 4)
+    monkeypatch.setattr(retries, "sleep", nap)
+    monkeypatch.setattr(retries, "MAX_RETRIES", 4)
     return seconds
 
 
@@ -112,7 +110,7 @@ def test_what_no_retry_can_help_is_asked_once(scripted, naps, status):
 
 
 def test_a_port_where_nobody_listens(monkeypatch):
-    monkeypatch.setattr(client, "_MAX_RETRIES", 0)
+    monkeypatch.setattr(retries, "MAX_RETRIES", 0)
     with socket.socket() as taken:  # bound, not listening: connecting is refused
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
@@ -159,14 +157,14 @@ def test_300_calls_are_in_flight_at_once_over_real_http(as_completion):
         async with Server(300, as_completion("yes")) as server:
             model = connect("m", server.url, recorded="off")
             replies = await asyncio.gather(*(model.complete(HI) for _ in range(300)))
-            await background.arun(model._client.close())
+            await background.arun(model._pipeline.close())
             return server.in_flight.most, {reply.text for reply in replies}
 
     assert asyncio.run(scenario()) == (300, {"yes"})
 
 
 def test_a_server_that_stays_silent_is_given_up_after_the_timeout(as_completion, monkeypatch):
-    monkeypatch.setattr(client, "_MAX_RETRIES", 0)
+    monkeypatch.setattr(retries, "MAX_RETRIES", 0)
 
     async def scenario():
         async with Server(1, as_completion("yes"), silent=True) as server:
@@ -174,51 +172,33 @@ def test_a_server_that_stays_silent_is_given_up_after_the_timeout(as_completion,
             try:
                 await model.complete(HI)
             finally:
-                await background.arun(model._client.close())
+                await background.arun(model._pipeline.close())
 
     with pytest.raises(ModelError, match=r"did not answer within 0\.2 s"):
         asyncio.run(scenario())
 
 
-def test_a_request_is_the_one_that_httpx_itself_would_send(tmp_path):
-    sent = []
+def test_an_answer_that_drips_is_given_up_after_the_timeout(monkeypatch):
+    monkeypatch.setattr(retries, "MAX_RETRIES", 0)
 
-    def answer(request):
-        timeout = request.extensions["timeout"]
-        sent.append((request.method, str(request.url), dict(request.headers), request.read(), timeout))
-        return httpx2.Response(200, json={})
+    async def drip(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n")
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
 
-    def transport(_=None):
-        return httpx2.MockTransport(answer)
+    async def scenario():
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            model = connect("m", url, recorded="off", timeout=0.2)
+            try:
+                await model.complete(HI)
+            finally:
+                await background.arun(model._pipeline.close())
 
-    async def post():
-        url = "http://a.test/v1"
-        plain = httpx2.AsyncClient(transport=transport(), timeout=7.5, follow_redirects=True)
-        kept = tmp_path / "calls.sqlite"
-        ours = client.make_client(
-            url, "none", "off", kept, offline=False, timeout=7.5, wrap=transport, pace=Pace(None, None, None)
-        )
-        async with openai.AsyncOpenAI(api_key="none", base_url=url, timeout=7.5, http_client=plain) as sdk, ours:
-            for asked, path in ((sdk, "/chat/completions"), (ours, f"{url}/chat/completions")):
-                await asked.post(path, body={"a": "é"}, cast_to=httpx2.Response)
-
-    background.run(post())
-    by_httpx, by_us = sent
-    assert by_httpx[2].pop("connection") == "keep-alive"  # aiohttp's own business
-    assert by_us == by_httpx
-
-
-def test_the_cookies_of_a_server_come_back_to_it():
-    sent = []
-
-    def answer(request):
-        sent.append(request.headers.get("cookie"))
-        return httpx2.Response(200, json={}, headers={"set-cookie": "lb=1"})
-
-    async def ask_twice():
-        async with client.AsIsClient(transport=httpx2.MockTransport(answer)) as http:
-            for _ in range(2):
-                await http.send(http.build_request("POST", "http://a.test/v1", timeout=5.0, json={}))
-
-    background.run(ask_twice())
-    assert sent == [None, "lb=1"]
+    with pytest.raises(ModelError, match=r"did not answer within 0\.2 s"):
+        asyncio.run(scenario())

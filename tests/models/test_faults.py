@@ -5,14 +5,13 @@ import json
 import re
 import time
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from fault_server import FAULTS, KEY, MARK, always, first, lognormal, some
 
 from rlm_memory_core import Budget, MemoryRLM, Usage, connect
-from rlm_memory_core.models import background
-from rlm_memory_core.models.rate_limits import Refusal
+from rlm_memory_core.models import background, openai_backend, retries
+from rlm_memory_core.models.rate_limits import retry_after
 from rlm_memory_core.query.answer import QueryFailed
 from rlm_memory_core.query.prompts import CUT_OFF, NOT_READ, SUBAGENT_SYSTEM
 
@@ -58,20 +57,20 @@ def play(messages):
 @pytest.fixture
 def waits(monkeypatch):
     """The seconds that the client, or pacing for the server, would have waited before each retry."""
-    seconds, of = [], Refusal.of
+    seconds = []
 
     async def wait(delay):
         seconds.append(delay)
 
-    def hurried(response):
-        refusal = of(response)
-        if refusal is None or refusal.seconds is None:
-            return refusal
-        seconds.append(refusal.seconds)
-        return replace(refusal, seconds=0.0)
+    def hurried(headers):
+        told = retry_after(headers)
+        if told is None:
+            return None
+        seconds.append(told)
+        return 0.0
 
-    monkeypatch.setattr("openai._base_client.anyio.sleep", wait)
-    monkeypatch.setattr(Refusal, "of", hurried)
+    monkeypatch.setattr(retries, "sleep", wait)
+    monkeypatch.setattr(openai_backend, "retry_after", hurried)
     return seconds
 
 
@@ -89,7 +88,7 @@ def model(waits):
     before = background.run(_tasks())
     yield connect_to
     for _, llm in connected:
-        background.run(llm._client.close())
+        background.run(llm._pipeline.close())
     background.run(_no_tasks_but(before))
     for server, _ in connected:
         assert eventually(lambda server=server: server.connections == server.in_flight.now == 0)

@@ -1,37 +1,39 @@
 import asyncio
+import json
 
-import httpx2
 import pytest
 from in_flight import InFlight
 
 from rlm_memory_core import Usage
 from rlm_memory_core.experiments.show.simulated_time import run_simulated
 from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.call_account import CLAIM, Claim
-from rlm_memory_core.models.headers import SECONDS_HEADER
-from rlm_memory_core.models.hedging import Hedging, Siblings
+from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.hedging import Race, Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
+from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response
+
+BROKEN = Refused(500, "broken")
 
 
-class Server(httpx2.AsyncBaseTransport):
-    """Takes `seconds(number, copy)` for a request; a failure in place of the seconds is raised or answered at once."""
+class Server:
+    """A backend that takes `seconds(number, copy)` for a request, or (seconds, an error to raise then)."""
 
     def __init__(self, seconds):
         self.sent = []
         self.in_flight = InFlight()
         self._seconds = seconds
 
-    async def handle_async_request(self, request):
-        number = int(request.content)
+    async def send(self, request):
+        number = request.body["number"]
         copy = sum(sent == number for _, sent in self.sent)
         self.sent.append((asyncio.get_running_loop().time(), number))
         with self.in_flight:
             outcome = self._seconds(number, copy)
-            seconds, outcome = outcome if isinstance(outcome, tuple) else (outcome, None)
+            seconds, error = outcome if isinstance(outcome, tuple) else (outcome, None)
             await asyncio.sleep(seconds)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome or httpx2.Response(200, json={"number": number, "copy": copy})
+        if error is not None:
+            raise error
+        return Response(json.dumps({"number": number, "copy": copy}))
 
     @property
     def copies(self):
@@ -40,28 +42,29 @@ class Server(httpx2.AsyncBaseTransport):
         return [time for at, (time, number) in enumerate(self.sent) if number in numbers[:at]]
 
 
-def fan_out(seconds, count, share=0.05, *, slots=None, budget=None, pace=None, claims=None):
-    """The responses (or exceptions), the siblings, the server and the time of a fan-out; `claims` gets its claims."""
+def numbered(number, budget=None):
+    return ModelCall(Request("", {"number": number}), budget)
+
+
+def fan_out(seconds, count, share=0.05, *, slots=None, budget=None, pace=None, calls=None):
+    """The responses (or errors), the siblings, the server and the time of a fan-out; `calls` gets its calls."""
     server = Server(seconds)
-    claims = {} if claims is None else claims
+    calls = {} if calls is None else calls
 
     async def scenario():
         semaphore = asyncio.Semaphore(slots or count)
         siblings = Siblings(share, semaphore)
-        transport = Hedging(Pacing(server, pace or Pace()))
+        pacing = Pacing(server, pace or Pace(), 0)
 
-        async def call(number):
+        async def ask(number):
             async with semaphore:
-                with Claim(budget, None) as claims[number]:
-                    await claims[number].hold(0, replies=False)
-                    request = httpx2.Request("POST", "http://server.test", content=str(number))
-                    request.extensions = {CLAIM: claims[number]}
-                    response = await transport.handle_async_request(request)
-                    claims[number].charge(Usage(calls=1 + claims[number].further), 0.0)
+                with numbered(number, budget) as calls[number]:
+                    await calls[number].reserve()
+                    response = await Race(pacing, calls[number], siblings).run()
+                    calls[number].charge(Usage(calls=1 + calls[number].extra), 0.0)
                     return response
 
-        with siblings.together():
-            replies = await asyncio.gather(*map(call, range(count)), return_exceptions=True)
+        replies = await asyncio.gather(*map(ask, range(count)), return_exceptions=True)
         return replies, siblings, server, asyncio.get_running_loop().time()
 
     return run_simulated(scenario())
@@ -74,22 +77,22 @@ def late(*numbers, copy_takes=1.0):
 
 def test_a_late_call_is_sent_again_and_the_first_answer_wins():
     replies, siblings, server, seconds = fan_out(late(7), 50)
-    assert [reply.json()["copy"] for reply in replies] == [int(number == 7) for number in range(50)]
+    assert [reply.body["copy"] for reply in replies] == [int(number == 7) for number in range(50)]
     assert server.copies == [1.5]  # times the siblings' median of a second
     assert (seconds, siblings.copies, server.in_flight.now) == (2.5, 1, 0)
 
 
 def test_both_copies_are_counted_and_the_seconds_are_those_of_the_call():
-    claims = {}
-    replies, *_ = fan_out(late(7), 50, claims=claims)
-    assert [number for number, claim in claims.items() if claim.further] == [7]
-    assert (claims[7].further, replies[7].headers[SECONDS_HEADER]) == (1, "2.5")
-    assert replies[0].headers[SECONDS_HEADER] == "1.0"
+    calls = {}
+    replies, *_ = fan_out(late(7), 50, calls=calls)
+    assert [number for number, call in calls.items() if call.extra] == [7]
+    assert (calls[7].extra, replies[7].seconds) == (1, 2.5)
+    assert replies[0].seconds == 1.0
 
 
 def test_the_first_copy_wins_where_it_is_first():
     replies, _, server, seconds = fan_out(late(7, copy_takes=1000.0), 50)
-    assert replies[7].json()["copy"] == 0
+    assert replies[7].body["copy"] == 0
     assert (seconds, len(server.sent), server.in_flight.now) == (100.0, 51, 0)
 
 
@@ -162,7 +165,7 @@ def test_waiting_for_a_turn_is_not_being_late():
 
 
 def test_a_refused_call_is_timed_from_when_it_goes_out_again():
-    refusal = httpx2.Response(429, headers={"retry-after": "50"})
+    refusal = Refused(429, "slow down", 50.0, retryable=True)
 
     def seconds(number, copy):
         return (0.0, refusal) if number == 7 and not copy else 1.0
@@ -171,7 +174,7 @@ def test_a_refused_call_is_timed_from_when_it_goes_out_again():
     assert (siblings.copies, len(server.sent), total) == (0, 51, 51.0)
 
 
-@pytest.mark.parametrize("failure", [httpx2.Response(500), httpx2.ReadError("dropped")], ids=repr)
+@pytest.mark.parametrize("failure", [BROKEN, ConnectionFailed("dropped")], ids=repr)
 def test_a_failure_waits_for_the_other_copy(failure):
     def first_fails(number, copy):
         return 1.0 if number != 7 else 2.0 if copy else (3.0, failure)
@@ -181,24 +184,20 @@ def test_a_failure_waits_for_the_other_copy(failure):
 
     for seconds, total, winner in ((first_fails, 3.5, 1), (second_fails, 5.0, 0)):
         replies, siblings, _, took = fan_out(seconds, 50)
-        assert (replies[7].json()["copy"], siblings.copies, took) == (winner, 1, total)
+        assert (replies[7].body["copy"], siblings.copies, took) == (winner, 1, total)
 
 
 def test_where_both_fail_the_first_failure_is_told():
-    dropped = httpx2.ReadError("dropped")
-    replies, *_ = fan_out(
-        lambda n, copy: 1.0 if n != 7 else (0.2, dropped) if copy else (9.0, httpx2.Response(500)), 50
-    )
+    dropped = ConnectionFailed("dropped")
+    replies, *_ = fan_out(lambda n, copy: 1.0 if n != 7 else (0.2, dropped) if copy else (9.0, BROKEN), 50)
     assert replies[7] is dropped
-    claims = {}
-    replies, *_ = fan_out(
-        lambda n, copy: 1.0 if n != 7 else (9.0, dropped) if copy else (2.0, httpx2.Response(500)), 50, claims=claims
-    )
-    assert (replies[7].status_code, claims[7].further) == (500, 1)
+    calls = {}
+    replies, *_ = fan_out(lambda n, copy: 1.0 if n != 7 else (9.0, dropped) if copy else (2.0, BROKEN), 50, calls=calls)
+    assert (replies[7], calls[7].extra) == (BROKEN, 1)
 
 
 def test_failed_calls_say_nothing_of_how_long_a_call_takes():
-    failed = httpx2.Response(500)
+    failed = BROKEN
     _, siblings, _, seconds = fan_out(lambda number, copy: (0.01, failed) if number < 49 else 1.0, 50)
     assert (siblings.copies, seconds) == (0, 1.0)
 
@@ -208,30 +207,17 @@ def test_cancelling_leaves_nothing_running(when):
     server = Server(late(7, copy_takes=50.0))
 
     async def scenario():
-        transport = Hedging(Pacing(server))
-        siblings = Siblings(0.05)
-        requests = [httpx2.Request("POST", "http://server.test", content=str(number)) for number in range(50)]
-        with siblings.together():
-            calls = asyncio.gather(*map(transport.handle_async_request, requests))
+        pacing, siblings = Pacing(server, Pace(), 0), Siblings(0.05)
+        calls = asyncio.gather(*(Race(pacing, numbered(number), siblings).run() for number in range(50)))
         await asyncio.sleep(when)
         calls.cancel()
         await asyncio.wait([calls])
-        left = len(asyncio.all_tasks()) - 1, server.in_flight.now, transport.inner.in_flight
+        left = len(asyncio.all_tasks()) - 1, server.in_flight.now, pacing.in_flight
         sent = len(server.sent)
         await asyncio.sleep(1000)
         return left, len(server.sent) - sent
 
     assert run_simulated(scenario()) == ((0, 0, 0), 0)
-
-
-def test_a_call_without_siblings_is_sent_once():
-    server = Server(late(0))
-
-    async def scenario():
-        await Hedging(Pacing(server)).handle_async_request(httpx2.Request("POST", "http://server.test", content="0"))
-
-    run_simulated(scenario())
-    assert len(server.sent) == 1
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

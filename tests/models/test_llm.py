@@ -5,7 +5,7 @@ import pytest
 from asking import HI, ask, refused
 
 from rlm_memory_core import ModelError, Usage, connect
-from rlm_memory_core.models import client, llm
+from rlm_memory_core.models import llm, openai_backend
 from rlm_memory_core.models.call_store import CallStore
 
 
@@ -62,7 +62,7 @@ def test_the_key_comes_from_the_environment_at_the_first_call(scripted, monkeypa
         sent.append(request)
         return httpx2.Response(200, json=as_completion("yes"))
 
-    monkeypatch.setattr(client, "HttpTransport", lambda: httpx2.MockTransport(server))
+    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(server))
     model = connect("gpt-4o-mini", recorded="off")
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert ask(model).text == "yes"
@@ -133,7 +133,7 @@ def test_a_model_is_sent_without_its_key_and_is_one_for_all_that_is_sent():
     assert b"a-secret" not in sent
     received = pickle.loads(sent)
     assert pickle.loads(sent) is received
-    assert vars(received) == {**vars(model), "_api_key": None}
+    assert vars(received) == {**vars(model), "api_key": None}
 
 
 def test_a_model_that_was_sent_keeps_its_calls_where_it_arrives(tmp_path, monkeypatch):
@@ -154,14 +154,15 @@ def test_an_address_that_no_path_can_be_put_behind_is_refused(base_url):
 
 
 @pytest.mark.parametrize("base_url", ["http://a.test/v1", "http://a.test/v1/"])
-def test_a_call_goes_to_its_path_behind_the_address(base_url, scripted):  # which forbids retries
+def test_a_call_goes_to_its_path_behind_the_address(base_url, scripted, monkeypatch):  # which forbids retries
     asked = []
 
     def note(request):
         asked.append(str(request.url))
         return httpx2.Response(500)
 
-    model = connect("some-model", base_url, "none", recorded="off", wrap=lambda _: httpx2.MockTransport(note))
+    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(note))
+    model = connect("some-model", base_url, "none", recorded="off")
     with pytest.raises(ModelError):
         ask(model)
     assert set(asked) == {"http://a.test/v1/chat/completions"}

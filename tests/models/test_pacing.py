@@ -1,38 +1,42 @@
 import asyncio
+import json
 import math
 
-import httpx2
 import pytest
 from in_flight import InFlight
 
 from rlm_memory_core.experiments.show.simulated_time import run_simulated
 from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.call_account import CLAIM, Claim
-from rlm_memory_core.models.pacing import PATIENT, Pace, Pacing
-from rlm_memory_core.models.rate_limits import Refusal, Window, retry_after
+from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.pacing import Pace, Pacing
+from rlm_memory_core.models.rate_limits import Window, retry_after
+from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response
 
 
 def now():
     return asyncio.get_running_loop().time()
 
 
-class Server(httpx2.AsyncBaseTransport):
-    """Takes a second for each request; `answer(server, request)` says what comes then. `sent` keeps times and names."""
+class Server:
+    """A backend that takes a second for each answer; `answer(server, name)` gives it, or an error to raise.
 
-    def __init__(self, answer=lambda server, request: ok(), seconds=1.0):
+    `sent` keeps times and names.
+    """
+
+    def __init__(self, answer=lambda server, name: ok(), seconds=1.0):
         self.sent = []
         self.in_flight = InFlight()
         self._answer = answer
         self._seconds = seconds
 
-    async def handle_async_request(self, request):
-        self.sent.append((now(), request.content.decode()))
+    async def send(self, request):
+        self.sent.append((now(), request.body["name"]))
         with self.in_flight:
-            response = self._answer(self, request)
-            await asyncio.sleep(self._seconds if response.status_code == 200 else 0.0)
-        if isinstance(response, Exception):
-            raise response
-        return response
+            answer = self._answer(self, request.body["name"])
+            await asyncio.sleep(self._seconds if isinstance(answer, Response) else 0.0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     @property
     def times(self):
@@ -40,44 +44,55 @@ class Server(httpx2.AsyncBaseTransport):
 
 
 def ok(tokens=None):
-    return httpx2.Response(200, json={} if tokens is None else {"usage": {"total_tokens": tokens}})
+    return Response(json.dumps({} if tokens is None else {"usage": {"total_tokens": tokens}}))
 
 
-def busy(status=429, error=None, **headers):
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx2.Response(status, headers=named, json={"error": error or {"message": "slow down"}})
+def busy(retry_after=None, retryable=True):
+    return Refused(429, "slow down", retry_after, retryable)
 
 
 def in_turn(*answers):
     """A server's answers to the requests in the order in which they come, and `ok` from then on."""
     left = list(answers)
-    return lambda server, request: left.pop(0) if left else ok()
+    return lambda server, name: left.pop(0) if left else ok()
 
 
-def request(name="x", **extensions):
-    return httpx2.Request("POST", "http://server.test", content=name, extensions=extensions)
+def paced(server, max_retries=4, **limits):
+    return Pacing(server, Pace(**limits), max_retries)
 
 
-async def send(pacing, count, **extensions):
-    requests = [request(f"{number}", **extensions) for number in range(count)]
-    return [reply.status_code for reply in await asyncio.gather(*map(pacing.handle_async_request, requests))]
+def call(name="x", budget=None):
+    return ModelCall(Request("", {"name": name}), budget)
+
+
+async def outcome(pacing, name="x", is_patient=False):
+    """200, or the status of the refusal."""
+    try:
+        await pacing.send(call(name), is_patient)
+    except Refused as refusal:
+        return refusal.status
+    return 200
+
+
+async def send(pacing, count):
+    return await asyncio.gather(*(outcome(pacing, f"{number}") for number in range(count)))
 
 
 def test_everything_goes_out_at_once_where_no_limit_is_known():
     server = Server()
-    assert run_simulated(send(Pacing(server), 1_000)) == [200] * 1_000
+    assert run_simulated(send(paced(server), 1_000)) == [200] * 1_000
     assert set(server.times) == {0.0}
 
 
 def test_the_concurrency_is_reached_and_never_passed():
     server = Server()
-    run_simulated(send(Pacing(server, Pace(concurrency=7)), 30))
+    run_simulated(send(paced(server, concurrency=7), 30))
     assert (server.in_flight.most, server.times[-1]) == (7, 4.0)
 
 
 def test_nothing_goes_out_while_the_server_asks_to_wait_and_then_all_are_answered():
-    server = Server(in_turn(busy(retry_after="20")))
-    pacing = Pacing(server)
+    server = Server(in_turn(busy(20.0)))
+    pacing = paced(server)
 
     async def scenario():
         first = asyncio.create_task(send(pacing, 1))
@@ -90,11 +105,11 @@ def test_nothing_goes_out_while_the_server_asks_to_wait_and_then_all_are_answere
 
 
 def test_concurrency_is_halved_once_for_a_burst_of_refusals_and_climbs_back_as_calls_succeed():
-    def answer(server, request):
-        return busy(retry_after="1") if len(server.sent) > 960 and now() == 0.0 else ok()
+    def answer(server, name):
+        return busy(1.0) if len(server.sent) > 960 and now() == 0.0 else ok()
 
     server = Server(answer)
-    pacing = Pacing(server)
+    pacing = paced(server)
     limits = []
 
     async def scenario():
@@ -113,11 +128,11 @@ def test_concurrency_is_halved_once_for_a_burst_of_refusals_and_climbs_back_as_c
 
 
 def test_a_server_that_takes_ten_at_once_loses_no_call_and_is_not_asked_in_vain_for_long():
-    def answer(server, request):
+    def answer(server, name):
         return busy() if server.in_flight.now > 10 else ok()
 
     server = Server(answer, seconds=30.0)
-    assert run_simulated(send(Pacing(server), 300)) == [200] * 300
+    assert run_simulated(send(paced(server), 300)) == [200] * 300
     assert server.times[-1] < 2 * 300 / 10 * 30
     late = [time for time in server.times if time > server.times[-1] / 2]
     assert len(late) < 1.4 * 150  # refusals among them: fewer than half as many as answers
@@ -126,15 +141,15 @@ def test_a_server_that_takes_ten_at_once_loses_no_call_and_is_not_asked_in_vain_
 def test_a_server_of_sixty_a_minute_loses_no_call():
     taken = []
 
-    def answer(server, request):
+    def answer(server, name):
         recent = [time for time in taken if time > now() - 60]
         if len(recent) >= 60:
-            return busy(retry_after=str(recent[0] + 60 - now()))
+            return busy(recent[0] + 60 - now())
         taken.append(now())
         return ok()
 
     server = Server(answer)
-    assert run_simulated(send(Pacing(server), 250)) == [200] * 250
+    assert run_simulated(send(paced(server), 250)) == [200] * 250
     assert server.times[-1] < 5 * 60
 
 
@@ -148,35 +163,35 @@ def test_a_server_of_sixty_a_minute_loses_no_call():
 )
 def test_limits_per_minute_are_kept(pace, times):
     server = Server()
-    run_simulated(_gather(Pacing(server, pace), ["x" * 40] * 5))
+    run_simulated(_gather(Pacing(server, pace, 4), ["x" * 29] * 5))
     assert server.times == times
 
 
-async def _gather(pacing, contents):
-    return await asyncio.gather(*(pacing.handle_async_request(request(content)) for content in contents))
+async def _gather(pacing, names):
+    return await asyncio.gather(*(pacing.send(call(name)) for name in names))
 
 
 def test_estimated_tokens_are_put_right_by_what_the_server_counted():
     async def one_after_another(pacing):
         for _ in range(3):
-            await pacing.handle_async_request(request("x" * 40))
+            await pacing.send(call("x" * 29))
 
-    server = Server(lambda server, request: ok(tokens=25))
-    run_simulated(one_after_another(Pacing(server, Pace(tokens_per_minute=30))))
+    server = Server(lambda server, name: ok(tokens=25))
+    run_simulated(one_after_another(paced(server, tokens_per_minute=30)))
     assert server.times == [0.0, 60.0, 120.0]
-    cheap = Server(lambda server, request: ok(tokens=1))
-    run_simulated(one_after_another(Pacing(cheap, Pace(tokens_per_minute=12))))
+    cheap = Server(lambda server, name: ok(tokens=1))
+    run_simulated(one_after_another(paced(cheap, tokens_per_minute=12)))
     assert cheap.times == [0.0, 1.0, 2.0]
 
 
 def test_refused_requests_go_first_and_those_of_a_fan_out_last():
-    server = Server(in_turn(busy(retry_after="10")))
-    pacing = Pacing(server, Pace(concurrency=1))
+    server = Server(in_turn(busy(10.0)))
+    pacing = paced(server, concurrency=1)
 
     async def scenario():
-        calls = [pacing.handle_async_request(request("refused", **{PATIENT: True}))]
-        calls += [pacing.handle_async_request(request(f"sub-agent {n}", **{PATIENT: True})) for n in range(2)]
-        calls += [pacing.handle_async_request(request("root"))]
+        calls = [outcome(pacing, "refused", is_patient=True)]
+        calls += [outcome(pacing, f"sub-agent {number}", is_patient=True) for number in range(2)]
+        calls += [outcome(pacing, "root")]
         await asyncio.gather(*calls)
 
     run_simulated(scenario())
@@ -184,10 +199,10 @@ def test_refused_requests_go_first_and_those_of_a_fan_out_last():
 
 
 def test_a_server_that_always_refuses_is_given_up_by_all_that_wait():
-    server = Server(lambda server, request: busy(retry_after="10"))
+    server = Server(lambda server, name: busy(10.0))
 
     async def scenario():
-        return await send(Pacing(server), 300), now()
+        return await send(paced(server), 300), now()
 
     statuses, seconds = run_simulated(scenario())
     assert statuses == [429] * 300
@@ -195,36 +210,28 @@ def test_a_server_that_always_refuses_is_given_up_by_all_that_wait():
 
 
 def test_a_server_that_refuses_without_a_time_to_wait_is_given_up_after_the_retries():
-    server = Server(lambda server, request: busy())
-    pacing = Pacing(server, max_retries=3)
+    server = Server(lambda server, name: busy())
+    pacing = paced(server, max_retries=3)
 
     async def scenario():
-        (reply,) = await _gather(pacing, ["x"])
-        return reply.headers["x-should-retry"], await send(pacing, 1)
+        with pytest.raises(Refused) as refused:
+            await pacing.send(call())
+        return refused.value.retryable, await send(pacing, 1)
 
-    assert run_simulated(scenario()) == ("false", [429])
+    assert run_simulated(scenario()) == (False, [429])
     assert server.times == [0.0, 0.5, 1.5, 3.5, 3.5, 4.0, 5.0, 7.0]  # the next request begins afresh
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        busy(error={"code": "insufficient_quota"}),
-        busy(error={"type": "insufficient_quota"}, retry_after="1"),
-        busy(error={"message": "Request too large for m: Limit 30000, Requested 40000"}, retry_after="1"),
-        busy(x_should_retry="false"),
-        busy(retry_after="121"),
-    ],
-)
+@pytest.mark.parametrize("refusal", [busy(retryable=False), busy(1.0, retryable=False), busy(121.0)])
 def test_where_no_waiting_helps_nobody_waits(refusal):
     server = Server(in_turn(refusal))
-    pacing = Pacing(server)
+    pacing = paced(server)
     assert run_simulated(send(pacing, 1)) == [429]
     assert server.times == [0.0]
 
 
 def test_where_the_server_asks_to_wait_for_an_hour_nobody_waits_for_it_but_what_is_out_is_answered():
-    pacing = Pacing(Server(in_turn(ok(), ok(), busy(retry_after="3600"))), Pace(concurrency=3))
+    pacing = paced(Server(in_turn(ok(), ok(), busy(3600.0))), concurrency=3)
 
     async def scenario():
         return await send(pacing, 6), now()
@@ -233,17 +240,17 @@ def test_where_the_server_asks_to_wait_for_an_hour_nobody_waits_for_it_but_what_
 
 
 def test_a_single_request_that_is_always_refused_is_given_up_though_others_succeed():
-    def answer(server, request):
-        return busy(retry_after="5") if request.content == b"too large" else ok()
+    def answer(server, name):
+        return busy(5.0) if name == "too large" else ok()
 
     server = Server(answer)
-    pacing = Pacing(server)
+    pacing = paced(server)
 
     async def scenario():
-        large = asyncio.create_task(pacing.handle_async_request(request("too large")))
+        large = asyncio.create_task(outcome(pacing, "too large"))
         while not large.done():
             await send(pacing, 1)
-        return (await large).status_code, now()
+        return await large, now()
 
     status, seconds = run_simulated(scenario())
     assert status == 429
@@ -253,30 +260,26 @@ def test_a_single_request_that_is_always_refused_is_given_up_though_others_succe
 
 
 def test_other_failures_are_handed_on_and_give_their_place_back():
-    server = Server(in_turn(httpx2.Response(500), httpx2.Response(503)))
-    pacing = Pacing(server, Pace(concurrency=1))
+    server = Server(in_turn(Refused(500, "no"), Refused(503, "no")))
+    pacing = paced(server, concurrency=1)
     assert run_simulated(send(pacing, 3)) == [500, 503, 200]
     assert pacing.in_flight == 0
 
 
 def test_an_exception_gives_its_place_back():
-    class Broken(httpx2.AsyncBaseTransport):
-        async def handle_async_request(self, request):
-            raise httpx2.ReadError("dropped")
-
-    pacing = Pacing(Broken(), Pace(concurrency=1))
+    pacing = paced(Server(lambda server, name: ConnectionFailed("dropped")), concurrency=1)
 
     async def scenario():
-        return await asyncio.gather(*(pacing.handle_async_request(request()) for _ in range(3)), return_exceptions=True)
+        return await asyncio.gather(*(pacing.send(call()) for _ in range(3)), return_exceptions=True)
 
-    assert [type(error) for error in run_simulated(scenario())] == [httpx2.ReadError] * 3
+    assert [type(error) for error in run_simulated(scenario())] == [ConnectionFailed] * 3
     assert pacing.in_flight == 0
 
 
 @pytest.mark.parametrize("when", [0.5, 1.5, 5.0, 60.0])
 def test_cancelling_leaves_nothing_running_and_gives_all_places_back(when):
-    server = Server(in_turn(*[ok()] * 3, busy(retry_after="30")))
-    pacing = Pacing(server, Pace(concurrency=2, requests_per_minute=100))
+    server = Server(in_turn(*[ok()] * 3, busy(30.0)))
+    pacing = paced(server, concurrency=2, requests_per_minute=100)
 
     async def scenario():
         calls = asyncio.create_task(send(pacing, 200))
@@ -290,10 +293,10 @@ def test_cancelling_leaves_nothing_running_and_gives_all_places_back(when):
 
 
 def test_a_call_cancelled_in_the_moment_of_its_turn_gives_its_place_back():
-    pacing = Pacing(Server(), Pace(concurrency=1))
+    pacing = paced(Server(), concurrency=1)
 
     async def scenario():
-        first, second = (asyncio.create_task(pacing.handle_async_request(request(name))) for name in "ab")
+        first, second = (asyncio.create_task(pacing.send(call(name))) for name in "ab")
         first.add_done_callback(lambda _: second.cancel())  # `second` was let out when `first` gave its place back
         await asyncio.wait([first, second])
         return second.cancelled(), pacing.in_flight, await send(pacing, 1)
@@ -302,28 +305,26 @@ def test_a_call_cancelled_in_the_moment_of_its_turn_gives_its_place_back():
 
 
 def test_an_answer_that_is_no_json_is_asked_for_once_more():
-    async def contents(*answers):
+    async def texts(*answers):
         server = Server(in_turn(*answers))
-        (reply,) = await _gather(Pacing(server), ["x"])
-        return reply.content, len(server.sent)
+        (reply,) = await _gather(paced(server), ["x"])
+        return reply.text, len(server.sent)
 
-    page = httpx2.Response(200, html="<html>")
-    assert run_simulated(contents(page)) == (b"{}", 2)
-    assert run_simulated(contents(page, page)) == (b"<html>", 2)
-    assert run_simulated(contents()) == (b"{}", 1)
+    assert run_simulated(texts(Response("<html>"))) == ("{}", 2)
+    assert run_simulated(texts(Response("<html>"), Response("<html>"))) == ("<html>", 2)
+    assert run_simulated(texts()) == ("{}", 1)
 
 
 @pytest.mark.parametrize(("calls", "sent"), [(1, 1), (2, 2)])
 def test_an_answer_that_is_no_json_is_asked_for_again_only_where_the_budget_has_room_for_it(calls, sent):
-    async def contents():
-        server = Server(in_turn(httpx2.Response(200, html="<html>")))
-        with Claim(Budget(calls=calls), None) as claim:
-            await claim.hold(0, replies=False)
-            request = httpx2.Request("POST", "http://server.test", content="x", extensions={CLAIM: claim})
-            await Pacing(server).handle_async_request(request)
-        return len(server.sent), 1 + claim.further
+    async def requests():
+        server = Server(in_turn(Response("<html>")))
+        with call(budget=Budget(calls=calls)) as asked:
+            await asked.reserve()
+            await paced(server).send(asked)
+        return len(server.sent), 1 + asked.extra
 
-    assert run_simulated(contents()) == (sent, sent)
+    assert run_simulated(requests()) == (sent, sent)
 
 
 @pytest.mark.parametrize(
@@ -342,12 +343,12 @@ def test_an_answer_that_is_no_json_is_asked_for_again_only_where_the_budget_has_
     ],
 )
 def test_the_time_to_wait_is_read_in_each_of_its_forms(headers, seconds):
-    assert retry_after(httpx2.Headers(headers)) == seconds
+    assert retry_after(headers) == seconds
 
 
-@pytest.mark.parametrize("response", [ok(), httpx2.Response(500), httpx2.Response(503), busy(404, retry_after="1")])
-def test_what_is_no_refusal(response):
-    assert Refusal.of(response) is None
+@pytest.mark.parametrize(("status", "seconds", "is_busy"), [(429, None, True), (503, 1.0, True), (503, None, False)])
+def test_which_refusals_are_those_of_a_busy_server(status, seconds, is_busy):
+    assert Refused(status, "no", seconds).is_busy is is_busy
 
 
 def test_a_window_without_a_limit_is_always_open():

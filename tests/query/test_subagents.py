@@ -8,7 +8,7 @@ from in_flight import InFlight
 
 from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage
 from rlm_memory_core.models import background
-from rlm_memory_core.models.headers import SECONDS_HEADER
+from rlm_memory_core.models.types import Response
 from rlm_memory_core.query.coverage import is_not_found
 from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
@@ -297,17 +297,22 @@ POOL = "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecut
         ("llm_query(f'Of these: {llm_query_parallel(sessions[:3], session_dates[:3], question)}')", [1, 1, 1, 2]),
     ],
 )
-def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(
-    store, root_and_subagents, as_completion, code, batches
-):
-    def taking(text, seconds):
-        return httpx2.Response(200, headers={SECONDS_HEADER: seconds}, json=as_completion(text))
+def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(store, root_and_subagents, code, batches):
+    class Timed:
+        """A backend whose sub-agents take a second each, and whose root model takes none."""
+
+        def __init__(self, inner):
+            self.inner = inner
+
+        async def send(self, request):
+            response = await self.inner.send(request)
+            return Response(response.text, float('"found"' in response.text))
 
     for number in range(4):
         store.start_session()
         store.add("user", f"Today I read page {number}.")
-    program = [taking(f"```python\n{code}\n```", "0"), taking("FINAL(done)", "0")]
-    engine = MemoryRLM(root_and_subagents(program, lambda prompt: taking("found", "1"), recorded="auto"))
+    program = [f"```python\n{code}\n```", "FINAL(done)"]
+    engine = MemoryRLM(root_and_subagents(program, lambda prompt: "found", recorded="auto", wrap=Timed))
     live, replayed = (engine.query(store, "What?").trace for _ in range(2))
     assert [call.batch for call in live.calls] == [call.batch for call in replayed.calls] == batches
     assert (live.replayed_seconds, replayed.replayed_seconds) == (0.0, max(batches))

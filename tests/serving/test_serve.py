@@ -94,6 +94,12 @@ def test_another_path_is_a_404_that_the_client_understands(client):
         client.embeddings.create(model="offline", input="text")
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", "embeddings"), ("GET", "chat/completions")])
+def test_another_method_or_path_is_a_404_in_the_shape_of_openai(url, method, path):
+    status, answer = post(f"{url}/{path}", b"{}" if method == "POST" else None)
+    assert (status, set(answer["error"])) == (404, {"message", "type", "param", "code"})
+
+
 def test_stopping_frees_the_port():
     with running() as base:
         pass

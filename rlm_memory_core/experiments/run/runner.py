@@ -1,7 +1,7 @@
 """Methods x samples -> one tidy pandas frame, one row a question and method.
 
 The runner asks and scores; it draws no table. It keeps no state of its own: a run that
-was stopped is taken up through the recorded calls (see `rlm_memory_core.models.recording`).
+was stopped is taken up through the recorded calls (see `rlm_memory_core.models.recorded_calls`).
 """
 
 from __future__ import annotations

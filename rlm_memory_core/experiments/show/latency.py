@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,8 @@ import pandas as pd
 
 from rlm_memory_core.models import background
 from rlm_memory_core.models.llm import OFFLINE, connect
-from rlm_memory_core.offline import OfflineTransport
+from rlm_memory_core.models.types import CHAT_PATH, Request
+from rlm_memory_core.offline import OfflineReader
 from rlm_memory_core.query.prompts import session_prompt, subagent_messages
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 
@@ -62,9 +64,9 @@ def fan_out(
     rows = []
     for count in calls:
         for arm in ARMS[1:]:
-            transport = SimulatedLatency(OfflineTransport(), median, sigma, seed, time_scale)
-            wall = (_ours if arm == OURS else _papers)(transport, _sessions(count)) / time_scale
-            slowest, total = max(transport.drawn), sum(transport.drawn)
+            backend = SimulatedLatency(OfflineReader(), median, sigma, seed, time_scale)
+            wall = (_ours if arm == OURS else _papers)(backend, _sessions(count)) / time_scale
+            slowest, total = max(backend.drawn), sum(backend.drawn)
             if arm == PAPER:
                 rows.append(_row(count, SEQUENTIAL, total, slowest, total))
             rows.append(_row(count, arm, wall, slowest, total))
@@ -164,42 +166,56 @@ def scan_times_results(times: pd.DataFrame) -> list[Result]:
     ]
 
 
-def _ours(transport: SimulatedLatency, sessions: Sequence[str]) -> float:
+def _ours(backend: SimulatedLatency, sessions: Sequence[str]) -> float:
     """Seconds of wall time, through the package's own fan-out."""
-    llm = connect(OFFLINE, recorded="off", temperature=_TEMPERATURE, wrap=lambda inner: transport)
+    llm = connect(OFFLINE, recorded="off", temperature=_TEMPERATURE, wrap=lambda inner: backend)
 
     async def send(part: Sequence[str]) -> None:
         prompts = [(session_prompt(session, None, _QUESTION), NO_PIECE) for session in part]
         await SubAgents(llm, asyncio.Semaphore(_OUR_LIMIT)).ask_all(prompts)
 
     background.run(send([""]))
-    transport.drawn.clear()
+    backend.drawn.clear()
     started = time.perf_counter()
     background.run(send(sessions))
     return time.perf_counter() - started
 
 
-def _papers(transport: SimulatedLatency, sessions: Sequence[str]) -> float:
+def _papers(backend: SimulatedLatency, sessions: Sequence[str]) -> float:
     """Seconds of wall time, as the paper's repository sends: a pool of threads, and a client for every call.
 
-    Its clients stand on the simulated transport, so that none sets up encryption, which takes most of
+    Its clients send through the simulated backend, so that none sets up encryption, which takes most of
     the time of making one: the real pattern is slower.
     """
 
     def ask(session: str) -> str | None:
         client = openai.OpenAI(
-            api_key="none", base_url="http://simulated.invalid/v1", http_client=httpx2.Client(transport=transport)
+            api_key="none",
+            base_url="http://simulated.invalid/v1",
+            http_client=httpx2.Client(transport=_Blocking(backend)),
         )
         messages = subagent_messages(session_prompt(session, None, _QUESTION))
         answer = client.chat.completions.create(model=OFFLINE, messages=messages, temperature=_TEMPERATURE)  # type: ignore[arg-type]
         return answer.choices[0].message.content
 
     ask("")
-    transport.drawn.clear()
+    backend.drawn.clear()
     started = time.perf_counter()
     with ThreadPoolExecutor(_PAPER_THREADS) as pool:
         list(pool.map(ask, sessions))
     return time.perf_counter() - started
+
+
+class _Blocking(httpx2.BaseTransport):
+    """Lets a plain client wait in its own thread, and then ask."""
+
+    def __init__(self, backend: SimulatedLatency) -> None:
+        self._backend = backend
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        asked = Request(CHAT_PATH, json.loads(request.read()))
+        time.sleep(self._backend.draw_wait(asked))
+        return httpx2.Response(200, text=background.run(self._backend.inner.send(asked)).text)
 
 
 def _sessions(count: int) -> list[str]:

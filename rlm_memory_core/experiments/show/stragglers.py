@@ -9,22 +9,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import httpx2
 import pandas as pd
 
-from rlm_memory_core.models.hedging import Hedging, Siblings
-from rlm_memory_core.models.pacing import Pacing
+from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.hedging import Race, Siblings
+from rlm_memory_core.models.pacing import Pace, Pacing
+from rlm_memory_core.models.types import Request, Response
 
 from ..run.results import Result
 from .simulated import draw
 from .simulated_time import run_simulated
 
 _TIMES_LONGER = 10
-_URL = httpx2.URL("http://simulated.invalid")
 
 
 @dataclass(frozen=True)
@@ -141,30 +141,31 @@ async def _fan_out(scenario: Scenario, hedge: float, concurrency: int) -> tuple[
     """Seconds of simulated time, and copies."""
     slots = asyncio.Semaphore(concurrency)
     siblings = Siblings(hedge, slots)
-    transport = Hedging(Pacing(_Server(scenario)))
+    pacing = Pacing(_Server(scenario), Pace(), max_retries=0)
 
     async def call(number: int) -> None:
         async with slots:
-            request = httpx2.Request("POST", _URL, content=str(number))
-            await transport.handle_async_request(request)
+            await Race(pacing, ModelCall(Request("", {"number": number})), siblings).run()
 
-    with siblings.together():
-        await asyncio.gather(*map(call, range(scenario.calls)))
+    await asyncio.gather(*map(call, range(scenario.calls)))
     return asyncio.get_running_loop().time(), siblings.copies
 
 
-class _Server(httpx2.AsyncBaseTransport):
+class _Server:
     """Answers after the drawn latency."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._sent: Counter[int] = Counter()
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        number = int(request.content)
+    async def send(self, request: Request) -> Response:
+        number = request.body["number"]
         self._sent[number] += 1
         await asyncio.sleep(self._scenario.latency(number, self._sent[number] - 1))
-        return httpx2.Response(200, json={})
+        return Response("{}")
+
+    async def stream(self, request: Request) -> AsyncGenerator[str, None]:
+        yield (await self.send(request)).text
 
 
 @lru_cache

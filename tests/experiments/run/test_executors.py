@@ -15,7 +15,7 @@ from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.run import runner
 from rlm_memory_core.experiments.run.executors import ExecutorError, slots
 from rlm_memory_core.experiments.types import Prediction
-from rlm_memory_core.models import client, llm
+from rlm_memory_core.models import llm, openai_backend
 
 METHODS = ["truncation", "rlm-sequential", "rlm-parallel"]
 
@@ -214,8 +214,8 @@ def test_a_price_that_is_not_known_stays_unknown(scripted, threads):
 
 def test_one_client_serves_all_questions_of_a_process(scripted, threads, monkeypatch):
     made = []
-    transport = client.HttpTransport
-    monkeypatch.setattr(client, "HttpTransport", lambda: made.append(1) or transport())
+    transport = openai_backend.HttpTransport
+    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: made.append(1) or transport())
     run(make(["full-context"], scripted(lambda messages: "blue"), 100), samples(9), threads)
     assert len(made) == 1
 

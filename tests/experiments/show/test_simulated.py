@@ -1,14 +1,15 @@
 import asyncio
+import json
 import time
 from statistics import fmean, median, stdev
 
-import httpx2
 import pytest
 
 from rlm_memory_core import connect
 from rlm_memory_core.experiments.show.simulated import SimulatedLatency, draw
 from rlm_memory_core.models import background
-from rlm_memory_core.offline import OfflineTransport
+from rlm_memory_core.models.types import CHAT_PATH, Request
+from rlm_memory_core.offline import OfflineReader
 
 ASKED = [{"role": "user", "content": "Who?"}]
 
@@ -17,12 +18,11 @@ def body(text):
     return {"model": "offline", "messages": [{"role": "user", "content": text}]}
 
 
-def ask(transport, *texts):
-    """Send requests to a transport with an async client, all at once."""
+def ask(backend, *texts):
+    """Send requests to a backend, all at once."""
 
     async def send():
-        async with httpx2.AsyncClient(transport=transport, base_url="http://simulated.invalid/v1") as client:
-            return await asyncio.gather(*(client.post("/chat/completions", json=body(text)) for text in texts))
+        return await asyncio.gather(*(backend.send(Request(CHAT_PATH, body(text))) for text in texts))
 
     return background.run(send())
 
@@ -37,7 +37,7 @@ def test_latencies_are_lognormal():
 
 
 def test_the_wait_depends_on_the_request_and_the_seed_alone():
-    there, back, reseeded = (SimulatedLatency(OfflineTransport(), 0.001, seed=seed) for seed in (1, 1, 2))
+    there, back, reseeded = (SimulatedLatency(OfflineReader(), 0.001, seed=seed) for seed in (1, 1, 2))
     ask(there, "a", "b")
     ask(back, "b")
     ask(back, "a")
@@ -46,39 +46,40 @@ def test_the_wait_depends_on_the_request_and_the_seed_alone():
 
 
 def test_the_order_of_a_bodys_fields_does_not_matter():
-    transport = SimulatedLatency(OfflineTransport(), 0.001)
-    with httpx2.Client(transport=transport) as client:
-        for each in (body("a"), dict(reversed(body("a").items()))):
-            client.post("http://simulated.invalid/v1/chat/completions", json=each)
-    assert transport.drawn[0] == transport.drawn[1]
+    backend = SimulatedLatency(OfflineReader(), 0.001)
+    for each in (body("a"), dict(reversed(body("a").items()))):
+        background.run(backend.send(Request(CHAT_PATH, each)))
+    assert backend.drawn[0] == backend.drawn[1]
 
 
-def test_plain_and_async_clients_wait_for_the_same_and_get_the_same_answer():
-    transport = SimulatedLatency(OfflineTransport(), 0.001)
-    asynchronous = ask(transport, "a")[0].json()
-    with httpx2.Client(transport=transport) as client:
-        plain = client.post("http://simulated.invalid/v1/chat/completions", json=body("a")).json()
-    assert plain == asynchronous
-    assert transport.drawn[0] == transport.drawn[1]
+def test_a_stream_waits_as_long_and_gives_the_same_answer():
+    async def streamed():
+        return [json.loads(event) async for event in backend.stream(Request(CHAT_PATH, body("a")))]
+
+    backend = SimulatedLatency(OfflineReader(), 0.001)
+    answer = ask(backend, "a")[0].body["choices"][0]["message"]["content"]
+    chunks = background.run(streamed())
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == answer
+    assert backend.drawn[0] == backend.drawn[1]
 
 
 def test_it_really_waits_and_scales():
-    transport = SimulatedLatency(OfflineTransport(), median=1.0, sigma=0.0, time_scale=0.1)
-    ask(transport, "warm")
+    backend = SimulatedLatency(OfflineReader(), median=1.0, sigma=0.0, time_scale=0.1)
+    ask(backend, "warm")
     started = time.perf_counter()
-    ask(transport, "a", "b", "c")
+    ask(backend, "a", "b", "c")
     assert 0.1 <= time.perf_counter() - started < 0.25  # at once, not one after another
-    assert transport.drawn == [1.0] * 4  # unscaled
+    assert backend.drawn == [1.0] * 4  # unscaled
 
 
 @pytest.mark.parametrize("wrong", [{"median": 0}, {"sigma": -1}, {"time_scale": 0}])
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match="must be positive"):
-        SimulatedLatency(OfflineTransport(), **wrong)
+        SimulatedLatency(OfflineReader(), **wrong)
 
 
 class Wrapping:
-    """Puts simulated latency over a transport, and keeps what it `made`."""
+    """Puts simulated latency around a backend, and keeps what it `made`."""
 
     def __init__(self):
         self.made = []
@@ -88,7 +89,7 @@ class Wrapping:
         return self.made[-1]
 
 
-def test_connect_puts_it_between_the_client_and_the_reader():
+def test_connect_puts_it_before_the_reader():
     wrap = Wrapping()
     llm = connect("offline", recorded="off", wrap=wrap)
     assert not wrap.made  # nothing is built before it is asked

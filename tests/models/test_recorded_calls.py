@@ -1,15 +1,16 @@
-import asyncio
-import json
 import sqlite3
+from contextlib import suppress
 
 import httpx2
 import pytest
-from asking import HI, ask
+from asking import HI, ask, refused
 
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.call_store import CallStore, RecordingError
-from rlm_memory_core.models.recording import RecordingTransport, call_key, is_complete
+from rlm_memory_core.models.normalise import is_complete
+from rlm_memory_core.models.recorded_calls import call_key
+from rlm_memory_core.models.types import Request
 
 
 @pytest.fixture
@@ -68,16 +69,19 @@ def test_a_replay_knows_a_model_that_takes_no_temperature(scripted, path):
 def test_the_key_is_the_same_whatever_the_order_of_fields():
     one = {"model": "m", "messages": HI, "n": {"a": 1, "b": 2}}
     two = {"n": {"b": 2, "a": 1}, "messages": HI, "model": "m"}
-    assert call_key("u", one) == call_key("u", two)
+    assert key("u", one) == key("u", two)
 
 
 def test_the_key_tells_salt_address_and_body_apart():
     keys = {
-        call_key("u", {"a": 1}), call_key("v", {"a": 1}), call_key("u", {"a": 2}), call_key("u", {"a": "1"}),
-        call_key("u", {"a": 1}, "s"), call_key("u", {"b": 1}), call_key("u", {"a": ["x", "y"]}),
-        call_key("u", {"a": ["y", "x"]}),
+        key("u", {"a": 1}), key("v", {"a": 1}), key("u", {"a": 2}), key("u", {"a": "1"}), key("u", {"a": 1}, "s"),
+        key("u", {"b": 1}), key("u", {"a": ["x", "y"]}), key("u", {"a": ["y", "x"]}),
     }  # fmt: skip
     assert len(keys) == 8
+
+
+def key(url, body, salt=""):
+    return call_key(url, Request("", body), salt)
 
 
 def choice(text="yes", **changes):
@@ -99,13 +103,12 @@ def choice(text="yes", **changes):
         {},
     ],
 )
-def test_what_did_not_end_as_it_should_is_not_kept(answer, path):
-    async def ask_twice():
-        async with httpx2.AsyncClient(transport=RecordingTransport(server, CallStore(path))) as client:
-            return [(await client.post("http://m.test/v1/chat/completions", json={"messages": HI})) for _ in range(2)]
-
-    server = httpx2.MockTransport(lambda request: httpx2.Response(200, json=answer))
-    assert [response.json() for response in asyncio.run(ask_twice())] == [answer, answer]
+def test_what_did_not_end_as_it_should_is_not_kept(scripted, answer, path):
+    llm = scripted(lambda messages: httpx2.Response(200, json=answer), recorded="auto", calls_path=path)
+    for _ in range(2):
+        with suppress(ModelError):
+            ask(llm)
+    assert len(scripted.requests) == 2
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT count(*) FROM calls").fetchone() == (0,)
     db.close()
@@ -121,33 +124,11 @@ def test_embeddings_are_complete_when_they_hold_data():
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
-def test_errors_are_not_kept_and_their_retry_headers_reach_the_client(status, path):
-    responses = iter([httpx2.Response(status, headers={"retry-after": "7"}, json={}), httpx2.Response(200, json={})])
-
-    async def ask_twice():
-        transport = RecordingTransport(httpx2.MockTransport(lambda request: next(responses)), CallStore(path))
-        async with httpx2.AsyncClient(transport=transport) as client:
-            return [await client.post("http://m.test/v1", json={}) for _ in range(2)]
-
-    first, second = asyncio.run(ask_twice())
-    assert (first.status_code, first.headers["retry-after"], second.status_code) == (status, "7", 200)
-
-
-def test_streams_are_passed_on_and_not_kept(path):
-    async def ask_streamed():
-        calls = CallStore(path)
-        server = httpx2.MockTransport(lambda request: httpx2.Response(200, text="data: [DONE]\n\n"))
-        async with httpx2.AsyncClient(transport=RecordingTransport(server, calls)) as client:
-            response = await client.post("http://m.test/v1", json={"stream": True})
-            return response.text, len(calls)
-
-    assert asyncio.run(ask_streamed()) == ("data: [DONE]\n\n", 0)
-
-
-@pytest.mark.parametrize("mode", ["off", "always", ""])
-def test_a_mode_that_is_none_is_refused(mode, path):
-    with pytest.raises(ValueError, match="recorded must be one of"):
-        RecordingTransport(httpx2.MockTransport(lambda request: None), None, mode)
+def test_errors_are_not_kept(scripted, status, path):
+    llm = scripted([refused(status, **{"retry-after": "999"}), "yes"], recorded="auto", calls_path=path)
+    with pytest.raises(ModelError, match=str(status)):
+        ask(llm)
+    assert ask(llm).text == "yes"
 
 
 def test_an_answer_that_cannot_be_stored_is_given_and_nothing_more_is_sent(scripted, path, monkeypatch):
@@ -161,15 +142,6 @@ def test_an_answer_that_cannot_be_stored_is_given_and_nothing_more_is_sent(scrip
         with pytest.raises(ModelError, match="disk is full"):
             ask(llm, messages=[{"role": "user", "content": "another"}])
     assert len(scripted.requests) == 1
-
-
-def test_a_non_json_request_is_passed_on(path):
-    async def get_models():
-        server = httpx2.MockTransport(lambda request: httpx2.Response(200, json={"data": []}))
-        async with httpx2.AsyncClient(transport=RecordingTransport(server, CallStore(path))) as client:
-            return json.loads((await client.get("http://m.test/v1/models")).text)
-
-    assert asyncio.run(get_models()) == {"data": []}
 
 
 def test_an_answer_that_is_handed_on_is_in_the_file_for_every_other_reader(scripted, path):

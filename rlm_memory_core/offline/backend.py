@@ -1,8 +1,7 @@
-"""The offline reader behind the chat-completions protocol: an httpx transport that answers without any LLM.
+"""The offline reader as a backend of the models' pipeline: it answers without any LLM.
 
-A deterministic extractive control, always labelled as such, and not a
-stand-in for a model. This file speaks the protocol (completions, streams,
-models, errors); ``roles`` decides what to say.
+It is a deterministic extractive control, always labelled so, and no substitute for a
+model. This file makes completions and chunks; `roles` decides what to say.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
+from ..models.types import CHAT_PATH, Refused, Request, Response
 from .roles import reply
 
 MODEL = "offline"
@@ -101,37 +99,23 @@ def error(message: str, code: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
 
 
-class OfflineTransport(httpx2.AsyncBaseTransport):
-    """Answers every request here and now; nothing leaves the process.
+class OfflineReader:
+    """A backend of the models' pipeline that answers here and now; nothing leaves the process."""
 
-    ``fingerprint`` tells recorded answers which reader they came from.
-    """
+    async def send(self, request: Request) -> Response:
+        """Answer a chat-completions request; any other path is a 404."""
+        return Response(json.dumps(completion(_chat_body(request))))
 
-    fingerprint = FINGERPRINT
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Serve ``POST …/chat/completions`` and ``GET …/models``; anything else is a 404, bad JSON a 400."""
-        path = request.url.path.rstrip("/")
-        if request.method == "GET" and path.endswith("/models"):
-            model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "rlm-memory"}
-            return _json(request, 200, {"object": "list", "data": [model]})
-        if request.method != "POST" or not path.endswith("/chat/completions"):
-            return _json(request, 404, error(f"No such endpoint: {request.method} {path}", "not_found"))
-        try:
-            body = json.loads(await request.aread())
-        except ValueError:
-            return _json(request, 400, error("The request body is not valid JSON."))
-        if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
-            return _json(request, 400, error("The request needs `messages`, a list."))
-        if not body.get("stream"):
-            return _json(request, 200, completion(body))
-        events = [*(json.dumps(chunk) for chunk in stream_chunks(body)), "[DONE]"]
-        content = "".join(f"data: {event}\n\n" for event in events).encode()
-        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=content, request=request)
+    async def stream(self, request: Request) -> AsyncGenerator[str, None]:
+        """Answer in chunks."""
+        for chunk in stream_chunks(_chat_body(request)):
+            yield json.dumps(chunk)
 
 
-def _json(request: httpx2.Request, status: int, body: dict[str, Any]) -> httpx2.Response:
-    return httpx2.Response(status, json=body, request=request)
+def _chat_body(request: Request) -> Mapping[str, Any]:
+    if request.path != CHAT_PATH:
+        raise Refused(404, f"No such endpoint: {request.path}")
+    return request.body
 
 
 def _canonical(body: Mapping[str, Any]) -> bytes:

@@ -1,8 +1,13 @@
+import json
+
 import httpx2
 import openai
 import pytest
 
-from rlm_memory_core.models.responses import Said, UnusableAnswer, body_message, first_line, read_completion
+from rlm_memory_core import Usage
+from rlm_memory_core.models.errors import first_line, server_message
+from rlm_memory_core.models.normalise import Said, UnusableAnswer, read_completion
+from rlm_memory_core.models.types import Response
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -10,10 +15,10 @@ KEY = "sk-live-0123456789abcdef"
 def read(as_completion, finish="stop", usage=True, **message):
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
     changes = {} if usage else {"usage": None}
-    return read_completion(httpx2.Response(200, json=as_completion("yes", choices=[choice], **changes)))
+    return read_completion(Response(json.dumps(as_completion("yes", choices=[choice], **changes))))
 
 
-@pytest.mark.parametrize(("finish", "cut"), [("stop", False), ("length", True), (None, False)])
+@pytest.mark.parametrize(("finish", "cut"), [("stop", False), ("length", True), ("max_tokens", True), (None, False)])
 def test_an_answer_says_whether_it_was_cut_off(as_completion, finish, cut):
     assert read(as_completion, finish, content="blue")[0] == Said("blue", cut)
 
@@ -24,7 +29,7 @@ def test_an_answer_says_whether_it_was_cut_off(as_completion, finish, cut):
         ({"content": None, "refusal": "I will not"}, "it refused: I will not"),
         ({"content": "half a", "finish": "content_filter"}, "content filter"),
         ({"content": "", "finish": "length"}, "empty .*length"),
-        ({"content": [{"text": "parts"}]}, "empty"),
+        ({"content": [{"type": "image_url"}, None]}, "empty"),
     ],
 )
 def test_an_answer_with_nothing_to_use_still_says_what_it_took(as_completion, answer, says):
@@ -35,14 +40,14 @@ def test_an_answer_with_nothing_to_use_still_says_what_it_took(as_completion, an
 
 def test_no_choices_are_an_answer_too_and_were_paid_for(as_completion):
     with pytest.raises(UnusableAnswer, match="no choices") as caught:
-        read_completion(httpx2.Response(200, json=as_completion("yes", choices=[])))
+        read_completion(Response(json.dumps(as_completion("yes", choices=[]))))
     assert (caught.value.usage.completion_tokens, caught.value.usage.calls) == (3, 1)
 
 
-@pytest.mark.parametrize("body", ["x", [], {}, {"choices": None}, {"choices": [{}]}, {"choices": [], "usage": "much"}])
+@pytest.mark.parametrize("body", ["x", [], {}, {"choices": None}, {"choices": [{}]}])
 def test_what_is_no_completion_has_no_usage_either(body):
     with pytest.raises(ValueError, match="no chat completion") as caught:
-        read_completion(httpx2.Response(200, json=body))
+        read_completion(Response(json.dumps(body)))
     assert not isinstance(caught.value, UnusableAnswer)
 
 
@@ -59,7 +64,7 @@ def test_what_is_no_completion_has_no_usage_either(body):
 )
 def test_what_servers_say_of_an_error_in_their_several_ways(body, says):
     response = httpx2.Response(500, request=httpx2.Request("POST", "http://m.test"))
-    assert body_message(openai.InternalServerError("Error code: 500", response=response, body=body)) == says
+    assert server_message(openai.InternalServerError("Error code: 500", response=response, body=body)) == says
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,15 @@ def test_secrets_are_taken_out_before_the_line_is_cut(text):
 
 def test_a_dummy_key_takes_nothing_out_of_words():
     assert first_line("the disk of ollama is full", secret="ollama") == "the disk of ollama is full"
+
+
+def test_a_text_in_parts_is_put_together(as_completion):
+    parts = [{"type": "text", "text": "Mo"}, {"type": "text", "text": "chi"}]
+    assert read(as_completion, content=parts)[0].text == "Mochi"
+
+
+@pytest.mark.parametrize("count", [-5, "many", float("nan"), float("inf"), [1]])
+def test_a_count_that_is_none_is_estimated(as_completion, count):
+    usage = {"prompt_tokens": count, "completion_tokens": count}
+    response = Response(json.dumps(as_completion("A blue whale", usage=usage)))
+    assert read_completion(response, 40)[1] == Usage(40, 3, 1)

@@ -8,8 +8,9 @@ from asking import HI, ask, refused
 
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
-from rlm_memory_core.models.call_account import Claim
+from rlm_memory_core.models.call import ModelCall
 from rlm_memory_core.models.streaming import Listener
+from rlm_memory_core.models.types import CHAT_PATH, Request
 
 SIZE = {"prompt_tokens": 20, "completion_tokens": 250}
 """What is expected of `HI` and its reply: a quarter of the request's bytes, and 250 tokens."""
@@ -65,7 +66,7 @@ def test_a_call_that_is_stopped_before_it_was_sent_is_charged_nothing(scripted):
 
 
 def test_a_call_that_is_stopped_before_its_next_try_is_charged_as_a_failure(scripted, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.models.client._MAX_RETRIES", 1)
+    monkeypatch.setattr("rlm_memory_core.models.retries.MAX_RETRIES", 1)
     llm, budget = scripted(lambda messages: refused(500), rates=(1.0, 1.0)), Budget()
     stopped_in_mid_call(llm, budget, scripted.requests)
     assert (budget.spent, budget.spent_usd) == (Usage(calls=1), 0.0)
@@ -93,8 +94,8 @@ def test_calls_that_share_a_failure_pay_for_it_once(scripted):
 
 
 def test_tries_that_time_out_are_charged_what_was_held_for_each(scripted, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.models.client._MAX_RETRIES", 1)
-    monkeypatch.setattr("openai._base_client.anyio.sleep", lambda seconds: asyncio.sleep(0))
+    monkeypatch.setattr("rlm_memory_core.models.retries.MAX_RETRIES", 1)
+    monkeypatch.setattr("rlm_memory_core.models.retries.sleep", lambda seconds: asyncio.sleep(0))
     slow = httpx2.ReadTimeout("slow")
     llm, budget = scripted([slow, "yes", slow, slow], rates=(1.0, 1.0)), Budget()
     assert ask(llm, budget).usage == Usage(2 + 20, 3 + 250, 2) == budget.spent
@@ -105,16 +106,16 @@ def test_tries_that_time_out_are_charged_what_was_held_for_each(scripted, monkey
     assert budget.spent.calls == len(scripted.requests) == 4
 
 
-def test_a_claim_that_was_left_holds_nothing_for_requests_that_time_out_later():
+def test_a_call_that_was_left_reserves_nothing_for_requests_that_time_out_later():
     async def scenario():
         budget = Budget()
-        with Claim(budget, None) as claim:
-            await claim.hold(56, replies=True)
-            claim.went_out()
-            claim.came_to_nothing(too_late=True)
+        with ModelCall(Request(CHAT_PATH, {"text": "x" * 45}), budget) as call:
+            await call.reserve()
+            call.sent()
+            call.failed(timed_out=True)
             held = budget._held.calls
-        claim.went_out()
-        claim.came_to_nothing(too_late=True)
-        return held, budget._held.calls, claim.timed_out
+        call.sent()
+        call.failed(timed_out=True)
+        return held, budget._held.calls, call.taken_without_answer()
 
     assert asyncio.run(scenario()) == (2, 0, Usage(28, 500, 2))

@@ -1,8 +1,6 @@
-"""HTTP as the openai client's transport, over aiohttp: one request, one answer, whole or as a stream.
+"""HTTP for the openai client, over aiohttp: httpx's own pool needs quadratic time when many calls are in flight.
 
-httpx's own pool is quadratic in the calls at once, and the SDK's aiohttp client takes
-half as much time again. Nothing is retried or paced here, and nothing bounds the
-connections but who sends.
+Retries, pacing and limits are not done here.
 """
 
 from __future__ import annotations
@@ -16,18 +14,12 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import httpx2
 
-from .headers import OWN
-
-STREAMED = "rlm_memory_streamed"
-"""An extension of a request: whether its answer is handed on before it is whole."""
-
 
 class HttpTransport(httpx2.AsyncBaseTransport):
-    """Sends requests, each with a timeout for the whole of it: connecting, waiting and reading.
+    """Sends requests; their timeout is for connecting and for each wait for more data.
 
-    A request with the extension `STREAMED` is answered when the head has come; its timeout is then for each part of
-    the body. Headers in our own name (`headers.OWN`) are taken out of what comes. Proxies and
-    certificates are the environment's (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
+    An event stream is handed on while it comes; any other answer is read to its end. Proxies and certificates are
+    those of the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
 
     Raises:
         httpx2.TransportError: There is no whole answer: `ConnectError`, `ReadTimeout`, or `ReadError` where the
@@ -38,11 +30,9 @@ class HttpTransport(httpx2.AsyncBaseTransport):
         self._proxy = lru_cache(_proxy)  # aiohttp would look it up for each request, in a thread
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and read the answer to its end; or, for a stream, to the end of its head."""
+        """Send one request."""
         seconds = request.extensions.get("timeout", {}).get("read")
-        streamed = bool(request.extensions.get(STREAMED))
-        each_part = aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds)
-        with _explained(request):
+        with _as_httpx_errors(request):
             response = await self._session.request(
                 request.method,
                 str(request.url),
@@ -50,18 +40,19 @@ class HttpTransport(httpx2.AsyncBaseTransport):
                 data=await request.aread() or None,
                 allow_redirects=False,
                 proxy=self._proxy(request.url.scheme, request.url.host),
-                timeout=each_part if streamed else aiohttp.ClientTimeout(total=seconds),
+                timeout=aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds),
             )
-            if streamed:
+            if response.content_type == "text/event-stream":
                 stream = _Stream(request, response)
-                return httpx2.Response(response.status, headers=_received(response), stream=stream)
+                return httpx2.Response(response.status, headers=list(response.raw_headers), stream=stream)
             async with response:
-                return httpx2.Response(response.status, headers=_received(response), content=await response.read())
+                content = await response.read()
+            return httpx2.Response(response.status, headers=list(response.raw_headers), content=content)
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
-        await asyncio.sleep(0)  # the sockets themselves are closed at the loop's next turn
+        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
@@ -72,30 +63,24 @@ class HttpTransport(httpx2.AsyncBaseTransport):
 
 
 class _Stream(httpx2.AsyncByteStream):
-    """The body of an answer, as it comes."""
+    """The body of an answer as it comes."""
 
     def __init__(self, request: httpx2.Request, response: aiohttp.ClientResponse) -> None:
         self._request = request
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _explained(self._request):
+        with _as_httpx_errors(self._request):
             async for block in self._response.content.iter_any():
                 yield block
 
     async def aclose(self) -> None:
-        self._response.close()  # where it was read to its end, the connection is in use again by now
-
-
-def _received(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
-    """A server's headers, but for those by which we tell ourselves what was paid: on these no server has a say."""
-    own = OWN.encode()
-    return [(name, value) for name, value in response.raw_headers if not name.lower().startswith(own)]
+        self._response.close()  # a body that was read to its end has given its connection back already
 
 
 @contextmanager
-def _explained(request: httpx2.Request) -> Iterator[None]:
-    """What can go wrong on the way, in the words of the openai client."""
+def _as_httpx_errors(request: httpx2.Request) -> Iterator[None]:
+    """Translate aiohttp's errors into those that the openai client knows."""
     try:
         yield
     except TimeoutError as error:
@@ -109,6 +94,6 @@ def _explained(request: httpx2.Request) -> Iterator[None]:
 
 
 def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for an address, or None."""
+    """Return the proxy that the environment names for an address, or None."""
     proxies = getproxies()
     return None if proxy_bypass(host) else proxies.get(scheme) or proxies.get("all")

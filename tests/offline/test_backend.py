@@ -4,11 +4,11 @@ import asyncio
 import json
 import re
 
-import httpx2
-import openai
 import pytest
 
-from rlm_memory_core.offline import FINGERPRINT, OfflineTransport, completion, error, reply, stream_chunks
+from rlm_memory_core.models import backends
+from rlm_memory_core.models.types import CHAT_PATH, EMBEDDINGS_PATH, Refused, Request
+from rlm_memory_core.offline import FINGERPRINT, OfflineReader, completion, reply, stream_chunks
 from rlm_memory_core.offline.roles import final
 from rlm_memory_core.query import prompts
 from rlm_memory_core.query.parsing import Final, parse_message
@@ -173,36 +173,18 @@ def test_stream_chunks_add_up_to_the_completion():
     assert all("usage" not in chunk for chunk in stream_chunks(BODY))
 
 
-@pytest.mark.parametrize("stream", [True, False])
-def test_through_the_openai_client(stream):
-    async def run():
-        http = httpx2.AsyncClient(transport=OfflineTransport())
-        async with openai.AsyncOpenAI(api_key="x", base_url="http://off/v1", http_client=http, max_retries=0) as client:
-            assert [model.id async for model in client.models.list()] == ["offline"]
-            if not stream:
-                answer = await client.chat.completions.create(**BODY)
-                return answer.choices[0].message.content
-            chunks = await client.chat.completions.create(**BODY, stream=True)
-            return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
+def test_it_answers_as_a_backend():
+    async def streamed():
+        return [json.loads(event) async for event in OfflineReader().stream(Request(CHAT_PATH, BODY))]
 
-    assert asyncio.run(run()) == "My cat is Mochi."
+    assert asyncio.run(OfflineReader().send(Request(CHAT_PATH, BODY))).body == completion(BODY)
+    assert asyncio.run(streamed()) == stream_chunks(BODY)
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "content", "status"),
-    [("POST", "/v1/chat/completions", b"{", 400), ("POST", "/v1/chat/completions", b"[]", 400),
-     ("POST", "/v1/chat/completions", b"{}", 400), ("POST", "/v1/chat/completions", b"\xff", 400),
-     ("POST", "/v1/embeddings", b"{}", 404), ("GET", "/v1/chat/completions", b"", 404)],
-)  # fmt: skip
-def test_errors_have_the_shape_of_the_api(method, path, content, status):
-    async def run():
-        async with httpx2.AsyncClient(transport=OfflineTransport(), base_url="http://off") as client:
-            return await client.request(method, path, content=content)
-
-    response = asyncio.run(run())
-    assert response.status_code == status
-    assert response.json()["error"].keys() == error("")["error"].keys()
+def test_it_embeds_nothing():
+    with pytest.raises(Refused, match="No such endpoint"):
+        asyncio.run(OfflineReader().send(Request(EMBEDDINGS_PATH, {"input": ["a"]})))
 
 
-def test_fingerprint_is_on_the_transport():
-    assert OfflineTransport.fingerprint == FINGERPRINT == OfflineTransport().fingerprint
+def test_its_version_is_part_of_the_keys_of_recorded_calls():
+    assert backends.find("offline") == (OfflineReader, FINGERPRINT)
