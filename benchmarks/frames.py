@@ -25,8 +25,8 @@ from rlm_memory_core.models import background
 from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
 
 PACKAGE = str(Path(rlm_memory_core.__file__).parent)
-REPL = str(Path("repl"))
-BACKEND_DONE = (str(Path("offline", "roles.py")), "reply")  # the backend has the request and answers it
+REPL, OFFLINE = "repl", "offline"
+ANSWERS = (str(Path("offline", "roles.py")), "reply")  # called by the backend
 
 
 class Counter:
@@ -48,10 +48,11 @@ class Counter:
             return
         module, name = _where(frame)
         self.functions[module].add(name)
-        if (module, name) == BACKEND_DONE and _is_for_a_subagent(frame):
+        if (module, name) == ANSWERS and _is_for_a_subagent(frame):
             stack = self._stack(frame.f_back)
-            below_repl = max((place for place, each in enumerate(stack) if each.startswith(REPL)), default=-1) + 1
-            self.request = max(self.request, stack[below_repl:], key=len)
+            first = max((place for place, each in enumerate(stack) if each.startswith(REPL)), default=-1) + 1
+            backend = next(place for place, each in enumerate(stack) if each.startswith(OFFLINE))
+            self.request = max(self.request, stack[first : backend + 1], key=len)
 
     def task_factory(
         self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], context: Any = None
@@ -108,7 +109,9 @@ def main() -> None:
     """Print the counts."""
     counter = count()
     functions = sum(map(len, counter.functions.values()))
-    print(f"a query with one sub-agent: {len(counter.functions)} modules, {functions} functions")
+    reader = sum(module.startswith(OFFLINE) for module in counter.functions)
+    modules = f"{len(counter.functions) - reader} modules, and {reader} of the offline reader"
+    print(f"a query with one sub-agent: {modules}; {functions} functions")
     print(f"a sub-agent request, from the REPL's host function to the backend: {len(counter.request)} frames")
     if "-v" in sys.argv:
         for module, names in sorted(counter.functions.items()):

@@ -84,7 +84,7 @@ async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
 
     If one raises, or the caller is cancelled, the others are stopped; `asyncio.gather` would let them run on.
     """
-    tasks = [asyncio.create_task(each) for each in work]
+    tasks = list(map(asyncio.create_task, work))
     try:
         return await asyncio.gather(*tasks)
     finally:

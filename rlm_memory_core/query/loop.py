@@ -94,7 +94,8 @@ class Query:
                 except NoSandbox as error:
                     raise QueryFailed(self._finish("", str(error), reply.usage, reply.cost_usd)) from error
                 calls = tuple(self.subagents.calls[asked:])
-                self._steps.append(_step(reply, message, run, calls, started))
+                taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
+                self._steps.append(Step(reply.text, message.blocks, str(run), calls, *taken, started))
                 if run.final is not None:
                     return self._finish(run.final)
                 self._messages.append({"role": "assistant", "content": reply.text})
@@ -136,13 +137,6 @@ class Query:
             pieces_read=len({call.session for call in read}),
             pieces=self.workspace.size.sessions,
         )
-
-
-def _step(reply: Reply, message: Message, run: Run, calls: tuple[Call, ...], started: float) -> Step:
-    """What the trace records of a reply and of the code in it."""
-    return Step(
-        reply.text, message.blocks, str(run), calls, reply.usage, reply.cost_usd, reply.seconds, reply.recorded, started
-    )
 
 
 def _next_message(reply: Reply, message: Message, run: Run, calls: Sequence[Call], remaining: int) -> ChatMessage:

@@ -1,6 +1,6 @@
-"""How a history is read, beyond the paper: which sessions first, and in what form the findings come back.
+"""How a history is read, beyond the paper: which sessions first, and in what form findings come back.
 
-A `Reading` only says what is wanted; `prompts` tells the root model of it, and `session_reader` does it.
+A `Reading` holds settings only. `prompts` explains them to the root model; `session_reader` does what they say.
 """
 
 from __future__ import annotations
@@ -12,28 +12,26 @@ from ..search.vectors import Embedder
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the root model is told to do, and given to do it with. Without arguments: the paper's full scan.
+    """How the root model reads a history. Without arguments: all sessions at once, as in the paper (Section 3.1).
 
-    Each argument can be set by itself, so that what it brings can be measured.
+    Each argument can be set by itself, so that its effect can be measured.
 
     Args:
-        first: The sessions that are read first, those that rank best for the question; further waves are
-            read only while what was found does not settle the question, up to all sessions. None: all
-            sessions at once, as in the paper (Section 3.1).
-        embedder: `rank_sessions` compares meanings too (see `ranking`); its calls count into the answer's usage and
-            dollars, and its budget is the engine's. None: words and dates alone.
-        facts: Sub-agents are asked for a day and a value beside each quote. The code gets checked facts from
-            `read_facts`, in the order in which they were said, newest last; quotes that are not in their session are
-            dropped, and counted in `Answer.false_quotes`.
-        recency: Findings reach the code in the order in which they were said, newest last, from `read_sessions`, and
-            the root model is told that of two that contradict one another the last is right. With `facts` this is so
-            in any case.
+        first: How many of the best-ranked sessions are read first. More are read, in waves, only if their findings do
+            not settle the question. None: all sessions at once.
+        embedder: `rank_sessions` also compares meanings (see `search.ranking`). Its calls count in the answer's usage
+            and dollars and in the engine's budget. None: words and dates alone.
+        facts: Sub-agents give a day and a value with each quote. The code gets checked facts from `read_facts`, in
+            the order in which they were said, newest last. Quotes that are not in their session are dropped and
+            counted in `Answer.false_quotes`.
+        recency: The code gets findings from `read_sessions` in the order in which they were said, newest last. The
+            root model is told that of two that contradict one another the last is right. `facts` includes this.
 
     Raises:
         ValueError: `first` is below 1.
 
-    >>> Reading(first=10, facts=True).in_order
-    True
+    >>> Reading(first=10, facts=True).first
+    10
     """
 
     first: int | None = None
@@ -44,8 +42,3 @@ class Reading:
     def __post_init__(self) -> None:
         if self.first is not None and self.first < 1:
             raise ValueError(f"first must be at least 1 session, not {self.first}; None reads all of them")
-
-    @property
-    def in_order(self) -> bool:
-        """Whether findings come in the order in which they were said."""
-        return self.facts or self.recency

@@ -105,7 +105,7 @@ class SubAgents:
         Args:
             prompt: What it is told.
             piece: What the prompt asks it to read. If it has turns, the reply's quotes are looked up in them.
-            siblings: The calls of the same fan-out, which decide when this one is late; None for a call by itself.
+            siblings: The fan-out that the call belongs to, or None.
 
         Returns:
             The call; its `error` says why there is no reply. Only cancellation raises.
@@ -119,7 +119,7 @@ class SubAgents:
                 async with self.slots:
                     started = time.perf_counter()
                     messages = subagent_messages(prompt, self.facts)
-                    reply = await self.llm.complete(messages, self.budget, stopped=taken.stopped, siblings=siblings)
+                    reply = await self.llm.complete(messages, self.budget, None, taken.stopped, siblings)
             except asyncio.CancelledError:  # still counted, and paid for if it was sent
                 self._record(piece, batch, started, "", taken.usage, taken.cost_usd, error=STOPPED)
                 raise

@@ -102,3 +102,13 @@ def test_what_replaying_saved_is_told_from_a_millisecond_on():
     for seconds, told in ((0.0004, False), (0.001, True)):
         trace = Trace((Step("", (), "", (), Usage(), 0.0, seconds, True),))
         assert ("more if nothing were replayed" in answer_text(Answer("Mochi", trace=trace))) == told
+
+
+def test_an_answer_says_how_many_pieces_of_a_long_session_were_read(store, root_and_subagents):
+    store.extend([("user", f"Part {number}. " + "word " * 7_990) for number in range(6)])
+    code = "```repl\nllm_query_parallel(sessions[:2], session_dates[:2], question)\n```"
+    answer = MemoryRLM(root_and_subagents([code, "FINAL(x)"])).query(store, "Who?")
+    assert (answer.sessions_read, answer.sessions) == ((1,), 1)
+    assert answer.read == "1 of 1 sessions read (2 of 6 pieces)"
+    everything = "```repl\nllm_query_parallel(sessions, session_dates, question)\n```"
+    assert MemoryRLM(root_and_subagents([everything, "FINAL(x)"])).query(store, "Who?").read == ""

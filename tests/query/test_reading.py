@@ -8,7 +8,7 @@ from rlm_memory_core.search.semantic import LocalEmbedder
 
 def test_by_default_it_is_the_papers_full_scan():
     assert MemoryRLM(connect("offline")).reading == Reading()
-    assert (Reading().first, Reading().embedder, Reading().in_order) == (None, None, False)
+    assert (Reading().first, Reading().embedder, Reading().facts, Reading().recency) == (None, None, False, False)
 
 
 @pytest.mark.parametrize("first", [0, -3])

@@ -57,27 +57,27 @@ _HISTORY_REACHED = """\
   Below, a position may stand in place of a session's text; then give None for dates.
 """
 
-_SUBAGENTS_PARALLEL = """\
-  llm_query_parallel(sessions, session_dates, question)
-                              one sub-agent a session, all at once; a list with one reply a
-                              session, in order: lines `- [Turn 12] "quote": what it says`,
-                              or "{not_found}" where a session says nothing
+_LLM_QUERY = """\
   llm_query(prompt)           one sub-agent, any prompt
   session_prompt(session, date, question)
                               the prompt that asks a sub-agent to read one session
 """
+
+_SUBAGENTS_PARALLEL = (
+    """\
+  llm_query_parallel(sessions, session_dates, question)
+                              one sub-agent a session, all at once; a list with one reply a
+                              session, in order: lines `- [Turn 12] "quote": what it says`,
+                              or "{not_found}" where a session says nothing
+"""
+    + _LLM_QUERY
+)
 
 _SUBAGENTS_SEQUENTIAL = """\
   llm_query(prompt)           one sub-agent, any prompt
   session_prompt(session, date, question)
                               the prompt that asks a sub-agent to read one session; the reply
                               is "{not_found}" where the session says nothing
-"""
-
-_LLM_QUERY = """\
-  llm_query(prompt)           one sub-agent, any prompt
-  session_prompt(session, date, question)
-                              the prompt that asks a sub-agent to read one session
 """
 
 _SUBAGENTS_FACTS = f"""\
