@@ -19,7 +19,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 from pydantic_monty import (
@@ -113,9 +112,7 @@ class Repl:
         self._starting = asyncio.create_task(self._start())  # while the root model writes
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         try:
             await self._calls.cancel()
             if self._starting is not None:  # a session that ran no code may still be starting

@@ -16,7 +16,7 @@ IMPORTABLE = (
 _HINTS = [
     (r"support yield", "append to a list and return it, in place of yield: there are no generator "
      "functions here"),
-    (r"'del' statement", "set the attribute to None in place of deleting it"),
+    (r"'del' statement", "write x = None in place of del x, d.pop(key) in place of del d[key]"),
     (r"class inheritance", "write a class without a base class: a dict or a @dataclass for records, namedtuple('P', "
      "'a b') for NamedTuple, plain constants for an Enum, ValueError('why') for an exception of your own"),
     (r"method decorators", "write a plain method, or a function outside the class"),
@@ -77,7 +77,7 @@ def hint(error: str) -> str:
     """The way round, for an error's text; "" where it needs none.
 
     >>> hint("NotImplementedError: The monty syntax parser does not yet support the 'del' statement")
-    'Instead: set the attribute to None in place of deleting it.'
+    'Instead: write x = None in place of del x, d.pop(key) in place of del d[key].'
     >>> hint("KeyError: 'a'")
     ''
     """

@@ -24,6 +24,7 @@ LEAST_SHARE = 0.90
 INHERITANCE = ("the sandbox knows no base classes", "write a class without a base class")
 DECORATORS = ("the sandbox knows no decorated methods", "write a plain method")
 GENERATOR = ("the sandbox knows no generator functions", "append to a list and return it")
+DELETION = ("the sandbox knows no `del`", "write x = None in place of del x")
 DIFFERENT = {
     "classes: an exception of one's own": INHERITANCE,
     "classes: a named tuple class": INHERITANCE,
@@ -34,6 +35,8 @@ DIFFERENT = {
     "classes: length of an object": ("the sandbox calls no __len__", "write a method"),
     "classes: an object's truth value": ("the sandbox calls no __bool__, and says nothing", ""),  # write a method
     "collections_itertools: ordered dict": ("there is no OrderedDict", "use a dict: it keeps its order"),
+    "language: del of a variable and of items": DELETION,
+    "language: a deleted name is gone": DELETION,
     "language: a generator function": GENERATOR,
     "language: a generator of sentences": GENERATOR,
     "language: a generator that asks": GENERATOR,

@@ -9,10 +9,11 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from .. import stdlib
-from .rules import HELPERS, Names, Rules
+from .rules import HELPERS, Rules
 from .text_edits import TextEdits
 from .twins import LATER, write_twin
 
+Names = Collection[str]
 MAX_CODE_CHARACTERS = 100_000
 
 
@@ -43,17 +44,10 @@ class Rewriter:
     'import math; statistics = _rlm_statistics'
     """
 
-    def __init__(
-        self,
-        subagents: Collection[str] = (),
-        at_once: bool = True,
-        given: Collection[str] = (),
-        hosts: Collection[str] = (),
-    ) -> None:
+    def __init__(self, subagents: Names = (), at_once: bool = True, given: Names = (), hosts: Names = ()) -> None:
         self._bound: dict[str, None] = dict.fromkeys(given)
         self._modules: dict[str, str] = {}
         self._hosts = frozenset((*subagents, *hosts))
-        self._at_once = at_once
         self._asking = set(subagents) if at_once else set()
         self._loaded: set[str] = set()
 
@@ -74,16 +68,15 @@ class Rewriter:
             return Rewritten(code, (), names)
 
     def _rewrite(self, code: str, tree: ast.Module, names: tuple[str, ...]) -> Rewritten:
-        for name in names:
-            self._modules.pop(name, None)
         self._bound.update(dict.fromkeys(names))
         edits = TextEdits(code)
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         bound = [*_stored_names(tree), *(function.name for function in functions)]
         stale = self._asking & set(bound)
+        self._modules = {name: module for name, module in self._modules.items() if name not in {*names, *bound}}
         self._asking -= stale
         twins = [f"{LATER}{name} = None" for name in sorted(stale)]
-        rules = Rules(Names(self._bound, set(bound), self._modules, self._hosts, self._asking), edits)
+        rules = Rules(edits, self._bound.keys() | bound, set(bound), self._modules, self._hosts, self._asking)
         for statement in tree.body:
             rules.visit(statement)
             if isinstance(statement, ast.FunctionDef) and bound.count(statement.name) == 1:
@@ -93,8 +86,9 @@ class Rewriter:
                     self._asking.add(statement.name)
         before = [stdlib.source(module) for module in rules.modules if module not in self._loaded]
         self._loaded.update(rules.modules)
-        before += [f"{name} = {HELPERS}.{name}" for name in sorted(rules.missing - {"globals"})]
-        if "globals" in rules.missing:
+        missing = rules.missing - self._bound.keys()
+        before += [f"{name} = {HELPERS}.{name}" for name in sorted(missing - {"globals"})]
+        if "globals" in missing:
             before.append(f"globals = lambda: {HELPERS}.names({list(self._bound)!r})")
         return Rewritten(edits.text(), (*before, *twins), names)
 
@@ -108,7 +102,7 @@ def _top_level_names(code: str, tree: ast.Module) -> tuple[str, ...]:
 
 
 def _stored_names(tree: ast.Module) -> list[str]:
-    """The names that a program binds anywhere, other than by an import or a `def`; one that it binds twice comes twice."""
+    """The names that a program binds anywhere, other than by an import or a `def`, as often as it does."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

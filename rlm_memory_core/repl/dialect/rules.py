@@ -1,8 +1,8 @@
 """What is rewritten in a program.
 
-Imports of modules that the sandbox lacks; functions and methods that its own modules and values lack; `del` of names
-and items; built-in methods that are passed on (`key=counts.get`); generator expressions that `next` reads; and calls
-of `map`, `sorted`, `any` and the like that may have to wait for a sub-agent, which the sandbox's own cannot.
+Imports of modules that the sandbox lacks; functions and methods that its own modules and values lack; built-in methods
+that are passed on (`key=counts.get`); generator expressions that `next` reads; and calls of `map`, `sorted`, `any` and
+the like that may have to wait for a sub-agent, which the sandbox's own cannot.
 """
 
 from __future__ import annotations
@@ -12,21 +12,16 @@ import builtins
 import datetime
 import re
 from collections import Counter, deque
-from typing import NamedTuple
+from collections.abc import Collection
 
 from .. import stdlib
 from .text_edits import TextEdits
 from .twins import write_twin_lambda
 
 HELPERS = stdlib.global_name(stdlib.HELPERS)
+_HELPERS = stdlib.names(stdlib.HELPERS)  # `re_sub` is there because the sandbox lacks a part of `re.sub`
 
-# what the sandbox's own modules lack; the helper for `re.sub` is `re_sub`
-_MODULES = {
-    "re": {"sub", "subn"}, "json": {"dumps"}, "functools": {"wraps"},
-    "asyncio": {"to_thread", "get_event_loop", "get_running_loop"},
-    "dataclasses": {"asdict", "astuple", "fields", "replace"},
-    "itertools": {"takewhile", "dropwhile", "starmap", "filterfalse", "groupby"},
-}  # fmt: skip
+Words = Collection[str]
 _METHODS = {"isocalendar", "toordinal", "translate", "maketrans", "strptime", "sub", "sort"}
 _MISSING = {"callable", "issubclass", "globals"}
 _CALLS_BACK = {"map", "filter", "sorted", "min", "max"}  # cannot wait for a host function
@@ -37,43 +32,31 @@ _OTHERS = (datetime.datetime, datetime.timedelta, re.Pattern, re.Match)
 _BUILTIN_METHODS = {name for kind in (*_TYPES, *_OTHERS) for name in dir(kind)}
 
 
-class Names(NamedTuple):
-    """What names stand for while a program is rewritten.
-
-    Args:
-        session: Names that the session's programs have bound at their top level, this one's included.
-        local: Names that this program binds anywhere, other than by an import.
-        modules: Modules of the sandbox's own, by the names that programs gave them.
-        hosts: Host functions.
-        asking: Functions that ask sub-agents and have an awaiting twin.
-    """
-
-    session: dict[str, None]
-    local: set[str]
-    modules: dict[str, str]
-    hosts: frozenset[str]
-    asking: set[str]
-
-
 class Rules(ast.NodeVisitor):
     """Adds the edits that a program needs.
 
     Args:
-        names: What names stand for.
         edits: Takes the edits.
+        bound: Names that the session binds at its top level or this program anywhere.
+        local: Names that this program binds other than by an import.
+        modules: Modules of the sandbox's own, by the names that programs gave them.
+        hosts: Host functions.
+        asking: Functions that ask sub-agents and have an awaiting twin.
 
     Attributes:
         modules: Modules of `rlm_memory_core.repl.stdlib` that the program needs.
         missing: Built-in functions that must be defined first.
     """
 
-    def __init__(self, names: Names, edits: TextEdits) -> None:
+    def __init__(
+        self, edits: TextEdits, bound: Words, local: Words, modules: dict[str, str], hosts: Words, asking: Words
+    ) -> None:
         self.modules: dict[str, None] = {}
         self.missing: set[str] = set()
-        self._names = names
-        self._edits = edits
+        self._edits, self._bound, self._local, self._modules = edits, bound, local, modules
+        self._hosts, self._asking = hosts, asking
         self._done: set[ast.AST] = set()  # nodes that stay, or are rewritten with their parent
-        self._in_class = self._in_function = False
+        self._in_class = False
         self._sharing: set[ast.AST] = set()  # generator expressions in the parentheses of a call
 
     # statements
@@ -87,7 +70,7 @@ class Rules(ast.NodeVisitor):
                 own.append(f"{name} = {self._module(alias.name if alias.asname else name)}")
                 self._module(alias.name)
             else:
-                self._names.modules[name] = alias.name
+                self._modules[name] = alias.name
                 native.append(ast.unparse(alias))
         self._import(node, "import ", native, own)
 
@@ -97,7 +80,7 @@ class Rules(ast.NodeVisitor):
         own, native = [], []
         for alias in node.names:
             name, full = alias.asname or alias.name, f"{module}.{alias.name}"
-            if alias.name in _MODULES.get(module, ()):
+            if f"{module}_{alias.name}" in _HELPERS:
                 own.append(f"{name} = {self._helper(f'{module}_{alias.name}')}")
             elif full in stdlib.MODULES:
                 own.append(f"{name} = {self._module(full)}")
@@ -107,39 +90,20 @@ class Rules(ast.NodeVisitor):
                 native.append(ast.unparse(alias))
         self._import(node, f"from {module} import ", native, own)
 
-    def visit_Delete(self, node: ast.Delete) -> None:
-        """Unbind names as the end of an `except` does, and take items out by a call."""
-        parts = []
-        for target in node.targets:
-            if isinstance(target, ast.Name):
-                unbind = f"try:\n raise KeyError\nexcept KeyError as {target.id}:\n pass"
-                parts.append(f"{target.id} = None" if self._in_function else f"exec({unbind!r})")
-            elif isinstance(target, ast.Subscript):
-                key = target.slice
-                if isinstance(key, ast.Slice):
-                    bounds = [bound or ast.Constant(None) for bound in (key.lower, key.upper, key.step)]
-                    key = ast.Call(ast.Name("slice", ast.Load()), bounds, [])
-                parts.append(f"{self._helper('delete_item')}({ast.unparse(target.value)}, {ast.unparse(key)})")
-            else:
-                return
-        self._edits.rename(node, "; ".join(parts))
-
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        """Note that its body follows."""
+        """Note that its body is one where `:=` is not allowed everywhere."""
         self._visit_body(node, in_class=True)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Note that its body follows."""
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Note that its body is no class's."""
         self.visit(node.args)
         self._visit_body(node, in_class=False)
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     # expressions
 
     def visit_Name(self, node: ast.Name) -> None:
         """Define a built-in function that the sandbox lacks."""
-        if node.id in _MISSING and isinstance(node.ctx, ast.Load) and node.id not in self._names.session:
+        if node.id in _MISSING and isinstance(node.ctx, ast.Load):
             self.missing.add(node.id)
             self._module(stdlib.HELPERS)
 
@@ -156,8 +120,8 @@ class Rules(ast.NodeVisitor):
         """Replace a function or method that the sandbox lacks."""
         if node not in self._done and isinstance(node.ctx, ast.Load):
             name = node.value.id if isinstance(node.value, ast.Name) else ""
-            module = self._names.modules.get(name, "") if name not in self._names.local else ""
-            if node.attr in _MODULES.get(module, ()):
+            module = "" if name in self._local else self._modules.get(name, "")
+            if f"{module}_{node.attr}" in _HELPERS:
                 self._edits.rename(node, self._helper(f"{module}_{node.attr}"))
                 return
             if node.attr in _METHODS and not module:
@@ -172,7 +136,7 @@ class Rules(ast.NodeVisitor):
         name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
         first = node.args[0] if node.args else None
         key = next((keyword.value for keyword in node.keywords if keyword.arg == "key"), None)
-        is_builtin = isinstance(function, ast.Name) and name not in {*self._names.session, *self._names.local}
+        is_builtin = isinstance(function, ast.Name) and name not in self._bound
         called = first if name in ("map", "filter") else key
         if is_builtin and called is not None:
             self._pass_method(called)
@@ -183,7 +147,7 @@ class Rules(ast.NodeVisitor):
                 self._sharing.add(first)
             if is_builtin and name in _STOPS_EARLY and not self._in_class and self._may_wait(first):
                 self._stop_early(node, first, name)
-            elif name != "next" and name not in self._names.hosts:
+            elif name != "next" and name not in self._hosts:
                 self._done.add(first)
         if isinstance(function, ast.Attribute):
             if called is not None:
@@ -192,7 +156,7 @@ class Rules(ast.NodeVisitor):
                 self._done.add(function)
         self.generic_visit(node)
         for each in node.args if name in _TAKES_CALLS else ():
-            if isinstance(each, ast.Lambda) and (twin := write_twin_lambda(each, self._names.asking, self._edits)):
+            if isinstance(each, ast.Lambda) and (twin := write_twin_lambda(each, self._asking, self._edits)):
                 self._edits.wrap(each, f"{self._helper('Pair')}(", f", {twin})")
 
     def _is_native(self, node: ast.Call, name: str, key: ast.expr | None) -> bool:
@@ -220,10 +184,10 @@ class Rules(ast.NodeVisitor):
         self._edits.replace(end - 1, end - is_shared, "])[0]")
 
     def _may_wait(self, node: ast.expr) -> bool:
-        """Whether code may call a host function, or binds a name. Over-approximates: it may call what it does not know."""
+        """Whether code may call a host function, or binds a name. Over-approximates: so may unknown functions."""
         called = [node]
         for inner in ast.walk(node):
-            if isinstance(inner, ast.NamedExpr) or (isinstance(inner, ast.Name) and inner.id in self._names.hosts):
+            if isinstance(inner, ast.NamedExpr) or (isinstance(inner, ast.Name) and inner.id in self._hosts):
                 return True
             if isinstance(inner, ast.Call):
                 called.append(inner.func)
@@ -248,12 +212,11 @@ class Rules(ast.NodeVisitor):
         self._edits.replace(start, start, before)
         self._edits.replace(self._edits.code.rindex(b".", start, end - len(node.attr.encode())), end, after)
 
-    def _visit_body(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, in_class: bool) -> None:
-        outer = self._in_class, self._in_function
-        self._in_class, self._in_function = in_class, not in_class
+    def _visit_body(self, node: ast.ClassDef | ast.FunctionDef, in_class: bool) -> None:
+        outer, self._in_class = self._in_class, in_class
         for part in (*node.decorator_list, *node.body):
             self.visit(part)
-        self._in_class, self._in_function = outer
+        self._in_class = outer
 
     def _import(self, node: ast.stmt, words: str, native: list[str], own: list[str]) -> None:
         """Write an import anew, on as many lines as it had."""

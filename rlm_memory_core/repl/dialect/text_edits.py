@@ -3,16 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import NamedTuple
-
-
-class Edit(NamedTuple):
-    """Replaces the bytes from `start` to `end`; `rank` orders edits that start at the same byte."""
-
-    start: int
-    rank: int
-    end: int
-    text: str
 
 
 class TextEdits:
@@ -29,7 +19,7 @@ class TextEdits:
 
     def __init__(self, code: str) -> None:
         self.code = code.encode()
-        self.edits: list[Edit] = []
+        self.edits: list[tuple[int, int, int, str]] = []  # start, rank among those that start there, end, text
         self._lines = [0]
         for line in self.code.split(b"\n"):
             self._lines.append(self._lines[-1] + len(line) + 1)
@@ -42,11 +32,11 @@ class TextEdits:
 
     def replace(self, start: int, end: int, text: str) -> None:
         """Replace some bytes."""
-        self.edits.append(Edit(start, len(self.edits) + 1, end, text))
+        self.edits.append((start, len(self.edits) + 1, end, text))
 
     def close(self, place: int, text: str) -> None:
         """Insert what ends an outer expression: after the ends of inner ones, which come later."""
-        self.edits.append(Edit(place, -len(self.edits) - 1, place, text))
+        self.edits.append((place, -len(self.edits) - 1, place, text))
 
     def rename(self, node: ast.AST, text: str) -> None:
         """Replace a node."""
@@ -62,8 +52,8 @@ class TextEdits:
         """The program, or a part of it, after the edits."""
         end = len(self.code) if end is None else end
         parts, place = [], start
-        for edit in sorted(self.edits):
-            if start <= edit.start and edit.end <= end:
-                parts += [self.code[place : edit.start], edit.text.encode()]
-                place = edit.end
+        for first, _, last, text in sorted(self.edits):
+            if start <= first and last <= end:
+                parts += [self.code[place:first], text.encode()]
+                place = last
         return b"".join([*parts, self.code[place:end]]).decode()

@@ -26,20 +26,6 @@ def name_of(value):
     return value.__name__
 
 
-def delete_item(container, key):
-    """`del container[key]`."""
-    if isinstance(key, slice):
-        container[key] = []
-    elif type(container).__name__ == "Counter" and key not in container:
-        return
-    elif type(container).__name__ == "deque":
-        container.rotate(-key)
-        container.popleft()
-        container.rotate(key)
-    else:
-        container.pop(key)
-
-
 def dataclasses_fields(record):
     if not hasattr(record, "__dataclass_fields__"):
         raise TypeError("must be called with a dataclass type or instance")
