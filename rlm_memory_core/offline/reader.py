@@ -63,7 +63,7 @@ def answer(turns: Sequence[Turn], question: str) -> str:
         day = _day(passage) if dated else None
         quote = f"{passage.text} ({day.day} {day:%B %Y})" if day else passage.text
         fits = len(" ".join([*quotes, quote]).split()) <= _WORDS
-        if not quotes or (fits and quote not in quotes):
+        if not quotes or (passage.words and fits and quote not in quotes):
             quotes.append(quote)
     return " ".join(quotes)
 
