@@ -126,7 +126,7 @@ def differing() -> str:
     """The numbers whose evidence rounds to other digits, or leaves them out."""
     table = scorecard_tables.differing(_card()).reset_index()
     return _table(["number", "the paper prints", "checked", "why"], [
-        [str(row["number"]), str(row["paper"]), str(row["unrounded"]), str(row["note"])]
+        [str(row["number"]), str(row["paper"]), str(row["checked"]), str(row["note"])]
         for row in table.to_dict("records")
     ])  # fmt: skip
 
