@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .beyond import FULL_SCAN, Asked
+from ..methods import FULL_SCAN
+from ..score.results import Asked
 from .cells import groups
 from .figures_cost import BLUE, GREEN, ORANGE, STYLE, VERMILION, canvas, headline, log_scales, name_line, show
 
