@@ -22,7 +22,7 @@ from rlm_memory_core.offline import OfflineTransport
 from rlm_memory_core.query.prompts import session_prompt, subagent_messages
 from rlm_memory_core.query.subagents import SubAgents
 
-from ..run.results import Result
+from ..types import Result
 from .simulated import SimulatedLatency, draw
 
 SEQUENTIAL, PAPER, OURS = ARMS = ("one after another", "the paper's pattern", "ours")

@@ -20,7 +20,7 @@ import pandas as pd
 from rlm_memory_core.models.hedging import Hedging, Siblings
 from rlm_memory_core.models.pacing import Pacing
 
-from ..run.results import Result
+from ..types import Result
 from .simulated import draw
 from .simulated_time import run_simulated
 
