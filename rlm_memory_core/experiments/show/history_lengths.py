@@ -122,7 +122,7 @@ def seconds(frame: pd.DataFrame) -> pd.DataFrame:
     once.columns = pd.Index(["store", "index"])
     once.index = once.index.map("{:,}".format)
     table = _by_length(frame, {"query, {}": lambda rows: f"{rows['seconds'].median():.2f}"})
-    return once.map("{:.2f}".format).join(table).rename_axis(table.index.name)
+    return once.map("{:.2f}".format).join(table).rename_axis("sessions in the history")
 
 
 def results(frame: pd.DataFrame) -> list[Result]:
