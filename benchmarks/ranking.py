@@ -2,8 +2,8 @@
 
 Run: RLM_MEMORY_DATA=... python benchmarks/ranking.py [MODEL]
 
-MODEL is a sentence-transformers model (a name on the hub, or a folder). Without it the rows with vectors are left out.
-Vectors are kept in the cache folder: the first run embeds about 25,000 turns, later ones take a minute.
+MODEL is a sentence-transformers model (a name on the hub, or a folder); without it the rows with vectors are left
+out. Each run embeds some 25,000 turns with it, which takes minutes.
 
 LongMemEval-S: the paper's questions that are not abstentions, whole and in two halves by the parity of the SHA-256
 of their ids. LoCoMo, where $RLM_MEMORY_DATA holds it: other histories and other questions, 19 to 32 sessions
@@ -26,7 +26,6 @@ from pathlib import Path
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments.data import locomo, longmemeval
 from rlm_memory_core.experiments.data.assets import DataUnavailable
-from rlm_memory_core.experiments.run.kept_vectors import KeptVectors
 from rlm_memory_core.experiments.score import scoring
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
@@ -56,7 +55,7 @@ class Asked:
 
 def main(model: str | None) -> None:
     """Print the table."""
-    embedder = None if model is None else KeptVectors(LocalEmbedder(model, name=Path(model).name))
+    embedder = None if model is None else LocalEmbedder(model, name=Path(model).name)
     paper = [ask(sample, embedder) for sample in longmemeval.load("s", "paper") if not sample.abstain]
     locomo = [ask(sample, embedder) for sample in load_locomo()]
     print(f"{'':34} all: 5    10    15    20  ndcg | even: 5   10 | odd: 5    10 | LoCoMo: 1   3     5     10")

@@ -1,27 +1,27 @@
-"""The whole contract of an experiment: a Sample goes in, a Method answers, a Prediction comes out.
+"""The contract of an experiment: a Sample goes in, a Method answers, a Prediction comes out, Results are measured.
 
-A benchmark is a function that returns Samples; a method is anything with a name
-and an async call. Nothing here knows a particular benchmark, method or model.
+A benchmark is a function that returns Samples; a method is anything with a name and an async call. Nothing here knows
+a particular benchmark, method or model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from rlm_memory_core.store.memory_store import MemoryStore
 
 
 class ChatTurn(NamedTuple):
-    """One message of a history: who said it, and what."""
+    """One message of a history."""
 
     role: str
     content: str
 
 
 class ChatSession(NamedTuple):
-    """One dated conversation; `date` is None where the benchmark has none."""
+    """One dated conversation; `date` is None if the benchmark gives none."""
 
     date: str | None
     turns: Sequence[ChatTurn]
@@ -31,17 +31,17 @@ class ChatSession(NamedTuple):
 class Sample:
     """One question over one history.
 
-    Only `question`, `question_date` and `sessions` may reach a model. `answer`,
-    `kind`, `abstain` and `evidence` are labels: for scoring alone.
+    Only `question`, `question_date` and `sessions` may reach a model. `answer`, `kind`, `abstain` and `evidence` are
+    labels, for scoring only.
 
     Args:
         id: The question's id in its benchmark.
         kind: The question's type, such as "temporal-reasoning".
-        question: What is asked.
+        question: The question.
         answer: The gold answer, as a string.
         sessions: The history, oldest session first.
-        question_date: The day on which it is asked, as the benchmark writes it.
-        abstain: True where the right answer is that the history does not say.
+        question_date: The date of the question, as the benchmark writes it.
+        abstain: True if the right answer is that the history does not say.
         evidence: Positions in `sessions` that hold the answer.
     """
 
@@ -55,7 +55,7 @@ class Sample:
     evidence: tuple[int, ...] = ()
 
     def store(self) -> MemoryStore:
-        """The history as a fresh in-memory store."""
+        """Returns the history as a new in-memory store."""
         store = MemoryStore()
         with store.transaction():
             for session in self.sessions:
@@ -67,22 +67,21 @@ class Sample:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method answered, and what it took.
+    """A method's answer and its cost.
 
     Args:
-        text: The answer; "" where the method failed.
+        text: The answer; "" if the method failed.
         prompt_tokens, completion_tokens: Over all calls of the question, sub-agents included.
         calls: Model calls, sub-agents included.
-        cost_usd: Dollars, or None where the model's price is not known.
-        seconds: Wall time, and what replayed calls took when they were recorded: a replay is no faster than a run.
-        coverage: Share of the asked sub-agents that answered, or None where there were none.
-        subagents: How many were asked.
-        failed_subagents: Those that gave no answer, whether or not the method did.
+        cost_usd: Dollars, or None if the model's price is unknown.
+        seconds: Wall time, plus the recorded time of replayed calls, so that a replay is no faster than a run.
+        coverage: Share of the asked sub-agents that answered, or None without sub-agents.
+        subagents: The number of sub-agents that were asked.
+        failed_subagents: The number of sub-agents that gave no answer.
         failures: Why they gave none, in one line.
-        copies: Further requests that went out for calls of sub-agents that were late; they are in `calls`.
-        error: One line, where the method failed.
-        sessions_read: Positions in `Sample.sessions` of what sub-agents read; None where there were none.
-        details: Anything more that a report may want, by name.
+        copies: Second requests for late calls of sub-agents; `calls` includes them.
+        error: Why the method failed, in one line; "" if it did not.
+        sessions_read: Positions in `Sample.sessions` that sub-agents read; None without sub-agents.
     """
 
     text: str
@@ -98,7 +97,6 @@ class Prediction:
     copies: int = 0
     error: str = ""
     sessions_read: tuple[int, ...] | None = None
-    details: dict[str, float] = field(default_factory=dict)
 
 
 class Method(Protocol):
@@ -106,7 +104,25 @@ class Method(Protocol):
 
     @property
     def name(self) -> str:
-        """How tables and files call it, such as "rlm-parallel"."""
+        """The name in tables and files, such as "rlm-parallel"."""
 
     async def __call__(self, sample: Sample) -> Prediction:
-        """Answer one sample."""
+        """Answers one sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measured number.
+
+    Args:
+        id: Its name, as in `paper.toml`, such as "table5.rlm.em".
+        value: The number.
+        n: The number of questions or runs that it covers.
+        low, high: Its 95% interval, if it has one.
+    """
+
+    id: str
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None

@@ -1,8 +1,7 @@
-"""Where benchmark files come from: a local folder, the download cache, or one checked download.
+"""Finds the files of the benchmarks: in a local folder, among earlier downloads, or by one checked download.
 
-A file that is already there is taken as it is, so that a subset in the official
-format will do; only a download is held to its checksum. Nothing here reads what
-is inside a file, and nothing is ever deleted.
+A file on disk is taken as it is, so that a subset in the official format works; only a download must match its
+checksum. Nothing here reads the contents of a file, and nothing is ever deleted. `assets.toml` lists the files.
 """
 
 from __future__ import annotations
@@ -11,28 +10,33 @@ import hashlib
 import logging
 import os
 import tempfile
+import tomllib
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from rlm_memory_core.models.llm import cache_path
 
 DATA_VARIABLE = "RLM_MEMORY_DATA"
-_BLOCK = 1 << 20  # bytes hashed at once: a file of any size in flat memory
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class DataUnavailable(Exception):
-    """Data that cannot be had; the message is one line that says what, where and what to do."""
+    """Data is missing and cannot be downloaded; the message is one line that says what, where and what to do."""
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the line itself, not the way to it."""
+        """Shows only the message in a notebook, without a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class DataBroken(DataUnavailable):
-    """Data that is there but cannot be used: unlike what is missing, it needs mending."""
+    """Data is on disk but cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,12 @@ class Asset:
     """One file of a benchmark.
 
     Args:
-        name: What messages call it.
-        filenames: The names it may have on disk, best first; a download gets the first.
-        url: Where the official file lies.
-        sha256: Checksum of the official file in hex, or None where nobody has published one.
+        name: Its name in messages.
+        filenames: Possible names on disk, best first; a download gets the first.
+        url: The address of the official file.
+        sha256: Checksum of the official file in hex, or None.
         bytes: Size of the official file.
-        note: What a reader should know, such as its licence.
+        note: Its licence and what it holds.
     """
 
     name: str
@@ -57,15 +61,14 @@ class Asset:
 
 
 def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool = True, progress: bool = True) -> Path:
-    """The path of an asset, downloaded once if it is nowhere on disk.
+    """Returns the path of an asset, which is downloaded once if it is nowhere on disk.
 
-    Looks in `data_dir`, or else in `$RLM_MEMORY_DATA`; then in the project's `data/`;
-    then among earlier downloads.
+    Searches `data_dir`, or else `$RLM_MEMORY_DATA`; then the project's `data/`; then earlier downloads.
 
     Args:
-        asset: What is wanted.
-        data_dir: A folder to look in before all others.
-        download: Whether it may be fetched.
+        asset: The file to find.
+        data_dir: A folder to search before all others.
+        download: Whether a download is allowed.
         progress: Whether a download shows a bar.
 
     Raises:
@@ -90,13 +93,36 @@ def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool =
         raise DataUnavailable(f"{searched}, and {asset.url} failed: {_why(error)}; {advice}") from error
 
 
+def on_disk(asset: Asset, data_dir: str | Path | None = None) -> Path | None:
+    """Returns the path of an asset that is on disk, or None; never downloads it.
+
+    Raises:
+        DataBroken: A named folder does not exist.
+    """
+    return if_available(locate, asset, data_dir or None, download=False)
+
+
+def if_available(load: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
+    """Returns what `load` returns, or None where its data is missing.
+
+    Raises:
+        DataBroken: The data is there but cannot be used.
+    """
+    try:
+        return load(*args, **kwargs)
+    except DataBroken:
+        raise
+    except DataUnavailable:
+        return None
+
+
 def download_folder() -> Path:
-    """Where downloads are kept: `data` in `$RLM_MEMORY_CACHE`, or in the user's cache folder."""
+    """Returns the folder of downloads: `data` in `$RLM_MEMORY_CACHE`, or in the user's cache folder."""
     return cache_path() / "data"
 
 
 def project_root() -> Path:
-    """The checkout's folder: the nearest one above the working folder, or above this file, with the notebooks.
+    """Returns the checkout's folder: the nearest one with the notebooks above the working folder or above this file.
 
     Falls back to the working folder, so that an installed package works from anywhere.
     """
@@ -108,7 +134,7 @@ def project_root() -> Path:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The SHA-256 of a file in hex, read in blocks; remembered while its size and time stay the same.
+    """Returns the SHA-256 of a file in hex; remembers it while the size and time of the file stay the same.
 
     Raises:
         OSError: The file cannot be read.
@@ -118,14 +144,14 @@ def sha256_of(path: str | Path) -> str:
     return _sha256(resolved, status.st_size, status.st_mtime_ns)
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message on one line of at most 300 characters, for a message that quotes it."""
+def one_line(error: object) -> str:
+    """Returns an error's message, or a text, on one line of at most 300 characters, to quote it in another message."""
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _why(error: Exception) -> str:
-    """Why a download failed; a connection that never came about has no more to tell than that."""
-    import requests  # as pooch does
+    """Says why a download failed; the long text of a failed connection is left out."""
+    import requests  # pooch uses it
 
     return "no connection" if isinstance(error, requests.ConnectionError) else one_line(error)
 
@@ -142,12 +168,12 @@ def _folders(data_dir: str | Path | None) -> list[Path]:
 
 
 def _fetch(asset: Asset, folder: Path, progress: bool) -> Path:
-    import pooch  # here, because with local data nobody needs it
+    import pooch  # here: local data does not need it
 
-    pooch.get_logger().setLevel(logging.WARNING)  # or it announces every download on stderr
+    pooch.get_logger().setLevel(logging.WARNING)  # else it announces every download on stderr
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / asset.filenames[0]
-    # A folder of its own, on the same disk: whatever breaks, it vanishes with what it holds.
+    # a temporary folder on the same disk: whatever breaks, it disappears with its contents
     with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch, ExitStack() as stack:
 
         def close_later(response: Any, **_: object) -> None:
@@ -172,47 +198,17 @@ def _fetch(asset: Asset, folder: Path, progress: bool) -> Path:
 
 @lru_cache(maxsize=64)
 def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_HUB = "https://huggingface.co/datasets/xiaowu0162/longmemeval-cleaned/resolve/main"
+def _assets(path: str) -> dict[str, Asset]:
+    text = files(__package__).joinpath(path).read_text(encoding="utf-8")
+    return {
+        key: Asset(**{**entry, "filenames": tuple(entry["filenames"])}) for key, entry in tomllib.loads(text).items()
+    }
 
-LONGMEMEVAL: dict[str, Asset] = {
-    "oracle": Asset(
-        "LongMemEval, evidence sessions only",
-        ("longmemeval_oracle.json", "longmemeval_oracle_paper100.json"),
-        f"{_HUB}/longmemeval_oracle.json",
-        "821a2034d219ab45846873dd14c14f12cfe7776e73527a483f9dac095d38620c",
-        15_388_478,
-        "MIT; about 2 sessions a question, with other dates than the S file",
-    ),
-    "s": Asset(
-        "LongMemEval-S",
-        ("longmemeval_s_cleaned.json", "longmemeval_s.json", "longmemeval_s_paper100.json"),
-        f"{_HUB}/longmemeval_s_cleaned.json",
-        "d6f21ea9d60a0d56f34a05b609c79c88a451d2ae03597821ea3d5a9678c3a442",
-        277_383_467,
-        "MIT; about 48 sessions a question",
-    ),
-    "m": Asset(
-        "LongMemEval-M",
-        ("longmemeval_m_cleaned.json", "longmemeval_m.json"),
-        f"{_HUB}/longmemeval_m_cleaned.json",
-        "9d79e5524794a2e6900a3aa9cb7d9152c5a3e8319c9a87c25494ba1eacee495f",
-        2_737_100_077,
-        "MIT; about 500 sessions a question",
-    ),
-}
 
-LOCOMO = Asset(
-    "LoCoMo",
-    ("locomo10.json", "locomo_4.json"),
-    "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json",
-    "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4",
-    2_805_274,
-    "CC BY-NC 4.0; ten conversations of two people, 19 to 32 sessions each, and 1,986 questions",
-)
+_ASSETS = _assets("assets.toml")
+LONGMEMEVAL = {variant: _ASSETS[f"longmemeval_{variant}"] for variant in ("oracle", "s", "m")}
+LOCOMO = _ASSETS["locomo"]

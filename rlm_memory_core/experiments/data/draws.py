@@ -1,4 +1,4 @@
-"""A draw of questions that is balanced over their types. It knows ids and types alone, and no benchmark."""
+"""Draws questions balanced over their types; knows only ids and types, no benchmark."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 
 def balanced(questions: Sequence[tuple[str, str]], size: int, seed: int) -> list[str]:
-    """Draw ids in turn from every type, so that any beginning of the draw is balanced as well.
+    """Draws ids from every type in turn, so that any beginning of the draw is balanced as well.
 
     Args:
-        questions: Ids and types, in any order: the draw does not hang on it.
-        size: How many.
-        seed: Of the draw; a smaller draw of the same seed is the beginning of a larger one.
+        questions: Ids and types; their order does not matter.
+        size: The number of questions.
+        seed: The seed; a smaller draw with the same seed is the beginning of a larger one.
 
     Raises:
-        ValueError: There are not so many, or fewer than one is asked for.
+        ValueError: `size` is below 1, or there are fewer questions.
 
     >>> balanced([("a", "x"), ("b", "x"), ("c", "y")], size=2, seed=0)
     ['a', 'c']

@@ -1,12 +1,10 @@
 """LoCoMo as Samples: two people talk over months, and questions are asked about what they said.
 
 A second benchmark beside LongMemEval: other histories, other questions, and two speakers instead of a user and an
-assistant. A picture that somebody shares stands as its caption. The gold answers, the trap that an adversarial
-question sets, and the cited turns are labels, and go no further than the Sample.
+assistant. A shared picture is given as its caption. The gold answers, the traps of adversarial questions and the cited
+turns are labels and never reach a model. The summaries and observations in the file are not read.
 
-Scores are this package's (containment and token F1). The authors' own stems words and splits lists, so that no figure
-here is comparable with theirs. Nothing of the conversations' summaries and observations, which the file holds too, is
-read.
+Our scores (containment and token F1) are not comparable with the authors', which stem words and split lists.
 """
 
 from __future__ import annotations
@@ -20,48 +18,41 @@ from typing import Any
 
 from rlm_memory_core.query.prompts import UNKNOWN
 
+from ..types import ChatSession, ChatTurn, Sample
 from .assets import LOCOMO, DataBroken, locate, one_line
 from .draws import balanced
-from ..types import ChatSession, ChatTurn, Sample
 
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
 """Names by number, as the authors' evaluation code has them; their paper lists the types in another order."""
 
 _ADVERSARIAL = 5
 _SESSION = re.compile(r"session_(\d+)")
-_CITED = re.compile(r"D:?(\d+):")  # "D8:6", "D8:6; D9:17", and a slip of the file, "D:11:26"
+_CITED = re.compile(r"D:?(\d+):")  # "D8:6", "D8:6; D9:17", and an error in the file, "D:11:26"
 _DATE = "%I:%M %p on %d %B, %Y"  # "1:56 pm on 8 May, 2023"
-
-
-def path(data_dir: str | Path | None = None, progress: bool = False) -> Path:
-    """The file, downloaded once if it is nowhere on disk; see `assets.locate`."""
-    return locate(LOCOMO, data_dir, progress=progress).resolve()
 
 
 def load(
     conversations: int | None = None,
     n: int | None = None,
-    categories: Sequence[int] | None = None,
     seed: int = 42,
     data_dir: str | Path | None = None,
     progress: bool = False,
 ) -> list[Sample]:
-    """The questions of the file, conversation by conversation.
+    """Loads the questions of the file, conversation by conversation.
 
-    The history of a question is its whole conversation; questions about one conversation share it. There is no
-    question date. Where the right answer is that nobody said so (category 5, "adversarial"), `abstain` is true and
-    the answer is `prompts.UNKNOWN`: score with `scoring.score_synthetic`, which asks for words of uncertainty there.
+    The history of a question is its whole conversation, shared by all questions about it. There is no question date.
+    For adversarial questions (category 5) the right answer is that nobody said so: `abstain` is true and the answer is
+    `prompts.UNKNOWN`. Score them with `scoring.score_synthetic`, which looks for words of uncertainty.
 
     Args:
-        conversations: So many, from the first; None for all.
-        n: Draws so many questions of theirs, balanced over the categories; None for all.
-        categories: Some of `CATEGORIES`; None for all.
-        seed: Of the draw.
-        data_dir: Where to look for the file first; see `assets.locate`.
+        conversations: The number of conversations, from the first; None for all.
+        n: The number of questions drawn from them, balanced over the categories; None for all.
+        seed: The seed of the draw.
+        data_dir: A folder to search first; see `assets.locate`.
         progress: Shows a bar while downloading.
 
     Raises:
-        ValueError: An argument asks for what there is not.
+        ValueError: There are fewer conversations or questions than asked for.
         DataUnavailable: The file cannot be found or fetched.
         DataBroken: It is not a LoCoMo file.
 
@@ -72,14 +63,11 @@ def load(
     Source:
         Maharana et al., "Evaluating Very Long-Term Conversational Memory of LLM Agents", ACL 2024.
     """
-    if unknown := [number for number in categories or () if number not in CATEGORIES]:
-        raise ValueError(f"no category {unknown[0]}; there are {', '.join(map(str, CATEGORIES))}")
-    file = path(data_dir, progress)
+    file = locate(LOCOMO, data_dir, progress=progress).resolve()
     talks = _read(file)
     if conversations is not None and not 1 <= conversations <= len(talks):
         raise ValueError(f"conversations must be 1 to {len(talks)}, not {conversations}")
-    wanted = [CATEGORIES[number] for number in categories or CATEGORIES]
-    chosen = [one for talk in talks[:conversations] for one in _samples(talk, file) if one.kind in wanted]
+    chosen = [one for talk in talks[:conversations] for one in _samples(talk, file)]
     if n is None:
         return chosen
     drawn = set(balanced([(one.id, one.kind) for one in chosen], n, seed))
@@ -97,7 +85,7 @@ def _read(file: Path) -> list[Any]:
 
 
 def _samples(talk: Mapping[str, Any], file: Path) -> list[Sample]:
-    """All questions about one conversation."""
+    """Returns all questions about one conversation."""
     try:
         numbers, sessions = _history(talk["conversation"])
         return list(_questions(talk, numbers, sessions))
@@ -108,7 +96,7 @@ def _samples(talk: Mapping[str, Any], file: Path) -> list[Sample]:
 
 
 def _history(conversation: Mapping[str, Any]) -> tuple[list[int], tuple[ChatSession, ...]]:
-    """The numbers of the sessions, oldest first, and the sessions; a date without a session is none."""
+    """Returns the numbers of the sessions, oldest first, and the sessions; skips dates without a session."""
     found = []
     for key, said in conversation.items():
         if number := _SESSION.fullmatch(key):
@@ -121,7 +109,7 @@ def _history(conversation: Mapping[str, Any]) -> tuple[list[int], tuple[ChatSess
 
 
 def _turn(said: Mapping[str, str]) -> ChatTurn:
-    """A turn as its speaker's words; the name stands in the text too, where a search by words finds it."""
+    """Returns a turn; the speaker's name is in the text too, so that a search by words finds it."""
     shared = f" [shares a picture: {said['blip_caption']}]" if said.get("blip_caption") else ""
     return ChatTurn(said["speaker"], f"{said['speaker']}: {said['text']}{shared}")
 

@@ -1,14 +1,13 @@
-"""Histories of any length with facts hidden in them: generated, not LongMemEval-M.
+"""Generated histories of any length with hidden facts, to measure what a query costs against the history's length.
 
-They stand in for LongMemEval-M (about 500 sessions a question), a file of 2.7 GB that few have at hand, and go on to
-where no benchmark goes, 5,000 sessions: for what a query costs against the length of the history. What they are: dated
-sessions of everyday talk (`everyday`), made from a seed, in which a few sentences hold facts, updates of facts, events
-to count and events to date; the questions and their answers are known by construction. What they are not: real
-conversations. Their sentences repeat themselves, a session is about half as long as LongMemEval's, and every fact
-stands in one plain sentence of the user's. An accuracy on them says little; tokens, sessions read and whether the
-evidence was among them say more.
+They replace LongMemEval-M (about 500 sessions a question, a file of 2.7 GB) where it is missing, and go on to 5,000
+sessions. A history is dated sessions of small talk (`smalltalk.talk`) made from a seed. A few sentences hold facts,
+updates of facts, events to count and events to date, so that questions and answers are known by construction. These
+are no real conversations: sentences repeat themselves, a session is about half as long as LongMemEval's, and every
+fact stands in one plain sentence of the user. Accuracy on them says little; tokens, sessions read and whether the
+evidence was read say more.
 
-A history is shared by all its questions. The same seed hides the same facts at every length.
+All questions of a history share it. The same seed hides the same facts at every length.
 """
 
 from __future__ import annotations
@@ -16,48 +15,30 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import NamedTuple
 
 from rlm_memory_core.query.prompts import UNKNOWN
 
-from . import synthetic
-from .everyday import talk
 from ..types import ChatSession, ChatTurn, Sample
+from . import longmemeval, synthetic
+from .assets import LONGMEMEVAL, on_disk
+from .smalltalk import SENTENCES, talk
 
 TYPES = ("single-session-user", "knowledge-update", "multi-session", "temporal-reasoning", "abstention")
 MOST = 5
-"""Questions of one type over one history: so many templates does every type have, and none is used twice."""
+"""Most questions of one type over one history: each type has so many templates, and a history uses each once."""
 
-PREFIX = "long-"
-"""Of the ids."""
-
-_EXCHANGES = (4, 8)  # of a session
+_PREFIX = "long-"
+_EXCHANGES = (4, 8)  # in a session
 _HOURS = (6, 30)  # from one session to the next
 _START = datetime(2015, 3, 2, 8, 30)
 
-# What is bought or done again and again, and what each time is called: events to be counted.
-_COUNTED = (
-    ("I bought a teapot today, {}.", "How many teapots have I bought?"),
-    ("I finished a jigsaw puzzle today, {}.", "How many jigsaw puzzles have I finished?"),
-    ("I gave away a house plant today, {}.", "How many house plants have I given away?"),
-    ("I repaired a wooden chair today, {}.", "How many wooden chairs have I repaired?"),
-    ("I won a board game tonight, {}.", "How many board games have I won?"),
-)
-_EACH = ("a small one", "the largest so far", "rather an odd one", "and it took me all day", "to my own surprise")
-
-# Two things that happen on days of their own.
-_EVENTS = (
-    ("started to learn the cello", "sold my old cello"),
-    ("ordered the new sofa", "carried the new sofa upstairs"),
-    ("signed up for the half marathon", "ran the half marathon"),
-    ("planted the cherry tree", "picked the first cherries"),
-    ("sent off my application to the academy", "heard back from the academy"),
-)
+_SENTENCES = SENTENCES["long_histories"]
 
 
 class _Needle(NamedTuple):
-    """What is asked, and the sentences that hold the answer, oldest first; with `dated` the answer is the days between
-    the two of them."""
+    """A question and the sentences that hold the answer, oldest first; if `dated`, it is the days between two."""
 
     kind: str
     question: str
@@ -69,18 +50,18 @@ class _Needle(NamedTuple):
 def load(
     sessions: int = 500, n_per_type: int = 2, seed: int = 42, types: Sequence[str] | None = None, histories: int = 1
 ) -> list[Sample]:
-    """The questions over generated histories.
+    """Makes histories and the questions over them.
 
     Args:
-        sessions: Of each history.
+        sessions: The length of each history.
         n_per_type: Questions of each type over each history, at most `MOST`.
-        seed: Of the first history; the next ones take the seeds after it.
+        seed: The seed of the first history; the next ones use the seeds after it.
         types: Some of `TYPES`, in the order wanted; None for all.
-        histories: How many.
+        histories: How many histories.
 
     Raises:
-        ValueError: A number is out of range, a type is none of `TYPES`, or a history has too few sessions for its
-            facts, of which each has a session of its own.
+        ValueError: A number is out of range, a type is not in `TYPES`, or a history has fewer sessions than facts: each
+            fact has its own session.
 
     Example:
         >>> sample = load(sessions=50, n_per_type=1, types=["knowledge-update"])[0]
@@ -96,20 +77,44 @@ def load(
     return [one for each in range(seed, seed + histories) for one in _samples(sessions, n_per_type, each, chosen)]
 
 
+def m_scale(sessions: int = 500, n_per_type: int = 1, seed: int = 42, data_dir: str = "") -> Sequence[Sample]:
+    """Loads questions over histories as long as LongMemEval-M's: from the file if it is on disk, else generated ones.
+
+    The file has 2.7 GB and is never downloaded for this; `source` says which of the two it is.
+
+    Args:
+        sessions: The length of the generated history; the real ones have about 500.
+        n_per_type: Questions of each type.
+        seed: The seed of the draw, or of the history.
+        data_dir: A folder to search first; see `assets.locate`.
+    """
+    if on_disk(LONGMEMEVAL["m"], data_dir) is None:
+        return load(sessions, n_per_type, seed)
+    return list(longmemeval.load("m", n_per_type * len(longmemeval.TYPES), seed=seed, data_dir=data_dir or None))
+
+
+def scale_name(samples: Sequence[Sample]) -> str:
+    """Returns which of the two `m_scale` gave: "longmemeval-m" or "generated"."""
+    return "generated" if samples[0].id.startswith(_PREFIX) else "longmemeval-m"
+
+
+def source(samples: Sequence[Sample]) -> str:
+    """Describes the samples of `m_scale` in one line: which they are, how many, and how long their histories."""
+    name = {"generated": "Generated, not LongMemEval-M", "longmemeval-m": "LongMemEval-M"}[scale_name(samples)]
+    lengths = sorted({len(sample.sessions) for sample in samples})
+    spread = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
+    return f"{name}: {len(samples)} questions over {spread} sessions."
+
+
 def _samples(sessions: int, n_per_type: int, seed: int, types: Sequence[str]) -> list[Sample]:
     needles = [needle for kind in types for needle in _needles(kind, random.Random(f"{seed} {kind}"))[:n_per_type]]
     wanted = sum(len(needle.told) for needle in needles)
     if sessions < max(wanted, 1):
         raise ValueError(f"{sessions} sessions cannot hold {wanted} facts in sessions of their own; ask for more")
     rng = random.Random(f"{seed} places of {sessions}")
-    free = rng.sample(range(sessions), wanted)
-    places = []
-    for needle in needles:
-        places.append(sorted(free[: len(needle.told)]))
-        free = free[len(needle.told) :]
-    told = {
-        at: said for needle, own in zip(needles, places, strict=True) for at, said in zip(own, needle.told, strict=True)
-    }
+    free = iter(rng.sample(range(sessions), wanted))
+    places = [sorted(islice(free, len(needle.told))) for needle in needles]
+    told = dict(zip(chain(*places), chain(*(needle.told for needle in needles)), strict=True))
     history, days = _history(sessions, told, rng)
     asked_on = _written(days[-1] + timedelta(days=1))
     numbers: dict[str, int] = {}
@@ -119,7 +124,7 @@ def _samples(sessions: int, n_per_type: int, seed: int, types: Sequence[str]) ->
         days_between = (days[own[-1]].date() - days[own[0]].date()).days if needle.dated else 0
         samples.append(
             Sample(
-                id=f"{PREFIX}{sessions}-{seed}-{needle.kind}-{numbers[needle.kind]}",
+                id=f"{_PREFIX}{sessions}-{seed}-{needle.kind}-{numbers[needle.kind]}",
                 kind=needle.kind,
                 question=needle.question,
                 answer=needle.answer.format(days=days_between),
@@ -133,7 +138,7 @@ def _samples(sessions: int, n_per_type: int, seed: int, types: Sequence[str]) ->
 
 
 def _needles(kind: str, rng: random.Random) -> list[_Needle]:
-    """As many as there are templates, in an order of the seed's."""
+    """Makes one needle per template, in random order."""
     if kind == "single-session-user":
         facts = [(told, asked, rng.choice(values)) for told, asked, values in synthetic.FACTS]
         found = [_Needle(kind, asked, value, (told.format(value),)) for told, asked, value in facts]
@@ -144,14 +149,14 @@ def _needles(kind: str, rng: random.Random) -> list[_Needle]:
             found.append(_Needle(kind, asked, new, (first.format(old), later.format(new))))
     elif kind == "multi-session":
         found = []
-        for told, asked in _COUNTED:
-            each = rng.sample(_EACH, rng.randint(2, 4))
-            found.append(_Needle(kind, asked, str(len(each)), tuple(map(told.format, each))))
+        for counted in _SENTENCES["counted"]:
+            each = rng.sample(_SENTENCES["each"], rng.randint(2, 4))
+            found.append(_Needle(kind, counted["asked"], str(len(each)), tuple(map(counted["told"].format, each))))
     elif kind == "temporal-reasoning":
         asked = "How many days passed between the day when I {} and the day when I {}?"
         found = [
             _Needle(kind, asked.format(*pair), "{days}", tuple(f"I {event} today." for event in pair), dated=True)
-            for pair in _EVENTS
+            for pair in _SENTENCES["events"]
         ]
     else:
         found = [_Needle(kind, asked, UNKNOWN, ()) for asked in rng.sample(synthetic.NEVER_SAID, MOST)]
@@ -160,7 +165,7 @@ def _needles(kind: str, rng: random.Random) -> list[_Needle]:
 
 
 def _history(count: int, told: dict[int, str], rng: random.Random) -> tuple[tuple[ChatSession, ...], list[datetime]]:
-    """Sessions in the order of their dates; a fact opens a turn of the user's somewhere in its session."""
+    """Makes sessions in the order of their dates; a fact opens some user turn of its session."""
     moment, days, sessions = _START, [], []
     for at in range(count):
         moment += timedelta(hours=rng.randint(*_HOURS), minutes=rng.randint(0, 59))
@@ -174,5 +179,5 @@ def _history(count: int, told: dict[int, str], rng: random.Random) -> tuple[tupl
 
 
 def _written(moment: datetime) -> str:
-    """As LongMemEval writes dates."""
+    """Formats a date as LongMemEval does."""
     return moment.strftime("%Y/%m/%d (%a) %H:%M")

@@ -1,7 +1,6 @@
-"""LongMemEval (oracle, S and M) as Samples: which questions, in what order, made one at a time.
+"""LongMemEval (oracle, S and M) as Samples: chooses and orders the questions, and makes one sample at a time.
 
-How a file of any size is read lives in `longmemeval_file`, how answers are scored
-in `scoring`. The official LLM judge is not here.
+`longmemeval_file` reads the file; `score` scores answers, with a judge too.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from ..types import ChatSession, ChatTurn, Sample
 from .assets import LONGMEMEVAL, DataBroken, locate, sha256_of
 from .draws import balanced
 from .longmemeval_file import open_rows
-from ..types import ChatSession, ChatTurn, Sample
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,16 +29,15 @@ TYPES = (
 
 
 class Samples(Sequence[Sample]):
-    """Samples over a file on disk; each is made when it is asked for.
+    """Samples over a file on disk; each is made on access.
 
     Args:
-        path: The JSON file they come from.
+        path: The JSON file.
         dataset: All rows of that file.
-        rows: Which of them, in what order.
+        rows: The chosen rows, in order.
     """
 
     def __init__(self, path: Path, dataset: Dataset, rows: Sequence[int]) -> None:
-        """Samples `rows` of `dataset`."""
         self.path = path
         self._dataset = dataset
         self._rows = rows
@@ -51,11 +49,11 @@ class Samples(Sequence[Sample]):
 
     @property
     def population(self) -> int:
-        """How many questions the file holds, chosen or not."""
+        """The number of questions in the file, chosen or not."""
         return len(self._dataset)
 
     def __len__(self) -> int:
-        """How many samples there are."""
+        """The number of samples."""
         return len(self._rows)
 
     @overload
@@ -63,45 +61,41 @@ class Samples(Sequence[Sample]):
     @overload
     def __getitem__(self, index: slice) -> Samples: ...
     def __getitem__(self, index: int | slice) -> Sample | Samples:
-        """One sample, or a part of them."""
+        """One sample, or a slice of them."""
         if isinstance(index, slice):
             return Samples(self.path, self._dataset, self._rows[index])
         return _to_sample(self._dataset[self._rows[index]])
 
     def __repr__(self) -> str:
-        """The file's name and how many samples."""
+        """The file's name and the number of samples."""
         return f"Samples({self.path.name!r}, {len(self)} of {len(self._dataset)})"
 
 
 def load(
     variant: str = "s",
-    sample: str | int | None = "paper",
-    n: int | None = None,
+    sample: str | int = "paper",
     seed: int = 42,
-    types: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     progress: bool = False,
 ) -> Samples:
-    """The questions of one LongMemEval file.
+    """Loads questions of one LongMemEval file.
 
     Args:
         variant: "oracle" (evidence sessions only), "s" (about 48 sessions) or "m" (about 500).
-        sample: "paper" for the paper's 100 questions in its order, "all" or None for
-            the file as it is, or a number for that many, drawn balanced over the types.
-        n: Draws so many, balanced, from what `sample` selects.
-        seed: Of the draw. It is independent of the file's order, and a smaller draw
-            is the beginning of a larger one.
-        types: Keeps these question types only.
-        data_dir: Where to look for the file first; see `assets.locate`.
+        sample: "paper" for the paper's 100 questions in its order, "all" for the file as it is, or a
+            number (as a text too) for that many, drawn balanced over the types.
+        seed: The seed of the draw. The draw does not depend on the file's order, and a smaller draw is the beginning
+            of a larger one.
+        data_dir: A folder to search first; see `assets.locate`.
         progress: Shows a bar while downloading and while building.
 
     Raises:
-        ValueError: An argument names something that there is not.
+        ValueError: The variant or the sample does not exist.
         DataUnavailable: The file cannot be found or fetched.
         DataBroken: It cannot be read, or lacks some of the paper's questions.
 
     Example:
-        >>> load("s", n=12, data_dir="data")[0].kind  # doctest: +SKIP
+        >>> load("s", 12, data_dir="data")[0].kind  # doctest: +SKIP
         'knowledge-update'
 
     Source:
@@ -113,8 +107,6 @@ def load(
         sample = int(sample)
     if isinstance(sample, str) and sample not in ("paper", "all"):
         raise ValueError(f"sample must be 'paper', 'all' or a number, not {sample!r}")
-    if unknown := set(types or ()) - set(TYPES):
-        raise ValueError(f"no question type {', '.join(sorted(unknown))}; there are {', '.join(TYPES)}")
     path = locate(LONGMEMEVAL[variant], data_dir, progress=progress).resolve()
     dataset = open_rows(path, progress)
     labels = dataset.select_columns(["id", "kind"])[:]
@@ -124,15 +116,30 @@ def load(
         raise DataBroken(f"{path} holds more than one question {doubled!r}; give each an id of its own")
     kinds: dict[str, str] = dict(zip(labels["id"], labels["kind"], strict=True))
     chosen = _paper_ids(path, rows) if sample == "paper" else list(rows)
-    chosen = [question for question in chosen if types is None or kinds[question] in types]
-    for size in (sample if isinstance(sample, int) else None, n):
-        if size is not None:
-            chosen = balanced([(question, kinds[question]) for question in chosen], size, seed)
+    if isinstance(sample, int):
+        chosen = balanced(list(kinds.items()), sample, seed)
     return Samples(path, dataset, [rows[question] for question in chosen])
 
 
+def questions(n: int = 30, seed: int = 42, data_dir: str = "") -> list[Sample]:
+    """Loads some of the paper's 100 LongMemEval-S questions, and all of them that have no answer in their history.
+
+    Args:
+        n: Size of the draw, balanced over the types; 100 takes all.
+        seed: The seed of the draw.
+        data_dir: A folder to search first; see `assets.locate`.
+
+    Raises:
+        ValueError: There are fewer questions than `n`.
+        DataUnavailable: The file cannot be found or fetched.
+    """
+    everything = list(load("s", "paper", data_dir=data_dir or None))
+    drawn = balanced([(sample.id, sample.kind) for sample in everything], n, seed)
+    return [sample for sample in everything if sample.abstain or sample.id in drawn]
+
+
 def paper_ids() -> list[str]:
-    """The ids of the paper's 100 questions, in its order (as the authors' logs list them)."""
+    """Returns the ids of the paper's 100 questions, in its order (as the authors' logs list them)."""
     return files(__package__).joinpath("paper_sample.txt").read_text(encoding="utf-8").split()
 
 

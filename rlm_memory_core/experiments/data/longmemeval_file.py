@@ -1,9 +1,8 @@
-"""A LongMemEval file as rows: streamed once into Arrow files in the cache, memory-mapped ever after.
+"""A LongMemEval file as rows: streamed once into Arrow files in the cache, memory-mapped from then on.
 
-Flat memory whatever the file's size: one item at a time is parsed, checked and
-written. A row holds its sessions in date order; the gold labels `has_answer` and
-the session ids become positions of evidence here and go no further. It does not
-choose questions; `longmemeval` does.
+Parses, checks and writes one item at a time, so that memory stays flat for files of any size. A row holds its sessions
+in date order. The gold session ids become positions of evidence; no other label is kept. `longmemeval` chooses the
+questions.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from .assets import DataBroken, one_line
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_LAYOUT = 1  # of the rows below: a new number builds anew
+_LAYOUT = 1  # of the rows below; a new number rebuilds the cache
 _ROWS_AT_ONCE = 4  # rows buffered while building; an item of M is about 5 MB
 _BLOCK = 1 << 16
 _DATE = re.compile(r"(\d{4}/\d\d/\d\d) \(\w+\) (\d\d:\d\d)")
@@ -35,18 +34,18 @@ _LISTS = ("haystack_session_ids", "haystack_dates", "haystack_sessions", "answer
 
 
 def open_rows(path: Path, progress: bool = False) -> Dataset:
-    """The rows of a file, built on first use and found again by its path, size and time.
+    """Returns the rows of a file, built on first use and found again by its path, size and time.
 
     Args:
         path: A JSON array in LongMemEval's official format.
         progress: Shows a bar while building.
 
     Returns:
-        One row an item: `id`, `kind`, `question`, `answer`, `question_date`,
+        One row per item: `id`, `kind`, `question`, `answer`, `question_date`,
         `evidence` (positions) and `sessions` (`date` and `turns`, each with `role` and `content`).
 
     Raises:
-        DataBroken: The file is broken, or the cache cannot be written; nothing half-built stays behind.
+        DataBroken: The file is broken, or the cache cannot be written; nothing half-built is left.
     """
     from datasets import Dataset, Features, Value  # here: it takes a second to import
 
@@ -75,10 +74,10 @@ def open_rows(path: Path, progress: bool = False) -> Dataset:
 
 
 def parse_date(text: str) -> datetime:
-    """A date as LongMemEval writes it.
+    """Parses a date in LongMemEval's format.
 
     Raises:
-        ValueError: It is written otherwise.
+        ValueError: The text has another format.
 
     Example:
         >>> parse_date("2023/04/10 (Mon) 17:50").isoformat()
@@ -93,7 +92,7 @@ def parse_date(text: str) -> datetime:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the progress bars of `datasets`, which count rows under a name of its own."""
+    """Switches off the progress bars of `datasets`; ours counts bytes."""
     import datasets
 
     shown = not datasets.are_progress_bars_disabled()
@@ -130,7 +129,7 @@ def _rows(path: Path, progress: bool) -> Iterator[dict[str, Any]]:
 
 
 def _row(item: object) -> dict[str, Any]:
-    """One item as a row; raises ValueError or TypeError for an item of another shape."""
+    """Returns one item as a row; raises ValueError or TypeError for an item of another shape."""
     if not isinstance(item, dict):
         raise ValueError("is not an object")
     for key, kind in [(key, str) for key in _TEXTS] + [(key, list) for key in _LISTS] + [("answer", (str, int, float))]:

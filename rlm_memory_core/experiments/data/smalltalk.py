@@ -1,49 +1,68 @@
-"""Small talk: the everyday sentences around the facts of the generated benchmarks, in our own words.
+"""Small talk around the facts of the generated benchmarks, from the sentences in `sentences.toml`.
 
-No sentence holds a figure, a name or a fact that a question could ask for.
+Short benchmarks draw whole sentences (`chatter`). Long histories build tens of thousands of sentences out of parts
+(`talk`). They are about things that questions ask for as well (a dentist, a sister, a boat), so that a search by words
+finds many sessions that mention the right thing but hold no answer.
 """
 
 from __future__ import annotations
 
 import random
+import re
+import tomllib
 from collections.abc import Iterable
+from importlib.resources import files
 
 from ..types import ChatSession, ChatTurn
 
-ACKNOWLEDGEMENT = "Thank you for telling me."
+SENTENCES = tomllib.loads(files(__package__).joinpath("sentences.toml").read_text(encoding="utf-8"))
+"""All sentences of the generated benchmarks, as `sentences.toml` groups them."""
 
-FILLER = (
-    "The bus was late again this morning, as usual.",
-    "I finally watered the plants on the balcony today.",
-    "We had soup and fresh bread for lunch, very nice.",
-    "My neighbour is practising the trumpet again.",
-    "It has been raining on and off since breakfast.",
-    "I am halfway through a rather long novel.",
-    "The bakery round the corner has new opening hours.",
-    "I went for a short walk along the river.",
-    "Somebody left an umbrella at the office last week.",
-    "I am trying to drink a little less coffee.",
-    "The washing machine makes a strange noise when it spins.",
-    "Our meeting ran much longer than we had planned.",
-    "I could not decide what to cook, so we ordered in.",
-    "The park was full of people enjoying the sunshine.",
-    "I should really tidy up my desk this weekend.",
-)
+FILLER: list[str] = SENTENCES["small_talk"]["sentences"]
+_EVERYDAY = SENTENCES["everyday"]
+_REPLY_SENTENCES = (4, 10)  # the assistant talks at greater length
 
 
 def chatter(rng: random.Random, count: int) -> list[str]:
-    """So many sentences, drawn with replacement."""
+    """Draws `count` sentences with replacement."""
     return rng.choices(FILLER, k=count)
 
 
 def session(said: Iterable[str]) -> ChatSession:
-    """An undated session in which the user says this, and the assistant acknowledges each time.
+    """An undated session: the user says each sentence, and the assistant acknowledges it.
 
     >>> [turn.role for turn in session(["Hello."]).turns]
     ['user', 'assistant']
     """
-    return ChatSession(None, [turn for text in said for turn in _pair(text)])
+    acknowledgement = ChatTurn("assistant", SENTENCES["small_talk"]["acknowledgement"])
+    return ChatSession(None, [turn for text in said for turn in (ChatTurn("user", text), acknowledgement)])
 
 
-def _pair(text: str) -> tuple[ChatTurn, ChatTurn]:
-    return ChatTurn("user", text), ChatTurn("assistant", ACKNOWLEDGEMENT)
+def talk(rng: random.Random, exchanges: int, topic: str | None = None) -> list[ChatTurn]:
+    """Makes exchanges about one topic: a user asks about a thing, and an assistant gives advice at length.
+
+    Args:
+        rng: The source of randomness.
+        exchanges: Pairs of a user's and an assistant's turn.
+        topic: One of the topics in `sentences.toml`; None draws one.
+
+    >>> [turn.role for turn in talk(random.Random(0), exchanges=2)]
+    ['user', 'assistant', 'user', 'assistant']
+    """
+    topics = _EVERYDAY["topics"]
+    things = topics[topic or rng.choice(tuple(topics))]
+    return [turn for _ in range(exchanges) for turn in (_ask(rng, things), _reply(rng, things))]
+
+
+def _ask(rng: random.Random, things: list[str]) -> ChatTurn:
+    opening = rng.choice(_EVERYDAY["openings"]).format(rng.choice(things))
+    return ChatTurn("user", f"{opening}, {rng.choice(_EVERYDAY['worries'])}")
+
+
+def _reply(rng: random.Random, things: list[str]) -> ChatTurn:
+    sentences = []
+    for _ in range(rng.randint(*_REPLY_SENTENCES)):
+        advice = rng.choice(_EVERYDAY["advice"])
+        thing = re.sub(r"^(?:my|our) ", "your ", rng.choice(things))  # as the assistant speaks of it
+        sentences.append(f"{advice.format(thing)}, {rng.choice(_EVERYDAY['reasons'])}")
+    return ChatTurn("assistant", " ".join(sentences))

@@ -1,8 +1,8 @@
 """Synthetic LongMemEval: five kinds of question over chats of small talk, ten of each kind.
 
-Rebuilt from the shape of the paper's generators (Section 4.1, Table 1), in our own
-words: how much small talk stands before and after a fact is theirs, the sentences
-are not. Everything comes from seeds; nothing is read or downloaded. No dates.
+Follows the shape of the paper's generators (Section 4.1, Table 1) in our own words: the paper says how much small talk
+stands before and after a fact; the sentences (`sentences.toml`) are ours. Samples depend only on their seeds and have
+no dates.
 """
 
 from __future__ import annotations
@@ -13,8 +13,22 @@ from typing import NamedTuple
 
 from rlm_memory_core.query.prompts import UNKNOWN
 
-from .smalltalk import chatter, session
 from ..types import Sample
+from .smalltalk import SENTENCES, chatter, session
+
+_SENTENCES = SENTENCES["synthetic"]
+FACTS: list[tuple[str, str, list[str]]] = [
+    (fact["told"], fact["asked"], fact["values"]) for fact in _SENTENCES["facts"]
+]
+"""What the user tells, the question about it, and the possible values."""
+
+UPDATES: list[tuple[str, str, str, list[str]]] = [
+    (each["first"], each["later"], each["asked"], each["values"]) for each in _SENTENCES["updates"]
+]
+"""What the user tells first, what later, the question, and the possible values of both."""
+
+NEVER_SAID: list[str] = _SENTENCES["never_said"]
+"""Questions that no history answers."""
 
 
 class _Case(NamedTuple):
@@ -25,111 +39,19 @@ class _Case(NamedTuple):
     answer: str
 
 
-# Told, asked, and what it may be. Some are told without the words of their question.
-FACTS = (
-    (
-        "I grew up in {} and only left when I went to university.",
-        "What is my home town?",
-        ("Nairobi", "Lisbon", "Kyoto", "Tromsø", "Cusco", "Ghent", "Tbilisi", "Adelaide"),
-    ),
-    (
-        "For some years now I have earned my living as a {}.",
-        "What is my profession?",
-        ("beekeeper", "glassblower", "cartographer", "stonemason", "locksmith", "bookbinder"),
-    ),
-    (
-        "My sister {} is going to stay with us for a while.",
-        "What is the name of my sister?",
-        ("Ingrid", "Tomoko", "Beatriz", "Leila", "Siobhan", "Noor"),
-    ),
-    (
-        "If I had to choose one dish for the rest of my life, it would be {}.",
-        "What is my favourite dish?",
-        ("ramen", "paella", "pierogi", "moussaka", "biryani", "goulash"),
-    ),
-    (
-        "I have to be careful in restaurants, because I am allergic to {}.",
-        "What am I allergic to?",
-        ("peanuts", "shellfish", "sesame", "celery", "mustard", "walnuts"),
-    ),
-)
-
-_PROJECTS = ("HELIOS", "MERIDIAN", "TOPAZ", "CASCADE", "ALBATROSS", "JUNIPER", "SEXTANT", "MONSOON")
-_OPENINGS = (
-    "Good morning! They have put me in charge of a project called {}.",
-    "Hello again. There is news of {}: the first prototype works.",
-    "I am back. Everybody who works on {} will meet the client on Thursday.",
-)
-
-_EVENTS = (
-    "the board approved our plan",
-    "we moved into the new building",
-    "the contract was signed",
-    "my flight was cancelled",
-    "the kitchen was finished",
-)
-
-# Told first, told later, asked, and what both may be.
-UPDATES = (
-    (
-        "Our project has a codename at last: it is {}.",
-        "A correction about our project: the codename is {} now.",
-        "What is the codename of our project now?",
-        _PROJECTS,
-    ),
-    (
-        "The weekly meeting takes place in room {}.",
-        "They have moved the weekly meeting: it takes place in room {} from now on.",
-        "In which room does the weekly meeting take place now?",
-        tuple(map(str, range(101, 400))),
-    ),
-    (
-        "My appointment with the dentist is on {}.",
-        "The dentist called, and my appointment is on {} instead.",
-        "On which day is my appointment with the dentist?",
-        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
-    ),
-    (
-        "I have enrolled in an evening course in {}.",
-        "I have changed my evening course: I am taking {} now.",
-        "Which evening course am I taking now?",
-        ("pottery", "Portuguese", "astronomy", "carpentry", "fencing", "calligraphy"),
-    ),
-    (
-        "We are going to call our boat {}.",
-        "We have thought again about the boat: she is called {} now.",
-        "What is our boat called now?",
-        ("Kittiwake", "Saltwind", "Marigold", "Nomad", "Perseverance", "Tern"),
-    ),
-)
-
-NEVER_SAID = (
-    "What is my blood type?",
-    "Which size of shoe do I wear?",
-    "What is the number of my library card?",
-    "In which year did I finish school?",
-    "What was my mother's maiden name?",
-    "What colour is my bicycle?",
-    "How much rent do I pay?",
-    "What is the name of my doctor?",
-    "Which football club do I support?",
-    "What is the licence plate of my car?",
-)
-
-
 def load(n_per_type: int = 10, seed: int = 42, types: Sequence[str] | None = None) -> list[Sample]:
-    """So many samples of each kind, kind by kind.
+    """Makes `n_per_type` samples of each kind, kind by kind.
 
-    Sample i of a kind, counted from 0, draws from `seed + 37 * i`. Its history has some
-    50 to 130 turns; a multi-session one is three sessions, any other one.
+    Sample i of a kind, counted from 0, uses the seed `seed + 37 * i`. Its history has about 50 to 130 turns, in three
+    sessions for a multi-session question and in one for any other.
 
     Args:
         n_per_type: Samples of each kind, at least 1.
-        seed: Of the first sample.
+        seed: The seed of the first sample.
         types: Some of `TYPES`, in the order wanted; None for all.
 
     Raises:
-        ValueError: The number is too small, or a kind is none of `TYPES`.
+        ValueError: `n_per_type` is too small, or a kind is not in `TYPES`.
 
     Example:
         >>> sample = load(n_per_type=1, types=["multi-session-user"])[0]
@@ -169,13 +91,13 @@ def _single_session(number: int, rng: random.Random) -> _Case:
 
 
 def _multi_session(number: int, rng: random.Random) -> _Case:
-    project = rng.choice(_PROJECTS)
-    said = [_said(rng, opening.format(project), (8, 15)) for opening in _OPENINGS]
+    project = rng.choice(_SENTENCES["projects"])
+    said = [_said(rng, opening.format(project), (8, 15)) for opening in _SENTENCES["project_openings"]]
     return _Case(said, "What is the name of the project that I keep telling you about?", project)
 
 
 def _temporal(number: int, rng: random.Random) -> _Case:
-    event = _EVENTS[number % len(_EVENTS)]
+    event = _SENTENCES["events"][number % len(_SENTENCES["events"])]
     code = f"ref_{rng.randint(100, 999)}"
     told = f"Please note down a reference code for me: {code}."
     said = _said(rng, told, (10, 25), f"I have news for you: {event}.", (10, 25))
@@ -193,7 +115,7 @@ def _abstention(number: int, rng: random.Random) -> _Case:
 
 
 def _said(rng: random.Random, *parts: str | tuple[int, int]) -> list[str]:
-    """Sentences in order; a pair of numbers is that much small talk, from so many sentences to so many."""
+    """Sentences in order; a pair of numbers stands for small talk of at least and at most so many sentences."""
     return [text for part in parts for text in ([part] if isinstance(part, str) else chatter(rng, rng.randint(*part)))]
 
 

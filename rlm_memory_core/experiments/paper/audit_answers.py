@@ -13,8 +13,9 @@ import pandas as pd
 
 from ..score.answers import normalize
 from ..score.intervals import mcnemar_exact, wilson
+from ..score.results import as_text
 from ..score.scoring import is_abstention
-from .checks import KINDS, Check, as_text, of, sheet
+from .checks import KINDS, Check, of, sheet
 
 METHODS = ("rlm", "rag", "adaptive", "truncation")
 

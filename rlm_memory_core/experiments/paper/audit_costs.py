@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from .checks import Check, as_text, of, one_scan, sheet
+from ..score.results import as_text
+from .checks import Check, of, one_scan, sheet
 
 SESSIONS = 47.8
 """Mean sessions of a history over the paper's 100 questions, from the LongMemEval-S file. The logs do not print it."""

@@ -8,10 +8,11 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from ..run.results import Result
 from ..score.answers import alternatives, normalize
+from ..score.results import as_text
+from ..types import Result
 from . import registry as paper
-from .checks import KINDS, Check, agreement, as_text, of, sheet
+from .checks import KINDS, Check, agreement, of, sheet
 from .paper_logs import PaperLogs
 from .recompute import by_id
 

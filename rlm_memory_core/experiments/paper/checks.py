@@ -7,11 +7,12 @@ The claims have the numbers of notebook 06: `audit_costs` checks claims 1, 2, 3,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
+
+from ..score.results import as_text
 
 KINDS = (
     "single-session-user",
@@ -50,11 +51,6 @@ def sheet(*checks: Check) -> pd.DataFrame:
         },
         "what",
     )
-
-
-def as_text(rows: Mapping[Any, Mapping[str, str]], axis: str | list[str]) -> pd.DataFrame:
-    """A table of text from cells by row and column; `axis` names the rows."""
-    return pd.DataFrame.from_dict(dict(rows), orient="index").rename_axis(axis)
 
 
 def of(answers: pd.DataFrame, method: str) -> pd.DataFrame:

@@ -164,7 +164,8 @@ def parse(text: str) -> Published:
 
 
 def _check(found: Published) -> None:
-    for entry in (*found.figures, *found.facts):
+    entries: list[Figure | Fact] = [*found.figures, *found.facts]
+    for entry in entries:
         if entry.id not in paper.register():
             raise ValueError(f"published.toml: {entry.id} is not in the register")
         if entry.checked not in CHECKED:

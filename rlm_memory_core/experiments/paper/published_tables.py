@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from ..run.results import Result
 from ..score.intervals import wilson
+from ..score.results import as_text
+from ..types import Result
 from . import registry as paper
-from .checks import KINDS, as_text
+from .checks import KINDS
 from .published import Figure, load
 
 _MODEL = "gpt-4o-mini"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..run.results import Result
 from ..score.intervals import mean_interval, wilson
+from ..types import Result
 from . import registry as paper
 from .checks import KINDS, of, one_scan
 from .formulas import evaluate

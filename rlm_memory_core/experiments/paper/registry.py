@@ -123,6 +123,12 @@ def value(name: str) -> float | None:
     return None if number is None else number.value
 
 
+def printed(name: str) -> str:
+    """The printed value of an id as a cell of a table; "" if the paper prints none."""
+    number = register().get(name)
+    return "" if number is None else number.show(number.value)
+
+
 def parse(text: str) -> dict[str, Number]:
     """Reads and checks a register.
 

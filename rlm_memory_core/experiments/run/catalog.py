@@ -1,4 +1,4 @@
-"""The notebooks there are, and what each asks: so that a run can be checked and estimated before it starts."""
+"""Lists the notebooks and what each asks a model, so that a run can be checked and estimated before it starts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from rlm_memory_core.search.semantic import LocalEmbedder
 
 from .. import methods
 from ..data import locomo, long_histories, longmemeval, niah, synthetic
-from ..data.assets import DataBroken, DataUnavailable, project_root
-from ..score import abstention
-from ..show import beyond
+from ..data.assets import if_available, project_root
+from ..score.abstention import PREFERENCE
 from ..types import Sample
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Some methods, each of which is asked all of some samples.
+    """Some methods, each asked all of some samples.
 
     Args:
         methods: Their names.
-        samples: What they are asked.
-        judged: How many answers of each method a judge reads; None for all.
+        samples: The questions.
+        judged: The number of answers per method that a judge reads; None for all.
     """
 
     methods: Sequence[str]
@@ -36,12 +35,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """One notebook of the package.
+    """One notebook.
 
     Args:
-        name: Its file's name without the ending, such as "01_niah".
+        name: The file's name without its ending, such as "01_niah".
         title: What it reproduces.
-        asks: What it asks a model, from its parameters; None where it asks none, and so costs nothing.
+        asks: Returns what it asks a model, from its parameters; None if it asks no model and so costs nothing.
         judges: Whether it reads the results of the others instead of writing its own.
     """
 
@@ -56,54 +55,38 @@ class Notebook:
         return project_root() / "notebooks" / f"{self.name}.ipynb"
 
 
-def _niah(parameters: Mapping[str, Any]) -> Iterator[Run]:
-    samples = niah.load(parameters["turns"], parameters["runs"], parameters["seed"])
-    yield Run(parameters["methods"], samples)
+def _niah(given: Mapping[str, Any]) -> Iterator[Run]:
+    yield Run(given["methods"], niah.load(given["turns"], given["runs"], given["seed"]))
 
 
-def _synthetic(parameters: Mapping[str, Any]) -> Iterator[Run]:
-    yield Run(parameters["methods"], synthetic.load(parameters["n_per_type"], parameters["seed"]))
+def _synthetic(given: Mapping[str, Any]) -> Iterator[Run]:
+    yield Run(given["methods"], synthetic.load(given["n_per_type"], given["seed"]))
 
 
-def _longmemeval(parameters: Mapping[str, Any]) -> Iterator[Run]:
-    samples = longmemeval.load(
-        parameters["variant"],
-        parameters["sample"],
-        seed=parameters["seed"],
-        data_dir=parameters["data_dir"] or None,
-        progress=sys.stderr.isatty(),
-    )
-    yield Run(parameters["methods"], samples)
+def _longmemeval(given: Mapping[str, Any]) -> Iterator[Run]:
+    progress = sys.stderr.isatty()
+    samples = longmemeval.load(given["variant"], given["sample"], given["seed"], given["data_dir"] or None, progress)
+    yield Run(given["methods"], samples)
 
 
-def _beyond(parameters: Mapping[str, Any]) -> Iterator[Run]:
-    """Every arm over three benchmarks, of which those that are not at hand are left out; and the curve."""
-    named = parameters["embedding_model"] or parameters["local_embedder"]
+def _beyond(given: Mapping[str, Any]) -> Iterator[Run]:
+    """Every arm over three benchmarks, without those whose data is missing, and two arms over growing histories."""
+    named = given["embedding_model"] or given["local_embedder"]
     arms = methods.beyond(connect(OFFLINE), LocalEmbedder(named) if named else None)
     names = [arm.name for arm in arms]
-    seed, data_dir = parameters["seed"], parameters["data_dir"]
-    asked = _at_hand(beyond.questions, parameters["questions"], seed, data_dir)
-    yield Run(names, asked, sum(sample.kind == abstention.PREFERENCE for sample in asked))
-    conversations, n = parameters["locomo_conversations"], parameters["locomo_questions"]
-    yield Run(names, _at_hand(locomo.load, conversations, n, None, seed, data_dir or None), 0)
-    yield Run(names, beyond.m_scale(parameters["m_sessions"], parameters["n_per_type"], seed, data_dir), 0)
-    for length in parameters["lengths"]:
-        scan = [beyond.FULL_SCAN] if length <= parameters["scan_up_to"] else []
-        yield Run([*scan, beyond.RANKED], long_histories.load(length, parameters["n_per_type"], seed), 0)
-
-
-def _at_hand(load: Callable[..., list[Sample]], *args: Any) -> list[Sample]:
-    """Samples, or none where their file is not at hand: the notebook says so."""
-    try:
-        return load(*args)
-    except DataBroken:
-        raise
-    except DataUnavailable:
-        return []
+    seed, data_dir, n_per_type = given["seed"], given["data_dir"], given["n_per_type"]
+    asked = if_available(longmemeval.questions, given["questions"], seed, data_dir) or []
+    yield Run(names, asked, sum(sample.kind == PREFERENCE for sample in asked))
+    conversations, n = given["locomo_conversations"], given["locomo_questions"]
+    yield Run(names, if_available(locomo.load, conversations, n, seed, data_dir or None) or [], 0)
+    yield Run(names, long_histories.m_scale(given["m_sessions"], n_per_type, seed, data_dir), 0)
+    for length in given["lengths"]:
+        scan = [methods.FULL_SCAN] if length <= given["scan_up_to"] else []
+        yield Run([*scan, methods.RANKED], long_histories.load(length, n_per_type, seed), 0)
 
 
 QUICKSTART = "00_quickstart"
-"""A tour for people, which reproduces nothing: it is no part of a run."""
+"""A tour for people; it reproduces nothing and is no part of a run."""
 
 NOTEBOOKS = (
     Notebook("01_niah", "Needle in a haystack: Table 2", _niah),
@@ -118,10 +101,10 @@ NOTEBOOKS = (
 
 
 def select(only: Sequence[str]) -> list[Notebook]:
-    """The notebooks whose names start with one of the given numbers or names; all for none.
+    """Returns the notebooks whose names start with one of the given numbers or names; all if none is given.
 
     Raises:
-        ValueError: One that no notebook starts with.
+        ValueError: No notebook starts with one of them.
     """
     unknown = [name for name in only if not any(book.name.startswith(name) for book in NOTEBOOKS)]
     if unknown or "" in only:

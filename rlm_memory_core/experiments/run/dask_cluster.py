@@ -1,10 +1,8 @@
-"""A Dask cluster that is already there, as an executor for `runner.run`.
+"""A running Dask cluster as an executor for `runner.run`; needs the extra `dask`.
 
-It starts no cluster: that is `dask scheduler` and `dask worker`, or whatever a site has. Each worker needs this very
-rlm-memory and, for a model that wants one, OPENAI_API_KEY in its own environment: keys are never sent. A worker that
-dies costs nothing but time: the scheduler gives its questions to another.
-
-Needs the extra `dask`.
+Starts no cluster: use `dask scheduler` and `dask worker`, or what your site has. Each worker needs this same rlm-memory
+and, for a hosted model, OPENAI_API_KEY in its own environment: keys are never sent. If a worker dies, the scheduler
+gives its questions to another.
 """
 
 from __future__ import annotations
@@ -16,7 +14,8 @@ import pickle
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import call
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,9 +25,9 @@ from rlm_memory_core.models import background
 from ..data.assets import one_line
 from .executors import ExecutorError
 
-_CONNECTING = 5.0  # seconds until a scheduler is taken to be away
-_CHECKING = 180.0  # seconds for a worker's first import, and its first call of a model
-_WITHOUT_WORKERS = 60.0  # seconds in which lost workers may be replaced
+_CONNECTING = 5.0  # seconds to wait for a scheduler
+_CHECKING = 180.0  # seconds for a worker's first import and first call of a model
+_WITHOUT_WORKERS = 60.0  # seconds to wait for lost workers to be replaced
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
@@ -37,10 +36,10 @@ class DaskExecutor(Executor):
     """The workers of a Dask cluster; a context manager that leaves the cluster running.
 
     Args:
-        address: The scheduler's, such as "tcp://127.0.0.1:8786".
+        address: The scheduler's address, such as "tcp://127.0.0.1:8786".
 
     Raises:
-        ExecutorError: `distributed` is not installed, or no scheduler answers there.
+        ExecutorError: `distributed` is not installed, or no scheduler answers.
     """
 
     def __init__(self, address: str) -> None:
@@ -48,12 +47,12 @@ class DaskExecutor(Executor):
             from distributed import Client
         except ModuleNotFoundError as error:
             raise ExecutorError(f'{error.name} is not installed; run pip install "rlm-memory[dask]"') from error
-        # what it would print of workers that come and go is the cluster's daily life, or becomes an error here
+        # it logs workers that come and go; what matters becomes an error here
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             background.run(_reach(address))
             self._client = Client(address, timeout=_CONNECTING, set_as_default=False)
-        except Exception as error:  # of many kinds: addresses, sockets, TLS
+        except Exception as error:  # many kinds: addresses, sockets, TLS
             why = f"not within {_CONNECTING:g} s" if isinstance(error, TimeoutError) else one_line(error)
             raise ExecutorError(
                 f"no Dask scheduler answers at {address} ({why}); check that it runs, and that the address is like "
@@ -65,10 +64,10 @@ class DaskExecutor(Executor):
 
     @property
     def slots(self) -> int:
-        """Threads of all workers; 0 for as long as lost ones may be replaced.
+        """Threads of all workers; 0 while lost workers may still be replaced.
 
         Raises:
-            ExecutorError: There have been no workers for a minute, or the scheduler is gone.
+            ExecutorError: There were no workers for a minute, or the scheduler is gone.
         """
         threads = sum(self._threads().values())
         if threads:
@@ -78,24 +77,25 @@ class DaskExecutor(Executor):
         return threads
 
     def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Have a worker call a function."""
+        """Has a worker call a function."""
         future: Future[_T] = self._inner.submit(pickle.loads, _call(work, *args, **kwargs))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Leave the cluster."""
+        """Leaves the cluster running."""
         self._inner.shutdown(wait and not cancel_futures)
         self._client.close()
 
     def on_each(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> list[_T]:
-        """Call a function once on every worker there is now.
+        """Calls a function once on every current worker.
 
         Raises:
-            ExecutorError: There is no worker, or the call failed on one; the line says where and why.
+            ExecutorError: There is no worker, or the call failed on one; the message says where and why.
         """
-        call = _call(work, *args, **kwargs)
+        packed = _call(work, *args, **kwargs)
         futures = {
-            worker: self._client.submit(pickle.loads, call, workers=[worker], pure=False) for worker in self._threads()
+            worker: self._client.submit(pickle.loads, packed, workers=[worker], pure=False)
+            for worker in self._threads()
         }
         if not futures:
             raise ExecutorError(f"the Dask cluster at {self.address} has no workers")
@@ -103,15 +103,15 @@ class DaskExecutor(Executor):
         for worker, future in futures.items():
             try:
                 found.append(future.result(_CHECKING))
-            except Exception as error:  # whatever it is, it is said
+            except Exception as error:
                 raise ExecutorError(f"the Dask worker {worker}: {one_line(error)}") from error
         return found
 
     def check(self) -> None:
-        """See that every worker has the rlm-memory that this process has.
+        """Checks that every worker has the same rlm-memory as this process.
 
         Raises:
-            ExecutorError: One has none, or another one.
+            ExecutorError: A worker has none, or a different one.
         """
         try:
             found = self.on_each(_source)
@@ -135,7 +135,7 @@ class DaskExecutor(Executor):
 
 
 async def _reach(address: str) -> None:
-    """Ask a scheduler who it is. A client that is made without one does not always give up, or end cleanly."""
+    """Asks the scheduler for its identity: a client without a scheduler does not always give up, or end cleanly."""
     from distributed.core import rpc
     from distributed.security import Security
 
@@ -149,13 +149,13 @@ async def _reach(address: str) -> None:
 
 @lru_cache
 def executor(address: str) -> DaskExecutor | None:
-    """The cluster at an address, for a notebook: connected once, left when the kernel ends.
+    """Returns the cluster at an address, for a notebook: connected once, until the kernel ends.
 
     Args:
-        address: The scheduler's, or "" for no cluster.
+        address: The scheduler's address, or "" for no cluster.
 
     Raises:
-        ExecutorError: It cannot be used; see `DaskExecutor`.
+        ExecutorError: The cluster cannot be used; see `DaskExecutor`.
 
     >>> executor("") is None
     True
@@ -164,27 +164,23 @@ def executor(address: str) -> DaskExecutor | None:
 
 
 class _Call:
-    """A call that is made where it is unpickled: the scheduler, which does not, needs no rlm-memory."""
+    """A call that happens when it is unpickled, on the worker; so the scheduler needs no rlm-memory."""
 
-    def __init__(self, work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._parts = work, args, kwargs
+    def __init__(self, *parts: Any) -> None:
+        self._parts = parts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make, self._parts
-
-
-def _make(work: Callable[..., _T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _T:
-    return work(*args, **kwargs)
+        return call, self._parts
 
 
 def _call(work: Callable[_P, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> bytes:
     from cloudpickle import dumps
 
-    return bytes(dumps(_Call(work, args, kwargs)))
+    return bytes(dumps(_Call(partial(work, *args, **kwargs))))
 
 
 def _source() -> str:
-    """The version of this package and a checksum of its source: a worker with other code may answer otherwise."""
+    """The version of this package and a checksum of its source: other code may give other answers."""
     folder = Path(rlm_memory_core.__file__).parent
     code = b"\0".join(path.read_bytes() for path in sorted(folder.rglob("*.py")))
     return f"{rlm_memory_core.__version__}, source {hashlib.sha256(code).hexdigest()[:8]}"

@@ -1,10 +1,9 @@
-"""What a run will take, from the data itself, before anything is spent: calls, tokens, dollars, minutes.
+"""Estimates what a run will take, from the data, before anything is spent: calls, tokens, dollars, minutes.
 
-An upper estimate of one pass: every sub-agent reads its session once, and nothing is
-replayed. Ranked reading alone may take more: it is taken to read its first two waves,
-and goes on through all sessions where nothing is found. A judge's calls are estimated
-by themselves. What a model really writes, and how long it takes over it, is not known;
-the lengths and seconds below stand for it.
+An upper estimate of one pass: every sub-agent reads its session once, and nothing is replayed. Only ranked reading may
+take more: the estimate counts its first three waves, and it goes on through all sessions if it finds nothing. How much
+a model writes and how long it takes are unknown; the lengths and seconds below are assumptions. A judge's calls are
+estimated separately.
 """
 
 from __future__ import annotations
@@ -17,13 +16,12 @@ from statistics import NormalDist
 
 from rlm_memory_core.models.embeddings import batches
 from rlm_memory_core.models.llm import LLM, OFFLINE
-from rlm_memory_core.models.pacing import Pace
 from rlm_memory_core.models.pricing import Usage, cost
 from rlm_memory_core.query.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.search.pieces import split
 
-from ..rag import NEIGHBOURS, TOP, TURN_CHARACTERS
+from ..single_call import NEIGHBOURS, TOP, TURN_CHARACTERS
 from ..types import Sample
 
 CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
@@ -32,22 +30,22 @@ _ROOT_TOKENS = 250  # a reply with code
 _EXTRACT_TOKENS = 40  # a sub-agent's reply
 _ANSWER_TOKENS = 40
 _ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
-_CALL_SECONDS = 1.0  # the median of a sub-agent's call, lognormal with ...
+_CALL_SECONDS = 1.0  # median of a sub-agent's call, lognormal with this sigma
 _CALL_SIGMA = 0.5
 _SLOTS = 256  # sub-agent calls in flight
-_RANKED = re.compile(r"rlm-ranked-(\d+)")  # how many sessions a wave of its reads; three are allowed for
+_RANKED = re.compile(r"rlm-ranked-(\d+)")  # sessions per wave; three waves are counted
 _JUDGE_PROMPT_TOKENS = 300  # rubric, question, gold answer and a short answer
 _JUDGE_TOKENS = 1  # yes or no
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What some methods over some samples will take.
+    """The expected cost of some methods over some samples.
 
     Args:
         usage: Calls and tokens.
-        usd: Dollars; None where the price is not known.
-        seconds: Time spent waiting for a model, as assumed; None where none is asked.
+        usd: Dollars; None if the price is unknown.
+        seconds: Assumed time of waiting for a model; None if none is asked.
     """
 
     usage: Usage
@@ -75,19 +73,19 @@ NOTHING = Estimate(Usage(), 0.0)
 def estimate(
     methods: Sequence[str], samples: Sequence[Sample], window: int, llm: LLM, embedder: LLM | None = None
 ) -> Estimate:
-    """Estimate what the methods take over the samples.
+    """Estimates what the methods take over the samples.
 
     Args:
         methods: Names, as in `methods.METHODS`.
-        samples: All that will be asked, one after another.
+        samples: The questions, asked one after another.
         window: Characters that truncation keeps.
         llm: The model, for its price and its limits per minute; it is not asked.
-        embedder: What "rag", and ranked reading with embeddings, embed turns with, or None.
+        embedder: The model that embeds turns for "rag" and for ranked reading with embeddings, or None.
     """
     total, embedded, waited = Usage(), Usage(), 0.0
     sized: object = None
     for sample in samples:
-        if sized is not sample.sessions:  # questions over one history may follow one another
+        if sized is not sample.sessions:  # consecutive questions may share a history
             store, sized = sample.store(), sample.sessions
             pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
             turns = [len(str(turn)) for turn in store.turns]
@@ -97,17 +95,22 @@ def estimate(
             if embedder is not None and (method == "rag" or method.endswith("-embeddings")):
                 embedded += _embedding([sample.question, *(turn.content for turn in store.turns)])
                 waited += _CALL_SECONDS
-    waited = max(waited, _at_least(total + embedded, llm.pace))
+    all_usage, pace = total + embedded, llm.pace
+    waited = max(
+        waited,
+        60 * all_usage.calls / (pace.requests_per_minute or math.inf),
+        60 * all_usage.total_tokens / (pace.tokens_per_minute or math.inf),
+    )
     dollars = [cost(total, llm.rates), cost(embedded, embedder.rates) if embedder else 0.0]
-    return Estimate(total + embedded, total_cost(dollars), None if llm.model == OFFLINE else waited)
+    return Estimate(all_usage, total_cost(dollars), None if llm.model == OFFLINE else waited)
 
 
 def judging(methods: int, samples: int, rates: tuple[float, float] | None) -> Estimate:
-    """Estimate what judging takes: one call an answer. A judge that says neither yes nor no takes one more.
+    """Estimates what judging takes: one call per answer. A judge that says neither yes nor no takes one more.
 
     Args:
-        methods: How many there are.
-        samples: How many questions each answers.
+        methods: The number of methods.
+        samples: The number of questions each answers.
         rates: Dollars per prompt and per completion token of the judge, or None.
 
     >>> judging(4, 100, None).usage.calls
@@ -119,7 +122,7 @@ def judging(methods: int, samples: int, rates: tuple[float, float] | None) -> Es
 
 
 def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int) -> Usage:
-    """What one method takes over one history of which only the sizes are known, without embeddings.
+    """Estimates what one method takes over one history, from sizes only and without embeddings.
 
     Args:
         method: A name, as in `methods.METHODS`.
@@ -142,7 +145,7 @@ def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int)
 
 
 def sessions_read(method: str, pieces: int) -> int:
-    """How many pieces of a history sub-agents are taken to read.
+    """Returns the assumed number of pieces of a history that sub-agents read.
 
     >>> [sessions_read(method, 50) for method in ("rlm-parallel", "rlm-ranked-10-facts", "rlm-ranked-20")]
     [50, 30, 50]
@@ -152,11 +155,11 @@ def sessions_read(method: str, pieces: int) -> int:
 
 
 def seconds(method: str, calls: int) -> float:
-    """How long one question waits for its model, as assumed.
+    """Returns the assumed time that one question waits for its model.
 
     Args:
         method: A name, as in `methods.METHODS`.
-        calls: Of sub-agents.
+        calls: Calls of sub-agents.
 
     >>> seconds("truncation", 50), round(seconds("rlm-sequential", 50)), round(seconds("rlm-parallel", 50))
     (3.0, 66, 12)
@@ -171,20 +174,14 @@ def seconds(method: str, calls: int) -> float:
     return _ROOT_REPLIES * _ROOT_SECONDS + slowest + (calls - at_once) * mean / _SLOTS
 
 
-def _at_least(usage: Usage, pace: Pace) -> float:
-    """Seconds that limits per minute make of so many calls and tokens."""
-    requests, tokens = pace.requests_per_minute or math.inf, pace.tokens_per_minute or math.inf
-    return 60 * max(usage.calls / requests, usage.total_tokens / tokens)
-
-
 def _embedding(texts: Sequence[str]) -> Usage:
-    """What it takes to embed a question and all turns."""
+    """Estimates the embedding of a question and all turns."""
     cut = [text[:TURN_CHARACTERS] for text in texts]
     return Usage(_tokens(sum(map(len, cut))), 0, sum(1 for _ in batches(cut)))
 
 
 def _retrieved(turns: Sequence[int]) -> int:
-    """Characters that RAG shows at most: its top turns are the longest, each with neighbours of average length."""
+    """Characters that RAG shows at most: the longest turns, each with neighbours of average length."""
     lengths = sorted((min(length, TURN_CHARACTERS) for length in turns), reverse=True)
     beside = 2 * NEIGHBOURS * TOP * sum(lengths) // max(1, len(lengths))
     return min(sum(lengths), sum(lengths[:TOP]) + beside)

@@ -1,7 +1,4 @@
-"""Runs notebooks through papermill, and says what a run spent and what went wrong.
-
-What a notebook computes is the notebook's affair; what is run is checked by `reproduce`.
-"""
+"""Runs notebooks with papermill, and reports what a run spent and what went wrong. `reproduce` checks them first."""
 
 from __future__ import annotations
 
@@ -14,21 +11,21 @@ from typing import Any
 
 import pandas as pd
 
-from ..data.assets import DataUnavailable, project_root
+from ..data.assets import DataUnavailable, one_line, project_root
+from ..progress import watch
 from ..score.judge import count_unjudged
-from .progress import watch
 from .reproduce import Plan, Ready, ReproduceError
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A notebook that was run.
+    """The outcome of one notebook.
 
     Args:
-        spent_usd: The dollars it spent; None where the price is not known.
-        failed: Answers that are missing: questions without one, counted once a method, and those a judge left open.
-        problems: What went wrong without ending the run, a line each.
-        skipped: Why the notebook could not run for want of data; "" where it ran.
+        spent_usd: The dollars it spent; None if the price is unknown.
+        failed: Missing answers: questions without one, counted once per method, and those without a judge's verdict.
+        problems: What went wrong without ending the run, one line each.
+        skipped: Why it was skipped, if its data is missing; "" if it ran.
     """
 
     spent_usd: float | None
@@ -38,7 +35,7 @@ class Ran:
 
 
 def execute(plan: Plan, ready: Ready) -> Ran:
-    """Run one notebook into the plan's folder.
+    """Runs one notebook into the plan's folder.
 
     Raises:
         ReproduceError: A cell failed; the notebook with its error is kept in the folder.
@@ -58,16 +55,16 @@ def execute(plan: Plan, ready: Ready) -> Ran:
                 kernel_name="python3",
                 progress_bar=False,
                 cwd=str(project_root()),
-                extra_arguments=["--log-level=CRITICAL"],  # or kernels chat about encryption and their own end
+                extra_arguments=["--log-level=CRITICAL"],  # else kernels log their encryption and shutdown
             )
     except DeadKernelError as error:
         raise ReproduceError(f"the kernel of {ready.notebook.name} died; was there enough memory?") from error
     except papermill.PapermillExecutionError as error:
         if error.ename == DataUnavailable.__name__:
             target.unlink()
-            return Ran(0.0, skipped=_one_line(error.evalue))
+            return Ran(0.0, skipped=one_line(error.evalue))
         raise ReproduceError(
-            f"{ready.notebook.name} failed in cell {error.exec_count}: {error.ename}: {_one_line(error.evalue)} "
+            f"{ready.notebook.name} failed in cell {error.exec_count}: {error.ename}: {one_line(error.evalue)} "
             f"(the notebook is in {target})"
         ) from error
     _tidy(target)
@@ -87,7 +84,7 @@ def execute(plan: Plan, ready: Ready) -> Ran:
 
 
 def _problems(rows: pd.DataFrame) -> list[str]:
-    """Questions without an answer and sub-agents that failed, each with the first reason."""
+    """Counts questions without an answer and failed sub-agents, each with the first reason."""
     problems = []
     errors, failures = rows["error"].dropna(), rows["failures"].dropna()
     if len(errors):
@@ -102,20 +99,14 @@ def _results(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ReproduceError(
-            f"{path} cannot be read ({_one_line(str(error))}); run rlm-memory reproduce again"
-        ) from error
+        raise ReproduceError(f"{path} cannot be read ({one_line(error)}); run rlm-memory reproduce again") from error
     return document
 
 
 def _tidy(path: Path) -> None:
-    """Take timings and paths of this machine out of an executed notebook: reruns then differ only in results."""
+    """Removes timings and paths of this machine from an executed notebook, so that reruns differ only in results."""
     book = json.loads(path.read_text(encoding="utf-8"))
     for part in (book, *book["cells"]):
         for noise in ("papermill", "execution"):
             part["metadata"].pop(noise, None)
     path.write_text(json.dumps(book, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]

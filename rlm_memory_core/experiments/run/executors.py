@@ -1,15 +1,14 @@
-"""A run's questions in other processes or on other machines, through any `concurrent.futures.Executor`.
+"""Spreads a run's questions over other processes or machines, through any `concurrent.futures.Executor`.
 
-Sent are the method, with its model as a description (no client, no API key: each worker reads its own environment),
-and one sample with its whole history, so that workers need no data files. What comes back is the prediction and what
-it spent. Few samples are on their way at once, however many there are.
+A worker receives the method, with its model as a description (no client, no API key: each worker reads its own
+environment), and one sample with its whole history, so that it needs no data files. It returns the prediction and what
+it spent. Only a few samples are in flight at a time.
 
-A budget cannot be exact over processes that do not see each other: each question starts from what had come back when
-it was sent, and stops by itself once it alone has spent the rest. Once the budget has ended, workers still answer
-from recorded calls, which are free, and send no others, so that it is overrun by no more than the questions on their
-way.
+Processes do not see each other's spending, so a budget cannot be exact: each question starts from what had come back
+when it was sent, and stops once it alone has spent the rest. After the budget has ended, workers still answer from
+recorded calls, which are free, and send no others. So only the questions in flight can overrun it.
 
-How a Dask cluster becomes an executor is in `dask_cluster`.
+`dask_cluster` makes a Dask cluster an executor.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import pickle
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import Budget
@@ -28,36 +26,23 @@ from ..methods import attempt
 from ..types import Method, Prediction, Sample
 
 try:
-    from cloudpickle import dumps  # comes with Dask; it also sends methods that a notebook defines
+    from cloudpickle import dumps  # comes with Dask; sends methods that a notebook defines too
 except ModuleNotFoundError:
     from pickle import dumps
 
-_SLOTS = 16  # of an executor that does not say how many workers it has
-_LOOK = 10.0  # seconds without an answer before the executor is looked at
+_SLOTS = 16  # for an executor that does not say how many workers it has
+_LOOK = 10.0  # seconds without an answer before the executor is checked
+
+Asked = tuple[int, Method, Sample]
 
 
 class ExecutorError(Exception):
-    """Workers that cannot be used or were lost; one line says what is wrong and what to do."""
-
-
-class Answered(NamedTuple):
-    """A question asked by `spread`.
-
-    Args:
-        number: Its place among the questions, from 0.
-        method, sample: What was asked.
-        prediction: What came of it.
-    """
-
-    number: int
-    method: Method
-    sample: Sample
-    prediction: Prediction
+    """Workers cannot be used or were lost; one line says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What a worker sends back: the prediction, what was paid for (replays were not), and why the budget ended."""
+    """A worker's reply: the prediction, what was paid for (replays are free), and why the budget ended."""
 
     prediction: Prediction
     spent: Usage
@@ -65,25 +50,26 @@ class _Outcome:
     ended: str
 
 
-def spread(executor: Executor, questions: Iterable[tuple[Method, Sample]]) -> Iterator[Answered]:
-    """Have an executor's workers answer questions, and give each as it comes back.
+def spread(
+    executor: Executor, questions: Iterable[tuple[Method, Sample]]
+) -> Iterator[tuple[int, Method, Sample, Prediction]]:
+    """Has an executor's workers answer questions, and yields each when it comes back, with its number from 0.
 
     Args:
         executor: Of processes (started by spawn or forkserver), threads, or a cluster. It is not shut down.
-        questions: Methods with samples; taken one by one, as there is room. The `budget` of a method, where it has
-            one, is charged with what its questions spent.
+        questions: Methods with samples, taken one by one. What a question spent is charged to its method's `budget`.
 
     Raises:
         ExecutorError: A method cannot be sent, or the executor has lost its workers.
         BrokenExecutor: A process of a pool died, and the pool with it.
 
-    Whatever else a method raises is raised here. What is still on its way then is cancelled.
+    Raises any other error of a method too. Questions in flight are then cancelled.
     """
-    waiting: dict[Future[_Outcome], tuple[int, Method, Sample]] = {}
+    waiting: dict[Future[_Outcome], Asked] = {}
     try:
         for number, (method, sample) in enumerate(questions):
             waiting[executor.submit(_answer, _packed(method, sample))] = number, method, sample
-            while len(waiting) > slots(executor):  # one more than there are slots: it is at hand when one is free
+            while len(waiting) > slots(executor):  # one more than slots, so that no slot waits for the next question
                 yield from _collect(executor, waiting)
         while waiting:
             yield from _collect(executor, waiting)
@@ -93,7 +79,7 @@ def spread(executor: Executor, questions: Iterable[tuple[Method, Sample]]) -> It
 
 
 def slots(executor: Executor) -> int:
-    """How many questions an executor works on at once, as far as it can be known; at least 1.
+    """Returns how many questions an executor works on at once, as far as is known; at least 1.
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> slots(ThreadPoolExecutor(3))
@@ -103,16 +89,18 @@ def slots(executor: Executor) -> int:
     return _SLOTS if known is None else max(1, int(known))
 
 
-def _collect(executor: Executor, waiting: dict[Future[_Outcome], tuple[int, Method, Sample]]) -> Iterator[Answered]:
-    """Wait for questions to come back, charge their budgets, and take them off the list."""
+def _collect(
+    executor: Executor, waiting: dict[Future[_Outcome], Asked]
+) -> Iterator[tuple[int, Method, Sample, Prediction]]:
+    """Waits until questions come back, charges their budgets, and takes them off the list."""
     done: set[Future[_Outcome]] = set()
     while not done:
         done, _ = wait(waiting, _LOOK, FIRST_COMPLETED)
         if not done:
-            slots(executor)  # raises where nobody is left to answer
+            slots(executor)  # raises if no worker is left
     for future in done:
         number, method, sample = waiting.pop(future)
-        yield Answered(number, method, sample, _prediction(future, _budget(method)))
+        yield number, method, sample, _prediction(future, _budget(method))
 
 
 def _prediction(future: Future[_Outcome], budget: Budget | None) -> Prediction:
@@ -121,7 +109,7 @@ def _prediction(future: Future[_Outcome], budget: Budget | None) -> Prediction:
     except CancelledError as error:
         raise ExecutorError("the executor gave up a question: its scheduler is gone, or it was shut down") from error
     except Exception as error:
-        if type(error).__name__ != "KilledWorker":  # Dask's; this module does without Dask
+        if type(error).__name__ != "KilledWorker":  # Dask's error, by name: Dask may not be installed
             raise
         return Prediction("", error="every worker that was given this question died of it; see the workers' logs")
     if budget is not None:
@@ -131,15 +119,15 @@ def _prediction(future: Future[_Outcome], budget: Budget | None) -> Prediction:
 
 
 def _packed(method: Method, sample: Sample) -> bytes:
-    """A copy also for threads: each question has a budget of its own to count on."""
+    """Copies the method for threads too: each question counts on its own budget."""
     try:
         return bytes(dumps((method, sample)))
-    except Exception as error:  # pickle has no error of its own for what it cannot do
+    except Exception as error:  # pickle raises many kinds of error
         raise ExecutorError(f"{method.name} or its sample cannot be sent to another process: {error}") from error
 
 
 def _answer(packed: bytes) -> _Outcome:
-    """Answer one question, on the worker."""
+    """Answers one question, on the worker."""
     method, sample = pickle.loads(packed)
     budget = _budget(method) or Budget()
     before, before_usd = budget.spent, budget.spent_usd

@@ -1,4 +1,4 @@
-"""What a notebook shows only where its source is at hand: the rest of it runs without."""
+"""Lets a notebook leave out what rests on missing data, and run the rest."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ _P = ParamSpec("_P")
 
 
 def at_hand(what: str, load: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
-    """Load a source, or say in one line that it is not there.
+    """Returns what `load` returns, or prints in one line that its data is missing and returns None.
 
     Args:
-        what: Names the source, at the start of a sentence.
-        load: Loads it, from the further arguments.
-
-    Returns:
-        The source, or None where it is not at hand.
+        what: The name of the data, to begin a sentence.
+        load: Called with the further arguments.
 
     Raises:
-        DataBroken: It is there, but damaged.
+        DataBroken: The data is there but cannot be used.
 
     Example:
         >>> at_hand("The numbers", list, [1, 2])
@@ -40,7 +37,7 @@ def at_hand(what: str, load: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwar
 
 
 def told(table: Callable[[_T], pd.DataFrame], source: _T | None) -> pd.DataFrame | None:
-    """The table that a source gives, or None, which a notebook does not show, where the source is not at hand.
+    """Returns the table of a source, or None, which a notebook does not show, if the source is missing.
 
     Example:
         >>> told(pd.DataFrame, None) is None

@@ -1,12 +1,12 @@
-"""What is to be reproduced, checked before it starts: parameters, data, model and price.
+"""Checks a run before it starts: parameters, data, model and price. A mistake costs one line and no money.
 
-A mistake costs one line and no money. The notebooks are run by `execution`.
+`execution` runs the notebooks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,17 +26,17 @@ from .executors import ExecutorError
 
 
 class ReproduceError(Exception):
-    """A run that cannot start or go on; one line says what is wrong and what to do."""
+    """A run cannot start or continue; one line says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run.
+    """A request to reproduce notebooks.
 
     Args:
         model, base_url: As for `connect`.
-        only: Numbers or names of notebooks; none for all.
-        parameters: Values for notebook parameters, by name.
+        only: Numbers or names of notebooks; empty for all.
+        parameters: Values of notebook parameters, by name.
         budget_usd: A hard limit in dollars over all notebooks, or None.
         rates: Dollars per prompt and per completion token, or None for the known price.
         outputs: The folder of all outputs; None for the project's `outputs`.
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """Where outputs go: one folder a model."""
+        """The output folder: one folder per model."""
         profile = re.sub(r"[^\w.-]+", "-", self.model).strip("-.") or "model"
         return (self.outputs or project_root() / "outputs").resolve() / profile
 
@@ -80,9 +80,9 @@ class Ready:
     """A notebook that can be run.
 
     Args:
-        notebook: Which.
-        parameters: What papermill puts into it.
-        estimate: What it will take.
+        notebook: The notebook.
+        parameters: The values that papermill sets.
+        estimate: The expected cost.
         judge: The model that judges its answers, or None.
     """
 
@@ -94,14 +94,14 @@ class Ready:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A notebook whose data is not at hand, and why."""
+    """A notebook whose data is missing, and why."""
 
     notebook: Notebook
     reason: str
 
 
 def prepare(plan: Plan) -> list[Ready | Skipped]:
-    """Check the plan against the notebooks, their parameters and their data; nothing is asked of a model.
+    """Checks the plan against the notebooks, their parameters and their data; asks no model.
 
     Raises:
         ReproduceError: Something is misspelled, missing or broken.
@@ -128,37 +128,38 @@ def prepare(plan: Plan) -> list[Ready | Skipped]:
 
 
 def total(ready: Sequence[Ready]) -> Estimate:
-    """What all notebooks will take."""
+    """Adds up what all notebooks will take."""
     return sum((book.estimate for book in ready), NOTHING)
 
 
 def models(plan: Plan, ready: Sequence[Ready]) -> list[LLM]:
-    """All models that the notebooks will ask, each once: the one that answers, and the judge."""
+    """Returns all models that the notebooks will ask, each once: the one that answers, and the judges."""
     asked = [plan.llm] if any(book.notebook.asks for book in ready) else []
-    asked += [book.judge for book in ready if book.judge is not None]
-    return list({(llm.model, llm.base_url): llm for llm in asked}.values())
+    return _each_once([*asked, *(book.judge for book in ready if book.judge is not None)])
 
 
 def check_models(plan: Plan, ready: Sequence[Ready]) -> None:
-    """Ask each model for one word, so that a wrong key or address, or a broken cache, shows now.
+    """Asks each model for one word, so that a wrong key or address, or a broken cache, shows now.
 
-    Every worker of a cluster asks the one that answers for itself: it has a key, a way to the server and a cache of
-    its own. The judge is asked here.
+    On a cluster every worker asks for itself: it has its own key, network and cache. Judges are asked here.
 
     Raises:
-        ReproduceError: One gave no answer.
+        ReproduceError: A model gave no answer.
     """
     try:
-        if not plan.dask:
-            for llm in models(plan, ready):
-                _ask_for_a_word(llm)
-            return
-        if any(book.notebook.asks for book in ready):
-            _on_cluster(plan.dask, lambda cluster: cluster.on_each(_ask_for_a_word, plan.llm))
-        for judge in {(book.judge.model, book.judge.base_url): book.judge for book in ready if book.judge}.values():
-            _ask_for_a_word(judge)
+        here = models(plan, ready)
+        if plan.dask:
+            here = _each_once(book.judge for book in ready if book.judge is not None)
+            if any(book.notebook.asks for book in ready):
+                _on_cluster(plan.dask, lambda cluster: cluster.on_each(_ask_for_a_word, plan.llm))
+        for llm in here:
+            _ask_for_a_word(llm)
     except (ModelError, RecordingError) as error:
         raise ReproduceError(str(error)) from error
+
+
+def _each_once(models: Iterable[LLM]) -> list[LLM]:
+    return list({(llm.model, llm.base_url): llm for llm in models}.values())
 
 
 def _ask_for_a_word(llm: LLM) -> None:
@@ -176,7 +177,7 @@ def _on_cluster(address: str, check: Callable[[DaskExecutor], object]) -> None:
 
 
 def _declared(notebook: Notebook) -> dict[str, Any]:
-    """The notebook's parameters and their defaults, as its parameters cell declares them."""
+    """Returns the notebook's parameters and defaults, as its parameters cell declares them."""
     import ast
 
     import papermill
@@ -236,7 +237,7 @@ def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM
 
 
 def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
-    """The judge that a notebook's parameters name; raises ValueError for one that cannot be asked."""
+    """Returns the judge that a notebook's parameters name; raises ValueError if it cannot be asked."""
     judge = connect_judge(
         parameters.get("judge_model", ""), llm, parameters.get("judge_base_url", ""), parameters.get("judge_rates", ())
     )
@@ -249,7 +250,7 @@ def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
 
 
 def _fits(value: object, default: object) -> bool:
-    """Whether a value is of the default's kind; whole numbers do for fractions, text for text alone."""
+    """Tells whether a value is of the default's kind; a whole number may stand for a fraction."""
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
     if isinstance(default, float):
@@ -260,6 +261,6 @@ def _fits(value: object, default: object) -> bool:
 
 
 def _from_root(folder: Path) -> str:
-    """A folder as a notebook may show it: without this machine's path where it lies in the project."""
+    """Returns a folder relative to the project, if it is inside, so that notebooks do not show this machine's paths."""
     root = project_root()
     return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)

@@ -1,7 +1,8 @@
-"""What a notebook leaves behind: `results/NN_name.json`, and one CSV row a question.
+"""Writes what a notebook leaves behind: `results/NN_name.json` with its numbers, and one CSV row per question.
 
-A number is a `Result` that names the id it has in `paper.toml`, so that a scorecard
-can join the two. The CSV holds ids and figures only: no text of a data set.
+Each number has the id of `paper.toml`, so that the scorecard can join the two. The CSV files hold ids and figures, no
+text of a data set. Answers go to `hypotheses/<method>.jsonl` in LongMemEval's official format, for its evaluator; the
+offline reader's answers quote the data set, so git ignores these files.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,27 +21,12 @@ from typing import Any
 import pandas as pd
 
 from ..data.assets import project_root
+from ..types import Result
 from .runner import COLUMNS
 
+__all__ = ["Result", "provenance", "write", "write_hypotheses", "write_text"]
+
 _VERSIONS = ("rlm-memory", "openai", "pydantic-monty", "pandas", "datasets", "papermill")
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One measured number.
-
-    Args:
-        id: Its name, as in `paper.toml`, such as "table5.rlm.em".
-        value: The number.
-        n: Over how many questions or runs.
-        low, high: Its 95% interval, where it has one.
-    """
-
-    id: str
-    value: float
-    n: int
-    low: float | None = None
-    high: float | None = None
 
 
 def write(
@@ -54,22 +40,24 @@ def write(
     data_sha256: str | None = None,
     spent_usd: float | None = 0.0,
     judge: str | None = None,
+    verdicts: pd.DataFrame | None = None,
 ) -> None:
-    """Write `results/<name>.json` and `results/<name>.questions.csv` below a folder.
+    """Writes `results/<name>.json`, `results/<name>.questions.csv` and `results/<name>.judged.csv` below a folder.
 
     Args:
-        folder: Where outputs go, such as "outputs/offline"; "" writes nothing (a notebook that is only being read).
-        name: The notebook's, such as "01_niah".
+        folder: The output folder, such as "outputs/offline"; "" writes nothing.
+        name: The notebook's name, such as "01_niah".
         results: The numbers.
-        frame: The runner's rows; None where no question was asked, and so no CSV is written.
-        model: How the rows name the model.
-        seed: What the samples were drawn with.
-        data_sha256: The checksum of the data file, where there is one.
-        spent_usd: What the run paid for, None where the price is not known; replayed calls are free.
-        judge: The model that judged the answers; None where none was asked.
+        frame: The runner's rows; None if no question was asked, and then no CSV is written.
+        model: The model's name in the rows.
+        seed: The seed of the samples.
+        data_sha256: The checksum of the data file, if there is one.
+        spent_usd: Dollars the run paid, None if the price is unknown; replayed calls are free.
+        judge: The model that judged the answers, or None.
+        verdicts: The judge's verdicts; None removes those of an earlier run, which were on other answers.
 
     Raises:
-        ValueError: Two results share an id, or a value is not finite.
+        ValueError: Two results have the same id, or a value is not finite.
     """
     ids = [result.id for result in results]
     doubled = sorted({name for name in ids if ids.count(name) > 1})
@@ -82,8 +70,7 @@ def write(
         raise ValueError(f"results of {name} are wrong: doubled {doubled}, not finite {broken}")
     if not str(folder):
         return
-    target = Path(folder)
-    target = (target if target.is_absolute() else project_root() / target) / "results"
+    target = project_root() / folder / "results"
     target.mkdir(parents=True, exist_ok=True)
     document = {
         "provenance": {**provenance(model, seed, data_sha256), "spent_usd": spent_usd, "judge": judge},
@@ -93,10 +80,39 @@ def write(
     if frame is not None:
         table = frame.to_csv(columns=list(COLUMNS), index=False, float_format="%.6g")
         write_text(target / f"{name}.questions.csv", table)
+    judged = target / f"{name}.judged.csv"
+    if verdicts is None:
+        judged.unlink(missing_ok=True)
+    else:
+        write_text(judged, verdicts.to_csv(index=False, float_format="%.6g"))
+
+
+def write_hypotheses(folder: str | Path, frame: pd.DataFrame) -> None:
+    """Writes `hypotheses/<method>.jsonl` below a folder for each method of a run, one JSON line per question.
+
+    A failed question has an empty hypothesis: the official evaluator divides by the lines it finds.
+
+    Args:
+        folder: The output folder; "" writes nothing.
+        frame: The runner's rows, with ids as in the data file.
+
+    Raises:
+        ValueError: A method answered one question twice.
+    """
+    if not str(folder):
+        return
+    target = project_root() / folder / "hypotheses"
+    target.mkdir(parents=True, exist_ok=True)
+    for method, rows in frame.groupby("method", sort=False):
+        if doubled := sorted(rows.loc[rows["question_id"].duplicated(), "question_id"]):
+            raise ValueError(f"{method} answered {doubled[0]} twice")
+        answers = zip(rows["question_id"], rows["answer"].where(rows["error"] == "", ""), strict=True)
+        lines = [json.dumps({"question_id": question, "hypothesis": answer}) for question, answer in answers]
+        write_text(target / f"{method}.jsonl", "\n".join([*lines, ""]))
 
 
 def provenance(model: str, seed: int, data_sha256: str | None) -> dict[str, Any]:
-    """Where numbers come from: commit, versions, model, seed, data, date."""
+    """Returns the origin of numbers: commit, versions, model, seed, data, date."""
     return {
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
@@ -108,7 +124,7 @@ def provenance(model: str, seed: int, data_sha256: str | None) -> dict[str, Any]
 
 
 def _commit() -> str | None:
-    """The commit of the code, with "+changes" where files but the outputs differ from it; None outside a checkout."""
+    """The commit of the code, with "+changes" if files other than outputs differ from it; None outside a checkout."""
     commit = _git("rev-parse", "--short=12", "HEAD")
     changes = _git("status", "--porcelain", "--", ".", ":!outputs")
     return commit and commit + ("+changes" if changes else "")
@@ -123,7 +139,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a half.
+    """Writes a file so that a reader sees the old one or the new one, never a half.
 
     Raises:
         OSError: It cannot be written.

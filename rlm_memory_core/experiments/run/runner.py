@@ -1,7 +1,7 @@
-"""Methods x samples -> one tidy pandas frame, one row a question and method.
+"""Asks methods x samples and returns one tidy pandas frame: one row per method and question.
 
-The runner asks and scores; it draws no table. It keeps no state of its own: a run that
-was stopped is taken up through the recorded calls (see `rlm_memory_core.models.recorded_calls`).
+The only place that defines the fields of a row. The runner keeps no state: a stopped run is continued through the
+recorded calls (see `rlm_memory_core.models.recorded_calls`).
 """
 
 from __future__ import annotations
@@ -17,39 +17,25 @@ import pandas as pd
 from rlm_memory_core.models import background
 
 from ..methods import attempt
+from ..progress import Progress
 from ..score.scoring import score
 from ..types import Method, Prediction, Sample
 from .executors import spread
-from .progress import Progress
 
 Score = Callable[[Sample, str], Mapping[str, float]]
 
+SCORES = ("em", "f1", "em_strict", "f1_squad", "abstained")
+MEASURED = (
+    "prompt_tokens", "completion_tokens", "calls", "cost_usd", "seconds", "coverage",
+    "subagents", "failed_subagents", "failures", "copies",
+)  # fmt: skip
+"""Fields of a row that are a `Prediction`'s own."""
+
 COLUMNS = (
-    "question_id",
-    "question_type",
-    "method",
-    "model",
-    "em",
-    "f1",
-    "em_strict",
-    "f1_squad",
-    "abstained",
-    "prompt_tokens",
-    "completion_tokens",
-    "calls",
-    "cost_usd",
-    "seconds",
-    "coverage",
-    "subagents",
-    "failed_subagents",
-    "failures",
-    "copies",
-    "sessions_read",
-    "evidence_read",
-    "answer_words",
-    "error",
-)
-"""The figures of a question: what `NN_name.questions.csv` holds."""
+    "question_id", "question_type", "method", "model", *SCORES, *MEASURED,
+    "sessions_read", "evidence_read", "answer_words", "error",
+)  # fmt: skip
+"""The figures of a question: the columns of `NN_name.questions.csv`."""
 
 
 def run(
@@ -62,38 +48,42 @@ def run(
     progress: bool = True,
     executor: Executor | None = None,
 ) -> pd.DataFrame:
-    """Have every method answer every sample.
+    """Has every method answer every sample.
 
     Args:
         methods: In the order of the table.
         samples: Read one at a time, so that a large file stays on disk.
-        model: How the rows name the model.
-        score_with: The scoring rule; gives figures by column name.
-        concurrency: Questions of one method on their way at once. Seconds of a question
-            mean most at 1.
-        progress: A bar on the terminal; none where the output is not one.
-        executor: Whose workers answer; None answers in this process. See `executors` for what is sent to them, and
-            `dask_cluster` for a cluster. The rows are the same but for their seconds.
+        model: The model's name in the rows.
+        score_with: The scoring rule; returns numbers by column name.
+        concurrency: Questions of one method in flight at once. Seconds per question mean most at 1.
+        progress: Whether to show a bar on the terminal.
+        executor: Its workers answer; None answers in this process. `executors` says what is sent to them;
+            `dask_cluster` makes a cluster an executor. Only the seconds in the rows depend on it.
 
     Returns:
-        One row a method and sample, in that order, with `COLUMNS` and the `answer` itself. A question that
-        failed has its `error` and scores 0; it is never left out.
+        One row per method and sample, in that order, with `COLUMNS` and the `answer` itself. A failed question keeps
+        its row, with its `error` and scores of 0.
 
     Raises:
-        ValueError: Concurrency below 1, or above it beside an executor, or no samples.
+        ValueError: `concurrency` is below 1, or above 1 with an executor, or there are no samples or methods.
         ExecutorError: The executor's workers cannot be used, or were lost.
     """
     if concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, not {concurrency}")
     if concurrency > 1 and executor is not None:
-        raise ValueError(f"concurrency {concurrency} is for one machine: an executor's workers are as many as they are")
+        raise ValueError(f"concurrency {concurrency} is for one machine; an executor sets its own number of workers")
     if not len(samples) or not methods:
         raise ValueError("nothing to run: no samples, or no methods")
     rows: list[dict[str, Any]] = []
-    total = len(methods) * len(samples)
-    with closing(Progress(total, show=progress)) as bar:
+    with closing(Progress(len(methods) * len(samples), show=progress)) as bar:
         if executor is not None:
-            rows = _run_on(executor, methods, samples, model, score_with, bar)
+            found = {}
+            questions = ((method, samples[place]) for method in methods for place in range(len(samples)))
+            for number, method, sample, prediction in spread(executor, questions):
+                bar.start(method.name)
+                bar.advance()
+                found[number] = _row(sample, prediction, method.name, model, score_with)
+            rows = [found[number] for number in sorted(found)]
         else:
             for method in methods:
                 bar.start(method.name)
@@ -107,7 +97,7 @@ async def _run_method(
     slots = asyncio.Semaphore(concurrency)
 
     async def one(position: int) -> dict[str, Any]:
-        async with slots:  # the sample is made only now: a waiting question holds no history
+        async with slots:  # make the sample only now: a waiting question holds no history
             sample = samples[position]
             prediction = await attempt(method, sample)
         bar.advance()
@@ -116,53 +106,22 @@ async def _run_method(
     return list(await asyncio.gather(*map(one, range(len(samples)))))
 
 
-def _run_on(
-    executor: Executor,
-    methods: Sequence[Method],
-    samples: Sequence[Sample],
-    model: str,
-    score_with: Score,
-    bar: Progress,
-) -> list[dict[str, Any]]:
-    questions = ((method, samples[position]) for method in methods for position in range(len(samples)))
-    rows = {}
-    for number, method, sample, prediction in spread(executor, questions):
-        bar.start(method.name)
-        bar.advance()
-        rows[number] = _row(sample, prediction, method.name, model, score_with)
-    return [rows[number] for number in sorted(rows)]
-
-
 def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_with: Score) -> dict[str, Any]:
-    figures = dict(score_with(sample, prediction.text))
+    scores = dict(score_with(sample, prediction.text))
     if prediction.error:
-        figures = dict.fromkeys(figures, 0.0)  # what failed scores nothing, whatever it holds
+        scores = dict.fromkeys(scores, 0.0)  # a failed question scores 0, whatever its text holds
+    read = prediction.sessions_read
+    known = read is not None and sample.evidence and not sample.abstain
     return {
         "question_id": sample.id,
         "question_type": sample.kind,
         "method": method,
         "model": model,
-        **{name: figures.get(name) for name in ("em", "f1", "em_strict", "f1_squad", "abstained")},
-        "prompt_tokens": prediction.prompt_tokens,
-        "completion_tokens": prediction.completion_tokens,
-        "calls": prediction.calls,
-        "cost_usd": prediction.cost_usd,
-        "seconds": prediction.seconds,
-        "coverage": prediction.coverage,
-        "subagents": prediction.subagents,
-        "failed_subagents": prediction.failed_subagents,
-        "failures": prediction.failures,
-        "copies": prediction.copies,
-        "sessions_read": None if prediction.sessions_read is None else len(prediction.sessions_read),
-        "evidence_read": _evidence_read(sample, prediction),
+        **{name: scores.get(name) for name in SCORES},
+        **{name: getattr(prediction, name) for name in MEASURED},
+        "sessions_read": None if read is None else len(read),
+        "evidence_read": float(set(sample.evidence) <= set(read or ())) if known else None,
         "answer_words": len(prediction.text.split()),
         "error": prediction.error,
         "answer": prediction.text,
     }
-
-
-def _evidence_read(sample: Sample, prediction: Prediction) -> float | None:
-    """Whether all evidence was among the sessions that were read; None where there is none, or it is not known."""
-    if prediction.sessions_read is None or sample.abstain or not sample.evidence:
-        return None
-    return float(set(sample.evidence) <= set(prediction.sessions_read))

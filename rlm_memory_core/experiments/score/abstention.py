@@ -1,9 +1,9 @@
-"""Abstention and preference as questions of their own: neither is answered by words that a gold answer could hold.
+"""Scores abstentions and preferences on their own: a gold answer's words cannot tell whether either is right.
 
-An unanswerable question (`Sample.abstain`) is answered right by saying so. That is scored by phrases of uncertainty
-(`scoring.is_abstention`), beside how often the same method says so of questions that have an answer: a method that
-always abstains is right on the former alone. A preference is right where a judge finds the rubric met; without a judge
-it is not scored at all, and a table says so.
+An unanswerable question (`Sample.abstain`) is answered right by saying so; phrases of uncertainty tell
+(`scoring.is_abstention`). Beside it stands how often the same method says so of questions that have an answer: a method
+that always abstains is right only on the former. A preference is right if a judge finds the rubric met; without a judge
+it is not scored, and the table says so.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ import pandas as pd
 from rlm_memory_core.models.budget import Budget
 from rlm_memory_core.models.llm import LLM
 
-from ..run.results import Result
-from ..show.beyond import Asked
-from ..show.cells import as_text, groups, with_interval
+from ..types import Result
 from . import judge
-from .intervals import wilson
+from .results import Asked, as_text, groups, share, with_interval
 
 PREFERENCE = "single-session-preference"
 NOT_JUDGED = "not judged (no LLM)"
 
 
 def judge_preferences(asked: Asked | None, model: LLM | None, budget: Budget | None = None) -> pd.DataFrame | None:
-    """Have a judge read the answers to the preference questions, and say in one line who judged.
+    """Has a judge read the answers to the preference questions, and prints in one line who judged.
 
     Args:
-        asked: A benchmark with such questions; None where it was not at hand.
-        model: As `judge.connect_judge` gives it.
-        budget: The run's own.
+        asked: A benchmark with such questions; None if its data is missing.
+        model: What `judge.connect_judge` returned.
+        budget: The run's budget.
 
     Returns:
-        What `judge.run` gives; None without a judge, or without such questions.
+        What `judge.run` returns; None without a judge, or without such questions.
     """
-    rows = None if asked is None else asked.frame[asked.frame["question_type"] == PREFERENCE]
-    return None if asked is None or rows is None or rows.empty else judge.run(rows, asked.samples, model, budget)
+    if asked is None:
+        return None
+    rows = asked.frame[asked.frame["question_type"] == PREFERENCE]
+    return None if rows.empty else judge.run(rows, asked.samples, model, budget)
 
 
 def table(asked: Mapping[str, Asked | None], verdicts: pd.DataFrame | None) -> pd.DataFrame:
-    """One row of text a benchmark and method: right and false abstentions, and preferences as judged.
+    """Shows right and false abstentions and judged preferences, one row of text per benchmark and method.
 
     Args:
-        asked: By benchmark; None where it was not at hand.
-        verdicts: What `judge_preferences` gave; None where there was no judge.
+        asked: By benchmark; None if its data is missing.
+        verdicts: What `judge_preferences` returned.
     """
     shares = {result.id: result for result in _abstentions(asked)}
     rows = {}
@@ -66,10 +66,10 @@ def table(asked: Mapping[str, Asked | None], verdicts: pd.DataFrame | None) -> p
 
 
 def results(asked: Mapping[str, Asked | None], verdicts: pd.DataFrame | None) -> list[Result]:
-    """Shares under ids such as "beyond.locomo.rlm-ranked-10.abstained", with Wilson's interval.
+    """Measures shares under ids such as "beyond.locomo.rlm-ranked-10.abstained", with Wilson's interval.
 
-    `abstained` is of the questions that have no answer, where it is right, and `abstained_falsely` of the others;
-    `preference.judged` is of the answers with a verdict, and `preference.unjudged` counts the rest.
+    `abstained` covers the questions without an answer, where abstaining is right, and `abstained_falsely` the others.
+    `preference.judged` covers the answers with a verdict, and `preference.unjudged` counts the rest.
 
     Args:
         asked: As for `table`.
@@ -91,15 +91,13 @@ def _abstentions(asked: Mapping[str, Asked | None]) -> Iterator[Result]:
             without = rows["question_id"].isin(unanswerable)
             for name, part in (("abstained", rows[without]), ("abstained_falsely", rows[~without])):
                 if len(part):
-                    said, n = float(part["abstained"].sum()), len(part)
-                    yield Result(f"beyond.{benchmark}.{method}.{name}", said / n, n, *wilson(said, n))
+                    yield share(f"beyond.{benchmark}.{method}.{name}", float(part["abstained"].sum()), len(part))
 
 
 def _met(verdicts: pd.DataFrame, name: str = "met") -> list[Result]:
-    """The share of the answers with a verdict that meet their rubric; none where none has one."""
-    settled = verdicts["judged"].dropna()
-    right, n = float(settled.sum()), len(settled)
-    return [Result(f"{name}.judged", right / n, n, *wilson(right, n))] if n else []
+    """The share of the judged answers that meet their rubric; empty if none was judged."""
+    judged = verdicts["judged"].dropna()
+    return [share(f"{name}.judged", float(judged.sum()), len(judged))] if len(judged) else []
 
 
 def _preference(asked: pd.Series[str], method: str, verdicts: pd.DataFrame | None) -> str:

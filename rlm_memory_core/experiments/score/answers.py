@@ -1,8 +1,7 @@
-"""Comparing an answer with the gold answer, as text: EM and F1 by the paper's rules and by SQuAD's.
+"""Compares an answer with the gold answer as text: EM and F1 by the paper's rules and by SQuAD's.
 
-The paper's "exact match" is containment and its F1 counts shared words once; both
-stand here beside SQuAD's own. Words are compared, never meanings: "four" is not
-"4", and there is no LLM judge.
+The paper's "exact match" is containment, and its F1 counts shared words once; SQuAD's own measures are here too. They
+compare words, not meanings: "four" is not "4".
 """
 
 from __future__ import annotations
@@ -27,14 +26,12 @@ _OR = re.compile(r"(?<!,)\s+or\s+", re.I)  # after a comma it ends a list inside
 _BRACKETED_OR = re.compile(r"\(or\s+([^()]+)\)", re.I)
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
 _COUNT = re.compile(r"(\d+)\s+or\s+(\d+)(\s+\D+)", re.I)
-_NOT_AN_ANSWER = frozenset(
-    ("more", "less", "fewer", "so", "later", "earlier", "longer", "shorter", "over", "under", "not")
-)
+_NOT_AN_ANSWER = frozenset("more less fewer so later earlier longer shorter over under not".split())
 _LONGEST_CHOICE = 4  # words: "tea or coffee" offers a choice, a sentence with "or" in it does not
 
 
 def normalize(text: str) -> str:
-    """The paper's normal form: lower case, no articles, words parted by single spaces.
+    """Returns the paper's normal form: lower case, no articles, words separated by single spaces.
 
     Example:
         >>> normalize("The red kite, e.g. at 7:30!")
@@ -44,7 +41,7 @@ def normalize(text: str) -> str:
 
 
 def normalize_squad(text: str) -> str:
-    """SQuAD's normal form: punctuation is deleted, not spaced, and articles go after it.
+    """Returns SQuAD's normal form: deletes punctuation without leaving a space, then articles.
 
     Example:
         >>> normalize_squad("The red kite, e.g. at 7:30!")
@@ -57,15 +54,15 @@ def normalize_squad(text: str) -> str:
 
 
 def exact_match(prediction: str, gold: str, scorer: Scorer = "fixed") -> float:
-    """The paper's EM: 1.0 if the prediction CONTAINS a gold answer, after `normalize`.
+    """Returns the paper's EM: 1.0 if the prediction CONTAINS a gold answer, after `normalize`.
 
-    Containment, not equality, and of characters, not of words: "2" is in "on the
-    22nd". An empty gold never matches. `strict_match` is SQuAD's exact match.
+    Containment of characters, not of words: "2" is in "on the 22nd". An empty gold never matches. `strict_match` is
+    SQuAD's exact match.
 
     Args:
         prediction: The method's answer.
         gold: The benchmark's answer, with its alternatives.
-        scorer: How alternatives are read; see `alternatives`.
+        scorer: How to read alternatives; see `alternatives`.
 
     Example:
         >>> exact_match("You grew up in Nairobi.", "Nairobi")
@@ -78,7 +75,7 @@ def exact_match(prediction: str, gold: str, scorer: Scorer = "fixed") -> float:
 
 
 def strict_match(prediction: str, gold: str, scorer: Scorer = "fixed") -> float:
-    """SQuAD's exact match: 1.0 if the prediction equals a gold answer, after `normalize_squad`.
+    """Returns SQuAD's exact match: 1.0 if the prediction equals a gold answer, after `normalize_squad`.
 
     Example:
         >>> strict_match("You grew up in Nairobi.", "Nairobi"), strict_match("nairobi.", "Nairobi")
@@ -88,23 +85,23 @@ def strict_match(prediction: str, gold: str, scorer: Scorer = "fixed") -> float:
 
 
 def f1_set(prediction: str, gold: str, scorer: Scorer = "fixed") -> float:
-    """The paper's token F1, in 0..1: shared words counted once, lengths counted in full.
+    """Returns the paper's token F1, in 0..1: counts each shared word once, but lengths in full.
 
-    So a repeated word costs: "5.5 weeks" against itself shares 2 words of 3 and
-    scores 0.67. `f1_squad` gives 1.0.
+    So a repeated word lowers the score: "5.5 weeks" against itself shares 2 words of 3 and scores 0.67; `f1_squad`
+    gives 1.0.
 
     Example:
         >>> f1_set("a blue car", "the blue house")
         0.5
 
     Source:
-        Paper, Section 4.3; the counting is inferred from the authors' logged scores, which it gives to the digit.
+        Paper, Section 4.3; we inferred the counting from the authors' logged scores, which it reproduces to the digit.
     """
     return _best(_f1_set, prediction, gold, scorer)
 
 
 def f1_squad(prediction: str, gold: str, scorer: Scorer = "fixed") -> float:
-    """SQuAD's token F1, in 0..1: a word counts as often as both texts have it, after `normalize_squad`.
+    """Returns SQuAD's token F1, in 0..1: a word counts as often as both texts have it, after `normalize_squad`.
 
     Example:
         >>> f1_squad("5.5 weeks", "5.5 weeks")
@@ -114,12 +111,11 @@ def f1_squad(prediction: str, gold: str, scorer: Scorer = "fixed") -> float:
 
 
 def alternatives(gold: str, scorer: Scorer = "fixed") -> list[str]:
-    """The answers that a gold answer accepts; the best score over them counts.
+    """Returns the answers that a gold answer accepts; the best score over them counts.
 
-    `"fixed"` reads "X. Y is also acceptable", "X (or Y)" and a short "X or Y" as X and
-    Y, and leaves "or" inside a sentence or a list alone. `"paper"` splits as the
-    authors did, faults included: it drops Y, and parts "Mindful.org" into "Mindful"
-    and "g". Both keep the whole text as an answer too.
+    `"fixed"` reads "X. Y is also acceptable", "X (or Y)" and a short "X or Y" as X and Y, and does not split at "or"
+    inside a sentence or a list. `"paper"` splits as the authors did, errors included: it drops Y, and splits
+    "Mindful.org" into "Mindful" and "g". Both keep the whole text as an answer too.
 
     Raises:
         ValueError: No such scorer.

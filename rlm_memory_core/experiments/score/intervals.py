@@ -1,7 +1,7 @@
 """Intervals and paired tests for small samples.
 
-Wilson's interval for a share, McNemar's exact test for two methods on the same
-questions, a seeded bootstrap for a mean. No corrections for many comparisons.
+Wilson's interval for a share, McNemar's exact test for two methods on the same questions, a seeded bootstrap for a
+mean. No corrections for multiple comparisons. statsmodels has the first two, but is a heavy dependency.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _RESAMPLES = 10_000
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a share.
+    """Returns Wilson's score interval for a share.
 
     Unlike the textbook interval it stays inside [0, 1] and does not shrink to a point at 0 or n.
 
     Args:
-        successes: How many of `n` succeeded.
-        n: How many were tried.
+        successes: Successes among `n`.
+        n: The number of trials.
         level: Confidence, between 0 and 1.
 
     Returns:
@@ -53,14 +53,14 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
 
 
 def mcnemar_exact(b: int, c: int) -> float:
-    """McNemar's exact two-sided p-value for two methods on the same questions.
+    """Returns McNemar's exact two-sided p-value for two methods on the same questions.
 
     Args:
         b: Questions that only the first method got right.
         c: Questions that only the second got right.
 
     Returns:
-        The probability, were both equally good, of a split at least as uneven; 1.0 where they never differ.
+        The probability of a split at least as uneven if both were equally good; 1.0 if they never differ.
 
     Raises:
         ValueError: A count is negative.
@@ -76,14 +76,14 @@ def mcnemar_exact(b: int, c: int) -> float:
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """A percentile bootstrap interval for a mean: 10,000 resamples, seeded.
+    """Returns a percentile bootstrap interval for a mean: 10,000 resamples, seeded.
 
-    For F1 and other scores that pile up at 0 and 1, where a normal interval would leave [0, 1].
+    Suits F1 and other scores that cluster at 0 and 1, where a normal interval would leave [0, 1].
 
     Args:
         values: One score per question.
         level: Confidence, between 0 and 1.
-        seed: Of the resampling; the same values and seed give the same interval.
+        seed: The seed of the resampling; the same values and seed give the same interval.
 
     Returns:
         The lower and the upper end, in the values' own unit.

@@ -1,9 +1,8 @@
 """Judged accuracy: a model reads each answer beside the gold answer and says yes or no.
 
-The official measure of LongMemEval, with any model as judge; `judge_prompts` holds the
-rubrics. A reply must be one word: a judge that says neither is asked once more, and
-then the answer counts as unjudged, with the reason, never as wrong. An answer that is
-empty or failed is wrong without a call. Calls are recorded and charged like all others.
+This is LongMemEval's official measure, with any model as judge; `judge_prompts` holds the rubrics. A reply must be one
+word. A judge that says neither is asked once more; then the answer counts as unjudged, with the reason, never as wrong.
+An empty or failed answer is wrong without a call. Calls are recorded and charged like all others.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,35 +19,32 @@ from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import Budget, BudgetExceeded
 from rlm_memory_core.models.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
 
-from ..data.assets import project_root
-from ..run.progress import Progress
-from ..run.results import Result, write_text
-from ..show.cells import OVERALL, as_text, groups, paper_row, typed, with_interval
-from ..types import Sample
-from .intervals import wilson
+from ..progress import Progress
+from ..types import Result, Sample
 from .judge_prompts import again, judge_messages
+from .results import OVERALL, as_text, groups, paper_row, share, typed, with_interval
 
 COLUMNS = ("question_id", "question_type", "method", "judge", "abstain", "em", "judged", "reason")
 TASK_AVERAGED, ABSTENTION, UNJUDGED = "task-averaged", "abstention", "unjudged"
 NO_ANSWER = "no answer"
 NEITHER = "the judge said neither yes nor no, twice"
 
-_AT_ONCE = 64  # calls; a judge's prompt is short, so that most servers take as many
+_AT_ONCE = 64  # calls; a judge's prompt is short, so most servers take as many
 _THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.S)
 _ONE_WORD = re.compile(r"[\W_]*(yes|no)[\W_]*", re.I)
 
 
 def connect_judge(model: str, beside: LLM, base_url: str = "", rates: Sequence[float] = ()) -> LLM | None:
-    """Name the judge; nothing is asked.
+    """Connects the judge; sends nothing.
 
     Args:
         model: Any model's name, or "" for no judge.
-        beside: The model that answers; the judge is sought on its server, and keeps to its limits there.
-        base_url: The judge's own server, where it has one.
-        rates: Dollars per prompt and per completion token, where the price is not known.
+        beside: The model that answers; the judge uses its server and the limits of that server by default.
+        base_url: The judge's own server, if it has one.
+        rates: Dollars per prompt and per completion token, if the price is unknown.
 
     Raises:
-        ValueError: It is the offline reader, which cannot judge, or `rates` are not two numbers.
+        ValueError: `model` is the offline reader, which cannot judge, or `rates` are not two numbers.
 
     >>> connect_judge("", connect("offline")) is None
     True
@@ -75,24 +70,22 @@ def run(
     budget: Budget | None = None,
     *,
     concurrency: int = _AT_ONCE,
-    progress: bool = True,
 ) -> pd.DataFrame | None:
-    """Have a judge read every answer, and say in one line who judged, and what was not judged and why.
+    """Has a judge read every answer, and prints in one line who judged, and how many were not judged and why.
 
     Args:
         frame: The runner's rows.
-        samples: Those that were asked; read one at a time.
-        judge: As `connect_judge` gives it.
-        budget: The run's own: what judging costs is charged to it.
-        concurrency: Calls on their way at once.
-        progress: A bar on the terminal.
+        samples: The questions of the run; read one at a time.
+        judge: What `connect_judge` returned.
+        budget: The run's budget, to which judging is charged.
+        concurrency: Calls in flight at once.
 
     Returns:
-        One row an answer, method by method, with `COLUMNS`: `judged` is 1, 0, or not-a-number for an answer that
-        no verdict was had on, with its `reason`. None without a judge.
+        One row per answer, method by method, with `COLUMNS`: `judged` is 1, 0, or not-a-number for an answer without
+        a verdict, with its `reason`. None without a judge.
 
     Raises:
-        ValueError: Concurrency below 1, or a row whose question is not among the samples.
+        ValueError: `concurrency` is below 1, or a row's question is not among the samples.
     """
     if judge is None:
         print(f"No judge was asked: judge_model is empty, and the {OFFLINE_LABEL} cannot judge. Any model can.")
@@ -103,8 +96,8 @@ def run(
     if missing := set(frame["question_id"]) - asked.keys():
         raise ValueError(f"cannot judge {min(missing)}: it is not among the samples")
     judged: list[dict[str, Any]] = []
-    with closing(Progress(len(frame), show=progress)) as bar:
-        for method, rows in groups(frame, "method"):  # in turn: what two of them answered alike is asked once
+    with closing(Progress(len(frame))) as bar:
+        for method, rows in groups(frame, "method"):  # in turn, so that equal answers of two methods are judged once
             bar.start(f"judge of {method}")
             judged += background.run(_judge_all(rows.to_dict("records"), asked, judge, budget, concurrency, bar))
     verdicts = pd.DataFrame(judged, columns=COLUMNS)
@@ -139,7 +132,7 @@ async def _judge_all(
 
 
 async def _ask(judge: LLM, messages: list[Any], budget: Budget | None) -> tuple[bool | None, str]:
-    """Yes, no, or None with the reason. A second request is another one, so that no recorded reply answers it."""
+    """Returns yes, no, or None with the reason; the second request differs, so that no recorded reply answers it."""
     try:
         reply = await judge.complete(messages, budget)
         correct = verdict(reply.text)
@@ -151,7 +144,7 @@ async def _ask(judge: LLM, messages: list[Any], budget: Budget | None) -> tuple[
 
 
 def verdict(reply: str) -> bool | None:
-    """What a judge's reply says; None unless it is one word, whatever it is dressed in.
+    """Reads a judge's reply; None unless it is one word, apart from punctuation and thoughts.
 
     >>> verdict("**Yes**."), verdict("no"), verdict("Yes and no")
     (True, False, None)
@@ -161,23 +154,21 @@ def verdict(reply: str) -> bool | None:
 
 
 def results(verdicts: pd.DataFrame | None) -> list[Result]:
-    """Judged accuracy of each method by question type, over all, task-averaged and of the abstention questions.
+    """Measures the judged accuracy of each method by question type, overall, task-averaged and on abstention questions.
 
-    Shares are of the answers that a verdict was had on, with Wilson's interval; `judged.<method>.unjudged` counts the
-    others. The task average, the plain mean of the types, is left out where a type has no verdict at all.
+    Shares are of the answers with a verdict, with Wilson's interval; `judged.<method>.unjudged` counts the others. The
+    task average is the plain mean of the types; it is left out if a type has no verdict at all.
 
     Args:
-        verdicts: What `run` gave; None gives no results.
+        verdicts: What `run` returned; None gives no results.
     """
-    if verdicts is None:
-        return []
     found = []
-    for method, rows in groups(verdicts, "method"):
+    for method, rows in groups(verdicts, "method") if verdicts is not None else ():
         name = f"judged.{paper_row(method)}"
         settled = rows.dropna(subset="judged")
-        of_types = [_share(f"{name}.{kind}", part) for kind, part in typed(settled) if len(part)]
-        found += of_types
-        means = [result.value for result in of_types if result.id != f"{name}.{OVERALL}"]
+        by_type = [_share(f"{name}.{kind}", part) for kind, part in typed(settled) if len(part)]
+        found += by_type
+        means = [result.value for result in by_type if result.id != f"{name}.{OVERALL}"]
         if len(means) == rows["question_type"].nunique():
             found.append(Result(f"{name}.{TASK_AVERAGED}", sum(means) / len(means), len(settled)))
         if settled["abstain"].any():
@@ -187,7 +178,7 @@ def results(verdicts: pd.DataFrame | None) -> list[Result]:
 
 
 def count_unjudged(rows: Sequence[Mapping[str, Any]]) -> int:
-    """Answers without a verdict, over all methods, by the rows of a results document.
+    """Counts the answers without a verdict, over all methods, in the rows of a results document.
 
     >>> count_unjudged([{"id": "judged.rag.unjudged", "value": 2}, {"id": "judged.rag.overall", "value": 0.5}])
     2
@@ -196,72 +187,52 @@ def count_unjudged(rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 def table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Judged accuracy beside EM, as text: one row a question type, then the four figures over all types.
+    """Shows judged accuracy beside EM, as text: one row per question type, then the figures over all types.
 
     Args:
-        verdicts: What `run` gave.
+        verdicts: What `run` returned.
     """
     found = {result.id: result for result in results(verdicts)}
-    kinds = sorted(set(verdicts["question_type"]))
-    first = verdicts[verdicts["method"] == verdicts["method"].iloc[0]]
-    rows = {}
-    for kind in [*kinds, OVERALL, TASK_AVERAGED, *([ABSTENTION] if first["abstain"].any() else [])]:
-        row = {"n": f"{len(_part(first, kind))}"}
-        for method, answered in groups(verdicts, "method"):
-            judged = found.get(f"judged.{paper_row(method)}.{kind}")
+    methods = list(groups(verdicts, "method"))
+    first = methods[0][1]
+    kinds = [*sorted(set(verdicts["question_type"])), OVERALL, TASK_AVERAGED]
+    kinds += [ABSTENTION, UNJUDGED] if first["abstain"].any() else [UNJUDGED]
+    rows = {kind: {"n": f"{len(_part(first, kind))}"} for kind in kinds}
+    for method, answered in methods:
+        for kind, row in rows.items():
             row[f"{method}, EM"] = _em(answered, kind)
-            row[f"{method}, judged"] = "" if judged is None else _cell(judged)
-        rows[kind] = row
-    rows[UNJUDGED] = {"n": f"{len(first)}"}
-    for method, _ in groups(verdicts, "method"):
-        count = found[f"judged.{paper_row(method)}.{UNJUDGED}"].value
-        rows[UNJUDGED] |= {f"{method}, EM": "", f"{method}, judged": f"{count}"}
+            row[f"{method}, judged"] = _cell(found.get(f"judged.{paper_row(method)}.{kind}"))
     return as_text(rows, "question type")
 
 
-def write(folder: str | Path, name: str, verdicts: pd.DataFrame | None) -> None:
-    """Write `results/<name>.judged.csv` below a folder: ids and verdicts, no text of a data set.
-
-    Args:
-        folder: Where outputs go; "" writes nothing.
-        name: The notebook's, such as "03_longmemeval_s".
-        verdicts: What `run` gave; None takes an earlier run's file away, which would stand beside other answers.
-    """
-    if not str(folder):
-        return
-    path = project_root() / folder / "results" / f"{name}.judged.csv"
-    if verdicts is None:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, verdicts.to_csv(index=False, float_format="%.6g"))
-
-
 def _unjudged(verdicts: pd.DataFrame) -> str:
-    """How many answers have no verdict, and why; "" where all have one."""
+    """Says how many answers have no verdict, and why; "" if all have one."""
     reasons = verdicts.loc[verdicts["judged"].isna(), "reason"].value_counts()
-    told = ", ".join(f"{count} because {reason}" for reason, count in reasons.items())
-    return f"; unjudged: {told}" if told else ""
+    counts = ", ".join(f"{count} because {reason}" for reason, count in reasons.items())
+    return f"; unjudged: {counts}" if counts else ""
 
 
 def _share(name: str, rows: pd.DataFrame) -> Result:
-    right, n = int(rows["judged"].sum()), len(rows)
-    return Result(name, right / n, n, *wilson(right, n))
+    return share(name, int(rows["judged"].sum()), len(rows))
 
 
 def _part(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
-    if kind in (OVERALL, TASK_AVERAGED):
+    if kind in (OVERALL, TASK_AVERAGED, UNJUDGED):
         return rows
     return rows[rows["abstain"]] if kind == ABSTENTION else rows[rows["question_type"] == kind]
 
 
 def _em(rows: pd.DataFrame, kind: str) -> str:
     part = _part(rows, kind)
-    if not len(part):
+    if kind == UNJUDGED or not len(part):
         return ""
     value = part.groupby("question_type")["em"].mean().mean() if kind == TASK_AVERAGED else part["em"].mean()
     return f"{value:.3f}"
 
 
-def _cell(result: Result) -> str:
+def _cell(result: Result | None) -> str:
+    if result is None:
+        return ""
+    if result.id.endswith(UNJUDGED):
+        return f"{result.value}"
     return f"{result.value:.3f}" if result.low is None else with_interval(result)

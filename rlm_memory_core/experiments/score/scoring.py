@@ -1,8 +1,6 @@
-"""Scoring a prediction: one flat dictionary of numbers per question, and the scores of retrieval.
+"""Scores one answer as a flat dictionary of numbers, and a ranking by its recall.
 
-How texts compare lives in `answers`, how sure a share is in `intervals`; both are
-offered here too, so that this is the one place to import scores from. No LLM judges
-an answer here.
+`answers` compares texts, `intervals` says how certain a share is. `judge` asks a model instead.
 """
 
 from __future__ import annotations
@@ -10,116 +8,52 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Sequence
+from importlib.resources import files
+
+from rlm_memory_core.query.prompts import UNKNOWN
 
 from ..types import Sample
-from .answers import Scorer, alternatives, exact_match, f1_set, f1_squad, normalize, normalize_squad, strict_match
-from .intervals import mcnemar_exact, mean_interval, wilson
+from .answers import Scorer, exact_match, f1_set, f1_squad, normalize, strict_match
 
-__all__ = [
-    "UNCERTAIN",
-    "Scorer",
-    "alternatives",
-    "exact_match",
-    "f1_set",
-    "f1_squad",
-    "is_abstention",
-    "mcnemar_exact",
-    "mean_interval",
-    "ndcg",
-    "needle",
-    "normalize",
-    "normalize_squad",
-    "retrieval_recall",
-    "score",
-    "score_needle",
-    "score_synthetic",
-    "strict_match",
-    "wilson",
-]
+UNCERTAIN = tuple(files(__package__).joinpath("uncertain.txt").read_text(encoding="utf-8").splitlines())
+"""Phrases of uncertainty in lower case: general English that a confident answer would hardly use."""
 
-# Sought in lower case with plain apostrophes. General English, kept to phrases that
-# a confident answer would hardly use.
-UNCERTAIN = (
-    "i don't know",
-    "i do not know",
-    "don't have any record",
-    "don't have enough information",
-    "do not have enough information",
-    "not enough information",
-    "is not enough",
-    "insufficient information",
-    "no information",
-    "don't have information",
-    "do not have information",
-    "don't have any information",
-    "do not have any information",
-    "not mentioned",
-    "never mentioned",
-    "no mention",
-    "did not mention",
-    "didn't mention",
-    "haven't mentioned",
-    "have not mentioned",
-    "doesn't mention",
-    "does not mention",
-    "not specified",
-    "not stated",
-    "not provided",
-    "no record of",
-    "no evidence",
-    "cannot find",
-    "can't find",
-    "could not find",
-    "couldn't find",
-    "cannot determine",
-    "can't determine",
-    "cannot be determined",
-    "unable to find",
-    "unable to determine",
-    "not sure",
-    "unknown",
-)
 _ABSTENTION = re.compile(r"\b(?:" + "|".join(map(re.escape, UNCERTAIN)) + r")\b")
 
 
 def score(sample: Sample, prediction_text: str, scorer: Scorer = "fixed") -> dict[str, float]:
-    """Every score of one answer, each in 0..1 but for the length.
+    """Scores one answer.
 
     Args:
         sample: The question with its gold answer.
-        prediction_text: What the method answered; "" where it failed.
-        scorer: How alternatives in the gold answer are read; see `answers.alternatives`.
+        prediction_text: The method's answer; "" if it failed.
+        scorer: How to read alternatives in the gold answer; see `answers.alternatives`.
 
     Returns:
-        `em` (containment, the paper's), `em_strict` and `f1_squad` (SQuAD's), `f1` (the
-        paper's), `abstained`, `correct_abstention` (abstained, and rightly), and
-        `answer_words`, a count. On questions with nothing to find `em` and `f1` still
-        compare with the gold text, as the paper did; `correct_abstention` is the fair score.
+        Numbers in 0..1: `em` (containment) and `f1`, both the paper's; `em_strict` and `f1_squad`, both SQuAD's; and
+        `abstained`. On questions without an answer `em` and `f1` still compare with the gold text, as in the paper.
 
     Example:
         >>> nairobi = Sample("1", "city", "Where did I grow up?", "Nairobi", sessions=())
         >>> score(nairobi, "You grew up in Nairobi.")["em"]
         1.0
     """
-    abstained = is_abstention(prediction_text)
     return {
         "em": exact_match(prediction_text, sample.answer, scorer),
         "em_strict": strict_match(prediction_text, sample.answer, scorer),
         "f1": f1_set(prediction_text, sample.answer, scorer),
         "f1_squad": f1_squad(prediction_text, sample.answer, scorer),
-        "abstained": float(abstained),
-        "correct_abstention": float(abstained and sample.abstain),
-        "answer_words": float(len(prediction_text.split())),
+        "abstained": float(is_abstention(prediction_text)),
     }
 
 
 def score_needle(sample: Sample, prediction_text: str) -> dict[str, float]:
-    """`score`, with the needle's score in the place of `em`: Table 2's rule (paper, Section 5.1)."""
+    """Scores as `score` does, but with `needle` as `em`: the rule of Table 2 (paper, Section 5.1)."""
     return {**score(sample, prediction_text), "em": needle(prediction_text, sample.answer)}
 
 
 def score_synthetic(sample: Sample, prediction_text: str) -> dict[str, float]:
-    """`score`, but where nothing is to be found `em` and `f1` are 1.0 for an answer that says so (paper, Section 4.3).
+    """Scores as `score` does, but if there is no answer, `em` and `f1` are 1.0 for saying so (paper, Section 4.3).
 
     Example:
         >>> nothing = Sample("1", "abstention", "What is my blood type?", "I don't know", sessions=(), abstain=True)
@@ -130,11 +64,19 @@ def score_synthetic(sample: Sample, prediction_text: str) -> dict[str, float]:
     return {**scores, "em": scores["abstained"], "f1": scores["abstained"]} if sample.abstain else scores
 
 
-def is_abstention(text: str) -> bool:
-    """Whether an answer says that it does not know: it holds one of about forty phrases of uncertainty.
+def score_by_gold(sample: Sample, prediction_text: str) -> dict[str, float]:
+    """Scores as `score_synthetic` does if the gold answer is that one does not know, else as `score` does.
 
-    A heuristic: an answer that hedges in passing counts too. An empty answer is a
-    failure, not an abstention.
+    LongMemEval's unanswerable questions have an explanation as their gold answer: their EM is the paper's, and
+    `abstention` scores them.
+    """
+    return (score_synthetic if sample.answer == UNKNOWN else score)(sample, prediction_text)
+
+
+def is_abstention(text: str) -> bool:
+    """Tells whether an answer says that it does not know: it contains one of about forty phrases of uncertainty.
+
+    A heuristic: an answer that hedges in passing counts too. An empty answer is a failure, not an abstention.
 
     Example:
         >>> is_abstention("I don’t know.")
@@ -147,10 +89,10 @@ def is_abstention(text: str) -> bool:
 
 
 def needle(answer: str, value: str) -> float:
-    """The score of the needle in a haystack: 1.0 if the answer contains the value, else the share of its words.
+    """Scores a needle in a haystack: 1.0 if the answer contains the value, else the share of its words.
 
     Args:
-        answer: What the method answered.
+        answer: The method's answer.
         value: The needle; without words it scores 0.0.
 
     Example:
@@ -170,15 +112,15 @@ def needle(answer: str, value: str) -> float:
 
 
 def retrieval_recall(ranked: Sequence[int], evidence: Collection[int], k: int) -> tuple[float, float]:
-    """LongMemEval's `recall_any@k` and `recall_all@k` of one ranking, each 0.0 or 1.0.
+    """Returns LongMemEval's `recall_any@k` and `recall_all@k` of one ranking, each 0.0 or 1.0.
 
     Args:
         ranked: Session positions, best first.
         evidence: Session positions that hold the answer.
-        k: How many of the best count.
+        k: The number of best positions that count.
 
     Raises:
-        ValueError: There is no evidence, so that recall has no meaning, or `k` < 1.
+        ValueError: There is no evidence, so that recall is undefined, or `k` < 1.
 
     Example:
         >>> retrieval_recall([4, 2, 9], evidence=[2, 7], k=2)
@@ -190,15 +132,15 @@ def retrieval_recall(ranked: Sequence[int], evidence: Collection[int], k: int) -
 
 
 def ndcg(ranked: Sequence[int], evidence: Collection[int], k: int) -> float:
-    """LongMemEval's `ndcg_any@k` of one ranking, in 0..1.
+    """Returns LongMemEval's `ndcg_any@k` of one ranking, in 0..1.
 
-    With its own gain, rel_1 + sum over i >= 2 of rel_i / log2(i): the second place is
-    not discounted, unlike in the usual 1 / log2(i + 1).
+    The gain is LongMemEval's, rel_1 + sum over i >= 2 of rel_i / log2(i): unlike the usual 1 / log2(i + 1) it does not
+    discount the second place.
 
     Args:
         ranked: Session positions, best first.
         evidence: Session positions that hold the answer.
-        k: How many of the best count.
+        k: The number of best positions that count.
 
     Raises:
         ValueError: There is no evidence, or `k` < 1.

@@ -11,7 +11,6 @@ The evidence of a question is *read* where all sessions that hold it were read b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,25 +18,19 @@ import pandas as pd
 
 from rlm_memory_core.models.llm import LLM, OFFLINE_LABEL
 from rlm_memory_core.models.pricing import price
-from rlm_memory_core.query.prompts import UNKNOWN
 from rlm_memory_core.search.semantic import LocalEmbedder
 from rlm_memory_core.search.vectors import Embedder
 
-from ..data import long_histories, longmemeval
-from ..data.assets import LOCOMO, LONGMEMEVAL, Asset, DataBroken, DataUnavailable, locate, sha256_of
-from ..methods import check_embedder
+from ..data.assets import LOCOMO, LONGMEMEVAL, on_disk, sha256_of
+from ..methods import FULL_SCAN, check_embedder
 from ..run import runner
-from ..run.kept_vectors import KeptVectors
-from ..run.results import Result
 from ..score.intervals import wilson
-from ..score.scoring import score, score_synthetic
-from ..types import Method, Sample
-from .cells import as_text, groups, measured, with_interval
+from ..score.results import Asked, as_text, groups, measured, with_interval
+from ..score.scoring import score_by_gold
+from ..types import Method, Result, Sample
 from .costs import PAPER_MODEL
 from .tables import typed_table
 
-FULL_SCAN = "rlm-parallel"
-RANKED = "rlm-ranked-10"
 EMBEDDINGS = "-embeddings"  # how the names of the arms with an embedder end
 NOT_RUN = "not run: no embedding model"
 TYPES = ("knowledge-update", "temporal-reasoning")
@@ -46,27 +39,13 @@ TYPES = ("knowledge-update", "temporal-reasoning")
 _NO_BREAK = "\u00a0"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One benchmark, answered by every arm.
-
-    Args:
-        samples: What was asked.
-        frame: The runner's rows.
-    """
-
-    samples: Sequence[Sample]
-    frame: pd.DataFrame
-
-
 def embedder(llm: LLM, embedding_model: str = "", local_embedder: str = "") -> Embedder | None:
     """What the last arm ranks with.
 
     Args:
         llm: The model; its server embeds.
         embedding_model: Of that server, or "".
-        local_embedder: A `sentence-transformers` model or a folder that holds one, or "". Its vectors are kept in the
-            cache folder.
+        local_embedder: A `sentence-transformers` model or a folder that holds one, or "".
 
     Returns:
         None where neither is named: that arm is then not run.
@@ -87,54 +66,7 @@ def embedder(llm: LLM, embedding_model: str = "", local_embedder: str = "") -> E
         return None
     if find_spec("sentence_transformers") is None:
         raise ValueError("local_embedder needs sentence-transformers: pip install 'rlm-memory[semantic]'")
-    return KeptVectors(LocalEmbedder(local_embedder, name=Path(local_embedder).name))
-
-
-def questions(n: int = 30, seed: int = 42, data_dir: str = "") -> list[Sample]:
-    """Some of the paper's 100 LongMemEval-S questions, and all of them that have no answer in their history.
-
-    Args:
-        n: How many are drawn, balanced over the types; 100 takes all.
-        seed: Of the draw.
-        data_dir: Where the file lies; "" looks as `assets.locate` does.
-
-    Raises:
-        ValueError: There are not so many.
-        DataUnavailable: The file cannot be found or fetched.
-    """
-    everything = longmemeval.load("s", "paper", data_dir=data_dir or None)
-    drawn = {sample.id for sample in longmemeval.load("s", "paper", n=n, seed=seed, data_dir=data_dir or None)}
-    return [sample for sample in everything if sample.abstain or sample.id in drawn]
-
-
-def m_scale(sessions: int = 500, n_per_type: int = 1, seed: int = 42, data_dir: str = "") -> list[Sample]:
-    """Questions over histories as long as LongMemEval-M's: of the real file where it is at hand, else generated.
-
-    The file, 2.7 GB, is never downloaded for this; `source` says which it is.
-
-    Args:
-        sessions: Of the generated history; the real ones have about 500.
-        n_per_type: Questions of each type.
-        seed: Of the draw, or of the history.
-        data_dir: Where the file may lie; "" looks as `assets.locate` does.
-    """
-    if _at_hand(LONGMEMEVAL["m"], data_dir) is None:
-        return long_histories.load(sessions, n_per_type, seed)
-    size = n_per_type * len(longmemeval.TYPES)
-    return list(longmemeval.load("m", "all", n=size, seed=seed, data_dir=data_dir or None))
-
-
-def scale_name(samples: Sequence[Sample]) -> str:
-    """Which of the two `m_scale` gave: "longmemeval-m" or "generated"."""
-    return "generated" if samples[0].id.startswith(long_histories.PREFIX) else "longmemeval-m"
-
-
-def source(samples: Sequence[Sample]) -> str:
-    """The same as one line, with how many questions and sessions there are."""
-    name = {"generated": "Generated, not LongMemEval-M", "longmemeval-m": "LongMemEval-M"}[scale_name(samples)]
-    lengths = sorted({len(sample.sessions) for sample in samples})
-    spread = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
-    return f"{name}: {len(samples)} questions over {spread} sessions."
+    return LocalEmbedder(local_embedder, name=Path(local_embedder).name)
 
 
 def ask(arms: Sequence[Method], llm: LLM, load: Callable[..., Sequence[Sample]], *args: object) -> Asked:
@@ -149,15 +81,7 @@ def ask(arms: Sequence[Method], llm: LLM, load: Callable[..., Sequence[Sample]],
         DataUnavailable: From `load`.
     """
     samples = load(*args)
-    return Asked(samples, runner.run(arms, samples, model=llm.label, score_with=score_as_told))
-
-
-def score_as_told(sample: Sample, text: str) -> Mapping[str, float]:
-    """`score`, but where the gold answer is that one does not know, an answer that says so is right.
-
-    LongMemEval's `_abs` have an explanation for a gold answer: their EM is the paper's, and `abstention` scores them.
-    """
-    return score_synthetic(sample, text) if sample.answer == UNKNOWN else score(sample, text)
+    return Asked(samples, runner.run(arms, samples, model=llm.label, score_with=score_by_gold))
 
 
 def ablation(asked: Asked) -> pd.DataFrame:
@@ -220,7 +144,7 @@ def checksums(data_dir: str = "") -> str | None:
     found = [
         f"{sha256_of(path)} ({asset.name})"
         for asset in (LONGMEMEVAL["s"], LOCOMO, LONGMEMEVAL["m"])
-        if (path := _at_hand(asset, data_dir))
+        if (path := on_disk(asset, data_dir))
     ]
     return ", ".join(found) or None
 
@@ -240,15 +164,6 @@ def dollars(rows: pd.DataFrame) -> pd.Series[float] | None:
         return None if rows["cost_usd"].isna().any() else rows["cost_usd"].astype(float)
     rates = price(PAPER_MODEL)
     return None if rates is None else rows["prompt_tokens"] * rates[0] + rows["completion_tokens"] * rates[1]
-
-
-def _at_hand(asset: Asset, data_dir: str) -> Path | None:
-    try:
-        return locate(asset, data_dir or None, download=False)
-    except DataBroken:
-        raise
-    except DataUnavailable:
-        return None
 
 
 def _results(frame: pd.DataFrame, name: str) -> Iterator[Result]:

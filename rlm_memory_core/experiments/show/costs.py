@@ -19,11 +19,11 @@ from rlm_memory_core.search.pieces import split
 from ..methods import PAPER_WINDOW
 from ..paper import paper_logs
 from ..paper import registry as paper
-from ..paper.checks import as_text, of
+from ..paper.checks import of
 from ..run.estimate import usage
-from ..run.results import Result
 from ..score.intervals import mean_interval
-from ..types import Sample
+from ..score.results import as_text
+from ..types import Result, Sample
 
 PAPER_MODEL = "gpt-4o-mini"
 HISTORY = 490_000

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from ..paper import registry as paper
-from .cells import groups, measured, paper_row, typed
+from ..score.results import groups, measured, paper_row, typed
 from .drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE
 
 COLOURS = {"truncation": ORANGE, "full-context": SKY, "rag": PURPLE, "rlm-sequential": BLUE, "rlm-parallel": GREEN}

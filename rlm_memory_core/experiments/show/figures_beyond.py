@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .beyond import FULL_SCAN, Asked
-from .cells import groups
+from ..methods import FULL_SCAN
+from ..score.results import Asked, groups
 from .drawing import BLUE, GREEN, ORANGE, STYLE, VERMILION, canvas, headline, line, log_scale, show
 
 _ROW = 0.34  # inches high

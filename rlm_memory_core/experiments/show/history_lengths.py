@@ -19,11 +19,11 @@ from rlm_memory_core.search.ranking import rank_sessions
 from rlm_memory_core.store.memory_store import MemoryStore
 
 from ..data import long_histories
+from ..methods import FULL_SCAN
 from ..run import runner
-from ..run.results import Result
-from ..types import Method, Sample
-from .beyond import FULL_SCAN, score_as_told
-from .cells import as_text, groups, measured
+from ..score.results import as_text, groups, measured
+from ..score.scoring import score_by_gold
+from ..types import Method, Result, Sample
 
 LENGTHS = (50, 200, 500, 1_000, 2_000, 5_000)
 """Sessions of the histories; LongMemEval-S has about 48, LongMemEval-M about 500."""
@@ -78,7 +78,7 @@ def run(
         indexed = time.perf_counter()
         asked = [_Stored(**{each.name: getattr(one, each.name) for each in fields(one)}, kept=store) for one in samples]
         reading = [method for method in methods if method.name != FULL_SCAN or length <= scan_up_to]
-        frame = runner.run(reading, asked, model=llm.label, score_with=score_as_told, progress=progress)
+        frame = runner.run(reading, asked, model=llm.label, score_with=score_by_gold, progress=progress)
         frames.append(frame.assign(sessions=length, store_seconds=stored - started, index_seconds=indexed - stored))
         store.close()
     return pd.concat(frames, ignore_index=True)
@@ -122,7 +122,7 @@ def seconds(frame: pd.DataFrame) -> pd.DataFrame:
     once.columns = pd.Index(["store", "index"])
     once.index = once.index.map("{:,}".format)
     table = _by_length(frame, {"query, {}": lambda rows: f"{rows['seconds'].median():.2f}"})
-    return once.map("{:.2f}".format).join(table).rename_axis(table.index.name)
+    return once.map("{:.2f}".format).join(table).rename_axis("sessions in the history")
 
 
 def results(frame: pd.DataFrame) -> list[Result]:

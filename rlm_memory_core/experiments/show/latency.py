@@ -24,7 +24,7 @@ from rlm_memory_core.offline import OfflineReader
 from rlm_memory_core.query.prompts import session_prompt, subagent_messages
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 
-from ..run.results import Result
+from ..types import Result
 from .simulated import SimulatedLatency, draw
 
 SEQUENTIAL, PAPER, OURS = ARMS = ("one after another", "the paper's pattern", "ours")

@@ -21,7 +21,7 @@ from rlm_memory_core.models.hedging import Race, Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.types import Request, Response
 
-from ..run.results import Result
+from ..types import Result
 from .simulated import draw
 from .simulated_time import run_simulated
 

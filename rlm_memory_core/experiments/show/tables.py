@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from ..data.niah import content_characters
-from ..run.results import Result
-from ..types import Sample
-from .cells import METRICS, OVERALL, PAPER_METHOD, as_text, groups, measured, paper_row, printed, typed, with_interval
+from ..paper.registry import printed
+from ..score.results import METRICS, OVERALL, PAPER_METHOD, as_text, groups, measured, paper_row, typed, with_interval
+from ..types import Result, Sample
 
 
 def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) -> list[Result]:

@@ -15,8 +15,8 @@ from ..data.assets import LONGMEMEVAL
 from ..data.longmemeval import Samples, paper_ids
 from ..paper import registry as paper
 from ..run.estimate import CHARACTERS_PER_TOKEN
-from ..run.results import Result
-from .cells import OVERALL, as_text, measured
+from ..score.results import OVERALL, as_text, measured
+from ..types import Result
 from .tables import longmemeval_results, session_counts
 
 _MEBIBYTE = 1 << 20  # the README's "265MB" counts these

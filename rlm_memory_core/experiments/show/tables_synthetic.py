@@ -12,10 +12,10 @@ import pandas as pd
 
 from rlm_memory_core.query.prompts import UNKNOWN
 
-from ..run.results import Result
+from ..paper.registry import printed
+from ..score.results import as_text, groups, measured, typed, with_interval
 from ..score.scoring import UNCERTAIN, score_synthetic
-from ..types import Sample
-from .cells import as_text, groups, measured, printed, typed, with_interval
+from ..types import Result, Sample
 from .tables import overall_results, overall_table, sizes_by_sample, typed_results, typed_table
 
 _MULTI_SESSION = "multi-session-user"

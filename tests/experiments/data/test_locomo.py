@@ -4,8 +4,8 @@ import os
 import pytest
 
 from rlm_memory_core.experiments.data import assets, locomo
-from rlm_memory_core.experiments.score import scoring
 from rlm_memory_core.experiments.data.assets import DataBroken, DataUnavailable
+from rlm_memory_core.experiments.score import scoring
 from rlm_memory_core.query.prompts import UNKNOWN
 
 
@@ -71,7 +71,7 @@ def test_categories_have_their_names_and_numbers_are_texts(load):
 
 
 def test_an_adversarial_question_wants_an_abstention(load):
-    trap = load(categories=[5])[0]
+    trap = load()[3]
     assert (trap.abstain, trap.answer) == (True, UNKNOWN)
     assert scoring.score_synthetic(trap, "Ann moved to Ghent.")["em"] == 0.0
     assert scoring.score_synthetic(trap, "She never mentioned it: not mentioned.")["em"] == 1.0
@@ -98,7 +98,6 @@ def test_conversations_and_a_balanced_draw_in_the_files_order(load):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"categories": [6]}, "no category 6; there are 1, 2, 3, 4, 5"),
         ({"conversations": 2}, "conversations must be 1 to 1, not 2"),
         ({"n": 5}, "cannot draw 5 of 4"),
     ],

@@ -12,7 +12,7 @@ import pytest
 
 from rlm_memory_core.experiments.data import longmemeval, longmemeval_file
 from rlm_memory_core.experiments.data.assets import DataUnavailable, sha256_of
-from rlm_memory_core.experiments.data.longmemeval import TYPES, load, paper_ids
+from rlm_memory_core.experiments.data.longmemeval import TYPES, load, paper_ids, questions
 from rlm_memory_core.experiments.data.longmemeval_file import parse_date
 
 DATA = os.environ.get("RLM_MEMORY_DATA", "")
@@ -189,18 +189,13 @@ def test_a_small_draw_begins_a_large_one(write):
     folder = write(balanced_file(5))
     large = [sample.id for sample in load("s", 20, data_dir=folder)]
     assert [sample.id for sample in load("s", 7, data_dir=folder)] == large[:7]
-    assert [sample.id for sample in load("s", "all", n=7, data_dir=folder)] == large[:7]
 
 
-def test_n_draws_from_the_papers_sample(write):
+def test_questions_are_drawn_from_the_papers_sample_in_its_order(write):
     folder = write([item(1, question_id=question) for question in [*paper_ids(), *"abcdefgh"]])
-    drawn = [sample.id for sample in load("s", n=60, data_dir=folder)]
-    assert len(set(drawn) & set(paper_ids())) == 60
-
-
-def test_types_filter_and_keep_the_order(write):
-    samples = load("s", "all", types=["temporal-reasoning", "multi-session"], data_dir=write(balanced_file(2)))
-    assert [sample.kind for sample in samples] == ["multi-session"] * 2 + ["temporal-reasoning"] * 2
+    drawn = [sample.id for sample in questions(60, data_dir=folder)]
+    assert len(drawn) >= 60
+    assert drawn == [question for question in paper_ids() if question in drawn]
 
 
 @pytest.mark.parametrize(
@@ -208,11 +203,8 @@ def test_types_filter_and_keep_the_order(write):
     [
         ({"variant": "xl"}, r"variant must be one of oracle, s, m, not 'xl'"),
         ({"sample": "papr"}, r"sample must be 'paper', 'all' or a number, not 'papr'"),
-        ({"types": ["temporal"]}, r"no question type temporal; there are knowledge-update, .*temporal-reasoning"),
         ({"sample": 0}, r"cannot draw 0 of 12"),
-        ({"sample": "all", "n": -1}, r"cannot draw -1 of 12"),
         ({"sample": 13}, r"cannot draw 13 of 12 questions \(knowledge-update 2, .*temporal-reasoning 2\)"),
-        ({"sample": "all", "n": 3, "types": ["multi-session"]}, r"cannot draw 3 of 2"),
     ],
 )
 def test_impossible_wishes_are_refused_in_one_line(write, arguments, said):

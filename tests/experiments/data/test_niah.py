@@ -5,7 +5,9 @@ from statistics import mean
 import pytest
 
 from rlm_memory_core.experiments.data import niah
-from rlm_memory_core.experiments.data.smalltalk import FILLER
+from rlm_memory_core.experiments.data.smalltalk import FILLER, SENTENCES
+
+NEEDLES = SENTENCES["needles"]
 
 # Paper, Table 2: pairs -> mean content characters over five runs.
 TABLE_2 = {20: 1545, 50: 3682, 100: 7213, 200: 14398}
@@ -51,24 +53,24 @@ def test_three_facts_are_hidden_and_the_earliest_is_asked_for(samples):
 def test_no_fact_could_be_mistaken_for_filler():
     filler = " ".join(FILLER).lower()
     assert len(set(FILLER)) == 15
-    for values in (niah._COLOURS, niah._PETS, niah._TOWNS, niah._CODENAMES, niah._MONTHS):
+    for values in (needle["values"] for needle in NEEDLES):
+        values = [value for value in values if not value.startswith(("{", "$"))]
         assert len(set(values)) == len(values)
-        assert not [value for value in values if re.search(rf"\b{value.lower()}\b", filler)]
+        assert not [value for value in values if re.search(rf"\b{re.sub(' {.*', '', value.lower())}\b", filler)]
     assert not re.search(r"\d", filler)
 
 
 def test_all_ten_kinds_occur_and_each_question_fits_its_fact():
-    assert len(niah._KINDS) == 10
+    assert len(NEEDLES) == 10
     many = niah.load(turns=[5], runs=200)
-    assert {sample.question for sample in many} == {asked for _, _, asked in niah._KINDS.values()}
+    assert {sample.question for sample in many} == {needle["asked"] for needle in NEEDLES}
     for sample in many:
-        told = next(told for _, told, asked in niah._KINDS.values() if asked == sample.question)
+        told = next(needle["told"] for needle in NEEDLES if needle["asked"] == sample.question)
         assert told.format(sample.answer) in texts(sample)
 
 
 def test_a_home_town_is_told_without_its_name():
-    _, told, asked = niah._KINDS["home town"]
-    assert "home town" in asked
+    (told,) = (needle["told"] for needle in NEEDLES if "home town" in needle["asked"])
     assert "grew up" in told
     assert "town" not in told
 

@@ -5,9 +5,9 @@ from itertools import chain, pairwise
 import pytest
 
 from rlm_memory_core.experiments.data import niah, synthetic
+from rlm_memory_core.experiments.data.smalltalk import FILLER, SENTENCES
 from rlm_memory_core.experiments.methods import SYNTHETIC_WINDOW
 from rlm_memory_core.experiments.score.scoring import score, score_synthetic
-from rlm_memory_core.experiments.data.smalltalk import FILLER
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_some_facts_are_told_without_the_words_of_their_question():
 
 def test_values_do_not_occur_in_small_talk_or_in_one_another():
     spoken = " ".join(FILLER)
-    for *_, values in (*synthetic.FACTS, *synthetic.UPDATES, (synthetic._PROJECTS,)):
+    for *_, values in (*synthetic.FACTS, *synthetic.UPDATES, (SENTENCES["synthetic"]["projects"],)):
         assert len(set(values)) == len(values) > 1
         assert not [value for value in values if value in spoken]
         assert not [one for one in values for other in values if one != other and one in other]

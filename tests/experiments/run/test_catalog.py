@@ -4,7 +4,6 @@ from rlm_memory_core import connect
 from rlm_memory_core.experiments import methods
 from rlm_memory_core.experiments.data.assets import DataBroken, DataUnavailable
 from rlm_memory_core.experiments.run import catalog
-from rlm_memory_core.experiments.show import beyond
 from rlm_memory_core.experiments.types import Sample
 
 PARAMETERS = {
@@ -29,7 +28,7 @@ def runs(monkeypatch):
 
             return load
 
-        monkeypatch.setattr(beyond, "questions", loading(longmemeval))
+        monkeypatch.setattr("rlm_memory_core.experiments.data.longmemeval.questions", loading(longmemeval))
         monkeypatch.setattr("rlm_memory_core.experiments.data.locomo.load", loading(locomo))
         return list(book.asks(PARAMETERS | parameters))
 
@@ -40,7 +39,7 @@ def test_07_asks_every_arm_every_benchmark_and_two_of_them_the_curve(runs):
     preference = Sample("p", "single-session-preference", "?", "rubric", ())
     other = Sample("o", "multi-session", "?", "4", ())
     asked = runs([preference, other], [other])
-    assert [run.methods for run in asked] == [ARMS] * 3 + [[beyond.FULL_SCAN, beyond.RANKED], [beyond.RANKED]]
+    assert [run.methods for run in asked] == [ARMS] * 3 + [[methods.FULL_SCAN, methods.RANKED], [methods.RANKED]]
     assert [len(run.samples) for run in asked] == [2, 1, 5, 5, 5]
     assert [run.judged for run in asked] == [1, 0, 0, 0, 0]
 
@@ -53,7 +52,7 @@ def test_07_runs_without_data_but_not_with_broken_data(runs):
 
 def test_07_asks_the_arm_with_embeddings_where_there_is_a_model(runs):
     assert runs(embedding_model="text-embedding-3-small")[0].methods[:-1] == ARMS
-    assert runs(local_embedder="/models/mine")[0].methods[-1].endswith(beyond.EMBEDDINGS)
+    assert runs(local_embedder="/models/mine")[0].methods[-1].endswith("-embeddings")
 
 
 def test_every_notebook_is_listed_and_there():

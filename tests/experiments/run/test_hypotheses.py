@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rlm_memory_core.experiments.run import hypotheses
+from rlm_memory_core.experiments.run.results import write_hypotheses
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,7 +24,7 @@ RUN = frame(
 
 
 def test_one_file_a_method_and_one_line_a_question_in_the_official_format(tmp_path):
-    hypotheses.write(tmp_path, RUN)
+    write_hypotheses(tmp_path, RUN)
     folder = tmp_path / "hypotheses"
     assert sorted(path.name for path in folder.iterdir()) == ["rag.jsonl", "rlm-parallel.jsonl"]
     lines = (folder / "rag.jsonl").read_text().splitlines()
@@ -35,42 +35,20 @@ def test_one_file_a_method_and_one_line_a_question_in_the_official_format(tmp_pa
 
 
 def test_a_failed_question_keeps_its_line_with_an_empty_hypothesis(tmp_path):
-    hypotheses.write(tmp_path, RUN)
-    assert hypotheses.read(tmp_path / "hypotheses" / "rlm-parallel.jsonl") == {"q1": "", "q2_abs": ""}
-
-
-def test_what_is_written_is_read_back_in_order(tmp_path):
-    hypotheses.write(tmp_path, RUN)
-    found = hypotheses.read(tmp_path / "hypotheses" / "rag.jsonl")
-    assert list(found.items()) == [("q1", "Mochi"), ("q2_abs", 'She said: "naïve\u2028✓"\nand left.')]
+    write_hypotheses(tmp_path, RUN)
+    lines = (tmp_path / "hypotheses" / "rlm-parallel.jsonl").read_text().splitlines()
+    assert [json.loads(line)["hypothesis"] for line in lines] == ["", ""]
 
 
 def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    hypotheses.write("", RUN)
+    write_hypotheses("", RUN)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_question_that_was_answered_twice_is_refused(tmp_path):
     with pytest.raises(ValueError, match="rag answered q1 twice"):
-        hypotheses.write(tmp_path, frame(("rag", "q1", "a", ""), ("rag", "q1", "b", "")))
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("{", "is no hypothesis: it needs"),
-        ("[]", "is no hypothesis: it needs"),
-        ('{"question_id": "q2"}', "is no hypothesis: it needs"),
-        ('{"question_id": "q2", "hypothesis": 3}', "is no hypothesis: question_id and hypothesis are texts"),
-        ('{"question_id": "q1", "hypothesis": "b"}', "answers q1 again"),
-    ],
-)
-def test_a_file_that_is_none_names_its_line(tmp_path, line, said):
-    path = tmp_path / "x.jsonl"
-    path.write_text('{"question_id": "q1", "hypothesis": "a"}\n' + line + "\n")
-    with pytest.raises(ValueError, match=f"x.jsonl, line 2 {said}"):
-        hypotheses.read(path)
+        write_hypotheses(tmp_path, frame(("rag", "q1", "a", ""), ("rag", "q1", "b", "")))
 
 
 def test_git_ignores_them_in_every_profile_and_no_other_output_of_the_offline_one():

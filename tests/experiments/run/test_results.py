@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from rlm_memory_core.experiments.run import results
-from rlm_memory_core.experiments.run.results import Result
 from rlm_memory_core.experiments.run.runner import COLUMNS
+from rlm_memory_core.experiments.types import Result
 
 FRAME = pd.DataFrame([dict.fromkeys(COLUMNS, 1) | {"question_id": "q1", "error": ""}]).assign(answer="private words")
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from rlm_memory_core.experiments.score import abstention
-from rlm_memory_core.experiments.show.beyond import Asked
+from rlm_memory_core.experiments.score.results import Asked
 from rlm_memory_core.experiments.types import Sample
 
 METHOD = "rlm-ranked-10"

@@ -12,7 +12,7 @@ from rlm_memory_core import Budget, connect
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.paper import scorecard
-from rlm_memory_core.experiments.run import hypotheses
+from rlm_memory_core.experiments.run import results
 from rlm_memory_core.experiments.score import judge
 from rlm_memory_core.experiments.score.intervals import wilson
 from rlm_memory_core.experiments.score.judge_prompts import (
@@ -38,7 +38,7 @@ def row(sample, answer="an answer", method="rag", em=0.0, error=""):
 
 
 def run(llm, *rows, samples, **options):
-    return judge.run(pd.DataFrame(rows), samples, llm, progress=False, **options)
+    return judge.run(pd.DataFrame(rows), samples, llm, **options)
 
 
 def found(verdicts):
@@ -220,10 +220,10 @@ def test_the_task_average_is_left_out_where_a_type_has_no_verdict(scripted):
 def test_verdicts_are_written_without_any_text(scripted, tmp_path):
     one = sample(1)
     verdicts = run(scripted(["yes"]), row(one, "private words"), samples=[one])
-    judge.write(tmp_path, "03", verdicts)
+    results.write(tmp_path, "03", [], None, model="m", seed=1, verdicts=verdicts)
     path = tmp_path / "results" / "03.judged.csv"
     assert path.read_text().splitlines() == [",".join(judge.COLUMNS), "q1,multi-session,rag,scripted,False,0,1,"]
-    judge.write(tmp_path, "03", None)  # these answers were not judged
+    results.write(tmp_path, "03", [], None, model="m", seed=1)  # these answers were not judged
     assert not path.exists()
 
 
@@ -313,9 +313,10 @@ def test_a_model_and_a_judge_fill_the_register_from_notebook_03(data, tmp_path, 
         assert found[f"judged.{method}.abstention"]["value"] == 0
         assert found[f"judged.{method}.unjudged"]["value"] == 0
     for method in ("truncation", "rag", "rlm-sequential", "rlm-parallel"):
-        said = hypotheses.read(folder / "hypotheses" / f"{method}.jsonl")
-        assert list(said) == ["q1", "q2_abs", "q3"]
-        assert all("Mochi" in text for text in said.values())
+        lines = (folder / "hypotheses" / f"{method}.jsonl").read_text().splitlines()
+        said = [json.loads(line) for line in lines]
+        assert [one["question_id"] for one in said] == ["q1", "q2_abs", "q3"]
+        assert all("Mochi" in one["hypothesis"] for one in said)
     assert len(pd.read_csv(folder / "results" / "03_longmemeval_s.judged.csv")) == 12
     assert (folder / "figures" / "03_longmemeval_s.png").is_file()
     executed = (folder / "03_longmemeval_s.ipynb").read_text()

@@ -8,22 +8,17 @@ from typing import NamedTuple
 
 import pytest
 
-from rlm_memory_core.experiments.score import scoring
-from rlm_memory_core.experiments.score.scoring import (
+from rlm_memory_core.experiments.score.answers import (
     alternatives,
     exact_match,
     f1_set,
     f1_squad,
-    is_abstention,
-    mcnemar_exact,
-    mean_interval,
-    ndcg,
-    needle,
-    retrieval_recall,
-    score,
+    normalize,
+    normalize_squad,
     strict_match,
-    wilson,
 )
+from rlm_memory_core.experiments.score.intervals import mcnemar_exact, mean_interval, wilson
+from rlm_memory_core.experiments.score.scoring import is_abstention, ndcg, needle, retrieval_recall, score
 from rlm_memory_core.experiments.types import Sample
 
 DATA = os.environ.get("RLM_MEMORY_DATA", "")
@@ -150,8 +145,8 @@ def test_an_empty_gold_never_matches(metric, gold):
 
 
 def test_normal_forms_differ_in_what_punctuation_becomes():
-    assert scoring.normalize("An e.g., the  U_1\n") == "e g u_1"
-    assert scoring.normalize_squad("An e.g., the  U_1\n") == "eg u1"
+    assert normalize("An e.g., the  U_1\n") == "e g u_1"
+    assert normalize_squad("An e.g., the  U_1\n") == "eg u1"
 
 
 @pytest.mark.parametrize(
@@ -240,16 +235,12 @@ def test_score_of_an_answer():
         "f1": pytest.approx(1 / 3),
         "f1_squad": pytest.approx(1 / 3),
         "abstained": 0.0,
-        "correct_abstention": 0.0,
-        "answer_words": 5.0,
     }
 
 
-def test_score_tells_right_from_wrong_abstention():
-    right = score(sample("Not enough information: you never told me.", abstain=True), "I don't know")
-    assert (right["abstained"], right["correct_abstention"], right["em"]) == (1.0, 1.0, 0.0)
-    wrong = score(sample("Nairobi"), "I don't know")
-    assert (wrong["abstained"], wrong["correct_abstention"]) == (1.0, 0.0)
+def test_an_abstention_is_seen_but_em_compares_with_the_gold_text():
+    found = score(sample("Not enough information: you never told me.", abstain=True), "I don't know")
+    assert (found["abstained"], found["em"]) == (1.0, 0.0)
 
 
 def test_score_uses_its_scorer():

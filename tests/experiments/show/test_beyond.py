@@ -5,12 +5,13 @@ import pytest
 
 from rlm_memory_core import connect
 from rlm_memory_core.experiments import methods
-from rlm_memory_core.experiments.data import assets, long_histories
+from rlm_memory_core.experiments.data import assets, long_histories, longmemeval
 from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.run import runner
 from rlm_memory_core.experiments.run.runner import COLUMNS
+from rlm_memory_core.experiments.score.results import Asked
+from rlm_memory_core.experiments.score.scoring import score_by_gold
 from rlm_memory_core.experiments.show import beyond
-from rlm_memory_core.experiments.show.beyond import Asked
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
 from rlm_memory_core.models.llm import OFFLINE_LABEL
 from rlm_memory_core.query.prompts import UNKNOWN
@@ -106,8 +107,8 @@ def test_by_type_has_every_type_and_all():
 def test_only_a_gold_answer_that_one_does_not_know_asks_for_an_abstention():
     never = sample(answer=UNKNOWN, abstain=True, evidence=())
     explained = sample(answer="You did not mention your cat.", abstain=True, evidence=())
-    assert beyond.score_as_told(never, "That was not mentioned.")["em"] == 1.0
-    assert beyond.score_as_told(explained, "That was not mentioned.")["em"] == 0.0  # the paper's rule
+    assert score_by_gold(never, "That was not mentioned.")["em"] == 1.0
+    assert score_by_gold(explained, "That was not mentioned.")["em"] == 0.0  # the paper's rule
 
 
 def test_the_embedder_is_none_unless_named(monkeypatch):
@@ -126,8 +127,8 @@ def test_the_embedder_is_none_unless_named(monkeypatch):
 def test_the_names_of_arms_are_those_that_tables_look_for():
     offline = connect("offline")
     names = [arm.name for arm in methods.beyond(offline, offline.another("any"))]
-    assert names[0] == beyond.FULL_SCAN
-    assert beyond.RANKED in names
+    assert names[0] == methods.FULL_SCAN
+    assert methods.RANKED in names
     assert names[-1].endswith(beyond.EMBEDDINGS)
     assert sum(name.endswith(beyond.EMBEDDINGS) for name in names) == 1
 
@@ -143,9 +144,9 @@ def nowhere(tmp_path, monkeypatch):
 
 
 def test_generated_histories_stand_in_for_longmemeval_m_and_say_so(nowhere):
-    samples = beyond.m_scale(60)
-    assert beyond.scale_name(samples) == "generated"
-    assert beyond.source(samples) == "Generated, not LongMemEval-M: 5 questions over 60 sessions."
+    samples = long_histories.m_scale(60)
+    assert long_histories.scale_name(samples) == "generated"
+    assert long_histories.source(samples) == "Generated, not LongMemEval-M: 5 questions over 60 sessions."
     assert beyond.checksums() is None
 
 
@@ -153,10 +154,10 @@ def test_longmemeval_m_is_taken_where_it_is_at_hand(nowhere, monkeypatch):
     (nowhere / "data").mkdir()
     (nowhere / "data" / "longmemeval_m.json").write_text("[]")
     monkeypatch.setattr(
-        "rlm_memory_core.experiments.data.longmemeval.load", lambda *args, **options: [sample()] * options["n"]
+        "rlm_memory_core.experiments.data.longmemeval.load", lambda variant, size, **options: [sample()] * size
     )
-    samples = beyond.m_scale(60)
-    assert beyond.source(samples) == "LongMemEval-M: 6 questions over 3 sessions."
+    samples = long_histories.m_scale(60)
+    assert long_histories.source(samples) == "LongMemEval-M: 6 questions over 3 sessions."
     assert "(LongMemEval-M)" in beyond.checksums()
 
 
@@ -166,7 +167,7 @@ def test_a_sample_of_the_papers_questions_has_all_that_have_no_answer():
         assets.locate(assets.LONGMEMEVAL["s"], download=False)
     except DataUnavailable as error:
         pytest.skip(str(error))
-    few = beyond.questions(6)
+    few = longmemeval.questions(6)
     assert sum(one.abstain for one in few) == 3
     assert 6 <= len(few) <= 9
     assert len({one.kind for one in few}) == 6
@@ -179,8 +180,8 @@ def test_ranked_reading_answers_long_histories_at_a_part_of_the_full_scans_token
     found = beyond.ask([arms[0], arms[2]], offline, long_histories.load, 60, 1)
     assert list(found.frame.columns) == [*COLUMNS, "answer"]
     tokens = found.frame.groupby("method")["prompt_tokens"].mean()
-    assert tokens[beyond.RANKED] < 0.5 * tokens[beyond.FULL_SCAN]
-    scanned = found.frame[found.frame["method"] == beyond.FULL_SCAN]
+    assert tokens[methods.RANKED] < 0.5 * tokens[methods.FULL_SCAN]
+    scanned = found.frame[found.frame["method"] == methods.FULL_SCAN]
     assert scanned["sessions_read"].tolist() == [60] * 5
     assert scanned["evidence_read"].dropna().tolist() == [1.0] * 4
     assert isinstance(beyond.ablation(found), pd.DataFrame)

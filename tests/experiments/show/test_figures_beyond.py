@@ -1,7 +1,8 @@
 import pandas as pd
 
+from rlm_memory_core.experiments.methods import FULL_SCAN, RANKED
+from rlm_memory_core.experiments.score.results import Asked
 from rlm_memory_core.experiments.show import figures_beyond
-from rlm_memory_core.experiments.show.beyond import FULL_SCAN, RANKED, Asked
 
 
 def frame():

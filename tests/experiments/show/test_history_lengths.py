@@ -4,8 +4,8 @@ import pytest
 from rlm_memory_core import connect
 from rlm_memory_core.experiments import methods
 from rlm_memory_core.experiments.data import long_histories
+from rlm_memory_core.experiments.methods import FULL_SCAN, RANKED
 from rlm_memory_core.experiments.show import figures_beyond, history_lengths
-from rlm_memory_core.experiments.show.beyond import FULL_SCAN, RANKED
 
 TOKENS = {(FULL_SCAN, 50): 100, (FULL_SCAN, 500): 1_000, (RANKED, 50): 40, (RANKED, 500): 41, (RANKED, 5_000): 42}
 

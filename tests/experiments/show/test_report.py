@@ -184,7 +184,7 @@ def test_provenance_names_every_notebook(committed):
     assert document["data_sha256"] in told
     assert document["commit"] in told
     asked = (COMMITTED / "results" / "03_longmemeval_s.questions.csv").read_text().count("\n") - 1
-    assert f"{asked} asked, counted once a method; none failed" in told
+    assert f"{asked} asked, counted once per method; none failed" in told
 
 
 def test_the_same_files_give_the_same_page_wherever_they_lie(tmp_path, committed):
@@ -268,7 +268,7 @@ def test_a_real_models_report_names_it_its_verdicts_its_failures_and_its_dollars
     assert "control and say nothing" not in page.text
     assert row_of(text, "table5.rlm.em")[3:6] == ["0.440 [0.310, 0.580] n = 50", "measured", "✓ agrees"]
     assert row_of(text, "table5.rlm.seconds")[3] == "30 s [20, 40] n = 50"
-    assert "2 asked, counted once a method; 1 failed (the first: refused: <no key>)" in page.text
+    assert "2 asked, counted once per method; 1 failed (the first: refused: <no key>)" in page.text
     assert "$1.50" in page.text
     assert "flatter" not in page.text
 

@@ -1,7 +1,7 @@
-"""A notebook's progress, seen from the driver that runs it.
+"""Shows the progress of a notebook in the terminal that runs it.
 
-The kernel is another process without a terminal: it writes where it is to a small
-file, and the driver draws the bar.
+The notebook's kernel is another process without a terminal: it writes its position to a small file, and the driver
+draws the bar.
 """
 
 from __future__ import annotations
@@ -21,42 +21,39 @@ _INTERVAL = 0.3  # seconds between two looks at the file
 
 
 class Progress:
-    """A bar on the terminal, where there is one, and a word to the driver, where there is one.
+    """A bar on the terminal, if there is one, and a file for the driver, if there is one.
 
     Args:
-        total: Steps in all.
+        total: The number of steps.
         show: False draws no bar.
     """
 
     def __init__(self, total: int, show: bool = True) -> None:
         self._bar = tqdm(total=total, unit="question", disable=None if show else True)
-        self._label = ""
-        self._done = 0
-        self._total = total
+        self._label, self._done, self._total = "", 0, total
 
     def start(self, label: str) -> None:
-        """Say what the next steps are."""
+        """Names the next steps."""
         self._label = label
         self._bar.set_description(label)
 
     def advance(self) -> None:
-        """One more step is done."""
+        """Counts one more step."""
         self._done += 1
         self._bar.update()
-        path = os.environ.get(_VARIABLE)
-        if path:
+        if path := os.environ.get(_VARIABLE):
             draft = Path(path + ".part")
             draft.write_text(json.dumps([self._label, self._done, self._total]), encoding="utf-8")
             draft.replace(path)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Removes the bar."""
         self._bar.close()
 
 
 @contextmanager
 def watch(name: str) -> Iterator[None]:
-    """Draw the bar of what the notebooks started meanwhile report; none where the output is no terminal."""
+    """Draws the bar of the notebook that runs meanwhile; draws nothing without a terminal."""
     with TemporaryDirectory() as folder, tqdm(desc=name, unit="question", disable=None, leave=False) as bar:
         path = Path(folder) / "progress.json"
         stopped = threading.Event()

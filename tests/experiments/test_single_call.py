@@ -5,7 +5,7 @@ import pytest
 
 from rlm_memory_core import Budget, MemoryStore, connect
 from rlm_memory_core.experiments.methods import make
-from rlm_memory_core.experiments.rag import TOP, TURN_CHARACTERS, by_cosine, excerpt, with_neighbours
+from rlm_memory_core.experiments.single_call import TOP, TURN_CHARACTERS, by_cosine, excerpt, with_neighbours
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.models import background
 
