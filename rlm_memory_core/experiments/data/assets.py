@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -172,28 +171,21 @@ def _fetch(asset: Asset, folder: Path, progress: bool) -> Path:
 
     pooch.get_logger().setLevel(logging.WARNING)  # else it announces every download on stderr
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / asset.filenames[0]
-    # a temporary folder on the same disk: whatever breaks, it disappears with its contents
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch, ExitStack() as stack:
+    with ExitStack() as stack:
 
         def close_later(response: Any, **_: object) -> None:
             stack.callback(response.close)
 
-        downloaded = Path(
-            pooch.retrieve(
+        return Path(
+            pooch.retrieve(  # moves the file into place once it is whole and has the checksum
                 asset.url,
                 known_hash=f"sha256:{asset.sha256}" if asset.sha256 else None,
-                fname=target.name,
-                path=scratch,
+                fname=asset.filenames[0],
+                path=folder,
                 # pooch leaves the connection of a broken download open
                 downloader=pooch.HTTPDownloader(progressbar=progress, hooks={"response": close_later}),
             )
         )
-        size = downloaded.stat().st_size
-        if asset.bytes is not None and size != asset.bytes:
-            raise ValueError(f"{size:,} bytes came, {asset.bytes:,} were expected")
-        os.replace(downloaded, target)
-    return target
 
 
 @lru_cache(maxsize=64)
