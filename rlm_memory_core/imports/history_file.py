@@ -1,7 +1,7 @@
 """Opens a history file without changing it: a store, or messages as JSON or JSON Lines.
 
 A store is copied to a temporary file first, so that neither an index nor a migration changes the original. Messages
-become turns of a store in memory, in order. A file that is no history raises a `HistoryFileError` of one line.
+become turns of a store in memory, in order. A file that is not a history raises a `HistoryFileError` of one line.
 """
 
 from __future__ import annotations

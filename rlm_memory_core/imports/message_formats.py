@@ -1,6 +1,6 @@
 """The forms in which files hold a message: OpenAI's, ChatGPT's export and ShareGPT's; its text and its date.
 
-Nothing is dropped silently: what is no message raises a `HistoryFileError`.
+Nothing is dropped silently: anything else raises a `HistoryFileError`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHAREGPT_ROLES = {"human": "user", "gpt": "assistant"}
 
 
 class HistoryFileError(Exception):
-    """A file is no history; the message says in one line what is wrong and where."""
+    """A file is not a history; the message says in one line what is wrong and where."""
 
 
 def content_of(message: dict[str, Any], where: str) -> str:
