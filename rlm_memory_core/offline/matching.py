@@ -24,7 +24,8 @@ _IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that stands in the same t
 _NOT_ASKED = 1 / 2  # what a sentence of the assistant counts in a question that does not say "you"
 _WORD = re.compile(r"[^\W_]+")
 _ASKS = 1 / 2  # what a sentence counts that asks
-_WORDY = 6
+_WORDY = 6  # words of a question that count in full
+_CONSONANTS = 3  # fewer tell too little
 _YOU = re.compile(r"\byour?\b", re.I)
 _DATES = parserinfo()
 _TOKENS = "porter unicode61 remove_diacritics 2"
@@ -124,7 +125,17 @@ def _texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int
         index.execute(_TABLE)
         index.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(map(well_formed, texts)))
         sql = "SELECT rowid FROM texts WHERE texts MATCH ?"
-        return {word: {at for (at,) in index.execute(sql, (f'"{word}"',))} for word in words}
+        found = {word: {at for (at,) in index.execute(sql, (f'"{word}"',))} for word in words}
+    return found if any(found.values()) else {word: _with_other_vowels(word, texts) for word in words}
+
+
+def _with_other_vowels(word: str, texts: Sequence[str]) -> set[int]:
+    """The positions of the texts that hold a word's consonants with other vowels, as "grew" does for "grow"."""
+    consonants = re.split("[aeiou]+", word)
+    if len("".join(consonants)) < _CONSONANTS:
+        return set()
+    pattern = re.compile(rf"\b{'[aeiou]+'.join(map(re.escape, consonants))}n?\b", re.I)
+    return {at for at, text in enumerate(texts) if pattern.search(text)}
 
 
 def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> dict[int, dict[str, float]]:

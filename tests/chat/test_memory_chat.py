@@ -384,7 +384,7 @@ def test_the_offline_reader_takes_no_system_prompt_for_history(threshold):
     chat = MemoryChat("offline", threshold, system="The user's parrot is called Kiwi. Answer in French.")
     chat.add_turn("user", "My cat is called Mochi.")
     assert chat.query("What is my cat called?").text == "My cat is called Mochi."
-    assert chat.query("What is my parrot called?").text == "I don't know"
+    assert chat.query("How old is my parrot?").text == "I don't know"
 
 
 def test_stats_show_the_mode_and_why_and_what_was_taken(scripted):

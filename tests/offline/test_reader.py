@@ -48,7 +48,11 @@ def test_the_passage_that_matches_best_is_quoted():
 
 @pytest.mark.parametrize(
     ("text", "question"),
-    [("My classes start at nine.", "When does my class start?"), ("I planned a loud party.", "Am I planning parties?")],
+    [
+        ("My classes start at nine.", "When does my class start?"),
+        ("I planned a loud party.", "Am I planning parties?"),
+        ("I grew up in Nairobi.", "What city did I grow up in?"),
+    ],
 )
 def test_words_are_compared_by_their_stems(text, question):
     assert text in answer(said(text), question)
