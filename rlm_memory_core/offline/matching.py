@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+import threading
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,7 +29,9 @@ _CONSONANTS = 3  # fewer tell too little
 _YOU = re.compile(r"\byour?\b", re.I)
 _DATES = parserinfo()
 _TOKENS = "porter unicode61 remove_diacritics 2"
-_TABLE = f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, tokenize = '{_TOKENS}')"
+_LOCK = threading.Lock()
+_INDEX = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # made once: a new one costs 1 ms
+_INDEX.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, tokenize = '{_TOKENS}')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,15 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     >>> best_passages([Turn("user", "It rains. My cat is Mochi.")], "What is my cat called?")[0].text
     'My cat is Mochi.'
     """
-    cut = [(place, sentence) for place, turn in enumerate(turns) for sentence in sentences(turn.text)]
-    texts = [sentence for _, sentence in cut] + [f"{turn.role} {turn.about}" for turn in turns]
-    places = [place for place, _ in cut] + list(range(len(turns)))
-    in_text = _texts_with(question_words(question), texts)
-    in_turn = {word: {places[at] for at in found} for word, found in in_text.items()}
+    words = question_words(question)
+    find, in_turn = _texts_with, _texts_with(words, [f"{turn.role} {turn.about} {turn.text}" for turn in turns])
+    if not any(in_turn.values()):
+        find, in_turn = _with_other_vowels, _with_other_vowels(words, [turn.text for turn in turns])
     weights = {word: _rarity(len(found), len(turns)) if weigh else 1.0 for word, found in in_turn.items()}
-    around = _around(in_turn, turns)
+    around = _around(in_turn, turns)  # only these turns are cut into sentences: most turns of a history match nothing
+    cut = [(place, sentence) for place in sorted(around) for sentence in sentences(turns[place].text)]
     words_of: dict[int, list[str]] = {}
-    for word, found in in_text.items():
+    for word, found in find(words, [sentence for _, sentence in cut]).items():
         for at in found:
             words_of.setdefault(at, []).append(word)
     total = sum(weights.values())
@@ -107,35 +109,35 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     of_assistant = _YOU.search(question) is not None
     passages = []
     for at, (place, sentence) in enumerate(cut):
-        if place in around:
-            near, words = around[place], words_of.get(at, ())
-            covered = (sum(near.values()) + sum(1 - near[word] for word in words)) / min(len(weights), _WORDY)
-            score = (in_place[place] + sum(weights[word] * (1 - near[word]) for word in words)) / total
-            score *= turns[place].weight
-            score *= _NOT_ASKED if turns[place].role == "assistant" and not of_assistant else 1.0
-            score *= _ASKS if sentence.endswith("?") else 1.0
-            others = tuple(word for word in near if word not in words)
-            passages.append(Passage(sentence, turns[place], covered, score, tuple(words), others))
+        near, here = around[place], words_of.get(at, ())
+        covered = (sum(near.values()) + sum(1 - near[word] for word in here)) / min(len(weights), _WORDY)
+        score = (in_place[place] + sum(weights[word] * (1 - near[word]) for word in here)) / total
+        score *= turns[place].weight
+        score *= _NOT_ASKED if turns[place].role == "assistant" and not of_assistant else 1.0
+        score *= _ASKS if sentence.endswith("?") else 1.0
+        others = tuple(word for word in near if word not in here)
+        passages.append(Passage(sentence, turns[place], covered, score, tuple(here), others))
     return sorted(passages, key=lambda passage: -passage.score)
 
 
 def _texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
     """For each word, the positions of the texts that hold it in any form."""
-    with closing(sqlite3.connect(":memory:")) as index:
-        index.execute(_TABLE)
-        index.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(map(well_formed, texts)))
-        sql = "SELECT rowid FROM texts WHERE texts MATCH ?"
-        found = {word: {at for (at,) in index.execute(sql, (f'"{word}"',))} for word in words}
-    return found if any(found.values()) else {word: _with_other_vowels(word, texts) for word in words}
+    sql = "SELECT rowid FROM texts WHERE texts MATCH ?"
+    with _LOCK:
+        _INDEX.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
+        _INDEX.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(map(well_formed, texts)))
+        return {word: {at for (at,) in _INDEX.execute(sql, (f'"{word}"',))} for word in words}
 
 
-def _with_other_vowels(word: str, texts: Sequence[str]) -> set[int]:
-    """The positions of the texts that hold a word's consonants with other vowels, as "grew" does for "grow"."""
-    consonants = re.split("[aeiou]+", word)
-    if len("".join(consonants)) < _CONSONANTS:
-        return set()
-    pattern = re.compile(rf"\b{'[aeiou]+'.join(map(re.escape, consonants))}n?\b", re.I)
-    return {at for at, text in enumerate(texts) if pattern.search(text)}
+def _with_other_vowels(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
+    """For each word, the positions of the texts that hold its consonants with other vowels: "grew" for "grow"."""
+    found: dict[str, set[int]] = {}
+    for word in words:
+        consonants = re.split("[aeiou]+", word)
+        pattern = re.compile(rf"\b{'[aeiou]+'.join(map(re.escape, consonants))}n?\b", re.I)
+        enough = len("".join(consonants)) >= _CONSONANTS
+        found[word] = {at for at, text in enumerate(texts) if enough and pattern.search(text)}
+    return found
 
 
 def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> dict[int, dict[str, float]]:
