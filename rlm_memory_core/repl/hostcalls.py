@@ -23,7 +23,7 @@ from pydantic_monty import (
 
 from . import worker
 from .arguments import how_many
-from .dialect.twins import LATER
+from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
 from .limits import LimitReached, Meter
 
