@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 import builtins
-import datetime
 import re
 from collections import Counter, deque
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from .. import stdlib
 
@@ -25,8 +25,7 @@ _MISSING = {"callable", "issubclass"}
 _CALLS_BACK = {"map", "filter", "sorted", "min", "max"}  # cannot wait for a host function
 _STOPS_EARLY = {"any", "all", "next"}
 _TYPES = (str, list, dict, set, tuple, int, float, bytes, deque, Counter)
-_OTHERS = (datetime.datetime, datetime.timedelta, re.Pattern, re.Match)
-_BUILTIN_METHODS = {name for kind in (*_TYPES, *_OTHERS) for name in dir(kind)}
+_BUILTIN_METHODS = {name for kind in (*_TYPES, datetime, timedelta, re.Pattern, re.Match) for name in dir(kind)}
 
 
 class TextEdits:
