@@ -23,9 +23,8 @@ from .limits import LimitReached, Meter
 
 PREVIOUS = "previous_replies"
 FINALS = ("FINAL", "FINAL_VAR")
-_RANGE = re.compile(
-    r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)"
-)  # the sandbox passes a range as text
+# the sandbox passes a range as its text
+_RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
 _KNOWN_ERRORS = (KeyError, IndexError, LookupError, UnicodeDecodeError, UnicodeEncodeError, ValueError, TypeError)
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
