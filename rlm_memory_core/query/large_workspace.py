@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..repl.arguments import from_start, listed
+from ..repl.hostcalls import from_start, listed
 from ..search.piece_index import PieceIndex
 from ..search.pieces import Piece
 from ..store.turns import Turn

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..models.budget import Budget
-from ..repl.arguments import from_start, listed
+from ..repl.hostcalls import from_start, listed
 from ..search.pieces import Piece
 from ..search.ranking import arank_sessions
 from ..search.vectors import Metered

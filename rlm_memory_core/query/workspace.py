@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..repl.arguments import listed
 from ..repl.date_functions import days_between, parse_date
-from ..repl.lazy_values import ValuesWhenRead
+from ..repl.hostcalls import listed
 from ..search.pieces import Piece, split
 from ..search.ranking import rank_pieces
 from ..store.escaping import well_formed
@@ -118,18 +117,16 @@ class Workspace:
             for text, date in zip(texts, one_date_each(texts, dates), strict=True)
         ]
 
-    def values(self) -> Mapping[str, Any]:
-        """The names that the code can read, each made when it is first read."""
-        return ValuesWhenRead(
-            {
-                "question": lambda: self.question,
-                "question_date": lambda: self.question_date,
-                "sessions": lambda: [piece.text for piece in self.pieces],
-                "session_dates": lambda: [piece.date for piece in self.pieces],
-                "history_turns": lambda: [as_dict(turn) for turn in self.turns],
-                "context": lambda: serialise(self.sessions),
-            }
-        )
+    def values(self) -> dict[str, Any]:
+        """The names that the code can read. The REPL calls a function when the code first reads its name."""
+        return {
+            "question": self.question,
+            "question_date": self.question_date,
+            "sessions": [piece.text for piece in self.pieces],
+            "session_dates": [piece.date for piece in self.pieces],
+            "history_turns": lambda: [as_dict(turn) for turn in self.turns],
+            "context": lambda: serialise(self.sessions),
+        }
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The names that the code can call. What reads the history's file works in a thread."""

@@ -1,4 +1,4 @@
-"""`parse_date` and `days_between` as the REPL's code finds them: texts in, texts and whole numbers out.
+"""`parse_date` and `days_between`, which the model's code calls. They take texts and return texts and whole numbers.
 
 `store.dates` reads the dates; `5/6/2023` is the 6th of May. Times of day are ignored.
 """
@@ -13,15 +13,15 @@ _MOST_CHARACTERS = 10_000  # of a text that is searched for a date
 
 
 def parse_date(text: str | date | None) -> str | None:
-    """The first full date in a text as `YYYY-MM-DD`; None where there is none.
+    """Find the first full date in a text. Returns it as `YYYY-MM-DD`, or None if there is none.
 
     Args:
-        text: Such as "2023/05/20 (Sat) 02:21", "8 May, 2023" or "5/8/2023", where the month comes first; a date stays
-            what it is, and one that is no day, such as "2023-02-30", is passed over.
+        text: Such as "2023/05/20 (Sat) 02:21", "8 May, 2023" or "5/8/2023" (the month comes first), or a date. A day
+            that does not exist, such as "2023-02-30", is skipped.
 
     Raises:
-        TypeError: It is no text.
-        ValueError: It is longer than a question may be.
+        TypeError: `text` is neither a text nor a date.
+        ValueError: `text` has more than 10,000 characters.
 
     >>> parse_date("2023/05/20 (Sat) 02:21"), parse_date("last Tuesday")
     ('2023-05-20', None)
@@ -31,15 +31,15 @@ def parse_date(text: str | date | None) -> str | None:
 
 
 def days_between(start: str | date, end: str | date) -> int:
-    """Whole days from one date to another; below 0 where the second is the earlier one.
+    """Count the days from one date to another. The number is negative if the second date is earlier.
 
     Args:
-        start: A date, or a text with one in it.
-        end: Likewise.
+        start: A date, or a text that contains one.
+        end: The same.
 
     Raises:
-        TypeError: One of them is neither.
-        ValueError: One of them is a text without a full date.
+        TypeError: An argument is neither a text nor a date.
+        ValueError: A text has no full date.
 
     >>> days_between("2023/05/20 (Sat) 02:21", "2023-06-01")
     12

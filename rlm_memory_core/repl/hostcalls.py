@@ -1,176 +1,173 @@
-"""What the code waits for, and who gives it: values, host functions, sub-agents, the clock.
+"""Answers what the code asks of the host: values, host functions, sub-agents, the clock.
 
-A `HostCalls` answers one session's requests, counts them, and keeps the answers in the journal's current run.
-It drives nothing: `rlm_memory_core.repl.repl` resumes the code with what comes from here.
+`HostCalls` answers the requests of one session, counts them, and records the answers in the journal. It does not run
+the code: `rlm_memory_core.repl.repl` resumes it with the answers. `listed` and `from_start` check arguments of host
+functions.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from pydantic_monty import (
-    AsyncFunctionSnapshot,
-    AsyncFutureSnapshot,
-    AsyncNameLookupSnapshot,
-    AsyncSnapshot,
-    MontyConversionError,
-)
+import pydantic_monty as monty
 
-from . import worker
-from .arguments import how_many
-from .dialect.twins import LATER
+from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
 from .limits import LimitReached, Meter
 
 PREVIOUS = "previous_replies"
 FINALS = ("FINAL", "FINAL_VAR")
+# the sandbox passes a range as its text
+_RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
+_KNOWN_ERRORS = (KeyError, IndexError, LookupError, UnicodeDecodeError, UnicodeEncodeError, ValueError, TypeError)
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
-Resume = Callable[[], Awaitable[AsyncSnapshot]]
+Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
 
 
+@dataclass(eq=False)
 class HostCalls:
-    """What one session may reach.
+    """The values and functions of the host that one session can reach.
 
     Args:
-        values, functions, subagents: As `rlm_memory_core.repl.repl.Repl` has them.
-        replied: Called before the code is given what sub-agents said.
+        values: Names that the code can read. A function is called when the code first reads the name.
+        functions: Names that the code can call, those of `subagents` included.
+        subagents: The functions that ask sub-agents.
+        replied: Called before the code gets replies of sub-agents.
         at_once: Whether sub-agents have awaiting twins.
-        today: What clocks show, or None.
-        meter: Counts the calls, and refuses them.
+        meter: Counts the calls, and refuses those over a limit.
         journal: Knows the replies of runs that were lost.
+        replay: Gives the answers of an earlier run, in place of the functions; or None.
     """
 
-    def __init__(
-        self,
-        values: Mapping[str, Any],
-        functions: Mapping[str, HostFunction],
-        subagents: Mapping[str, HostFunction],
-        replied: Callable[[], None],
-        at_once: bool,
-        today: datetime | None,
-        meter: Meter,
-        journal: Journal,
-    ) -> None:
-        self._values = values
-        self._functions = {**functions, **subagents}
-        self._subagents = subagents
-        self._replied = replied
-        self._at_once = at_once
-        self._today = today
-        self._meter = meter
-        self._journal = journal
-        self.replay: Callable[[Key], Result] | None = None  # gives the answers of an earlier run instead
-        self._tasks: dict[int, asyncio.Task[Result]] = {}
+    values: Mapping[str, Any]
+    functions: Mapping[str, HostFunction]
+    subagents: Mapping[str, HostFunction]
+    replied: Callable[[], None]
+    at_once: bool
+    meter: Meter
+    journal: Journal
+    replay: Callable[[Key], Result] | None = None
+    _made: dict[str, Any] = field(default_factory=dict)  # of `values`
+    _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
-        """Give up the calls that are in flight, and wait until they have counted what they took."""
+        """Cancel the calls in flight, and wait until they have counted what they used."""
         tasks, self._tasks = self._tasks, {}
         running = [task for task in tasks.values() if task.cancel()]
         if running:
             await asyncio.wait(running)
 
-    async def answer(self, snapshot: AsyncSnapshot, past: Past | None) -> Resume:
-        """What the code waits for, as the step that gives it."""
-        if isinstance(snapshot, AsyncNameLookupSnapshot):
+    async def answer(self, snapshot: monty.AsyncSnapshot, past: Past | None) -> Resume:
+        """Work out what the code waits for. Returns the step that resumes the code with it."""
+        if isinstance(snapshot, monty.AsyncNameLookupSnapshot):
             return self._lookup(snapshot)
-        if isinstance(snapshot, AsyncFutureSnapshot):
+        if isinstance(snapshot, monty.AsyncFutureSnapshot):
             return await self._settle(snapshot)
-        if not isinstance(snapshot, AsyncFunctionSnapshot):
-            raise RuntimeError(f"the sandbox waits for something unknown: {snapshot!r}")
+        assert isinstance(snapshot, monty.AsyncFunctionSnapshot), snapshot
         name = str(snapshot.function_name)
         if snapshot.is_os_function:
-            given = worker.clock(name, snapshot.args, self._today)
-            if given is None:
-                return snapshot.resume_not_handled
-            return lambda: snapshot.resume(given)  # type: ignore[arg-type]
+            return _without_clock(snapshot)
         twin_of = self._twin_of(name)
         if twin_of:
             call = self._call(twin_of, snapshot.args, snapshot.kwargs, past)
             self._tasks[snapshot.call_id] = asyncio.ensure_future(call)
             return lambda: snapshot.resume({"future": ...})
         result = await self._call(name, snapshot.args, snapshot.kwargs, past)
-        if name in self._subagents and self.replay is None:
-            self._replied()
+        if name in self.subagents and self.replay is None:
+            self.replied()
         return lambda: _resume(snapshot, result)
 
-    def _lookup(self, snapshot: AsyncNameLookupSnapshot) -> Resume:
+    def _lookup(self, snapshot: monty.AsyncNameLookupSnapshot) -> Resume:
         name = snapshot.variable_name
-        if name in self._values:
-            return lambda: snapshot.resume(value=self._values[name])
-        if name == PREVIOUS and self._journal.lost:
-            return lambda: snapshot.resume(value=list(self._journal.lost))
-        if name in self._functions or name in FINALS or self._twin_of(name):
+        if name in self.values:
+            if name not in self._made:
+                value = self.values[name]
+                self._made[name] = value() if callable(value) else value
+            return lambda: snapshot.resume(value=self._made[name])
+        if name == PREVIOUS and self.journal.lost:
+            return lambda: snapshot.resume(value=list(self.journal.lost))
+        if name in self.functions or name in FINALS or self._twin_of(name):
             return lambda: snapshot.resume(value=_named(name))
         return snapshot.resume
 
     def _twin_of(self, name: str) -> str:
-        """The sub-agents' function whose awaiting twin has this name, or ""."""
+        """The sub-agent function whose awaiting twin has this name, or ""."""
         asked = name.removeprefix(LATER)
-        return asked if self._at_once and name.startswith(LATER) and asked in self._subagents else ""
+        return asked if self.at_once and name.startswith(LATER) and asked in self.subagents else ""
 
-    async def _settle(self, snapshot: AsyncFutureSnapshot) -> Resume:
+    async def _settle(self, snapshot: monty.AsyncFutureSnapshot) -> Resume:
         """Wait for any of the calls in flight that the code awaits."""
         waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
         done = {call: task.result() for call, task in waiting.items() if task.done()}
         if self.replay is None:
-            self._replied()
+            self.replied()
         return lambda: snapshot.resume(done)  # type: ignore[arg-type]
 
     async def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past | None) -> Result:
-        """Call a host function; what it returns or raises, as the sandbox takes it."""
+        """Call a host function. Returns its value or its error in the form that the sandbox takes."""
         if name in FINALS:
             return {"exception": TypeError(f"{name} takes one value")}
-        if name not in self._functions:
+        if name not in self.functions:
             return {"exception": NameError(f"name {name!r} is not defined")}
-        is_subagent = name in self._subagents
+        is_subagent = name in self.subagents
         key = Journal.key(name, args, kwargs)
         if self.replay is not None:
             return self.replay(key)
-        result = self._journal.known(key) if is_subagent else None
+        result = self.journal.known(key) if is_subagent else None
         if result is None:
             started = time.perf_counter()
             try:
-                self._meter.call()
+                self.meter.call()
                 if is_subagent:
-                    self._meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1))
-                value = self._functions[name](*args, **kwargs)
+                    self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1))
+                value = self.functions[name](*args, **kwargs)
                 result = {"return_value": await value if inspect.isawaitable(value) else value}
             except Exception as error:  # the code decides what to do about it
                 result = {"exception": _as_known(name, error)}
             finally:
                 if not is_subagent:
-                    self._meter.executed(time.perf_counter() - started)
+                    self.meter.executed(time.perf_counter() - started)
         if past is not None:
             past.add(key, result, is_subagent)
         return result
 
 
-async def _resume(snapshot: AsyncFunctionSnapshot, result: Result) -> AsyncSnapshot:
-    """Give the code a result; one that cannot cross is a TypeError there."""
+async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> monty.AsyncSnapshot:
+    """Resume the code with a result. One that the sandbox cannot take becomes a TypeError."""
     try:
         return await snapshot.resume(result)  # type: ignore[arg-type]
-    except MontyConversionError as error:
+    except monty.MontyConversionError as error:
         return await snapshot.resume({"exception": TypeError(str(error))})
 
 
-def is_final(snapshot: AsyncSnapshot) -> TypeGuard[AsyncFunctionSnapshot]:
+def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
+    """Answer a call of the system: `time.time` is always 0, and there is no day if the query has none."""
+    if snapshot.function_name == "time.time":
+        return lambda: snapshot.resume({"return_value": 0.0})
+    if snapshot.function_name in ("datetime.now", "date.today"):
+        return lambda: snapshot.resume({"exception": ValueError("there is no clock here")})
+    return snapshot.resume_not_handled
+
+
+def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnapshot]:
     """Whether the code calls FINAL or FINAL_VAR with one value."""
     return (
-        isinstance(snapshot, AsyncFunctionSnapshot)
+        isinstance(snapshot, monty.AsyncFunctionSnapshot)
         and snapshot.function_name in FINALS
         and len(snapshot.args) + len(snapshot.kwargs) == 1
     )
 
 
 def _named(name: str) -> HostFunction:
-    """What a host function is when the code passes it around: only its name counts, the call comes back to us."""
+    """What the code sees as a host function. Only its name counts: the sandbox asks us to make the call."""
 
     def stand_in() -> None: ...
 
@@ -179,11 +176,72 @@ def _named(name: str) -> HostFunction:
 
 
 def _as_known(name: str, error: Exception) -> Exception:
-    """An exception of a type that the sandbox knows."""
+    """The error, as one of the types that the sandbox knows."""
     if isinstance(error, LimitReached):
         return RuntimeError(str(error))
-    kinds = (KeyError, IndexError, LookupError, UnicodeDecodeError, UnicodeEncodeError, ValueError, TypeError)
-    for kind in kinds:
+    for kind in _KNOWN_ERRORS:
         if isinstance(error, kind):
             return kind(*error.args)
     return RuntimeError(f"{name}: {type(error).__name__}: {error}")
+
+
+def how_many(value: object) -> int:
+    """How many sub-agents an argument asks: a collection asks one for each item, everything else asks one.
+
+    >>> how_many([3, 1]), how_many({3, 1}), how_many("range(0, 20)"), how_many("Who?"), how_many(None)
+    (2, 2, 20, 1, 1)
+    """
+    values = _crossed(value)
+    return len(values) if isinstance(values, Sized) and not isinstance(values, (str, bytes)) else 1
+
+
+def listed(function: str, value: object, what: str) -> Sequence[Any]:
+    """Check that an argument is a list, a tuple or a range. A set or a dict has no order for the replies.
+
+    Args:
+        function: The name of the host function, for the error.
+        value: The argument.
+        what: What the function takes, for the error.
+
+    Returns:
+        The argument; a range is a range again.
+
+    Raises:
+        TypeError: The argument is something else.
+
+    >>> listed("read_facts", "range(0, 2)", "a list of positions")
+    range(0, 2)
+    """
+    values = _crossed(value)
+    if isinstance(values, (list, tuple, range)):
+        return values
+    given = "text" if isinstance(value, str) else type(value).__name__
+    raise TypeError(f"{function} takes {what}, not {given}; make a list with list(...) of anything else")
+
+
+def from_start(position: object, count: int) -> int:
+    """Count a session's position from the start; -1 is the last session.
+
+    Args:
+        position: The argument.
+        count: How many sessions there are.
+
+    Raises:
+        TypeError: The position is not a whole number.
+        IndexError: There is no such position.
+
+    >>> from_start(-1, 20), from_start(3, 20)
+    (19, 3)
+    """
+    if not isinstance(position, int) or isinstance(position, bool):
+        raise TypeError(f"the position of a session is a whole number, not {type(position).__name__}")
+    if not -count <= position < count:
+        there = f"positions go from 0 to {count - 1}" if count else "the history is empty"
+        raise IndexError(f"no session {position}: {there}")
+    return position % count
+
+
+def _crossed(value: object) -> object:
+    """The argument as the code wrote it: a range arrives as text."""
+    match = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    return range(*(int(number) for number in match.groups() if number is not None)) if match else value

@@ -1,7 +1,7 @@
-"""What a query's runs did with the host, so that a lost session can be made again and no reply is paid for twice.
+"""Records a query's runs, so that a lost session can be restored and no reply is paid for twice.
 
-The sandbox is deterministic: the same code with the same answers makes the same variables. A `Journal` keeps, for each
-run, its code and the answers it had. It runs nothing; `rlm_memory_core.repl.repl` does.
+The sandbox is deterministic: the same code with the same answers makes the same variables. A `Journal` keeps the code
+of each run and the answers that it got. `rlm_memory_core.repl.repl` runs the code again.
 """
 
 from __future__ import annotations
@@ -11,33 +11,30 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
-_MAX_CHARACTERS = 32_000_000  # of kept answers; a query that goes beyond loses its variables with its worker
+_MAX_CHARACTERS = 32_000_000  # of code and answers; with more, a query that loses its worker loses its variables too
 
 Key = tuple[str, bytes]
 Result = dict[str, Any]
 
 
 class Past:
-    """One run: its code, and what host functions answered it, by call."""
+    """One run: its code, and the answers of host functions."""
 
     def __init__(self, code: str) -> None:
         self.code = code
         self.size = len(code)
-        self.replies: list[tuple[Key, Result]] = []
-        self._answers: list[tuple[Key, Result]] = []
+        self.answers: list[tuple[Key, Result, bool]] = []  # the flag marks replies of sub-agents
 
     def add(self, key: Key, result: Result, is_reply: bool) -> None:
-        """A host function gave this; is_reply where a sub-agent did."""
-        self.size += _size(result.get("return_value"))
-        if is_reply:
-            self.replies.append((key, result))
-        if self.size <= _MAX_CHARACTERS:
-            self._answers.append((key, result))
+        """Record an answer of a host function; `is_reply` marks one of a sub-agent."""
+        self.size += len(repr(result.get("return_value")))
+        if is_reply or self.size <= _MAX_CHARACTERS:
+            self.answers.append((key, result, is_reply))
 
     def replay(self) -> Callable[[Key], Result]:
-        """The answers again, one by one; an unknown call gets an error."""
+        """A function that gives the answers again, one for each call; an unknown call gets an error."""
         waiting: dict[Key, deque[Result]] = defaultdict(deque)
-        for key, result in self._answers:
+        for key, result, _ in self.answers:
             waiting[key].append(result)
 
         def answer(key: Key) -> Result:
@@ -49,7 +46,7 @@ class Past:
 class Journal:
     """The runs of one query, and the replies of those that were lost.
 
-    `runs` is None once they are too large to keep.
+    `runs` is None when they became too large to keep.
     """
 
     def __init__(self) -> None:
@@ -66,19 +63,19 @@ class Journal:
             found += [str(item) for item in value] if isinstance(value, list) else [str(value)]
         return found
 
-    def keep(self, past: Past | None) -> None:
-        """A run ended, and its variables are there."""
-        if past is not None and self.runs is not None:
+    def keep(self, past: Past) -> None:
+        """Record a run that ended with its session alive."""
+        if self.runs is not None:
             self._size += past.size
             self.runs = [*self.runs, past] if self._size <= _MAX_CHARACTERS else None
 
-    def lose(self, past: Past | None) -> None:
-        """A run was lost: what sub-agents replied in it stays known."""
-        if past is not None:
-            self._paid.update({key: result for key, result in past.replies if "return_value" in result})
+    def lose(self, past: Past) -> None:
+        """Keep the replies of sub-agents in a run whose session was lost."""
+        replies = {key: result for key, result, is_reply in past.answers if is_reply}
+        self._paid.update({key: result for key, result in replies.items() if "return_value" in result})
 
     def known(self, key: Key) -> Result | None:
-        """What a sub-agent replied to the same call in a run that was lost."""
+        """The reply of a sub-agent to the same call in a run that was lost; or None."""
         return self._paid.get(key)
 
     @staticmethod
@@ -86,7 +83,7 @@ class Journal:
         """Identifies a call by a digest, so that its texts need not be kept."""
         try:
             text = repr((_typed(args), _typed(kwargs)))
-        except RecursionError:  # lists within lists without end
+        except RecursionError:  # a list that contains itself
             text = ""
         return (name, blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
 
@@ -98,14 +95,3 @@ def _typed(value: Any) -> Any:
     if isinstance(value, dict):
         return tuple((_typed(key), _typed(item)) for key, item in value.items())
     return value if isinstance(value, (str, int, float, bytes, type(None))) else type(value)
-
-
-def _size(value: Any) -> int:
-    """About how many characters a value holds."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, dict):
-        return sum(_size(item) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return sum(map(_size, value))
-    return 8

@@ -1,31 +1,33 @@
-"""What the code of one query may take: time, memory, output, sub-agents.
+"""Limits on the code of one query: time, memory, output, sub-agents.
 
-`Limits` states the bounds; `Meter` counts one query against them and words the refusals. Neither
-stops anything by itself: the sandbox does (time, memory, recursion) or `rlm_memory_core.repl.repl` does.
+`Limits` holds the bounds. `Meter` counts what one query uses and refuses what is over a bound. The sandbox itself
+enforces time, memory and recursion.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from .output import shorten
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on model-written code. A run is one piece of code; waiting for sub-agents does not count as time.
+    """Bounds on model-written code. A run is one piece of code. Waiting for sub-agents does not count as time.
 
     Args:
-        run_seconds: Executing time of one run.
-        query_seconds: Executing time of all runs of a query; the run that passes it still ends.
-        memory_mb: Memory of the sandbox, in 2**20 bytes.
-        recursion: Function calls within one another.
-        output_characters: What of a run's output the model is shown: head and tail.
-        query_output_characters: The same for all runs of a query.
+        run_seconds: Execution time of one run.
+        query_seconds: Execution time of all runs of a query. The run that exceeds it still finishes.
+        memory_mb: Memory of the sandbox, in MiB.
+        recursion: Depth of nested function calls.
+        output_characters: How much of a run's output the model sees: the head and the tail of a longer one.
+        query_output_characters: How much output the model sees of all runs of a query.
         run_subcalls: Sub-agents that one run may ask.
         query_subcalls: Sub-agents that the code of one query may ask.
-        host_calls: Calls of functions outside the sandbox, of any kind, in one query.
+        host_calls: Calls of host functions of any kind, in one query.
 
     Raises:
-        ValueError: A bound that is not above zero.
+        ValueError: A bound is not above zero.
 
     >>> Limits(query_subcalls=50).query_subcalls
     50
@@ -48,11 +50,11 @@ class Limits:
 
 
 class LimitReached(Exception):
-    """A bound of the query or of the run; its text tells the model what to write instead."""
+    """The code is over a limit of the run or of the query. The text tells the model what to do instead."""
 
 
 class Meter:
-    """What the code of one query has taken so far."""
+    """Counts what the code of one query has used."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -63,10 +65,10 @@ class Meter:
         self.last_refusal = ""
 
     def start_run(self) -> None:
-        """A new run begins.
+        """Start counting for a new run.
 
         Raises:
-            LimitReached: The query's time is up.
+            LimitReached: The query has no time left.
         """
         self._run_seconds, self._run_subcalls, self.refusals = 0.0, 0, 0
         if self._query_seconds > self._limits.query_seconds:
@@ -77,15 +79,15 @@ class Meter:
             )
 
     def executed(self, seconds: float) -> None:
-        """Code of the run, or a host function other than a sub-agent, has run for so long."""
+        """Count seconds in which the code, or a host function other than a sub-agent, ran."""
         self._run_seconds += seconds
         self._query_seconds += seconds
 
     def call(self) -> None:
-        """The code calls a host function.
+        """Count a call of a host function.
 
         Raises:
-            LimitReached: Too many calls, or too much time in them.
+            LimitReached: There were too many calls, or the run has no time left.
         """
         self._calls += 1
         if self._calls > self._limits.host_calls:
@@ -100,10 +102,10 @@ class Meter:
             )
 
     def ask(self, count: int) -> None:
-        """The code asks so many sub-agents.
+        """Count sub-agents before the code asks them.
 
         Raises:
-            LimitReached: More than the run, or the query, may ask. None of them is asked then.
+            LimitReached: The run, or the query, may not ask so many. Then none counts, and none may be asked.
         """
         for done, most, what in (
             (self._run_subcalls, self._limits.run_subcalls, "run"),
@@ -117,14 +119,13 @@ class Meter:
         self._run_subcalls += count
         self._query_subcalls += count
 
-    def room(self) -> int:
-        """Characters of output that the next run may show."""
+    def cut(self, output: str) -> str:
+        """Shorten the output of a run to what the model may still see, and count that."""
+        most = self._limits.output_characters
         left = self._limits.query_output_characters - self._shown
-        return max(min(self._limits.output_characters, left), min(self._limits.output_characters, 1000))
-
-    def shown(self, characters: int) -> None:
-        """A run has shown so many characters."""
-        self._shown += characters
+        text = shorten(output, max(min(most, left), min(most, 1000)))
+        self._shown += len(text)
+        return text
 
     def _refused(self, text: str) -> LimitReached:
         self.refusals += 1

@@ -1,4 +1,4 @@
-"""Text from what code printed and answered: outputs cut to size, answers of any type."""
+"""Turns what the code printed or answered into text: shortens outputs, and writes out answers of any type."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 UNKNOWN = "I don't know"
-"""The answer when the history does not hold one (abstention, paper Section 3.2)."""
-
-MAX_OUTPUT_CHARACTERS = 20_000
+"""The answer if the history does not contain one (abstention, paper Section 3.2)."""
 
 
-def shorten(text: str, limit: int = MAX_OUTPUT_CHARACTERS) -> str:
-    """Keep the head and the tail of a long output, and say what was cut.
+def shorten(text: str, limit: int) -> str:
+    """Keep the head and the tail of a text longer than `limit` characters, and say how much was cut.
 
     >>> shorten("abcdefghij", limit=4)
     'ab\\n[... 6 characters cut; print less ...]\\nij'
@@ -24,7 +22,7 @@ def shorten(text: str, limit: int = MAX_OUTPUT_CHARACTERS) -> str:
 
 
 def to_text(value: Any) -> str:
-    """An answer as text, whatever type the code gave it.
+    """Write out an answer of any type.
 
     >>> to_text(["Mochi", "Luna"]), to_text(2.0), to_text(None)
     ('Mochi, Luna', '2', "I don't know")

@@ -1,11 +1,10 @@
-"""The Python session in which the model's code runs: sandboxed, with state kept between runs.
+"""The Python session in which the model's code runs: sandboxed, with variables that stay between runs.
 
-The code runs in Monty, a Python for model-written code, in a worker process: no
-files, no network, no imports of the host's modules, bounded time and memory. What
-it may reach is what it is given: values, and host functions that may await on our
-event loop while the code itself stays plain and synchronous.
+The code runs in Monty, a Python for model-written code, in a worker process. It has no files, no network and none of
+the host's modules; its time and memory are limited. It reaches only the values and host functions that it is given. A
+host function may be a coroutine function; for the code it is an ordinary function.
 
-Nothing printed here ever ends a query; only the functions FINAL and FINAL_VAR do.
+Printed text never ends a query. Only the functions FINAL and FINAL_VAR do.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import builtins
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -21,17 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pydantic_monty import (
-    AsyncFunctionSnapshot,
-    AsyncMontySession,
-    AsyncSnapshot,
-    CollectString,
-    MontyComplete,
-    MontyCrashedError,
-    MontyError,
-    MontyRuntimeError,
-    MontySyntaxError,
-)
+import pydantic_monty as monty
 
 from . import worker
 from .dialect.rewriter import MAX_CODE_CHARACTERS, Rewriter, Rewritten
@@ -39,27 +27,26 @@ from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
 from .journal import Journal, Past
 from .limits import LimitReached, Limits, Meter
 from .output import shorten, to_text
-from .sandbox_errors import hint
+from .sandbox_errors import describe, is_session_lost
 
-_MAX_PRINTED_BYTES = 10 * 1024 * 1024  # on the host: the sandbox's memory limit does not count it
+_MAX_PRINTED_BYTES = 10 * 1024 * 1024  # held by the host: the sandbox's memory limit does not cover it
 _MAX_ANSWER_CHARACTERS = 100_000
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
-_MOST_REFUSALS = 100  # a loop that catches its refusals is ended
-_BROKEN = re.compile(r"suspension limit|was terminated")  # a RuntimeError or MemoryError of the sandbox
+_MOST_REFUSALS = 100  # a run that continues after so many refusals is ended
 
 
 class NoSandbox(Exception):
-    """There is no worker to run code in; one line says why."""
+    """The sandbox cannot be started. The text gives the reason in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one piece of code did.
+    """The result of running one piece of code.
 
     Args:
-        output: What it printed, head and tail where it was too much.
+        output: What it printed; the head and the tail if that was too long.
         error: The traceback, or "".
-        final: The answer, where the code called FINAL or FINAL_VAR; else None.
+        final: The answer if the code called FINAL or FINAL_VAR, or None.
     """
 
     output: str
@@ -71,18 +58,22 @@ class Run:
 
 
 class Repl:
-    """A sandboxed Python session; use it as an async context manager on the background loop.
+    """A sandboxed Python session. Use it as an async context manager on the background loop.
 
     Args:
-        values: Names the code can read; each is copied in when it is first read.
-        functions: Names the code can call. One that raises raises in the code.
-        subagents: More such names, which ask sub-agents: waiting for them is not executing, and each
-            call counts as one sub-agent, or as many as its first argument has items.
-        replied: Called before the code is given what sub-agents said.
-        limits: What the code may take.
-        at_once: Whether thread pools, map() and asyncio may have several sub-agents in flight.
-        today: The day that clocks show, in any form; where it is None or not understood, there is no clock.
+        values: Names that the code can read. Each value is copied in when the code first reads it; a function without
+            arguments is called then, and its result is the value.
+        functions: Names that the code can call. An error that a function raises is raised in the code.
+        subagents: More names that the code can call, which ask sub-agents. Waiting for them does not count as
+            execution time. A call counts as one sub-agent, or as one for each item of a list that it is given.
+        replied: Called before the code gets replies of sub-agents.
+        limits: Limits on the code.
+        at_once: Whether thread pools, map() and asyncio may ask several sub-agents at the same time.
+        today: The date that clocks show, as text. Without a date that can be read, the code has no clock.
     """
+
+    _session: monty.AsyncMontySession
+    _starting: asyncio.Task[None]
 
     def __init__(
         self,
@@ -94,18 +85,16 @@ class Repl:
         at_once: bool = True,
         today: str | None = None,
     ) -> None:
-        self._values = values
+        asks = subagents or {}
+        callables = {**functions, **asks}
         self._limits = limits or Limits()
         self._meter = Meter(self._limits)
         self._today = worker.moment(today)
         self._journal = Journal()
-        asks = subagents or {}
-        self._calls = HostCalls(values, functions, asks, replied, at_once, self._today, self._meter, self._journal)
-        self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *functions, *asks), functions)
+        self._calls = HostCalls(values, callables, asks, replied, at_once, self._meter, self._journal)
+        self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
-        self._checkout: AbstractAsyncContextManager[AsyncMontySession] | None = None
-        self._session: AsyncMontySession | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._checkout: AbstractAsyncContextManager[monty.AsyncMontySession] | None = None
         self._rewriter = self._rewriter_of()
 
     async def __aenter__(self) -> Repl:
@@ -115,19 +104,18 @@ class Repl:
     async def __aexit__(self, *error: object) -> None:
         try:
             await self._calls.cancel()
-            if self._starting is not None:  # a session that ran no code may still be starting
-                await asyncio.gather(self._starting, return_exceptions=True)
+            await asyncio.gather(self._starting, return_exceptions=True)  # a session that ran no code may still start
         finally:
             await self._release()
 
     async def run(self, code: str) -> Run:
-        """Run code to its end, to an error, or to FINAL. Variables stay for the next run.
+        """Run code to its end, to an error, or to FINAL. Its variables stay for the next run.
 
-        Never raises for what the code does. A worker that died is replaced, and the error says which variables
-        are gone with it; replies of sub-agents are kept.
+        An error of the code is part of the result. A worker that died is replaced; the error then says which variables
+        are lost. The replies of sub-agents are kept.
 
         Raises:
-            NoSandbox: There is no worker to run it in.
+            NoSandbox: The sandbox cannot be started.
         """
         if len(code) > MAX_CODE_CHARACTERS:
             return Run("", f"SyntaxError: a block of {len(code):,} characters; write at most {MAX_CODE_CHARACTERS:,}")
@@ -135,7 +123,7 @@ class Repl:
             self._meter.start_run()
         except LimitReached as error:
             return Run("", str(error))
-        printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)
+        printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
         past = Past(code)
         program = self._rewriter.rewrite(code)
         await self._started()
@@ -143,19 +131,21 @@ class Repl:
         try:
             final, error_text = await self._drive(program, past, printed)
             self._journal.keep(past)
-        except MontyError as error:
-            error_text = await self._recover(error, program, past)
+        except monty.MontyError as error:
+            error_text = describe(error, self._limits.run_seconds)
+            if is_session_lost(error):
+                error_text = await self._replace(error_text, program, past)
+            else:
+                self._journal.keep(past)
         except LimitReached as error:
             error_text = await self._replace(str(error), program, past)
         finally:
             await self._calls.cancel()
         self._names.update(dict.fromkeys(program.names))
-        output = shorten(printed.output, self._meter.room())
-        self._meter.shown(len(output))
-        return Run(output, shorten(error_text, self._limits.output_characters), final)
+        return Run(self._meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
     async def variable(self, name: str) -> tuple[str | None, str]:
-        """The text of a variable, or (None, why not)."""
+        """The text of a variable and ""; or None and the error."""
         if not name.isidentifier():
             return None, f"ValueError: {name!r} is not the name of a variable"
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
@@ -163,15 +153,15 @@ class Repl:
             return None, missing  # a word like max or list
         await self._started()
         try:
-            snapshot = await self._open.feed_start(name)
-            while not isinstance(snapshot, MontyComplete):
+            snapshot = await self._session.feed_start(name)
+            while not isinstance(snapshot, monty.MontyComplete):
                 snapshot = await self._step(snapshot)
-        except (MontyError, LimitReached):
+        except (monty.MontyError, LimitReached):
             return None, missing
         return _answer(snapshot.output), ""
 
     async def value(self, text: str) -> str | None:
-        """The text of an expression over the session's variables, such as `len(found)`; None for any other words."""
+        """The text of an expression over the session's variables, such as `len(found)`; None for any other text."""
         try:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -180,23 +170,20 @@ class Repl:
             with suppress(ValueError, RecursionError, TypeError):
                 return _answer(ast.literal_eval(tree))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        known = {*self._names, *self._values}
+        known = {*self._names, *self._calls.values}
         others = [name for name in names - known if not hasattr(builtins, name)]
         if isinstance(tree, ast.Name) or not names & known or others:
             return None
         return (await self.run(f"FINAL({text})")).final
 
-    @property
-    def _open(self) -> AsyncMontySession:
-        assert self._session is not None
-        return self._session
-
-    async def _drive(self, program: Rewritten, past: Past | None, printed: CollectString) -> tuple[str | None, str]:
-        """Run a program; the answer that it gave, if it did, and why it gave none."""
+    async def _drive(
+        self, program: Rewritten, past: Past | None, printed: monty.CollectString
+    ) -> tuple[str | None, str]:
+        """Run a program. Returns its answer or None, and the error if its FINAL gave no answer."""
         for source in program.before:
-            await self._open.feed_run(source)
-        snapshot = await self._timed(self._open.feed_start(program.code, print_callback=printed))
-        while not isinstance(snapshot, MontyComplete):
+            await self._session.feed_run(source)
+        snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
+        while not isinstance(snapshot, monty.MontyComplete):
             if is_final(snapshot) and past is not None:
                 return await self._final(snapshot)
             if is_final(snapshot):
@@ -211,7 +198,7 @@ class Repl:
             snapshot = await self._timed(answer())
         return None, ""
 
-    async def _timed(self, executing: Awaitable[AsyncSnapshot]) -> AsyncSnapshot:
+    async def _timed(self, executing: Awaitable[monty.AsyncSnapshot]) -> monty.AsyncSnapshot:
         started = time.perf_counter()
         try:
             return await executing
@@ -219,35 +206,25 @@ class Repl:
             if self._calls.replay is None:
                 self._meter.executed(time.perf_counter() - started)
 
-    async def _step(self, snapshot: AsyncSnapshot) -> AsyncSnapshot:
+    async def _step(self, snapshot: monty.AsyncSnapshot) -> monty.AsyncSnapshot:
         return await (await self._calls.answer(snapshot, None))()
 
-    async def _final(self, snapshot: AsyncFunctionSnapshot) -> tuple[str | None, str]:
-        """The answer given to FINAL or FINAL_VAR, or why there is none. The rest of the code does not run."""
+    async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
+        """The answer given to FINAL or FINAL_VAR, or None and the error. The rest of the code does not run."""
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
         if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
             return _answer(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
-        with suppress(MontyError, LimitReached):  # unwind the code, so that the session can look the name up
-            unwound: AsyncSnapshot = snapshot
+        with suppress(monty.MontyError, LimitReached):  # unwind the code, so that the session can look the name up
+            unwound: monty.AsyncSnapshot = snapshot
             for _ in range(_UNWINDINGS):
-                if isinstance(unwound, AsyncFunctionSnapshot):
+                if isinstance(unwound, monty.AsyncFunctionSnapshot):
                     unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
-                elif not isinstance(unwound, MontyComplete):
+                elif not isinstance(unwound, monty.MontyComplete):
                     unwound = await self._step(unwound)
         return await self.variable(value)
 
-    async def _recover(self, error: MontyError, program: Rewritten, past: Past | None) -> str:
-        """What the code's author should know of an error; a session that it broke is replaced."""
-        text = _describe(error, self._limits)
-        advice = hint(text)
-        text = f"{text}\n{advice}" if advice else text
-        if _lost_its_session(error):
-            return await self._replace(text, program, past)
-        self._journal.keep(past)
-        return text
-
-    async def _replace(self, text: str, program: Rewritten, past: Past | None) -> str:
-        """Replace the worker, and put back what earlier runs had made by running them again on the kept replies."""
+    async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
+        """Replace the worker, and restore the variables of earlier runs by running them again on the kept replies."""
         await self._calls.cancel()
         self._journal.lose(past)
         replies = len(self._journal.lost)
@@ -268,7 +245,7 @@ class Repl:
         return "\n".join(parts)
 
     async def _restore(self) -> bool:
-        """A new session in which the journal's runs have been done again; False for an empty one."""
+        """Start a new session and run the journal's runs again in it. Returns False if the session is empty instead."""
         await self._start_again()
         if self._journal.runs is None:
             self._journal.runs = []
@@ -277,13 +254,13 @@ class Repl:
             for past in self._journal.runs:
                 try:
                     self._calls.replay = past.replay()
-                    printed = CollectString(max_bytes=_MAX_PRINTED_BYTES)  # nobody reads it
+                    printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                     await self._drive(self._rewriter.rewrite(past.code), None, printed)
-                except MontyError as error:
-                    if _lost_its_session(error):
+                except monty.MontyError as error:
+                    if is_session_lost(error):
                         raise
-                    # else it ended in this error the first time too
-        except (MontyError, LimitReached):
+                    # any other error also ended this run the first time
+        except (monty.MontyError, LimitReached):
             await self._start_again()
             self._journal.runs = []
             return False
@@ -292,7 +269,7 @@ class Repl:
         return True
 
     async def _release(self) -> None:
-        """Give the worker back, also one that is not entered yet."""
+        """Return the worker to the pool, even if the session in it did not start."""
         checkout, self._checkout = self._checkout, None
         if checkout is not None:
             await checkout.__aexit__(None, None, None)
@@ -303,7 +280,6 @@ class Repl:
         await self._start()
 
     async def _started(self) -> None:
-        assert self._starting is not None, "use `async with Repl(...)`"
         try:
             await self._starting
         except Exception as error:
@@ -316,23 +292,3 @@ class Repl:
 
 def _answer(value: Any) -> str:
     return shorten(to_text(value), _MAX_ANSWER_CHARACTERS)
-
-
-def _lost_its_session(error: MontyError) -> bool:
-    """Whether the sandbox does not vouch for its session any more."""
-    if isinstance(error, MontyRuntimeError):
-        raised = error.exception()
-        is_limit = type(raised) in (RuntimeError, MemoryError) and _BROKEN.search(str(raised)) is not None
-        return is_limit or isinstance(raised, TimeoutError)
-    return not isinstance(error, MontySyntaxError)
-
-
-def _describe(error: MontyError, limits: Limits) -> str:
-    if isinstance(error, MontyCrashedError):
-        return (
-            f"TimeoutError: time limit exceeded: more than {limits.run_seconds:g} s"
-            if error.timed_out
-            else f"RuntimeError: the Python worker died: {error}"
-        )
-    display = getattr(error, "display", None)
-    return str(display("traceback")) if display else str(error)

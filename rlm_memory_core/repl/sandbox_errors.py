@@ -1,12 +1,14 @@
-"""What to write instead, for each thing that the sandbox refuses.
+"""Explains the sandbox's errors to the model: what happened, and what to write instead.
 
-An error of the sandbox says what it could not do; a model that is told only that tries it again. `hint` reads the
-error's text and names the way round. It changes no error and knows nothing of sessions.
+The sandbox's own message says what it could not do. A model that reads only that tries the same again. `hint` names
+the alternative.
 """
 
 from __future__ import annotations
 
 import re
+
+import pydantic_monty as monty
 
 IMPORTABLE = (
     "re, json, datetime, math, collections, itertools, functools, statistics, string, textwrap, difflib, calendar, "
@@ -70,11 +72,12 @@ _HINTS = [
     (r"SyntaxError", "write the whole block again"),
     (r"not yet support", "write it in a plainer way"),
 ]  # fmt: skip
+_BROKEN = re.compile(r"suspension limit|was terminated")  # in a RuntimeError or a MemoryError of the sandbox
 _COMPILED = [(re.compile(pattern), text) for pattern, text in _HINTS]
 
 
 def hint(error: str) -> str:
-    """The way round, for an error's text; "" where it needs none.
+    """What to write instead, for the text of an error; "" if there is no advice.
 
     >>> hint("NotImplementedError: The monty syntax parser does not yet support the 'del' statement")
     'Instead: write x = None in place of del x, d.pop(key) in place of del d[key].'
@@ -83,3 +86,24 @@ def hint(error: str) -> str:
     """
     last = error.strip().rpartition("\n")[2]
     return next((f"Instead: {text}." for pattern, text in _COMPILED if pattern.search(last)), "")
+
+
+def describe(error: monty.MontyError, run_seconds: float) -> str:
+    """The text of an error for the model, with advice where there is some."""
+    if isinstance(error, monty.MontyCrashedError):
+        text = f"RuntimeError: the Python worker died: {error}"
+        if error.timed_out:
+            text = f"TimeoutError: time limit exceeded: more than {run_seconds:g} s"
+    else:
+        display = getattr(error, "display", None)
+        text = str(display("traceback")) if display else str(error)
+    return "\n".join(filter(None, (text, hint(text))))
+
+
+def is_session_lost(error: monty.MontyError) -> bool:
+    """Whether the session cannot be used after this error."""
+    if isinstance(error, monty.MontyRuntimeError):
+        raised = error.exception()
+        is_limit = type(raised) in (RuntimeError, MemoryError) and _BROKEN.search(str(raised)) is not None
+        return is_limit or isinstance(raised, TimeoutError)
+    return not isinstance(error, monty.MontySyntaxError)

@@ -1,28 +1,32 @@
-"""The sandbox's worker processes: one pool for all queries, a fresh session a query, and the clock that it shows."""
+"""The worker processes that run the sandbox, and the clock that it shows.
+
+All queries share one pool of workers. Each query gets a fresh session.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
-from typing import Any
+from datetime import datetime, time
 
 from pydantic_monty import AsyncMonty, AsyncMontySession, OSPolicy, ResourceLimits
 
 from ..models import background
+from ..store.dates import parse_date
 from .limits import Limits
-from .stdlib.dateutil_parser import parse
 
-WORKERS = 32  # REPLs at once; further queries wait for one
-_SUSPENSIONS = 10  # of the sandbox, to one host call: names that it looks up count with it
+WORKERS = 32  # sessions at the same time; further queries wait
+_SUSPENSIONS = 10  # that the sandbox may need for one host call: it counts the names that it looks up too
+_TIME_OF_DAY = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\s*(?:([ap])\.?m\b)?", re.I)
 _pool: AsyncMonty | None = None
-_pool_lock = asyncio.Lock()  # of the background loop
+_pool_lock = asyncio.Lock()  # used on the background loop only
 
 
 async def checkout(limits: Limits, today: datetime | None) -> AbstractAsyncContextManager[AsyncMontySession]:
-    """A session of its own, when a worker is free."""
+    """Wait for a free worker, and return a new session in it."""
     bounds: ResourceLimits = {
-        "max_feed_duration_secs": limits.run_seconds,  # executing only: waiting for the host does not count
+        "max_feed_duration_secs": limits.run_seconds,  # time spent waiting for the host does not count
         "max_memory": limits.memory_mb * 2**20,
         "max_recursion_depth": limits.recursion,
         "max_suspensions": limits.host_calls * _SUSPENSIONS,
@@ -33,29 +37,21 @@ async def checkout(limits: Limits, today: datetime | None) -> AbstractAsyncConte
 
 
 def moment(text: str | None) -> datetime | None:
-    """The moment that a text names, in any form; None where there is none or it is not understood.
+    """Read a day, and the time of day if there is one; None if the text has no full date.
 
-    >>> str(moment("2023/05/30 (Tue) 23:40")), moment("one day")
-    ('2023-05-30 23:40:00', None)
+    >>> str(moment("2023/05/30 (Tue) 23:40")), str(moment("1:56 pm on 8 May, 2023")), moment("one day")
+    ('2023-05-30 23:40:00', '2023-05-08 13:56:00', None)
     """
-    try:
-        found: datetime = parse(text, default=datetime(1, 1, 1), fuzzy=True).replace(tzinfo=None)  # type: ignore[no-untyped-call]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if found.year > 1 else None
-
-
-def clock(name: str, args: tuple[Any, ...], today: datetime | None) -> dict[str, Any] | None:
-    """What a call of the clock gets where no day is known; None for any other call of the system."""
-    if name == "time.time":
-        return {"return_value": 0.0}  # only differences mean anything, and code takes no time here
-    if name in ("datetime.now", "date.today"):
-        return {"exception": ValueError("there is no clock here")}
-    return None
+    day = parse_date(text)
+    found = _TIME_OF_DAY.search(text or "")
+    hour, minute = (int(found[1]), int(found[2])) if found else (0, 0)
+    if found and found[3]:
+        hour = hour % 12 + (12 if found[3] in "pP" else 0)
+    return datetime.combine(day, time(hour, minute)) if day else None
 
 
 async def _open() -> AsyncMonty:
-    """The workers of all REPLs, started by whichever query comes first while the others wait."""
+    """The pool of workers. The first query starts it; others wait until it runs."""
     global _pool
     async with _pool_lock:
         if _pool is None:

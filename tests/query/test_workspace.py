@@ -19,9 +19,14 @@ def long_store():
         yield store
 
 
+def values_of(workspace):
+    """The values as the REPL gives them to the code."""
+    return {name: value() if callable(value) else value for name, value in workspace.values().items()}
+
+
 def test_ranked_positions_are_positions_of_pieces(long_store):
     workspace = Workspace(long_store, "dogs")
-    sessions = workspace.values()["sessions"]
+    sessions = values_of(workspace)["sessions"]
     assert [piece.session for piece in workspace.pieces] == [1, 2, 2, 4]
     assert workspace.rank_sessions() == [2, 1, 3, 0]  # each piece by what is said in it
     assert workspace.rank_sessions("birds", 1) == [3]
@@ -30,7 +35,7 @@ def test_ranked_positions_are_positions_of_pieces(long_store):
 
 
 def test_the_values_are_those_that_the_prompt_promises(diary):
-    values = Workspace(diary, "Who?", "2023/08/01").values()
+    values = values_of(Workspace(diary, "Who?", "2023/08/01"))
     assert (values["question"], values["question_date"]) == ("Who?", "2023/08/01")
     assert values["sessions"][0] == "[Turn 1][user]: My cat is called Mochi.\n[Turn 2][assistant]: Noted."
     assert values["session_dates"] == ["2023/05/20 (Sat) 02:21", "2023/06/01 (Thu) 10:00", "2023/07/04 (Tue) 18:30"]
@@ -76,7 +81,7 @@ def test_what_is_said_during_the_query_is_not_there(long_store):
     before = long_store.to_string()
     long_store.start_session()
     long_store.add("user", "more cats")
-    assert workspace.values()["context"] == before
+    assert values_of(workspace)["context"] == before
     assert sorted(workspace.rank_sessions()) == list(range(4))
     assert "more cats" not in str(workspace.search_history("cats") + workspace.get_recent(9))
 
@@ -86,14 +91,14 @@ def test_sessions_without_turns_are_headed_and_have_no_position(store):
         store.start_session(date)
         store.extend(("user", text) for text in said)
     workspace = Workspace(store, "bird")
-    assert all(day in workspace.values()["context"] for day in ("Monday", "Tuesday", "Wednesday", "Thursday"))
+    assert all(day in values_of(workspace)["context"] for day in ("Monday", "Tuesday", "Wednesday", "Thursday"))
     assert workspace.rank_sessions() == [1, 0]
     assert [piece.session for piece in workspace.pieces] == [1, 3]
 
 
 def test_a_workspace_of_an_empty_store(store):
     workspace = Workspace(store, "Who?")
-    assert workspace.values() == {
+    assert values_of(workspace) == {
         "question": "Who?", "question_date": None, "sessions": [], "session_dates": [], "history_turns": [],
         "context": "",
     }  # fmt: skip

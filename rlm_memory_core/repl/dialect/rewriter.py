@@ -1,28 +1,35 @@
-"""Rewrites the programs of one session, in the order in which they run."""
+"""Rewrites the programs of one session, in the order in which they run.
+
+A function that asks sub-agents gets an awaiting twin. The sandbox has no threads: a thread pool, `map` or
+`asyncio.to_thread` that is given `ask` runs several of its calls at once if there is an `async def _rlm_later_ask` with
+the same body, in which each call of a sub-agent is awaited.
+"""
 
 from __future__ import annotations
 
 import ast
 import symtable
 import warnings
-from collections.abc import Collection
 from typing import NamedTuple
 
 from .. import stdlib
-from .rules import HELPERS, Rules
-from .text_edits import TextEdits
-from .twins import LATER, write_twin
+from .rules import Names, Rules, TextEdits
 
-Names = Collection[str]
 MAX_CODE_CHARACTERS = 100_000
+LATER = "_rlm_later_"
+"""Comes before a function's name: its awaiting twin."""
+
+_TAKES_CALLS = {"map", "submit", "to_thread", "run_in_executor"}  # may have several calls of a function in flight
+_NAMED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 class Rewritten(NamedTuple):
     """A program for the sandbox.
 
     Args:
-        code: The program, with the lines of the original.
-        before: Sources to run first: modules that it imports, twins of its functions.
+        code: The program. Its lines have the numbers of the original.
+        before: Sources to run first: the modules that it imports, the twins of its functions.
         names: The names that it binds at its top level.
     """
 
@@ -32,13 +39,13 @@ class Rewritten(NamedTuple):
 
 
 class Rewriter:
-    """Rewrites programs and remembers what they have bound.
+    """Rewrites programs, and remembers the names that they bound.
 
     Args:
         subagents: Host functions that ask sub-agents.
-        at_once: Whether several of their calls may run at once.
-        given: Names of values and of all host functions.
-        hosts: Host functions other than sub-agents.
+        at_once: Whether several of their calls may run at the same time.
+        given: The names of values and of all host functions.
+        hosts: The host functions that ask no sub-agent.
 
     >>> Rewriter().rewrite("import math, statistics").code
     'import math; statistics = _rlm_statistics'
@@ -46,51 +53,55 @@ class Rewriter:
 
     def __init__(self, subagents: Names = (), at_once: bool = True, given: Names = (), hosts: Names = ()) -> None:
         self._bound: dict[str, None] = dict.fromkeys(given)
-        self._modules: dict[str, str] = {}
+        self._aliases: dict[str, str] = {}
         self._hosts = frozenset((*subagents, *hosts))
         self._asking = set(subagents) if at_once else set()
         self._loaded: set[str] = set()
 
     def rewrite(self, code: str) -> Rewritten:
-        """The program as the sandbox can run it; as it is if it cannot be read or rewritten."""
+        """Rewrite a program for the sandbox. One that cannot be parsed or rewritten comes back as it is."""
         code = code.replace("\r\n", "\n").replace("\r", "\n")
         names: tuple[str, ...] = ()
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with warnings.catch_warnings(action="ignore"):
                 tree = ast.parse(code)
                 names = _top_level_names(code, tree)
                 rewritten = self._rewrite(code, tree, names)
-                if rewritten.code != code:
-                    ast.parse(rewritten.code)
+                ast.parse(rewritten.code)
             return rewritten
         except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
             return Rewritten(code, (), names)
 
     def _rewrite(self, code: str, tree: ast.Module, names: tuple[str, ...]) -> Rewritten:
         self._bound.update(dict.fromkeys(names))
-        edits = TextEdits(code)
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-        bound = [*_stored_names(tree), *(function.name for function in functions)]
-        stale = self._asking & set(bound)
-        self._modules = {name: module for name, module in self._modules.items() if name not in {*names, *bound}}
+        local = _stored_names(tree)
+        stale = self._asking.intersection(local)
         self._asking -= stale
-        twins = [f"{LATER}{name} = None" for name in sorted(stale)]
-        rules = Rules(edits, self._bound.keys() | bound, set(bound), self._modules, self._hosts, self._asking)
+        self._aliases = {name: module for name, module in self._aliases.items() if name not in {*names, *local}}
+        extra = [f"{LATER}{name} = None" for name in sorted(stale)]
+        edits = TextEdits(code)
+        rules = Rules(edits, {*self._bound, *local}, set(local), self._aliases, self._hosts)
         for statement in tree.body:
             rules.visit(statement)
-            if isinstance(statement, ast.FunctionDef) and bound.count(statement.name) == 1:
-                twin = write_twin(statement, self._asking, edits)
+            self._pair_lambdas(statement, rules, edits)
+            if isinstance(statement, ast.FunctionDef) and local.count(statement.name) == 1:
+                twin = _write_twin(statement, self._asking, edits)
                 if twin:
-                    twins.append(twin)
+                    extra.append(twin)
                     self._asking.add(statement.name)
+        if "globals" in code and "globals" not in self._bound:
+            extra.append(f"globals = lambda: {rules.helper('names')}({list(self._bound)!r})")
         before = [stdlib.source(module) for module in rules.modules if module not in self._loaded]
         self._loaded.update(rules.modules)
-        missing = rules.missing - self._bound.keys()
-        before += [f"{name} = {HELPERS}.{name}" for name in sorted(missing - {"globals"})]
-        if "globals" in missing:
-            before.append(f"globals = lambda: {HELPERS}.names({list(self._bound)!r})")
-        return Rewritten(edits.text(), (*before, *twins), names)
+        return Rewritten(edits.text(), (*before, *extra), names)
+
+    def _pair_lambdas(self, statement: ast.stmt, rules: Rules, edits: TextEdits) -> None:
+        """Give the lambdas that thread pools, `map` and asyncio run their awaiting twins."""
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in _TAKES_CALLS:
+                for each in node.args:
+                    if twin := _write_twin_lambda(each, self._asking, edits):
+                        edits.wrap(each, f"{rules.helper('Pair')}(", f", {twin})")
 
 
 def _top_level_names(code: str, tree: ast.Module) -> tuple[str, ...]:
@@ -102,13 +113,72 @@ def _top_level_names(code: str, tree: ast.Module) -> tuple[str, ...]:
 
 
 def _stored_names(tree: ast.Module) -> list[str]:
-    """The names that a program binds anywhere, other than by an import or a `def`, as often as it does."""
+    """The names that a program binds anywhere, other than by an import; one that it binds twice comes twice."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.append(node.id)
         elif isinstance(node, ast.arg):
             names.append(node.arg)
-        elif isinstance(node, (ast.ClassDef, ast.AsyncFunctionDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        elif isinstance(node, _NAMED):
             names.append(node.name or "")
     return names
+
+
+def _write_twin(function: ast.FunctionDef, asking: Names, edits: TextEdits) -> str:
+    """Write a function's twin.
+
+    Args:
+        function: A function at the top level of a program.
+        asking: The functions that have a twin.
+        edits: The edits to the program, which apply to the twin too.
+
+    Returns:
+        The source, or "" if the function asks no sub-agent or no twin of it can be written.
+    """
+    arguments = function.args
+    defaults = [*arguments.defaults, *(default for default in arguments.kw_defaults if default)]
+    calls = _calls(function, asking)
+    if not calls or function.decorator_list or not all(isinstance(default, ast.Constant) for default in defaults):
+        return ""
+    kept = list(edits.edits)
+    start, end = edits.span(function)
+    name = edits.code.index(function.name.encode(), start + len("def "))
+    edits.replace(start, name, f"async def {LATER}")
+    for call in calls:
+        first, last = edits.span(call)
+        edits.replace(first, first, f"(await {LATER}")
+        edits.close(last, ")")
+    twin = edits.text(start, end)
+    edits.edits = kept
+    return twin
+
+
+def _write_twin_lambda(function: ast.expr, asking: Names, edits: TextEdits) -> str:
+    """Write the twin of a lambda that does nothing but call a function with a twin; for all else return ""."""
+    calls = _calls(function, asking) if isinstance(function, ast.Lambda) else []
+    if calls != [getattr(function, "body", None)]:
+        return ""
+    start, end = edits.span(function)
+    place = edits.span(calls[0].func)[0]
+    return f"{edits.text(start, place)}{LATER}{edits.text(place, end)}"
+
+
+def _calls(function: ast.FunctionDef | ast.Lambda, asking: Names) -> list[ast.Call]:
+    """The calls to await. There are none if the function yields, or binds a name of its own that is in `asking`."""
+    found: list[ast.Call] = []
+    waiting: list[ast.AST] = [function.body] if isinstance(function, ast.Lambda) else [*function.body]
+    names = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return []
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in asking:
+            found.append(node)
+        if isinstance(node, _SCOPES):
+            names.add(getattr(node, "name", ""))
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return [] if names & set(asking) else found

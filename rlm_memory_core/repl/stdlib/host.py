@@ -18,7 +18,7 @@ class Pair:
 
 
 def later(function):
-    """The awaiting twin of a function (`rlm_memory_core.repl.dialect.twins`), or None."""
+    """The awaiting twin of a function (`rlm_memory_core.repl.dialect.rewriter`), or None."""
     if hasattr(function, "later"):
         return function.later
     if type(function).__name__ != "function":

@@ -1,6 +1,8 @@
 import pytest
 
-from rlm_memory_core.repl.arguments import from_start, how_many, listed
+from rlm_memory_core.models import background
+from rlm_memory_core.repl.hostcalls import from_start, how_many, listed
+from rlm_memory_core.repl.repl import Repl
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3], (1, 2, 3), {1, 2, 3}, frozenset("abc"), dict.fromkeys("abc"), range(3)])
@@ -38,3 +40,15 @@ def test_a_position_that_is_not_there_is_named_as_it_was_written(position):
         from_start(position, 3)
     with pytest.raises(IndexError, match=f"no session {position}: the history is empty"):
         from_start(position, 0)
+
+
+def test_a_value_is_made_once_and_only_when_the_code_reads_it():
+    made = []
+    values = {name: lambda name=name: made.append(name) or name for name in ("sessions", "context")}
+
+    async def session(*codes):
+        async with Repl(values, {}) as repl:
+            return [(await repl.run(code)).output for code in codes]
+
+    assert background.run(session("print(1)", "print(sessions)", "print(sessions)")) == ["1\n", *2 * ["sessions\n"]]
+    assert made == ["sessions"]
