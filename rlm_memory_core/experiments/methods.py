@@ -103,10 +103,12 @@ def make(
         hedge: As for `MemoryRLM`.
 
     Raises:
-        ValueError: A name is not in `METHODS`, the window is below 1, an embedding model is named for the offline
-            reader, or `hedge` is not a share.
+        ValueError: A name is not in `METHODS` or there is none, the window is below 1, an embedding model is named for
+            the offline reader, or `hedge` is not a share.
     """
-    check_names(names)
+    unknown = [str(name) for name in names if name not in METHODS]
+    if unknown or not names:
+        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")
     if window < 1:
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
     check_embedder(embedding_model, llm)
@@ -134,8 +136,7 @@ def beyond(llm: LLM, embedder: Embedder | None = None, budget: Budget | None = N
     ['rlm-parallel', 'rlm-ranked-5', 'rlm-ranked-10', 'rlm-ranked-20',
      'rlm-ranked-10-recency', 'rlm-ranked-10-facts']
     """
-    readings = [Reading(), *(Reading(first) for first in (5, 10, 20)), Reading(10, recency=True)]
-    readings.append(Reading(10, facts=True))
+    readings = [Reading(), Reading(5), Reading(10), Reading(20), Reading(10, recency=True), Reading(10, facts=True)]
     if embedder is not None:
         readings.append(Reading(10, embedder, facts=True))
     return [RLM(MemoryRLM(llm, budget=budget, reading=reading)) for reading in readings]
@@ -149,14 +150,3 @@ def check_embedder(embedding_model: str, llm: LLM) -> None:
     """
     if embedding_model and llm.model == OFFLINE:
         raise ValueError(f"the offline reader has no embeddings: leave embedding_model empty, not {embedding_model!r}")
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Checks the names of methods.
-
-    Raises:
-        ValueError: A name is not in `METHODS`, or there is no name.
-    """
-    unknown = [str(name) for name in names if name not in METHODS]
-    if unknown or not names:
-        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")

@@ -53,9 +53,8 @@ class Context:
         """Answers one sample."""
         started = time.perf_counter()
         history = sample.store().to_string()
-        return await _ask(
-            self.llm, history if self.window is None else history[-self.window :], sample, self.budget, started
-        )
+        kept = history if self.window is None else history[-self.window :]
+        return await _ask(self.llm, kept, sample, self.budget, started)
 
 
 @dataclass(frozen=True)
@@ -145,8 +144,8 @@ def excerpt(store: MemoryStore, positions: Sequence[int]) -> str:
     wanted = {position + 1 for position in positions}
     lines = []
     for session in store.sessions:
-        found = [
-            str(replace(turn, content=turn.content[:TURN_CHARACTERS])) for turn in session.turns if turn.index in wanted
-        ]
-        lines += [session.marker, *found] if found and session.date is not None else found
+        found = [turn for turn in session.turns if turn.index in wanted]
+        if found and session.date is not None:
+            lines.append(session.marker)
+        lines += [str(replace(turn, content=turn.content[:TURN_CHARACTERS])) for turn in found]
     return "\n".join(lines)

@@ -19,13 +19,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 TYPES = (
-    "knowledge-update",
-    "multi-session",
-    "single-session-assistant",
-    "single-session-preference",
-    "single-session-user",
-    "temporal-reasoning",
-)
+    "knowledge-update", "multi-session", "single-session-assistant", "single-session-preference",
+    "single-session-user", "temporal-reasoning",
+)  # fmt: skip
 
 
 class Samples(Sequence[Sample]):
@@ -72,13 +68,9 @@ class Samples(Sequence[Sample]):
 
 
 def load(
-    variant: str = "s",
-    sample: str | int = "paper",
-    seed: int = 42,
-    data_dir: str | Path | None = None,
-    progress: bool = False,
+    variant: str = "s", sample: str | int = "paper", seed: int = 42, data_dir: str | Path | None = None
 ) -> Samples:
-    """Loads questions of one LongMemEval file.
+    """Loads questions of one LongMemEval file. Shows a bar while it downloads and builds, on a terminal.
 
     Args:
         variant: "oracle" (evidence sessions only), "s" (about 48 sessions) or "m" (about 500).
@@ -87,7 +79,6 @@ def load(
         seed: The seed of the draw. The draw does not depend on the file's order, and a smaller draw is the beginning
             of a larger one.
         data_dir: A folder to search first; see `assets.locate`.
-        progress: Shows a bar while downloading and while building.
 
     Raises:
         ValueError: The variant or the sample does not exist.
@@ -107,8 +98,8 @@ def load(
         sample = int(sample)
     if isinstance(sample, str) and sample not in ("paper", "all"):
         raise ValueError(f"sample must be 'paper', 'all' or a number, not {sample!r}")
-    path = locate(LONGMEMEVAL[variant], data_dir, progress=progress).resolve()
-    dataset = open_rows(path, progress)
+    path = locate(LONGMEMEVAL[variant], data_dir).resolve()
+    dataset = open_rows(path)
     labels = dataset.select_columns(["id", "kind"])[:]
     rows = {question: row for row, question in enumerate(labels["id"])}
     if len(rows) < len(labels["id"]):
@@ -133,7 +124,7 @@ def questions(n: int = 30, seed: int = 42, data_dir: str = "") -> list[Sample]:
         ValueError: There are fewer questions than `n`.
         DataUnavailable: The file cannot be found or fetched.
     """
-    everything = list(load("s", "paper", data_dir=data_dir or None))
+    everything = list(load("s", "paper", data_dir=data_dir))
     drawn = balanced([(sample.id, sample.kind) for sample in everything], n, seed)
     return [sample for sample in everything if sample.abstain or sample.id in drawn]
 
