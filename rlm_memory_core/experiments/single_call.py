@@ -79,17 +79,15 @@ class RAG:
     async def __call__(self, sample: Sample) -> Prediction:
         """Answers one sample."""
         started = time.perf_counter()
-        store = sample.store()
-        embedded, ranked = await self._rank(store, sample.question)
+        store, embedded = sample.store(), _NOT_EMBEDDED
+        if self.embedder is None:
+            ranked: Sequence[int] = rank_turns(store, sample.question, TOP)
+        else:
+            texts = [turn.content[:TURN_CHARACTERS] for turn in store.turns]
+            embedded = await self.embedder.embed([sample.question, *texts], self.budget)
+            ranked = by_cosine(embedded.vectors[1:], embedded.vectors[0])
         history = excerpt(store, with_neighbours(ranked[:TOP], len(store)))
         return await _ask(self.llm, history, sample, self.budget, started, embedded)
-
-    async def _rank(self, store: MemoryStore, question: str) -> tuple[Embeddings, Sequence[int]]:
-        if self.embedder is None:
-            return _NOT_EMBEDDED, rank_turns(store, question, TOP)
-        texts = [turn.content[:TURN_CHARACTERS] for turn in store.turns]
-        embedded = await self.embedder.embed([question, *texts], self.budget)
-        return embedded, by_cosine(embedded.vectors[1:], embedded.vectors[0])
 
 
 async def _ask(

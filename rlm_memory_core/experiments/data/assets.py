@@ -13,7 +13,6 @@ import sys
 import tomllib
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -113,14 +112,13 @@ def project_root() -> Path:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Returns the SHA-256 of a file in hex; remembers it while the size and time of the file stay the same.
+    """Returns the SHA-256 of a file in hex.
 
     Raises:
         OSError: The file cannot be read.
     """
-    resolved = Path(path).resolve()
-    status = resolved.stat()
-    return _sha256(resolved, status.st_size, status.st_mtime_ns)
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def one_line(error: object) -> str:
@@ -161,12 +159,6 @@ def _fetch(asset: Asset, folder: Path) -> Path:
         known_hash = f"sha256:{asset.sha256}" if asset.sha256 else None
         # moves the file into place once it is whole and has the checksum
         return Path(pooch.retrieve(asset.url, known_hash, asset.filenames[0], folder, downloader=downloader))
-
-
-@lru_cache(maxsize=64)
-def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _TABLES = tomllib.loads(files(__package__).joinpath("assets.toml").read_text(encoding="utf-8"))

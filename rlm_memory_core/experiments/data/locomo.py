@@ -59,7 +59,12 @@ def load(
         Maharana et al., "Evaluating Very Long-Term Conversational Memory of LLM Agents", ACL 2024.
     """
     file = locate(LOCOMO, data_dir).resolve()
-    talks = _read(file)
+    try:
+        talks = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataBroken(f"{file} cannot be read: {one_line(error)}; use the official file") from error
+    if not isinstance(talks, list) or not talks:
+        raise DataBroken(f"{file} is not a list of conversations; use the official file")
     if conversations is not None and not 1 <= conversations <= len(talks):
         raise ValueError(f"conversations must be 1 to {len(talks)}, not {conversations}")
     chosen = [one for talk in talks[:conversations] for one in _samples(talk, file)]
@@ -67,16 +72,6 @@ def load(
         return chosen
     drawn = balanced([(one.id, one.kind) for one in chosen], n, seed)
     return [one for one in chosen if one.id in drawn]
-
-
-def _read(file: Path) -> list[Any]:
-    try:
-        talks = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataBroken(f"{file} cannot be read: {one_line(error)}; use the official file") from error
-    if not isinstance(talks, list) or not talks:
-        raise DataBroken(f"{file} is not a list of conversations; use the official file")
-    return talks
 
 
 def _samples(talk: Mapping[str, Any], file: Path) -> list[Sample]:

@@ -48,33 +48,28 @@ class _Needle(NamedTuple):
     dated: bool = False
 
 
-def load(sessions: int = 500, n_per_type: int = 2, seed: int = 42, types: Sequence[str] | None = None) -> list[Sample]:
+def load(sessions: int = 500, n_per_type: int = 2, seed: int = 42) -> list[Sample]:
     """Makes a history and the questions over it.
 
     Args:
         sessions: The length of the history.
         n_per_type: Questions of each type, at most `MOST`.
         seed: The seed of the history.
-        types: Some of `TYPES`, in the order wanted; None for all.
 
     Raises:
-        ValueError: A number is out of range, a type is not in `TYPES`, or the history has fewer sessions than facts:
-            each fact has its own session.
+        ValueError: `n_per_type` is out of range, or the history has fewer sessions than facts: each fact has its own
+            session.
 
     Example:
-        >>> sample = load(sessions=50, n_per_type=1, types=["knowledge-update"])[0]
+        >>> sample = load(sessions=50, n_per_type=1)[1]
         >>> sample.id, len(sample.sessions), len(sample.evidence)
         ('long-50-42-knowledge-update-1', 50, 2)
     """
-    chosen = TYPES if types is None else tuple(types)
-    unknown = [kind for kind in chosen if kind not in TYPES]
-    if unknown or not chosen:
-        raise ValueError(f"no such type: {', '.join(unknown) or '(none given)'}; there are {', '.join(TYPES)}")
     if not 1 <= n_per_type <= MOST:
         raise ValueError(f"n_per_type must be 1 to {MOST}, not {n_per_type}")
-    needles = [needle for kind in chosen for needle in _needles(kind, random.Random(f"{seed} {kind}"))[:n_per_type]]
+    needles = [needle for kind in TYPES for needle in _needles(kind, random.Random(f"{seed} {kind}"))[:n_per_type]]
     wanted = sum(len(needle.told) for needle in needles)
-    if sessions < max(wanted, 1):
+    if sessions < wanted:
         raise ValueError(f"{sessions} sessions cannot hold {wanted} facts in sessions of their own; ask for more")
     return list(_samples(needles, sessions, seed))
 

@@ -105,10 +105,14 @@ def load(
     if len(rows) < len(labels["id"]):
         doubled = next(question for question in labels["id"] if labels["id"].count(question) > 1)
         raise DataBroken(f"{path} holds more than one question {doubled!r}; give each an id of its own")
-    kinds: dict[str, str] = dict(zip(labels["id"], labels["kind"], strict=True))
-    chosen = _paper_ids(path, rows) if sample == "paper" else list(rows)
+    chosen = paper_ids() if sample == "paper" else list(rows)
+    if missing := sum(question not in rows for question in chosen):
+        raise DataBroken(
+            f"{path} lacks {missing} of the paper's {len(chosen)} questions; "
+            "use the official file, or choose sample='all' for what this one holds"
+        )
     if isinstance(sample, int):
-        chosen = balanced(list(kinds.items()), sample, seed)
+        chosen = balanced(list(zip(labels["id"], labels["kind"], strict=True)), sample, seed)
     return Samples(path, dataset, [rows[question] for question in chosen])
 
 
@@ -132,17 +136,6 @@ def questions(n: int = 30, seed: int = 42, data_dir: str = "") -> list[Sample]:
 def paper_ids() -> list[str]:
     """Returns the ids of the paper's 100 questions, in its order (as the authors' logs list them)."""
     return files(__package__).joinpath("paper_sample.txt").read_text(encoding="utf-8").split()
-
-
-def _paper_ids(path: Path, rows: dict[str, int]) -> list[str]:
-    wanted = paper_ids()
-    missing = sum(question not in rows for question in wanted)
-    if missing:
-        raise DataBroken(
-            f"{path} lacks {missing} of the paper's {len(wanted)} questions; "
-            "use the official file, or choose sample='all' for what this one holds"
-        )
-    return wanted
 
 
 def _to_sample(row: dict[str, Any]) -> Sample:

@@ -196,13 +196,6 @@ def test_sha256_follows_the_content(tmp_path):
     assert sha256_of(str(path)) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_sha256_reads_an_unchanged_file_once(tmp_path):
-    path = put(tmp_path, "file", BODY)
-    before = assets._sha256.cache_info().misses
-    assert sha256_of(path) == sha256_of(path)
-    assert assets._sha256.cache_info().misses == before + 1
-
-
 def test_the_project_root_is_found_from_below(places, monkeypatch):
     monkeypatch.chdir(places / "project" / "notebooks")
     assert project_root() == places / "project"

@@ -88,7 +88,6 @@ def test_the_same_seed_asks_the_same_at_every_length():
 def test_seeds_make_histories():
     assert long_histories.load(50) == long_histories.load(50)
     assert long_histories.load(50)[0].sessions != long_histories.load(50, seed=43)[0].sessions
-    assert [sample.kind for sample in long_histories.load(50, types=["abstention"])] == ["abstention"] * 2
 
 
 def test_a_session_is_about_half_as_long_as_longmemevals(samples):
@@ -99,9 +98,8 @@ def test_a_session_is_about_half_as_long_as_longmemevals(samples):
     ("options", "said"),
     [
         ({"sessions": 10, "n_per_type": 5}, "10 sessions cannot hold"),
-        ({"sessions": 0, "types": ["abstention"]}, "0 sessions cannot hold 0 facts"),
+        ({"sessions": 0}, "0 sessions cannot hold"),
         ({"n_per_type": 6}, "n_per_type must be 1 to 5"),
-        ({"types": ["guess"]}, "no such type: guess"),
     ],
 )
 def test_what_cannot_be_made_is_said(options, said):
