@@ -58,7 +58,8 @@ class Asset:
 def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool = True) -> Path:
     """Returns the path of an asset, which is downloaded once if it is nowhere on disk.
 
-    Searches `data_dir`, or else `$RLM_MEMORY_DATA`; then the project's `data/`; then earlier downloads.
+    Searches `data_dir`, or else `$RLM_MEMORY_DATA`; then the project's `data/`; then earlier downloads, which are in
+    `data` in `$RLM_MEMORY_CACHE` or the user's cache folder.
 
     Args:
         asset: The file to find.
@@ -79,7 +80,7 @@ def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool =
     if not download:
         raise DataUnavailable(f"{searched}; {advice}")
     try:
-        return _fetch(asset, download_folder())
+        return _fetch(asset, cache_path() / "data")
     except (OSError, ValueError) as error:  # the network and the disk; pooch's checksum mismatch and ours
         raise DataUnavailable(f"{searched}, and {asset.url} failed: {_why(error)}; {advice}") from error
 
@@ -92,11 +93,6 @@ def on_disk(asset: Asset, data_dir: str | Path | None = None) -> Path | None:
     """
     paths = (folder / filename for folder in _folders(data_dir) for filename in asset.filenames)
     return next((path for path in paths if path.is_file()), None)
-
-
-def download_folder() -> Path:
-    """Returns the folder of downloads: `data` in `$RLM_MEMORY_CACHE`, or in the user's cache folder."""
-    return cache_path() / "data"
 
 
 def project_root() -> Path:
@@ -135,7 +131,7 @@ def _why(error: Exception) -> str:
 
 def _folders(data_dir: str | Path | None) -> list[Path]:
     named, source = (data_dir, "data_dir") if data_dir else (os.environ.get(DATA_VARIABLE), DATA_VARIABLE)
-    folders = [project_root() / "data", download_folder()]
+    folders = [project_root() / "data", cache_path() / "data"]
     if named:
         first = Path(named).expanduser()
         if not first.is_dir():

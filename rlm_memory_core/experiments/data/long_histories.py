@@ -67,7 +67,12 @@ def load(sessions: int = 500, n_per_type: int = 2, seed: int = 42) -> list[Sampl
     """
     if not 1 <= n_per_type <= MOST:
         raise ValueError(f"n_per_type must be 1 to {MOST}, not {n_per_type}")
-    needles = [needle for kind in TYPES for needle in _needles(kind, random.Random(f"{seed} {kind}"))[:n_per_type]]
+    needles = []
+    for kind in TYPES:
+        rng = random.Random(f"{seed} {kind}")
+        made = list(_needles(kind, rng))
+        rng.shuffle(made)
+        needles += made[:n_per_type]
     wanted = sum(len(needle.told) for needle in needles)
     if sessions < wanted:
         raise ValueError(f"{sessions} sessions cannot hold {wanted} facts in sessions of their own; ask for more")
@@ -97,7 +102,7 @@ def scale_name(samples: Sequence[Sample]) -> str:
 
 def source(samples: Sequence[Sample]) -> str:
     """Describes the samples of `m_scale` in one line: which they are, how many, and how long their histories."""
-    name = {"generated": "Generated, not LongMemEval-M", "longmemeval-m": "LongMemEval-M"}[scale_name(samples)]
+    name = "Generated, not LongMemEval-M" if scale_name(samples) == "generated" else "LongMemEval-M"
     lengths = sorted({len(sample.sessions) for sample in samples})
     spread = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
     return f"{name}: {len(samples)} questions over {spread} sessions."
@@ -126,31 +131,27 @@ def _samples(needles: Sequence[_Needle], sessions: int, seed: int) -> Iterator[S
         )
 
 
-def _needles(kind: str, rng: random.Random) -> list[_Needle]:
-    """Makes one needle per template, in random order."""
+def _needles(kind: str, rng: random.Random) -> Iterator[_Needle]:
+    """Makes one needle per template."""
     if kind == "single-session-user":
-        facts = [(told, asked, rng.choice(values)) for told, asked, values in synthetic.FACTS]
-        found = [_Needle(kind, asked, value, (told.format(value),)) for told, asked, value in facts]
+        for told, asked, values in synthetic.FACTS:
+            value = rng.choice(values)
+            yield _Needle(kind, asked, value, (told.format(value),))
     elif kind == "knowledge-update":
-        found = []
         for first, later, asked, values in synthetic.UPDATES:
             old, new = rng.sample(values, 2)
-            found.append(_Needle(kind, asked, new, (first.format(old), later.format(new))))
+            yield _Needle(kind, asked, new, (first.format(old), later.format(new)))
     elif kind == "multi-session":
-        found = []
         for counted in _SENTENCES["counted"]:
             each = rng.sample(_SENTENCES["each"], rng.randint(2, 4))
-            found.append(_Needle(kind, counted["asked"], str(len(each)), tuple(map(counted["told"].format, each))))
+            yield _Needle(kind, counted["asked"], str(len(each)), tuple(map(counted["told"].format, each)))
     elif kind == "temporal-reasoning":
-        asked = "How many days passed between the day when I {} and the day when I {}?"
-        found = [
-            _Needle(kind, asked.format(*pair), "{days}", tuple(f"I {event} today." for event in pair), dated=True)
-            for pair in _SENTENCES["events"]
-        ]
+        for pair in _SENTENCES["events"]:
+            asked = "How many days passed between the day when I {} and the day when I {}?".format(*pair)
+            yield _Needle(kind, asked, "{days}", tuple(f"I {event} today." for event in pair), dated=True)
     else:
-        found = [_Needle(kind, asked, UNKNOWN, ()) for asked in rng.sample(synthetic.NEVER_SAID, MOST)]
-    rng.shuffle(found)
-    return found
+        for asked in rng.sample(synthetic.NEVER_SAID, MOST):
+            yield _Needle(kind, asked, UNKNOWN, ())
 
 
 def _history(count: int, told: dict[int, str], rng: random.Random) -> tuple[tuple[ChatSession, ...], list[datetime]]:

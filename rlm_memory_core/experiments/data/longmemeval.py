@@ -62,10 +62,6 @@ class Samples(Sequence[Sample]):
             return Samples(self.path, self._dataset, self._rows[index])
         return _to_sample(self._dataset[self._rows[index]])
 
-    def __repr__(self) -> str:
-        """The file's name and the number of samples."""
-        return f"Samples({self.path.name!r}, {len(self)} of {len(self._dataset)})"
-
 
 def load(
     variant: str = "s", sample: str | int = "paper", seed: int = 42, data_dir: str | Path | None = None
@@ -139,16 +135,9 @@ def paper_ids() -> list[str]:
 
 
 def _to_sample(row: dict[str, Any]) -> Sample:
-    return Sample(
-        id=row["id"],
-        kind=row["kind"],
-        question=row["question"],
-        answer=row["answer"],
-        sessions=tuple(
-            ChatSession(session["date"], [ChatTurn(turn["role"], turn["content"]) for turn in session["turns"]])
-            for session in row["sessions"]
-        ),
-        question_date=row["question_date"],
-        abstain="_abs" in row["id"],
-        evidence=tuple(row["evidence"]),
+    sessions = tuple(
+        ChatSession(session["date"], [ChatTurn(turn["role"], turn["content"]) for turn in session["turns"]])
+        for session in row["sessions"]
     )
+    labels = {"abstain": "_abs" in row["id"], "evidence": tuple(row["evidence"])}
+    return Sample(**{**row, **labels, "sessions": sessions})

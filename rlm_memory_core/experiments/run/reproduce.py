@@ -237,13 +237,9 @@ def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
 
 def _fits(value: object, default: object) -> bool:
     """Checks whether a value has the type of the default; an int is also good for a float."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
     if isinstance(default, list) and default:
         return isinstance(value, list) and all(_fits(item, default[0]) for item in value)
-    return isinstance(value, type(default))
+    return type(value) in ((int, float) if isinstance(default, float) else (type(default),))
 
 
 def _from_root(folder: Path) -> str:

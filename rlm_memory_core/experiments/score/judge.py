@@ -1,16 +1,19 @@
 """Judged accuracy: a model reads each answer beside the gold answer and says yes or no.
 
-This is LongMemEval's official measure, with any model as judge; `judge_prompts` holds the rubrics. A reply must be one
-word. A judge that says neither is asked once more; then the answer counts as unjudged, with the reason, never as wrong.
-An empty or failed answer is wrong without a call. Calls are recorded and charged like all others.
+This is LongMemEval's official measure, with any model as judge; `judge_prompts.toml` holds the rubrics, which follow
+the official evaluation (Wu et al., "LongMemEval", ICLR 2025) in our own words. A reply must be one word. A judge that
+says neither is asked once more; then the answer counts as unjudged, with the reason, never as wrong. An empty or failed
+answer is wrong without a call. Calls are recorded and charged like all others.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -18,11 +21,15 @@ import pandas as pd
 from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import Budget, BudgetExceeded
 from rlm_memory_core.models.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
+from rlm_memory_core.models.types import ChatMessage
 
 from ..progress import Progress
 from ..types import Result, Sample
-from .judge_prompts import again, judge_messages
 from .results import OVERALL, as_text, groups, paper_row, share, typed, with_interval
+
+_PROMPTS = tomllib.loads(files(__package__).joinpath("judge_prompts.toml").read_text(encoding="utf-8"))
+RUBRICS: dict[str, str] = _PROMPTS["rubrics"]
+"""By question type; "abstention" where nothing is to be found, "general" for all other types."""
 
 COLUMNS = ("question_id", "question_type", "method", "judge", "abstain", "em", "judged", "reason")
 TASK_AVERAGED, ABSTENTION, UNJUDGED = "task-averaged", "abstention", "unjudged"
@@ -98,6 +105,37 @@ def run(
     return verdicts
 
 
+def rubric(kind: str, abstain: bool) -> str:
+    """Returns the rubric: for abstention if nothing is to be found, else by question type, else the general one.
+
+    >>> rubric("temporal-reasoning", abstain=True) == RUBRICS["abstention"]
+    True
+    """
+    return RUBRICS["abstention"] if abstain else RUBRICS.get(kind, RUBRICS["general"])
+
+
+def judge_messages(question: str, reference: str, answer: str, *, kind: str, abstain: bool) -> list[ChatMessage]:
+    """Asks whether one answer is right.
+
+    Args:
+        question: The question.
+        reference: The benchmark's gold answer, rubric or explanation.
+        answer: The method's answer.
+        kind: The question's type, such as "temporal-reasoning".
+        abstain: Whether the history does not hold the answer.
+
+    >>> asked = judge_messages("Who?", "Mochi", "Your cat.", kind="multi-session", abstain=False)
+    >>> asked[1]["content"].splitlines()[:3]
+    ['<question>', 'Who?', '</question>']
+    """
+    parts = (("question", question), ("reference", reference), ("answer", answer))
+    graded = "\n".join(f"<{tag}>\n{text}\n</{tag}>" for tag, text in parts)
+    return [
+        {"role": "system", "content": _PROMPTS["system"]},
+        {"role": "user", "content": f"{graded}\n\n{rubric(kind, abstain)}\nIs the answer right? Reply yes or no."},
+    ]
+
+
 async def _judge_row(
     asked: Mapping[str, tuple[str, str, bool]], judge: LLM, budget: Budget | None, row: dict[Any, Any]
 ) -> dict[str, Any]:
@@ -112,13 +150,17 @@ async def _judge_row(
     return {**kept, "judge": judge.label, "abstain": abstain, "judged": judged, "reason": reason}
 
 
-async def _ask(judge: LLM, messages: list[Any], budget: Budget | None) -> tuple[bool | None, str]:
+async def _ask(judge: LLM, messages: list[ChatMessage], budget: Budget | None) -> tuple[bool | None, str]:
     """Returns yes, no, or None with the reason; the second request differs, so that no recorded reply answers it."""
     try:
         reply = await judge.complete(messages, budget)
         correct = verdict(reply.text)
         if correct is None:
-            correct = verdict((await judge.complete(again(messages, reply.text), budget)).text)
+            once_more: list[ChatMessage] = [
+                {"role": "assistant", "content": reply.text},
+                {"role": "user", "content": _PROMPTS["again"]},
+            ]
+            correct = verdict((await judge.complete([*messages, *once_more], budget)).text)
     except (ModelError, BudgetExceeded) as error:
         return None, str(error)
     return correct, NEITHER if correct is None else ""

@@ -15,7 +15,7 @@ from rlm_memory_core.experiments.paper import scorecard
 from rlm_memory_core.experiments.run import results
 from rlm_memory_core.experiments.score import judge
 from rlm_memory_core.experiments.score.intervals import wilson
-from rlm_memory_core.experiments.score.judge_prompts import RUBRICS, judge_messages, rubric
+from rlm_memory_core.experiments.score.judge import RUBRICS, judge_messages, rubric
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 
 GENERAL, ABSTENTION = RUBRICS["general"], RUBRICS["abstention"]
