@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from retrieval import ndcg, retrieval_recall
+
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments.data import locomo, longmemeval
 from rlm_memory_core.experiments.data.assets import DataUnavailable
-from rlm_memory_core.experiments.score import scoring
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.periods import periods, without_relative
@@ -157,7 +158,7 @@ def whole_sessions(store: MemoryStore, expression: str) -> Scores:
 def row(name: str, score: Callable[[Asked], Scores], paper: Sequence[Asked], locomo: Sequence[Asked]) -> None:
     """Print one line of the table."""
     orders = [ordered(asked, score(asked)) for asked in paper]
-    gains = [scoring.ndcg(order, asked.sample.evidence, 10) for order, asked in zip(orders, paper, strict=True)]
+    gains = [ndcg(order, asked.sample.evidence, 10) for order, asked in zip(orders, paper, strict=True)]
     print(
         f"{name:34} {complete(paper, orders, 5, 10, 15, 20)}  {sum(gains) / len(gains):.3f}",
         *(complete(*half(paper, orders, even), 5, 10) for even in (True, False)),
@@ -176,7 +177,7 @@ def half(asked: Sequence[Asked], orders: Sequence[list[int]], even: bool) -> tup
 def complete(asked: Sequence[Asked], orders: Sequence[list[int]], *sizes: int) -> str:
     """The share of questions all of whose evidence is among the best, by how many those are."""
     found = [
-        [scoring.retrieval_recall(order, one.sample.evidence, k)[1] for one, order in zip(asked, orders, strict=True)]
+        [retrieval_recall(order, one.sample.evidence, k)[1] for one, order in zip(asked, orders, strict=True)]
         for k in sizes
     ]
     return " ".join(f"{sum(hits) / len(hits):.3f}" for hits in found)

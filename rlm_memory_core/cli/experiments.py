@@ -101,15 +101,12 @@ def _prepared(options: argparse.Namespace) -> tuple[Plan, list[Ready]]:
         books = reproduce.prepare(plan)
     except reproduce.ReproduceError as error:
         raise Refused(error) from error
-    ready = [book for book in books if isinstance(book, reproduce.Ready)]
+    ready = [book for book in books if not book.skipped]
     for book in books:
         name = book.notebook.name
-        if isinstance(book, reproduce.Ready):
-            print(f"{name}: {book.estimate}")
-            if book.judge is not None and book.judge.rates is None:
-                print(f"{name}: the price of the judge, {book.judge.model}, is not known")
-        else:
-            print(f"{name}: skipped: {book.reason}")
+        print(f"{name}: skipped: {book.skipped}" if book.skipped else f"{name}: {book.estimate}")
+        if book.judge is not None and book.judge.rates is None:
+            print(f"{name}: the price of the judge, {book.judge.model}, is not known")
     if len(ready) > 1:
         print(f"together: {reproduce.total(ready)}")
     return plan, ready

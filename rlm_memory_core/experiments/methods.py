@@ -1,22 +1,32 @@
-"""The methods of the experiments by name: RLM with its sub-agents one by one or at once, and those of `single_call`.
+"""The methods of the experiments by name: truncation, full context (both in the paper, Section 4.2), RAG and RLM.
 
-Each is a `Method`: it turns a Sample into a Prediction, and never reads the labels of the sample.
+Each is a `Method`: it turns a Sample into a Prediction, and never reads the labels of the sample. RAG is the later
+baseline of the paper's repository: the turns most like the question, by words (BM25 in the store's own index) or, with
+an embedding model, by vectors, as the authors did. RLM asks its sub-agents one by one or at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from rlm_memory_core.models.budget import Budget, BudgetExceeded
+from rlm_memory_core.models.embeddings import Embeddings
 from rlm_memory_core.models.hedging import HEDGE
 from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError
+from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.query.answer import QueryFailed
 from rlm_memory_core.query.engine import MemoryRLM
+from rlm_memory_core.query.prompts import history_messages
 from rlm_memory_core.query.reading import Reading
+from rlm_memory_core.query.trace import total_cost
+from rlm_memory_core.search.ranking import rank_turns
 from rlm_memory_core.search.vectors import Embedder
+from rlm_memory_core.store.memory_store import MemoryStore
 
-from .single_call import RAG, Context
 from .types import Method, Prediction, Sample
 
 METHODS = ("truncation", "full-context", "rag", "rlm-sequential", "rlm-parallel")
@@ -24,6 +34,130 @@ FULL_SCAN = "rlm-parallel"
 RANKED = "rlm-ranked-10"
 PAPER_WINDOW = 32_000  # characters; paper Section 5.4
 SYNTHETIC_WINDOW = 16_000  # characters; paper Section 4.2
+TURN_CHARACTERS = 2_000  # RAG neither embeds nor shows the rest of a turn
+TOP = 20  # turns that RAG retrieves
+NEIGHBOURS = 1  # turns that RAG shows on either side of each
+
+_NOT_EMBEDDED = Embeddings([], Usage(), 0.0)
+
+
+@dataclass(frozen=True)
+class Context:
+    """The history, or its last `window` characters, in one call.
+
+    Args:
+        llm: The model.
+        window: Characters kept, counted from the end; None keeps all.
+        budget: A limit, or None.
+    """
+
+    llm: LLM
+    window: int | None = None
+    budget: Budget | None = None
+
+    @property
+    def name(self) -> str:
+        """The method's name in tables."""
+        return "full-context" if self.window is None else "truncation"
+
+    async def __call__(self, sample: Sample) -> Prediction:
+        """Answers one sample."""
+        started = time.perf_counter()
+        history = sample.store().to_string()
+        kept = history if self.window is None else history[-self.window :]
+        return await _ask(self.llm, kept, sample, self.budget, started)
+
+
+@dataclass(frozen=True)
+class RAG:
+    """The top turns and their neighbours, in their order, in one call.
+
+    Args:
+        llm: The model that answers.
+        embedder: The model that embeds turns and question; None ranks the turns by words.
+        budget: A limit, or None.
+    """
+
+    llm: LLM
+    embedder: LLM | None = None
+    budget: Budget | None = None
+
+    @property
+    def name(self) -> str:
+        """The method's name in tables."""
+        return "rag"
+
+    async def __call__(self, sample: Sample) -> Prediction:
+        """Answers one sample."""
+        started = time.perf_counter()
+        store, embedded = sample.store(), _NOT_EMBEDDED
+        if self.embedder is None:
+            ranked: Sequence[int] = rank_turns(store, sample.question, TOP)
+        else:
+            texts = [turn.content[:TURN_CHARACTERS] for turn in store.turns]
+            embedded = await self.embedder.embed([sample.question, *texts], self.budget)
+            ranked = by_cosine(embedded.vectors[1:], embedded.vectors[0])
+        history = excerpt(store, with_neighbours(ranked[:TOP], len(store)))
+        return await _ask(self.llm, history, sample, self.budget, started, embedded)
+
+
+async def _ask(
+    llm: LLM, history: str, sample: Sample, budget: Budget | None, started: float, embedded: Embeddings = _NOT_EMBEDDED
+) -> Prediction:
+    reply = await llm.complete(history_messages(history, sample.question, sample.question_date), budget)
+    usage = embedded.usage + reply.usage
+    replayed = embedded.replayed_seconds + (reply.seconds if reply.recorded else 0.0)
+    return Prediction(
+        reply.text.strip(),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        calls=usage.calls,
+        cost_usd=total_cost([embedded.cost_usd, reply.cost_usd]),
+        seconds=time.perf_counter() - started + replayed,
+    )
+
+
+def by_cosine(vectors: Sequence[Sequence[float]], query: Sequence[float]) -> list[int]:
+    """Returns positions of vectors, the most similar to the query first; of equals the earlier one.
+
+    >>> by_cosine([[0.0, 1.0], [2.0, 0.1], [1.0, 1.0]], [1.0, 0.0])
+    [1, 2, 0]
+    """
+    if not vectors:
+        return []
+    rows, wanted = np.asarray(vectors, dtype=float), np.asarray(query, dtype=float)
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(wanted)
+    similarity = np.divide(rows @ wanted, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+    return [int(position) for position in np.argsort(-similarity, kind="stable")]
+
+
+def with_neighbours(positions: Iterable[int], count: int) -> list[int]:
+    """Returns positions and those next to them, each once and in order, within 0..count.
+
+    >>> with_neighbours([7, 0], count=8)
+    [0, 1, 6, 7]
+    """
+    near = {position + step for position in positions for step in range(-NEIGHBOURS, NEIGHBOURS + 1)}
+    return sorted(near.intersection(range(count)))
+
+
+def excerpt(store: MemoryStore, positions: Sequence[int]) -> str:
+    """Serialises some turns of a history, each cut to `TURN_CHARACTERS`; a dated session keeps its marker.
+
+    >>> store = MemoryStore()
+    >>> store.extend([("user", "My cat is called Mochi."), ("assistant", "Noted."), ("user", "It rains.")])
+    >>> print(excerpt(store, [0, 2]))
+    [Turn 1][user]: My cat is called Mochi.
+    [Turn 3][user]: It rains.
+    """
+    wanted = {position + 1 for position in positions}
+    lines = []
+    for session in store.sessions:
+        found = [turn for turn in session.turns if turn.index in wanted]
+        if found and session.date is not None:
+            lines.append(session.marker)
+        lines += [str(replace(turn, content=turn.content[:TURN_CHARACTERS])) for turn in found]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -103,10 +237,12 @@ def make(
         hedge: As for `MemoryRLM`.
 
     Raises:
-        ValueError: A name is not in `METHODS`, the window is below 1, an embedding model is named for the offline
-            reader, or `hedge` is not a share.
+        ValueError: A name is not in `METHODS` or there is none, the window is below 1, an embedding model is named for
+            the offline reader, or `hedge` is not a share.
     """
-    check_names(names)
+    unknown = [str(name) for name in names if name not in METHODS]
+    if unknown or not names:
+        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")
     if window < 1:
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
     check_embedder(embedding_model, llm)
@@ -134,8 +270,7 @@ def beyond(llm: LLM, embedder: Embedder | None = None, budget: Budget | None = N
     ['rlm-parallel', 'rlm-ranked-5', 'rlm-ranked-10', 'rlm-ranked-20',
      'rlm-ranked-10-recency', 'rlm-ranked-10-facts']
     """
-    readings = [Reading(), *(Reading(first) for first in (5, 10, 20)), Reading(10, recency=True)]
-    readings.append(Reading(10, facts=True))
+    readings = [Reading(), Reading(5), Reading(10), Reading(20), Reading(10, recency=True), Reading(10, facts=True)]
     if embedder is not None:
         readings.append(Reading(10, embedder, facts=True))
     return [RLM(MemoryRLM(llm, budget=budget, reading=reading)) for reading in readings]
@@ -149,14 +284,3 @@ def check_embedder(embedding_model: str, llm: LLM) -> None:
     """
     if embedding_model and llm.model == OFFLINE:
         raise ValueError(f"the offline reader has no embeddings: leave embedding_model empty, not {embedding_model!r}")
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Checks the names of methods.
-
-    Raises:
-        ValueError: A name is not in `METHODS`, or there is no name.
-    """
-    unknown = [str(name) for name in names if name not in METHODS]
-    if unknown or not names:
-        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")

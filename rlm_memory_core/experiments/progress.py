@@ -6,18 +6,22 @@ draws the bar.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from tqdm import tqdm
 
 _VARIABLE = "RLM_MEMORY_PROGRESS"
 _INTERVAL = 0.3  # seconds between two looks at the file
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 class Progress:
@@ -42,9 +46,21 @@ class Progress:
         self._done += 1
         self._bar.update()
         if path := os.environ.get(_VARIABLE):
-            draft = Path(path + ".part")
-            draft.write_text(json.dumps([self._label, self._done, self._total]), encoding="utf-8")
-            draft.replace(path)
+            Path(path).write_text(json.dumps([self._label, self._done, self._total]), encoding="utf-8")
+
+    async def gather(
+        self, work: Callable[[_In], Awaitable[_Out]], items: Iterable[_In], concurrency: int
+    ) -> list[_Out]:
+        """Awaits `work` for every item, at most `concurrency` at once, and counts each; returns results in order."""
+        slots = asyncio.Semaphore(concurrency)
+
+        async def one(item: _In) -> _Out:
+            async with slots:
+                result = await work(item)
+            self.advance()
+            return result
+
+        return list(await asyncio.gather(*map(one, items)))
 
     def close(self) -> None:
         """Removes the bar."""
@@ -70,6 +86,6 @@ def watch(name: str) -> Iterator[None]:
 
 def _draw(path: Path, bar: tqdm, name: str, stopped: threading.Event) -> None:
     while not stopped.wait(_INTERVAL):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):  # not there yet, or half written
             label, bar.n, bar.total = json.loads(path.read_text(encoding="utf-8"))
             bar.set_description(f"{name}: {label}")

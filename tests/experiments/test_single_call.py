@@ -4,8 +4,7 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Budget, MemoryStore, connect
-from rlm_memory_core.experiments.methods import make
-from rlm_memory_core.experiments.single_call import TOP, TURN_CHARACTERS, by_cosine, excerpt, with_neighbours
+from rlm_memory_core.experiments.methods import TOP, TURN_CHARACTERS, by_cosine, excerpt, make, with_neighbours
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.models import background
 

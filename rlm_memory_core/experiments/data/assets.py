@@ -9,21 +9,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 import tomllib
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from rlm_memory_core.models.llm import cache_path
 
 DATA_VARIABLE = "RLM_MEMORY_DATA"
-
-_T = TypeVar("_T")
-_P = ParamSpec("_P")
 
 
 class DataUnavailable(Exception):
@@ -59,16 +55,16 @@ class Asset:
     note: str = ""
 
 
-def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool = True, progress: bool = True) -> Path:
+def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool = True) -> Path:
     """Returns the path of an asset, which is downloaded once if it is nowhere on disk.
 
-    Searches `data_dir`, or else `$RLM_MEMORY_DATA`; then the project's `data/`; then earlier downloads.
+    Searches `data_dir`, or else `$RLM_MEMORY_DATA`; then the project's `data/`; then earlier downloads, which are in
+    `data` in `$RLM_MEMORY_CACHE` or the user's cache folder.
 
     Args:
         asset: The file to find.
-        data_dir: A folder to search before all others.
-        download: Whether a download is allowed.
-        progress: Whether a download shows a bar.
+        data_dir: A folder to search before all others; None or "" for none.
+        download: Whether a download is allowed; on a terminal it shows a bar.
 
     Raises:
         DataUnavailable: A named folder does not exist, or the file cannot be found or fetched.
@@ -77,17 +73,14 @@ def locate(asset: Asset, data_dir: str | Path | None = None, *, download: bool =
         >>> locate(LONGMEMEVAL["s"], "data").name  # doctest: +SKIP
         'longmemeval_s_cleaned.json'
     """
-    folders = _folders(data_dir)
-    for folder in folders:
-        for filename in asset.filenames:
-            if (folder / filename).is_file():
-                return folder / filename
-    searched = f"{asset.name} ({' or '.join(asset.filenames)}) is not in {', '.join(str(each) for each in folders)}"
+    if found := on_disk(asset, data_dir):
+        return found
+    searched = f"{asset.name} ({' or '.join(asset.filenames)}) is not in {', '.join(map(str, _folders(data_dir)))}"
     advice = f"set {DATA_VARIABLE} to its folder, or put it into {project_root() / 'data'}"
     if not download:
         raise DataUnavailable(f"{searched}; {advice}")
     try:
-        return _fetch(asset, download_folder(), progress)
+        return _fetch(asset, cache_path() / "data")
     except (OSError, ValueError) as error:  # the network and the disk; pooch's checksum mismatch and ours
         raise DataUnavailable(f"{searched}, and {asset.url} failed: {_why(error)}; {advice}") from error
 
@@ -98,26 +91,8 @@ def on_disk(asset: Asset, data_dir: str | Path | None = None) -> Path | None:
     Raises:
         DataBroken: A named folder does not exist.
     """
-    return if_available(locate, asset, data_dir or None, download=False)
-
-
-def if_available(load: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
-    """Returns what `load` returns, or None where its data is missing.
-
-    Raises:
-        DataBroken: The data is there but cannot be used.
-    """
-    try:
-        return load(*args, **kwargs)
-    except DataBroken:
-        raise
-    except DataUnavailable:
-        return None
-
-
-def download_folder() -> Path:
-    """Returns the folder of downloads: `data` in `$RLM_MEMORY_CACHE`, or in the user's cache folder."""
-    return cache_path() / "data"
+    paths = (folder / filename for folder in _folders(data_dir) for filename in asset.filenames)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def project_root() -> Path:
@@ -133,14 +108,13 @@ def project_root() -> Path:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Returns the SHA-256 of a file in hex; remembers it while the size and time of the file stay the same.
+    """Returns the SHA-256 of a file in hex.
 
     Raises:
         OSError: The file cannot be read.
     """
-    resolved = Path(path).resolve()
-    status = resolved.stat()
-    return _sha256(resolved, status.st_size, status.st_mtime_ns)
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def one_line(error: object) -> str:
@@ -156,8 +130,8 @@ def _why(error: Exception) -> str:
 
 
 def _folders(data_dir: str | Path | None) -> list[Path]:
-    named, source = (data_dir, "data_dir") if data_dir is not None else (os.environ.get(DATA_VARIABLE), DATA_VARIABLE)
-    folders = [project_root() / "data", download_folder()]
+    named, source = (data_dir, "data_dir") if data_dir else (os.environ.get(DATA_VARIABLE), DATA_VARIABLE)
+    folders = [project_root() / "data", cache_path() / "data"]
     if named:
         first = Path(named).expanduser()
         if not first.is_dir():
@@ -166,7 +140,7 @@ def _folders(data_dir: str | Path | None) -> list[Path]:
     return folders
 
 
-def _fetch(asset: Asset, folder: Path, progress: bool) -> Path:
+def _fetch(asset: Asset, folder: Path) -> Path:
     import pooch  # here: local data does not need it
 
     pooch.get_logger().setLevel(logging.WARNING)  # else it announces every download on stderr
@@ -176,31 +150,14 @@ def _fetch(asset: Asset, folder: Path, progress: bool) -> Path:
         def close_later(response: Any, **_: object) -> None:
             stack.callback(response.close)
 
-        return Path(
-            pooch.retrieve(  # moves the file into place once it is whole and has the checksum
-                asset.url,
-                known_hash=f"sha256:{asset.sha256}" if asset.sha256 else None,
-                fname=asset.filenames[0],
-                path=folder,
-                # pooch leaves the connection of a broken download open
-                downloader=pooch.HTTPDownloader(progressbar=progress, hooks={"response": close_later}),
-            )
-        )
+        # pooch leaves the connection of a broken download open
+        downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), hooks={"response": close_later})
+        known_hash = f"sha256:{asset.sha256}" if asset.sha256 else None
+        # moves the file into place once it is whole and has the checksum
+        return Path(pooch.retrieve(asset.url, known_hash, asset.filenames[0], folder, downloader=downloader))
 
 
-@lru_cache(maxsize=64)
-def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _assets(path: str) -> dict[str, Asset]:
-    text = files(__package__).joinpath(path).read_text(encoding="utf-8")
-    return {
-        key: Asset(**{**entry, "filenames": tuple(entry["filenames"])}) for key, entry in tomllib.loads(text).items()
-    }
-
-
-_ASSETS = _assets("assets.toml")
+_TABLES = tomllib.loads(files(__package__).joinpath("assets.toml").read_text(encoding="utf-8"))
+_ASSETS = {key: Asset(**{**table, "filenames": tuple(table["filenames"])}) for key, table in _TABLES.items()}
 LONGMEMEVAL = {variant: _ASSETS[f"longmemeval_{variant}"] for variant in ("oracle", "s", "m")}
 LOCOMO = _ASSETS["locomo"]

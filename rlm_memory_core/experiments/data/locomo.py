@@ -32,11 +32,7 @@ _DATE = "%I:%M %p on %d %B, %Y"  # "1:56 pm on 8 May, 2023"
 
 
 def load(
-    conversations: int | None = None,
-    n: int | None = None,
-    seed: int = 42,
-    data_dir: str | Path | None = None,
-    progress: bool = False,
+    conversations: int | None = None, n: int | None = None, seed: int = 42, data_dir: str | Path | None = None
 ) -> list[Sample]:
     """Loads the questions of the file, conversation by conversation.
 
@@ -49,7 +45,6 @@ def load(
         n: The number of questions drawn from them, balanced over the categories; None for all.
         seed: The seed of the draw.
         data_dir: A folder to search first; see `assets.locate`.
-        progress: Shows a bar while downloading.
 
     Raises:
         ValueError: There are fewer conversations or questions than asked for.
@@ -63,25 +58,20 @@ def load(
     Source:
         Maharana et al., "Evaluating Very Long-Term Conversational Memory of LLM Agents", ACL 2024.
     """
-    file = locate(LOCOMO, data_dir, progress=progress).resolve()
-    talks = _read(file)
-    if conversations is not None and not 1 <= conversations <= len(talks):
-        raise ValueError(f"conversations must be 1 to {len(talks)}, not {conversations}")
-    chosen = [one for talk in talks[:conversations] for one in _samples(talk, file)]
-    if n is None:
-        return chosen
-    drawn = set(balanced([(one.id, one.kind) for one in chosen], n, seed))
-    return [one for one in chosen if one.id in drawn]
-
-
-def _read(file: Path) -> list[Any]:
+    file = locate(LOCOMO, data_dir).resolve()
     try:
         talks = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataBroken(f"{file} cannot be read: {one_line(error)}; use the official file") from error
     if not isinstance(talks, list) or not talks:
         raise DataBroken(f"{file} is not a list of conversations; use the official file")
-    return talks
+    if conversations is not None and not 1 <= conversations <= len(talks):
+        raise ValueError(f"conversations must be 1 to {len(talks)}, not {conversations}")
+    chosen = [one for talk in talks[:conversations] for one in _samples(talk, file)]
+    if n is None:
+        return chosen
+    drawn = balanced([(one.id, one.kind) for one in chosen], n, seed)
+    return [one for one in chosen if one.id in drawn]
 
 
 def _samples(talk: Mapping[str, Any], file: Path) -> list[Sample]:

@@ -13,7 +13,8 @@ All questions of a history share it. The same seed hides the same facts at every
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import NamedTuple
@@ -47,34 +48,35 @@ class _Needle(NamedTuple):
     dated: bool = False
 
 
-def load(
-    sessions: int = 500, n_per_type: int = 2, seed: int = 42, types: Sequence[str] | None = None, histories: int = 1
-) -> list[Sample]:
-    """Makes histories and the questions over them.
+def load(sessions: int = 500, n_per_type: int = 2, seed: int = 42) -> list[Sample]:
+    """Makes a history and the questions over it.
 
     Args:
-        sessions: The length of each history.
-        n_per_type: Questions of each type over each history, at most `MOST`.
-        seed: The seed of the first history; the next ones use the seeds after it.
-        types: Some of `TYPES`, in the order wanted; None for all.
-        histories: How many histories.
+        sessions: The length of the history.
+        n_per_type: Questions of each type, at most `MOST`.
+        seed: The seed of the history.
 
     Raises:
-        ValueError: A number is out of range, a type is not in `TYPES`, or a history has fewer sessions than facts: each
-            fact has its own session.
+        ValueError: `n_per_type` is out of range, or the history has fewer sessions than facts: each fact has its own
+            session.
 
     Example:
-        >>> sample = load(sessions=50, n_per_type=1, types=["knowledge-update"])[0]
+        >>> sample = load(sessions=50, n_per_type=1)[1]
         >>> sample.id, len(sample.sessions), len(sample.evidence)
         ('long-50-42-knowledge-update-1', 50, 2)
     """
-    chosen = TYPES if types is None else tuple(types)
-    unknown = [kind for kind in chosen if kind not in TYPES]
-    if unknown or not chosen:
-        raise ValueError(f"no such type: {', '.join(unknown) or '(none given)'}; there are {', '.join(TYPES)}")
-    if not 1 <= n_per_type <= MOST or histories < 1:
-        raise ValueError(f"n_per_type must be 1 to {MOST} and histories at least 1, not {n_per_type} and {histories}")
-    return [one for each in range(seed, seed + histories) for one in _samples(sessions, n_per_type, each, chosen)]
+    if not 1 <= n_per_type <= MOST:
+        raise ValueError(f"n_per_type must be 1 to {MOST}, not {n_per_type}")
+    needles = []
+    for kind in TYPES:
+        rng = random.Random(f"{seed} {kind}")
+        made = list(_needles(kind, rng))
+        rng.shuffle(made)
+        needles += made[:n_per_type]
+    wanted = sum(len(needle.told) for needle in needles)
+    if sessions < wanted:
+        raise ValueError(f"{sessions} sessions cannot hold {wanted} facts in sessions of their own; ask for more")
+    return list(_samples(needles, sessions, seed))
 
 
 def m_scale(sessions: int = 500, n_per_type: int = 1, seed: int = 42, data_dir: str = "") -> Sequence[Sample]:
@@ -90,7 +92,7 @@ def m_scale(sessions: int = 500, n_per_type: int = 1, seed: int = 42, data_dir: 
     """
     if on_disk(LONGMEMEVAL["m"], data_dir) is None:
         return load(sessions, n_per_type, seed)
-    return list(longmemeval.load("m", n_per_type * len(longmemeval.TYPES), seed=seed, data_dir=data_dir or None))
+    return list(longmemeval.load("m", n_per_type * len(longmemeval.TYPES), seed=seed, data_dir=data_dir))
 
 
 def scale_name(samples: Sequence[Sample]) -> str:
@@ -100,68 +102,56 @@ def scale_name(samples: Sequence[Sample]) -> str:
 
 def source(samples: Sequence[Sample]) -> str:
     """Describes the samples of `m_scale` in one line: which they are, how many, and how long their histories."""
-    name = {"generated": "Generated, not LongMemEval-M", "longmemeval-m": "LongMemEval-M"}[scale_name(samples)]
+    name = "Generated, not LongMemEval-M" if scale_name(samples) == "generated" else "LongMemEval-M"
     lengths = sorted({len(sample.sessions) for sample in samples})
     spread = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
     return f"{name}: {len(samples)} questions over {spread} sessions."
 
 
-def _samples(sessions: int, n_per_type: int, seed: int, types: Sequence[str]) -> list[Sample]:
-    needles = [needle for kind in types for needle in _needles(kind, random.Random(f"{seed} {kind}"))[:n_per_type]]
-    wanted = sum(len(needle.told) for needle in needles)
-    if sessions < max(wanted, 1):
-        raise ValueError(f"{sessions} sessions cannot hold {wanted} facts in sessions of their own; ask for more")
+def _samples(needles: Sequence[_Needle], sessions: int, seed: int) -> Iterator[Sample]:
     rng = random.Random(f"{seed} places of {sessions}")
-    free = iter(rng.sample(range(sessions), wanted))
+    free = iter(rng.sample(range(sessions), sum(len(needle.told) for needle in needles)))
     places = [sorted(islice(free, len(needle.told))) for needle in needles]
     told = dict(zip(chain(*places), chain(*(needle.told for needle in needles)), strict=True))
     history, days = _history(sessions, told, rng)
     asked_on = _written(days[-1] + timedelta(days=1))
-    numbers: dict[str, int] = {}
-    samples = []
+    numbers: Counter[str] = Counter()
     for needle, own in zip(needles, places, strict=True):
-        numbers[needle.kind] = numbers.get(needle.kind, 0) + 1
+        numbers[needle.kind] += 1
         days_between = (days[own[-1]].date() - days[own[0]].date()).days if needle.dated else 0
-        samples.append(
-            Sample(
-                id=f"{_PREFIX}{sessions}-{seed}-{needle.kind}-{numbers[needle.kind]}",
-                kind=needle.kind,
-                question=needle.question,
-                answer=needle.answer.format(days=days_between),
-                sessions=history,
-                question_date=asked_on,
-                abstain=needle.kind == "abstention",
-                evidence=tuple(own),
-            )
+        yield Sample(
+            id=f"{_PREFIX}{sessions}-{seed}-{needle.kind}-{numbers[needle.kind]}",
+            kind=needle.kind,
+            question=needle.question,
+            answer=needle.answer.format(days=days_between),
+            sessions=history,
+            question_date=asked_on,
+            abstain=needle.kind == "abstention",
+            evidence=tuple(own),
         )
-    return samples
 
 
-def _needles(kind: str, rng: random.Random) -> list[_Needle]:
-    """Makes one needle per template, in random order."""
+def _needles(kind: str, rng: random.Random) -> Iterator[_Needle]:
+    """Makes one needle per template."""
     if kind == "single-session-user":
-        facts = [(told, asked, rng.choice(values)) for told, asked, values in synthetic.FACTS]
-        found = [_Needle(kind, asked, value, (told.format(value),)) for told, asked, value in facts]
+        for told, asked, values in synthetic.FACTS:
+            value = rng.choice(values)
+            yield _Needle(kind, asked, value, (told.format(value),))
     elif kind == "knowledge-update":
-        found = []
         for first, later, asked, values in synthetic.UPDATES:
             old, new = rng.sample(values, 2)
-            found.append(_Needle(kind, asked, new, (first.format(old), later.format(new))))
+            yield _Needle(kind, asked, new, (first.format(old), later.format(new)))
     elif kind == "multi-session":
-        found = []
         for counted in _SENTENCES["counted"]:
             each = rng.sample(_SENTENCES["each"], rng.randint(2, 4))
-            found.append(_Needle(kind, counted["asked"], str(len(each)), tuple(map(counted["told"].format, each))))
+            yield _Needle(kind, counted["asked"], str(len(each)), tuple(map(counted["told"].format, each)))
     elif kind == "temporal-reasoning":
-        asked = "How many days passed between the day when I {} and the day when I {}?"
-        found = [
-            _Needle(kind, asked.format(*pair), "{days}", tuple(f"I {event} today." for event in pair), dated=True)
-            for pair in _SENTENCES["events"]
-        ]
+        for pair in _SENTENCES["events"]:
+            asked = "How many days passed between the day when I {} and the day when I {}?".format(*pair)
+            yield _Needle(kind, asked, "{days}", tuple(f"I {event} today." for event in pair), dated=True)
     else:
-        found = [_Needle(kind, asked, UNKNOWN, ()) for asked in rng.sample(synthetic.NEVER_SAID, MOST)]
-    rng.shuffle(found)
-    return found
+        for asked in rng.sample(synthetic.NEVER_SAID, MOST):
+            yield _Needle(kind, asked, UNKNOWN, ())
 
 
 def _history(count: int, told: dict[int, str], rng: random.Random) -> tuple[tuple[ChatSession, ...], list[datetime]]:

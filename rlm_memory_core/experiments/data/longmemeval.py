@@ -19,13 +19,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 TYPES = (
-    "knowledge-update",
-    "multi-session",
-    "single-session-assistant",
-    "single-session-preference",
-    "single-session-user",
-    "temporal-reasoning",
-)
+    "knowledge-update", "multi-session", "single-session-assistant", "single-session-preference",
+    "single-session-user", "temporal-reasoning",
+)  # fmt: skip
 
 
 class Samples(Sequence[Sample]):
@@ -66,19 +62,11 @@ class Samples(Sequence[Sample]):
             return Samples(self.path, self._dataset, self._rows[index])
         return _to_sample(self._dataset[self._rows[index]])
 
-    def __repr__(self) -> str:
-        """The file's name and the number of samples."""
-        return f"Samples({self.path.name!r}, {len(self)} of {len(self._dataset)})"
-
 
 def load(
-    variant: str = "s",
-    sample: str | int = "paper",
-    seed: int = 42,
-    data_dir: str | Path | None = None,
-    progress: bool = False,
+    variant: str = "s", sample: str | int = "paper", seed: int = 42, data_dir: str | Path | None = None
 ) -> Samples:
-    """Loads questions of one LongMemEval file.
+    """Loads questions of one LongMemEval file. Shows a bar while it downloads and builds, on a terminal.
 
     Args:
         variant: "oracle" (evidence sessions only), "s" (about 48 sessions) or "m" (about 500).
@@ -87,7 +75,6 @@ def load(
         seed: The seed of the draw. The draw does not depend on the file's order, and a smaller draw is the beginning
             of a larger one.
         data_dir: A folder to search first; see `assets.locate`.
-        progress: Shows a bar while downloading and while building.
 
     Raises:
         ValueError: The variant or the sample does not exist.
@@ -107,17 +94,21 @@ def load(
         sample = int(sample)
     if isinstance(sample, str) and sample not in ("paper", "all"):
         raise ValueError(f"sample must be 'paper', 'all' or a number, not {sample!r}")
-    path = locate(LONGMEMEVAL[variant], data_dir, progress=progress).resolve()
-    dataset = open_rows(path, progress)
+    path = locate(LONGMEMEVAL[variant], data_dir).resolve()
+    dataset = open_rows(path)
     labels = dataset.select_columns(["id", "kind"])[:]
     rows = {question: row for row, question in enumerate(labels["id"])}
     if len(rows) < len(labels["id"]):
         doubled = next(question for question in labels["id"] if labels["id"].count(question) > 1)
         raise DataBroken(f"{path} holds more than one question {doubled!r}; give each an id of its own")
-    kinds: dict[str, str] = dict(zip(labels["id"], labels["kind"], strict=True))
-    chosen = _paper_ids(path, rows) if sample == "paper" else list(rows)
+    chosen = paper_ids() if sample == "paper" else list(rows)
+    if missing := sum(question not in rows for question in chosen):
+        raise DataBroken(
+            f"{path} lacks {missing} of the paper's {len(chosen)} questions; "
+            "use the official file, or choose sample='all' for what this one holds"
+        )
     if isinstance(sample, int):
-        chosen = balanced(list(kinds.items()), sample, seed)
+        chosen = balanced(list(zip(labels["id"], labels["kind"], strict=True)), sample, seed)
     return Samples(path, dataset, [rows[question] for question in chosen])
 
 
@@ -133,7 +124,7 @@ def questions(n: int = 30, seed: int = 42, data_dir: str = "") -> list[Sample]:
         ValueError: There are fewer questions than `n`.
         DataUnavailable: The file cannot be found or fetched.
     """
-    everything = list(load("s", "paper", data_dir=data_dir or None))
+    everything = list(load("s", "paper", data_dir=data_dir))
     drawn = balanced([(sample.id, sample.kind) for sample in everything], n, seed)
     return [sample for sample in everything if sample.abstain or sample.id in drawn]
 
@@ -143,28 +134,10 @@ def paper_ids() -> list[str]:
     return files(__package__).joinpath("paper_sample.txt").read_text(encoding="utf-8").split()
 
 
-def _paper_ids(path: Path, rows: dict[str, int]) -> list[str]:
-    wanted = paper_ids()
-    missing = sum(question not in rows for question in wanted)
-    if missing:
-        raise DataBroken(
-            f"{path} lacks {missing} of the paper's {len(wanted)} questions; "
-            "use the official file, or choose sample='all' for what this one holds"
-        )
-    return wanted
-
-
 def _to_sample(row: dict[str, Any]) -> Sample:
-    return Sample(
-        id=row["id"],
-        kind=row["kind"],
-        question=row["question"],
-        answer=row["answer"],
-        sessions=tuple(
-            ChatSession(session["date"], [ChatTurn(turn["role"], turn["content"]) for turn in session["turns"]])
-            for session in row["sessions"]
-        ),
-        question_date=row["question_date"],
-        abstain="_abs" in row["id"],
-        evidence=tuple(row["evidence"]),
+    sessions = tuple(
+        ChatSession(session["date"], [ChatTurn(turn["role"], turn["content"]) for turn in session["turns"]])
+        for session in row["sessions"]
     )
+    labels = {"abstain": "_abs" in row["id"], "evidence": tuple(row["evidence"])}
+    return Sample(**{**row, **labels, "sessions": sessions})

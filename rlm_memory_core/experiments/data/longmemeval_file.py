@@ -33,12 +33,11 @@ _TEXTS = ("question_id", "question_type", "question", "question_date")
 _LISTS = ("haystack_session_ids", "haystack_dates", "haystack_sessions", "answer_session_ids")
 
 
-def open_rows(path: Path, progress: bool = False) -> Dataset:
+def open_rows(path: Path) -> Dataset:
     """Returns the rows of a file, built on first use and found again by its path, size and time.
 
     Args:
         path: A JSON array in LongMemEval's official format.
-        progress: Shows a bar while building.
 
     Returns:
         One row per item: `id`, `kind`, `question`, `answer`, `question_date`,
@@ -62,7 +61,7 @@ def open_rows(path: Path, progress: bool = False) -> Dataset:
                 _rows,
                 features=features,
                 cache_dir=str(cache_path() / "longmemeval"),
-                gen_kwargs={"path": path, "progress": progress},
+                gen_kwargs={"path": path},
                 fingerprint=hashlib.sha256(stamp.encode()).hexdigest()[:16],
                 writer_batch_size=_ROWS_AT_ONCE,
             )
@@ -104,13 +103,9 @@ def _quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _rows(path: Path, progress: bool) -> Iterator[dict[str, Any]]:
-    size = path.stat().st_size
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
     number = 0
-    with (
-        path.open("rb") as file,
-        tqdm(total=size, unit="B", unit_scale=True, disable=not progress) as bar,
-    ):
+    with path.open("rb") as file, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, disable=None) as bar:
         if file.read(_BLOCK).lstrip()[:1] != b"[":  # ijson would find no items in an object, and say nothing
             raise DataBroken(f"{path} is not a JSON array of LongMemEval items")
         file.seek(0)

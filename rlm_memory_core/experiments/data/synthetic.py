@@ -32,7 +32,7 @@ NEVER_SAID: list[str] = _SENTENCES["never_said"]
 
 
 class _Case(NamedTuple):
-    """What a generator makes: what the user says, session by session, and what is asked."""
+    """What the user says, session by session, and what is asked."""
 
     said: Sequence[Sequence[str]]
     question: str

@@ -95,7 +95,7 @@ def find(name: str, logs_dir: str | Path = "", *, download: bool = True) -> Path
         beside = data.parent / "paper" / "logs" / name
         if beside.is_file() and not (data / name).is_file():
             return beside
-    return locate(LOGS[name], logs_dir or None, download=download, progress=False)
+    return locate(LOGS[name], logs_dir or None, download=download)
 
 
 def load(logs_dir: str | Path = "", *, download: bool = True) -> PaperLogs:

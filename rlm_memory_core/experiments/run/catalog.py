@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from rlm_memory_core.search.semantic import LocalEmbedder
 
 from .. import methods
 from ..data import locomo, long_histories, longmemeval, niah, synthetic
-from ..data.assets import if_available, project_root
+from ..data.assets import project_root
 from ..score.abstention import PREFERENCE
 from ..types import Sample
+from .optional import at_hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,7 @@ def _synthetic(given: Mapping[str, Any]) -> Iterator[Run]:
 
 
 def _longmemeval(given: Mapping[str, Any]) -> Iterator[Run]:
-    progress = sys.stderr.isatty()
-    samples = longmemeval.load(given["variant"], given["sample"], given["seed"], given["data_dir"] or None, progress)
+    samples = longmemeval.load(given["variant"], given["sample"], given["seed"], given["data_dir"])
     yield Run(given["methods"], samples)
 
 
@@ -75,10 +74,10 @@ def _beyond(given: Mapping[str, Any]) -> Iterator[Run]:
     arms = methods.beyond(connect(OFFLINE), LocalEmbedder(named) if named else None)
     names = [arm.name for arm in arms]
     seed, data_dir, n_per_type = given["seed"], given["data_dir"], given["n_per_type"]
-    asked = if_available(longmemeval.questions, given["questions"], seed, data_dir) or []
+    asked = at_hand("", longmemeval.questions, given["questions"], seed, data_dir) or []
     yield Run(names, asked, sum(sample.kind == PREFERENCE for sample in asked))
     conversations, n = given["locomo_conversations"], given["locomo_questions"]
-    yield Run(names, if_available(locomo.load, conversations, n, seed, data_dir or None) or [], 0)
+    yield Run(names, at_hand("", locomo.load, conversations, n, seed, data_dir) or [], 0)
     yield Run(names, long_histories.m_scale(given["m_sessions"], n_per_type, seed, data_dir), 0)
     for length in given["lengths"]:
         scan = [methods.FULL_SCAN] if length <= given["scan_up_to"] else []

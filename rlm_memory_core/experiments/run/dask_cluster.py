@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from functools import lru_cache, partial
-from operator import call
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -47,7 +46,7 @@ class DaskExecutor(Executor):
             from distributed import Client
         except ModuleNotFoundError as error:
             raise ExecutorError(f'{error.name} is not installed; run pip install "rlm-memory[dask]"') from error
-        # it logs workers that come and go; what matters becomes an error here
+        # its log tells of workers that come and go; the errors that matter are raised here
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             background.run(_reach(address))
@@ -77,8 +76,8 @@ class DaskExecutor(Executor):
         return threads
 
     def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Has a worker call a function."""
-        future: Future[_T] = self._inner.submit(pickle.loads, _call(work, *args, **kwargs))
+        """Makes a worker call a function."""
+        future: Future[_T] = self._inner.submit(*_call(work, *args, **kwargs))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -92,11 +91,8 @@ class DaskExecutor(Executor):
         Raises:
             ExecutorError: There is no worker, or the call failed on one; the message says where and why.
         """
-        packed = _call(work, *args, **kwargs)
-        futures = {
-            worker: self._client.submit(pickle.loads, packed, workers=[worker], pure=False)
-            for worker in self._threads()
-        }
+        sent = _call(work, *args, **kwargs)
+        futures = {each: self._client.submit(*sent, workers=[each], pure=False) for each in self._threads()}
         if not futures:
             raise ExecutorError(f"the Dask cluster at {self.address} has no workers")
         found = []
@@ -135,7 +131,7 @@ class DaskExecutor(Executor):
 
 
 async def _reach(address: str) -> None:
-    """Asks the scheduler for its identity: a client without a scheduler does not always give up, or end cleanly."""
+    """Asks the scheduler for its identity: without a scheduler, a `Client` may wait too long or not end cleanly."""
     from distributed.core import rpc
     from distributed.security import Security
 
@@ -163,20 +159,11 @@ def executor(address: str) -> DaskExecutor | None:
     return DaskExecutor(address) if address else None
 
 
-class _Call:
-    """A call that happens when it is unpickled, on the worker; so the scheduler needs no rlm-memory."""
-
-    def __init__(self, *parts: Any) -> None:
-        self._parts = parts
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return call, self._parts
-
-
-def _call(work: Callable[_P, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> bytes:
+def _call(work: Callable[_P, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> tuple[Callable[[bytes], Any], bytes]:
+    """Returns a function and its argument; a worker unpickles the call itself, so the scheduler needs no rlm-memory."""
     from cloudpickle import dumps
 
-    return bytes(dumps(_Call(partial(work, *args, **kwargs))))
+    return lambda packed: pickle.loads(packed)(), dumps(partial(work, *args, **kwargs))
 
 
 def _source() -> str:

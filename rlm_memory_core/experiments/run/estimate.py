@@ -21,14 +21,13 @@ from rlm_memory_core.query.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.search.pieces import split
 
-from ..single_call import NEIGHBOURS, TOP, TURN_CHARACTERS
+from ..methods import NEIGHBOURS, TOP, TURN_CHARACTERS
 from ..types import Sample
 
 CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
 _ROOT_REPLIES = 3
 _ROOT_TOKENS = 250  # a reply with code
-_EXTRACT_TOKENS = 40  # a sub-agent's reply
-_ANSWER_TOKENS = 40
+_ANSWER_TOKENS = 40  # an answer, or a sub-agent's reply
 _ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
 _CALL_SECONDS = 1.0  # median of a sub-agent's call, lognormal with this sigma
 _CALL_SIGMA = 0.5
@@ -139,7 +138,7 @@ def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int)
         read = {"full-context": total, "rag": _retrieved(turns)}.get(method, min(total, window))
         return Usage(_tokens(read + len(HISTORY_SYSTEM)), _ANSWER_TOKENS, 1)
     reading = _tokens(total + count * len(SUBAGENT_SYSTEM))
-    findings = count * _EXTRACT_TOKENS
+    findings = count * _ANSWER_TOKENS
     root = _ROOT_REPLIES * (_tokens(len(ROOT_SYSTEM)) + _ROOT_TOKENS + findings)
     return Usage(reading + root, findings + _ROOT_REPLIES * _ROOT_TOKENS, count + _ROOT_REPLIES)
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -38,7 +37,7 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     """Runs one notebook into the plan's folder.
 
     Raises:
-        ReproduceError: A cell failed; the notebook with its error is kept in the folder.
+        ReproduceError: A cell failed (the notebook with its error stays in the folder), or there are no results.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -70,12 +69,14 @@ def execute(plan: Plan, ready: Ready) -> Ran:
     _tidy(target)
     if ready.notebook.judges:
         return Ran(0.0)
-    results = plan.folder / "results"
-    document = _results(results / f"{ready.notebook.name}.json")
+    written = plan.folder / "results" / f"{ready.notebook.name}.json"
+    if not written.is_file():
+        raise ReproduceError(f"{ready.notebook.name} did not write {written}; it must call results.write")
+    document = json.loads(written.read_text(encoding="utf-8"))
     spent_usd = document["provenance"]["spent_usd"]
     if ready.notebook.asks is None:
         return Ran(spent_usd)
-    rows = pd.read_csv(results / f"{ready.notebook.name}.questions.csv")
+    rows = pd.read_csv(written.with_suffix(".questions.csv"))
     unjudged = count_unjudged(document["rows"])
     problems = _problems(rows)
     if unjudged:
@@ -93,14 +94,6 @@ def _problems(rows: pd.DataFrame) -> list[str]:
         failed, asked = rows["failed_subagents"].sum(), rows["subagents"].sum()
         problems.append(f"{failed} sub-agents of {asked} failed ({failures.iloc[0]})")
     return problems
-
-
-def _results(path: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReproduceError(f"{path} cannot be read ({one_line(error)}); run rlm-memory reproduce again") from error
-    return document
 
 
 def _tidy(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lets a notebook leave out what rests on missing data, and run the rest."""
+"""Lets the caller leave out what needs missing data, and do the rest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _P = ParamSpec("_P")
 
 
 def at_hand(what: str, load: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
-    """Returns what `load` returns, or prints in one line that its data is missing and returns None.
+    """Returns what `load` returns; if its data is missing, prints a line that says so and returns None.
 
     Args:
-        what: The name of the data, to begin a sentence.
+        what: The data's name, in the plural, to begin the printed sentence; "" prints nothing.
         load: Called with the further arguments.
 
     Raises:
@@ -32,12 +32,13 @@ def at_hand(what: str, load: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwar
     except DataBroken:
         raise
     except DataUnavailable as error:
-        print(f"{what} are not at hand, so that what rests on them is left out: {one_line(error)}")
+        if what:
+            print(f"{what} are missing, so everything that needs them is left out: {one_line(error)}")
         return None
 
 
 def told(table: Callable[[_T], pd.DataFrame], source: _T | None) -> pd.DataFrame | None:
-    """Returns the table of a source, or None, which a notebook does not show, if the source is missing.
+    """Returns `table(source)`; returns None, which a notebook does not show, if there is no source.
 
     Example:
         >>> told(pd.DataFrame, None) is None

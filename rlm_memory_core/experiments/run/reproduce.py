@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rlm_memory_core.models.hedging import HEDGE
 from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError, connect
 
 from ..data.assets import DataBroken, DataUnavailable, project_root
-from ..methods import PAPER_WINDOW, check_embedder, check_names
+from ..methods import PAPER_WINDOW, check_embedder, make
 from ..score.judge import connect_judge
 from .catalog import Notebook, select
 from .dask_cluster import DaskExecutor
@@ -41,7 +42,7 @@ class Plan:
         rates: Dollars per prompt and per completion token, or None for the known price.
         outputs: The folder of all outputs; None for the project's `outputs`.
         dask: The address of a Dask scheduler whose workers answer the questions; "" answers them here.
-        hedge: Second copies of late sub-agent calls, as a share of the calls of a fan-out.
+        hedge: The share of sub-agent calls that may be sent again when they are late.
         requests_per_minute, tokens_per_minute: As for `connect`.
     """
 
@@ -77,48 +78,43 @@ class Plan:
 
 @dataclass(frozen=True)
 class Ready:
-    """A notebook that can be run.
+    """A notebook that was checked.
 
     Args:
         notebook: The notebook.
         parameters: The values that papermill sets.
         estimate: The expected cost.
         judge: The model that judges its answers, or None.
+        skipped: Why it cannot be run, if its data is missing; else "".
     """
 
     notebook: Notebook
     parameters: Mapping[str, Any]
-    estimate: Estimate
+    estimate: Estimate = NOTHING
     judge: LLM | None = None
+    skipped: str = ""
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """A notebook whose data is missing, and why."""
-
-    notebook: Notebook
-    reason: str
-
-
-def prepare(plan: Plan) -> list[Ready | Skipped]:
+def prepare(plan: Plan) -> list[Ready]:
     """Checks the plan against the notebooks, their parameters and their data; asks no model.
 
     Raises:
-        ReproduceError: Something is misspelled, missing or broken.
+        ReproduceError: A name or value is wrong, or a file is missing or broken.
     """
     try:
         llm = plan.llm
         notebooks = select(plan.only)
-    except ValueError as error:
+        if not 0 <= plan.hedge <= 1:
+            raise ValueError(f"hedge is a share of the calls, between 0 and 1, not {plan.hedge:g}")
+        if plan.budget_usd is not None and llm.rates is None:
+            raise ValueError(
+                f"the price of {plan.model} is not known, so that a budget in dollars cannot be held; give --prices"
+            )
+        if plan.dask:
+            with DaskExecutor(plan.dask) as cluster:
+                cluster.check()
+    except (ValueError, ExecutorError) as error:
         raise ReproduceError(str(error)) from error
-    if not 0 <= plan.hedge <= 1:
-        raise ReproduceError(f"hedge is a share of the calls, between 0 and 1, not {plan.hedge:g}")
-    if plan.budget_usd is not None and llm.rates is None:
-        raise ReproduceError(
-            f"the price of {plan.model} is not known, so that a budget in dollars cannot be held; give --prices"
-        )
-    if plan.dask:
-        _on_cluster(plan.dask, DaskExecutor.check)
     declared = {notebook.name: _declared(notebook) for notebook in notebooks}
     known = set().union(*declared.values())
     unknown = sorted(set(plan.parameters) - known)
@@ -133,33 +129,32 @@ def total(ready: Sequence[Ready]) -> Estimate:
 
 
 def models(plan: Plan, ready: Sequence[Ready]) -> list[LLM]:
-    """Returns all models that the notebooks will ask, each once: the one that answers, and the judges."""
-    asked = [plan.llm] if any(book.notebook.asks for book in ready) else []
-    return _each_once([*asked, *(book.judge for book in ready if book.judge is not None)])
+    """Returns the models that the notebooks will ask: the one that answers, and the judges."""
+    answering = [plan.llm] if any(book.notebook.asks for book in ready) else []
+    return [*answering, *_judges(ready)]
 
 
 def check_models(plan: Plan, ready: Sequence[Ready]) -> None:
     """Asks each model for one word, so that a wrong key or address, or a broken cache, shows now.
 
-    On a cluster every worker asks for itself: it has its own key, network and cache. Judges are asked here.
+    On a cluster every worker asks for itself: it has its own key, network and cache. Judges are asked here. The reply
+    is recorded, so a model that judges two notebooks gets one request.
 
     Raises:
         ReproduceError: A model gave no answer.
     """
     try:
-        here = models(plan, ready)
-        if plan.dask:
-            here = _each_once(book.judge for book in ready if book.judge is not None)
-            if any(book.notebook.asks for book in ready):
-                _on_cluster(plan.dask, lambda cluster: cluster.on_each(_ask_for_a_word, plan.llm))
-        for llm in here:
+        if plan.dask and any(book.notebook.asks for book in ready):
+            with DaskExecutor(plan.dask) as cluster:
+                cluster.on_each(_ask_for_a_word, plan.llm)
+        for llm in _judges(ready) if plan.dask else models(plan, ready):
             _ask_for_a_word(llm)
-    except (ModelError, RecordingError) as error:
+    except (ModelError, RecordingError, ExecutorError) as error:
         raise ReproduceError(str(error)) from error
 
 
-def _each_once(models: Iterable[LLM]) -> list[LLM]:
-    return list({(llm.model, llm.base_url): llm for llm in models}.values())
+def _judges(ready: Sequence[Ready]) -> list[LLM]:
+    return [book.judge for book in ready if book.judge is not None]
 
 
 def _ask_for_a_word(llm: LLM) -> None:
@@ -168,18 +163,8 @@ def _ask_for_a_word(llm: LLM) -> None:
         background.run(llm.complete([{"role": "user", "content": "Reply with the word ready."}]))
 
 
-def _on_cluster(address: str, check: Callable[[DaskExecutor], object]) -> None:
-    try:
-        with DaskExecutor(address) as cluster:
-            check(cluster)
-    except ExecutorError as error:
-        raise ReproduceError(str(error)) from error
-
-
 def _declared(notebook: Notebook) -> dict[str, Any]:
     """Returns the notebook's parameters and defaults, as its parameters cell declares them."""
-    import ast
-
     import papermill
 
     if not notebook.path.is_file():
@@ -188,7 +173,7 @@ def _declared(notebook: Notebook) -> dict[str, Any]:
     return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
 
 
-def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM) -> Ready | Skipped:
+def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM) -> Ready:
     ours = {
         "model": plan.model,
         "base_url": plan.base_url or "",
@@ -213,14 +198,15 @@ def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM
             raise ReproduceError(f"parameter {name} of {notebook.name} is like {declared[name]!r}, not {value!r}")
     parameters = {**given, **{name: value for name, value in ours.items() if name in declared}}
     if notebook.asks is None:
-        return Ready(notebook, parameters, NOTHING)
+        return Ready(notebook, parameters)
     complete = {**declared, **parameters}
+    embedding_model = complete.get("embedding_model", "")
     try:
         if "methods" in complete:
-            check_names(complete["methods"])
-        check_embedder(complete.get("embedding_model", ""), llm)
+            make(complete["methods"], llm, complete["window"])  # checks the names
+        check_embedder(embedding_model, llm)
+        embedder = llm.another(embedding_model) if embedding_model else None
         judge = _judge(plan, complete, llm)
-        embedder = llm.another(complete["embedding_model"]) if complete.get("embedding_model") else None
         expected = NOTHING
         for run in notebook.asks(complete):
             expected += estimate(run.methods, run.samples, complete.get("window", PAPER_WINDOW), llm, embedder)
@@ -230,14 +216,14 @@ def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any], llm: LLM
     except DataBroken as error:
         raise ReproduceError(str(error)) from error
     except DataUnavailable as error:
-        return Skipped(notebook, str(error))
+        return Ready(notebook, parameters, skipped=str(error))
     except (ValueError, TypeError) as error:
         raise ReproduceError(f"{notebook.name}: {error}") from error
     return Ready(notebook, parameters, expected, judge)
 
 
 def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
-    """Returns the judge that a notebook's parameters name; raises ValueError if it cannot be asked."""
+    """Returns the judge that a notebook's parameters name; raises ValueError if the parameters are wrong."""
     judge = connect_judge(
         parameters.get("judge_model", ""), llm, parameters.get("judge_base_url", ""), parameters.get("judge_rates", ())
     )
@@ -250,17 +236,13 @@ def _judge(plan: Plan, parameters: Mapping[str, Any], llm: LLM) -> LLM | None:
 
 
 def _fits(value: object, default: object) -> bool:
-    """Tells whether a value is of the default's kind; a whole number may stand for a fraction."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
+    """Checks whether a value has the type of the default; an int is also good for a float."""
     if isinstance(default, list) and default:
         return isinstance(value, list) and all(_fits(item, default[0]) for item in value)
-    return isinstance(value, type(default))
+    return type(value) in ((int, float) if isinstance(default, float) else (type(default),))
 
 
 def _from_root(folder: Path) -> str:
-    """Returns a folder relative to the project, if it is inside, so that notebooks do not show this machine's paths."""
+    """Returns a folder inside the project as a relative path, so that notebooks do not show this machine's paths."""
     root = project_root()
     return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,8 @@ from typing import Any
 import pandas as pd
 
 from ..data.assets import project_root
-from ..types import Result
+from ..types import Result as Result
 from .runner import COLUMNS
-
-__all__ = ["Result", "provenance", "write", "write_hypotheses", "write_text"]
 
 _VERSIONS = ("rlm-memory", "openai", "pydantic-monty", "pandas", "datasets", "papermill")
 
@@ -61,11 +60,7 @@ def write(
     """
     ids = [result.id for result in results]
     doubled = sorted({name for name in ids if ids.count(name) > 1})
-    broken = [
-        result.id
-        for result in results
-        if not all(math.isfinite(number) for number in (result.value, result.low or 0.0, result.high or 0.0))
-    ]
+    broken = [each.id for each in results if not math.isfinite(each.value + (each.low or 0) + (each.high or 0))]
     if doubled or broken:
         raise ValueError(f"results of {name} are wrong: doubled {doubled}, not finite {broken}")
     if not str(folder):
@@ -125,17 +120,13 @@ def provenance(model: str, seed: int, data_sha256: str | None) -> dict[str, Any]
 
 def _commit() -> str | None:
     """The commit of the code, with "+changes" if files other than outputs differ from it; None outside a checkout."""
-    commit = _git("rev-parse", "--short=12", "HEAD")
-    changes = _git("status", "--porcelain", "--", ".", ":!outputs")
-    return commit and commit + ("+changes" if changes else "")
-
-
-def _git(*arguments: str) -> str | None:
+    git = partial(subprocess.run, cwd=project_root(), capture_output=True, text=True, check=True)
     try:
-        done = subprocess.run(["git", *arguments], cwd=project_root(), capture_output=True, text=True, check=True)
+        commit = git(["git", "rev-parse", "--short=12", "HEAD"]).stdout.strip()
+        changes = git(["git", "status", "--porcelain", "--", ".", ":!outputs"]).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return commit + ("+changes" if changes else "")
 
 
 def write_text(path: Path, text: str) -> None:

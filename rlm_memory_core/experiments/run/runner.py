@@ -6,10 +6,10 @@ recorded calls (see `rlm_memory_core.models.recorded_calls`).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -87,23 +87,16 @@ def run(
         else:
             for method in methods:
                 bar.start(method.name)
-                rows += background.run(_run_method(method, samples, model, score_with, concurrency, bar))
+                answer = partial(_answer, method, samples, model, score_with)
+                rows += background.run(bar.gather(answer, range(len(samples)), concurrency))
     return pd.DataFrame(rows, columns=[*COLUMNS, "answer"])
 
 
-async def _run_method(
-    method: Method, samples: Sequence[Sample], model: str, score_with: Score, concurrency: int, bar: Progress
-) -> list[dict[str, Any]]:
-    slots = asyncio.Semaphore(concurrency)
-
-    async def one(position: int) -> dict[str, Any]:
-        async with slots:  # make the sample only now: a waiting question holds no history
-            sample = samples[position]
-            prediction = await attempt(method, sample)
-        bar.advance()
-        return _row(sample, prediction, method.name, model, score_with)
-
-    return list(await asyncio.gather(*map(one, range(len(samples)))))
+async def _answer(
+    method: Method, samples: Sequence[Sample], model: str, score_with: Score, position: int
+) -> dict[str, Any]:
+    sample = samples[position]  # only now: a waiting question holds no history
+    return _row(sample, await attempt(method, sample), method.name, model, score_with)
 
 
 def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_with: Score) -> dict[str, Any]:

@@ -47,20 +47,21 @@ def table(asked: Mapping[str, Asked | None], verdicts: pd.DataFrame | None) -> p
         asked: By benchmark; None if its data is missing.
         verdicts: What `judge_preferences` returned.
     """
-    shares = {result.id: result for result in _abstentions(asked)}
+    found = {result.id: result for result in results(asked, verdicts)}
     rows = {}
     for benchmark, one in asked.items():
         for method, answered in groups(one.frame, "method") if one else ():
             name = f"beyond.{benchmark}.{method}"
-            right, false = (shares.get(f"{name}.{what}") for what in ("abstained", "abstained_falsely"))
-            preferences = answered.loc[answered["question_type"] == PREFERENCE, "question_id"]
+            right, false = (found.get(f"{name}.{what}") for what in ("abstained", "abstained_falsely"))
+            judged, unjudged = (found.get(f"{name}.preference.{what}") for what in ("judged", "unjudged"))
+            preferences = int((answered["question_type"] == PREFERENCE).sum())
             rows[f"{benchmark}: {method}"] = {
                 "without an answer": f"{right.n}" if right else "0",
                 "rightly abstained": with_interval(right) if right else "",
                 "with an answer": f"{false.n}" if false else "0",
                 "falsely abstained": with_interval(false) if false else "",
-                "preferences": f"{len(preferences) or ''}",
-                "preference, judged": _preference(preferences, method, verdicts),
+                "preferences": f"{preferences or ''}",
+                "preference, judged": _preference(judged, unjudged) if preferences else "",
             }
     return as_text(rows, "benchmark: method")
 
@@ -78,7 +79,10 @@ def results(asked: Mapping[str, Asked | None], verdicts: pd.DataFrame | None) ->
     found = list(_abstentions(asked))
     for method, rows in groups(verdicts, "method") if verdicts is not None else ():
         name = f"beyond.longmemeval.{method}.preference"
-        found += [Result(f"{name}.unjudged", float(rows["judged"].isna().sum()), len(rows)), *_met(rows, name)]
+        judged = rows["judged"].dropna()
+        found.append(Result(f"{name}.unjudged", float(len(rows) - len(judged)), len(rows)))
+        if len(judged):
+            found.append(share(f"{name}.judged", float(judged.sum()), len(judged)))
     return found
 
 
@@ -94,19 +98,9 @@ def _abstentions(asked: Mapping[str, Asked | None]) -> Iterator[Result]:
                     yield share(f"beyond.{benchmark}.{method}.{name}", float(part["abstained"].sum()), len(part))
 
 
-def _met(verdicts: pd.DataFrame, name: str = "met") -> list[Result]:
-    """The share of the judged answers that meet their rubric; empty if none was judged."""
-    judged = verdicts["judged"].dropna()
-    return [share(f"{name}.judged", float(judged.sum()), len(judged))] if len(judged) else []
-
-
-def _preference(asked: pd.Series[str], method: str, verdicts: pd.DataFrame | None) -> str:
-    """The cell of the preference questions with these ids."""
-    if not len(asked):
-        return ""
-    if verdicts is None:
+def _preference(judged: Result | None, unjudged: Result | None) -> str:
+    """Returns the cell of a method's preference questions."""
+    if unjudged is None:
         return NOT_JUDGED
-    own = verdicts[(verdicts["method"] == method) & verdicts["question_id"].isin(asked)]
-    shown = "".join(map(with_interval, _met(own)))
-    left = len(asked) - int(own["judged"].notna().sum())
-    return f"{shown} ({left} unjudged)".strip() if left else shown
+    shown = with_interval(judged) if judged else ""
+    return f"{shown} ({unjudged.value:.0f} unjudged)".strip() if unjudged.value else shown

@@ -12,24 +12,24 @@ from statistics import NormalDist
 
 import numpy as np
 
+_LEVEL = 0.95  # confidence
 _RESAMPLES = 10_000
 
 
-def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Returns Wilson's score interval for a share.
+def wilson(successes: float, n: int) -> tuple[float, float]:
+    """Returns Wilson's 95% score interval for a share.
 
     Unlike the textbook interval it stays inside [0, 1] and does not shrink to a point at 0 or n.
 
     Args:
         successes: Successes among `n`.
         n: The number of trials.
-        level: Confidence, between 0 and 1.
 
     Returns:
         The lower and the upper end, as shares.
 
     Raises:
-        ValueError: `n` is not positive, `successes` is not in 0..n, or `level` is not in (0, 1).
+        ValueError: `n` is not positive, or `successes` is not in 0..n.
 
     Example:
         >>> low, high = wilson(46, 100)
@@ -39,10 +39,9 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
     Source:
         E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
     """
-    _check_level(level)
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"wilson needs n >= 1 and successes in 0..n, not {successes} of {n}")
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = NormalDist().inv_cdf((1 + _LEVEL) / 2)
     share = successes / n
     centre = share + z * z / (2 * n)
     margin = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -75,36 +74,28 @@ def mcnemar_exact(b: int, c: int) -> float:
     return min(1.0, 2 * tail / (1 << (b + c)))
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Returns a percentile bootstrap interval for a mean: 10,000 resamples, seeded.
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Returns a 95% percentile bootstrap interval for a mean: 10,000 resamples, always with the same seed.
 
     Suits F1 and other scores that cluster at 0 and 1, where a normal interval would leave [0, 1].
 
     Args:
-        values: One score per question.
-        level: Confidence, between 0 and 1.
-        seed: The seed of the resampling; the same values and seed give the same interval.
+        values: One score per question; the same values give the same interval.
 
     Returns:
         The lower and the upper end, in the values' own unit.
 
     Raises:
-        ValueError: There are no values, or `level` is not in (0, 1).
+        ValueError: There are no values.
 
     Example:
         >>> mean_interval([0.5, 0.5, 0.5])
         (0.5, 0.5)
     """
-    _check_level(level)
     if not len(values):
         raise ValueError("mean_interval needs at least one value")
     sample = np.asarray(values, dtype=float)
-    draws = np.random.default_rng(seed).integers(len(sample), size=(_RESAMPLES, len(sample)))
+    draws = np.random.default_rng(0).integers(len(sample), size=(_RESAMPLES, len(sample)))
     means = sample[draws].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return float(low), float(high)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")

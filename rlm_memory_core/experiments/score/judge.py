@@ -1,16 +1,19 @@
 """Judged accuracy: a model reads each answer beside the gold answer and says yes or no.
 
-This is LongMemEval's official measure, with any model as judge; `judge_prompts` holds the rubrics. A reply must be one
-word. A judge that says neither is asked once more; then the answer counts as unjudged, with the reason, never as wrong.
-An empty or failed answer is wrong without a call. Calls are recorded and charged like all others.
+This is LongMemEval's official measure, with any model as judge; `judge_prompts.toml` holds the rubrics, which follow
+the official evaluation (Wu et al., "LongMemEval", ICLR 2025) in our own words. A reply must be one word. A judge that
+says neither is asked once more; then the answer counts as unjudged, with the reason, never as wrong. An empty or failed
+answer is wrong without a call. Calls are recorded and charged like all others.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
+from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -18,18 +21,22 @@ import pandas as pd
 from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import Budget, BudgetExceeded
 from rlm_memory_core.models.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
+from rlm_memory_core.models.types import ChatMessage
 
 from ..progress import Progress
 from ..types import Result, Sample
-from .judge_prompts import again, judge_messages
 from .results import OVERALL, as_text, groups, paper_row, share, typed, with_interval
+
+_PROMPTS = tomllib.loads(files(__package__).joinpath("judge_prompts.toml").read_text(encoding="utf-8"))
+RUBRICS: dict[str, str] = _PROMPTS["rubrics"]
+"""By question type; "abstention" where nothing is to be found, "general" for all other types."""
 
 COLUMNS = ("question_id", "question_type", "method", "judge", "abstain", "em", "judged", "reason")
 TASK_AVERAGED, ABSTENTION, UNJUDGED = "task-averaged", "abstention", "unjudged"
 NO_ANSWER = "no answer"
 NEITHER = "the judge said neither yes nor no, twice"
 
-_AT_ONCE = 64  # calls; a judge's prompt is short, so most servers take as many
+_CONCURRENCY = 64  # calls in flight; a judge's prompt is short, so most servers take as many
 _THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.S)
 _ONE_WORD = re.compile(r"[\W_]*(yes|no)[\W_]*", re.I)
 
@@ -64,12 +71,7 @@ def connect_judge(model: str, beside: LLM, base_url: str = "", rates: Sequence[f
 
 
 def run(
-    frame: pd.DataFrame,
-    samples: Sequence[Sample],
-    judge: LLM | None,
-    budget: Budget | None = None,
-    *,
-    concurrency: int = _AT_ONCE,
+    frame: pd.DataFrame, samples: Sequence[Sample], judge: LLM | None, budget: Budget | None = None
 ) -> pd.DataFrame | None:
     """Has a judge read every answer, and prints in one line who judged, and how many were not judged and why.
 
@@ -78,20 +80,17 @@ def run(
         samples: The questions of the run; read one at a time.
         judge: What `connect_judge` returned.
         budget: The run's budget, to which judging is charged.
-        concurrency: Calls in flight at once.
 
     Returns:
         One row per answer, method by method, with `COLUMNS`: `judged` is 1, 0, or not-a-number for an answer without
         a verdict, with its `reason`. None without a judge.
 
     Raises:
-        ValueError: `concurrency` is below 1, or a row's question is not among the samples.
+        ValueError: A row's question is not among the samples.
     """
     if judge is None:
         print(f"No judge was asked: judge_model is empty, and the {OFFLINE_LABEL} cannot judge. Any model can.")
         return None
-    if concurrency < 1:
-        raise ValueError(f"concurrency must be at least 1, not {concurrency}")
     asked = {sample.id: (sample.question, sample.answer, sample.abstain) for sample in samples}
     if missing := set(frame["question_id"]) - asked.keys():
         raise ValueError(f"cannot judge {min(missing)}: it is not among the samples")
@@ -99,45 +98,69 @@ def run(
     with closing(Progress(len(frame))) as bar:
         for method, rows in groups(frame, "method"):  # in turn, so that equal answers of two methods are judged once
             bar.start(f"judge of {method}")
-            judged += background.run(_judge_all(rows.to_dict("records"), asked, judge, budget, concurrency, bar))
+            read = partial(_judge_row, asked, judge, budget)
+            judged += background.run(bar.gather(read, rows.to_dict("records"), _CONCURRENCY))
     verdicts = pd.DataFrame(judged, columns=COLUMNS)
     print(f"{len(verdicts)} answers, judged by: {judge.label}{_unjudged(verdicts)}")
     return verdicts
 
 
-async def _judge_all(
-    rows: Sequence[dict[Any, Any]],
-    asked: dict[str, tuple[str, str, bool]],
-    judge: LLM,
-    budget: Budget | None,
-    concurrency: int,
-    bar: Progress,
-) -> list[dict[str, Any]]:
-    slots = asyncio.Semaphore(concurrency)
+def rubric(kind: str, abstain: bool) -> str:
+    """Returns the rubric: for abstention if nothing is to be found, else by question type, else the general one.
 
-    async def one(row: dict[Any, Any]) -> dict[str, Any]:
-        question, gold, abstain = asked[row["question_id"]]
-        settled: tuple[bool | None, str] = (False, NO_ANSWER)
-        if not row["error"] and row["answer"].strip():
-            messages = judge_messages(question, gold, row["answer"], kind=row["question_type"], abstain=abstain)
-            async with slots:
-                settled = await _ask(judge, messages, budget)
-        bar.advance()
-        correct, reason = settled
-        judged = float("nan") if correct is None else float(correct)
-        kept = {name: row[name] for name in ("question_id", "question_type", "method", "em")}
-        return {**kept, "judge": judge.label, "abstain": abstain, "judged": judged, "reason": reason}
-
-    return list(await asyncio.gather(*map(one, rows)))
+    >>> rubric("temporal-reasoning", abstain=True) == RUBRICS["abstention"]
+    True
+    """
+    return RUBRICS["abstention"] if abstain else RUBRICS.get(kind, RUBRICS["general"])
 
 
-async def _ask(judge: LLM, messages: list[Any], budget: Budget | None) -> tuple[bool | None, str]:
+def judge_messages(question: str, reference: str, answer: str, *, kind: str, abstain: bool) -> list[ChatMessage]:
+    """Asks whether one answer is right.
+
+    Args:
+        question: The question.
+        reference: The benchmark's gold answer, rubric or explanation.
+        answer: The method's answer.
+        kind: The question's type, such as "temporal-reasoning".
+        abstain: Whether the history does not hold the answer.
+
+    >>> asked = judge_messages("Who?", "Mochi", "Your cat.", kind="multi-session", abstain=False)
+    >>> asked[1]["content"].splitlines()[:3]
+    ['<question>', 'Who?', '</question>']
+    """
+    parts = (("question", question), ("reference", reference), ("answer", answer))
+    graded = "\n".join(f"<{tag}>\n{text}\n</{tag}>" for tag, text in parts)
+    return [
+        {"role": "system", "content": _PROMPTS["system"]},
+        {"role": "user", "content": f"{graded}\n\n{rubric(kind, abstain)}\nIs the answer right? Reply yes or no."},
+    ]
+
+
+async def _judge_row(
+    asked: Mapping[str, tuple[str, str, bool]], judge: LLM, budget: Budget | None, row: dict[Any, Any]
+) -> dict[str, Any]:
+    question, gold, abstain = asked[row["question_id"]]
+    correct: bool | None = False
+    reason = NO_ANSWER
+    if not row["error"] and row["answer"].strip():
+        messages = judge_messages(question, gold, row["answer"], kind=row["question_type"], abstain=abstain)
+        correct, reason = await _ask(judge, messages, budget)
+    judged = float("nan") if correct is None else float(correct)
+    kept = {name: row[name] for name in ("question_id", "question_type", "method", "em")}
+    return {**kept, "judge": judge.label, "abstain": abstain, "judged": judged, "reason": reason}
+
+
+async def _ask(judge: LLM, messages: list[ChatMessage], budget: Budget | None) -> tuple[bool | None, str]:
     """Returns yes, no, or None with the reason; the second request differs, so that no recorded reply answers it."""
     try:
         reply = await judge.complete(messages, budget)
         correct = verdict(reply.text)
         if correct is None:
-            correct = verdict((await judge.complete(again(messages, reply.text), budget)).text)
+            once_more: list[ChatMessage] = [
+                {"role": "assistant", "content": reply.text},
+                {"role": "user", "content": _PROMPTS["again"]},
+            ]
+            correct = verdict((await judge.complete([*messages, *once_more], budget)).text)
     except (ModelError, BudgetExceeded) as error:
         return None, str(error)
     return correct, NEITHER if correct is None else ""
@@ -193,16 +216,22 @@ def table(verdicts: pd.DataFrame) -> pd.DataFrame:
         verdicts: What `run` returned.
     """
     found = {result.id: result for result in results(verdicts)}
-    methods = list(groups(verdicts, "method"))
-    first = methods[0][1]
-    kinds = [*sorted(set(verdicts["question_type"])), OVERALL, TASK_AVERAGED]
-    kinds += [ABSTENTION, UNJUDGED] if first["abstain"].any() else [UNJUDGED]
-    rows = {kind: {"n": f"{len(_part(first, kind))}"} for kind in kinds}
-    for method, answered in methods:
-        for kind, row in rows.items():
-            row[f"{method}, EM"] = _em(answered, kind)
+    rows: dict[str, dict[str, str]] = {}
+    for method, answered in groups(verdicts, "method"):
+        for kind, part in _parts(answered):
+            row = rows.setdefault(kind, {"n": f"{len(part)}"})
+            row[f"{method}, EM"] = _em(part, kind)
             row[f"{method}, judged"] = _cell(found.get(f"judged.{paper_row(method)}.{kind}"))
     return as_text(rows, "question type")
+
+
+def _parts(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yields the rows of the table with the answers that each covers."""
+    yield from typed(rows.sort_values("question_type"))
+    yield TASK_AVERAGED, rows
+    if rows["abstain"].any():
+        yield ABSTENTION, rows[rows["abstain"]]
+    yield UNJUDGED, rows
 
 
 def _unjudged(verdicts: pd.DataFrame) -> str:
@@ -216,15 +245,8 @@ def _share(name: str, rows: pd.DataFrame) -> Result:
     return share(name, int(rows["judged"].sum()), len(rows))
 
 
-def _part(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
-    if kind in (OVERALL, TASK_AVERAGED, UNJUDGED):
-        return rows
-    return rows[rows["abstain"]] if kind == ABSTENTION else rows[rows["question_type"] == kind]
-
-
-def _em(rows: pd.DataFrame, kind: str) -> str:
-    part = _part(rows, kind)
-    if kind == UNJUDGED or not len(part):
+def _em(part: pd.DataFrame, kind: str) -> str:
+    if kind == UNJUDGED:
         return ""
     value = part.groupby("question_type")["em"].mean().mean() if kind == TASK_AVERAGED else part["em"].mean()
     return f"{value:.3f}"

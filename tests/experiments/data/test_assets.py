@@ -1,5 +1,6 @@
 import hashlib
 import logging.handlers
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -73,7 +74,7 @@ def put(folder, name, content=b"[]"):
 
 def complaint(*args, **kwargs):
     with pytest.raises(DataUnavailable) as caught:
-        locate(*args, progress=False, **kwargs)
+        locate(*args, **kwargs)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -132,23 +133,24 @@ def test_a_given_folder_must_exist(places):
 
 def test_a_download_is_kept_and_not_repeated(web, places):
     wanted = thing(web.url + "/good", sha256=DIGEST, bytes=len(BODY))
-    path = locate(wanted, progress=False)
+    path = locate(wanted)
     assert path == places / "cache" / "data" / "thing.json"
     assert path.read_bytes() == BODY
-    assert locate(wanted, progress=False) == path
+    assert locate(wanted) == path
     assert web.asked == ["/good"]
     assert everything_under(places / "cache") == [path]
 
 
-def test_progress_shows_a_bar(web, capfd):
-    locate(thing(web.url + "/good"), progress=True)
+def test_a_download_shows_a_bar_on_a_terminal(web, capfd, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    locate(thing(web.url + "/good"))
     assert "100%" in capfd.readouterr().err
 
 
-def test_no_progress_is_silent(web, capfd, monkeypatch):
+def test_a_download_is_silent_without_a_terminal(web, capfd, monkeypatch):
     said = logging.handlers.BufferingHandler(100)  # pooch's logger has a handler that keeps an old stderr
     monkeypatch.setattr(pooch.get_logger(), "handlers", [said])
-    locate(thing(web.url + "/good"), progress=False)
+    locate(thing(web.url + "/good"))
     assert capfd.readouterr() == ("", "")
     assert said.buffer == []
 
@@ -184,7 +186,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(places, web):
 
 def test_a_second_try_after_a_failure_works(web):
     complaint(thing(web.url + "/half"))
-    assert locate(thing(web.url + "/good"), progress=False).read_bytes() == BODY
+    assert locate(thing(web.url + "/good")).read_bytes() == BODY
 
 
 def test_sha256_follows_the_content(tmp_path):
@@ -192,13 +194,6 @@ def test_sha256_follows_the_content(tmp_path):
     assert sha256_of(path) == DIGEST
     path.write_bytes(b"")
     assert sha256_of(str(path)) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-
-def test_sha256_reads_an_unchanged_file_once(tmp_path):
-    path = put(tmp_path, "file", BODY)
-    before = assets._sha256.cache_info().misses
-    assert sha256_of(path) == sha256_of(path)
-    assert assets._sha256.cache_info().misses == before + 1
 
 
 def test_the_project_root_is_found_from_below(places, monkeypatch):

@@ -7,7 +7,7 @@ from questions import TALKS
 from rlm_memory_core import connect
 from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.run.estimate import NOTHING, estimate, judging, seconds, usage
-from rlm_memory_core.experiments.score.judge_prompts import judge_messages
+from rlm_memory_core.experiments.score.judge import judge_messages
 from rlm_memory_core.experiments.show.latency import makespan
 from rlm_memory_core.experiments.show.simulated import draw
 from rlm_memory_core.models import background

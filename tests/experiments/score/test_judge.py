@@ -15,15 +15,10 @@ from rlm_memory_core.experiments.paper import scorecard
 from rlm_memory_core.experiments.run import results
 from rlm_memory_core.experiments.score import judge
 from rlm_memory_core.experiments.score.intervals import wilson
-from rlm_memory_core.experiments.score.judge_prompts import (
-    ABSTENTION,
-    AGAIN,
-    GENERAL,
-    JUDGE_SYSTEM,
-    judge_messages,
-    rubric,
-)
+from rlm_memory_core.experiments.score.judge import RUBRICS, judge_messages, rubric
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
+
+GENERAL, ABSTENTION = RUBRICS["general"], RUBRICS["abstention"]
 
 
 def sample(number, kind="multi-session", *, abstain=False):
@@ -66,7 +61,7 @@ def test_the_judge_sees_question_gold_and_answer_and_no_history(scripted):
     verdicts = run(scripted(["yes"]), row(one, "said so"), samples=[one])
     assert verdicts.loc[0, ["judged", "reason"]].tolist() == [1.0, ""]
     system, user = scripted.conversation
-    assert system["content"] == JUDGE_SYSTEM
+    assert system["content"].startswith("You grade an assistant's answer")
     for text in ("What is 1?", "gold 1", "said so", GENERAL):
         assert text in user["content"]
     assert "secret" not in user["content"]
@@ -84,7 +79,10 @@ def test_a_judge_that_says_neither_is_asked_once_more_in_the_same_conversation(s
     one = sample(1)
     verdicts = run(scripted(["It is right.", "yes"]), row(one), samples=[one])
     assert verdicts.loc[0, "judged"] == 1.0
-    assert [message["content"] for message in scripted.conversation[2:]] == ["It is right.", AGAIN]
+    assert [message["content"] for message in scripted.conversation[2:]] == [
+        "It is right.",
+        "Your reply must be one word alone: yes or no.",
+    ]
 
 
 def test_what_is_still_without_a_verdict_is_unjudged_with_its_reason_and_never_wrong(scripted, capsys):
@@ -114,11 +112,12 @@ def test_a_judge_that_fails_leaves_answers_unjudged(scripted):
     assert {result.id for result in judge.results(verdicts)} == {"judged.rag.unjudged"}
 
 
-def test_judging_is_charged_to_the_budget_and_stops_with_it(scripted):
+def test_judging_is_charged_to_the_budget_and_stops_with_it(scripted, monkeypatch):
+    monkeypatch.setattr(judge, "_CONCURRENCY", 1)
     samples = [sample(number) for number in range(4)]
     budget = Budget(calls=2)
     llm = scripted(lambda messages: "yes", rates=(1.0, 1.0))
-    verdicts = run(llm, *map(row, samples), samples=samples, budget=budget, concurrency=1)
+    verdicts = run(llm, *map(row, samples), samples=samples, budget=budget)
     assert verdicts["judged"].notna().sum() == budget.spent.calls == 2
     assert "the budget of 2 calls is spent" in verdicts.loc[3, "reason"]
     assert budget.spent_usd > 0
@@ -139,7 +138,8 @@ def test_what_two_methods_answered_alike_is_asked_once(scripted):
     assert len(scripted.requests) == 1
 
 
-def test_all_answers_are_judged_at_once_but_no_more_than_allowed(scripted):
+def test_all_answers_are_judged_at_once_but_no_more_than_allowed(scripted, monkeypatch):
+    monkeypatch.setattr(judge, "_CONCURRENCY", 3)
     in_flight = InFlight()
 
     async def slow(messages):
@@ -148,7 +148,7 @@ def test_all_answers_are_judged_at_once_but_no_more_than_allowed(scripted):
         return "no"
 
     samples = [sample(number) for number in range(9)]
-    run(scripted(slow), *map(row, samples), samples=samples, concurrency=3)
+    run(scripted(slow), *map(row, samples), samples=samples)
     assert in_flight.most == 3
 
 
@@ -156,8 +156,6 @@ def test_what_cannot_be_judged_is_refused(scripted):
     llm = scripted([])
     with pytest.raises(ValueError, match="cannot judge q1: it is not among the samples"):
         run(llm, row(sample(1)), samples=[sample(2)])
-    with pytest.raises(ValueError, match="concurrency"):
-        run(llm, row(sample(1)), samples=[sample(1)], concurrency=0)
 
 
 # Rubrics

@@ -11,7 +11,7 @@ from rlm_memory_core.models.llm import OFFLINE_LABEL
 
 @pytest.fixture
 def sample():
-    return long_histories.load(sessions=30, n_per_type=1, types=["knowledge-update"])[0]
+    return long_histories.load(sessions=30, n_per_type=1)[1]
 
 
 def test_the_offline_reader_is_always_at_hand(capsys):

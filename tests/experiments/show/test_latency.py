@@ -152,7 +152,7 @@ class TestOptional:
 
         assert at_hand("The logs", load, "it") is None
         assert capsys.readouterr().out == (
-            "The logs are not at hand, so that what rests on them is left out: it is nowhere\n"
+            "The logs are missing, so everything that needs them is left out: it is nowhere\n"
         )
 
     def test_what_is_damaged_is_an_error(self):
