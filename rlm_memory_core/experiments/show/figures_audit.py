@@ -19,12 +19,7 @@ from ..paper.checks import KINDS, of, one_scan
 from ..score.intervals import wilson
 from .drawing import PLAIN, canvas
 
-_LABELS = {
-    "rlm": "RLM, sequential",
-    "rag": "RAG",
-    "adaptive": "RLM, parallel and adaptive",
-    "truncation": "truncation",
-}
+_LABELS = {"rlm": "RLM, sequential", "rag": "RAG", "adaptive": "RLM, parallel and adaptive", "truncation": "truncation"}
 _COLOURS = dict(zip(_LABELS, sns.color_palette("colorblind"), strict=False))
 _GREY = "0.35"
 
