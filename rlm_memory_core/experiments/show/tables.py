@@ -24,7 +24,7 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
         samples: The questions.
         window: Characters that truncation kept.
     """
-    by_length = [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
+    by_length = _sizes_by_length(samples)
     return [
         Result("section4.2.window", window, 1),
         Result("table2.caption.runs", min(len(rows) for _, rows in by_length), len(samples)),
@@ -36,9 +36,12 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
 
 def niah_sizes(samples: Sequence[Sample]) -> dict[str, float]:
     """Mean sizes of the histories in characters: "table2.characters.200", and "serialised.200" with turn prefixes."""
-    by_length = [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
     names = {"table2.characters": "characters", "serialised": "serialised"}
-    return {f"{name}.{length}": float(rows[size].mean()) for length, rows in by_length for name, size in names.items()}
+    return {
+        f"{name}.{length}": float(rows[size].mean())
+        for length, rows in _sizes_by_length(samples)
+        for name, size in names.items()
+    }
 
 
 def niah_table(frame: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
@@ -100,9 +103,14 @@ def longmemeval_by_type(frame: pd.DataFrame) -> pd.DataFrame:
     return typed_table(frame, "table6", "em", sorted(set(frame["question_type"])))
 
 
+def tokens(rows: pd.DataFrame) -> pd.Series[float]:
+    """Tokens of each question: its prompts and completions, sub-agents included."""
+    return (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
+
+
 def overall_results(frame: pd.DataFrame, table: str) -> list[Result]:
     """Every figure of each method over all questions, under the ids of a table such as "table5"."""
-    frame = frame.assign(tokens=frame["prompt_tokens"] + frame["completion_tokens"])
+    frame = frame.assign(tokens=tokens(frame))
     return [
         measured(f"{table}.{paper_row(method)}.{name}", rows[name])
         for method, rows in groups(frame, "method")
@@ -198,6 +206,10 @@ def sizes_by_sample(samples: Sequence[Sample]) -> pd.DataFrame:
         }
         for sample in samples
     )
+
+
+def _sizes_by_length(samples: Sequence[Sample]) -> list[tuple[int, pd.DataFrame]]:
+    return [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
 
 
 def _length(kind: str) -> int:
