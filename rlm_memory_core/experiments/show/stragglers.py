@@ -7,7 +7,6 @@ All figures are simulated and labelled so.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.types import Request, Response
 
 from ..types import Result
-from .simulated import draw
+from .simulated import draw, uniform
 from .simulated_time import run_simulated
 
 _TIMES_LONGER = 10
@@ -54,7 +53,11 @@ class Scenario:
     def latency(self, number: int, copy: int = 0) -> float:
         """Seconds of one call, by its number from 0; each further copy draws anew."""
         key = f"{self.seed} {number} {copy}"
-        late = _uniform(key) < self.stragglers if copy else number in _late(self.calls, self.seed, self.stragglers)
+        late = (
+            uniform(f"straggler {key}") < self.stragglers
+            if copy
+            else number in _late(self.calls, self.seed, self.stragglers)
+        )
         return draw(key, self.median, self.sigma) * (_TIMES_LONGER if late else 1)
 
     @property
@@ -160,10 +163,5 @@ class _Server:
 @lru_cache
 def _late(calls: int, seed: int, share: float) -> frozenset[int]:
     """The numbers of the calls that take longer."""
-    ordered = sorted(range(calls), key=lambda number: _uniform(f"{seed} {number}"))
+    ordered = sorted(range(calls), key=lambda number: uniform(f"straggler {seed} {number}"))
     return frozenset(ordered[: round(share * calls)])
-
-
-def _uniform(key: str) -> float:
-    """A draw between 0 and 1, the same for the same key."""
-    return int.from_bytes(hashlib.sha256(f"straggler {key}".encode()).digest()[:6], "big") / 2**48

@@ -24,7 +24,7 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
         samples: The questions.
         window: Characters that truncation kept.
     """
-    by_length = _sizes_by_length(samples)
+    by_length = [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
     return [
         Result("section4.2.window", window, 1),
         Result("table2.caption.runs", min(len(rows) for _, rows in by_length), len(samples)),
@@ -36,12 +36,9 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
 
 def niah_sizes(samples: Sequence[Sample]) -> dict[str, float]:
     """Mean sizes of the histories in characters: "table2.characters.200", and "serialised.200" with turn prefixes."""
-    names = {"table2.characters": "characters", "serialised": "serialised"}
-    return {
-        f"{name}.{length}": float(rows[size].mean())
-        for length, rows in _sizes_by_length(samples)
-        for name, size in names.items()
-    }
+    sizes = sizes_by_sample(samples).groupby("question_type", sort=False)[["characters", "serialised"]].mean()
+    named = sizes.rename(index=_length, columns={"characters": "table2.characters"})
+    return {f"{name}.{length}": float(size) for name, column in named.items() for length, size in column.items()}
 
 
 def niah_table(frame: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
@@ -206,10 +203,6 @@ def sizes_by_sample(samples: Sequence[Sample]) -> pd.DataFrame:
         }
         for sample in samples
     )
-
-
-def _sizes_by_length(samples: Sequence[Sample]) -> list[tuple[int, pd.DataFrame]]:
-    return [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
 
 
 def _length(kind: str) -> int:
