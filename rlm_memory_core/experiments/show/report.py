@@ -17,9 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rlm_memory_core.models.llm import OFFLINE_LABEL
 
 from ..paper import registry as paper
-from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, read, scorecard
+from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, read, results_of, scorecard
 from ..paper.scorecard_tables import cells
-from .report_run import answered, documents, origins
+from .report_run import answered, origins
 from .report_sections import CAPTIONS, sections
 
 FILE = "report.html"
@@ -36,7 +36,7 @@ def render(folder: Path) -> str:
         ValueError: There are no results, or a file is broken; the message names it in one line.
     """
     found = origins(folder)
-    evidence = read(documents(folder))
+    evidence = read(results_of(folder))
     card = scorecard(paper.register(), evidence)
     rows = cells(card)
     model = answered(found)
