@@ -151,10 +151,7 @@ def other_words(answers: pd.DataFrame, method: str = "rlm") -> pd.DataFrame:
     texts = zip(zeros["question"], zeros["gold"], zeros["prediction"], zeros["cut"], strict=True)
     rule = pd.Series([_rule(*text) for text in texts], zeros.index, dtype=object)
     rule[zeros.index.str.endswith("_abs") & _abstained(zeros)] = "rightly unanswered"
-    found = zeros[rule != ""]
-    return pd.DataFrame(
-        {"question type": found["question_type"], "rule": rule[rule != ""], "F1": found["f1"].map("{:.2f}".format)}
-    )
+    return _listed(zeros.assign(rule=rule)[rule != ""], "rule")
 
 
 def to_read(answers: pd.DataFrame, method: str = "rlm") -> pd.DataFrame:
@@ -191,15 +188,14 @@ def doubtful_hits(answers: pd.DataFrame, method: str = "rlm") -> pd.DataFrame:
     hits = rows[(rows["em"] == 1) & ~rows["crashed"]]
     texts = zip(hits["prediction"], hits["gold"], hits["question"], strict=True)
     others = [_numbers(gold) and _numbers(said) - _numbers(gold) - _numbers(asked) for said, gold, asked in texts]
-    found = hits.assign(others=pd.Series([len(numbers) for numbers in others], hits.index, dtype=int))
-    found = found[found["others"] > 0]
-    return pd.DataFrame(
-        {
-            "question type": found["question_type"],
-            "other numbers": found["others"].map(str),
-            "F1": found["f1"].map("{:.2f}".format),
-        }
-    )
+    found = hits.assign(**{"other numbers": [f"{len(numbers)}" for numbers in others]})
+    return _listed(found[found["other numbers"] != "0"], "other numbers")
+
+
+def _listed(found: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The type, one more column, and the F1 of each question."""
+    shown = found.assign(F1=found["f1"].map("{:.2f}".format)).rename(columns={"question_type": "question type"})
+    return shown[["question type", column, "F1"]]
 
 
 def _with_interval(em: pd.Series[float]) -> str:

@@ -1,7 +1,7 @@
 """Evaluates the formula of a derived number on ranges of other numbers.
 
 A printed 0.46 means any value from 0.455 to 0.465, so a formula takes ranges and returns one; a range of zero
-width is an exact number. A formula may use + - * /, `n("id")`, `round`, `min` and `max`. Two uses of the same number
+width is an exact number. A formula may use + - * /, `n("id")`, `min` and `max`. Two uses of the same number
 count as independent, so a range may be wider than necessary, but never narrower.
 """
 
@@ -36,50 +36,24 @@ def evaluate(formula: str, n: Callable[[str], Range]) -> Range:
         if it divides by a range that contains 0.
 
     Raises:
-        ValueError: The formula is not plain arithmetic.
+        SyntaxError: The formula is not an expression.
+        ValueError: It is not plain arithmetic.
 
     Example:
         >>> evaluate('n("a") / 2', lambda name: (3.0, 5.0))
         (1.5, 2.5)
     """
-    return _evaluate(_parse(formula), n)
-
-
-def references(formula: str) -> set[str]:
-    """The ids that a formula uses.
-
-    Raises:
-        ValueError: The formula is not an expression.
-
-    Example:
-        >>> sorted(references('n("a") - n("b")'))
-        ['a', 'b']
-    """
-    return {name for node in ast.walk(_parse(formula)) if (name := _reference(node)) is not None}
-
-
-def _parse(formula: str) -> ast.expr:
-    try:
-        return ast.parse(formula, mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"the formula {formula!r} is not an expression") from error
+    return _evaluate(ast.parse(formula, mode="eval").body, n)
 
 
 def _evaluate(node: ast.expr, n: Callable[[str], Range]) -> Range:
-    name = _reference(node)
-    if name is not None:
-        return n(name)
     match node:
+        case ast.Call(func=ast.Name(id="n"), args=[ast.Constant(value=str(name))], keywords=[]):
+            return n(name)
         case ast.Constant(value=int() | float() as constant) if not isinstance(constant, bool):
             return (float(constant), float(constant))
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            low, high = _evaluate(operand, n)
-            return (-high, -low)
         case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
             return _combine(_OPERATORS[type(sign)], _evaluate(left, n), _evaluate(right, n))
-        case ast.Call(func=ast.Name(id="round"), args=[inner, *rest], keywords=[]):
-            low, high = _evaluate(inner, n)
-            return (round(low, _digits(rest)), round(high, _digits(rest)))
         case ast.Call(func=ast.Name(id=function), args=[_, _, *_], keywords=[]) if function in _FUNCTIONS:
             lows, highs = zip(*(_evaluate(each, n) for each in node.args), strict=True)
             return (_FUNCTIONS[function](lows), _FUNCTIONS[function](highs))
@@ -92,19 +66,3 @@ def _combine(apply: Callable[[float, float], float], left: Range, right: Range) 
         return (math.nan, math.nan)
     corners = [apply(one, other) for one in left for other in right]
     return (min(corners), max(corners))
-
-
-def _reference(node: ast.AST) -> str | None:
-    match node:
-        case ast.Call(func=ast.Name(id="n"), args=[ast.Constant(value=str(name))], keywords=[]):
-            return name
-    return None
-
-
-def _digits(given: Sequence[ast.expr]) -> int:
-    match given:
-        case []:
-            return 0
-        case [ast.Constant(value=int(digits))]:
-            return digits
-    raise ValueError("round takes a number and a count of digits")

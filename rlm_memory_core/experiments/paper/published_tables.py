@@ -1,12 +1,16 @@
 """Tables about the paper's Table 7: what the sources of the published systems print, and arithmetic on it.
 
-Compares the same question type and the same model where the sources allow it. The metrics still differ, and
-the tables say so.
+`published.toml` holds the facts. The tables compare the same question type and the same model where the sources
+allow it. The metrics still differ, and the tables say so. No other system is run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -15,48 +19,53 @@ from ..score.results import as_text
 from ..types import Result
 from . import registry as paper
 from .checks import KINDS
-from .published import Figure, load
 
 _MODEL = "gpt-4o-mini"
 _SYSTEM = "system, model that answers"
 
 
+@cache
+def published() -> dict[str, Any]:
+    """The content of `published.toml`: `figure` (Table 7, in its order), `types` and `fact`.
+
+    Example:
+        >>> published()["types"]["questions"]["multi-session"]
+        133
+    """
+    return tomllib.loads(files(__package__).joinpath("published.toml").read_text(encoding="utf-8"))
+
+
 def what_it_is() -> pd.DataFrame:
     """Each row of Table 7: what the paper prints under "LME EM", and what the source says the figure is."""
-    register = paper.register()
-    return _by_figure(
-        lambda figure: {
-            "Table 7": f"{register[figure.id].value:.1f}%",
-            "the source prints": f"{figure.value:.{figure.digits}f}%",
-            "metric": figure.metric,
-            "judge": figure.judge,
-            "questions": f"{figure.questions}",
-            "mean over": figure.averaged,
-        }
-    )
+    figures = _figures()
+    printed = figures["id"].map(lambda name: f"{paper.register()[name].value:.1f}%")
+    about = figures[["metric", "judge", "questions", "averaged"]].rename(columns={"averaged": "mean over"})
+    columns = pd.DataFrame({"Table 7": printed, "the source prints": _as_printed(figures)})
+    return columns.join(about.astype(str))
 
 
 def training() -> pd.DataFrame:
     """The last column of Table 7 beside the training that the sources describe."""
-    return _by_figure(
-        lambda each: {"the paper ticks training": "yes" if each.ticked else "no", "the source": each.training}
-    )
+    figures = _figures()
+    ticked = figures["ticked"].map({True: "yes", False: "no"})
+    return pd.DataFrame({"the paper ticks training": ticked, "the source": figures["training"]})
 
 
 def sources() -> pd.DataFrame:
     """Where each figure was read, and how it was verified."""
-    return _by_figure(lambda each: {"checked": each.checked, "how": each.how, "source": each.url})
+    return _figures()[["checked", "how", "url"]].rename(columns={"url": "source"})
 
 
 def whole_questions() -> pd.DataFrame:
     """Whether a printed share can come from a given number of questions: right answers come in whole numbers."""
-    counts = sorted({500, *(figure.questions for figure in load().figures)})
-    return _by_figure(
-        lambda figure: {
-            "printed": f"{figure.value:.{figure.digits}f}%",
-            **{f"of {count}": _right(figure, count) if count in (figure.questions, 500) else "" for count in counts},
-        }
-    )
+    figures = _figures()
+    table = pd.DataFrame({"printed": _as_printed(figures)})
+    for count in sorted({500, *figures["questions"]}):
+        table[f"of {count}"] = [
+            _right(value, digits, count) if count in (questions, 500) else ""
+            for value, digits, questions in zip(figures["value"], figures["digits"], figures["questions"], strict=True)
+        ]
+    return table
 
 
 def types_add_up() -> pd.DataFrame:
@@ -64,17 +73,13 @@ def types_add_up() -> pd.DataFrame:
 
     A score over the 500 questions of the benchmark equals the weighted mean, up to rounding.
     """
-    return as_text(
-        {
-            each.name: {
-                "overall, printed": f"{each.overall:.1f}",
-                "weighted by questions": f"{_weighted(each.scores, load().questions):.1f}",
-                "unweighted": f"{sum(each.scores.values()) / len(each.scores):.1f}",
-            }
-            for each in load().types
-        },
-        _SYSTEM,
-    )
+    systems = _systems()
+    columns = {
+        "overall, printed": systems["overall"],
+        "weighted by questions": _weighted(systems, published()["types"]["questions"]),
+        "unweighted": systems[list(KINDS)].mean(axis="columns"),
+    }
+    return pd.DataFrame(columns).map("{:.1f}".format).rename_axis(_SYSTEM)
 
 
 def like_for_like() -> pd.DataFrame:
@@ -83,18 +88,18 @@ def like_for_like() -> pd.DataFrame:
     Each score has Wilson's 95% interval over the questions of that type. Containment and judged accuracy are
     different measures: a judge also accepts other words.
     """
-    register, published = paper.register(), load()
-    full, zep = (published.scores(system, _MODEL).scores for system in ("Full context", "Zep"))
+    register, systems = paper.register(), _systems()
     rows = {}
     for kind, count in _paper_sizes().items():
-        questions = published.questions[kind]
+        questions = published()["types"]["questions"][kind]
+        full, zep = (systems[kind][f"{system}, {_MODEL}"] for system in ("Full context", "Zep"))
         em = 100 * register[f"table6.rlm.em.{kind}"].value
         right = round(em * count / 100)
         rows[kind] = {
             "RLM, containment EM": _with_interval(em, right, count),
-            "full context, judged": _with_interval(full[kind], full[kind] * questions / 100, questions),
-            "Zep, judged": _with_interval(zep[kind], zep[kind] * questions / 100, questions),
-            "RLM and full context": _compared(wilson(right, count), wilson(full[kind] * questions / 100, questions)),
+            "full context, judged": _with_interval(full, full * questions / 100, questions),
+            "Zep, judged": _with_interval(zep, zep * questions / 100, questions),
+            "RLM and full context": _compared(wilson(right, count), wilson(full * questions / 100, questions)),
         }
     return as_text(rows, f"all with {_MODEL}")
 
@@ -104,62 +109,61 @@ def same_mix() -> pd.DataFrame:
 
     The paper drew about as many questions of each type; the benchmark has more of the hard types.
     """
+    mixed = _on_the_papers_mix()
+    table = pd.DataFrame({"as printed": _systems().loc[mixed.index, "overall"], "on the paper's mix": mixed})
+    table = table.map("{:.1f}%".format)
+    table.insert(0, "metric", "judged accuracy")
     ours = f"{100 * paper.register()['table5.rlm.em'].value:.1f}%"
-    rows = {
-        f"RLM-Memory, {_MODEL}": {"metric": "containment EM", "as printed": ours, "on the paper's mix": ours},
-        **{
-            each.name: {
-                "metric": "judged accuracy",
-                "as printed": f"{each.overall:.1f}%",
-                "on the paper's mix": f"{_weighted(each.scores, _paper_sizes()):.1f}%",
-            }
-            for each in load().types
-            if each.model == _MODEL
-        },
-    }
-    return as_text(rows, "system, model")
+    first = {"metric": "containment EM", "as printed": ours, "on the paper's mix": ours}
+    return pd.concat([pd.DataFrame(first, index=[f"RLM-Memory, {_MODEL}"]), table]).rename_axis("system, model")
 
 
 def facts() -> pd.DataFrame:
     """The other figures that the paper cites, and what was found about each."""
-    register = paper.register()
-    return as_text(
-        {
-            register[fact.id].where: {
-                "the paper": register[fact.id].printed,
-                "checked": fact.checked,
-                "found": fact.finding,
-                "source": fact.url,
-            }
-            for fact in load().facts
-        },
-        "where",
-    )
+    facts = pd.DataFrame(published()["fact"])
+    numbers = facts["id"].map(paper.register())
+    facts["the paper"] = [number.printed for number in numbers]
+    facts.index = pd.Index([number.where for number in numbers], name="where")
+    return facts.rename(columns={"finding": "found", "url": "source"})[["the paper", "checked", "found", "source"]]
 
 
 def results() -> list[Result]:
     """Figures that only the sources print, and full context and Zep on the paper's mix of types."""
-    printed = [Result(f"recomputed.{fact.id}", float(fact.value), 1) for fact in load().facts if fact.value is not None]
+    printed = [
+        Result(f"recomputed.{fact['id']}", float(fact["value"]), 1) for fact in published()["fact"] if "value" in fact
+    ]
     mixed = [
-        Result(
-            f"published.{each.system.lower().replace(' ', '-')}.{each.model}.paper-mix",
-            _weighted(each.scores, _paper_sizes()) / 100,
-            500,
-        )
-        for each in load().types
-        if each.model == _MODEL
+        Result(f"published.{str(name).lower().replace(', ', '.').replace(' ', '-')}.paper-mix", percent / 100, 500)
+        for name, percent in _on_the_papers_mix().items()
     ]
     return printed + mixed
 
 
-def _by_figure(row: Callable[[Figure], Mapping[str, str]]) -> pd.DataFrame:
-    """A table with one row for each row of Table 7."""
-    return as_text({figure.name: row(figure) for figure in load().figures}, _SYSTEM)
+def _figures() -> pd.DataFrame:
+    """The rows of Table 7 as their sources print them, by system and model."""
+    figures = pd.DataFrame(published()["figure"])
+    return figures.set_index(figures["system"] + ", " + figures["model"].str.partition(";")[0]).rename_axis(_SYSTEM)
 
 
-def _right(figure: Figure, count: int) -> str:
-    right = figure.value * count / 100
-    fits = round(100 * round(right) / count, figure.digits) == figure.value
+def _systems() -> pd.DataFrame:
+    """Scores in percent, overall and by question type, by system and model."""
+    systems = published()["types"]["scores"]
+    rows = {f"{each['system']}, {each['model']}": {"overall": each["overall"], **each["scores"]} for each in systems}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _on_the_papers_mix() -> pd.Series[float]:
+    systems = _systems()
+    return _weighted(systems[systems.index.str.endswith(f", {_MODEL}")], _paper_sizes())
+
+
+def _as_printed(figures: pd.DataFrame) -> pd.Series[str]:
+    return figures.apply(lambda row: f"{row['value']:.{row['digits']}f}%", axis="columns")
+
+
+def _right(percent: float, digits: int, count: int) -> str:
+    right = percent * count / 100
+    fits = round(100 * round(right) / count, digits) == percent
     return f"{round(right)}" if fits else f"none ({right:.2f})"
 
 
@@ -168,8 +172,9 @@ def _paper_sizes() -> dict[str, int]:
     return {kind: int(paper.register()[f"table6.n.{kind}"].value) for kind in KINDS}
 
 
-def _weighted(scores: Mapping[str, float], sizes: Mapping[str, int]) -> float:
-    return sum(scores[kind] * size for kind, size in sizes.items()) / sum(sizes.values())
+def _weighted(systems: pd.DataFrame, sizes: Mapping[str, int]) -> pd.Series[float]:
+    """Each system's mean over the question types, weighted by their sizes."""
+    return systems[list(sizes)].mul(list(sizes.values())).sum(axis="columns") / sum(sizes.values())
 
 
 def _with_interval(percent: float, right: float, count: int) -> str:

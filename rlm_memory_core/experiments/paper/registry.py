@@ -1,31 +1,20 @@
 """The register: every number that the paper prints, as `paper.toml` lists them.
 
-Reads the register and checks that it is consistent. `scorecard` judges whether a number holds.
+`scorecard` judges whether a number holds. The tests check that the register is complete and consistent.
 """
 
 from __future__ import annotations
 
-import math
-import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
-from typing import Any
 
-from .formulas import Range, evaluate, references
+from .formulas import Range, evaluate
 
-KINDS = ("measured", "derived", "cited", "data")
-BOUNDS = ("", "about", "at least", "at most", "range")
-UNITS = set(
-    "share percent points x tokens characters turns sessions samples runs calls iterations seconds usd "
-    "facts failures categories abilities phrases pages megabytes".split()
-)
 _SUFFIX = {"percent": "%", "x": "×", "seconds": " s"}
 _SIGN = {"about": "~", "at least": "≥ ", "at most": "≤ "}
-_RECOMPUTES = re.compile(r"(run_100|adaptive_100|rag_100|niah|synthetic)(:[\w-]+){3,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +25,12 @@ class Number:
         id: The number's name, such as "table5.rlm.em".
         value: The printed value, with thousands written out.
         digits: Digits printed after the decimal point.
-        unit: One of `UNITS`.
-        kind: One of `KINDS`.
+        unit: Such as "share", "percent" or "tokens".
+        kind: "measured", "derived", "cited" or "data".
         place: Section, table or figure.
         notebook: The notebook that produces our value.
         rounded: The step that the figure is rounded to, if that is not its last digit.
-        bound: One of `BOUNDS`.
+        bound: "", "about", "at least", "at most" or "range".
         row, column: The headings of a table's cell, as printed.
         text: A few words that describe a number outside of a table's cells.
         formula: The formula of a derived number.
@@ -130,33 +119,8 @@ def printed(name: str) -> str:
 
 
 def parse(text: str) -> dict[str, Number]:
-    """Reads and checks a register.
-
-    Args:
-        text: The content of a file like `paper.toml`.
-
-    Returns:
-        The numbers by id, in the text's order.
-
-    Raises:
-        ValueError: A number is wrong; the message says in one line which, and how.
-    """
-    numbers: dict[str, Number] = {}
-    for entry in tomllib.loads(text)["number"]:
-        number = _number(entry)
-        if number.id in numbers:
-            raise ValueError(f"paper.toml lists {number.id} twice")
-        numbers[number.id] = number
-    for number in numbers.values():
-        problem = next(_problems(number, numbers), None)
-        if problem:
-            raise ValueError(f"paper.toml: {number.id} {problem}")
-    graph = {number.id: references(number.formula or "0") | ({number.repeats} - {""}) for number in numbers.values()}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        raise ValueError(f"paper.toml: formulas run in a circle, {' <- '.join(error.args[1])}") from error
-    return numbers
+    """The numbers of a file like `paper.toml` by id, in the file's order."""
+    return {entry["id"]: Number(**entry) for entry in tomllib.loads(text)["number"]}
 
 
 def source(number: Number, numbers: Mapping[str, Number]) -> Number:
@@ -205,58 +169,3 @@ def _work_out(number: Number, numbers: Mapping[str, Number], stands_for: Callabl
     low, high = evaluate(origin.formula, lambda name: stands_for(numbers[name]))
     factor = origin.scale / number.scale
     return (low * factor, high * factor)
-
-
-def _number(entry: Mapping[str, Any]) -> Number:
-    name = entry.get("id", "a number")
-    known = {field.name for field in fields(Number)}
-    required = {field.name for field in fields(Number) if field.default is MISSING}
-    if missing := sorted(required - entry.keys()):
-        raise ValueError(f"paper.toml: {name} has no {missing[0]}")
-    if unknown := sorted(entry.keys() - known):
-        raise ValueError(f"paper.toml: {name} has an unknown key, {unknown[0]}")
-    return Number(**entry)
-
-
-def _problems(number: Number, numbers: Mapping[str, Number]) -> Iterator[str]:
-    """The faults of one entry; each text completes a sentence that starts with its id."""
-    for key, allowed in (("kind", KINDS), ("unit", UNITS), ("bound", BOUNDS)):
-        if getattr(number, key) not in allowed:
-            yield f"has an unknown {key}, {getattr(number, key)!r}"
-    if not math.isfinite(number.value) or number.digits < 0 or round(number.value, number.digits) != number.value:
-        yield f"has a value of {number.value} with {number.digits} digits"
-    if {bool(number.row), bool(number.column)} != {not number.text}:
-        yield "needs either a row and a column, or a text"
-    if number.recomputes and not _RECOMPUTES.fullmatch(number.recomputes):
-        yield f"recomputes {number.recomputes!r}, which is not source:who:what:slice"
-    if (number.published is not None) != bool(number.cites):
-        yield "needs both published and cites, or neither"
-    if number.repeats:
-        yield from _repeat_problems(number, numbers)
-    elif (number.kind == "derived") != bool(number.formula):
-        yield "is derived without a formula" if number.kind == "derived" else f"is {number.kind} and has a formula"
-    if number.formula:
-        yield from _formula_problems(number.formula, numbers)
-
-
-def _repeat_problems(number: Number, numbers: Mapping[str, Number]) -> Iterator[str]:
-    origin = numbers.get(number.repeats)
-    if origin is None:
-        yield f"repeats {number.repeats}, which is not listed"
-    elif origin.repeats:
-        yield f"repeats {origin.id}, which itself repeats {origin.repeats}"
-    elif origin.kind != number.kind:
-        yield f"is {number.kind}, but repeats {origin.id}, which is {origin.kind}"
-    if number.formula or number.recomputes or number.published is not None:
-        yield "repeats another number, so its evidence belongs there"
-
-
-def _formula_problems(formula: str, numbers: Mapping[str, Number]) -> Iterator[str]:
-    try:
-        missing = sorted(references(formula) - numbers.keys())
-        evaluate(formula, lambda name: (1.0, 1.0))
-    except ValueError as error:
-        yield f"cannot be derived: {error}"
-    else:
-        if missing:
-            yield f"is derived from {missing[0]}, which is not listed"

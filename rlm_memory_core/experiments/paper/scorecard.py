@@ -130,8 +130,6 @@ def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
         ValueError: There are no results, or a file of them is not a results document.
     """
     evidence = read(results_of(folder))
-    if evidence.empty:
-        raise ValueError(f"there are no results in {folder}; run rlm-memory reproduce first")
     card = scorecard(paper.register(), evidence)
     if not notebooks:
         return card
@@ -145,13 +143,20 @@ def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def results_of(folder: str | Path) -> list[Path]:
-    """The results documents in a run's folder, in the notebooks' order."""
-    return sorted((project_root() / folder / "results").glob("*.json"))
+    """The results documents in a run's folder, in the notebooks' order.
+
+    Raises:
+        ValueError: There are none.
+    """
+    found = sorted((project_root() / folder / "results").glob("*.json"))
+    if not found:
+        raise ValueError(f"there are no results in {folder}; run rlm-memory reproduce first")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """One piece of evidence in base units: a percentage is stored as a share."""
+    """One piece of evidence, in the unit of the number that it is compared with."""
 
     value: float
     n: int | None = None
@@ -159,19 +164,13 @@ class _Figure:
     high: float | None = None
     model: str = ""
 
-    def in_unit_of(self, number: Number) -> _Figure:
-        low, high = (None if end is None else end / number.scale for end in (self.low, self.high))
-        return _Figure(self.value / number.scale, self.n, low, high, self.model)
-
 
 class _Evidence:
     """Results rows by id; among several rows of one id, the one from the notebook that the register names."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.notebooks = set(frame["notebook"])
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        for row in frame.to_dict("records"):
-            self._rows.setdefault(str(row["id"]), []).append({str(key): each for key, each in row.items()})
+        self._rows = {str(name): rows.to_dict("records") for name, rows in frame.groupby("id")}
 
     def find(self, number: Number, origin: Number, prefix: str = "") -> _Figure | None:
         """The figure for a number, or for the number that it restates."""
@@ -179,8 +178,8 @@ class _Evidence:
             rows = self._rows.get(prefix + each.id, [])
             if rows:
                 row = next((row for row in rows if row["notebook"] == each.notebook), rows[0])
-                low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
-                return _Figure(row["value"], row["n"], low, high, row["model"]).in_unit_of(number)
+                low, high = (None if pd.isna(row[end]) else row[end] / number.scale for end in ("low", "high"))
+                return _Figure(row["value"] / number.scale, row["n"], low, high, row["model"])
         return None
 
 
@@ -197,7 +196,7 @@ def _judge(number: Number, numbers: Mapping[str, Number], evidence: _Evidence) -
         status, verdict = "recomputed", _overlap(number, derive_range(number, numbers))
     elif number.kind == "cited":
         if recomputed is None and origin.published is not None:
-            recomputed = _Figure(origin.published * origin.scale).in_unit_of(number)
+            recomputed = _Figure(origin.published * origin.scale / number.scale)
         status, verdict = "cited", _of_figure(number, recomputed)
     elif recomputed is not None:
         status, verdict = "recomputed", _of_figure(number, recomputed)

@@ -7,7 +7,7 @@ vision can tell apart.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,21 @@ def headline(axes: Axes, text: str, xlabel: str, ylabel: str = "") -> None:
     axes.set(xlabel=xlabel, ylabel=ylabel)
 
 
-def log_scale(axes: Axes, which: str, places: Sequence[float]) -> None:
-    """A log scale on the "x" or "y" axis, with plain numbers at the given places."""
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axes.set(**{f"{which}scale": "log"})
-    axis.set_major_locator(FixedLocator(list(places)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(PLAIN)
+def log_scales(axes: Axes, x: Iterable[float], y: Sequence[float] = (), bottom: float | None = None) -> None:
+    """Log scales with plain numbers at the given places; the y axis keeps its scale without places.
+
+    Args:
+        axes: The axes, with everything drawn.
+        x, y: The places of the ticks.
+        bottom: Where the y axis starts.
+    """
+    for name, axis, places in (("x", axes.xaxis, sorted(set(x))), ("y", axes.yaxis, y)):
+        if places:
+            axes.set(**{f"{name}scale": "log"})
+            axis.set_major_locator(FixedLocator(list(places)))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(PLAIN)
+    axes.set_ylim(bottom=bottom)
 
 
 def line(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str, name: str) -> None:

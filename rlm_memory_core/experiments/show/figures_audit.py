@@ -19,12 +19,7 @@ from ..paper.checks import KINDS, of, one_scan
 from ..score.intervals import wilson
 from .drawing import PLAIN, canvas
 
-_LABELS = {
-    "rlm": "RLM, sequential",
-    "rag": "RAG",
-    "adaptive": "RLM, parallel and adaptive",
-    "truncation": "truncation",
-}
+_LABELS = {"rlm": "RLM, sequential", "rag": "RAG", "adaptive": "RLM, parallel and adaptive", "truncation": "truncation"}
 _COLOURS = dict(zip(_LABELS, sns.color_palette("colorblind"), strict=False))
 _GREY = "0.35"
 
@@ -33,18 +28,12 @@ def tokens(answers: pd.DataFrame) -> Figure:
     """RLM's counted tokens a question on a log axis, by outcome; the mean and a full scan are marked."""
     figure, axes = _canvas(3.6)
     rows = of(answers, "rlm")
-    outcome = rows["em"].map({1.0: "right (EM = 1)", 0.0: "wrong (EM = 0)"})
+    palette = sns.color_palette("colorblind")
+    colours = {"wrong (EM = 0)": palette[3], "right (EM = 1)": palette[0]}
     sns.histplot(
-        x=rows["tokens"],
-        hue=outcome,
-        hue_order=["wrong (EM = 0)", "right (EM = 1)"],
-        palette=[sns.color_palette("colorblind")[3], sns.color_palette("colorblind")[0]],
-        multiple="stack",
-        log_scale=True,
-        bins=28,
-        alpha=0.9,
-        ax=axes,
-    )
+        x=rows["tokens"], hue=rows["em"].map(dict(enumerate(colours))), hue_order=list(colours), palette=colours,
+        multiple="stack", log_scale=True, bins=28, alpha=0.9, ax=axes,
+    )  # fmt: skip
     top = axes.get_ylim()[1]
     mean, scan = rows["tokens"].mean(), one_scan(answers).mean()
     _mark(axes, mean, f"mean\n{mean:,.0f}", top, "left")
@@ -59,14 +48,8 @@ def seconds(answers: pd.DataFrame) -> Figure:
     """The share of questions that each run had answered after so many seconds, on a log axis."""
     figure, axes = _canvas(3.6)
     for method in ("rag", "adaptive", "rlm"):
-        sns.ecdfplot(
-            x=of(answers, method)["seconds"],
-            log_scale=True,
-            color=_COLOURS[method],
-            label=_LABELS[method],
-            linewidth=2,
-            ax=axes,
-        )
+        times = of(answers, method)["seconds"]
+        sns.ecdfplot(x=times, log_scale=True, linewidth=2, color=_COLOURS[method], label=_LABELS[method], ax=axes)
     _mark(axes, 4, "claimed for\nparallel: 4 s", 0.75, "right")
     axes.xaxis.set_major_formatter(PLAIN)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -82,16 +65,11 @@ def em_by_type(answers: pd.DataFrame) -> Figure:
     for place, method in enumerate(METHODS):
         em = of(answers, method).groupby("question_type")["em"].agg(["mean", "sum", "size"]).loc[list(KINDS)]
         low, high = np.array([wilson(right, n) for right, n in zip(em["sum"], em["size"], strict=True)]).T
+        rows = [row + spread * (place - (len(METHODS) - 1) / 2) for row in range(len(KINDS))]
         axes.errorbar(
-            em["mean"],
-            [row + spread * (place - (len(METHODS) - 1) / 2) for row in range(len(KINDS))],
-            xerr=[em["mean"] - low, high - em["mean"]],
-            fmt="osD^"[place],
-            markersize=5,
-            linewidth=1.5,
-            color=_COLOURS[method],
-            label=_LABELS[method],
-        )
+            em["mean"], rows, xerr=[em["mean"] - low, high - em["mean"]], fmt="osD^"[place], markersize=5,
+            linewidth=1.5, color=_COLOURS[method], label=_LABELS[method],
+        )  # fmt: skip
     sizes = of(answers, "rlm")["question_type"].value_counts()
     axes.set_yticks(range(len(KINDS)), [f"{kind} (n = {sizes[kind]})" for kind in KINDS])
     axes.invert_yaxis()

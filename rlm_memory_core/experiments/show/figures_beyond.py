@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from ..methods import FULL_SCAN
 from ..score.results import Asked, groups
-from .drawing import BLUE, GREEN, ORANGE, STYLE, VERMILION, canvas, headline, line, log_scale, show
+from .drawing import BLUE, GREEN, ORANGE, STYLE, VERMILION, canvas, headline, line, log_scales, show
+from .history_lengths import mean_tokens
+from .tables import tokens
 
 _ROW = 0.34  # inches high
 
@@ -28,8 +30,7 @@ def ablation(frame: pd.DataFrame) -> Figure:
     Args:
         frame: The runner's rows of one benchmark.
     """
-    tokens = frame["prompt_tokens"] + frame["completion_tokens"]
-    share = tokens / tokens[frame["method"] == FULL_SCAN].mean()
+    share = tokens(frame) / tokens(frame[frame["method"] == FULL_SCAN]).mean()
     named = {"EM (containment)": frame["em"], "all evidence read": frame["evidence_read"]}
     columns = pd.DataFrame({**named, "tokens, of the full scan's": share}).astype(float)
     table = columns.groupby(frame["method"], sort=False).mean()
@@ -47,18 +48,16 @@ def lengths(frame: pd.DataFrame) -> Figure:
     """Mean tokens a query against sessions in the history, by method; each line ends where its measurements do.
 
     Args:
-        frame: What `history_lengths.run` gave.
+        frame: What `history_lengths.run` returns.
     """
     figure, axes = canvas()
     colours = iter((BLUE, GREEN, ORANGE))
-    for method, answered in groups(frame.assign(tokens=frame["prompt_tokens"] + frame["completion_tokens"]), "method"):
-        means = answered.groupby("sessions")["tokens"].mean()
+    for method, answered in groups(frame, "method"):
+        means = mean_tokens(answered)
         scan = method == FULL_SCAN
         name = "full scan (measured to here)" if scan else method.removeprefix("rlm-")
         line(axes, list(means.index), list(means), VERMILION if scan else next(colours), name + ": {:,.0f}")
-    log_scale(axes, "x", sorted(set(frame["sessions"])))
-    log_scale(axes, "y", [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000])
-    axes.set_ylim(bottom=8_000)
+    log_scales(axes, frame["sessions"], [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000], bottom=8_000)
     answered_by = " and ".join(dict.fromkeys(frame["model"]))
     said = f"Tokens of a query over generated histories: {answered_by}"
     headline(axes, said, "sessions in the history (log scale)", "tokens a query (log scale)")

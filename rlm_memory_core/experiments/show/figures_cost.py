@@ -5,12 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .drawing import BLUE, GREEN, ORANGE, VERMILION, canvas, headline, line, log_scale, name_line
-from .latency import ARMS, OURS, PAPER, SEQUENTIAL
+from .drawing import BLUE, GREEN, ORANGE, VERMILION, canvas, headline, line, log_scales, name_line
+from .latency import ARMS
 
 _GREY = "0.45"
-_ARM_COLOURS = {SEQUENTIAL: VERMILION, PAPER: ORANGE, OURS: BLUE}
-_LIMIT_COLOURS = {1: VERMILION, 20: ORANGE, 256: BLUE}
 
 
 def fan_out(timed: pd.DataFrame) -> Figure:
@@ -20,13 +18,11 @@ def fan_out(timed: pd.DataFrame) -> Figure:
         timed: What `latency.fan_out` returns.
     """
     figure, axes = canvas()
-    for arm in ARMS:
+    for arm, colour in zip(ARMS, (VERMILION, ORANGE, BLUE), strict=True):
         rows = timed[timed["arm"] == arm]
-        line(axes, list(rows["calls"]), list(rows["ratio"]), _ARM_COLOURS[arm], arm + ": {:.1f}")
+        line(axes, list(rows["calls"]), list(rows["ratio"]), colour, arm + ": {:.1f}")
     axes.axhline(1, color=_GREY, linestyle=":", linewidth=1)
-    log_scale(axes, "x", sorted(set(timed["calls"])))
-    log_scale(axes, "y", [1, 2, 5, 10, 20, 50])
-    axes.set_ylim(bottom=0.85)
+    log_scales(axes, timed["calls"], [1, 2, 5, 10, 20, 50], bottom=0.85)
     said = "Only calls that are all in flight wait no longer than the slowest (simulated latency)"
     headline(axes, said, "sub-agent calls (log scale)", "wall time / slowest call (log scale)")
     return figure
@@ -46,8 +42,7 @@ def dollars(lengths: pd.DataFrame, claimed: float) -> Figure:
     ends = [lengths["sessions"].min(), lengths["sessions"].max()]
     axes.plot(ends, [claimed, claimed], "--", color=VERMILION, linewidth=1.5)
     name_line(axes, ends[1], claimed, f'the paper, "constant": ${claimed:g}')
-    log_scale(axes, "x", sorted(set(lengths["sessions"])))
-    log_scale(axes, "y", [0.001, 0.01, 0.1, 1, 10])
+    log_scales(axes, lengths["sessions"], [0.001, 0.01, 0.1, 1, 10])
     said = "One call a session is linear in the history (estimated, gpt-4o-mini)"
     headline(axes, said, "sessions in the history (log scale)", "dollars a query (log scale)")
     return figure
@@ -61,12 +56,10 @@ def scan_times(times: pd.DataFrame) -> Figure:
     """
     figure, axes = canvas()
     names = {1: "one after another", 20: "20 threads", 256: "256 in flight"}
-    for limit, name in names.items():
+    for (limit, name), colour in zip(names.items(), (VERMILION, ORANGE, BLUE), strict=True):
         rows = times[times["limit"] == limit]
-        line(axes, list(rows["sessions"]), list(rows["seconds"]), _LIMIT_COLOURS[limit], name + ": {:,.0f} s")
-    log_scale(axes, "x", sorted(set(times["sessions"])))
-    log_scale(axes, "y", [1, 10, 100, 1000])
-    axes.set_ylim(bottom=1)
+        line(axes, list(rows["sessions"]), list(rows["seconds"]), colour, name + ": {:,.0f} s")
+    log_scales(axes, times["sessions"], [1, 10, 100, 1000], bottom=1)
     said = "Time grows with the history once there are more calls than can be in flight (simulated latency)"
     headline(axes, said, "sessions in the history, one call each (log scale)", "seconds of a full scan (log scale)")
     return figure
@@ -87,7 +80,7 @@ def hedging(fan_outs: pd.DataFrame) -> Figure:
             axes.plot(group[column].median(), place + beside, "|", color=colour, markersize=16, markeredgewidth=2.5)
             if place == len(groups) - 1:
                 name_line(axes, group[column].max(), place + beside, name)
-    log_scale(axes, "x", [1, 2, 5, 10, 20, 50, 100])
+    log_scales(axes, [1, 2, 5, 10, 20, 50, 100])
     shares = [f"{calls} calls, {f'{share:.0%}' if share else 'none'} late" for (calls, share), _ in groups]
     axes.set_yticks(range(len(groups)), shares[::-1])
     said = "Second copies of late calls cut the wait for the slowest (simulated latency)"

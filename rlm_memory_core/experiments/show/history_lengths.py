@@ -21,9 +21,10 @@ from rlm_memory_core.store.memory_store import MemoryStore
 from ..data import long_histories
 from ..methods import FULL_SCAN
 from ..run import runner
-from ..score.results import as_text, groups, measured
+from ..score.results import as_text, groups, measured, share
 from ..score.scoring import score_by_gold
 from ..types import Method, Result, Sample
+from .tables import tokens
 
 LENGTHS = (50, 200, 500, 1_000, 2_000, 5_000)
 """Sessions of the histories; LongMemEval-S has about 48, LongMemEval-M about 500."""
@@ -101,7 +102,7 @@ def growth(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for method, answered in groups(frame, "method"):
-        means = _mean_tokens(answered)
+        means = mean_tokens(answered)
         first, last = means.index[0], means.index[-1]
         rows[method] = {
             "sessions": f"{first:,} to {last:,}",
@@ -135,19 +136,24 @@ def results(frame: pd.DataFrame) -> list[Result]:
     for method, answered in groups(frame, "method"):
         name = f"beyond.lengths.{method}"
         for length, rows in groups(answered, "sessions"):
-            found.append(measured(f"{name}.tokens.{length}", _tokens(rows)))
+            found.append(measured(f"{name}.tokens.{length}", tokens(rows)))
             found.append(measured(f"{name}.sessions_read.{length}", rows["sessions_read"].astype(float)))
             found.append(Result(f"{name}.failed.{length}", float((rows["error"] != "").sum()), len(rows)))
             known = rows["evidence_read"].dropna().astype(float)
             if len(known):
-                found.append(measured(f"{name}.evidence_read.{length}", known.rename("em")))
-        means = _mean_tokens(answered)
+                found.append(share(f"{name}.evidence_read.{length}", float(known.sum()), len(known)))
+        means = mean_tokens(answered)
         found.append(Result(f"{name}.growth", float(means.iloc[-1] / means.iloc[0] - 1), len(answered)))
     return found
 
 
+def mean_tokens(rows: pd.DataFrame) -> pd.Series[float]:
+    """Mean tokens by length, the shortest first."""
+    return tokens(rows).groupby(rows["sessions"]).mean()
+
+
 _CELLS: dict[str, Callable[[pd.DataFrame], str]] = {
-    "{}: tokens": lambda rows: f"{_tokens(rows).mean():,.0f}",
+    "{}: tokens": lambda rows: f"{tokens(rows).mean():,.0f}",
     "{}: sessions read": lambda rows: f"{rows['sessions_read'].mean():.1f}",
     "{}: all evidence read": lambda rows: f"{int(rows['evidence_read'].sum())} of {rows['evidence_read'].count()}",
     "{}: failed": lambda rows: f"{(rows['error'] != '').sum()}",
@@ -168,12 +174,3 @@ def _by_length(frame: pd.DataFrame, cells: Mapping[str, Callable[[pd.DataFrame],
         },
         "sessions in the history",
     )
-
-
-def _tokens(rows: pd.DataFrame) -> pd.Series[float]:
-    return (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
-
-
-def _mean_tokens(rows: pd.DataFrame) -> pd.Series[float]:
-    """Mean tokens by length, the shortest first."""
-    return _tokens(rows).groupby(rows["sessions"]).mean()

@@ -17,21 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rlm_memory_core.models.llm import OFFLINE_LABEL
 
 from ..paper import registry as paper
-from ..paper.scorecard import AGREES, CONTROL, DIFFERS, FAULTY, NONE, RECOMPUTED, VERDICTS, counts, read, scorecard
+from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, read, results_of, scorecard
 from ..paper.scorecard_tables import cells
-from .report_run import answered, documents, origins
+from .report_run import answered, origins
 from .report_sections import CAPTIONS, sections
 
 FILE = "report.html"
-_SIGNS = {AGREES: "✓", DIFFERS: "≠", FAULTY: "✗", CONTROL: "○", NONE: "–"}  # so that colour alone tells no verdict
-_WORDS = {
-    AGREES: ("agrees", "agree"),
-    DIFFERS: ("differs", "differ"),
-    FAULTY: (FAULTY, "do not hold"),
-    CONTROL: ("control", "control"),
-    NONE: ("no verdict", "no verdict"),
-}
-"""A verdict on one number, and on several."""
 
 
 def render(folder: Path) -> str:
@@ -45,7 +36,7 @@ def render(folder: Path) -> str:
         ValueError: There are no results, or a file is broken; the message names it in one line.
     """
     found = origins(folder)
-    evidence = read(documents(folder))
+    evidence = read(results_of(folder))
     card = scorecard(paper.register(), evidence)
     rows = cells(card)
     model = answered(found)
@@ -55,8 +46,8 @@ def render(folder: Path) -> str:
         model=model,
         offline=model == OFFLINE_LABEL,
         verdicts=VERDICTS,
-        signs=_SIGNS,
-        words=_WORDS,
+        signs=CAPTIONS["signs"],
+        words=CAPTIONS["words"],
         counts=counts(card).to_dict("index"),
         findings=[_finding(str(reason), of) for reason, of in _groups(rows[rows["verdict"] == FAULTY], "why")],
         differing=_records(rows[rows["verdict"] == DIFFERS]),

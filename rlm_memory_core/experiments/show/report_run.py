@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..data.assets import one_line
+from ..paper.scorecard import results_of
 from ..run.catalog import NOTEBOOKS
 
 _NAMES = ["question_id", "question_type", "method", "model"]
@@ -21,18 +22,6 @@ _FIGURES = [
 ]  # fmt: skip
 _ASKING = {book.name for book in NOTEBOOKS if book.asks}
 _TITLES = {book.name: book.title for book in NOTEBOOKS}
-
-
-def documents(folder: Path) -> list[Path]:
-    """The results documents below an outputs folder, in the notebooks' order.
-
-    Raises:
-        ValueError: There is none.
-    """
-    found = sorted((folder / "results").glob("*.json"))
-    if not found:
-        raise ValueError(f"there are no results in {folder}; run rlm-memory reproduce first")
-    return found
 
 
 def questions(folder: Path, notebook: str) -> pd.DataFrame | None:
@@ -73,7 +62,7 @@ def origins(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: A results document has no provenance, or a table of questions is broken.
     """
-    paths = {path.stem: path for path in documents(folder)}
+    paths = {path.stem: path for path in results_of(folder)}
     names = sorted({*_TITLES, *paths})
     absent = {name: {"notebook": name, "title": _TITLES.get(name, ""), "ran": False} for name in names}
     return [_origin(paths[name], folder) if name in paths else absent[name] for name in names]

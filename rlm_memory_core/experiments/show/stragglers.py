@@ -7,11 +7,10 @@ All figures are simulated and labelled so.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 
 import pandas as pd
@@ -22,7 +21,7 @@ from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.types import Request, Response
 
 from ..types import Result
-from .simulated import draw
+from .simulated import draw, uniform
 from .simulated_time import run_simulated
 
 _TIMES_LONGER = 10
@@ -54,13 +53,19 @@ class Scenario:
     def latency(self, number: int, copy: int = 0) -> float:
         """Seconds of one call, by its number from 0; each further copy draws anew."""
         key = f"{self.seed} {number} {copy}"
-        late = _uniform(key) < self.stragglers if copy else number in _late(self.calls, self.seed, self.stragglers)
-        return draw(key, self.median, self.sigma) * (_TIMES_LONGER if late else 1)
+        straggles = _uniform(key) < self.stragglers if copy else number in self._late
+        return draw(key, self.median, self.sigma) * (_TIMES_LONGER if straggles else 1)
 
     @property
     def latencies(self) -> list[float]:
         """Seconds of each call, if each is sent once."""
         return [self.latency(number) for number in range(self.calls)]
+
+    @cached_property
+    def _late(self) -> frozenset[int]:
+        """The numbers of the calls that take longer."""
+        ordered = sorted(range(self.calls), key=lambda number: _uniform(f"{self.seed} {number}"))
+        return frozenset(ordered[: round(self.stragglers * self.calls)])
 
 
 def hedged_fan_outs(
@@ -140,30 +145,23 @@ async def _fan_out(scenario: Scenario, hedge: float, concurrency: int) -> tuple[
     return asyncio.get_running_loop().time(), siblings.copies
 
 
+@dataclass
 class _Server:
     """Answers after the drawn latency."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
-        self._sent: Counter[int] = Counter()
+    scenario: Scenario
+    sent: Counter[int] = field(default_factory=Counter)
 
     async def send(self, request: Request) -> Response:
         number = request.body["number"]
-        self._sent[number] += 1
-        await asyncio.sleep(self._scenario.latency(number, self._sent[number] - 1))
+        self.sent[number] += 1
+        await asyncio.sleep(self.scenario.latency(number, self.sent[number] - 1))
         return Response("{}")
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         yield (await self.send(request)).text
 
 
-@lru_cache
-def _late(calls: int, seed: int, share: float) -> frozenset[int]:
-    """The numbers of the calls that take longer."""
-    ordered = sorted(range(calls), key=lambda number: _uniform(f"{seed} {number}"))
-    return frozenset(ordered[: round(share * calls)])
-
-
 def _uniform(key: str) -> float:
-    """A draw between 0 and 1, the same for the same key."""
-    return int.from_bytes(hashlib.sha256(f"straggler {key}".encode()).digest()[:6], "big") / 2**48
+    """A number between 0 and 1, independent of the latency that the same key draws."""
+    return uniform(f"straggler {key}")

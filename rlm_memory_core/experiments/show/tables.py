@@ -36,9 +36,9 @@ def niah_results(frame: pd.DataFrame, samples: Sequence[Sample], window: int) ->
 
 def niah_sizes(samples: Sequence[Sample]) -> dict[str, float]:
     """Mean sizes of the histories in characters: "table2.characters.200", and "serialised.200" with turn prefixes."""
-    by_length = [(_length(kind), rows) for kind, rows in groups(sizes_by_sample(samples), "question_type")]
-    names = {"table2.characters": "characters", "serialised": "serialised"}
-    return {f"{name}.{length}": float(rows[size].mean()) for length, rows in by_length for name, size in names.items()}
+    sizes = sizes_by_sample(samples).groupby("question_type", sort=False)[["characters", "serialised"]].mean()
+    named = sizes.rename(index=_length, columns={"characters": "table2.characters"})
+    return {f"{name}.{length}": float(size) for name, column in named.items() for length, size in column.items()}
 
 
 def niah_table(frame: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
@@ -100,9 +100,14 @@ def longmemeval_by_type(frame: pd.DataFrame) -> pd.DataFrame:
     return typed_table(frame, "table6", "em", sorted(set(frame["question_type"])))
 
 
+def tokens(rows: pd.DataFrame) -> pd.Series[float]:
+    """Tokens of each question: its prompts and completions, sub-agents included."""
+    return (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
+
+
 def overall_results(frame: pd.DataFrame, table: str) -> list[Result]:
     """Every figure of each method over all questions, under the ids of a table such as "table5"."""
-    frame = frame.assign(tokens=frame["prompt_tokens"] + frame["completion_tokens"])
+    frame = frame.assign(tokens=tokens(frame))
     return [
         measured(f"{table}.{paper_row(method)}.{name}", rows[name])
         for method, rows in groups(frame, "method")

@@ -17,7 +17,7 @@ from ..paper import registry as paper
 from ..run.estimate import CHARACTERS_PER_TOKEN
 from ..score.results import OVERALL, as_text, measured
 from ..types import Result
-from .tables import longmemeval_results, session_counts
+from .tables import longmemeval_results, session_counts, tokens
 
 _MEBIBYTE = 1 << 20  # the README's "265MB" counts these
 
@@ -96,6 +96,6 @@ def _readme(frame: pd.DataFrame) -> Iterator[Result]:
     """Tokens and seconds that only the README's table prints; its seconds are those of parallel sub-agents."""
     for method in ("truncation", "full-context"):
         if len(rows := frame[frame["method"] == method]):
-            yield measured(f"readme.table.{method}.tokens", rows["prompt_tokens"] + rows["completion_tokens"])
+            yield measured(f"readme.table.{method}.tokens", tokens(rows))
     if len(rows := frame[frame["method"] == "rlm-parallel"]):
         yield measured("readme.table.rlm.seconds", rows["seconds"])

@@ -1,6 +1,9 @@
+import math
 import os
+import re
 from collections import Counter
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import paper_text
@@ -9,18 +12,16 @@ import pytest
 from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.paper.formulas import evaluate
 
+KINDS = ("measured", "derived", "cited", "data")
+UNITS = set(
+    "share percent points x tokens characters turns sessions samples runs calls iterations seconds usd "
+    "facts failures categories abilities phrases pages megabytes".split()
+)
+RECOMPUTES = re.compile(r"(run_100|adaptive_100|rag_100|niah|synthetic)(:[\w-]+){3,4}")
 PAPER = Path(os.environ.get("RLM_MEMORY_DATA", "")).parent / "paper"
 with_the_paper = pytest.mark.skipif(
     not (PAPER / "paper.md").is_file(), reason="the paper's text is not beside $RLM_MEMORY_DATA, in ../paper/paper.md"
 )
-
-
-def entry(name="a", **changes):
-    """One number in the register's format."""
-    fields = {"id": name, "value": 0.46, "digits": 2, "unit": "share", "kind": "measured", "place": "section 1"}
-    fields |= {"text": "EM", "notebook": "01_niah"} | changes
-    lines = [f"{key} = {value if isinstance(value, int | float) else repr(value)}" for key, value in fields.items()]
-    return "\n".join(["[[number]]", *lines, ""])
 
 
 def listed(numbers):
@@ -102,55 +103,52 @@ def test_a_number_without_a_formula_is_not_derived():
         paper.derive(paper.register()["table5.rlm.em"])
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (entry() + entry(), "lists a twice"),
-        (entry(kind="guessed"), "a has an unknown kind, 'guessed'"),
-        (entry(unit="precent"), "a has an unknown unit, 'precent'"),
-        (entry(bound="nearly"), "a has an unknown bound, 'nearly'"),
-        (entry(verdict="good"), "a has an unknown key, verdict"),
-        (entry().replace("value = 0.46\n", ""), "a has no value"),
-        (entry(value=0.4649), r"a has a value of 0\.4649 with 2 digits"),
-        (entry(row="RLM"), "a needs either a row and a column, or a text"),
-        (entry(text="", row="RLM"), "a needs either a row and a column, or a text"),
-        (entry(recomputes="my log"), "a recomputes 'my log', which is not"),
-        (entry(published=0.5), "a needs both published and cites"),
-        (entry(repeats="b"), "a repeats b, which is not listed"),
-        (entry(repeats="b") + entry("b", repeats="c") + entry("c"), "a repeats b, which itself repeats c"),
-        (entry(repeats="b") + entry("b", kind="data"), "a is measured, but repeats b, which is data"),
-        (entry(repeats="b", recomputes="niah:rlm:em:20") + entry("b"), "a repeats another number, so"),
-        (entry(kind="derived"), "a is derived without a formula"),
-        (entry(formula="1 + 1"), "a is measured and has a formula"),
-        (entry(kind="derived", formula='n("b")'), "a is derived from b, which is not listed"),
-        (entry(kind="derived", formula="open(1)"), r"a cannot be derived: a formula may not hold open\(1\)"),
-        (entry(kind="derived", formula="1 +"), "a cannot be derived: the formula '1 .' is not an expression"),
-        (
-            entry(kind="derived", formula='n("b")') + entry("b", kind="derived", formula='n("a")'),
-            "formulas run in a circle, (a <- b <- a|b <- a <- b)",
-        ),
-    ],
-)
-def test_a_broken_register_is_refused_in_one_line(text, message):
-    with pytest.raises(ValueError, match=f"^paper.toml:? {message}") as caught:
-        paper.parse(text)
-    assert "\n" not in str(caught.value)
+def test_every_id_is_listed_once():
+    text = Path(paper.__file__).with_name("paper.toml").read_text(encoding="utf-8")
+    assert text.count("[[number]]") == len(paper.register())
 
 
-def test_a_sound_register_is_read():
-    derived = entry("b", kind="derived", formula='round(100 * n("a"), 1) / -2', digits=0, value=-23)
-    register = paper.parse(entry() + derived)
-    assert paper.derive(register["b"], register) == -23
+def test_every_entry_is_consistent():
+    for number in paper.register().values():
+        assert number.kind in KINDS, number.id
+        assert number.unit in UNITS, number.id
+        assert number.bound in ("", "about", "at least", "at most", "range"), number.id
+        assert number.digits >= 0, number.id
+        assert math.isfinite(number.value), number.id
+        assert round(number.value, number.digits) == number.value, number.id
+        assert {bool(number.row), bool(number.column)} == {not number.text}, number.id
+        assert not number.recomputes or RECOMPUTES.fullmatch(number.recomputes), number.id
+        assert (number.published is not None) == bool(number.cites), number.id
+
+
+def test_a_repeated_number_has_its_evidence_in_one_place():
+    for number in paper.register().values():
+        if number.repeats:
+            origin = paper.register()[number.repeats]
+            assert not origin.repeats, number.id
+            assert origin.kind == number.kind, number.id
+            assert [number.formula, number.recomputes, number.published] == ["", "", None], number.id
+        else:
+            assert (number.kind == "derived") == bool(number.formula), number.id
+
+
+def test_formulas_use_listed_numbers_and_do_not_run_in_a_circle():
+    register = paper.register()
+    graph = {name: set(re.findall(r'n\("(.+?)"\)', number.formula)) for name, number in register.items()}
+    for name, used in graph.items():
+        assert used <= register.keys(), name
+        if register[name].formula:
+            assert math.isfinite(paper.derive(register[name], register))
+    TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize(
     ("formula", "expected"),
     [
         ('n("a") - n("a")', (-2, 2)),  # two uses count as independent
-        ('-n("a") * 2', (-10, -6)),
+        ('n("a") * 2 - 20', (-14, -10)),
         ('min(n("a"), 4)', (3, 4)),
         ('max(n("a"), 4)', (4, 5)),
-        ("round(2.345, 2)", (2.35, 2.35)),
     ],
 )
 def test_formulas_are_worked_out_on_ranges(formula, expected):
@@ -163,7 +161,7 @@ def test_nothing_agrees_with_a_division_by_zero():
     assert high != high
 
 
-@pytest.mark.parametrize("formula", ["open('x')", "n(a)", "n('a').real", "2 ** 9", "True", "min(1)", "round(1, 'a')"])
+@pytest.mark.parametrize("formula", ["open('x')", "n(a)", "n('a').real", "2 ** 9", "True", "min(1)", "round(1)"])
 def test_formulas_hold_arithmetic_alone(formula):
-    with pytest.raises(ValueError, match=r"formula may not hold|round takes"):
+    with pytest.raises(ValueError, match="formula may not hold"):
         evaluate(formula, lambda name: (1.0, 1.0))
