@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..store.display import as_html, show
-from .coverage import Coverage
 from .evidence import Evidence, supporting
+from .subagents import Coverage
 from .trace import Trace
 
 

@@ -15,12 +15,11 @@ from ..repl.arguments import from_start, listed
 from ..search.pieces import Piece
 from ..search.ranking import arank_sessions
 from ..search.vectors import Metered
-from .coverage import Call
 from .findings import Finding
 from .large_workspace import check_at_once
 from .prompts import NOT_READ
 from .reading import Reading
-from .subagents import NO_PIECE, SubAgents
+from .subagents import NO_PIECE, Call, SubAgents
 from .workspace import Workspace, check_query
 
 

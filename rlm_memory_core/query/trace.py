@@ -19,7 +19,7 @@ from ..models.pricing import Usage
 from ..models.recorded_calls import saved_seconds
 from ..store.display import as_html, as_page, as_text
 from ..store.escaping import well_formed
-from .coverage import Call
+from .subagents import Call
 
 
 @dataclass(frozen=True, slots=True)
