@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..repl.arguments import from_start, listed
+from ..repl.arguments import from_start
 from ..search.piece_index import PieceIndex
 from ..search.pieces import Piece
 from ..store.turns import Turn
-from .workspace import DATE_FUNCTIONS, Size, Workspace, as_dict, check_query, in_thread, one_date_each
+from .workspace import DATE_FUNCTIONS, Size, Workspace, as_dict, check_query, in_thread
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
@@ -28,6 +28,7 @@ class LargeWorkspace(Workspace):
     """
 
     copied = False
+    takes = "a list of positions first, such as rank_sessions(question, 10)"
 
     def _open(self) -> None:
         self.index = PieceIndex(self.store)
@@ -69,22 +70,13 @@ class LargeWorkspace(Workspace):
         self._positions[hash(piece.text)] = position
         return piece
 
-    def assignments(
-        self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
-    ) -> list[tuple[str, Piece]]:
-        """The prompt and the piece of each sub-agent, from positions or texts; a position has its session's date."""
-        what = "a list of positions first, such as rank_sessions(question, 10)"
-        sessions = listed("llm_query_parallel", sessions, what)
+    def check_sessions(self, sessions: Sequence[Any]) -> None:
+        """Refuse more sessions than fit in memory.
+
+        Raises:
+            ValueError: There are more than `MOST_AT_ONCE`.
+        """
         check_at_once("llm_query_parallel", sessions)
-        pieces = [
-            (self.recognise(each) or Piece(0, None, each)) if isinstance(each, str) else self.piece(each)
-            for each in sessions
-        ]
-        known = [None if isinstance(each, str) else piece.date for each, piece in zip(sessions, pieces, strict=True)]
-        return [
-            (self.prompt(piece.text, date, question), piece)
-            for piece, date in zip(pieces, one_date_each(sessions, dates or known), strict=True)
-        ]
 
     def get_session(self, position: int) -> str:
         """The text of the session at a position; -1 is the last."""

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
 from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
+from ..models.types import Reply
 from ..search.pieces import Piece
 from .findings import NO_EXTRACT, Extract, check_reply
 from .prompts import CUT_OFF, NOT_FOUND, subagent_messages
@@ -221,47 +222,39 @@ class SubAgents:
         """
         if self.progress is not None:
             self.progress.asked()
-        taken = _Taken()
+        taken = [(_NO_USAGE, cast("float | None", 0.0))]  # by a cancelled call
         with self.batch() as batch:
             started = time.perf_counter()
             try:
                 async with self.slots:
                     started = time.perf_counter()
-                    messages = subagent_messages(prompt, self.facts)
-                    reply = await self.llm.complete(messages, self.budget, None, taken.stopped, siblings)
+                    messages, stopped = subagent_messages(prompt, self.facts), lambda *took: taken.append(took)
+                    reply = await self.llm.complete(messages, self.budget, None, stopped, siblings)
+                return self._record(piece, batch, started, reply)
             except asyncio.CancelledError:  # still counted, and paid for if it was sent
-                self._record(piece, batch, started, "", taken.usage, taken.cost_usd, error=STOPPED)
+                self._record(piece, batch, started, _no_reply(*taken[-1], started), STOPPED)
                 raise
             except BudgetExceeded as error:
-                return self._record(piece, batch, started, seconds=0.0, error=str(error))
+                return self._record(piece, batch, started, Reply("", _NO_USAGE, 0.0, 0.0, False), str(error))
             except ModelError as error:
-                return self._record(piece, batch, started, "", error.usage, error.cost_usd, error=str(error))
-            text = _text(reply.text, reply.cut)
-            took = {"seconds": reply.seconds, "recorded": reply.recorded, "cut": reply.cut}
-            return self._record(piece, batch, started, text, reply.usage, reply.cost_usd, **took)
+                return self._record(piece, batch, started, _no_reply(error.usage, error.cost_usd, started), str(error))
 
-    def _record(
-        self,
-        piece: Piece,
-        batch: int,
-        started: float,
-        reply: str = "",
-        usage: Usage = _NO_USAGE,
-        cost_usd: float | None = 0.0,
-        **outcome: Any,
-    ) -> Call:
-        outcome = {"seconds": time.perf_counter() - started, "recorded": False} | outcome
+    def _record(self, piece: Piece, batch: int, started: float, reply: Reply, error: str = "") -> Call:
+        text = _text(reply)
         call = Call(
             session=piece.text,
-            reply=reply,
-            usage=usage,
-            cost_usd=cost_usd,
+            reply=text,
+            usage=reply.usage,
+            cost_usd=reply.cost_usd,
             started=started - self._created,
+            seconds=reply.seconds,
+            recorded=reply.recorded,
+            error=error,
+            cut=reply.cut,
             batch=batch,
             number=piece.session or None,
             date=piece.date,
-            extract=check_reply(reply, piece.turns) if piece.turns else Extract(reply),
-            **outcome,
+            extract=check_reply(text, piece.turns) if piece.turns else Extract(text),
         )
         self.calls.append(call)
         if self.progress is not None:
@@ -269,21 +262,15 @@ class SubAgents:
         return call
 
 
-class _Taken:
-    """The tokens and dollars of a call that was cancelled."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-        self.cost_usd: float | None = 0.0
-
-    def stopped(self, usage: Usage, cost_usd: float | None) -> None:
-        self.usage, self.cost_usd = usage, cost_usd
+def _no_reply(usage: Usage, cost_usd: float | None, started: float) -> Reply:
+    return Reply("", usage, cost_usd, time.perf_counter() - started, recorded=False)
 
 
-def _text(reply: str, cut: bool) -> str:
-    if is_not_found(reply):
+def _text(reply: Reply) -> str:
+    if is_not_found(reply.text):
         return NOT_FOUND
-    return f"{reply.strip()} {CUT_OFF}" if cut else reply.strip()  # half an extract may still hold the answer
+    said = reply.text.strip()
+    return f"{said} {CUT_OFF}" if reply.cut else said  # half an extract may still hold the answer
 
 
 def is_not_found(reply: str) -> bool:

@@ -186,9 +186,5 @@ def total_cost(parts: Iterable[float | None]) -> float | None:
     >>> total_cost([0.25, 0.5]), total_cost([0.25, None])
     (0.75, None)
     """
-    total = 0.0
-    for part in parts:
-        if part is None:
-            return None
-        total += part
-    return total
+    parts = list(parts)
+    return None if None in parts else sum((part for part in parts if part is not None), 0.0)

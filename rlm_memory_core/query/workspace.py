@@ -52,6 +52,7 @@ class Workspace:
     """
 
     copied = True
+    takes = "a list of session texts first, such as `sessions`"  # for `llm_query_parallel`
 
     def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
         self.store = store
@@ -101,22 +102,34 @@ class Workspace:
         """The prompt and the piece of each sub-agent of a fan-out.
 
         Args:
-            sessions: The texts of sessions, as the code gave them.
-            dates: One date a session, or None.
+            sessions: As the code gave them: texts, or positions of a history that is not copied.
+            dates: One date a session, or None: a position then has its session's date, a text has none.
             question: What is asked; None for the user's question.
 
         Raises:
-            TypeError: The sessions are not a list of texts.
+            TypeError: The sessions are not a list of these.
             ValueError: There are more or fewer dates than sessions.
         """
-        what = "a list of session texts first, such as `sessions`"
-        texts = listed("llm_query_parallel", sessions, what)
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError(f"llm_query_parallel takes {what}")
-        return [
-            (self.prompt(text, date, question), self.recognise(text) or Piece(0, None, text))
-            for text, date in zip(texts, one_date_each(texts, dates), strict=True)
+        sessions = listed("llm_query_parallel", sessions, self.takes)
+        self.check_sessions(sessions)
+        pieces = [
+            (self.recognise(each) or Piece(0, None, each)) if isinstance(each, str) else self.piece(each)
+            for each in sessions
         ]
+        known = [None if isinstance(each, str) else piece.date for each, piece in zip(sessions, pieces, strict=True)]
+        dates = listed("llm_query_parallel", dates or known, "a list of dates second")
+        if len(dates) != len(sessions):
+            raise ValueError(f"llm_query_parallel got {len(sessions)} sessions but {len(dates)} dates")
+        return [(self.prompt(piece.text, date, question), piece) for piece, date in zip(pieces, dates, strict=True)]
+
+    def check_sessions(self, sessions: Sequence[Any]) -> None:
+        """Refuse what `llm_query_parallel` cannot read.
+
+        Raises:
+            TypeError: A session is not a text.
+        """
+        if not all(isinstance(each, str) for each in sessions):
+            raise TypeError(f"llm_query_parallel takes {self.takes}")
 
     def values(self) -> Mapping[str, Any]:
         """The names that the code can read, each made when it is first read."""
@@ -163,21 +176,6 @@ class Workspace:
             check_query("rank_sessions", question)
         ranked = rank_pieces(self.store, question or self.question, self.question_date, k)
         return [position for position in ranked if position < len(self.pieces)]
-
-
-def one_date_each(sessions: Sequence[Any], dates: Sequence[str | None] | None) -> Sequence[str | None]:
-    """The dates that the code gives for these sessions; None for each where it gives no dates.
-
-    Raises:
-        TypeError: The dates are no list.
-        ValueError: There are more or fewer dates than sessions.
-    """
-    given: Sequence[str | None] = listed(
-        "llm_query_parallel", dates or [None] * len(sessions), "a list of dates second"
-    )
-    if len(given) != len(sessions):
-        raise ValueError(f"llm_query_parallel got {len(sessions)} sessions but {len(given)} dates")
-    return given
 
 
 def check_query(function: str, text: object) -> None:
