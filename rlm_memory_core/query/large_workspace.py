@@ -93,9 +93,7 @@ class LargeWorkspace(Workspace):
             TypeError: The keyword is not a string, or the limit is not a whole number.
             ValueError: The keyword or what was found is too long, or the limit is not from 0 to `MOST_AT_ONCE`.
         """
-        if not isinstance(keyword, str):
-            raise TypeError(f"search_history takes a keyword, not {type(keyword).__name__}")
-        check_query("search_history", keyword)
+        check_query("search_history", "a keyword", keyword)
         limit = _checked_count("search_history", limit)
         turns = [turn for turn in self.store.search_history(keyword, limit) if turn.index <= self._turns]
         _check_size("search_history", sum(len(turn.content) for turn in turns))
@@ -114,11 +112,8 @@ class LargeWorkspace(Workspace):
             TypeError: The question is not a string, or k is not a whole number.
             ValueError: The question is too long, or k is not from 0 to `MOST_AT_ONCE`.
         """
-        if not isinstance(question, str | None):
-            raise TypeError(f"rank_sessions takes a question, not {type(question).__name__}")
-        if question != self.question:
-            check_query("rank_sessions", question)
-        return self.index.rank(question or self.question, _checked_count("rank_sessions", k), self.question_date)
+        count = _checked_count("rank_sessions", k)
+        return self.index.rank(self.question_to_rank(question), count, self.question_date)
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read the session at a position, or any text."""

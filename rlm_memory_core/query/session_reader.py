@@ -20,7 +20,7 @@ from .large_workspace import check_at_once
 from .prompts import NOT_READ
 from .reading import Reading
 from .subagents import NO_PIECE, Call, SubAgents
-from .workspace import Workspace, check_query
+from .workspace import Workspace
 
 
 @dataclass(eq=False, repr=False)
@@ -114,11 +114,9 @@ class SessionReader:
         """
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
-        workspace = self.workspace
-        if question != workspace.question:
-            check_query("rank_sessions", question)
+        workspace, question = self.workspace, self.workspace.question_to_rank(question)
         order = await arank_sessions(
-            workspace.store, question or workspace.question, workspace.question_date, self.embedder, None, self.budget
+            workspace.store, question, workspace.question_date, self.embedder, None, self.budget
         )
         positions: dict[int, list[int]] = {}
         for position, session in enumerate(await asyncio.to_thread(workspace.session_numbers)):

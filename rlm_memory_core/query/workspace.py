@@ -163,7 +163,7 @@ class Workspace:
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
-        check_query("search_history", keyword)
+        check_query("search_history", "a keyword", keyword)
         return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= len(self.turns)]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
@@ -172,19 +172,26 @@ class Workspace:
 
     def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
         """Positions in `sessions`, the most relevant first; k of them, or all."""
-        if question != self.question:
-            check_query("rank_sessions", question)
-        ranked = rank_pieces(self.store, question or self.question, self.question_date, k)
+        ranked = rank_pieces(self.store, self.question_to_rank(question), self.question_date, k)
         return [position for position in ranked if position < len(self.pieces)]
 
+    def question_to_rank(self, question: str | None) -> str:
+        """The question that the code ranks by, checked; the user's if it gives none."""
+        if question is not None and question != self.question:
+            check_query("rank_sessions", "a question", question)
+        return question or self.question
 
-def check_query(function: str, text: object) -> None:
-    """Refuse a text that would take long to search or to rank by.
+
+def check_query(function: str, what: str, text: object) -> None:
+    """Refuse a value that cannot be searched or ranked by, or would take long.
 
     Raises:
-        ValueError: The text is longer than MAX_QUERY_CHARACTERS.
+        TypeError: It is not a string.
+        ValueError: It is longer than MAX_QUERY_CHARACTERS.
     """
-    if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
+    if not isinstance(text, str):
+        raise TypeError(f"{function} takes {what}, not {type(text).__name__}")
+    if len(text) > MAX_QUERY_CHARACTERS:
         raise ValueError(
             f"{function} takes at most {MAX_QUERY_CHARACTERS:,} characters, not {len(text):,}; give it words"
         )

@@ -70,10 +70,7 @@ class Metered:
 
 
 async def likeness(
-    store: MemoryStore,
-    question: str,
-    embedder: Embedder,
-    budget: Budget | None = None,
+    store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None = None
 ) -> dict[int, float]:
     """The cosine, in -1..1, of the most similar turn of each session, by session number.
 
