@@ -247,7 +247,7 @@ class Query:
 
 
 def _next_message(reply: Reply, message: Message, run: Run, calls: Sequence[Call], remaining: int) -> ChatMessage:
-    """What the root model sees next: what its code printed and what was not read, or what is expected of it."""
+    """The root model's next message: the output of its code and what was not read, or what to do now."""
     if reply.cut:
         return {"role": "user", "content": prompts.CUT_REPLY if remaining > 1 else prompts.FORCED}
     if not message.blocks and not run.error:

@@ -1,4 +1,4 @@
-"""The history as the code of one question reaches it, where it is too large to be copied into the REPL.
+"""Gives the code of one question access to a history that is too large to be copied into the REPL.
 
 The code sees how many sessions there are and reaches each by its position. Sub-agents are sent to positions, so that
 what they read need not pass through the sandbox. Memory grows with what is read, not with the history.

@@ -34,7 +34,7 @@ class SessionReader:
         parallel: Whether sub-agents read at once.
         budget: For the embedder's calls, or None.
 
-    `embedder` is what ranks by meaning and counts what it takes, or None.
+    `embedder` ranks by meaning and counts its usage; None to rank by words and dates alone.
     """
 
     workspace: Workspace

@@ -50,7 +50,7 @@ class Call:
         cut: Whether the model's token limit cut the reply off; the reply then says so.
         batch: The number of its batch. The calls of a batch went out at once; a batch begins after the code has seen
             the replies to the one before.
-        number: The number of the session that it read, from 1; None if the text is no part of the history.
+        number: The number of the session that it read, from 1; None if the text is not part of the history.
         date: The date of that session, or None.
         extract: What the reply quotes, looked up in the session.
     """
@@ -213,7 +213,7 @@ class SubAgents:
         """Ask one sub-agent.
 
         Args:
-            prompt: What it is told.
+            prompt: The message to it.
             piece: What the prompt asks it to read. If it has turns, the reply's quotes are looked up in them.
             siblings: The fan-out that the call belongs to, or None.
 

@@ -134,7 +134,7 @@ class Trace:
 
 
 _KINDS: dict[str, type[Step | Call]] = {"step": Step, "call": Call}
-_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; a trace that is read has no extracts
+_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; extracts are not kept
 _NUMBER: tuple[type, ...] = (int, float)
 _TYPES: dict[str, tuple[type, ...]] = {"seconds": _NUMBER, "started": _NUMBER, "reply": (str,), "code": (list,)}
 

@@ -1,4 +1,4 @@
-"""The history as the code of one question reaches it, where all of it is copied into the REPL.
+"""Gives the code of one question access to a history that is copied into the REPL as a whole.
 
 The code sees pieces (`search.pieces`) as `sessions`; `rank_sessions` returns their positions. `large_workspace` is for
 a history that is too large to be copied. Both show the history as it was when the query began.

@@ -113,7 +113,7 @@ def _rows(vectors: Sequence[Sequence[float]], model: str) -> NDArray[np.float32]
     rows = np.asarray(vectors, dtype="<f4")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
-        raise ValueError(f"{model} gave vectors that are no finite numbers; use another embedding model")
+        raise ValueError(f"{model} gave vectors with numbers that are not finite; use another embedding model")
     unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     return unit
 

@@ -1,8 +1,9 @@
 """Indexes the words of a history beside its turns, in SQLite's FTS5: what the user says in each piece, and each turn.
 
 The indexes hold no second copy of the text. They are made on first use, block by block, and then take in the turns
-that were appended since. For millions of turns the first use takes minutes; a stopped run goes on where it was. Memory
-does not grow with the history. `ranking` makes rankings of the scores.
+that were appended since. For millions of turns the first use takes minutes; an interrupted run continues where it
+stopped. Memory does not grow with the history. `ranking` makes rankings of the scores; `content_words` leaves out the
+words that only carry grammar.
 """
 
 from __future__ import annotations
