@@ -131,7 +131,7 @@ def count() -> Counter:
     answer = rlm.query(store, question)
     counter.counting = False
     sys.setprofile(None)
-    threading.setprofile(None)  # type: ignore[arg-type]
+    threading.setprofile(None)
     assert (answer.text, answer.coverage.found) == ("Mochi", 1), answer
     return counter
 
