@@ -3,30 +3,63 @@
     python benchmarks/frames.py        # the counts
     python benchmarks/frames.py -v     # also the modules and the frames, by name
 
-It asks the offline model about a history of a few turns (threshold 0, so that the REPL answers), twice: the first
-query warms the caches, the second is counted. Only code of `rlm_memory_core` counts. The frames of a request are those
-from the function that the REPL calls down to the backend; where a task starts another, the frames of both count.
+A scripted root model sends one sub-agent to the one session of a short history, looks at its reply and answers. It asks
+twice: the first query warms the caches, the second is counted. Only code of `rlm_memory_core` counts, and no reader of
+histories: a fake backend answers. The frames of a request are those from the function that the REPL calls down to the
+backend; where a task starts another, the frames of both count.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import rlm_memory_core
-from rlm_memory_core import MemoryChat, connect
+from rlm_memory_core import MemoryRLM, MemoryStore, connect
 from rlm_memory_core.models import background
+from rlm_memory_core.models.types import Backend, Request, Response
 from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
 
 PACKAGE = str(Path(rlm_memory_core.__file__).parent)
-REPL, OFFLINE = "repl", "offline"
-ANSWERS = (str(Path("offline", "roles.py")), "reply")  # called by the backend
+REPL = "repl"
+LOOK = """```repl
+replies = llm_query_parallel(sessions, session_dates, question)
+print(replies)
+```"""
+
+
+class Script:
+    """A `Backend` that answers the root model's two calls and the sub-agent's one.
+
+    Args:
+        asked: Called when a request of a sub-agent arrives.
+    """
+
+    def __init__(self, asked: Callable[[], None]) -> None:
+        self._asked = asked
+
+    async def send(self, request: Request) -> Response:
+        """Answer one call."""
+        messages = request.body["messages"]
+        if messages[0]["content"] == SUBAGENT_SYSTEM:
+            self._asked()
+            text = '- [Turn 1] "My cat is called Mochi.": its name'
+        else:
+            text = LOOK if len(messages) == 2 else "FINAL(Mochi)"
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+        return Response(json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}))
+
+    def stream(self, request: Request) -> AsyncGenerator[str, None]:
+        """Not used: a query streams nothing."""
+        raise NotImplementedError
 
 
 class Counter:
@@ -48,11 +81,12 @@ class Counter:
             return
         module, name = _where(frame)
         self.functions[module].add(name)
-        if (module, name) == ANSWERS and _is_for_a_subagent(frame):
-            stack = self._stack(frame.f_back)
-            first = max((place for place, each in enumerate(stack) if each.startswith(REPL)), default=-1) + 1
-            backend = next(place for place, each in enumerate(stack) if each.startswith(OFFLINE))
-            self.request = max(self.request, stack[first : backend + 1], key=len)
+
+    def asked(self) -> None:
+        """Note the frames of a sub-agent's request; called by the backend."""
+        stack = self._stack(sys._getframe())
+        first = max((place for place, each in enumerate(stack) if each.startswith(REPL)), default=-1) + 1
+        self.request = max(self.request, [*stack[first:], "the backend"], key=len)
 
     def task_factory(
         self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], context: Any = None
@@ -81,27 +115,24 @@ def _where(frame: FrameType) -> tuple[str, str]:
     return str(Path(frame.f_code.co_filename).relative_to(PACKAGE)), frame.f_code.co_qualname
 
 
-def _is_for_a_subagent(frame: FrameType) -> bool:
-    messages = frame.f_locals.get("messages")
-    return bool(messages) and messages[0]["content"] == SUBAGENT_SYSTEM
-
-
 def count() -> Counter:
     """Ask the same kind of question twice, and count the second time."""
     counter = Counter()
     threading.setprofile(counter.profile)  # for the threads of the background loop
     background.loop().set_task_factory(counter.task_factory)  # type: ignore[arg-type]
-    chat = MemoryChat(connect("offline", recorded="off"), threshold_chars=0)
-    chat.add_turn("user", "My cat is called Mochi.")
-    chat.add_turn("assistant", "A pretty name.")
-    chat.query("Where is my cat?")
+    backend: Backend = Script(counter.asked)
+    rlm = MemoryRLM(connect("scripted", api_key="none", recorded="off", rates=(0.0, 0.0), wrap=lambda _: backend))
+    store = MemoryStore()
+    store.extend([("user", "My cat is called Mochi."), ("assistant", "A pretty name.")])
+    question = "What is my cat called?"
+    rlm.query(store, question)
     sys.setprofile(counter.profile)
     counter.counting = True
-    answer = chat.query("What is my cat called?")
+    answer = rlm.query(store, question)
     counter.counting = False
     sys.setprofile(None)
-    threading.setprofile(None)  # type: ignore[arg-type]
-    assert answer.coverage.asked == 1, answer.coverage
+    threading.setprofile(None)
+    assert (answer.text, answer.coverage.found) == ("Mochi", 1), answer
     return counter
 
 
@@ -109,9 +140,7 @@ def main() -> None:
     """Print the counts."""
     counter = count()
     functions = sum(map(len, counter.functions.values()))
-    reader = sum(module.startswith(OFFLINE) for module in counter.functions)
-    modules = f"{len(counter.functions) - reader} modules, and {reader} of the offline reader"
-    print(f"a query with one sub-agent: {modules}; {functions} functions")
+    print(f"a query with one sub-agent: {len(counter.functions)} modules; {functions} functions")
     print(f"a sub-agent request, from the REPL's host function to the backend: {len(counter.request)} frames")
     if "-v" in sys.argv:
         for module, names in sorted(counter.functions.items()):

@@ -33,8 +33,7 @@ from rlm_memory_core.search import ranking
 from rlm_memory_core.search.periods import periods, without_relative
 from rlm_memory_core.search.semantic import LocalEmbedder
 from rlm_memory_core.search.vectors import Embedder, likeness
-from rlm_memory_core.search.word_index import PIECES, match_expression, piece_number
-from rlm_memory_core.search.words import content_words
+from rlm_memory_core.search.word_index import PIECES, content_words, match_expression, piece_number
 
 Scores = dict[int, float]
 

@@ -24,10 +24,10 @@ from .models.budget import Budget, BudgetExceeded
 from .models.llm import LLM, ModelError, connect
 from .models.pricing import Usage
 from .query.answer import Answer, QueryFailed
-from .query.coverage import Call, Coverage
 from .query.engine import MemoryRLM
 from .query.evidence import Evidence
 from .query.reading import Reading
+from .query.subagents import Call, Coverage
 from .query.trace import Step, Trace
 from .repl.limits import Limits
 from .store.memory_store import MemoryStore, StoreError

@@ -147,7 +147,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         Raises:
             ModelError: The model gave no answer.
             BudgetExceeded: In normal mode, the budget is spent.
-            TypeError: The question is no string.
+            TypeError: The question is not a string.
             ValueError: The question is empty.
         """
         return background.run(self._query(question, question_date))
@@ -164,7 +164,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
 
         Raises:
             ModelError, BudgetExceeded: As for `query`; the user's turn is stored all the same.
-            TypeError: The message is no string.
+            TypeError: The message is not a string.
             ValueError: The message is empty.
 
         >>> chat = MemoryChat(model="offline")
@@ -189,7 +189,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         (`answer.error` says so), only the user's turn is stored.
 
         Raises:
-            TypeError: The message is no string.
+            TypeError: The message is not a string.
             ValueError: The message is empty.
             ModelError, BudgetExceeded: While the stream is read, as for `send`. If a reply breaks off, the `said` of
                 the ModelError holds its beginning. Only the user's turn is stored.

@@ -70,7 +70,7 @@ class _Reply:
         self._end(None)
 
     def let_go(self) -> None:
-        """Stop soon, from any thread; for a reply that nobody can read any more."""
+        """Stop soon, from any thread, when nobody can read the reply any more."""
         if self._task is not None and not self._over:
             background.loop().call_soon_threadsafe(self._give_up, self._task)
 

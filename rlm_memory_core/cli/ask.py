@@ -20,10 +20,10 @@ from ..imports import HistoryFileError, open_history, read_messages
 from ..models.budget import Budget
 from ..models.llm import connect
 from ..query.answer import Answer
-from ..query.coverage import Call
 from ..query.engine import MemoryRLM
 from ..query.evidence import Evidence, supporting
 from ..query.reading import Reading
+from ..query.subagents import Call
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..views.rendering import clip

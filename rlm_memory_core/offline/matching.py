@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from dateutil.parser import parserinfo
 
-from ..search.words import content_words
+from ..search.word_index import content_words
 from ..store.escaping import well_formed
 from .history import Turn, sentences
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..store.display import as_html, show
-from .coverage import Coverage
 from .evidence import Evidence, supporting
+from .subagents import Coverage
 from .trace import Trace
 
 
@@ -25,7 +25,7 @@ class Answer:
         seconds: Wall time; `trace.replayed_seconds` is what replayed calls would have added.
         trace: How the answer came about, step by step.
         error: Why the query ended early, in one line; "" if it did not.
-        false_quotes: How many quotes of sub-agents were not in the session that they read; they are no evidence.
+        false_quotes: How many quotes of sub-agents were not in the session that they read; these are left out.
         sessions_read: The numbers of the sessions that sub-agents read and replied to, in order.
         sessions: How many sessions the history has; None if that is not known.
         pieces_read, pieces: Likewise, how many of the pieces in which sub-agents read sessions: a long session is

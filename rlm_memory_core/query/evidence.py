@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from ..repl.output import UNKNOWN
 from ..search.quotes import WORD
-from ..search.words import content_words
-from .coverage import Call
+from ..search.word_index import content_words
+from .subagents import Call
 
 _ANSWER, _FOUND = 20_000, 4_000  # characters compared: of the answer, of one piece of evidence
 _RUN = 12  # words in a row that count as a quotation

@@ -9,7 +9,7 @@ or, if a day and a value are asked for too,
     - [Turn 12] "I ran it in 25:50.": 2023/05/14 | 25:50 | the time of a 5K run
 
 `check_reply` reads these lines, or JSON, once for each reply, and looks each quote up in the session. What a sub-agent
-adds after ";;" are its own notes: they are no evidence, but the code that asked may use them. Whether the quoted words
+adds after ";;" are its own notes: not evidence, but the code that asked may use them. Whether the quoted words
 mean what the sub-agent says is not judged.
 """
 
@@ -69,7 +69,7 @@ class Extract:
 
     Args:
         text: The reply; in place of each quote that is not in the session, a note says so.
-        findings: What it quotes, each quote as it stands in its turn.
+        findings: What it quotes, each quote in the exact words of its turn.
         false_quotes: How many of its quotes are not in the session.
     """
 
@@ -84,7 +84,7 @@ NO_EXTRACT = Extract()
 def check_reply(reply: str, turns: Sequence[Turn]) -> Extract:
     """Read a reply and look up each of its quotes.
 
-    The words of a quote must be in one turn, in the same order. Case, and what stands between words, may differ, and
+    The words of a quote must be in one turn, in the same order. Case and the characters between words may differ, and
     "..." may leave some out. If the words are in another turn than the reply says, the number is corrected.
 
     Args:
@@ -120,7 +120,7 @@ def check_reply(reply: str, turns: Sequence[Turn]) -> Extract:
 
 
 def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Finding], int]:
-    """The findings whose quote is in a turn, each as it stands there, and how many are not.
+    """The findings whose quote is in a turn, in the exact words of the turn, and how many are not.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
@@ -152,7 +152,7 @@ def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
 
 
 def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -> Finding | None:
-    """The finding as it stands in a turn, or None; `words` caches the words of turns by their index."""
+    """The finding with the exact words of a turn, or None; `words` caches the words of turns by their index."""
     parts = [part for part in map(_words, _LEFT_OUT.split(finding.quote)) if part]
     if len(finding.quote) > _LONGEST or len(_LEFT_OUT.findall(finding.quote)) >= _PARTS or not parts:
         return None
@@ -171,7 +171,7 @@ def _words(part: str) -> list[str]:
 
 
 def _with_ends(content: str, start: int, stop: int) -> str:
-    """The words as they stand, with the signs that touch them, such as a currency sign or a full stop."""
+    """The words from `start` to `stop` with the signs that touch them, such as a currency sign or a full stop."""
     before, after = _BEFORE.search(content, max(start - 8, 0), start), _AFTER.match(content, stop, stop + 8)
     return content[before.start() if before else start : after.end() if after else stop]
 
@@ -191,7 +191,7 @@ def _quote(line: str, turns: Sequence[Turn]) -> tuple[int, int] | None:
 
 
 def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | None:
-    """The finding of a line, and where its quote begins and ends; None for a line without a quote."""
+    """The finding of a line, and where its quote begins and ends; None if it has no quote."""
     span = _quote(line, turns)
     if span is None:
         return None

@@ -1,4 +1,4 @@
-"""The history as the code of one question reaches it, where it is too large to be copied into the REPL.
+"""Gives the code of one question access to a history that is too large to be copied into the REPL.
 
 The code sees how many sessions there are and reaches each by its position. Sub-agents are sent to positions, so that
 what they read need not pass through the sandbox. Memory grows with what is read, not with the history.
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..repl.hostcalls import from_start, listed
+from ..repl.hostcalls import from_start
 from ..search.piece_index import PieceIndex
 from ..search.pieces import Piece
 from ..store.turns import Turn
-from .workspace import DATE_FUNCTIONS, Size, Workspace, as_dict, check_query, in_thread, one_date_each
+from .workspace import DATE_FUNCTIONS, Size, Workspace, as_dict, check_query, in_thread
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
@@ -28,6 +28,7 @@ class LargeWorkspace(Workspace):
     """
 
     copied = False
+    takes = "a list of positions first, such as rank_sessions(question, 10)"
 
     def _open(self) -> None:
         self.index = PieceIndex(self.store)
@@ -69,22 +70,13 @@ class LargeWorkspace(Workspace):
         self._positions[hash(piece.text)] = position
         return piece
 
-    def assignments(
-        self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
-    ) -> list[tuple[str, Piece]]:
-        """The prompt and the piece of each sub-agent, from positions or texts; a position has its session's date."""
-        what = "a list of positions first, such as rank_sessions(question, 10)"
-        sessions = listed("llm_query_parallel", sessions, what)
+    def check_sessions(self, sessions: Sequence[Any]) -> None:
+        """Refuse more sessions than fit in memory.
+
+        Raises:
+            ValueError: There are more than `MOST_AT_ONCE`.
+        """
         check_at_once("llm_query_parallel", sessions)
-        pieces = [
-            (self.recognise(each) or Piece(0, None, each)) if isinstance(each, str) else self.piece(each)
-            for each in sessions
-        ]
-        known = [None if isinstance(each, str) else piece.date for each, piece in zip(sessions, pieces, strict=True)]
-        return [
-            (self.prompt(piece.text, date, question), piece)
-            for piece, date in zip(pieces, one_date_each(sessions, dates or known), strict=True)
-        ]
 
     def get_session(self, position: int) -> str:
         """The text of the session at a position; -1 is the last."""
@@ -101,9 +93,7 @@ class LargeWorkspace(Workspace):
             TypeError: The keyword is not a string, or the limit is not a whole number.
             ValueError: The keyword or what was found is too long, or the limit is not from 0 to `MOST_AT_ONCE`.
         """
-        if not isinstance(keyword, str):
-            raise TypeError(f"search_history takes a keyword, not {type(keyword).__name__}")
-        check_query("search_history", keyword)
+        check_query("search_history", "a keyword", keyword)
         limit = _checked_count("search_history", limit)
         turns = [turn for turn in self.store.search_history(keyword, limit) if turn.index <= self._turns]
         _check_size("search_history", sum(len(turn.content) for turn in turns))
@@ -122,11 +112,8 @@ class LargeWorkspace(Workspace):
             TypeError: The question is not a string, or k is not a whole number.
             ValueError: The question is too long, or k is not from 0 to `MOST_AT_ONCE`.
         """
-        if not isinstance(question, str | None):
-            raise TypeError(f"rank_sessions takes a question, not {type(question).__name__}")
-        if question != self.question:
-            check_query("rank_sessions", question)
-        return self.index.rank(question or self.question, _checked_count("rank_sessions", k), self.question_date)
+        count = _checked_count("rank_sessions", k)
+        return self.index.rank(self.question_to_rank(question), count, self.question_date)
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read the session at a position, or any text."""

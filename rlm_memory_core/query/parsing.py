@@ -1,9 +1,8 @@
-"""Reading a model's message: its code blocks, and the FINAL that it may hold.
+"""Reads a model's message: its code blocks and its FINAL.
 
-Only what stands outside code fences, at the start of a line, can be an answer; the
-parentheses are balanced, so that FINAL(Paris (France)) is read whole. A block that holds nothing but
-FINAL(...) in words, which no Python could run, is meant as an answer too. What a model thinks aloud,
-between <think> tags, is neither code nor answer.
+A FINAL(...) counts outside code fences, at the start of a line. Parentheses are balanced, so that
+FINAL(Paris (France)) is read as a whole. A block that holds only FINAL(...) with words in it, which Python cannot run,
+is an answer too. Text between <think> tags is neither code nor an answer.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ class Final:
     """An answer given in the message.
 
     Args:
-        text: What stands between the parentheses, without quotes around it.
-        kind: "variable" for FINAL_VAR; "word" for FINAL of a bare word, which may be a variable's name;
-            "value" for anything else.
+        text: The text between the parentheses, without quotes around it.
+        kind: "variable" for FINAL_VAR; "word" for FINAL of a single word, which may be a variable's name; "value" for
+            anything else.
     """
 
     text: str
@@ -42,7 +41,7 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A model's message, taken apart.
+    """The parts of a model's message.
 
     Args:
         blocks: The code, in order.
@@ -56,7 +55,7 @@ class Message:
 
 
 def parse_message(text: str) -> Message:
-    """Take a model's message apart.
+    """Split a model's message into its parts.
 
     >>> parse_message("```repl\\nprint(1)\\n```\\nFINAL(Paris (France))").final.text
     'Paris (France)'
@@ -75,7 +74,7 @@ def parse_message(text: str) -> Message:
 
 
 def finals_only(message: Message) -> Message:
-    """The message without the code that does anything but answer: for the last reply, whose code is not run.
+    """The message with only those lines of code that answer. The other code of the last reply does not run.
 
     >>> finals_only(parse_message("```\\nprint(1)\\nFINAL(2)\\n```")).blocks
     ('FINAL(2)',)
@@ -85,9 +84,10 @@ def finals_only(message: Message) -> Message:
 
 
 def _is_answer(block: str) -> bool:
-    """Whether a block is FINAL(...) and nothing else, and no Python."""
+    """Whether a block is FINAL(...) and nothing else, and is not Python."""
     match = _FINAL.match(block)
-    if match is None or block.rstrip() != block[: match.end()] + _rest(block, match.end()):
+    end = None if match is None else _closing(block, match.end())
+    if match is None or (end is not None and block[end + 1 :].strip()):
         return False
     try:
         with warnings.catch_warnings():
@@ -96,12 +96,6 @@ def _is_answer(block: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return True
     return False
-
-
-def _rest(text: str, start: int) -> str:
-    """From `start` to the parenthesis that closes, with it; to the end where none does."""
-    end = _closing(text, start)
-    return text[start:].rstrip() if end is None else text[start : end + 1]
 
 
 def _final(prose: str) -> Final | None:
@@ -116,7 +110,7 @@ def _final(prose: str) -> Final | None:
 
 
 def _balanced(text: str, start: int) -> str:
-    """What stands from `start` to the parenthesis that closes it; to the line's end where none does."""
+    """The text from `start` to the closing parenthesis, or to the end of the line if there is none."""
     quoted = _QUOTED.match(text, start)
     if quoted:
         return quoted[1]
@@ -126,7 +120,7 @@ def _balanced(text: str, start: int) -> str:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the parenthesis closes that was opened before `start`; None where it does not."""
+    """The place of the parenthesis that closes the one before `start`; None if there is none."""
     depth = 1
     for place in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[place], 0)

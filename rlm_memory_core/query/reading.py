@@ -25,7 +25,7 @@ class Reading:
             the order in which they were said, newest last. Quotes that are not in their session are dropped and
             counted in `Answer.false_quotes`.
         recency: The code gets findings from `read_sessions` in the order in which they were said, newest last. The
-            root model is told that of two that contradict one another the last is right. `facts` includes this.
+            prompt says that the last of two contradicting findings is right. `facts` includes this.
 
     Raises:
         ValueError: `first` is below 1.

@@ -15,13 +15,12 @@ from ..repl.hostcalls import from_start, listed
 from ..search.pieces import Piece
 from ..search.ranking import arank_sessions
 from ..search.vectors import Metered
-from .coverage import Call
 from .findings import Finding
 from .large_workspace import check_at_once
 from .prompts import NOT_READ
 from .reading import Reading
-from .subagents import NO_PIECE, SubAgents
-from .workspace import Workspace, check_query
+from .subagents import NO_PIECE, Call, SubAgents
+from .workspace import Workspace
 
 
 @dataclass(eq=False, repr=False)
@@ -35,7 +34,7 @@ class SessionReader:
         parallel: Whether sub-agents read at once.
         budget: For the embedder's calls, or None.
 
-    `embedder` is what ranks by meaning and counts what it takes, or None.
+    `embedder` ranks by meaning and counts its usage; None to rank by words and dates alone.
     """
 
     workspace: Workspace
@@ -115,11 +114,9 @@ class SessionReader:
         """
         if k is not None and k < 0:
             raise ValueError(f"k must not be negative, not {k}")
-        workspace = self.workspace
-        if question != workspace.question:
-            check_query("rank_sessions", question)
+        workspace, question = self.workspace, self.workspace.question_to_rank(question)
         order = await arank_sessions(
-            workspace.store, question or workspace.question, workspace.question_date, self.embedder, None, self.budget
+            workspace.store, question, workspace.question_date, self.embedder, None, self.budget
         )
         positions: dict[int, list[int]] = {}
         for position, session in enumerate(await asyncio.to_thread(workspace.session_numbers)):

@@ -8,28 +8,138 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
 from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
+from ..models.types import Reply
 from ..search.pieces import Piece
-from .coverage import Call, Coverage, is_not_found
-from .findings import Extract, check_reply
+from .findings import NO_EXTRACT, Extract, check_reply
 from .prompts import CUT_OFF, NOT_FOUND, subagent_messages
 
 _NO_USAGE = Usage()
+_REASONS = 3  # named in a line: a server may word every failure differently
 
 NO_PIECE = Piece(0, None, "")
 """What a sub-agent reads that is sent a prompt of the model's own."""
 
 STOPPED = "stopped before it answered"
 """The error of a call that was cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One sub-agent call.
+
+    Args:
+        session: The text that the sub-agent read; "" for a prompt that the model wrote itself.
+        reply: What the sub-agent replied; "" for a call that failed.
+        usage: Its tokens; an estimate for a call that was stopped or timed out.
+        cost_usd: Its dollars; None if the price is not known.
+        started: Seconds from the start of the query to the start of the call.
+        seconds: How long it took.
+        recorded: Whether the reply was replayed.
+        error: Why the call failed, in one line; "" if it did not.
+        cut: Whether the model's token limit cut the reply off; the reply then says so.
+        batch: The number of its batch. The calls of a batch went out at once; a batch begins after the code has seen
+            the replies to the one before.
+        number: The number of the session that it read, from 1; None if the text is not part of the history.
+        date: The date of that session, or None.
+        extract: What the reply quotes, looked up in the session.
+    """
+
+    session: str = field(repr=False)
+    reply: str
+    usage: Usage
+    cost_usd: float | None
+    started: float
+    seconds: float
+    recorded: bool
+    error: str = ""
+    cut: bool = False
+    batch: int = 0
+    number: int | None = None
+    date: str | None = None
+    extract: Extract = field(default=NO_EXTRACT, repr=False, compare=False)
+
+    @property
+    def found(self) -> bool:
+        """Whether the reply says anything about the question."""
+        return not self.error and not is_not_found(self.reply)
+
+    @property
+    def copies(self) -> int:
+        """How many further requests were sent because the reply was late or broke off; `usage` includes them."""
+        return max(self.usage.calls - 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Counts what became of the calls of a query: asked = found + not_found + failed.
+
+    Args:
+        asked: All calls.
+        found: Calls that found something.
+        not_found: Calls that found nothing.
+        failed: Calls without a reply, counted by reason.
+        cut: How many of the calls that found something were cut off at the model's token limit.
+        copies: Further requests, sent because a reply was late or broke off. The text does not mention them, so that
+            the root model's prompt does not depend on the server's speed.
+
+    >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
+    asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
+    """
+
+    asked: int
+    found: int
+    not_found: int
+    failed: dict[str, int]
+    cut: int = 0
+    copies: int = 0
+
+    @classmethod
+    def of(cls, calls: Sequence[Call]) -> Coverage:
+        """Count calls, such as those of a query or of one of its steps."""
+        failed = Counter(call.error for call in calls if call.error)
+        found = sum(call.found for call in calls)
+        cut = sum(call.found and call.cut for call in calls)
+        copies = sum(call.copies for call in calls)
+        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed.most_common()), cut, copies)
+
+    @property
+    def answered(self) -> int:
+        """Calls that found something or nothing."""
+        return self.found + self.not_found
+
+    @property
+    def share(self) -> float | None:
+        """Answered over asked; None if nothing was asked."""
+        return self.answered / self.asked if self.asked else None
+
+    @property
+    def failures(self) -> int:
+        """Calls without a reply."""
+        return sum(self.failed.values())
+
+    @property
+    def reasons(self) -> str:
+        """Why calls failed, the most frequent reasons first; "" if none failed."""
+        named = [f"{count}x {reason}" for reason, count in list(self.failed.items())[:_REASONS]]
+        others = sum(list(self.failed.values())[_REASONS:])
+        return "; ".join([*named, f"{others}x for other reasons"] if others else named)
+
+    def __str__(self) -> str:
+        cut = f" ({self.cut} of them cut off)" if self.cut else ""
+        agents = "sub-agent" if self.asked == 1 else "sub-agents"
+        text = f"asked {self.asked} {agents}: {self.found} found something{cut}, {self.not_found} found nothing"
+        return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
 class Progress(Protocol):
@@ -103,7 +213,7 @@ class SubAgents:
         """Ask one sub-agent.
 
         Args:
-            prompt: What it is told.
+            prompt: The message to it.
             piece: What the prompt asks it to read. If it has turns, the reply's quotes are looked up in them.
             siblings: The fan-out that the call belongs to, or None.
 
@@ -112,47 +222,39 @@ class SubAgents:
         """
         if self.progress is not None:
             self.progress.asked()
-        taken = _Taken()
+        taken = [(_NO_USAGE, cast("float | None", 0.0))]  # by a cancelled call
         with self.batch() as batch:
             started = time.perf_counter()
             try:
                 async with self.slots:
                     started = time.perf_counter()
-                    messages = subagent_messages(prompt, self.facts)
-                    reply = await self.llm.complete(messages, self.budget, None, taken.stopped, siblings)
+                    messages, stopped = subagent_messages(prompt, self.facts), lambda *took: taken.append(took)
+                    reply = await self.llm.complete(messages, self.budget, None, stopped, siblings)
+                return self._record(piece, batch, started, reply)
             except asyncio.CancelledError:  # still counted, and paid for if it was sent
-                self._record(piece, batch, started, "", taken.usage, taken.cost_usd, error=STOPPED)
+                self._record(piece, batch, started, _no_reply(*taken[-1], started), STOPPED)
                 raise
             except BudgetExceeded as error:
-                return self._record(piece, batch, started, seconds=0.0, error=str(error))
+                return self._record(piece, batch, started, Reply("", _NO_USAGE, 0.0, 0.0, False), str(error))
             except ModelError as error:
-                return self._record(piece, batch, started, "", error.usage, error.cost_usd, error=str(error))
-            text = _text(reply.text, reply.cut)
-            took = {"seconds": reply.seconds, "recorded": reply.recorded, "cut": reply.cut}
-            return self._record(piece, batch, started, text, reply.usage, reply.cost_usd, **took)
+                return self._record(piece, batch, started, _no_reply(error.usage, error.cost_usd, started), str(error))
 
-    def _record(
-        self,
-        piece: Piece,
-        batch: int,
-        started: float,
-        reply: str = "",
-        usage: Usage = _NO_USAGE,
-        cost_usd: float | None = 0.0,
-        **outcome: Any,
-    ) -> Call:
-        outcome = {"seconds": time.perf_counter() - started, "recorded": False} | outcome
+    def _record(self, piece: Piece, batch: int, started: float, reply: Reply, error: str = "") -> Call:
+        text = _text(reply)
         call = Call(
             session=piece.text,
-            reply=reply,
-            usage=usage,
-            cost_usd=cost_usd,
+            reply=text,
+            usage=reply.usage,
+            cost_usd=reply.cost_usd,
             started=started - self._created,
+            seconds=reply.seconds,
+            recorded=reply.recorded,
+            error=error,
+            cut=reply.cut,
             batch=batch,
             number=piece.session or None,
             date=piece.date,
-            extract=check_reply(reply, piece.turns) if piece.turns else Extract(reply),
-            **outcome,
+            extract=check_reply(text, piece.turns) if piece.turns else Extract(text),
         )
         self.calls.append(call)
         if self.progress is not None:
@@ -160,18 +262,21 @@ class SubAgents:
         return call
 
 
-class _Taken:
-    """The tokens and dollars of a call that was cancelled."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-        self.cost_usd: float | None = 0.0
-
-    def stopped(self, usage: Usage, cost_usd: float | None) -> None:
-        self.usage, self.cost_usd = usage, cost_usd
+def _no_reply(usage: Usage, cost_usd: float | None, started: float) -> Reply:
+    return Reply("", usage, cost_usd, time.perf_counter() - started, recorded=False)
 
 
-def _text(reply: str, cut: bool) -> str:
-    if is_not_found(reply):
+def _text(reply: Reply) -> str:
+    if is_not_found(reply.text):
         return NOT_FOUND
-    return f"{reply.strip()} {CUT_OFF}" if cut else reply.strip()  # half an extract may still hold the answer
+    said = reply.text.strip()
+    return f"{said} {CUT_OFF}" if reply.cut else said  # half an extract may still hold the answer
+
+
+def is_not_found(reply: str) -> bool:
+    """Whether a sub-agent replies that its session says nothing, with or without marks around that word.
+
+    >>> is_not_found(" NOT_FOUND. "), is_not_found("The file was NOT_FOUND, he said.")
+    (True, False)
+    """
+    return reply.strip().strip("`*'\".").strip().upper() == NOT_FOUND

@@ -19,7 +19,7 @@ from ..models.pricing import Usage
 from ..models.recorded_calls import saved_seconds
 from ..store.display import as_html, as_page, as_text
 from ..store.escaping import well_formed
-from .coverage import Call
+from .subagents import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Trace:
 
 
 _KINDS: dict[str, type[Step | Call]] = {"step": Step, "call": Call}
-_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; a trace that is read has no extracts
+_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; extracts are not kept
 _NUMBER: tuple[type, ...] = (int, float)
 _TYPES: dict[str, tuple[type, ...]] = {"seconds": _NUMBER, "started": _NUMBER, "reply": (str,), "code": (list,)}
 
@@ -186,9 +186,5 @@ def total_cost(parts: Iterable[float | None]) -> float | None:
     >>> total_cost([0.25, 0.5]), total_cost([0.25, None])
     (0.75, None)
     """
-    total = 0.0
-    for part in parts:
-        if part is None:
-            return None
-        total += part
-    return total
+    parts = list(parts)
+    return None if None in parts else sum((part for part in parts if part is not None), 0.0)

@@ -1,4 +1,4 @@
-"""The history as the code of one question reaches it, where all of it is copied into the REPL.
+"""Gives the code of one question access to a history that is copied into the REPL as a whole.
 
 The code sees pieces (`search.pieces`) as `sessions`; `rank_sessions` returns their positions. `large_workspace` is for
 a history that is too large to be copied. Both show the history as it was when the query began.
@@ -51,6 +51,7 @@ class Workspace:
     """
 
     copied = True
+    takes = "a list of session texts first, such as `sessions`"  # for `llm_query_parallel`
 
     def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
         self.store = store
@@ -100,22 +101,34 @@ class Workspace:
         """The prompt and the piece of each sub-agent of a fan-out.
 
         Args:
-            sessions: The texts of sessions, as the code gave them.
-            dates: One date a session, or None.
+            sessions: As the code gave them: texts, or positions of a history that is not copied.
+            dates: One date a session, or None: a position then has its session's date, a text has none.
             question: What is asked; None for the user's question.
 
         Raises:
-            TypeError: The sessions are not a list of texts.
+            TypeError: The sessions are not a list of these.
             ValueError: There are more or fewer dates than sessions.
         """
-        what = "a list of session texts first, such as `sessions`"
-        texts = listed("llm_query_parallel", sessions, what)
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError(f"llm_query_parallel takes {what}")
-        return [
-            (self.prompt(text, date, question), self.recognise(text) or Piece(0, None, text))
-            for text, date in zip(texts, one_date_each(texts, dates), strict=True)
+        sessions = listed("llm_query_parallel", sessions, self.takes)
+        self.check_sessions(sessions)
+        pieces = [
+            (self.recognise(each) or Piece(0, None, each)) if isinstance(each, str) else self.piece(each)
+            for each in sessions
         ]
+        known = [None if isinstance(each, str) else piece.date for each, piece in zip(sessions, pieces, strict=True)]
+        dates = listed("llm_query_parallel", dates or known, "a list of dates second")
+        if len(dates) != len(sessions):
+            raise ValueError(f"llm_query_parallel got {len(sessions)} sessions but {len(dates)} dates")
+        return [(self.prompt(piece.text, date, question), piece) for piece, date in zip(pieces, dates, strict=True)]
+
+    def check_sessions(self, sessions: Sequence[Any]) -> None:
+        """Refuse what `llm_query_parallel` cannot read.
+
+        Raises:
+            TypeError: A session is not a text.
+        """
+        if not all(isinstance(each, str) for each in sessions):
+            raise TypeError(f"llm_query_parallel takes {self.takes}")
 
     def values(self) -> dict[str, Any]:
         """The names that the code can read. The REPL calls a function when the code first reads its name."""
@@ -147,7 +160,7 @@ class Workspace:
 
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
-        check_query("search_history", keyword)
+        check_query("search_history", "a keyword", keyword)
         return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= len(self.turns)]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
@@ -156,34 +169,26 @@ class Workspace:
 
     def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
         """Positions in `sessions`, the most relevant first; k of them, or all."""
-        if question != self.question:
-            check_query("rank_sessions", question)
-        ranked = rank_pieces(self.store, question or self.question, self.question_date, k)
+        ranked = rank_pieces(self.store, self.question_to_rank(question), self.question_date, k)
         return [position for position in ranked if position < len(self.pieces)]
 
-
-def one_date_each(sessions: Sequence[Any], dates: Sequence[str | None] | None) -> Sequence[str | None]:
-    """The dates that the code gives for these sessions; None for each where it gives no dates.
-
-    Raises:
-        TypeError: The dates are no list.
-        ValueError: There are more or fewer dates than sessions.
-    """
-    given: Sequence[str | None] = listed(
-        "llm_query_parallel", dates or [None] * len(sessions), "a list of dates second"
-    )
-    if len(given) != len(sessions):
-        raise ValueError(f"llm_query_parallel got {len(sessions)} sessions but {len(given)} dates")
-    return given
+    def question_to_rank(self, question: str | None) -> str:
+        """The question that the code ranks by, checked; the user's if it gives none."""
+        if question is not None and question != self.question:
+            check_query("rank_sessions", "a question", question)
+        return question or self.question
 
 
-def check_query(function: str, text: object) -> None:
-    """Refuse a text that would take long to search or to rank by.
+def check_query(function: str, what: str, text: object) -> None:
+    """Refuse a value that cannot be searched or ranked by, or would take long.
 
     Raises:
-        ValueError: The text is longer than MAX_QUERY_CHARACTERS.
+        TypeError: It is not a string.
+        ValueError: It is longer than MAX_QUERY_CHARACTERS.
     """
-    if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
+    if not isinstance(text, str):
+        raise TypeError(f"{function} takes {what}, not {type(text).__name__}")
+    if len(text) > MAX_QUERY_CHARACTERS:
         raise ValueError(
             f"{function} takes at most {MAX_QUERY_CHARACTERS:,} characters, not {len(text):,}; give it words"
         )

@@ -19,10 +19,10 @@ class Piece:
     """What one sub-agent reads.
 
     Args:
-        session: The number of its session, from 1; 0 for a text that is no part of the history.
+        session: The number of its session, from 1; 0 for a text that is not part of the history.
         date: The date of its session, or None.
         text: Its turns, serialised.
-        turns: Its turns; where it is a part of a long turn, that whole turn.
+        turns: Its turns; for a part of a long turn, that whole turn.
     """
 
     session: int

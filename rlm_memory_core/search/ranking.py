@@ -23,8 +23,7 @@ from ..models.budget import Budget
 from ..store.memory_store import MemoryStore
 from .periods import Period, periods, without_relative
 from .vectors import Embedder, likeness
-from .word_index import PIECES, SPOKEN, TURNS, match_expression, piece_number, take_in_new_turns
-from .words import content_words
+from .word_index import PIECES, SPOKEN, TURNS, content_words, match_expression, piece_number, take_in_new_turns
 
 _MOST_SCORED = 50_000  # turns; words that occur in so many say little
 _MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends

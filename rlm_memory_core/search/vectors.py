@@ -70,10 +70,7 @@ class Metered:
 
 
 async def likeness(
-    store: MemoryStore,
-    question: str,
-    embedder: Embedder,
-    budget: Budget | None = None,
+    store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None = None
 ) -> dict[int, float]:
     """The cosine, in -1..1, of the most similar turn of each session, by session number.
 
@@ -116,7 +113,7 @@ def _rows(vectors: Sequence[Sequence[float]], model: str) -> NDArray[np.float32]
     rows = np.asarray(vectors, dtype="<f4")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
-        raise ValueError(f"{model} gave vectors that are no finite numbers; use another embedding model")
+        raise ValueError(f"{model} gave vectors with numbers that are not finite; use another embedding model")
     unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     return unit
 

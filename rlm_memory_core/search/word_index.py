@@ -1,12 +1,14 @@
 """Indexes the words of a history beside its turns, in SQLite's FTS5: what the user says in each piece, and each turn.
 
 The indexes hold no second copy of the text. They are made on first use, block by block, and then take in the turns
-that were appended since. For millions of turns the first use takes minutes; a stopped run goes on where it was. Memory
-does not grow with the history. `ranking` makes rankings of the scores.
+that were appended since. For millions of turns the first use takes minutes; an interrupted run continues where it
+stopped. Memory does not grow with the history. `ranking` makes rankings of the scores; `content_words` leaves out the
+words that only carry grammar.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from ..store.dates import parse_date
@@ -42,8 +44,34 @@ _SCHEMA = (
     *(f"INSERT INTO {table} ({table}, rank) VALUES ('hashsize', {_HASH_BYTES})" for table in (SPOKEN, TURNS)),
 )
 
+# The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
+# the commonest adverbs, and the parts of contractions ("I've" is read as "i" and "ve").
+_FUNCTION_WORDS = frozenset(
+    "a about above across after again against ago all almost along already also although always am among an and "
+    "another any anybody anyone anything are around as at away be because been before being below between both but "
+    "by can cannot could d did do does doing done down during each either else enough even ever every everybody "
+    "everyone everything few for from further get gets getting got had has have having he her here hers herself him "
+    "himself his how i if in into is it its itself just ll m many may me might mine more most much must my myself "
+    "neither no nobody none nor not nothing now of off often on once one ones only onto or other others our ours out "
+    "over own per quite rather re s same shall she should since so some somebody someone something such t than that "
+    "the their theirs them themselves then there these they this those though through to together too toward "
+    "towards under until unto up upon us ve very was we were what whatever when whenever where whether which while "
+    "who whoever whom whose why will with within without would yes yet you your yours yourself".split()
+)
+_WORD = re.compile(r"\w+")
+
 _INSERT = f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)"
 _REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)"  # FTS5 needs the indexed text
+
+
+def content_words(text: str) -> list[str]:
+    """A text's words without the function words, each once, in lower case.
+
+    >>> content_words("What is my cat called? My cat!")
+    ['cat', 'called']
+    """
+    words = dict.fromkeys(word.lower() for word in _WORD.findall(text))
+    return [word for word in words if word not in _FUNCTION_WORDS]
 
 
 def match_expression(words: Sequence[str]) -> str:

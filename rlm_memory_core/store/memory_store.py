@@ -21,10 +21,9 @@ from typing import Any, cast
 from .database import open_database
 from .display import as_html, as_text
 from .escaping import well_formed
-from .rows import Rows
 from .schema import StoreError, prepare
 from .substring import is_beyond_like, substring_condition
-from .turns import Session, Turn, serialise
+from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
 

@@ -42,7 +42,7 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
         path: The database's file, for the error message.
 
     Raises:
-        StoreError: It is another program's database, or a newer version of the package made it.
+        StoreError: It is another program's database, or another version of the package made it.
     """
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")
@@ -53,3 +53,5 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
             database.execute(statement)
     elif version > VERSION:
         raise StoreError(f"{path} was made by a newer rlm-memory; update the package to read it")
+    elif version < VERSION:
+        raise StoreError(f"{path} was made by an unreleased rlm-memory; import the history again into a new file")

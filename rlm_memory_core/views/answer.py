@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..query.answer import Answer
-from ..query.coverage import Call
 from ..query.evidence import Evidence, supporting
+from ..query.subagents import Call
 from ..store.escaping import label
 from .context import ShownTurn, around
 from .rendering import clip, counted, dollars, duration, render, show

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..query.coverage import Call
 from ..query.evidence import Evidence
+from ..query.subagents import Call
 from ..store.escaping import unescape
 
 _HEADING = re.compile(r"^\[Turn (\d+)\]\[([^\]\n]*)\]: ", re.M)  # content never looks like one: see `store.escaping`

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import attrgetter
 
-from ..query.coverage import Call
+from ..query.subagents import Call
 from ..query.trace import Step, Trace
 
 _CODE = 0.05  # the share of the axis from which code gets a span

@@ -94,7 +94,7 @@ def test_every_reader_is_told_what_a_backslash_means():
 def test_a_system_prompt_stands_after_our_own():
     assert prompts.chat_system(None)["content"] == prompts.chat_system("")["content"] == prompts.CHAT_SYSTEM
     assert prompts.chat_system("Be brief.")["content"] == f"{prompts.CHAT_SYSTEM}\n\nBe brief."
-    told = prompts.in_the_words_of(root()[0], "Use {braces} freely.")["content"]
+    told = root(instructions="Use {braces} freely.")[0]["content"]
     assert told.startswith(root()[0]["content"])
     assert "<instructions>\nUse {braces} freely.\n</instructions>" in told
 

@@ -9,9 +9,8 @@ from in_flight import InFlight
 from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Response
-from rlm_memory_core.query.coverage import is_not_found
 from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
-from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
+from rlm_memory_core.query.subagents import NO_PIECE, SubAgents, is_not_found
 from rlm_memory_core.search.pieces import Piece
 
 

@@ -7,8 +7,7 @@ from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments.data import longmemeval
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.ranking import rank_pieces, rank_sessions, rank_turns
-from rlm_memory_core.search.word_index import SPOKEN, TURNS
-from rlm_memory_core.search.words import content_words
+from rlm_memory_core.search.word_index import SPOKEN, TURNS, content_words
 
 CORPUS = [
     "The violin teacher comes on Monday and brings new sheet music.",

@@ -144,7 +144,7 @@ def test_another_model_under_the_same_name_is_told(diary):
 
 
 def test_vectors_that_are_no_numbers_are_told_and_not_kept(diary):
-    with pytest.raises(ValueError, match="topical gave vectors that are no finite numbers"):
+    with pytest.raises(ValueError, match="topical gave vectors with numbers that are not finite"):
         rank_sessions(diary, "pet", embedder=Topical(scale=math.nan))
     assert diary.query("SELECT count(*) FROM turn_vectors") == [(0,)]
 

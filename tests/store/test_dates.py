@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from rlm_memory_core.store.dates import moments, months_between, parse_date
+from rlm_memory_core.store.dates import moments, parse_date
 
 SAID_ON = date(2023, 5, 20)  # a Saturday
 
@@ -96,7 +96,3 @@ def test_relative_words_need_a_day():
 def test_the_ends_of_the_calendar_break_nothing(said_on):
     for words in ("999 years ago", "999 weeks ago", "next week", "last Monday", "on 12/31", "tomorrow", "in May"):
         moments(words, said_on)
-
-
-def test_months_between():
-    assert months_between(date(2023, 1, 30), date(2023, 4, 1)) == 2
