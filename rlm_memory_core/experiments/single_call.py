@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.embeddings import Embeddings
 from rlm_memory_core.models.llm import LLM
+from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.query.prompts import history_messages
 from rlm_memory_core.query.trace import total_cost
