@@ -10,7 +10,7 @@ import pytest
 from fault_server import FaultServer
 
 from rlm_memory_core import Call, MemoryStore, Step, Trace, Usage, connect
-from rlm_memory_core.models import openai_backend, retries
+from rlm_memory_core.models import openai_backend, pipeline
 from rlm_memory_core.query.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
 
 
@@ -70,7 +70,7 @@ def completion(text, messages=(), **changes):
 def scripted(monkeypatch):
     models = ScriptedModels()
     monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(models.handle))
-    monkeypatch.setattr(retries, "MAX_RETRIES", 0)
+    monkeypatch.setattr(pipeline, "MAX_RETRIES", 0)
     return models
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rlm_memory_core.models.budget import Budget, BudgetExceeded
-from rlm_memory_core.models.embeddings import Embeddings
+from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.hedging import HEDGE
 from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError
 from rlm_memory_core.models.pricing import Usage

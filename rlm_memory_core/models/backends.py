@@ -1,34 +1,79 @@
-"""Backends that are chosen by the name of a model, such as "offline", instead of a server's address."""
+"""Who answers a model's calls: a server with an address and a key, or a backend that is registered by name."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from .types import Backend
+from .types import Backend, ModelError
 
-
-class NamedBackend(NamedTuple):
-    """How to make a backend, and which version of it answers: another version's recorded calls are not replayed."""
-
-    make: Callable[[], Backend]
-    version: str
-
-
-_BACKENDS: dict[str, NamedBackend] = {}
+NAMED: dict[str, tuple[Callable[[], Backend], str]] = {}
+"""For each name that `register` was given: what makes the backend, and its version."""
 
 
 def register(name: str, make: Callable[[], Backend], version: str = "") -> None:
-    """Let `connect(name)` use a backend.
+    """Let `connect(name)` use a backend instead of a server, such as the offline reader.
 
     Args:
         name: The model's name.
         make: Makes the backend at the first call.
-        version: Part of the keys of recorded calls.
+        version: Part of the keys of recorded calls, so that another version's are not replayed.
     """
-    _BACKENDS[name] = NamedBackend(make, version)
+    NAMED[name] = (make, version)
 
 
-def find(name: str) -> NamedBackend | None:
-    """Return the backend of a name, or None for a model behind a server."""
-    return _BACKENDS.get(name)
+def check_address(base_url: str) -> None:
+    """Check that a text is a server's address.
+
+    Raises:
+        ValueError: It lacks http, https or a host, or has a wrong port, a query or a fragment.
+
+    >>> check_address("http://localhost:11434/v1")
+    """
+    try:
+        place = urlsplit(base_url)
+        is_whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
+        is_whole = is_whole and not (place.query or place.fragment)  # each call appends its path
+    except ValueError as error:
+        raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
+    if not is_whole:
+        raise ValueError(f"base_url {base_url!r} is no address such as http://localhost:11434/v1")
+
+
+def is_loopback(base_url: str | None) -> bool:
+    """Say whether an address is of this machine.
+
+    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://api.openai.com/v1"), is_loopback(None)
+    (True, False, False)
+    """
+    host = urlsplit(base_url or "").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def find_key(given: str | None, model: str, is_needed: bool) -> str:
+    """Return the API key to send; "none" where there is none and none is needed.
+
+    Args:
+        given: The caller's key; None for that of OPENAI_API_KEY.
+        model: Named in the error.
+        is_needed: Whether the server wants a key.
+
+    Raises:
+        ModelError: The key is missing, or cannot be sent.
+
+    >>> find_key("sk-1", "gpt-4o-mini", is_needed=True)
+    'sk-1'
+    """
+    key = given or os.environ.get("OPENAI_API_KEY")
+    if key and key.isascii() and key.isprintable():
+        return key
+    if key:
+        strange = next(sign for sign in key if not (sign.isascii() and sign.isprintable()))
+        named = "the api_key" if given else "OPENAI_API_KEY"
+        raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
+    if not is_needed:
+        return "none"  # the client wants a string
+    raise ModelError(
+        f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
+    )

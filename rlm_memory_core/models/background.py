@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -53,12 +54,11 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     """
     try:
         background = loop()
+        if threading.current_thread().name == "rlm-memory":
+            raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
     except RuntimeError:
         work.close()
         raise
-    if threading.current_thread().name == "rlm-memory":
-        work.close()
-        raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
     future = asyncio.run_coroutine_threadsafe(work, background)
     try:
         return future.result()
@@ -98,20 +98,17 @@ def on_exit(close: Callable[[], Awaitable[object]]) -> None:
     _closers.append(close)
 
 
+async def _close_all() -> None:
+    for close in reversed(_closers):
+        with suppress(Exception):  # at exit nobody handles errors
+            async with asyncio.timeout(2):
+                await close()
+
+
 def _close() -> None:
-    async def close_all() -> None:
-        for close in reversed(_closers):
-            try:
-                await asyncio.wait_for(_as_coroutine(close), timeout=2)
-            except Exception:  # at exit nobody handles errors
-                continue
-
-    async def _as_coroutine(close: Callable[[], Awaitable[object]]) -> None:
-        await close()
-
     if _process != os.getpid():
         return  # a forked process: open resources belong to its parent
     background = loop()
-    asyncio.run_coroutine_threadsafe(close_all(), background).result()
+    asyncio.run_coroutine_threadsafe(_close_all(), background).result()
     background.call_soon_threadsafe(background.stop)
     time.sleep(0.05)  # let the REPL's threads end before the interpreter finalizes

@@ -116,11 +116,7 @@ class CallStore:
         Raises:
             RecordingError: The file is damaged.
         """
-        with self._reporting("cannot be read"), self._lock:
-            keys = self._reader.execute(
-                f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key", (model, None)
-            ).fetchall()
-        for (key,) in keys:
+        for key in self._chosen(model):
             call = self.get(key)
             if call is not None:  # another process may have pruned it
                 yield call
@@ -157,8 +153,13 @@ class CallStore:
 
     def count(self, model: str | None = None, before: str | None = None) -> int:
         """Return the number of calls that `prune` would delete."""
+        return len(self._chosen(model, before))
+
+    def _chosen(self, model: str | None, before: str | None = None) -> list[str]:
+        """Return the keys of calls, oldest first."""
+        query = f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key"
         with self._reporting("cannot be read"), self._lock:
-            return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
+            return [key for (key,) in self._reader.execute(query, (model, before))]
 
     def __len__(self) -> int:
         return self.count()
@@ -205,9 +206,8 @@ class CallStore:
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Make the table of a new file; refuse what is no file of recorded calls."""
-        application, version = (
-            database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-        )
+        names = ("application_id", "user_version")
+        application, version = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if (application, version) == (_APPLICATION_ID, _VERSION) and tables == {"calls"}:
             return
@@ -215,10 +215,9 @@ class CallStore:
             raise self._unusable("was written by a later version of this package")
         if (application, version) != (0, 0) or tables:
             raise self._unusable("is damaged, or is another program's database")
-        for statement in (
-            f"PRAGMA application_id = {_APPLICATION_ID}", f"PRAGMA user_version = {_VERSION}", _SCHEMA,
-        ):  # fmt: skip
-            database.execute(statement)
+        database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        database.execute(f"PRAGMA user_version = {_VERSION}")
+        database.execute(_SCHEMA)
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:

@@ -8,12 +8,13 @@ room for it, in flight and in the budget. The loser is cancelled.
 from __future__ import annotations
 
 import asyncio
+import math
 from bisect import insort
 from collections.abc import Coroutine
 from contextlib import nullcontext
 from typing import Any
 
-from .call import ModelCall
+from .budget import ModelCall
 from .pacing import Pacing
 from .types import Response
 
@@ -38,7 +39,7 @@ class Siblings:
         share: Copies for each call sent, between 0 and 1; 0 for none.
         slots: Bounds the calls in flight; a copy takes only a slot that no call waits for.
 
-    `copies` counts the copies that were sent.
+    `copies` counts the copies that were sent. `door` lets one call start in each turn of the event loop.
 
     Raises:
         ValueError: The share is not between 0 and 1.
@@ -50,19 +51,19 @@ class Siblings:
     def __init__(self, share: float, slots: asyncio.Semaphore | None = None) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"the share of extra calls must be between 0 and 1, not {share}")
-        self.share = share
+        self.share, self.slots = share, slots
         self.copies = 0
-        self.slots = slots
+        self.door = asyncio.Lock()
         self._sent = 0
         self._answered: list[float] = []  # seconds, shortest first
-        self._waiting: dict[Race, float] = {}  # races without a copy, oldest first, and when they were sent
+        self._waiting: dict[Race, None] = {}  # races without a copy, oldest first
         self._timer: asyncio.TimerHandle | None = None
 
-    def sent(self, race: Race, now: float, is_first: bool) -> None:
+    def sent(self, race: Race, is_first: bool) -> None:
         """Note that a call went out, for the first time or again."""
         self._sent += is_first
         if race.requests == 1:
-            self._waiting[race] = now
+            self._waiting[race] = None
 
     def refused(self, race: Race) -> None:
         """Note that a call has to go out again: until then it cannot be late."""
@@ -85,9 +86,9 @@ class Siblings:
             return
         loop = asyncio.get_running_loop()
         while self._waiting and (left := self._allowance - self.copies) > 0:
-            race, sent = next(iter(self._waiting.items()))
+            race = next(iter(self._waiting))
             are_few = self._sent * self.share >= 1 and len(self._waiting) <= left
-            due = sent + self._answered[half] * (_LAST if are_few else _SLOW)
+            due = race.since + self._answered[half] * (_LAST if are_few else _SLOW)
             if loop.time() >= due and not race.send_copy():
                 due = loop.time() + self._answered[half] * _AGAIN
             if loop.time() < due:
@@ -104,6 +105,8 @@ class Siblings:
 class Race:
     """One call of a fan-out, and its copy where it has one; `requests` counts both.
 
+    `since` is the loop's time when the call last went out.
+
     Args:
         pacing: Sends the request and the copy.
         call: What is sent.
@@ -112,10 +115,8 @@ class Race:
 
     def __init__(self, pacing: Pacing, call: ModelCall, siblings: Siblings) -> None:
         self.requests = 1
-        self._since: float | None = None  # when it last went out
-        self._pacing = pacing
-        self._call = call
-        self._siblings = siblings
+        self.since = math.inf
+        self._pacing, self._call, self._siblings = pacing, call, siblings
         self._running: set[asyncio.Task[Response]] = set()
         self._first: asyncio.Task[Response] | None = None  # to end
         self._winner: asyncio.Future[asyncio.Task[Response]] = asyncio.get_running_loop().create_future()
@@ -126,12 +127,13 @@ class Race:
         Raises:
             BackendError: There is none; this is the first failure.
         """
+        async with self._siblings.door:  # one by one, or making all requests of a large fan-out would delay each answer
+            await asyncio.sleep(0)
         self._start(self._pacing.send(self._call, is_patient=True, on_sent=self._on_sent))
         seconds = None
         try:
             response = (await self._winner).result()
-            if self._since is not None:
-                seconds = asyncio.get_running_loop().time() - self._since
+            seconds = asyncio.get_running_loop().time() - self.since
             if self.requests > 1:
                 response.seconds = seconds  # of the call, not of the copy alone
             return response
@@ -162,8 +164,8 @@ class Race:
         if now is None:
             self._siblings.refused(self)
             return
-        self._siblings.sent(self, now, is_first=self._since is None)
-        self._since = now
+        self._siblings.sent(self, is_first=self.since == math.inf)
+        self.since = now
 
     def _start(self, sending: Coroutine[Any, Any, Response]) -> None:
         task = asyncio.create_task(sending)

@@ -7,8 +7,8 @@ worded here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,17 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from ..store.escaping import well_formed
-from . import backends, background, retries
-from .budget import Budget
-from .call import ModelCall
+from . import backends, background, pipeline
+from .budget import Budget, ModelCall
 from .call_store import CallStore, RecordingError
-from .embeddings import Embeddings, batches, read_embeddings
-from .endpoint import check_address, find_key, is_loopback
-from .errors import ModelError as ModelError
-from .errors import explain
 from .hedging import Siblings
-from .normalise import read_completion
-from .openai_backend import OpenAIBackend
-from .pacing import Pace
-from .pipeline import Answer, Pipeline, Stopped
-from .pricing import OPENAI_URL, Usage, cost, price
+from .normalise import Embeddings, batches, read_completion, read_embeddings
+from .pacing import Pace, Pacing
+from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request
+from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, explain
+from .types import ModelError as ModelError
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
@@ -42,194 +36,7 @@ Wrap = Callable[[Backend], Backend]
 
 @dataclass(eq=False, repr=False)
 class LLM:
-    """A model behind an OpenAI-compatible server; make one with `connect`, which explains the fields."""
-
-    model: str
-    base_url: str | None
-    api_key: str | None
-    recorded: Mode
-    calls_path: Path | None
-    temperature: float | None
-    timeout: float
-    rates: tuple[float, float] | None
-    wrap: Wrap | None
-    pace: Pace
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle a description without connections and key: another process reads the key of its own environment."""
-        sent = {name: value for name, value in vars(self).items() if name not in ("_pipeline", "api_key")}
-        return _received, (tuple(sent.items()),)
-
-    @property
-    def label(self) -> str:
-        """The model's name in tables and figures; the offline reader is never shown as an LLM."""
-        return OFFLINE_LABEL if self.model == OFFLINE else self.model
-
-    @property
-    def is_local(self) -> bool:
-        """Whether asking costs no dollars: the offline reader, or a server on this machine."""
-        return self.model == OFFLINE or is_loopback(self.base_url)
-
-    @property
-    def _needs_key(self) -> bool:
-        """Local servers and replays need no key."""
-        return not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
-
-    def open(self) -> None:
-        """Prepare for calls now instead of at the first one, so that a missing key or a broken cache shows at once.
-
-        Raises:
-            ModelError: The API key is missing, or cannot be sent.
-            RecordingError: The recorded calls cannot be opened.
-        """
-        background.run(self._open())
-
-    async def _open(self) -> None:
-        _ = self._pipeline
-
-    async def complete(
-        self,
-        messages: Sequence[ChatMessage],
-        budget: Budget | None = None,
-        listener: Listener | None = None,
-        stopped: Stopped | None = None,
-        siblings: Siblings | None = None,
-    ) -> Reply:
-        """Ask for one answer.
-
-        Args:
-            messages: The conversation, in the chat-completions form.
-            budget: Checked before the call and charged after it. A reply that breaks off, comes too late or is no
-                longer waited for is charged by an estimate, because the server bills it.
-            listener: Hears the answer while it comes, and a recorded one in one piece; None to wait for the whole.
-            stopped: Called with the estimated usage and dollars if the call is cancelled.
-            siblings: The fan-out that the call belongs to; see `hedging`.
-
-        Raises:
-            ModelError: There is no usable answer, also after retries. Once a piece was heard there are none.
-            BudgetExceeded: The budget is spent.
-        """
-        if not background.is_running_here():
-            return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
-        body: dict[str, Any] = {"model": self.model, "messages": [_sendable(message) for message in messages]}
-        if self.temperature is not None:
-            body["temperature"] = self.temperature
-        call = self._call(Request(CHAT_PATH, body), budget, listener)
-        try:
-            answer = await self._pipeline.ask(call, read_completion, siblings, stopped)
-        except ModelError as error:
-            error.said = listener.text if listener else ""
-            raise
-        if listener is not None:
-            listener.end(answer.value.text)
-        return Reply(
-            answer.value.text, answer.usage, answer.cost_usd, answer.seconds, answer.recorded, answer.value.cut
-        )
-
-    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """Ask for the vectors of texts, in as many calls as their number and length take.
-
-        Budget and errors are those of `complete`, for each call.
-        """
-        if not background.is_running_here():
-            return await background.arun(self.embed(texts, budget))
-        done: list[Usage] = []
-
-        async def embed(batch: Sequence[str]) -> Answer[list[list[float]]]:
-            body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # the openai client's default
-            call = self._call(Request(EMBEDDINGS_PATH, body), budget)
-            read = partial(read_embeddings, expected=len(batch))
-            answer = await self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
-            done.append(answer.usage)
-            return answer
-
-        try:
-            answers = await background.gather(map(embed, batches(texts)))
-        except ModelError as error:  # batches that were answered or stopped are paid for
-            usage = sum(done, error.usage)
-            raise ModelError(str(error), usage, None if error.cost_usd is None else cost(usage, self.rates)) from error
-        usage = sum((answer.usage for answer in answers), Usage())
-        vectors = [vector for answer in answers for vector in answer.value]
-        replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)
-        return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
-
-    def another(self, model: str) -> LLM:
-        """Return another model of the same server, with the same key, recorded calls and limits."""
-        return connect(
-            model, self.base_url, self.api_key, self.recorded, calls_path=self.calls_path, timeout=self.timeout,
-            **vars(self.pace),
-        )  # fmt: skip
-
-    def _call(self, request: Request, budget: Budget | None, listener: Listener | None = None) -> ModelCall:
-        if budget is not None and budget.usd is not None and self.rates is None:
-            raise ModelError(
-                f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
-                "give connect() its rates, or limit tokens"
-            )
-        try:
-            _ = self._pipeline
-        except RecordingError as error:
-            raise ModelError(str(error)) from error
-        return ModelCall(request, budget, self.rates, listener)
-
-    @cached_property
-    def _pipeline(self) -> Pipeline:
-        """Made at the first call: the client takes 22 ms, and needs a key."""
-        key = find_key(self.api_key, self.model, is_needed=self._needs_key)
-        named = None if self.base_url else backends.find(self.model)
-        backend: Backend
-        if named is not None:
-            backend, close = named.make(), None
-            address, salt = f"http://{self.model}.invalid/v1", named.version
-        else:
-            address, salt = self.base_url or OPENAI_URL, ""
-            backend = server = OpenAIBackend(address, key, self.timeout)
-            close = server.close
-        if self.wrap is not None:
-            backend = self.wrap(backend)
-        calls = None
-        if self.recorded != "off":
-            store = CallStore(self.calls_path or cache_path() / "calls.sqlite")
-            calls = RecordedCalls(store, self.recorded, address.rstrip("/"), salt)
-        pipeline = Pipeline(
-            backend, self.pace, retries.MAX_RETRIES, calls=calls, rates=self.rates, explain=self._explain, close=close
-        )
-        background.on_exit(pipeline.close)
-        return pipeline
-
-    def _explain(self, error: Exception) -> str:
-        key = self.api_key or os.environ.get("OPENAI_API_KEY")
-        return explain(error, self.model, self.base_url, key, self.timeout)
-
-
-def _sendable(message: ChatMessage) -> dict[str, Any]:
-    return {**message, "content": well_formed(message["content"])}
-
-
-@cache
-def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
-    """Return the model of a description: one for all questions that a process is sent, to share its connections."""
-    llm = LLM.__new__(LLM)
-    vars(llm).update(description, api_key=None)
-    return llm
-
-
-def connect(
-    model: str = OFFLINE,
-    base_url: str | None = None,
-    api_key: str | None = None,
-    recorded: Mode = "auto",
-    *,
-    calls_path: Path | None = None,
-    temperature: float | None = 0.0,
-    timeout: float = 120.0,
-    rates: tuple[float, float] | None = None,
-    wrap: Wrap | None = None,
-    concurrency: int | None = None,
-    requests_per_minute: float | None = None,
-    tokens_per_minute: float | None = None,
-) -> LLM:
-    """Name a model; nothing is sent until it is asked.
+    """A model, by its name; nothing is sent until it is asked. `connect` is the usual name of this class.
 
     Args:
         model: The server's name for it, or "offline" for the reader that needs no model.
@@ -253,18 +60,192 @@ def connect(
     >>> connect("offline").label
     'offline reader (no LLM)'
     """
-    if not model:
-        raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
-    if base_url:
-        check_address(base_url)
-    if recorded not in MODES:
-        raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {recorded!r}")
-    if model != OFFLINE:
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL")
-    if rates is None:
-        rates = (0.0, 0.0) if model == OFFLINE else price(model, base_url)
-    pace = Pace(concurrency, requests_per_minute, tokens_per_minute)
-    return LLM(model, base_url, api_key, recorded, calls_path, temperature, timeout, rates, wrap, pace)
+
+    model: str = OFFLINE
+    base_url: str | None = None
+    api_key: str | None = None
+    recorded: Mode = "auto"
+    _: KW_ONLY
+    calls_path: Path | None = None
+    temperature: float | None = 0.0
+    timeout: float = 120.0
+    rates: Rates = None
+    wrap: Wrap | None = None
+    concurrency: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
+        if self.base_url:
+            backends.check_address(self.base_url)
+        if self.recorded not in MODES:
+            raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
+        if self.model != OFFLINE:
+            self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL")
+        if self.rates is None:
+            self.rates = (0.0, 0.0) if self.model == OFFLINE else price(self.model, self.base_url)
+        self.pace = Pace(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a description without connections and key: another process reads the key of its own environment."""
+        sent = {name: value for name, value in vars(self).items() if name not in ("_pipeline", "api_key")}
+        return _received, (tuple(sent.items()),)
+
+    @property
+    def label(self) -> str:
+        """The model's name in tables and figures; the offline reader is never shown as an LLM."""
+        return OFFLINE_LABEL if self.model == OFFLINE else self.model
+
+    @property
+    def is_local(self) -> bool:
+        """Whether asking costs no dollars: the offline reader, or a server on this machine."""
+        return self.model == OFFLINE or backends.is_loopback(self.base_url)
+
+    @property
+    def _needs_key(self) -> bool:
+        """Local servers and replays need no key."""
+        return not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
+
+    def open(self) -> None:
+        """Prepare for calls now instead of at the first one, so that a missing key or a broken cache shows at once.
+
+        Raises:
+            ModelError: The API key is missing, or cannot be sent.
+            RecordingError: The recorded calls cannot be opened.
+        """
+        background.run(self._open())
+
+    async def _open(self) -> None:
+        _ = self._pipeline
+
+    async def complete(
+        self,
+        messages: Sequence[ChatMessage],
+        budget: Budget | None = None,
+        listener: Listener | None = None,
+        stopped: pipeline.Stopped | None = None,
+        siblings: Siblings | None = None,
+    ) -> Reply:
+        """Ask for one answer.
+
+        Args:
+            messages: The conversation, in the chat-completions form.
+            budget: Checked before the call and charged after it. A reply that breaks off, comes too late or is no
+                longer waited for is charged by an estimate, because the server bills it.
+            listener: Hears the answer while it comes, and a recorded one in one piece; None to wait for the whole.
+            stopped: Called with the estimated usage and dollars if the call is cancelled.
+            siblings: The fan-out that the call belongs to; see `hedging`.
+
+        Raises:
+            ModelError: There is no usable answer, also after retries. Once a piece was heard there are none.
+            BudgetExceeded: The budget is spent.
+        """
+        if not background.is_running_here():
+            return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
+        body: dict[str, Any] = {"model": self.model, "messages": [_sendable(message) for message in messages]}
+        if self.temperature is not None:
+            body["temperature"] = self.temperature
+        call = self._call(Request(CHAT_PATH, body), budget, listener)
+        try:
+            reply = await self._pipeline.ask(call, read_completion, siblings, stopped)
+        except ModelError as error:
+            error.said = listener.text if listener else ""
+            raise
+        if listener is not None:
+            listener.end(reply.text)
+        return reply
+
+    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
+        """Ask for the vectors of texts, in as many calls as their number and length take.
+
+        Budget and errors are those of `complete`, for each call.
+        """
+        if not background.is_running_here():
+            return await background.arun(self.embed(texts, budget))
+        done: list[Usage] = []
+
+        async def embed(batch: Sequence[str]) -> Reply:
+            body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # the openai client's default
+            call = self._call(Request(EMBEDDINGS_PATH, body), budget)
+            read = partial(read_embeddings, expected=len(batch))
+            answer = await self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
+            done.append(answer.usage)
+            return answer
+
+        try:
+            answers = await background.gather(map(embed, batches(texts)))
+        except ModelError as error:  # batches that were answered or stopped are paid for
+            usage = sum(done, error.usage)
+            raise ModelError(str(error), usage, None if error.cost_usd is None else cost(usage, self.rates)) from error
+        usage = sum((answer.usage for answer in answers), Usage())
+        vectors = [vector for answer in answers for vector in answer.vectors]
+        replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)
+        return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
+
+    def another(self, model: str) -> LLM:
+        """Return another model of the same server, with the same key, recorded calls and limits."""
+        return replace(self, model=model, rates=None, temperature=0.0, wrap=None)
+
+    def _call(self, request: Request, budget: Budget | None, listener: Listener | None = None) -> ModelCall:
+        if budget is not None and budget.usd is not None and self.rates is None:
+            raise ModelError(
+                f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
+                "give connect() its rates, or limit tokens"
+            )
+        try:
+            _ = self._pipeline
+        except RecordingError as error:
+            raise ModelError(str(error)) from error
+        return ModelCall(request, budget, self.rates, listener)
+
+    @cached_property
+    def _pipeline(self) -> pipeline.Pipeline:
+        """Made at the first call: the client takes 22 ms, and needs a key."""
+        key = backends.find_key(self.api_key, self.model, is_needed=self._needs_key)
+        make_named, salt = backends.NAMED.get(self.model, (None, "")) if not self.base_url else (None, "")
+        backend: Backend
+        close: Callable[[], Coroutine[Any, Any, None]] | None = None
+        if make_named is not None:
+            backend, address = make_named(), f"http://{self.model}.invalid/v1"
+        else:
+            from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
+
+            address = self.base_url or OPENAI_URL
+            backend = server = OpenAIBackend(address, key, self.timeout)
+            close = server.close
+        if self.wrap is not None:
+            backend = self.wrap(backend)
+        calls = None
+        if self.recorded != "off":
+            store = CallStore(self.calls_path or cache_path() / "calls.sqlite")
+            calls = RecordedCalls(store, self.recorded, address.rstrip("/"), salt)
+        retries = pipeline.MAX_RETRIES
+        made = pipeline.Pipeline(Pacing(backend, self.pace, retries), retries, calls, self.rates, self._explain, close)
+        background.on_exit(made.close)
+        return made
+
+    def _explain(self, error: Exception) -> str:
+        if isinstance(error, RecordingError):
+            return str(error)
+        key = self.api_key or os.environ.get("OPENAI_API_KEY")
+        return explain(error, self.model, self.base_url, key, self.timeout)
+
+
+def _sendable(message: ChatMessage) -> dict[str, Any]:
+    return {**message, "content": well_formed(message["content"])}
+
+
+@cache
+def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
+    """Return the model of a description: one for all questions that a process is sent, to share its connections."""
+    llm = LLM.__new__(LLM)
+    vars(llm).update(description, api_key=None)
+    return llm
+
+
+connect = LLM
 
 
 def cache_path() -> Path:

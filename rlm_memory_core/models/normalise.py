@@ -1,4 +1,4 @@
-"""One place that reads what servers really return: the text of a chat completion, and its tokens.
+"""One place that reads what servers really return: texts of chat completions, vectors of embeddings, and their tokens.
 
 Servers differ. A new difference in answers is handled here; one in what a server accepts
 belongs in `openai_backend`.
@@ -6,16 +6,19 @@ belongs in `openai_backend`.
 
 from __future__ import annotations
 
+import base64
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..store.escaping import well_formed
-from .errors import one_line
 from .pricing import Usage
-from .types import BYTES_PER_TOKEN, Response
+from .types import BYTES_PER_TOKEN, Reply, Response, one_line
 
 _WHOLE = ("stop", None)  # finish reasons of a text that was not cut off; some servers give none
-
+_BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
+_BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
 _TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
 
 
@@ -32,16 +35,8 @@ class UnusableAnswer(ValueError):
         self.usage = usage
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The text of a chat completion, never empty, and whether it was cut off."""
-
-    text: str
-    cut: bool
-
-
-def read_completion(response: Response, prompt_tokens: int = 0) -> tuple[Said, Usage]:
-    """Return the text of a chat completion, and its tokens.
+def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
+    """Return the text of a chat completion, whether it was cut off, and its tokens.
 
     Args:
         response: What the server sent.
@@ -68,7 +63,7 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> tuple[Said, U
         raise UnusableAnswer("the server's content filter withheld its answer", usage)
     if not text.strip():
         raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage)
-    return Said(well_formed(text), cut=finish not in _WHOLE), usage  # the sandbox takes no lone surrogate
+    return Reply(well_formed(text), usage, cut=finish not in _WHOLE)  # the sandbox takes no lone surrogate
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -116,3 +111,69 @@ def _tokens(counted: Any, estimate: int) -> int:
     if counted is None:
         return 0
     return int(counted) if isinstance(counted, (int, float)) and 0 <= counted < _TOO_MANY else estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors of texts.
+
+    Args:
+        vectors: One vector for each text, in the order of the texts.
+        usage: Tokens as the server counted them, and the number of calls.
+        cost_usd: Dollars that the calls cost, also when they were replayed; None where the price is not known.
+        replayed_seconds: How much longer it would have taken if nothing had been replayed.
+    """
+
+    vectors: list[list[float]]
+    usage: Usage
+    cost_usd: float | None
+    replayed_seconds: float = 0.0
+
+
+def batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Divide texts, in order, into parts that fit one request. An empty text becomes a space: servers refuse it.
+
+    >>> list(batches(["one", "", "two"]))
+    [['one', ' ', 'two']]
+    """
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if batch and (len(batch) == _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(well_formed(text) or " ")
+        characters += len(text)
+    if batch:
+        yield batch
+
+
+def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int) -> Reply:
+    """Return the vectors of a list of embeddings, in the order of their texts, and its tokens.
+
+    Args:
+        response: What the server sent.
+        prompt_tokens: An estimate, in case the server's own count is no number of tokens.
+        expected: Number of texts that were sent.
+
+    Raises:
+        ValueError: The answer is no such list, or holds not one vector for each text, all of one length.
+    """
+    try:
+        body = response.body or {}
+        found = {int(row["index"]): _vector(row["embedding"]) for row in body["data"]}
+        usage = usage_of(body, Usage(prompt_tokens))
+    except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+        raise ValueError(f"it sent no embeddings but {response.text[:80]!r}") from error
+    vectors = [found[place] for place in sorted(found)]
+    if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
+        raise ValueError(f"it sent no {expected} vectors of one length for {expected} texts")
+    return Reply("", usage, vectors=vectors)
+
+
+def _vector(sent: str | list[float]) -> list[float]:
+    """Read little-endian floats in base64, or a list from servers that know no base64."""
+    if isinstance(sent, str):
+        raw = base64.b64decode(sent, validate=True)
+        return list(struct.unpack(f"<{len(raw) // 4}f", raw))
+    return [float(number) for number in sent]

@@ -1,27 +1,28 @@
-"""The backend for OpenAI-compatible servers: one HTTP request by the openai client for each attempt.
+"""The backend for OpenAI-compatible servers: one HTTP request for each attempt.
 
-The client's own retries are off, because the pipeline decides what is sent again. Requests
-bypass the client's typed models, which take half of a call's time. Differences between
-servers in what they accept are handled here; `normalise` handles what they return.
+The openai client gives the headers and reads errors. It does not make the requests: that
+would take most of a call's time, and a fan-out makes hundreds at once. Differences
+between servers in what they accept are handled here; `normalise` handles what they return.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import math
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from email.utils import parsedate_to_datetime
 
 import httpx2
 import openai
 from openai._streaming import SSEDecoder
 
-from .errors import server_message
 from .http_transport import HttpTransport
-from .rate_limits import retry_after
 from .types import BackendError, ConnectionFailed, Refused, Request, Response, StreamBroken, TimedOut
 
 _OPTIONAL = ("temperature", "stream_options")  # fields that a server may refuse, and that can be left out
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-_FAILURES = (openai.OpenAIError, httpx2.HTTPError, TimeoutError)
+_FAILURES = (httpx2.HTTPError, TimeoutError)
 
 
 class OpenAIBackend:
@@ -34,13 +35,11 @@ class OpenAIBackend:
     """
 
     def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,
-            timeout=timeout,
-            http_client=httpx2.AsyncClient(transport=HttpTransport(), timeout=timeout, follow_redirects=True),
-        )
+        self._http = httpx2.AsyncClient(transport=HttpTransport(), timeout=timeout, follow_redirects=True)
+        self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url, http_client=self._http)
+        headers = {**self._client.default_headers, **self._client.auth_headers}
+        self._headers = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
+        self._extensions = {"timeout": self._http.timeout.as_dict()}
         self._url = str(self._client.base_url).rstrip("/")
         self._timeout = timeout
         self._refused: set[str] = set()
@@ -79,16 +78,22 @@ class OpenAIBackend:
     async def _post(self, request: Request, stream: bool = False) -> httpx2.Response:
         """Post a request; where the server refuses an optional field, post it again without."""
         request = _without(request, self._refused)
-        url = self._url + request.path  # whole: the client needs more time to join the two
-        try:
-            return await self._client.post(url, content=request.content, cast_to=httpx2.Response, stream=stream)
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            refused = {name for name in _OPTIONAL if name in request.body and name in error.response.text}
-            if not refused:
-                raise
-        content = _without(request, refused).content
-        answer = await self._client.post(url, content=content, cast_to=httpx2.Response, stream=stream)
-        self._refused |= refused
+        answer = await self._post_once(request, stream)
+        if answer.status_code in (400, 422):
+            refused = {name for name in _OPTIONAL if name in request.body and name in answer.text}
+            if refused:
+                answer = await self._post_once(_without(request, refused), stream)
+                self._refused |= refused if answer.is_success else set()
+        if not answer.is_success:
+            raise _refusal(self._client._make_status_error_from_response(answer))
+        return answer
+
+    async def _post_once(self, request: Request, stream: bool) -> httpx2.Response:
+        url = self._url + request.path
+        sent = httpx2.Request("POST", url, headers=self._headers, content=request.content, extensions=self._extensions)
+        answer = await self._http.send(sent, stream=stream)
+        if not answer.is_success:
+            await answer.aread()
         return answer
 
 
@@ -106,11 +111,16 @@ async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
 
 
 def _backend_error(error: Exception) -> BackendError:
-    if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)):
+    if isinstance(error, (httpx2.TimeoutException, TimeoutError)):
         return TimedOut("the server did not answer in time")
-    if isinstance(error, openai.APIStatusError):
-        return _refusal(error)
-    return ConnectionFailed(str(error.__cause__ or error) or type(error).__name__)
+    return ConnectionFailed(str(error) or type(error).__name__)
+
+
+def server_message(error: openai.APIStatusError) -> str:
+    """Return what the server says of its refusal: OpenAI's `message`, FastAPI's `detail`, a bare text or page."""
+    body = error.body
+    said = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+    return str(said or error)
 
 
 def _refusal(error: openai.APIStatusError) -> Refused:
@@ -120,3 +130,35 @@ def _refusal(error: openai.APIStatusError) -> Refused:
     too_large = message.startswith("Request too large")  # OpenAI sends no code for it
     retryable = told == "true" or status in (408, 409, 429) or status >= 500
     return Refused(status, message, retry_after(headers), retryable and told != "false" and not (spent or too_large))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to wait, or None.
+
+    Args:
+        headers: With lower-case names: `retry-after-ms`, or `retry-after` in seconds or as a date.
+
+    >>> retry_after({"retry-after": "2", "retry-after-ms": "1500"})
+    1.5
+    >>> retry_after({"date": "Wed, 21 Oct 2015 07:28:00 GMT", "retry-after": "Wed, 21 Oct 2015 07:28:30 GMT"})
+    30.0
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
+    until = _timestamp(headers.get("retry-after", ""))
+    if until is None:
+        return None
+    now = _timestamp(headers.get("date", ""))  # the server's own clock, if it shows it
+    return max(until - (time.time() if now is None else now), 0.0)
+
+
+def _timestamp(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None

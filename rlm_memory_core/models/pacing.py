@@ -3,7 +3,7 @@
 A request goes out at once unless a limit forbids it. When the server is busy (429, or 503
 with Retry-After), pacing stops for as long as it is told to, goes on with half as many
 requests in flight, and climbs back as requests succeed. Known limits per minute are kept.
-Other failures are the part of `retries`.
+`pipeline` retries other failures.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .call import ModelCall
-from .rate_limits import Entry, Window
+from .budget import ModelCall
 from .streaming import hear
 from .types import Backend, Refused, Response, TimedOut
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
 _ROUNDS_BACK = 8  # of requests, until as many may be in flight as when the server refused
 _PATIENCE = 120.0  # seconds, for a server that takes nothing
+_MINUTE = 60.0
 _MOST_REFUSALS = 16  # of one request; halving the limit from 256 to 1 takes 8
 
 _REPEATED, _NORMAL, _PATIENT = range(3)  # ranks in the queue
@@ -52,6 +53,61 @@ class Pace:
         for name, limit in vars(self).items():
             if limit is not None and not limit >= 1:
                 raise ValueError(f"{name} must be at least 1, not {limit}")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request's share of a `Window`."""
+
+    window: Window
+    time: float
+    amount: float
+
+    def correct(self, usage: object) -> None:
+        """Replace the estimate of a request's tokens by the server's count."""
+        counted = usage.get("total_tokens") if isinstance(usage, dict) else None
+        if isinstance(counted, int) and counted >= 0:
+            self.window.total += counted - self.amount
+            self.amount = counted
+
+
+class Window:
+    """A limit on an amount in any 60 seconds; None for no limit.
+
+    An amount above the limit itself waits until the window is empty.
+
+    >>> window = Window(2)
+    >>> entries = [window.take(now, 1) for now in (0.0, 10.0)]
+    >>> window.opens(20.0, 1), window.opens(65.0, 1)
+    (60.0, 65.0)
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self.total = 0.0
+        self._limit = limit
+        self._entries: deque[Entry] = deque()
+
+    def opens(self, now: float, amount: float) -> float:
+        """Return the time from which the amount fits."""
+        if self._limit is None:
+            return now
+        while self._entries and self._entries[0].time + _MINUTE <= now:
+            self.total -= self._entries.popleft().amount
+        total, opens = self.total, now
+        for entry in self._entries:
+            if total + amount <= self._limit:
+                break
+            total -= entry.amount
+            opens = entry.time + _MINUTE
+        return opens
+
+    def take(self, now: float, amount: float) -> Entry:
+        """Count an amount."""
+        entry = Entry(self, now, amount)
+        if self._limit is not None:
+            self._entries.append(entry)
+            self.total += amount
+        return entry
 
 
 class Pacing:
@@ -118,7 +174,7 @@ class Pacing:
                 self._check_patience(refusal, refusals)
             else:
                 if response.body is not None or is_repeated or not call.reserve_extra():
-                    _correct(entry, response.body or {})
+                    entry.correct((response.body or {}).get("usage"))
                     response.seconds = loop.time() - sent if response.seconds is None else response.seconds
                     return response
                 is_repeated = True
@@ -238,11 +294,3 @@ class Pacing:
                 turn.set_exception(Refused(refusal.status, str(refusal), refusal.retry_after))
         self._queue.clear()
         self._bursts, self._refusing_since, self._shut_until = 0, math.inf, -math.inf
-
-
-def _correct(entry: Entry, body: dict[str, object]) -> None:
-    """Replace the estimate of a request's tokens by the server's count."""
-    usage = body.get("usage")
-    counted = usage.get("total_tokens") if isinstance(usage, dict) else None
-    if isinstance(counted, int) and counted >= 0:
-        entry.correct(counted)

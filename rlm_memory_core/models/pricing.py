@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import genai_prices
-
 OPENAI_URL = "https://api.openai.com/v1"
+Rates = tuple[float, float] | None
+"""Dollars per prompt token and per completion token; None where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +41,32 @@ class Usage:
         )
 
     def __sub__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens - other.prompt_tokens,
-            self.completion_tokens - other.completion_tokens,
-            self.calls - other.calls,
-        )
+        return self + other * -1
 
     def __mul__(self, times: int) -> Usage:
         return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times)
 
 
 @lru_cache(maxsize=256)
-def price(model: str, base_url: str | None = None) -> tuple[float, float] | None:
+def price(model: str, base_url: str | None = None) -> Rates:
     """Return dollars per prompt token and per completion token, or None where they are not known.
 
     >>> price("a model nobody has heard of") is None
     True
     """
+    import genai_prices  # only here: it takes long to import
+
+    def dollars(prompt: int, completion: int) -> float:
+        usage = genai_prices.Usage(input_tokens=prompt, output_tokens=completion)
+        return float(genai_prices.calc_price(usage, model, provider_api_url=base_url or OPENAI_URL).total_price)
+
     try:
-        rates = [
-            float(
-                genai_prices.calc_price(
-                    genai_prices.Usage(input_tokens=prompt, output_tokens=completion),
-                    model,
-                    provider_api_url=base_url or OPENAI_URL,
-                ).total_price
-            )
-            for prompt, completion in ((1_000, 0), (0, 1_000))
-        ]
+        return dollars(1_000, 0) / 1_000, dollars(0, 1_000) / 1_000
     except LookupError:
         return None
-    return rates[0] / 1_000, rates[1] / 1_000
 
 
-def cost(usage: Usage, rates: tuple[float, float] | None) -> float | None:
+def cost(usage: Usage, rates: Rates) -> float | None:
     """Return the dollars of a usage, or None where the rates or the tokens are not known.
 
     Args:

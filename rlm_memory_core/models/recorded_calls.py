@@ -3,14 +3,22 @@
 A request is identified by a hash of its canonical body, so that a stopped run goes on
 where it was without paying twice. Errors, refusals and cut-off answers are not stored.
 `call_store` is the file.
+
+Identical requests that are on their way at the same time are sent once (single flight).
+The first caller to get the answer, or the failure, pays for it; the others get it free.
+A request goes on while anyone waits for it, and is cancelled with the last caller, who
+then pays for what it has taken.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterable
-from typing import Literal, get_args
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
+from .budget import BudgetExceeded, ModelCall
 from .call_store import CallStore, RecordingError
 from .normalise import is_complete
 from .types import Request, Response
@@ -19,12 +27,18 @@ Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-class NotRecorded(RecordingError):
-    """A request that would have to be sent, although recorded="replay" sends none."""
+@dataclass(eq=False)
+class _Flight:
+    """One request on its way; `sender` is the call that it was first sent for, also when its caller has left."""
+
+    task: asyncio.Task[Response]
+    sender: ModelCall
+    waiting: int = 0
+    is_paid: bool = False
 
 
 class RecordedCalls:
-    """The answers of one server that are stored in a file.
+    """The answers of one server that are stored in a file, and the requests on their way.
 
     Args:
         store: The file.
@@ -39,39 +53,81 @@ class RecordedCalls:
         self._mode = mode
         self._address = address
         self._salt = salt
+        self._flights: dict[str, _Flight] = {}
         self._cannot_write: RecordingError | None = None
 
-    def key(self, request: Request) -> str:
-        """Return the key of a request."""
-        return call_key(self._address + request.path, request, self._salt)
+    async def get_or_send(
+        self, call: ModelCall, send: Callable[[], Coroutine[Any, Any, Response]]
+    ) -> tuple[Response, bool]:
+        """Return the stored answer, or send the request and store its answer.
 
-    def find(self, key: str) -> Response | None:
-        """Return the stored answer, or None where the request must be sent.
+        Args:
+            call: Is told who pays.
+            send: Sends the request; used only if it is neither stored nor on its way.
+
+        Returns:
+            The answer, and whether it is free: replayed, or paid by another caller.
 
         Raises:
-            NotRecorded: It is not stored, and the mode is "replay".
-            RecordingError: The file is damaged, or could not store an earlier answer.
+            RecordingError: The file is damaged or could not store an earlier answer, or the mode is "replay" and the
+                call is not stored.
         """
+        key = call_key(self._address + call.request.path, call.request, self._salt)
+        while True:
+            flight = self._flights.get(key)
+            if flight is None:
+                stored = self._find(key)
+                if stored is not None:
+                    return stored, True
+                sending = asyncio.create_task(self._send_and_store(key, call.request, send))
+                flight = self._flights[key] = _Flight(sending, call)
+            try:
+                return await self._join(key, flight, call)
+            except BudgetExceeded:
+                if flight.sender is call:
+                    raise  # another caller's budget is no reason not to ask
+
+    async def _join(self, key: str, flight: _Flight, call: ModelCall) -> tuple[Response, bool]:
+        """Wait for the answer, and settle who pays."""
+        flight.waiting += 1
+        has_left = False
+        try:
+            response = await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            has_left = True
+            raise
+        finally:
+            flight.waiting -= 1
+            is_free = flight.is_paid or (has_left and flight.waiting > 0)
+            flight.is_paid = flight.is_paid or not is_free
+            call.payer = None if is_free else flight.sender
+            if (flight.waiting == 0 or flight.task.done()) and self._flights.get(key) is flight:
+                del self._flights[key]
+            if flight.waiting == 0 and flight.task.cancel():
+                await asyncio.wait([flight.task])  # leave nothing running
+        return response, is_free
+
+    def _find(self, key: str) -> Response | None:
+        """Return the stored answer, or None where the request must be sent."""
         found = self.store.get(key) if self._mode != "refresh" else None
         if found is not None:
             return Response(found.response, found.seconds)
         if self._mode == "replay":
-            raise NotRecorded(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
+            raise RecordingError(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
         if self._cannot_write is not None:
             raise self._cannot_write
         return None
 
-    async def keep(self, key: str, request: Request, response: Response) -> None:
-        """Store an answer if it is complete.
-
-        A failure is raised by the next `find` instead of here, because this answer is paid for.
-        """
-        if not is_complete(response.body):
-            return
-        try:
-            await self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
-        except RecordingError as error:
-            self._cannot_write = error
+    async def _send_and_store(
+        self, key: str, request: Request, send: Callable[[], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        response = await send()
+        if is_complete(response.body):
+            try:
+                await self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
+            except RecordingError as error:
+                self._cannot_write = error  # raised for the next call: this answer is paid for
+        return response
 
 
 def call_key(url: str, request: Request, salt: str = "") -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..models.budget import Budget
-from ..models.embeddings import Embeddings
+from ..models.normalise import Embeddings
 from ..models.pricing import Usage
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"

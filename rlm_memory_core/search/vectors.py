@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..models.budget import Budget
-from ..models.embeddings import Embeddings
+from ..models.normalise import Embeddings
 from ..models.pricing import Usage
 from ..store.memory_store import MemoryStore
 

@@ -135,7 +135,7 @@ def test_estimate_asks_nothing_and_names_dollars(run):
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, refused, monkeypatch, arguments, said):
-    monkeypatch.setattr("rlm_memory_core.models.retries.MAX_RETRIES", 0)
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 0)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     only = [] if "--only" in arguments else ["--only", "01"]
     assert said in refused(run("reproduce", *only, *arguments))

@@ -9,7 +9,7 @@ from rlm_memory_core.experiments.methods import METHODS, beyond, make
 from rlm_memory_core.experiments.show.simulated import SimulatedLatency
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.models import background
-from rlm_memory_core.models.embeddings import Embeddings
+from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.types import Response
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, MemoryRLM, ModelError, Usage
 from rlm_memory_core.models import background
-from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.types import CHAT_PATH, Request
 
 HI = [{"role": "user", "content": "hi"}]

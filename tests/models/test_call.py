@@ -8,7 +8,7 @@ from asking import HI, ask, refused
 
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
-from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.streaming import Listener
 from rlm_memory_core.models.types import CHAT_PATH, Request
 
@@ -66,7 +66,7 @@ def test_a_call_that_is_stopped_before_it_was_sent_is_charged_nothing(scripted):
 
 
 def test_a_call_that_is_stopped_before_its_next_try_is_charged_as_a_failure(scripted, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.models.retries.MAX_RETRIES", 1)
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 1)
     llm, budget = scripted(lambda messages: refused(500), rates=(1.0, 1.0)), Budget()
     stopped_in_mid_call(llm, budget, scripted.requests)
     assert (budget.spent, budget.spent_usd) == (Usage(calls=1), 0.0)
@@ -94,8 +94,8 @@ def test_calls_that_share_a_failure_pay_for_it_once(scripted):
 
 
 def test_tries_that_time_out_are_charged_what_was_held_for_each(scripted, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.models.retries.MAX_RETRIES", 1)
-    monkeypatch.setattr("rlm_memory_core.models.retries.sleep", lambda seconds: asyncio.sleep(0))
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 1)
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.sleep", lambda seconds: asyncio.sleep(0))
     slow = httpx2.ReadTimeout("slow")
     llm, budget = scripted([slow, "yes", slow, slow], rates=(1.0, 1.0)), Budget()
     assert ask(llm, budget).usage == Usage(2 + 20, 3 + 250, 2) == budget.spent

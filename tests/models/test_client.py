@@ -10,7 +10,7 @@ from asking import HI, ask, refused
 from in_flight import InFlight
 
 from rlm_memory_core import ModelError, connect
-from rlm_memory_core.models import background, retries
+from rlm_memory_core.models import background, pipeline
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def naps(monkeypatch):
     async def nap(delay):
         seconds.append(delay)
 
-    monkeypatch.setattr(retries, "sleep", nap)
-    monkeypatch.setattr(retries, "MAX_RETRIES", 4)
+    monkeypatch.setattr(pipeline, "sleep", nap)
+    monkeypatch.setattr(pipeline, "MAX_RETRIES", 4)
     return seconds
 
 
@@ -110,7 +110,7 @@ def test_what_no_retry_can_help_is_asked_once(scripted, naps, status):
 
 
 def test_a_port_where_nobody_listens(monkeypatch):
-    monkeypatch.setattr(retries, "MAX_RETRIES", 0)
+    monkeypatch.setattr(pipeline, "MAX_RETRIES", 0)
     with socket.socket() as taken:  # bound, not listening: connecting is refused
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
@@ -164,7 +164,7 @@ def test_300_calls_are_in_flight_at_once_over_real_http(as_completion):
 
 
 def test_a_server_that_stays_silent_is_given_up_after_the_timeout(as_completion, monkeypatch):
-    monkeypatch.setattr(retries, "MAX_RETRIES", 0)
+    monkeypatch.setattr(pipeline, "MAX_RETRIES", 0)
 
     async def scenario():
         async with Server(1, as_completion("yes"), silent=True) as server:
@@ -179,7 +179,7 @@ def test_a_server_that_stays_silent_is_given_up_after_the_timeout(as_completion,
 
 
 def test_an_answer_that_drips_is_given_up_after_the_timeout(monkeypatch):
-    monkeypatch.setattr(retries, "MAX_RETRIES", 0)
+    monkeypatch.setattr(pipeline, "MAX_RETRIES", 0)
 
     async def drip(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage
-from rlm_memory_core.models import background, embeddings
+from rlm_memory_core.models import background, normalise
 from rlm_memory_core.models.pacing import Pace
 
 
@@ -60,7 +60,7 @@ def test_many_texts_go_in_several_requests_within_limits(scripted):
 
 
 def test_a_text_longer_than_a_batch_goes_alone():
-    assert list(embeddings.batches(["a", "b" * 300_000, "c"])) == [["a"], ["b" * 300_000], ["c"]]
+    assert list(normalise.batches(["a", "b" * 300_000, "c"])) == [["a"], ["b" * 300_000], ["c"]]
 
 
 def test_nothing_to_embed_asks_nothing(scripted):
@@ -132,7 +132,7 @@ def test_a_batch_that_fails_stops_the_others_and_what_was_paid_for_is_told(scrip
 
     in_flight = []
     model, budget = scripted(answer, rates=(1.0, 0.0)), Budget()
-    texts = [first for name in ("answered", "fails", "late") for first in [name] * embeddings._BATCH_TEXTS]
+    texts = [first for name in ("answered", "fails", "late") for first in [name] * normalise._BATCH_TEXTS]
     with pytest.raises(ModelError, match="no such model") as caught:
         embed(model, texts, budget)
     late = scripted.requests[[body["input"][0] for body in scripted.requests].index("late")]  # the server bills it

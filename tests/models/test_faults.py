@@ -10,8 +10,8 @@ import pytest
 from fault_server import FAULTS, KEY, MARK, always, first, lognormal, some
 
 from rlm_memory_core import Budget, MemoryRLM, Usage, connect
-from rlm_memory_core.models import background, openai_backend, retries
-from rlm_memory_core.models.rate_limits import retry_after
+from rlm_memory_core.models import background, openai_backend, pipeline
+from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.query.answer import QueryFailed
 from rlm_memory_core.query.prompts import CUT_OFF, NOT_READ, SUBAGENT_SYSTEM
 
@@ -69,7 +69,7 @@ def waits(monkeypatch):
         seconds.append(told)
         return 0.0
 
-    monkeypatch.setattr(retries, "sleep", wait)
+    monkeypatch.setattr(pipeline, "sleep", wait)
     monkeypatch.setattr(openai_backend, "retry_after", hurried)
     return seconds
 

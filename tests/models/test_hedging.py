@@ -6,8 +6,7 @@ from in_flight import InFlight
 
 from rlm_memory_core import Usage
 from rlm_memory_core.experiments.show.simulated_time import run_simulated
-from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.budget import Budget, ModelCall
 from rlm_memory_core.models.hedging import Race, Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response

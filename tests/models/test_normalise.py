@@ -5,9 +5,9 @@ import openai
 import pytest
 
 from rlm_memory_core import Usage
-from rlm_memory_core.models.errors import first_line, server_message
-from rlm_memory_core.models.normalise import Said, UnusableAnswer, read_completion
-from rlm_memory_core.models.types import Response
+from rlm_memory_core.models.normalise import UnusableAnswer, read_completion
+from rlm_memory_core.models.openai_backend import server_message
+from rlm_memory_core.models.types import Response, first_line
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -20,7 +20,8 @@ def read(as_completion, finish="stop", usage=True, **message):
 
 @pytest.mark.parametrize(("finish", "cut"), [("stop", False), ("length", True), ("max_tokens", True), (None, False)])
 def test_an_answer_says_whether_it_was_cut_off(as_completion, finish, cut):
-    assert read(as_completion, finish, content="blue")[0] == Said("blue", cut)
+    reply = read(as_completion, finish, content="blue")
+    assert (reply.text, reply.cut) == ("blue", cut)
 
 
 @pytest.mark.parametrize(
@@ -104,11 +105,11 @@ def test_a_dummy_key_takes_nothing_out_of_words():
 
 def test_a_text_in_parts_is_put_together(as_completion):
     parts = [{"type": "text", "text": "Mo"}, {"type": "text", "text": "chi"}]
-    assert read(as_completion, content=parts)[0].text == "Mochi"
+    assert read(as_completion, content=parts).text == "Mochi"
 
 
 @pytest.mark.parametrize("count", [-5, "many", float("nan"), float("inf"), [1]])
 def test_a_count_that_is_none_is_estimated(as_completion, count):
     usage = {"prompt_tokens": count, "completion_tokens": count}
     response = Response(json.dumps(as_completion("A blue whale", usage=usage)))
-    assert read_completion(response, 40)[1] == Usage(40, 3, 1)
+    assert read_completion(response, 40).usage == Usage(40, 3, 1)

@@ -6,10 +6,9 @@ import pytest
 from in_flight import InFlight
 
 from rlm_memory_core.experiments.show.simulated_time import run_simulated
-from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.call import ModelCall
-from rlm_memory_core.models.pacing import Pace, Pacing
-from rlm_memory_core.models.rate_limits import Window, retry_after
+from rlm_memory_core.models.budget import Budget, ModelCall
+from rlm_memory_core.models.openai_backend import retry_after
+from rlm_memory_core.models.pacing import Pace, Pacing, Window
 from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response
 
 

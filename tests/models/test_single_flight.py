@@ -7,10 +7,10 @@ import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError
 from rlm_memory_core.models import background
-from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.call_store import CallStore
 from rlm_memory_core.models.normalise import read_completion
-from rlm_memory_core.models.pacing import Pace
+from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.pipeline import Pipeline
 from rlm_memory_core.models.recorded_calls import RecordedCalls
 from rlm_memory_core.models.types import CHAT_PATH, ConnectionFailed, Refused, Request, Response
@@ -55,10 +55,10 @@ def in_flight(give, path, scenario, mode="auto"):
 
     async def run():
         gate = Gate(give)
-        pipeline = Pipeline(gate, Pace(), 0, calls=RecordedCalls(CallStore(path), mode, "http://m.test"))
+        pipeline = Pipeline(Pacing(gate, Pace(), 0), 0, RecordedCalls(CallStore(path), mode, "http://m.test"))
         result = await asyncio.wait_for(scenario(gate, pipeline), 10)
         await pipeline.close()
-        assert pipeline._flights._flights == {}
+        assert pipeline.calls._flights == {}
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return result
 
@@ -79,7 +79,7 @@ def test_identical_requests_in_flight_are_sent_once_and_paid_for_once(path, mode
         return gate, await asyncio.gather(*tasks)
 
     gate, answers = in_flight(whole, path, scenario, mode)
-    assert (gate.sent, [answer.value.text for answer in answers]) == (3, ["yes"] * 30)
+    assert (gate.sent, [answer.text for answer in answers]) == (3, ["yes"] * 30)
     assert sum(not answer.recorded for answer in answers) == 3
     assert len({answer.seconds for answer in answers[::3]}) == 1
 
@@ -106,7 +106,7 @@ def test_when_all_are_cancelled_so_is_the_call_and_the_next_is_sent_anew(path):
         again = asked(pipeline)
         await asyncio.gather(*tasks, return_exceptions=True)
         gate.open.set()
-        return (await again).value.text, gate.sent, gate.cancelled
+        return (await again).text, gate.sent, gate.cancelled
 
     assert in_flight(whole, path, scenario) in [("yes", 1, 0), ("yes", 2, 1)]
 
@@ -121,7 +121,7 @@ def test_a_failure_stays_one_for_all_who_wait_and_is_asked_anew_by_the_next(path
         gate.open.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         later = await asyncio.gather(asked(pipeline), return_exceptions=True)
-        return gate.sent, [*outcomes, *later], len(pipeline._calls.store)
+        return gate.sent, [*outcomes, *later], len(pipeline.calls.store)
 
     sent, outcomes, kept = in_flight(lambda: failed, path, scenario)
     assert (sent, kept) == (2, 0)
@@ -135,7 +135,7 @@ def test_a_cut_off_answer_is_one_for_all_who_wait_and_is_asked_for_anew_by_the_n
         await asyncio.sleep(0.01)
         gate.open.set()
         answers = [*await asyncio.gather(*tasks), await asked(pipeline)]
-        return gate.sent, [answer.recorded for answer in answers], len(pipeline._calls.store)
+        return gate.sent, [answer.recorded for answer in answers], len(pipeline.calls.store)
 
     assert in_flight(lambda: whole("length"), path, scenario) == (2, [False, True, True, True, False], 0)
 

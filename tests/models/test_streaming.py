@@ -128,7 +128,7 @@ def test_a_stream_that_breaks_before_its_first_piece_is_asked_again(fault_server
 
 @pytest.mark.parametrize("fault", ["400", "403 with key", "502 html"])
 def test_a_refusal_is_the_same_error_as_without_a_stream(fault_server, fault, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.models.retries.MAX_RETRIES", 0)
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 0)
     server = fault_server(lambda messages: TEXT, plan=always(fault))
     llm = connect("m", server.url, KEY, "off")
     lines = []
@@ -148,7 +148,7 @@ def test_a_busy_server_is_waited_for(fault_server):
 
 
 def test_a_silent_server_is_given_up(fault_server, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.models.retries.MAX_RETRIES", 0)
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 0)
     server = fault_server(lambda messages: TEXT, plan=always("never answers"))
     llm = connect("m", server.url, "k", "off", timeout=0.2)
     with pytest.raises(ModelError, match=r"did not answer within 0\.2 s"):

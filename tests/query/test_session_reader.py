@@ -3,7 +3,7 @@ import json
 import pytest
 
 from rlm_memory_core import Budget, MemoryRLM, Reading, Usage
-from rlm_memory_core.models.embeddings import Embeddings
+from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.query.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.repl.limits import Limits
 

@@ -328,8 +328,12 @@ def test_progress_is_told_of_every_call(scripted):
         def answered(self, call):
             self.answers.append(call)
 
+    async def in_a_while(messages):  # as every server answers
+        await asyncio.sleep(0.01)
+        return by_number(messages)
+
     told = Told()
-    subagents = agents(scripted(by_number), progress=told)
+    subagents = agents(scripted(in_a_while), progress=told)
     ask(subagents, [f"number {number}" for number in range(1, 5)])
     background.run(subagents.ask("number 6 again"))
     assert told.answered_before == [0, 0, 0, 0, 4]

@@ -6,7 +6,7 @@ import pytest
 
 from rlm_memory_core import MemoryStore, ModelError
 from rlm_memory_core.models.budget import Budget
-from rlm_memory_core.models.embeddings import Embeddings
+from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.search.ranking import arank_sessions, rank_sessions
 from rlm_memory_core.search.vectors import MAX_CHARACTERS, Metered, likeness

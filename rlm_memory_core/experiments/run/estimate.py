@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from rlm_memory_core.models.embeddings import batches
 from rlm_memory_core.models.llm import LLM, OFFLINE
+from rlm_memory_core.models.normalise import batches
 from rlm_memory_core.models.pricing import Usage, cost
 from rlm_memory_core.query.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.query.trace import total_cost

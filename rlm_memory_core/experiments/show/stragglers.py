@@ -15,7 +15,7 @@ from itertools import product
 
 import pandas as pd
 
-from rlm_memory_core.models.call import ModelCall
+from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.hedging import Race, Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.types import Request, Response
