@@ -259,7 +259,7 @@ class Repl:
                 except monty.MontyError as error:
                     if is_session_lost(error):
                         raise
-                    # any other error also ended this run the first time
+                    # otherwise the run ended with this error the first time too
         except (monty.MontyError, LimitReached):
             await self._start_again()
             self._journal.runs = []
