@@ -173,8 +173,7 @@ class ModelCall:
         self._estimate = Usage()  # of one request
         self._reserved: list[tuple[Usage, float]] = []  # for the first request, and for each extra one
         self._was_sent = self._has_left = False
-        self._open = 0  # requests that did not fail so far
-        self._timed_out = 0
+        self._open = self._timed_out = 0  # requests that did not fail so far, and those that came too late
         self._earlier = (0, 0)  # extra requests and timeouts of earlier attempts
         self.payer: ModelCall | None = self
 

@@ -131,17 +131,14 @@ class Pacing:
     def __init__(self, backend: Backend, pace: Pace, max_retries: int) -> None:
         self.in_flight = 0
         self.limit = self._most = float(pace.concurrency or math.inf)
-        self._backend = backend
-        self._requests = Window(pace.requests_per_minute)
-        self._tokens = Window(pace.tokens_per_minute)
-        self._max_retries = max_retries
+        self._backend, self._max_retries = backend, max_retries
+        self._requests, self._tokens = Window(pace.requests_per_minute), Window(pace.tokens_per_minute)
         self._queue: list[tuple[int, int, int, asyncio.Future[Entry]]] = []  # rank, order, tokens
         self._arrivals = 0
         self._shut_until = -math.inf
         self._sends = self._lowered = 0  # how many were sent, and how many when the limit was lowered
         self._refusing_since = math.inf  # the first refusal since the last success
-        self._bursts = 0  # of refusals since the last success
-        self._step = 1.0
+        self._bursts, self._step = 0, 1.0  # refusals since the last success; how fast the limit climbs back
         self._timer: asyncio.TimerHandle | None = None
 
     def has_room(self, tokens: int) -> bool:

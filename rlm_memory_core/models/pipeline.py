@@ -26,7 +26,7 @@ from .hedging import Race, Siblings
 from .normalise import UnusableAnswer
 from .pacing import Pacing
 from .pricing import Rates, Usage, cost
-from .recorded_calls import RecordedCalls
+from .recorded_calls import RecordedCalls, Send
 from .types import BackendError, ModelError, Reply, Response
 
 MAX_RETRIES = 4
@@ -134,5 +134,5 @@ class Pipeline:
         return usage, cost(usage, self.rates) if usage.total_tokens else 0.0
 
 
-async def _paid(send: Callable[[], Coroutine[Any, Any, Response]]) -> tuple[Response, bool]:
+async def _paid(send: Send) -> tuple[Response, bool]:
     return await send(), False

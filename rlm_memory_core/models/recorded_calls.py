@@ -25,6 +25,7 @@ from .types import Request, Response
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+Send = Callable[[], Coroutine[Any, Any, Response]]
 
 
 @dataclass(eq=False)
@@ -50,15 +51,11 @@ class RecordedCalls:
 
     def __init__(self, store: CallStore, mode: Mode, address: str, salt: str = "") -> None:
         self.store = store
-        self._mode = mode
-        self._address = address
-        self._salt = salt
+        self._mode, self._address, self._salt = mode, address, salt
         self._flights: dict[str, _Flight] = {}
         self._cannot_write: RecordingError | None = None
 
-    async def get_or_send(
-        self, call: ModelCall, send: Callable[[], Coroutine[Any, Any, Response]]
-    ) -> tuple[Response, bool]:
+    async def get_or_send(self, call: ModelCall, send: Send) -> tuple[Response, bool]:
         """Return the stored answer, or send the request and store its answer.
 
         Args:
@@ -118,9 +115,7 @@ class RecordedCalls:
             raise self._cannot_write
         return None
 
-    async def _send_and_store(
-        self, key: str, request: Request, send: Callable[[], Coroutine[Any, Any, Response]]
-    ) -> Response:
+    async def _send_and_store(self, key: str, request: Request, send: Send) -> Response:
         response = await send()
         if is_complete(response.body):
             try:

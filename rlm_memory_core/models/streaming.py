@@ -108,12 +108,10 @@ class _StreamedAnswer:
     """
 
     def __init__(self) -> None:
-        self.has_ended = False
-        self.whole = ""
+        self.has_ended, self.whole = False, ""
         self._head: dict[str, Any] = {}
-        self._said: dict[str, list[str]] = {"content": [], "refusal": []}
+        self._said = {"content": "", "refusal": ""}
         self._finish: str | None = None
-        self._usage: Any = None
 
     def add(self, event: str) -> str:
         """Take one event and return its piece of text, or "".
@@ -133,25 +131,22 @@ class _StreamedAnswer:
             raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
 
     def _add_chunk(self, chunk: dict[str, Any], event: str) -> str:
-        self._head = self._head or {name: chunk[name] for name in ("id", "created", "model") if name in chunk}
-        self._usage = chunk.get("usage") or self._usage
+        self._head |= {name: chunk[name] for name in ("id", "created", "model", "usage") if chunk.get(name)}
         piece = ""
         for choice in chunk.get("choices") or []:
             if "message" in choice:
                 self.has_ended, self.whole = True, event
                 return ""
             delta = choice.get("delta") or {}
-            for name, said in self._said.items():
-                if text := delta.get(name):
-                    said.append(str(text))
-                    piece += str(text) if name == "content" else ""
+            piece += str(delta.get("content") or "")
+            self._said["refusal"] += str(delta.get("refusal") or "")
             if choice.get("finish_reason"):
                 self._finish, self.has_ended = str(choice["finish_reason"]), True
+        self._said["content"] += piece
         return piece
 
     def completion(self) -> dict[str, Any]:
         """Return the answer as it would have come without a stream."""
-        message = {"role": "assistant", **{name: "".join(said) or None for name, said in self._said.items()}}
+        message = {"role": "assistant", **{name: said or None for name, said in self._said.items()}}
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
-        counted = {} if self._usage is None else {"usage": self._usage}
-        return {**self._head, "object": "chat.completion", "choices": [choice], **counted}
+        return {**self._head, "object": "chat.completion", "choices": [choice]}
