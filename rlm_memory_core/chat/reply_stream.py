@@ -1,7 +1,7 @@
 """Streams of a chat: the pieces of a reply, read from any thread or event loop, and the Answer at the end.
 
-The work runs as one task of the background loop. It begins when the first piece is asked for. It has ended when the
-iteration has, whether by its end, by an error or by `close`.
+The work runs as one task of the background loop. It starts with the first piece. It stops when the loop over the
+pieces ends, fails or is closed.
 """
 
 from __future__ import annotations

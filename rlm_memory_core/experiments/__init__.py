@@ -1,6 +1,6 @@
 """Experiments: what only the notebooks need, from benchmark files to the report.
 
-Read `types` first: a Sample goes in, a Method answers, a Prediction comes out. Then follow the folders: `data` loads
+Read `types` first: a Sample goes in, a Method answers, a Prediction comes out. Then follow the parts: `data` loads
 benchmarks, `methods` answers, `score` scores answers, `run` runs methods and notebooks, `paper` checks the paper's
 numbers, and `show` makes tables, figures and the report. Each folder imports only from those before it.
 """

@@ -1,6 +1,6 @@
 """Evidence: what sub-agents found for an answer, and which of it supports the answer.
 
-Support is judged by comparing words. Whether the words prove the answer is not judged.
+Evidence supports an answer if its words match. Nothing here checks that it proves the answer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The functions of the REPL that send sub-agents to sessions.
 
-They turn what the code passes into (prompt, piece) pairs, once, and give the code the checked replies.
+They make a prompt for each session that the code names, ask a sub-agent, check its quotes, and return the replies.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """Ranks sessions, pieces or turns by how well they match a question: by words, dates and, with an embedder, meaning.
 
-Pieces are scored (`pieces`); short sessions are one piece. The score of a piece is a plain sum: BM25 of what anyone but
-the assistant says in it, BM25 of its best turn, and the dates of the question, which count like one more word. The
-score of a session is that of its best piece. With an embedder, this score and the similarity of the session's best
+Pieces are scored (`pieces`); short sessions are one piece. A piece gets three scores, added up: how well its
+words match (BM25, without the assistant's), how well its best turn matches (BM25), and how near it is to the dates in
+the question. The score of a session is that of its best piece. With an embedder, this score and the similarity of the session's best
 turn are each scaled to 0..1 and added. Nothing is weighed by hand or learnt. Nothing is left out: a session without a
 match comes last.
 
-The rarest words of a question decide: as many as occur in 50,000 turns together. If each occurs in more, all of them
-rank the newest 50,000 turns. So ranking millions of turns takes no longer than ranking these.
+Common words cost time and say little. So the rarest words of a question are taken first, until together they occur in
+50,000 turns, and the others are ignored. If even the rarest word occurs in more, only the newest 50,000 turns are
+ranked.
 """
 
 from __future__ import annotations

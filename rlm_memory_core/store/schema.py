@@ -1,8 +1,8 @@
 """The tables of a history's file.
 
-Each turn stores the number of characters of all turns up to it (`total_characters`), so that the size of a history
-is one look-up, and whether SQLite's LIKE may miss a match in it (`beyond_like`, see `substring`). `content` is the
-last column: a long one does not slow down reading the others.
+`total_characters` counts the characters of all turns up to this one, so the size of a history is one look-up.
+`beyond_like` marks turns in which SQLite's LIKE may miss a match (see `substring`). `content` is the last column, so a
+long text does not slow down reading the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rewrites the programs of one session, in the order in which they run.
 
-A function that asks sub-agents gets an awaiting twin. The sandbox has no threads: a thread pool, `map` or
-`asyncio.to_thread` that is given `ask` runs several of its calls at once if there is an `async def _rlm_later_ask` with
-the same body, in which each call of a sub-agent is awaited.
+The sandbox has no threads. So for a function `ask` that asks sub-agents, the rewriter adds a copy, its twin: `async def
+_rlm_later_ask`, which awaits each sub-agent. A thread pool, `map` or `asyncio.to_thread` uses the twin and runs several
+calls at once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
 """The rules of what is rewritten in a program, and the text edits that they make.
 
-The rules cover imports of modules that the sandbox lacks; functions and methods that its own modules and values lack;
-built-in methods that are passed on (`key=counts.get`); generator expressions that `next` reads; and calls of `map`,
-`sorted`, `any` and the like that may have to wait for a sub-agent, which the sandbox's own functions cannot do.
+The rules cover:
+
+- imports of modules that the sandbox lacks: `import statistics`;
+- functions and methods that its modules and values lack: `re.sub(pattern, function, text)`;
+- built-in methods that are passed on: `key=counts.get`;
+- generator expressions that `next` reads: `next(s for s in sessions if "cat" in s)`;
+- `map`, `sorted`, `any` and the like over a function that asks sub-agents: the sandbox's own cannot wait for these.
 """
 
 from __future__ import annotations

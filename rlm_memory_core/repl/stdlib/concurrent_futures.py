@@ -1,7 +1,7 @@
 """`concurrent.futures`: thread pools whose calls of sub-agents are in flight together.
 
-Twins of functions that ask sub-agents (`host.later`) run together as soon as a result is wanted or the pool closes;
-any other function runs when it is submitted, which is one of the orders that threads may take.
+A function that asks sub-agents waits until a result is needed or the pool closes; then all such calls run together
+(`host.later`). Any other function runs at once.
 """
 
 import asyncio

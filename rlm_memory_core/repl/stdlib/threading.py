@@ -1,7 +1,6 @@
 """`threading`: threads that run to their end when they are started, one after another; locks that are always free.
 
-No two threads ever run at once, so that a lock has nothing to keep apart. Whoever holds one may take it again, as an
-RLock must allow; so one class is both. (CPython's Lock would then wait for ever: no program wants that.)
+Threads run one after another, so a lock never waits. One class serves as both Lock and RLock.
 """
 
 
