@@ -1,10 +1,10 @@
 """Ranks sessions, pieces or turns by how well they match a question: by words, dates and, with an embedder, meaning.
 
-Pieces are scored (`pieces`); short sessions are one piece. A piece gets three scores, added up: how well its
-words match (BM25, without the assistant's), how well its best turn matches (BM25), and how near it is to the dates in
-the question. The score of a session is that of its best piece. With an embedder, this score and the similarity of the session's best
-turn are each scaled to 0..1 and added. Nothing is weighed by hand or learnt. Nothing is left out: a session without a
-match comes last.
+Pieces are scored (`pieces`); short sessions are one piece. A piece gets three scores, added up: how well its words
+match (BM25, without the assistant's), how well its best turn matches (BM25), and how near it is to the dates in the
+question. The score of a session is that of its best piece. With an embedder, this score and the similarity of the
+session's best turn are each scaled to 0..1 and added. Nothing is weighed by hand or learnt. Nothing is left out: a
+session without a match comes last.
 
 Common words cost time and say little. So the rarest words of a question are taken first, until together they occur in
 50,000 turns, and the others are ignored. If even the rarest word occurs in more, only the newest 50,000 turns are
