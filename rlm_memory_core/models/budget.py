@@ -162,6 +162,7 @@ class ModelCall:
         rates: Dollars per prompt token and per completion token; None where they are not known.
         listener: Hears the answer while it comes; None to wait for the whole.
 
+    `sent` counts the requests that went out.
     `extra` counts requests beside the first one of an attempt: second copies, and repeats of unreadable answers.
     `payer` is the call whose requests this one pays for; None where another caller pays.
     """
@@ -176,7 +177,7 @@ class ModelCall:
         self._estimate, self._usd = Usage(), 0.0  # of one request
         self._reservations = 0  # of the estimate
         self._has_left = False
-        self._sent = self._failed = self._timed_out = 0  # requests; the server bills those that timed out
+        self.sent = self._failed = self._timed_out = 0  # requests; the server bills those that timed out
         self._earlier = (0, 0)  # extra requests and timeouts of earlier attempts
 
     def __enter__(self) -> ModelCall:
@@ -211,10 +212,6 @@ class ModelCall:
         """Start an attempt: extra requests and timeouts so far belong to earlier ones."""
         self._earlier = (self.extra, self._timed_out)
 
-    def sent(self) -> None:
-        """Count a request that goes out."""
-        self._sent += 1
-
     def failed(self, timed_out: bool = False) -> None:
         """Count a request that failed. Servers bill no failures, but they bill what came too late for us."""
         self._failed += 1
@@ -233,12 +230,12 @@ class ModelCall:
     def taken_without_answer(self, stopped: bool = False) -> Usage:
         """Estimate what a call took that failed, or that its caller stopped."""
         payer = self.payer
-        if payer is None or (stopped and not payer._sent):
+        if payer is None or not payer.sent:
             return Usage()
         heard = payer.listener.unfinished if payer.listener else None
         requests = payer._timed_out
         if stopped:
-            requests += payer._sent - payer._failed - (heard is not None)
+            requests += payer.sent - payer._failed - (heard is not None)
         taken = payer._estimate * requests + (heard or Usage())
         return taken + Usage(calls=max(1 + payer.extra - taken.calls, 0))
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..store.database import open_database
+from .types import RecordingError as RecordingError
 
 _APPLICATION_ID = 0x524C4D43  # "RLMC": tells our file from another program's
 _VERSION = 1
@@ -29,10 +30,6 @@ CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT
 _COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
-
-
-class RecordingError(Exception):
-    """A file of recorded calls cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

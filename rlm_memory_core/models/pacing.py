@@ -166,7 +166,7 @@ class Pacing:
     async def _attempt(self, call: ModelCall) -> Response:
         """Send one request, and learn from its outcome before the next may go out."""
         self._sends = number = self._sends + 1
-        call.sent()
+        call.sent += 1
         try:
             if call.listener is None:
                 response = await self._backend.send(call.request)

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
-from .call_store import CallStore, RecordingError
+from .call_store import CallStore
 from .normalise import is_complete
-from .types import Request, Response
+from .types import RecordingError, Request, Response
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
