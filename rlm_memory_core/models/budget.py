@@ -91,16 +91,12 @@ class Budget:
         if self._started is None:
             self._started = time.monotonic()
         async with self._turn:  # first come, first served
-            while True:
+            while not self._has_held(usage, usd):
                 self.ended = self.ended or self._lacks(usage, usd, held=False)
                 if self.ended:
                     raise BudgetExceeded(self.ended)
-                if not self._lacks(usage, usd, held=True):
-                    break
                 self._settled.clear()
                 await self._settled.wait()
-            self._held += usage
-            self._held_usd += usd
 
     def try_reserve(self, usage: Usage, usd: float) -> bool:
         """Reserve for an optional request if there is room right now.
@@ -110,11 +106,15 @@ class Budget:
         Returns:
             Whether the estimate was reserved; if so, `release` gives it back.
         """
-        if self.ended or self._turn.locked() or self._lacks(usage, usd, held=True):
-            return False
-        self._held += usage
-        self._held_usd += usd
-        return True
+        return not self._turn.locked() and self._has_held(usage, usd)
+
+    def _has_held(self, usage: Usage, usd: float) -> bool:
+        """Reserve if there is room right now, and say whether."""
+        has_room = not (self.ended or self._lacks(usage, usd, held=True))
+        if has_room:
+            self._held += usage
+            self._held_usd += usd
+        return has_room
 
     def release(self, usage: Usage, usd: float) -> None:
         """Give back the reservation of a call that has ended."""

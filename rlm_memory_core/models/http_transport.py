@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from urllib.request import getproxies, proxy_bypass
 
@@ -34,20 +35,16 @@ class HttpTransport(httpx2.AsyncBaseTransport):
         seconds = request.extensions.get("timeout", {}).get("read")
         with _as_httpx_errors(request):
             response = await self._session.request(
-                request.method,
-                str(request.url),
-                headers=request.headers.multi_items(),
-                data=await request.aread() or None,
-                allow_redirects=False,
+                request.method, str(request.url), headers=request.headers.multi_items(),
+                data=await request.aread() or None, allow_redirects=False,
                 proxy=self._proxy(request.url.scheme, request.url.host),
                 timeout=aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds),
-            )
+            )  # fmt: skip
+            headers = list(response.raw_headers)
             if response.content_type == "text/event-stream":
-                stream = _Stream(request, response)
-                return httpx2.Response(response.status, headers=list(response.raw_headers), stream=stream)
+                return httpx2.Response(response.status, headers=headers, stream=_Stream(request, response))
             async with response:
-                content = await response.read()
-            return httpx2.Response(response.status, headers=list(response.raw_headers), content=content)
+                return httpx2.Response(response.status, headers=headers, content=await response.read())
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -62,20 +59,20 @@ class HttpTransport(httpx2.AsyncBaseTransport):
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
 
+@dataclass
 class _Stream(httpx2.AsyncByteStream):
     """The body of an answer as it comes."""
 
-    def __init__(self, request: httpx2.Request, response: aiohttp.ClientResponse) -> None:
-        self._request = request
-        self._response = response
+    request: httpx2.Request
+    response: aiohttp.ClientResponse
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx_errors(self._request):
-            async for block in self._response.content.iter_any():
+        with _as_httpx_errors(self.request):
+            async for block in self.response.content.iter_any():
                 yield block
 
     async def aclose(self) -> None:
-        self._response.close()  # a body that was read to its end has given its connection back already
+        self.response.close()  # a body that was read to its end has given its connection back already
 
 
 @contextmanager

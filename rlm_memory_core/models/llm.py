@@ -7,7 +7,7 @@ worded here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -30,8 +30,6 @@ from .types import ModelError as ModelError
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
-Wrap = Callable[[Backend], Backend]
-"""Makes a backend out of the one that asks the server, such as one that waits first."""
 
 
 @dataclass(eq=False, repr=False)
@@ -70,7 +68,7 @@ class LLM:
     temperature: float | None = 0.0
     timeout: float = 120.0
     rates: Rates = None
-    wrap: Wrap | None = None
+    wrap: Callable[[Backend], Backend] | None = None
     concurrency: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -200,17 +198,15 @@ class LLM:
         key = backends.find_key(self.api_key, self.model, needs_key)
         make_named, salt = backends.NAMED.get(self.model, (None, "")) if not self.base_url else (None, "")
         backend: Backend
-        close: Callable[[], Coroutine[Any, Any, None]] | None = None
         if make_named is not None:
             backend, address = make_named(), f"http://{self.model}.invalid/v1"
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
             address = self.base_url or OPENAI_URL
-            backend = server = OpenAIBackend(address, key, self.timeout)
-            close = server.close
-        if self.wrap is not None:
-            backend = self.wrap(backend)
+            backend = OpenAIBackend(address, key, self.timeout)
+        close = getattr(backend, "close", None)
+        backend = self.wrap(backend) if self.wrap else backend
         calls = None
         if self.recorded != "off":
             store = CallStore(self.calls_path or cache_path() / "calls.sqlite")

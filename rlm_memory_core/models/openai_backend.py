@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from email.utils import parsedate_to_datetime
+from contextlib import suppress
+from email.utils import formatdate, parsedate_to_datetime
 
 import httpx2
 import openai
@@ -144,21 +144,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     30.0
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
+        with suppress(ValueError):
             seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    until = _timestamp(headers.get("retry-after", ""))
-    if until is None:
-        return None
-    now = _timestamp(headers.get("date", ""))  # the server's own clock, if it shows it
-    return max(until - (time.time() if now is None else now), 0.0)
-
-
-def _timestamp(date: str) -> float | None:
+            if math.isfinite(seconds):
+                return max(seconds, 0.0)
+    now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
     try:
-        return parsedate_to_datetime(date).timestamp()
-    except ValueError:
+        wait = parsedate_to_datetime(headers.get("retry-after", "")) - parsedate_to_datetime(now)
+    except (ValueError, TypeError):
         return None
+    return max(wait.total_seconds(), 0.0)

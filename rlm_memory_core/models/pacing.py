@@ -168,10 +168,8 @@ class Pacing:
         self._sends = number = self._sends + 1
         call.sent += 1
         try:
-            if call.listener is None:
-                response = await self._backend.send(call.request)
-            else:
-                response = await hear(self._backend, call.request, call.listener)
+            request, listener = call.request, call.listener
+            response = await (hear(self._backend, request, listener) if listener else self._backend.send(request))
             self._took()
             return response
         except Exception as error:
