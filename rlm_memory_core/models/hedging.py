@@ -12,6 +12,7 @@ import math
 from bisect import insort
 from collections.abc import Coroutine
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from .budget import ModelCall
@@ -59,15 +60,15 @@ class Siblings:
         self._waiting: dict[Race, None] = {}  # races without a copy, oldest first
         self._timer: asyncio.TimerHandle | None = None
 
-    def sent(self, race: Race, is_first: bool) -> None:
-        """Note that a call went out, for the first time or again."""
-        self._sent += is_first
+    def sent(self, race: Race, now: float | None) -> None:
+        """Note when a call went out; None that it has to go out again: until then it cannot be late."""
+        if now is None:
+            self._waiting.pop(race, None)
+            return
+        self._sent += race.since == math.inf
+        race.since = now
         if race.requests == 1:
             self._waiting[race] = None
-
-    def refused(self, race: Race) -> None:
-        """Note that a call has to go out again: until then it cannot be late."""
-        self._waiting.pop(race, None)
 
     def ended(self, race: Race, seconds: float | None) -> None:
         """Note that a call was answered after so many seconds, or failed (None)."""
@@ -124,7 +125,8 @@ class Race:
         """
         async with self._siblings.door:  # one by one, or making all requests of a large fan-out would delay each answer
             await asyncio.sleep(0)
-        self._start(self._pacing.send(self._call, is_patient=True, on_sent=self._on_sent))
+        note = partial(self._siblings.sent, self)
+        self._start(self._pacing.send(self._call, is_patient=True, on_sent=note))
         seconds = None
         try:
             response = await self._first_answer()
@@ -141,9 +143,8 @@ class Race:
     def send_copy(self) -> bool:
         """Send the request a second time; False where it would not go out at once, or the budget has no room."""
         slots = self._siblings.slots
-        if (slots is not None and slots.locked()) or not self._pacing.has_room(self._call.request.tokens):
-            return False
-        if not self._call.reserve_extra():
+        has_room = self._pacing.has_room(self._call.request.tokens) and not (slots and slots.locked())
+        if not (has_room and self._call.reserve_extra()):
             return False
         self.requests += 1
         self._start(self._run_copy(slots))
@@ -152,13 +153,6 @@ class Race:
     async def _run_copy(self, slots: asyncio.Semaphore | None) -> Response:
         async with slots or nullcontext():
             return await self._pacing.send(self._call, is_patient=True)
-
-    def _on_sent(self, now: float | None) -> None:
-        if now is None:
-            self._siblings.refused(self)
-            return
-        self._siblings.sent(self, is_first=self.since == math.inf)
-        self.since = now
 
     def _start(self, sending: Coroutine[Any, Any, Response]) -> None:
         task = asyncio.create_task(sending)
