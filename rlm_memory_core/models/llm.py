@@ -114,8 +114,7 @@ class LLM:
         _ = self._pipeline
 
     async def complete(
-        self,
-        messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
+        self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
         stopped: pipeline.Stopped | None = None, siblings: Siblings | None = None,
     ) -> Reply:  # fmt: skip
         """Ask for one answer.

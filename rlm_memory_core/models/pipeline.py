@@ -12,7 +12,6 @@ normalise         read the answer                               normalise
 
 from __future__ import annotations
 
-import time
 from asyncio import CancelledError, sleep
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -57,8 +56,7 @@ class Pipeline:
     close_backend: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def ask(
-        self,
-        call: ModelCall, read: Callable[[Response, int], Reply],
+        self, call: ModelCall, read: Callable[[Response, int], Reply],
         siblings: Siblings | None = None, stopped: Stopped | None = None,
     ) -> Reply:  # fmt: skip
         """Send a call, read its answer, and charge what it took.
@@ -73,7 +71,6 @@ class Pipeline:
             ModelError: There is no usable answer.
             BudgetExceeded: The budget is spent.
         """
-        started = time.perf_counter()
         with call:
             is_free = False
             try:
@@ -100,8 +97,7 @@ class Pipeline:
             dollars = cost(usage, self.rates)
             if not is_free:
                 call.charge(usage, dollars)
-        seconds = time.perf_counter() - started if response.seconds is None else response.seconds
-        return replace(reply, usage=usage, cost_usd=dollars, seconds=seconds, recorded=is_free)
+        return replace(reply, usage=usage, cost_usd=dollars, seconds=response.seconds or 0.0, recorded=is_free)
 
     async def close(self) -> None:
         """Close the backend's connections and the file of recorded calls."""

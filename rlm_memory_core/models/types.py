@@ -65,7 +65,7 @@ class Response:
 
     Args:
         text: The body as it came.
-        seconds: How long the server took; None to let the pipeline measure it.
+        seconds: How long the server took; None to let `pacing` measure it.
     """
 
     text: str
@@ -205,10 +205,9 @@ def explain(error: Exception, model: str, base_url: str | None, api_key: str | N
         return f"cannot reach {where} ({said}): check the address and that it runs"
     if isinstance(error, StreamBroken):
         return f"{where} broke off {'its reply' if error.retryable else 'in mid-reply'}: {said}"
-    if isinstance(error, Refused) and error.status == 401:
-        return f"{where} refused the API key: check OPENAI_API_KEY"
     if isinstance(error, Refused):
-        return f"{where} answered {error.status} for {model}: {said}"
+        answered = f"{where} answered {error.status} for {model}: {said}"
+        return answered if error.status != 401 else f"{where} refused the API key: check OPENAI_API_KEY"
     return f"{model} gave no usable answer: {said}"
 
 
