@@ -66,14 +66,12 @@ def find_key(given: str | None, model: str, is_needed: bool) -> str:
     'sk-1'
     """
     key = given or os.environ.get("OPENAI_API_KEY")
-    if key and key.isascii() and key.isprintable():
-        return key
-    if key:
-        strange = next(sign for sign in key if not (sign.isascii() and sign.isprintable()))
+    if not key and is_needed:
+        raise ModelError(
+            f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
+        )
+    strange = next((sign for sign in key or "" if not (sign.isascii() and sign.isprintable())), None)
+    if strange is not None:
         named = "the api_key" if given else "OPENAI_API_KEY"
         raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
-    if not is_needed:
-        return "none"  # the client wants a string
-    raise ModelError(
-        f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
-    )
+    return key or "none"  # the client wants a string

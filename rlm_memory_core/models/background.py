@@ -88,9 +88,9 @@ async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     try:
         return await asyncio.gather(*tasks)
     finally:
-        running = [task for task in tasks if task.cancel()]
-        if running:
-            await asyncio.wait(running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:

@@ -66,13 +66,17 @@ class Budget:
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what is spent and the age in seconds, because clocks differ; leave reservations behind."""
         kept = {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
-        return {**kept, "_started": None if self._started is None else time.monotonic() - self._started}
+        return {**kept, "_started": None if self._started is None else self._age}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what is spent and set the start back by the age."""
-        elapsed = state["_started"]
-        started = None if elapsed is None else time.monotonic() - elapsed
-        vars(self).update({**vars(Budget()), **state, "_started": started})
+        age = state["_started"]
+        vars(self).update({**vars(Budget()), **state, "_started": None if age is None else time.monotonic() - age})
+
+    @property
+    def _age(self) -> float:
+        """Seconds since the first call."""
+        return 0.0 if self._started is None else time.monotonic() - self._started
 
     async def reserve(self, usage: Usage, usd: float) -> None:
         """Reserve the estimate of a call; wait while only reservations leave no room for it.
@@ -87,16 +91,12 @@ class Budget:
         if self._started is None:
             self._started = time.monotonic()
         async with self._turn:  # first come, first served
-            while True:
+            while not self._has_held(usage, usd):
                 self.ended = self.ended or self._lacks(usage, usd, held=False)
                 if self.ended:
                     raise BudgetExceeded(self.ended)
-                if not self._lacks(usage, usd, held=True):
-                    break
                 self._settled.clear()
                 await self._settled.wait()
-            self._held += usage
-            self._held_usd += usd
 
     def try_reserve(self, usage: Usage, usd: float) -> bool:
         """Reserve for an optional request if there is room right now.
@@ -106,11 +106,15 @@ class Budget:
         Returns:
             Whether the estimate was reserved; if so, `release` gives it back.
         """
-        if self.ended or self._turn.locked() or self._lacks(usage, usd, held=True):
-            return False
-        self._held += usage
-        self._held_usd += usd
-        return True
+        return not self._turn.locked() and self._has_held(usage, usd)
+
+    def _has_held(self, usage: Usage, usd: float) -> bool:
+        """Reserve if there is room right now, and say whether."""
+        has_room = not (self.ended or self._lacks(usage, usd, held=True))
+        if has_room:
+            self._held += usage
+            self._held_usd += usd
+        return has_room
 
     def release(self, usage: Usage, usd: float) -> None:
         """Give back the reservation of a call that has ended."""
@@ -125,9 +129,8 @@ class Budget:
 
     def expected(self, prompt_tokens: int, replies: bool) -> Usage:
         """Estimate one request; `replies` says whether the model writes a text."""
-        written = self.spent.completion_tokens // max(self.spent.calls, 1)
-        reply = max(_REPLY_TOKENS, written) if replies else 0
-        return Usage(prompt_tokens, reply, 1)
+        reply = max(_REPLY_TOKENS, self.spent.completion_tokens // max(self.spent.calls, 1))
+        return Usage(prompt_tokens, reply if replies else 0, 1)
 
     def _lacks(self, usage: Usage, usd: float, held: bool) -> str:
         """Say which limit a call would pass, counting reservations if `held`; "" where it fits."""
@@ -143,9 +146,8 @@ class Budget:
                 return f"the budget of {limit:g} {name} is spent ({spent:.4g}{more})"
         if self.usd is not None and self.spent_usd is None:
             return f"the budget of {self.usd:g} usd cannot be held: the server counts no tokens"
-        elapsed = time.monotonic() - (self._started or time.monotonic())
-        if self.seconds is not None and elapsed >= self.seconds:
-            return f"the budget of {self.seconds:g} seconds is spent ({elapsed:.4g})"
+        if self.seconds is not None and self._age >= self.seconds:
+            return f"the budget of {self.seconds:g} seconds is spent ({self._age:.4g})"
         return ""
 
 
@@ -160,6 +162,7 @@ class ModelCall:
         rates: Dollars per prompt token and per completion token; None where they are not known.
         listener: Hears the answer while it comes; None to wait for the whole.
 
+    `sent` counts the requests that went out.
     `extra` counts requests beside the first one of an attempt: second copies, and repeats of unreadable answers.
     `payer` is the call whose requests this one pays for; None where another caller pays.
     """
@@ -168,23 +171,22 @@ class ModelCall:
         self, request: Request, budget: Budget | None = None, rates: Rates = None, listener: Listener | None = None
     ) -> None:
         self.request, self.listener = request, listener
-        self.extra = 0
-        self._budget, self._rates = budget, rates
-        self._estimate = Usage()  # of one request
-        self._reserved: list[tuple[Usage, float]] = []  # for the first request, and for each extra one
-        self._was_sent = self._has_left = False
-        self._open = self._timed_out = 0  # requests that did not fail so far, and those that came too late
-        self._earlier = (0, 0)  # extra requests and timeouts of earlier attempts
         self.payer: ModelCall | None = self
+        self.extra = 0
+        self._budget, self._rates = budget or Budget(), rates
+        self._estimate, self._usd = Usage(), 0.0  # of one request
+        self._reservations = 0  # of the estimate
+        self._has_left = False
+        self.sent = self._failed = self._timed_out = 0  # requests; the server bills those that timed out
+        self._earlier = (0, 0)  # extra requests and timeouts of earlier attempts
 
     def __enter__(self) -> ModelCall:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._budget is not None:
-            for reserved in self._reserved:
-                self._budget.release(*reserved)
-        self._budget, self._has_left = None, True  # the request may go on for other callers
+        self._has_left = True  # the request may go on for other callers
+        for _reservation in range(self._reservations):
+            self._budget.release(self._estimate, self._usd)
 
     async def reserve(self) -> None:
         """Reserve budget for the request.
@@ -192,38 +194,30 @@ class ModelCall:
         Raises:
             BudgetExceeded: There is no room for it.
         """
-        budget = self._budget or Budget()
-        usage = budget.expected(self.request.tokens, self.request.path == CHAT_PATH)
-        self._estimate, usd = usage, cost(usage, self._rates) or 0.0
-        await budget.reserve(usage, usd)
+        self._estimate = self._budget.expected(self.request.tokens, self.request.path == CHAT_PATH)
+        self._usd = cost(self._estimate, self._rates) or 0.0
+        await self._budget.reserve(self._estimate, self._usd)
         if self._has_left:
-            budget.release(usage, usd)
+            self._budget.release(self._estimate, self._usd)
         else:
-            self._reserved.append((usage, usd))
+            self._reservations += 1
 
     def reserve_extra(self) -> bool:
         """Reserve as much again for an extra request and count it; False where there is no room right now."""
-        if self._has_left or not self._reserve_again():
-            return False
-        self.extra += 1
-        return True
+        has_room = self._reserve_again()
+        self.extra += has_room
+        return has_room
 
     def begin_attempt(self) -> None:
         """Start an attempt: extra requests and timeouts so far belong to earlier ones."""
         self._earlier = (self.extra, self._timed_out)
 
-    def sent(self) -> None:
-        """Count a request that goes out."""
-        self._was_sent = True
-        self._open += 1
-
     def failed(self, timed_out: bool = False) -> None:
         """Count a request that failed. Servers bill no failures, but they bill what came too late for us."""
-        self._open -= 1
+        self._failed += 1
         if timed_out:
             self._timed_out += 1
-            if self._reserved:
-                self._reserve_again()
+            self._reserve_again()
 
     def taken(self, answer: Usage) -> Usage:
         """Return what an answered call took: each extra request of the last attempt costs as much as its answer.
@@ -236,24 +230,20 @@ class ModelCall:
     def taken_without_answer(self, stopped: bool = False) -> Usage:
         """Estimate what a call took that failed, or that its caller stopped."""
         payer = self.payer
-        if payer is None or (stopped and not payer._was_sent):
+        if payer is None or not payer.sent:
             return Usage()
         heard = payer.listener.unfinished if payer.listener else None
         requests = payer._timed_out
         if stopped:
-            requests += payer._open - (heard is not None)
+            requests += payer.sent - payer._failed - (heard is not None)
         taken = payer._estimate * requests + (heard or Usage())
         return taken + Usage(calls=max(1 + payer.extra - taken.calls, 0))
 
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Charge the budget; dollars are None where the price is not known."""
-        if self._budget is not None:
-            self._budget.charge(usage, usd)
+        self._budget.charge(usage, usd)
 
     def _reserve_again(self) -> bool:
-        if self._budget is None or not self._reserved:
-            return True
-        if not self._budget.try_reserve(*self._reserved[0]):
-            return False
-        self._reserved.append(self._reserved[0])
-        return True
+        has_room = not self._has_left and self._budget.try_reserve(self._estimate, self._usd)
+        self._reservations += has_room
+        return has_room

@@ -19,26 +19,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..store.database import open_database
+from .types import RecordingError as RecordingError
 
 _APPLICATION_ID = 0x524C4D43  # "RLMC": tells our file from another program's
 _VERSION = 1
 _SCHEMA = """
-CREATE TABLE calls (
-    key TEXT PRIMARY KEY,
-    model TEXT NOT NULL,
-    response TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    created TEXT NOT NULL,
-    checksum TEXT NOT NULL
-) WITHOUT ROWID
+CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT NULL, seconds REAL NOT NULL,
+                    created TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID
 """
 _COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
-
-
-class RecordingError(Exception):
-    """A file of recorded calls cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +53,7 @@ class RecordedCall:
     @property
     def checksum(self) -> str:
         """A hash over all fields."""
-        return digest("\0".join((self.key, self.model, self.response, repr(self.seconds), self.created)))
+        return digest("\0".join(map(str, astuple(self))))
 
 
 class CallStore:
@@ -93,7 +84,12 @@ class CallStore:
         """
         with self._reporting("cannot be read"), self._lock:
             row = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if row is None else self._checked(row)
+        if row is None:
+            return None
+        call = RecordedCall(*row[:-1])
+        if call.checksum != row[-1]:
+            raise self._unusable("is damaged (the checksum of a call differs)")
+        return call
 
     async def put(self, key: str, model: str, response: str, seconds: float) -> None:
         """Store or replace a call; return once it is committed.
@@ -161,8 +157,7 @@ class CallStore:
         with self._reporting("cannot be read"), self._lock:
             return [key for (key,) in self._reader.execute(query, (model, before))]
 
-    def __len__(self) -> int:
-        return self.count()
+    __len__ = count
 
     def close(self) -> None:
         """Close the file."""
@@ -184,25 +179,9 @@ class CallStore:
 
     def _write(self, calls: list[RecordedCall]) -> None:
         rows = [(*astuple(call), call.checksum) for call in calls]
-        with self._reporting("cannot be written"):
+        with self._reporting("cannot be written"), self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                self._writer.executemany(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
-                self._writer.execute("COMMIT")
-            except BaseException:
-                self._writer.rollback()
-                raise
-
-    def _checked(self, row: tuple[object, ...]) -> RecordedCall:
-        *fields, checksum = row
-        call = RecordedCall(*fields)  # type: ignore[arg-type]  # the checksum finds wrong types
-        try:
-            intact = call.checksum == checksum
-        except (TypeError, ValueError):  # a flipped bit made bytes of a text
-            intact = False
-        if not intact:
-            raise self._unusable("is damaged (the checksum of a call differs)")
-        return call
+            self._writer.executemany(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Make the table of a new file; refuse what is no file of recorded calls."""

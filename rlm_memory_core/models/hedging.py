@@ -12,6 +12,7 @@ import math
 from bisect import insort
 from collections.abc import Coroutine
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from .budget import ModelCall
@@ -59,15 +60,15 @@ class Siblings:
         self._waiting: dict[Race, None] = {}  # races without a copy, oldest first
         self._timer: asyncio.TimerHandle | None = None
 
-    def sent(self, race: Race, is_first: bool) -> None:
-        """Note that a call went out, for the first time or again."""
-        self._sent += is_first
+    def sent(self, race: Race, now: float | None) -> None:
+        """Note when a call went out; None that it has to go out again: until then it cannot be late."""
+        if now is None:
+            self._waiting.pop(race, None)
+            return
+        self._sent += race.since == math.inf
+        race.since = now
         if race.requests == 1:
             self._waiting[race] = None
-
-    def refused(self, race: Race) -> None:
-        """Note that a call has to go out again: until then it cannot be late."""
-        self._waiting.pop(race, None)
 
     def ended(self, race: Race, seconds: float | None) -> None:
         """Note that a call was answered after so many seconds, or failed (None)."""
@@ -82,10 +83,11 @@ class Siblings:
             self._timer.cancel()
             self._timer = None
         half = (self._sent - 1) // 2
-        if not self._waiting or len(self._answered) < max(_ENOUGH, half + 1):
+        allowance = max(1, int(self._sent * self.share + 0.5))
+        if not (self.share and self._waiting) or len(self._answered) < max(_ENOUGH, half + 1):
             return
         loop = asyncio.get_running_loop()
-        while self._waiting and (left := self._allowance - self.copies) > 0:
+        while self._waiting and (left := allowance - self.copies) > 0:
             race = next(iter(self._waiting))
             are_few = self._sent * self.share >= 1 and len(self._waiting) <= left
             due = race.since + self._answered[half] * (_LAST if are_few else _SLOW)
@@ -96,10 +98,6 @@ class Siblings:
                 return
             del self._waiting[race]
             self.copies += 1
-
-    @property
-    def _allowance(self) -> int:
-        return max(1, int(self._sent * self.share + 0.5)) if self.share else 0
 
 
 class Race:
@@ -114,12 +112,10 @@ class Race:
     """
 
     def __init__(self, pacing: Pacing, call: ModelCall, siblings: Siblings) -> None:
-        self.requests = 1
-        self.since = math.inf
+        self.requests, self.since = 1, math.inf
         self._pacing, self._call, self._siblings = pacing, call, siblings
         self._running: set[asyncio.Task[Response]] = set()
-        self._first: asyncio.Task[Response] | None = None  # to end
-        self._winner: asyncio.Future[asyncio.Task[Response]] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Queue[asyncio.Task[Response]] = asyncio.Queue()
 
     async def run(self) -> Response:
         """Send, and return the first good answer.
@@ -129,28 +125,26 @@ class Race:
         """
         async with self._siblings.door:  # one by one, or making all requests of a large fan-out would delay each answer
             await asyncio.sleep(0)
-        self._start(self._pacing.send(self._call, is_patient=True, on_sent=self._on_sent))
+        note = partial(self._siblings.sent, self)
+        self._start(self._pacing.send(self._call, is_patient=True, on_sent=note))
         seconds = None
         try:
-            response = (await self._winner).result()
+            response = await self._first_answer()
             seconds = asyncio.get_running_loop().time() - self.since
             if self.requests > 1:
                 response.seconds = seconds  # of the call, not of the copy alone
             return response
         finally:
-            losers = list(self._running)
-            for loser in losers:
+            for loser in self._running:
                 loser.cancel()
             self._siblings.ended(self, seconds)
-            if losers:
-                await asyncio.wait(losers)  # leave nothing running
+            await asyncio.gather(*self._running, return_exceptions=True)  # leave nothing running
 
     def send_copy(self) -> bool:
         """Send the request a second time; False where it would not go out at once, or the budget has no room."""
         slots = self._siblings.slots
-        if (slots is not None and slots.locked()) or not self._pacing.has_room(self._call.request.tokens):
-            return False
-        if not self._call.reserve_extra():
+        has_room = self._pacing.has_room(self._call.request.tokens) and not (slots and slots.locked())
+        if not (has_room and self._call.reserve_extra()):
             return False
         self.requests += 1
         self._start(self._run_copy(slots))
@@ -160,24 +154,20 @@ class Race:
         async with slots or nullcontext():
             return await self._pacing.send(self._call, is_patient=True)
 
-    def _on_sent(self, now: float | None) -> None:
-        if now is None:
-            self._siblings.refused(self)
-            return
-        self._siblings.sent(self, is_first=self.since == math.inf)
-        self.since = now
-
     def _start(self, sending: Coroutine[Any, Any, Response]) -> None:
         task = asyncio.create_task(sending)
         self._running.add(task)
-        task.add_done_callback(self._on_end)
+        task.add_done_callback(self._ended.put_nowait)
 
-    def _on_end(self, task: asyncio.Task[Response]) -> None:
-        """Take the first good answer, and a failure only where nothing else is on its way."""
-        self._running.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if self._winner.done() or task.cancelled():
-            return
-        self._first = self._first or task
-        if error is None or not self._running:
-            self._winner.set_result(task if error is None else self._first)
+    async def _first_answer(self) -> Response:
+        """Return the first good answer, or raise the first failure where nothing else is on its way."""
+        failures = []
+        while True:
+            task = await self._ended.get()
+            self._running.remove(task)
+            error = task.exception()
+            if error is None:
+                return task.result()
+            failures.append(error)
+            if not self._running:
+                raise failures[0]

@@ -7,7 +7,7 @@ worded here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -18,20 +18,18 @@ from platformdirs import user_cache_path
 from ..store.escaping import well_formed
 from . import backends, background, pipeline
 from .budget import Budget, ModelCall
-from .call_store import CallStore, RecordingError
+from .call_store import CallStore
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, explain
+from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, RecordingError, Reply, Request, explain
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
-Wrap = Callable[[Backend], Backend]
-"""Makes a backend out of the one that asks the server, such as one that waits first."""
 
 
 @dataclass(eq=False, repr=False)
@@ -70,7 +68,7 @@ class LLM:
     temperature: float | None = 0.0
     timeout: float = 120.0
     rates: Rates = None
-    wrap: Wrap | None = None
+    wrap: Callable[[Backend], Backend] | None = None
     concurrency: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -103,11 +101,6 @@ class LLM:
         """Whether asking costs no dollars: the offline reader, or a server on this machine."""
         return self.model == OFFLINE or backends.is_loopback(self.base_url)
 
-    @property
-    def _needs_key(self) -> bool:
-        """Local servers and replays need no key."""
-        return not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
-
     def open(self) -> None:
         """Prepare for calls now instead of at the first one, so that a missing key or a broken cache shows at once.
 
@@ -121,13 +114,9 @@ class LLM:
         _ = self._pipeline
 
     async def complete(
-        self,
-        messages: Sequence[ChatMessage],
-        budget: Budget | None = None,
-        listener: Listener | None = None,
-        stopped: pipeline.Stopped | None = None,
-        siblings: Siblings | None = None,
-    ) -> Reply:
+        self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
+        stopped: pipeline.Stopped | None = None, siblings: Siblings | None = None,
+    ) -> Reply:  # fmt: skip
         """Ask for one answer.
 
         Args:
@@ -144,7 +133,8 @@ class LLM:
         """
         if not background.is_running_here():
             return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
-        body: dict[str, Any] = {"model": self.model, "messages": [_sendable(message) for message in messages]}
+        sent = [{**message, "content": well_formed(message["content"])} for message in messages]
+        body: dict[str, Any] = {"model": self.model, "messages": sent}
         if self.temperature is not None:
             body["temperature"] = self.temperature
         call = self._call(Request(CHAT_PATH, body), budget, listener)
@@ -203,20 +193,19 @@ class LLM:
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """Made at the first call: the client takes 22 ms, and needs a key."""
-        key = backends.find_key(self.api_key, self.model, is_needed=self._needs_key)
+        needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
+        key = backends.find_key(self.api_key, self.model, needs_key)
         make_named, salt = backends.NAMED.get(self.model, (None, "")) if not self.base_url else (None, "")
         backend: Backend
-        close: Callable[[], Coroutine[Any, Any, None]] | None = None
         if make_named is not None:
             backend, address = make_named(), f"http://{self.model}.invalid/v1"
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
             address = self.base_url or OPENAI_URL
-            backend = server = OpenAIBackend(address, key, self.timeout)
-            close = server.close
-        if self.wrap is not None:
-            backend = self.wrap(backend)
+            backend = OpenAIBackend(address, key, self.timeout)
+        close = getattr(backend, "close", None)
+        backend = self.wrap(backend) if self.wrap else backend
         calls = None
         if self.recorded != "off":
             store = CallStore(self.calls_path or cache_path() / "calls.sqlite")
@@ -227,14 +216,8 @@ class LLM:
         return made
 
     def _explain(self, error: Exception) -> str:
-        if isinstance(error, RecordingError):
-            return str(error)
         key = self.api_key or os.environ.get("OPENAI_API_KEY")
         return explain(error, self.model, self.base_url, key, self.timeout)
-
-
-def _sendable(message: ChatMessage) -> dict[str, Any]:
-    return {**message, "content": well_formed(message["content"])}
 
 
 @cache

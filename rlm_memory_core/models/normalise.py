@@ -85,19 +85,17 @@ def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa:
 
 def is_complete(body: dict[str, Any] | None) -> bool:
     """Say whether a chat completion, or list of embeddings, ended as it should: neither refused nor cut off."""
-    if body is None:
+    if body is None or body.get("object") == "list":
+        return bool(body and body.get("data"))
+    try:
+        return bool(body["choices"]) and all(map(_is_whole, body["choices"]))
+    except (LookupError, TypeError, AttributeError):
         return False
-    if body.get("object") == "list":
-        return bool(body.get("data"))
-    choices = body.get("choices")
-    return isinstance(choices, list) and bool(choices) and all(map(_is_whole, choices))
 
 
 def _is_whole(choice: Any) -> bool:
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
-        return False
-    return choice.get("finish_reason") == "stop" and bool(message.get("content")) and not message.get("refusal")
+    message = choice["message"]
+    return choice["finish_reason"] == "stop" and bool(message.get("content")) and not message.get("refusal")
 
 
 def _text(content: Any) -> str:

@@ -3,21 +3,26 @@
 The openai client gives the headers and reads errors. It does not make the requests: that
 would take most of a call's time, and a fan-out makes hundreds at once. Differences
 between servers in what they accept are handled here; `normalise` handles what they return.
+
+HTTP goes over aiohttp: httpx's own pool needs quadratic time when many calls are in flight.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
+from functools import cached_property, lru_cache
+from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import httpx2
 import openai
 from openai._streaming import SSEDecoder
 
-from .http_transport import HttpTransport
 from .types import BackendError, ConnectionFailed, Refused, Request, Response, StreamBroken, TimedOut
 
 _OPTIONAL = ("temperature", "stream_options")  # fields that a server may refuse, and that can be left out
@@ -76,25 +81,21 @@ class OpenAIBackend:
         await self._client.close()
 
     async def _post(self, request: Request, stream: bool = False) -> httpx2.Response:
-        """Post a request; where the server refuses an optional field, post it again without."""
-        request = _without(request, self._refused)
-        answer = await self._post_once(request, stream)
-        if answer.status_code in (400, 422):
-            refused = {name for name in _OPTIONAL if name in request.body and name in answer.text}
-            if refused:
-                answer = await self._post_once(_without(request, refused), stream)
-                self._refused |= refused if answer.is_success else set()
-        if not answer.is_success:
-            raise _refusal(self._client._make_status_error_from_response(answer))
-        return answer
-
-    async def _post_once(self, request: Request, stream: bool) -> httpx2.Response:
-        url = self._url + request.path
-        sent = httpx2.Request("POST", url, headers=self._headers, content=request.content, extensions=self._extensions)
-        answer = await self._http.send(sent, stream=stream)
-        if not answer.is_success:
+        """Post a request; where the server refuses optional fields, post it again without them."""
+        refused = set(self._refused)
+        while True:
+            request = _without(request, refused)
+            url, content = self._url + request.path, request.content
+            sent = httpx2.Request("POST", url, headers=self._headers, content=content, extensions=self._extensions)
+            answer = await self._http.send(sent, stream=stream)
+            if answer.is_success:
+                self._refused |= refused
+                return answer
             await answer.aread()
-        return answer
+            named = {name for name in _OPTIONAL if name in request.body and name in answer.text}
+            if answer.status_code not in (400, 422) or not named:
+                raise _refusal(self._client._make_status_error_from_response(answer))
+            refused |= named
 
 
 def _without(request: Request, names: set[str]) -> Request:
@@ -144,21 +145,93 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     30.0
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
+        with suppress(ValueError):
             seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    until = _timestamp(headers.get("retry-after", ""))
-    if until is None:
-        return None
-    now = _timestamp(headers.get("date", ""))  # the server's own clock, if it shows it
-    return max(until - (time.time() if now is None else now), 0.0)
-
-
-def _timestamp(date: str) -> float | None:
+            if math.isfinite(seconds):
+                return max(seconds, 0.0)
+    now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
     try:
-        return parsedate_to_datetime(date).timestamp()
-    except ValueError:
+        wait = parsedate_to_datetime(headers.get("retry-after", "")) - parsedate_to_datetime(now)
+    except (ValueError, TypeError):
         return None
+    return max(wait.total_seconds(), 0.0)
+
+
+class HttpTransport(httpx2.AsyncBaseTransport):
+    """Sends requests; their timeout is for connecting and for each wait for more data.
+
+    An event stream is handed on while it comes; any other answer is read to its end. Proxies and certificates are
+    those of the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
+
+    Raises:
+        httpx2.TransportError: There is no whole answer: `ConnectError`, `ReadTimeout`, or `ReadError` where the
+            connection broke.
+    """
+
+    def __init__(self) -> None:
+        self._proxy = lru_cache(_proxy)  # aiohttp would look it up for each request, in a thread
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one request."""
+        seconds = request.extensions.get("timeout", {}).get("read")
+        with _as_httpx_errors(request):
+            response = await self._session.request(
+                request.method, str(request.url), headers=request.headers.multi_items(),
+                data=await request.aread() or None, allow_redirects=False,
+                proxy=self._proxy(request.url.scheme, request.url.host),
+                timeout=aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds),
+            )  # fmt: skip
+            headers = list(response.raw_headers)
+            if response.content_type == "text/event-stream":
+                return httpx2.Response(response.status, headers=headers, stream=_Stream(request, response))
+            async with response:
+                return httpx2.Response(response.status, headers=headers, content=await response.read())
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
+
+    @cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        """Made on the loop that sends."""
+        # limit=0 is no cap (aiohttp's own is 100); many servers drop a connection that was idle for 5 seconds
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=httpx2.create_ssl_context())
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+
+
+@dataclass
+class _Stream(httpx2.AsyncByteStream):
+    """The body of an answer as it comes."""
+
+    request: httpx2.Request
+    response: aiohttp.ClientResponse
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx_errors(self.request):
+            async for block in self.response.content.iter_any():
+                yield block
+
+    async def aclose(self) -> None:
+        self.response.close()  # a body that was read to its end has given its connection back already
+
+
+@contextmanager
+def _as_httpx_errors(request: httpx2.Request) -> Iterator[None]:
+    """Translate aiohttp's errors into those that the openai client knows."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise httpx2.ReadTimeout("the server did not answer in time", request=request) from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx2.ConnectError(str(error), request=request) from error
+    except aiohttp.InvalidURL as error:
+        raise httpx2.UnsupportedProtocol(f"{error} is no address", request=request) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx2.ReadError(str(error) or type(error).__name__, request=request) from error
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    """Return the proxy that the environment names for an address, or None."""
+    proxies = getproxies()
+    return None if proxy_bypass(host) else proxies.get(scheme) or proxies.get("all")

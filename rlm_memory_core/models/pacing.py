@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections import deque
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .budget import ModelCall
+from .normalise import usage_of
 from .streaming import hear
 from .types import Backend, Refused, Response, TimedOut
 
@@ -55,59 +56,42 @@ class Pace:
                 raise ValueError(f"{name} must be at least 1, not {limit}")
 
 
-@dataclass(slots=True)
-class Entry:
-    """One request's share of a `Window`."""
-
-    window: Window
-    time: float
-    amount: float
-
-    def correct(self, usage: object) -> None:
-        """Replace the estimate of a request's tokens by the server's count."""
-        counted = usage.get("total_tokens") if isinstance(usage, dict) else None
-        if isinstance(counted, int) and counted >= 0:
-            self.window.total += counted - self.amount
-            self.amount = counted
-
-
 class Window:
     """A limit on an amount in any 60 seconds; None for no limit.
 
     An amount above the limit itself waits until the window is empty.
 
     >>> window = Window(2)
-    >>> entries = [window.take(now, 1) for now in (0.0, 10.0)]
+    >>> for now in (0.0, 10.0):
+    ...     window.take(now, 1)
     >>> window.opens(20.0, 1), window.opens(65.0, 1)
     (60.0, 65.0)
     """
 
     def __init__(self, limit: float | None) -> None:
-        self.total = 0.0
         self._limit = limit
-        self._entries: deque[Entry] = deque()
+        self._taken: list[tuple[float, float]] = []  # times and amounts, in order
+        self._total = 0.0
 
     def opens(self, now: float, amount: float) -> float:
         """Return the time from which the amount fits."""
         if self._limit is None:
             return now
-        while self._entries and self._entries[0].time + _MINUTE <= now:
-            self.total -= self._entries.popleft().amount
-        total, opens = self.total, now
-        for entry in self._entries:
+        while self._taken and self._taken[0][0] + _MINUTE <= now:
+            self._total -= self._taken.pop(0)[1]
+        total, opens = self._total, now
+        for time, taken in self._taken:
             if total + amount <= self._limit:
                 break
-            total -= entry.amount
-            opens = entry.time + _MINUTE
+            total -= taken
+            opens = time + _MINUTE
         return opens
 
-    def take(self, now: float, amount: float) -> Entry:
-        """Count an amount."""
-        entry = Entry(self, now, amount)
+    def take(self, time: float, amount: float) -> None:
+        """Count an amount; a negative one corrects an earlier one of the same time."""
         if self._limit is not None:
-            self._entries.append(entry)
-            self.total += amount
-        return entry
+            insort(self._taken, (time, amount))
+            self._total += amount
 
 
 class Pacing:
@@ -133,7 +117,7 @@ class Pacing:
         self.limit = self._most = float(pace.concurrency or math.inf)
         self._backend, self._max_retries = backend, max_retries
         self._requests, self._tokens = Window(pace.requests_per_minute), Window(pace.tokens_per_minute)
-        self._queue: list[tuple[int, int, int, asyncio.Future[Entry]]] = []  # rank, order, tokens
+        self._queue: list[tuple[int, int, int, asyncio.Future[float]]] = []  # rank, order, tokens
         self._arrivals = 0
         self._shut_until = -math.inf
         self._sends = self._lowered = 0  # how many were sent, and how many when the limit was lowered
@@ -161,8 +145,7 @@ class Pacing:
         rank = _PATIENT if is_patient else _NORMAL
         refusals, is_repeated = 0, False
         while True:
-            entry = await self._turn(rank, call.request.tokens)
-            sent = loop.time()
+            sent = await self._turn(rank, call.request.tokens)
             on_sent(sent)
             try:
                 response = await self._attempt(call)
@@ -171,8 +154,10 @@ class Pacing:
                 self._check_patience(refusal, refusals)
             else:
                 if response.body is not None or is_repeated or not call.reserve_extra():
-                    entry.correct((response.body or {}).get("usage"))
-                    response.seconds = loop.time() - sent if response.seconds is None else response.seconds
+                    if response.seconds is None:
+                        response.seconds = loop.time() - sent
+                    counted = usage_of(response.body or {}).total_tokens
+                    self._tokens.take(sent, counted - call.request.tokens if counted else 0)
                     return response
                 is_repeated = True
             rank = _REPEATED
@@ -181,12 +166,10 @@ class Pacing:
     async def _attempt(self, call: ModelCall) -> Response:
         """Send one request, and learn from its outcome before the next may go out."""
         self._sends = number = self._sends + 1
-        call.sent()
+        call.sent += 1
         try:
-            if call.listener is None:
-                response = await self._backend.send(call.request)
-            else:
-                response = await hear(self._backend, call.request, call.listener)
+            request, listener = call.request, call.listener
+            response = await (hear(self._backend, request, listener) if listener else self._backend.send(request))
             self._took()
             return response
         except Exception as error:
@@ -201,11 +184,9 @@ class Pacing:
             self.in_flight -= 1
             self._admit()
 
-    async def _turn(self, rank: int, tokens: int) -> Entry:
-        """Wait until a request may go out, and take its place."""
-        if self.has_room(tokens):
-            return self._take(tokens)
-        turn: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+    async def _turn(self, rank: int, tokens: int) -> float:
+        """Wait until a request may go out, take its place, and return the time."""
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._arrivals += 1
         heapq.heappush(self._queue, (rank, self._arrivals, tokens, turn))
         self._admit()
@@ -218,28 +199,24 @@ class Pacing:
             self._admit()
             raise
 
-    def _take(self, tokens: int) -> Entry:
-        now = asyncio.get_running_loop().time()
-        self.in_flight += 1
-        self._requests.take(now, 1)
-        return self._tokens.take(now, tokens)
-
     def _admit(self) -> None:
         """Let out those who may go, and set a timer for the next."""
         loop = asyncio.get_running_loop()
         while self._queue and self.in_flight + 1 <= self.limit:
             *_, tokens, turn = self._queue[0]
-            if turn.done():  # cancelled
-                heapq.heappop(self._queue)
-                continue
-            opens = self._opens(loop.time(), tokens)
-            if opens > loop.time():
+            now = loop.time()
+            opens = self._opens(now, tokens)
+            if opens > now and not turn.done():
                 if self._timer is not None:
                     self._timer.cancel()
                 self._timer = loop.call_at(opens, self._admit)
                 return
             heapq.heappop(self._queue)
-            turn.set_result(self._take(tokens))
+            if not turn.done():  # by cancelling
+                self.in_flight += 1
+                self._requests.take(now, 1)
+                self._tokens.take(now, tokens)
+                turn.set_result(now)
 
     def _opens(self, now: float, tokens: int) -> float:
         """Return when a request of so many tokens may go out."""
@@ -267,27 +244,20 @@ class Pacing:
         """Raise a refusal where waiting does not help; give up all that wait where the server takes nothing."""
         if not refusal.is_busy:
             raise refusal
-        is_hopeless = self._is_hopeless(refusal)
+        is_hopeless = self._is_hopeless(refusal.retry_after)
         if is_hopeless:
-            self._give_up(refusal)
+            for *_, turn in self._queue:
+                if not turn.done():
+                    turn.set_exception(Refused(refusal.status, str(refusal), refusal.retry_after))
+            self._queue.clear()
+            self._bursts, self._refusing_since, self._shut_until = 0, math.inf, -math.inf  # begin afresh
         if is_hopeless or refusals == _MOST_REFUSALS or not refusal.retryable:
             refusal.retryable = False
             raise refusal
 
-    def _is_hopeless(self, refusal: Refused) -> bool:
-        if refusal.retry_after is not None and refusal.retry_after > _PATIENCE:
-            return True
-        if self.in_flight:
-            return False  # the server may be busy with these
-        if refusal.retry_after is None and self._bursts > self._max_retries:
-            return True
+    def _is_hopeless(self, pause: float | None) -> bool:
+        if self.in_flight or (pause or 0.0) > _PATIENCE:  # the server may be busy with those in flight
+            return (pause or 0.0) > _PATIENCE
         now = asyncio.get_running_loop().time()
-        return max(now, self._shut_until) > min(self._refusing_since, now) + _PATIENCE
-
-    def _give_up(self, refusal: Refused) -> None:
-        """Raise the refusal in all that wait, and begin afresh with the next request."""
-        for *_, turn in self._queue:
-            if not turn.done():
-                turn.set_exception(Refused(refusal.status, str(refusal), refusal.retry_after))
-        self._queue.clear()
-        self._bursts, self._refusing_since, self._shut_until = 0, math.inf, -math.inf
+        waited = max(now, self._shut_until) - min(self._refusing_since, now)
+        return waited > _PATIENCE or (pause is None and self._bursts > self._max_retries)

@@ -12,7 +12,6 @@ normalise         read the answer                               normalise
 
 from __future__ import annotations
 
-import time
 from asyncio import CancelledError, sleep
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -21,13 +20,12 @@ from random import random
 from typing import Any
 
 from .budget import ModelCall
-from .call_store import RecordingError
 from .hedging import Race, Siblings
 from .normalise import UnusableAnswer
 from .pacing import Pacing
 from .pricing import Rates, Usage, cost
-from .recorded_calls import RecordedCalls, Send
-from .types import BackendError, ModelError, Reply, Response
+from .recorded_calls import RecordedCalls
+from .types import BackendError, ModelError, RecordingError, Reply, Response
 
 MAX_RETRIES = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
@@ -58,12 +56,9 @@ class Pipeline:
     close_backend: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def ask(
-        self,
-        call: ModelCall,
-        read: Callable[[Response, int], Reply],
-        siblings: Siblings | None = None,
-        stopped: Stopped | None = None,
-    ) -> Reply:
+        self, call: ModelCall, read: Callable[[Response, int], Reply],
+        siblings: Siblings | None = None, stopped: Stopped | None = None,
+    ) -> Reply:  # fmt: skip
         """Send a call, read its answer, and charge what it took.
 
         Args:
@@ -76,15 +71,21 @@ class Pipeline:
             ModelError: There is no usable answer.
             BudgetExceeded: The budget is spent.
         """
-        started = time.perf_counter()
         with call:
             is_free = False
-            send = partial(self._send, call, siblings)
             try:
-                response, is_free = await (self.calls.get_or_send(call, send) if self.calls else _paid(send))
+                if self.calls is None:
+                    response = await self._send(call, siblings)
+                else:
+                    response, is_free = await self.calls.get_or_send(call, partial(self._send, call, siblings))
                 reply = read(response, call.request.tokens)
             except (BackendError, RecordingError, ValueError, CancelledError) as error:
-                usage, dollars = self._taken_by_failure(call, error)
+                if isinstance(error, UnusableAnswer):
+                    usage = call.taken(error.usage)
+                    dollars = cost(usage, self.rates)
+                else:
+                    usage = call.taken_without_answer(stopped=isinstance(error, CancelledError))
+                    dollars = cost(usage, self.rates) if usage.total_tokens else 0.0
                 if not is_free:
                     call.charge(usage, dollars)
                 if not isinstance(error, CancelledError):
@@ -96,8 +97,7 @@ class Pipeline:
             dollars = cost(usage, self.rates)
             if not is_free:
                 call.charge(usage, dollars)
-        seconds = time.perf_counter() - started if response.seconds is None else response.seconds
-        return replace(reply, usage=usage, cost_usd=dollars, seconds=seconds, recorded=is_free)
+        return replace(reply, usage=usage, cost_usd=dollars, seconds=response.seconds or 0.0, recorded=is_free)
 
     async def close(self) -> None:
         """Close the backend's connections and the file of recorded calls."""
@@ -122,17 +122,3 @@ class Pipeline:
                     raise
             await sleep(pause or min(_FIRST_PAUSE * 2.0**retries, _LONGEST_PAUSE) * (1 - random() / 4))
         raise AssertionError("the last attempt returns or raises")
-
-    def _taken_by_failure(self, call: ModelCall, error: BaseException) -> tuple[Usage, float | None]:
-        """Return tokens and dollars of a call without a reply."""
-        if isinstance(error, UnusableAnswer):
-            usage = call.taken(error.usage)
-            return usage, cost(usage, self.rates)
-        usage = Usage()
-        if not isinstance(error, RecordingError):
-            usage = call.taken_without_answer(stopped=isinstance(error, CancelledError))
-        return usage, cost(usage, self.rates) if usage.total_tokens else 0.0
-
-
-async def _paid(send: Send) -> tuple[Response, bool]:
-    return await send(), False

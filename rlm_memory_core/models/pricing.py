@@ -34,11 +34,8 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.calls + other.calls,
-        )
+        prompt = self.prompt_tokens + other.prompt_tokens
+        return Usage(prompt, self.completion_tokens + other.completion_tokens, self.calls + other.calls)
 
     def __sub__(self, other: Usage) -> Usage:
         return self + other * -1

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
-from .call_store import CallStore, RecordingError
+from .call_store import CallStore, RecordedCall
 from .normalise import is_complete
-from .types import Request, Response
+from .types import RecordingError, Request, Response
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -73,9 +73,8 @@ class RecordedCalls:
         while True:
             flight = self._flights.get(key)
             if flight is None:
-                stored = self._find(key)
-                if stored is not None:
-                    return stored, True
+                if stored := self._find(key):
+                    return Response(stored.response, stored.seconds), True
                 sending = asyncio.create_task(self._send_and_store(key, call.request, send))
                 flight = self._flights[key] = _Flight(sending, call)
             try:
@@ -87,15 +86,11 @@ class RecordedCalls:
     async def _join(self, key: str, flight: _Flight, call: ModelCall) -> tuple[Response, bool]:
         """Wait for the answer, and settle who pays."""
         flight.waiting += 1
-        has_left = False
         try:
             response = await asyncio.shield(flight.task)
-        except asyncio.CancelledError:
-            has_left = True
-            raise
         finally:
             flight.waiting -= 1
-            is_free = flight.is_paid or (has_left and flight.waiting > 0)
+            is_free = flight.is_paid or (flight.waiting > 0 and not flight.task.done())  # someone else still waits
             flight.is_paid = flight.is_paid or not is_free
             call.payer = None if is_free else flight.sender
             if (flight.waiting == 0 or flight.task.done()) and self._flights.get(key) is flight:
@@ -104,16 +99,14 @@ class RecordedCalls:
                 await asyncio.wait([flight.task])  # leave nothing running
         return response, is_free
 
-    def _find(self, key: str) -> Response | None:
+    def _find(self, key: str) -> RecordedCall | None:
         """Return the stored answer, or None where the request must be sent."""
         found = self.store.get(key) if self._mode != "refresh" else None
-        if found is not None:
-            return Response(found.response, found.seconds)
-        if self._mode == "replay":
+        if found is None and self._mode == "replay":
             raise RecordingError(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
-        if self._cannot_write is not None:
+        if found is None and self._cannot_write is not None:
             raise self._cannot_write
-        return None
+        return found
 
     async def _send_and_store(self, key: str, request: Request, send: Send) -> Response:
         response = await send()

@@ -17,6 +17,7 @@ from .pricing import Usage
 from .types import BYTES_PER_TOKEN, Backend, BackendError, Request, Response, StreamBroken
 
 _DONE = "[DONE]"
+_HEAD = ("id", "created", "model", "usage")  # fields of a chunk that belong to the whole answer
 
 
 class Listener:
@@ -47,9 +48,8 @@ class Listener:
     @property
     def unfinished(self) -> Usage | None:
         """An estimate of what a reply has taken that has begun and not ended; None before and after."""
-        if self._prompt_tokens is None:
-            return None
-        return Usage(self._prompt_tokens, -(-self.heard // BYTES_PER_TOKEN), 1)
+        begun = self._prompt_tokens
+        return None if begun is None else Usage(begun, -(-self.heard // BYTES_PER_TOKEN), 1)
 
     def begin(self, prompt_tokens: int | None) -> None:
         """Note that a reply to so many tokens comes; None that it has ended or failed."""
@@ -81,72 +81,51 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
         StreamBroken: The answer broke off; it is retryable only while nothing was heard.
         BackendError: There is no answer.
     """
-    answer = _StreamedAnswer()
+    head: dict[str, Any] = {}
+    said, refusal, finish, has_ended = "", "", None, False
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
                 listener.begin(request.tokens)
-                if piece := answer.add(event):
+                if event == _DONE:
+                    has_ended = True
+                    continue
+                chunk, choice, delta = _parts(event)
+                if "message" in choice:  # the whole answer of a server that does not stream
+                    listener.begin(None)
+                    return Response(event)
+                head |= {name: chunk[name] for name in _HEAD if chunk.get(name)}
+                refusal += str(delta.get("refusal") or "")
+                finish = choice.get("finish_reason") or finish
+                has_ended = has_ended or finish is not None
+                if piece := str(delta.get("content") or ""):
+                    said += piece
                     listener.hear(piece)
-        if not answer.has_ended:
+        if not has_ended:
             raise StreamBroken("the stream ended early")
     except BackendError as error:
-        if not answer.has_ended:
+        if not has_ended:  # a failure after the end does no harm
             if listener.heard:
                 raise StreamBroken(str(error), retryable=False) from error
             listener.begin(None)
             raise
     listener.begin(None)
-    return Response(answer.whole or json.dumps(answer.completion()))  # in ASCII: a lone surrogate has no UTF-8
+    message = {"role": "assistant", "content": said or None, "refusal": refusal or None}
+    choices = [{"index": 0, "message": message, "finish_reason": finish}]
+    return Response(json.dumps({**head, "object": "chat.completion", "choices": choices}))
 
 
-class _StreamedAnswer:
-    """A chat completion that is put together from its chunks.
+def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return a chunk, its first choice and what it adds.
 
-    `has_ended` says whether the last chunk came: failures after it do no harm. `whole` is the answer of a server that
-    does not stream.
+    Raises:
+        StreamBroken: The event is no chunk, or an error of the server.
     """
-
-    def __init__(self) -> None:
-        self.has_ended, self.whole = False, ""
-        self._head: dict[str, Any] = {}
-        self._said = {"content": "", "refusal": ""}
-        self._finish: str | None = None
-
-    def add(self, event: str) -> str:
-        """Take one event and return its piece of text, or "".
-
-        Raises:
-            StreamBroken: The event is no chunk, or an error of the server.
-        """
-        if event == _DONE:
-            self.has_ended = True
-            return ""
-        try:
-            chunk = json.loads(event)
-            if error := chunk.get("error"):
-                raise StreamBroken(str(error.get("message") or error) if isinstance(error, dict) else str(error))
-            return self._add_chunk(chunk, event)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
-
-    def _add_chunk(self, chunk: dict[str, Any], event: str) -> str:
-        self._head |= {name: chunk[name] for name in ("id", "created", "model", "usage") if chunk.get(name)}
-        piece = ""
-        for choice in chunk.get("choices") or []:
-            if "message" in choice:
-                self.has_ended, self.whole = True, event
-                return ""
-            delta = choice.get("delta") or {}
-            piece += str(delta.get("content") or "")
-            self._said["refusal"] += str(delta.get("refusal") or "")
-            if choice.get("finish_reason"):
-                self._finish, self.has_ended = str(choice["finish_reason"]), True
-        self._said["content"] += piece
-        return piece
-
-    def completion(self) -> dict[str, Any]:
-        """Return the answer as it would have come without a stream."""
-        message = {"role": "assistant", **{name: said or None for name, said in self._said.items()}}
-        choice = {"index": 0, "message": message, "finish_reason": self._finish}
-        return {**self._head, "object": "chat.completion", "choices": [choice]}
+    try:
+        chunk = json.loads(event)
+        if error := chunk.get("error"):
+            raise StreamBroken(str(error.get("message") or error) if isinstance(error, dict) else str(error))
+        choice = (chunk.get("choices") or [{}])[0]
+        return chunk, choice, dict(choice.get("delta") or {})
+    except (ValueError, AttributeError, TypeError, LookupError) as error:
+        raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error

@@ -65,7 +65,7 @@ class Response:
 
     Args:
         text: The body as it came.
-        seconds: How long the server took; None to let the pipeline measure it.
+        seconds: How long the server took; None to let `pacing` measure it.
     """
 
     text: str
@@ -127,11 +127,9 @@ class Backend(Protocol):
 class BackendError(Exception):
     """An attempt without an answer; `retryable` says whether another one may help."""
 
-    retry_after: float | None = None
-
-    def __init__(self, message: str, retryable: bool = True) -> None:
+    def __init__(self, message: str, retryable: bool = True, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        self.retryable, self.retry_after = retryable, retry_after
 
 
 class ConnectionFailed(BackendError):
@@ -157,9 +155,8 @@ class Refused(BackendError):
     """
 
     def __init__(self, status: int, message: str, retry_after: float | None = None, retryable: bool = False) -> None:
-        super().__init__(message, retryable)
+        super().__init__(message, retryable, retry_after)
         self.status = status
-        self.retry_after = retry_after
 
     @property
     def is_busy(self) -> bool:
@@ -182,8 +179,11 @@ class ModelError(Exception):
 
     def __init__(self, message: str, usage: Usage | None = None, cost_usd: float | None = 0.0) -> None:
         super().__init__(message)
-        self.usage = usage or Usage(calls=1)
-        self.cost_usd = cost_usd
+        self.usage, self.cost_usd = usage or Usage(calls=1), cost_usd
+
+
+class RecordingError(Exception):
+    """A file of recorded calls cannot be used; the message says why and what to do."""
 
 
 def explain(error: Exception, model: str, base_url: str | None, api_key: str | None, timeout: float) -> str:
@@ -197,16 +197,17 @@ def explain(error: Exception, model: str, base_url: str | None, api_key: str | N
         timeout: Seconds that an attempt may take.
     """
     where, said = first_line(base_url or "the OpenAI API", api_key), first_line(error, api_key)
+    if isinstance(error, RecordingError):
+        return str(error)
     if isinstance(error, TimedOut):
         return f"{where} did not answer within {timeout:g} s"
     if isinstance(error, ConnectionFailed):
         return f"cannot reach {where} ({said}): check the address and that it runs"
     if isinstance(error, StreamBroken):
         return f"{where} broke off {'its reply' if error.retryable else 'in mid-reply'}: {said}"
-    if isinstance(error, Refused) and error.status == 401:
-        return f"{where} refused the API key: check OPENAI_API_KEY"
     if isinstance(error, Refused):
-        return f"{where} answered {error.status} for {model}: {said}"
+        answered = f"{where} answered {error.status} for {model}: {said}"
+        return answered if error.status != 401 else f"{where} refused the API key: check OPENAI_API_KEY"
     return f"{model} gave no usable answer: {said}"
 
 

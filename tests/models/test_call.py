@@ -111,10 +111,10 @@ def test_a_call_that_was_left_reserves_nothing_for_requests_that_time_out_later(
         budget = Budget()
         with ModelCall(Request(CHAT_PATH, {"text": "x" * 45}), budget) as call:
             await call.reserve()
-            call.sent()
+            call.sent += 1
             call.failed(timed_out=True)
             held = budget._held.calls
-        call.sent()
+        call.sent += 1
         call.failed(timed_out=True)
         return held, budget._held.calls, call.taken_without_answer()
 

@@ -43,7 +43,7 @@ class Server:
 
 
 def ok(tokens=None):
-    return Response(json.dumps({} if tokens is None else {"usage": {"total_tokens": tokens}}))
+    return Response(json.dumps({} if tokens is None else {"usage": {"prompt_tokens": tokens}}))
 
 
 def busy(retry_after=None, retryable=True):

@@ -7,7 +7,7 @@ from contextlib import suppress
 import httpx2
 import pytest
 
-from rlm_memory_core.models.http_transport import HttpTransport
+from rlm_memory_core.models.openai_backend import HttpTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
