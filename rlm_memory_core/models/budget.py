@@ -224,8 +224,9 @@ class ModelCall:
 
         Extra requests of earlier attempts failed: they are counted without tokens.
         """
-        extra, timed_out = self._earlier
-        return answer * (1 + self.extra - extra) + Usage(calls=extra) + self._estimate * timed_out
+        payer = self.payer or self  # another call may have sent the request, and left
+        extra, timed_out = payer._earlier
+        return answer * (1 + payer.extra - extra) + Usage(calls=extra) + payer._estimate * timed_out
 
     def taken_without_answer(self, stopped: bool = False) -> Usage:
         """Estimate what a call took that failed, or that its caller stopped."""

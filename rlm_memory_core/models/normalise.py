@@ -16,7 +16,8 @@ from ..store.escaping import well_formed
 from .pricing import Usage
 from .types import BYTES_PER_TOKEN, Reply, Response, one_line
 
-_WHOLE = ("stop", None)  # finish reasons of a text that was not cut off; some servers give none
+# finish reasons of a whole answer, as different servers name them; any other but None means that it was cut off
+_WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "tool_calls", "function_call"})
 _BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
 _TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
@@ -63,7 +64,7 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         raise UnusableAnswer("the server's content filter withheld its answer", usage)
     if not text.strip():
         raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage)
-    return Reply(well_formed(text), usage, cut=finish not in _WHOLE)  # the sandbox takes no lone surrogate
+    return Reply(well_formed(text), usage, cut=_is_cut(finish))  # the sandbox takes no lone surrogate
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -95,7 +96,11 @@ def is_complete(body: dict[str, Any] | None) -> bool:
 
 def _is_whole(choice: Any) -> bool:
     message = choice["message"]
-    return choice["finish_reason"] == "stop" and bool(message.get("content")) and not message.get("refusal")
+    return not _is_cut(choice.get("finish_reason")) and bool(message.get("content")) and not message.get("refusal")
+
+
+def _is_cut(finish: Any) -> bool:
+    return finish is not None and str(finish).lower() not in _WHOLE
 
 
 def _text(content: Any) -> str:
@@ -108,6 +113,8 @@ def _text(content: Any) -> str:
 def _tokens(counted: Any, estimate: int) -> int:
     if counted is None:
         return 0
+    if isinstance(counted, str) and counted.isdecimal():
+        counted = int(counted[:20])
     return int(counted) if isinstance(counted, (int, float)) and 0 <= counted < _TOO_MANY else estimate
 
 

@@ -67,7 +67,12 @@ class OpenAIBackend:
                     yield (await answer.aread()).decode("utf-8", "replace")
                     return
                 async for event in SSEDecoder().aiter_bytes(_blocks(answer)):
-                    if event.data:  # the SDK's own AsyncStream fails at an event without data
+                    # the SDK's own AsyncStream fails at an event without data
+                    lines = event.data.split("\n") if event.data else []
+                    if all(line.startswith(("{", "[DONE]")) for line in lines):
+                        for line in lines:  # some servers leave out the empty line between events
+                            yield line
+                    else:
                         yield event.data
             finally:
                 await answer.aclose()

@@ -90,6 +90,9 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
                 if event == _DONE:
                     has_ended = True
                     continue
+                if not head and not listener.heard and not event.lstrip().startswith(("{", "[")):
+                    listener.begin(None)
+                    return Response(event)  # a page instead of a completion
                 chunk, choice, delta = _parts(event)
                 if "message" in choice:  # the whole answer of a server that does not stream
                     listener.begin(None)

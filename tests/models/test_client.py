@@ -137,19 +137,21 @@ class Server:
         self._server.close()
 
     async def _serve(self, reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1]))
-        with self.in_flight:
-            if self.in_flight.now == self._expected:
-                self._all_there.set()
-            if self._silent:
-                await reader.read()
-            else:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._all_there.wait(), 3)
-                header = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(self._answer)}"
-                writer.write(header.encode() + b"\r\nconnection: close\r\n\r\n" + self._answer)
-        writer.close()
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1]))
+            with self.in_flight:
+                if self.in_flight.now == self._expected:
+                    self._all_there.set()
+                if self._silent:
+                    await reader.read()
+                else:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._all_there.wait(), 3)
+                    header = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(self._answer)}"
+                    writer.write(header.encode() + b"\r\nconnection: close\r\n\r\n" + self._answer)
+        finally:  # also when the test ends first
+            writer.close()
 
 
 def test_300_calls_are_in_flight_at_once_over_real_http(as_completion):
@@ -184,12 +186,14 @@ def test_an_answer_that_drips_is_given_up_after_the_timeout(monkeypatch):
     async def drip(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n")
-        with suppress(ConnectionError):
-            for _ in range(1000):
-                writer.write(b" ")
-                await writer.drain()
-                await asyncio.sleep(0.02)
-        writer.close()
+        try:
+            with suppress(ConnectionError):
+                for _ in range(1000):
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+        finally:  # also when the test's loop ends first
+            writer.transport.abort()
 
     async def scenario():
         async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
