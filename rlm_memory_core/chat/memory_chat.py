@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 from numbers import Real
 from pathlib import Path
+from typing import TypeVar
+from weakref import WeakSet
 
 from ..models import background
 from ..models.budget import Budget
@@ -26,8 +28,10 @@ from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .direct import ask_directly
-from .reply_stream import AsyncReplyStream, ReplyStream, Telling
+from .reply_stream import AsyncReplyStream, ReplyStream
 from .stats import ChatStats, Mode
+
+_S = TypeVar("_S", ReplyStream, AsyncReplyStream)
 
 
 class MemoryChat(AbstractContextManager["MemoryChat"]):
@@ -56,17 +60,10 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     """
 
     def __init__(
-        self,
-        model: str | LLM = "offline",
-        threshold_chars: int = 20_000,
-        store: MemoryStore | str | Path | None = None,
-        *,
-        system: str | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        budget: Budget | None = None,
-        reading: Reading | None = None,
-    ) -> None:
+        self, model: str | LLM = "offline", threshold_chars: int = 20_000,
+        store: MemoryStore | str | Path | None = None, *, system: str | None = None, base_url: str | None = None,
+        api_key: str | None = None, budget: Budget | None = None, reading: Reading | None = None,
+    ) -> None:  # fmt: skip
         for name, value, kinds, meant in (
             ("model", model, (str, LLM), "a model's name, or what connect() returned"),
             ("threshold_chars", threshold_chars, (Real,), "a whole number of characters (0: always use memory)"),
@@ -88,6 +85,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self._queries: dict[Mode, int] = {"normal": 0, "memory": 0}
         self._failed, self._usage = 0, Usage()
         self._cost_usd: float | None = 0.0
+        self._streams: WeakSet[ReplyStream | AsyncReplyStream] = WeakSet()
         self._sending = asyncio.Lock()  # one message after another, each stored before the next is answered
 
     @property
@@ -199,11 +197,11 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         ...     print(piece)
         I don't know
         """
-        return ReplyStream(*self._streaming(message))
+        return self._open(ReplyStream, message)
 
     def astream(self, message: str) -> AsyncReplyStream:
         """`stream` for `async for`, on any event loop."""
-        return AsyncReplyStream(*self._streaming(message))
+        return self._open(AsyncReplyStream, message)
 
     def close(self) -> None:
         """Close the store, after what was sent is stored; `with MemoryChat(...) as chat:` does it at the end."""
@@ -227,13 +225,17 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return answer
 
     async def _settled(self) -> None:
-        """Wait for a `send` that was interrupted, or that another thread has begun."""
+        """End open streams, and wait for a `send` that was interrupted or that another thread has begun."""
+        for stream in list(self._streams):
+            await stream.reply.close()
         async with self._sending:
             pass
 
-    def _streaming(self, message: str) -> tuple[Telling, Callable[[Answer | None], None]]:
+    def _open(self, kind: type[_S], message: str) -> _S:
         message = _checked(message, "message")
-        return partial(self._query, message, None, True), partial(self._keep, message)
+        stream = kind(partial(self._query, message, None, True), partial(self._keep, message))
+        self._streams.add(stream)
+        return stream
 
     def _keep(self, message: str, answer: Answer | None) -> None:
         """Store the user's message, and the answer if it is complete; only now, so that no query finds its question."""
@@ -247,6 +249,9 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     ) -> Answer:
         """Answer a question; `sent` for a message, which the threshold counts; `tell` receives the answer in pieces."""
         question = _checked(question, "question")
+        if sent:  # a history that cannot be written fails before a model is paid
+            with self.store.transaction():
+                pass
         mode: Mode = "memory" if self.store.characters() + len(question) * sent > self.threshold_chars else "normal"
         listener = None if tell is None else Listener(tell)
         self._queries[mode] += 1

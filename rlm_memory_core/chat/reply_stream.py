@@ -94,7 +94,7 @@ class _Stream:
     """What both kinds of stream share."""
 
     def __init__(self, work: Telling, finish: Finish) -> None:
-        self._reply = _Reply(work, finish)
+        self.reply = _Reply(work, finish)
 
     @property
     def answer(self) -> Answer:
@@ -103,15 +103,15 @@ class _Stream:
         Raises:
             RuntimeError: The stream was not read to its end, or it failed.
         """
-        if self._reply.answer is None:
+        if self.reply.answer is None:
             raise RuntimeError("there is no answer before the stream has been read to its end")
-        return self._reply.answer
+        return self.reply.answer
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._reply.state}>"
+        return f"<{type(self).__name__}: {self.reply.state}>"
 
     def __del__(self) -> None:
-        if reply := vars(self).get("_reply"):
+        if reply := vars(self).get("reply"):
             reply.let_go()
 
 
@@ -129,14 +129,14 @@ class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"])
     """
 
     def __next__(self) -> str:
-        piece = background.run(self._reply.next())
+        piece = background.run(self.reply.next())
         if piece is None:
             raise StopIteration
         return piece
 
     def close(self) -> None:
         """Stop the reply; does nothing after its end."""
-        background.run(self._reply.close())
+        background.run(self.reply.close())
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -154,14 +154,14 @@ class AsyncReplyStream(_Stream, AsyncIterator[str], AbstractAsyncContextManager[
     """
 
     async def __anext__(self) -> str:
-        piece = await background.arun(self._reply.next())
+        piece = await background.arun(self.reply.next())
         if piece is None:
             raise StopAsyncIteration
         return piece
 
     async def aclose(self) -> None:
         """Stop the reply; does nothing after its end."""
-        await background.arun(self._reply.close())
+        await background.arun(self.reply.close())
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

@@ -1,7 +1,4 @@
-"""The command `rlm-memory calls`: lists, exports or deletes recorded calls. It asks no model.
-
-from .common import Refused, amount, confirm
-"""
+"""The command `rlm-memory calls`: lists, exports or deletes recorded calls. It asks no model."""
 
 from __future__ import annotations
 

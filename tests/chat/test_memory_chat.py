@@ -528,3 +528,26 @@ def test_a_chat_and_a_stream_say_what_they_are_in_one_line(scripted):
     with chat.stream("Hi") as given_up:
         pass
     assert repr(given_up) == "<ReplyStream: ended without an answer>"
+
+
+def test_closing_a_chat_ends_its_open_streams_and_keeps_their_messages(tmp_path, scripted):
+    with MemoryChat(scripted(["Hello there."]), store=tmp_path / "history.db") as chat:
+        reply = chat.stream("My message")
+        next(reply)
+    with MemoryStore(tmp_path / "history.db") as store:
+        assert [turn.content for turn in store.turns] == ["My message"]
+    reply.close()  # does nothing any more
+
+
+def test_a_history_that_cannot_be_written_fails_before_a_model_is_asked(tmp_path, scripted, monkeypatch):
+    llm = scripted(["Hello."])
+    chat = MemoryChat(llm, store=tmp_path / "history.db")
+    chat.add_turn("user", "Hi.")
+
+    def locked():
+        raise StoreError("another program has been writing")
+
+    monkeypatch.setattr(chat.store, "transaction", locked)
+    with pytest.raises(StoreError):
+        chat.send("My message")
+    assert scripted.requests == []
