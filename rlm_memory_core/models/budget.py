@@ -1,9 +1,9 @@
-"""What calls take: a `Budget` limits it for all calls that are given it, a `ModelCall` tracks it for one.
+"""A `Budget` limits what many calls take together; a `ModelCall` counts what one call takes.
 
 Each call reserves an estimate before it is sent and pays the real price afterwards. Calls
 in flight therefore cannot pass the limit together: it is overrun by at most the error of
-their estimates. A server also bills requests that nobody waits for any more: every open
-request of a stopped call, and every attempt that timed out, is charged by its estimate.
+their estimates. Servers also bill requests that we gave up, so a stopped or timed-out
+request is charged at its estimate.
 """
 
 from __future__ import annotations

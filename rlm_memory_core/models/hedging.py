@@ -1,8 +1,8 @@
 """Hedging: a call that is much slower than its siblings is sent a second time, and the first good answer wins.
 
-Siblings are the calls of one fan-out. How late is too late follows from the siblings that
-were answered; a share of the calls bounds the copies. A copy goes out only where there is
-room for it, in flight and in the budget. The loser is cancelled.
+Siblings are the calls of one fan-out. A call is late if it takes a multiple of the median
+of the answered ones. Only a small share may be copied, and only while concurrency and
+budget allow it. The loser is cancelled.
 """
 
 from __future__ import annotations

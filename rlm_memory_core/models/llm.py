@@ -1,7 +1,7 @@
 """`connect()` names a model; the `LLM` that it returns asks it through one `pipeline`.
 
-The code above is the same whoever answers, also for `model="offline"`. No prompt is
-worded here.
+Callers need not know who answers, a server or the offline reader. The prompts are in
+`query.prompts`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Replies that are heard while they come: a streamed request whose end is a whole answer again.
+"""Streaming: a listener gets a reply in pieces as they arrive.
 
-The steps above see one request and one complete answer, as without a listener: a streamed
-answer is recorded when it is whole, and a recorded one is heard at once. Once a piece was
-heard, the request is not sent again.
+The earlier steps of the pipeline still see one request and one complete answer, so a
+streamed answer is recorded when it is whole, and a recorded one is heard at once. Once a
+piece was heard, the request is not sent again.
 """
 
 from __future__ import annotations

@@ -119,3 +119,12 @@ def test_a_call_that_was_left_reserves_nothing_for_requests_that_time_out_later(
         return held, budget._held.calls, call.taken_without_answer()
 
     assert asyncio.run(scenario()) == (2, 0, Usage(28, 500, 2))
+
+
+def test_a_caller_that_takes_over_pays_for_all_that_the_sender_sent():
+    request = Request(CHAT_PATH, {"model": "m", "messages": []})
+    sender, joined = ModelCall(request), ModelCall(request)
+    sender.begin_attempt()
+    assert sender.reserve_extra()  # a repeat or a second copy
+    joined.payer = sender
+    assert joined.taken(Usage(10, 1, 1)) == Usage(20, 2, 2)

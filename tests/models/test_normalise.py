@@ -18,7 +18,11 @@ def read(as_completion, finish="stop", usage=True, **message):
     return read_completion(Response(json.dumps(as_completion("yes", choices=[choice], **changes))))
 
 
-@pytest.mark.parametrize(("finish", "cut"), [("stop", False), ("length", True), ("max_tokens", True), (None, False)])
+@pytest.mark.parametrize(
+    ("finish", "cut"),
+    [("stop", False), ("length", True), ("max_tokens", True), ("error", True), (None, False), ("eos_token", False),
+     ("end_turn", False), ("STOP", False)],
+)  # fmt: skip
 def test_an_answer_says_whether_it_was_cut_off(as_completion, finish, cut):
     reply = read(as_completion, finish, content="blue")
     assert (reply.text, reply.cut) == ("blue", cut)
@@ -113,3 +117,8 @@ def test_a_count_that_is_none_is_estimated(as_completion, count):
     usage = {"prompt_tokens": count, "completion_tokens": count}
     response = Response(json.dumps(as_completion("A blue whale", usage=usage)))
     assert read_completion(response, 40).usage == Usage(40, 3, 1)
+
+
+def test_a_count_that_comes_as_text_is_read(as_completion):
+    counted = {"prompt_tokens": "12", "completion_tokens": "3"}
+    assert read_completion(Response(json.dumps(as_completion("yes", usage=counted)))).usage == Usage(12, 3, 1)
