@@ -26,7 +26,7 @@ PREVIOUS = "previous_replies"
 FINALS = ("FINAL", "FINAL_VAR")
 # the sandbox passes a range as its text
 _RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
-_KNOWN_ERRORS = (
+_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
     KeyError,
     IndexError,
     LookupError,
@@ -190,7 +190,7 @@ def _as_known(name: str, error: Exception) -> Exception:
     """The error, as one of the types that the sandbox knows."""
     for kind in _KNOWN_ERRORS:
         if isinstance(error, kind):
-            return kind(*error.args[:1]) if kind is KeyError else kind(str(error))
+            return kind(*error.args) if kind is KeyError else kind(str(error))
     return RuntimeError(f"{name}: {type(error).__name__}: {error}")
 
 
