@@ -27,15 +27,6 @@ FINALS = ("FINAL", "FINAL_VAR")
 # the sandbox passes a range as its text
 _RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
 _KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
-    KeyError,
-    IndexError,
-    LookupError,
-    UnicodeDecodeError,
-    UnicodeEncodeError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-)
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
 Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
