@@ -182,6 +182,10 @@ class ModelError(Exception):
         self.usage, self.cost_usd = usage or Usage(calls=1), cost_usd
 
 
+class ContextExceeded(ModelError):
+    """The messages are longer than the model's context window; shorter ones may be answered."""
+
+
 class RecordingError(Exception):
     """A file of recorded calls cannot be used; the message says why and what to do."""
 
