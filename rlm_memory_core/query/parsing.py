@@ -2,7 +2,7 @@
 
 A FINAL(...) counts outside code fences, at the start of a line. Parentheses are balanced, so that
 FINAL(Paris (France)) is read as a whole. A block that holds only FINAL(...) with words in it, which Python cannot run,
-is an answer too. Text between <think> tags is neither code nor an answer.
+is an answer too.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ _FENCE = re.compile(
 )
 _FINAL = re.compile(r"^[ \t>*`_]*FINAL(_VAR)?[ \t]*\(", re.MULTILINE)
 _QUOTED = re.compile(r"""[ \t]*("[^"\n]*"|'[^'\n]*')[ \t]*\)""")
-_THOUGHT = re.compile(
-    r"\A\s*(?:<think(?:ing)?>)?(?:(?!```).)*?</think(?:ing)?>|<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL
-)
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
 
 
@@ -60,7 +57,7 @@ def parse_message(text: str) -> Message:
     >>> parse_message("```repl\\nprint(1)\\n```\\nFINAL(Paris (France))").final.text
     'Paris (France)'
     """
-    text = _THOUGHT.sub("", text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
     blocks = [
         dedent(match[3]).strip("\n")
         for match in _FENCE.finditer(text)
