@@ -202,7 +202,7 @@ class Query:
                     raise QueryFailed(self._finish("", str(error), reply.usage, reply.cost_usd)) from error
                 calls = tuple(self._subagents.calls[asked:])
                 taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-                self._steps.append(Step(reply.text, message.blocks, str(run), calls, *taken, started))
+                self._steps.append(Step(reply.text, message.blocks, str(run), calls, *taken, started, reply.thoughts))
                 if run.final is not None:
                     return self._finish(run.final)
                 self._messages.append({"role": "assistant", "content": reply.text})

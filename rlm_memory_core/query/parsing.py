@@ -2,7 +2,7 @@
 
 A FINAL(...) counts outside code fences, at the start of a line. Parentheses are balanced, so that
 FINAL(Paris (France)) is read as a whole. A block that holds only FINAL(...) with words in it, which Python cannot run,
-is an answer too. Text between <think> tags is neither code nor an answer.
+is an answer too.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ _QUOTED = re.compile(r"""[ \t]*+("[^"\n]*+"|'[^'\n]*+')[ \t]*+\)""")
 _PARENTHESIS = re.compile(r"[()]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?\)")
 _MARKUP = " \t\n*`_.>"
-_THOUGHT = re.compile(
-    r"\A\s*(?:<think(?:ing)?>)?(?:(?!```).)*?</think(?:ing)?>|<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL
-)
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
 
 
@@ -61,7 +58,7 @@ def parse_message(text: str) -> Message:
     >>> parse_message("```repl\\nprint(1)\\n```\\nFINAL(Paris (France))").final.text
     'Paris (France)'
     """
-    text = _THOUGHT.sub("", text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
     blocks, prose = _split(text)
     final = _final(prose)
     if final is None and blocks and _is_answer(blocks[-1]):

@@ -55,6 +55,7 @@ class Call:
             the replies to the one before.
         number: The number of the session that it read, from 1; None if the text is not part of the history.
         date: The date of that session, or None.
+        thoughts: What the sub-agent thought before it replied, where its server shows it.
         extract: What the reply quotes, looked up in the session.
     """
 
@@ -70,6 +71,7 @@ class Call:
     batch: int = 0
     number: int | None = None
     date: str | None = None
+    thoughts: str = ""
     extract: Extract = field(default=NO_EXTRACT, repr=False, compare=False)
 
     @property
@@ -279,6 +281,7 @@ class SubAgents:
             batch=batch,
             number=piece.session or None,
             date=piece.date,
+            thoughts=reply.thoughts,
             extract=check_reply(text, piece.turns) if piece.turns else Extract(text),
         )
         self.calls.append(call)
