@@ -22,7 +22,7 @@ from ..models.pricing import Usage
 from ..models.types import Reply
 from ..search.pieces import Piece
 from .findings import NO_EXTRACT, Extract, check_reply
-from .prompts import CUT_OFF, NOT_FOUND, subagent_messages
+from .prompts import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
 
 _NO_USAGE = Usage()
 _REASONS = 3  # named in a line: a server may word every failure differently
@@ -161,7 +161,7 @@ class SubAgents:
         slots: Limits the calls in flight; all queries of an engine share it.
         budget: Checked before each call, or None.
         hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
-        facts: Whether sub-agents are asked for a day and a value with each quote.
+        system: Their system prompt, which says in what form they reply.
         progress: Receives the calls, or None.
 
     `calls` holds all calls so far, in the order in which they ended.
@@ -174,7 +174,7 @@ class SubAgents:
     slots: asyncio.Semaphore
     budget: Budget | None = None
     hedge: float = 0.0
-    facts: bool = False
+    system: str = SUBAGENT_SYSTEM
     progress: Progress | None = None
     calls: list[Call] = field(default_factory=list, init=False)
 
@@ -228,7 +228,7 @@ class SubAgents:
             try:
                 async with self.slots:
                     started = time.perf_counter()
-                    messages, stopped = subagent_messages(prompt, self.facts), lambda *took: taken.append(took)
+                    messages, stopped = subagent_messages(prompt, self.system), lambda *took: taken.append(took)
                     reply = await self.llm.complete(messages, self.budget, None, stopped, siblings)
                 return self._record(piece, batch, started, reply)
             except asyncio.CancelledError:  # still counted, and paid for if it was sent
