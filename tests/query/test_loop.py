@@ -11,6 +11,7 @@ from rlm_memory_core.query.subagents import STOPPED
 from rlm_memory_core.repl import worker
 
 PARALLEL = "```repl\nfound = llm_query_parallel(sessions, session_dates, question)\nprint(found)\n```"
+REFUSAL = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "", "refusal": "no"}}], "usage": {}}
 CUT = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "FINAL(Mo"}, "finish_reason": "length"}]}
 
 
@@ -142,7 +143,7 @@ def test_a_last_reply_may_answer_in_code(diary, root_and_subagents):
 
 
 def test_what_a_query_took_is_not_lost_when_the_root_model_fails(diary, root_and_subagents):
-    llm = root_and_subagents(["```repl\nllm_query('x')\n```", httpx2.Response(200, json={"choices": []})])
+    llm = root_and_subagents(["```repl\nllm_query('x')\n```", httpx2.Response(200, json=REFUSAL)])
     with pytest.raises(QueryFailed) as failed:
         PaperRLM(llm).query(diary, "Who?")
     answer = failed.value.answer

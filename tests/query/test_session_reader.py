@@ -146,7 +146,7 @@ def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, 
     assert shown(scripted) == [2]  # no word in common: the newest first
     embedder, budget = Alike(), Budget(usd=5)
     llm = root_and_subagents(root, rates=(0, 0))
-    answer = ask(llm, diary, Reading(embedder=embedder), copy_limit=copy_limit, budget=budget)
+    answer = ask(llm, diary, Reading("paper", embedder=embedder), copy_limit=copy_limit, budget=budget)
     assert embedder.budgets == [budget] * 3
     first, second = (step.output for step in answer.trace.steps[:2])
     assert (json.loads(first)[0], json.loads(second)) == (2, [2])
