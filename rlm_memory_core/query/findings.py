@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..search.quotes import WORD, Words
+from ..search.quotes import Words, quoted_words
 from ..store.dates import parse_date
 from ..store.turns import Turn
 
@@ -153,7 +153,7 @@ def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
 
 def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -> Finding | None:
     """The finding with the exact words of a turn, or None; `words` caches the words of turns by their index."""
-    parts = [part for part in map(_words, _LEFT_OUT.split(finding.quote)) if part]
+    parts = [part for part in map(quoted_words, _LEFT_OUT.split(finding.quote)) if part]
     if len(finding.quote) > _LONGEST or len(_LEFT_OUT.findall(finding.quote)) >= _PARTS or not parts:
         return None
     for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the turn that is named comes first
@@ -164,10 +164,6 @@ def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -
         if span := words[turn.index].span(parts, 2 * _LONGEST):
             return replace(finding, quote=_with_ends(turn.content, *span), turn=turn.index)
     return None
-
-
-def _words(part: str) -> list[str]:
-    return [word.lower() for word in WORD.findall(part)]
 
 
 def _with_ends(content: str, start: int, stop: int) -> str:

@@ -22,7 +22,7 @@ from .database import open_database
 from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
-from .substring import is_beyond_like, substring_condition
+from .substring import comparable, is_beyond_like, substring_condition
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
@@ -172,14 +172,15 @@ class MemoryStore:
             raise TypeError(f"a keyword is a string, not {type(keyword).__name__}")
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")
-        wanted, (condition, parameter) = keyword.lower(), substring_condition(well_formed(keyword))
+        keyword = well_formed(keyword)
+        wanted, (condition, parameter) = comparable(keyword), substring_condition(keyword)
         sql = f"{_TURN} WHERE turn_index > ? AND turn_index <= ? AND {condition} ORDER BY turn_index DESC"
         found: list[Turn] = []
         for stop in range(len(self), 0, -_SCANNED):
             for turn in self._each(sql, max(stop - _SCANNED, 0), stop, parameter):
                 if limit is not None and len(found) >= limit:
                     return found[::-1]
-                if wanted in turn.content.lower():
+                if wanted in comparable(turn.content):
                     found.append(turn)
         return found[::-1]
 
