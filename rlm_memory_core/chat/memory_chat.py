@@ -47,7 +47,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             memory mode it tells the root model how to word the answer. It is not part of the history.
         base_url, api_key: As for `connect`; ignored if `model` is connected already.
         budget: A limit shared by all calls, or None.
-        reading: How a long history is read, such as `Reading(first=10)`; None for all sessions, as in the paper.
+        reading: How a long history is read, such as `Reading("paper")`; None for `Reading("search")`.
         clock: Returns the present time, for tests. Turns keep it, and models are told the day in the store's `tz`.
 
     Raises:
@@ -73,7 +73,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             ("store", store, (MemoryStore, str, Path, type(None)), "a MemoryStore, a path or None"),
             ("system", system, (str, type(None)), "a text or None"),
             ("budget", budget, (Budget, type(None)), "a Budget, such as Budget(usd=0.5), or None"),
-            ("reading", reading, (Reading, type(None)), "a Reading, such as Reading(first=10), or None"),
+            ("reading", reading, (Reading, type(None)), "a Reading, such as Reading('paper'), or None"),
         ):
             if isinstance(value, bool) or not isinstance(value, kinds):
                 raise TypeError(f"{name} is {meant}, not {value!r:.60}")

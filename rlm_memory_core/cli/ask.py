@@ -69,7 +69,9 @@ def add_parser(commands: Any) -> None:
     ask.add_argument("question", metavar="QUESTION", help="the question")
     add_model(ask)
     ask.add_argument("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
-    first = "read the K best-ranked sessions first, and others only if those do not answer the question"
+    way = "search (the default): the model searches by itself; paper: sub-agents read all sessions"
+    ask.add_argument("--reading", choices=("search", "paper"), help=way)
+    first = "in the paper's reading: the K best-ranked sessions first, and others only if those do not answer"
     ask.add_argument("--first", type=int, metavar="K", help=first)
     ask.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     ask.add_argument("--trace", action="store_true", help="print the model's messages and code to standard error")
@@ -80,7 +82,7 @@ def _ask(options: argparse.Namespace) -> int:
         raise Refused("the question is empty")
     try:
         llm = connect(options.model, options.base_url, rates=rates_of(options.prices))
-        reading = Reading(first=options.first)
+        reading = Reading(options.reading, first=options.first)
     except ValueError as error:
         raise Refused(error) from error
     if options.budget is not None and llm.rates is None:

@@ -21,7 +21,7 @@ from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.query.answer import QueryFailed
 from rlm_memory_core.query.engine import MemoryRLM
 from rlm_memory_core.query.prompts import history_messages
-from rlm_memory_core.query.reading import Reading
+from rlm_memory_core.query.reading import PAPER, Reading
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.search.ranking import rank_turns
 from rlm_memory_core.search.vectors import Embedder
@@ -247,12 +247,13 @@ def make(
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
     check_embedder(embedding_model, llm)
     embedder = llm.another(embedding_model) if embedding_model else None
+    paper = Reading(PAPER)
     makers: dict[str, Callable[[], Method]] = {
         "truncation": lambda: Context(llm, window, budget),
         "full-context": lambda: Context(llm, None, budget),
         "rag": lambda: RAG(llm, embedder, budget),
-        "rlm-sequential": lambda: RLM(MemoryRLM(llm, budget=budget, parallel=False)),
-        "rlm-parallel": lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge)),
+        "rlm-sequential": lambda: RLM(MemoryRLM(llm, budget=budget, parallel=False, reading=paper)),
+        "rlm-parallel": lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge, reading=paper)),
     }
     return [makers[name]() for name in names]
 
@@ -270,9 +271,10 @@ def beyond(llm: LLM, embedder: Embedder | None = None, budget: Budget | None = N
     ['rlm-parallel', 'rlm-ranked-5', 'rlm-ranked-10', 'rlm-ranked-20',
      'rlm-ranked-10-recency', 'rlm-ranked-10-facts']
     """
-    readings = [Reading(), Reading(5), Reading(10), Reading(20), Reading(10, recency=True), Reading(10, facts=True)]
+    readings = [Reading(PAPER), *(Reading(PAPER, first) for first in (5, 10, 20))]
+    readings += [Reading(PAPER, 10, recency=True), Reading(PAPER, 10, facts=True)]
     if embedder is not None:
-        readings.append(Reading(10, embedder, facts=True))
+        readings.append(Reading(PAPER, 10, embedder, facts=True))
     return [RLM(MemoryRLM(llm, budget=budget, reading=reading)) for reading in readings]
 
 

@@ -50,22 +50,27 @@ def answer(turns: Sequence[Turn], question: str) -> str:
     >>> answer([Turn("user", "My cat is called Mochi.")], "What is my cat called?")
     'My cat is called Mochi.'
     """
+    return " ".join(quoted(turns, question)) or UNKNOWN
+
+
+def quoted(turns: Sequence[Turn], question: str) -> dict[str, Passage]:
+    """The passages that answer a question by how the answer quotes them, in its order; {} if none does."""
     passages = [each for each in best_passages(turns, question) if each.covered > _ENOUGH and each.tells_more]
     if not passages:
-        return UNKNOWN
+        return {}
     best = [each for each in passages if each.score >= _WORTH_ADDING * passages[0].score]
     if _PRESENT.search(question) and not _PAST.search(question):
         as_good = [each for each in best if each.score >= _AS_GOOD * passages[0].score]
         best[: len(as_good)] = sorted(as_good, key=lambda passage: -passage.turn.session)
     dated = re.search(r"\bwhen\b", question, re.I) is not None
-    quotes: list[str] = []
+    quotes: dict[str, Passage] = {}
     for passage in best:
         day = _day(passage) if dated else None
         quote = f"{passage.text} ({day.day} {day:%B %Y})" if day else passage.text
         fits = len(" ".join([*quotes, quote]).split()) <= _WORDS
         if not quotes or (passage.words and fits and quote not in quotes):
-            quotes.append(quote)
-    return " ".join(quotes)
+            quotes[quote] = passage
+    return quotes
 
 
 def _line(passage: Passage, facts: bool) -> str:

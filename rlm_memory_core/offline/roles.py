@@ -17,10 +17,17 @@ from .history import Turn, parse_turns, sentences
 from .matching import names
 from .reader import answer, extract
 from .root import final, first_message, next_message
+from .searching import search
 
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
-_SUBAGENTS = {prompts.SUBAGENT_SYSTEM: False, prompts.SUBAGENT_FACTS_SYSTEM: True}
+_SEARCH_FIRST_LINE = prompts.SEARCH_SYSTEM.partition("{")[0]
+_SUBAGENTS = {
+    prompts.SUBAGENT_SYSTEM: False,
+    prompts.SEARCH_SUBAGENT_SYSTEM: False,
+    prompts.SUBAGENT_FACTS_SYSTEM: True,
+}
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
+_QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
 _MARKER = re.compile(r"\[--- Session \d+ \| ([^\[\]\n]*) ---\]\n*")
 _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
@@ -44,6 +51,8 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
     system = chat[0][1].strip() if chat and chat[0][0] in ("system", "developer") else ""
     if system.startswith(_ROOT_FIRST_LINE):
         return _root(system, chat[1:])
+    if system.startswith(_SEARCH_FIRST_LINE):
+        return _searching_root(chat[1:])
     if system in _SUBAGENTS:
         return _subagent(chat[-1][1], facts=_SUBAGENTS[system])
     return _plain([(role, text) for role, text in chat if role not in ("system", "developer")])
@@ -66,6 +75,14 @@ def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
     if outputs:
         return next_message(system, outputs, question, forced=prompts.FORCED in told[-1])
     return first_message(system, question) if len(chat) < 2 else final(prompts.UNKNOWN)
+
+
+def _searching_root(chat: Sequence[tuple[str, str]]) -> str:
+    """Look at what the opening search found, then cite and answer."""
+    told = [text for role, text in chat if role == "user"]
+    question = _QUESTION_FIRST.match(told[0]) if told else None
+    outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.search(text))]
+    return search(outputs, unescape_tags(question[1]) if question else "", len(chat) // 2)
 
 
 def _subagent(prompt: str, facts: bool) -> str:

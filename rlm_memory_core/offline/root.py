@@ -65,6 +65,7 @@ _NEXT_WAVE = """\
 ```repl
 read(sorted(order[{done}:{end}]))
 ```"""
+_WAVE = re.compile(r"\bhave the (\d+) best read at once\.")
 _LINE = re.compile(r'- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:, near: ([\w, ]*))?')
 
 
@@ -76,7 +77,7 @@ def first_message(system: str, question: str) -> str:
         question: The question.
     """
     copied = "session_count" not in system
-    first = prompts.first_wave(system)
+    first = _first_wave(system)
     wave = "order" if first is None else f"order[:{first}]"
     if "read_facts(" in system:
         ask = _ASK_FACTS
@@ -113,7 +114,7 @@ def next_message(system: str, outputs: Sequence[str], question: str, forced: boo
     order = list(dict.fromkeys(turn.session for turn in found))  # as they were ranked
     weights = {session: 1 + 1 / (1 + rank) for rank, session in enumerate(order)}
     text = answer([replace(turn, weight=weights[turn.session]) for turn in found], question)
-    first, done = prompts.first_wave(system), len(outputs)
+    first, done = _first_wave(system), len(outputs)
     if text == prompts.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
         return _NEXT_WAVE.format(done=done * first, end=(done + 1) * first)
     return final(text)
@@ -130,6 +131,12 @@ def final(text: str) -> str:
     if min(depths) < 0 or depths[-1] != 0:
         text = text.replace("(", "").replace(")", "")
     return f"FINAL({text})"
+
+
+def _first_wave(system: str) -> int | None:
+    """How many sessions the system prompt says to read first; None if it does not say."""
+    wave = _WAVE.search(system)
+    return int(wave[1]) if wave else None
 
 
 def _entry(line: str) -> dict[str, Any] | None:

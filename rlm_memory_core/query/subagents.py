@@ -24,7 +24,7 @@ from ..models.types import ContextExceeded, Reply
 from ..search.pieces import Piece
 from .findings import NO_EXTRACT, Extract, check_reply
 from .halves import halves, is_not_found, joined
-from .prompts import CUT_OFF, NOT_FOUND, subagent_messages
+from .prompts import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
 
 _NO_USAGE = Usage()
 Took = tuple[Usage, float | None]  # tokens, and dollars or None
@@ -166,7 +166,7 @@ class SubAgents:
         slots: Limits the calls in flight; all queries of an engine share it.
         budget: Checked before each call, or None.
         hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
-        facts: Whether sub-agents are asked for a day and a value with each quote.
+        system: Their system prompt, which says in what form they reply.
         progress: Receives the calls, or None.
 
     `calls` holds all calls so far, in the order in which they ended.
@@ -179,7 +179,7 @@ class SubAgents:
     slots: asyncio.Semaphore
     budget: Budget | None = None
     hedge: float = 0.0
-    facts: bool = False
+    system: str = SUBAGENT_SYSTEM
     progress: Progress | None = None
     calls: list[Call] = field(default_factory=list, init=False)
 
@@ -249,7 +249,7 @@ class SubAgents:
         """The reply on a piece. One that does not fit the model's context window is read in halves."""
         parts = halves(prompt, piece) if len(piece.text) >= self._too_long else []
         if not parts:
-            messages = subagent_messages(prompt, self.facts)
+            messages = subagent_messages(prompt, self.system)
             try:
                 return await self.llm.complete(messages, self.budget, None, lambda *took: taken.append(took), siblings)
             except ContextExceeded as error:

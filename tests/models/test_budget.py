@@ -3,8 +3,9 @@ import pickle
 import random
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Budget, BudgetExceeded, MemoryRLM, ModelError, Usage
+from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.types import CHAT_PATH, Request
@@ -247,7 +248,7 @@ def test_a_hold_that_comes_after_its_asker_has_gone_is_given_back():
 def test_a_query_over_its_budget_ends_with_what_it_has_and_says_so(diary, root_and_subagents):
     code = "```python\nfor s in sessions:\n    print(llm_query(s))\n```"
     llm = root_and_subagents([code, "FINAL(all)"], lambda prompt: "found it")
-    engine = MemoryRLM(llm, budget=Budget(calls=3), parallel=False)
+    engine = PaperRLM(llm, budget=Budget(calls=3), parallel=False)
     answer = engine.query(diary, "Who?")
     assert answer.error.startswith("the budget of 3 calls is spent")
     assert [evidence.text for evidence in answer.evidence] == ["found it"] * 2

@@ -8,8 +8,9 @@ from collections import Counter
 
 import pytest
 from fault_server import FAULTS, KEY, MARK, always, first, lognormal, some
+from paper import PaperRLM
 
-from rlm_memory_core import Budget, MemoryRLM, Usage, connect
+from rlm_memory_core import Budget, Usage, connect
 from rlm_memory_core.models import background, openai_backend, pipeline
 from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.query.answer import QueryFailed
@@ -124,7 +125,7 @@ def to_subagents(server, plan, about="bicycle"):
 
 
 def query(llm, store, **options):
-    return MemoryRLM(llm, **options).query(store, "What is my cat called?")
+    return PaperRLM(llm, **options).query(store, "What is my cat called?")
 
 
 def dollars(usage):
@@ -257,7 +258,7 @@ def test_a_query_that_is_given_up_leaves_no_task_no_request_and_no_connection(di
     llm = model(server)
 
     async def give_up():
-        work = asyncio.ensure_future(MemoryRLM(llm).aquery(diary, "Who?"))
+        work = asyncio.ensure_future(PaperRLM(llm).aquery(diary, "Who?"))
         await asyncio.to_thread(eventually, lambda: server.in_flight.now == 3)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -289,7 +290,7 @@ def test_with_a_tenth_of_the_calls_failing_every_call_of_a_thousand_queries_is_a
     for_good = some(0.05, sorted(set(FAULTS) - {"", "never answers", "stalls in mid-body"}), seed=1)
     at_times = some(0.05, FLEETING, seed=2, lasting=False)
     server.plan = lambda key, attempt: for_good(key, attempt) or at_times(key, attempt)
-    engine = MemoryRLM(model(server, timeout=5.0), budget=budget)
+    engine = PaperRLM(model(server, timeout=5.0), budget=budget)
 
     async def ask(number):
         try:

@@ -24,7 +24,7 @@ def long_store():
 
 
 def ask(store, question, **options):
-    reading = Reading(**options.pop("reading"))
+    reading = Reading("paper", **options.pop("reading"))
     answer = MemoryRLM(connect("offline", recorded="off"), reading=reading, **options).query(store, question)
     assert not answer.error
     assert not [step.output for step in answer.trace.steps if "Error" in step.output]

@@ -3,8 +3,9 @@ import random
 import re
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import MemoryRLM, Turn, connect
+from rlm_memory_core import Turn, connect
 from rlm_memory_core.query.findings import Finding, check_reply, checked, parse_findings
 
 CAT = Finding("My cat is called Mochi.", "the cat's name", 12)
@@ -117,7 +118,7 @@ def ask(diary, root_and_subagents, reply, code="print(llm_query_parallel(session
     llm = root_and_subagents(
         [f"```repl\n{code}\n```", "FINAL(x)"], lambda prompt: reply if "Mochi" in prompt else "NOT_FOUND"
     )
-    return MemoryRLM(llm).query(diary, "Who?")
+    return PaperRLM(llm).query(diary, "Who?")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_the_offline_reader_quotes_what_is_stored(diary):
     diary.add(
         "user", 'My brother said: "My cat is *not* called Mochi"; here is a list:\n1. **Mochi** the cat\n2. a cat'
     )
-    answer = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?")
+    answer = PaperRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?")
     contents = {turn.index: turn.content for turn in diary.turns}
     assert len(answer.evidence) >= 3
     assert answer.false_quotes == 0
@@ -169,7 +170,7 @@ def test_the_offline_reader_quotes_what_is_stored(diary):
 def test_every_quote_over_real_histories_is_verbatim():
     from rlm_memory_core.experiments.data import longmemeval
 
-    engine = MemoryRLM(connect("offline", recorded="off"))
+    engine = PaperRLM(connect("offline", recorded="off"))
     quotes = 0
     for sample in longmemeval.load("s", "paper")[::20]:
         with sample.store() as store:
@@ -237,7 +238,7 @@ def test_a_quote_that_holds_marks_is_as_long_as_it_is_there(line, quote, text):
 
 def test_the_offline_reader_quotes_json_whole(diary):
     diary.add("user", CONFIG)
-    answer = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is in my config for the pets?")
+    answer = PaperRLM(connect("offline", recorded="off")).query(diary, "What is in my config for the pets?")
     assert CONFIG in [evidence.quote for evidence in answer.evidence]
     assert answer.false_quotes == 0
     assert CONFIG in answer.text

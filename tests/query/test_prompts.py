@@ -102,10 +102,10 @@ def test_a_system_prompt_stands_after_our_own():
 @pytest.mark.parametrize("copied", [True, False])
 def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way(copied):
     paper = root(copied=copied)[0]["content"]
-    assert prompts.first_wave(paper) is None
+    assert "best read at once" not in paper
     assert "read_" not in paper
     ranked = root(copied=copied, first=7)[0]["content"]
-    assert prompts.first_wave(ranked) == 7
+    assert "have the 7 best read at once" in ranked
     assert 'rank_sessions("last week")' in ranked
     assert "newest last" not in ranked
     for changes, function in ({"facts": True}, "read_facts("), ({"recency": True}, "read_sessions("):

@@ -18,10 +18,10 @@ def test_a_first_wave_has_at_least_one_session(first):
 
 
 def test_an_engine_takes_it_to_another_process():
-    reading = Reading(10, LocalEmbedder("/models/mine", name="mine"), facts=True)
-    engine = MemoryRLM(connect("offline"), reading=Reading(10, facts=True))
+    reading = Reading(first=10, embedder=LocalEmbedder("/models/mine", name="mine"), facts=True)
+    engine = MemoryRLM(connect("offline"), reading=Reading(first=10, facts=True))
     assert pickle.loads(pickle.dumps(engine)).reading == engine.reading
-    assert pickle.loads(pickle.dumps(Reading(5, recency=True))) == Reading(5, recency=True)
+    assert pickle.loads(pickle.dumps(Reading(first=5, recency=True))) == Reading(first=5, recency=True)
     assert reading.embedder.model == "mine"
 
 

@@ -1,8 +1,9 @@
 import json
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Budget, MemoryRLM, Reading, Usage
+from rlm_memory_core import Budget, Reading, Usage
 from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.query.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.repl.limits import Limits
@@ -26,7 +27,7 @@ def shown(scripted):
 
 
 def ask(llm, store, reading, **options):
-    return MemoryRLM(llm, reading=reading, **options).query(store, "What of my pets?", "2023/08/01")
+    return PaperRLM(llm, reading=reading, **options).query(store, "What of my pets?", "2023/08/01")
 
 
 @pytest.mark.parametrize("copy_limit", [0, 1_000_000])
@@ -140,12 +141,12 @@ class Alike:
 @pytest.mark.parametrize("copy_limit", [0, 1_000_000])
 def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, scripted, copy_limit):
     root = [SHOW.format("rank_sessions(question)"), SHOW.format("rank_sessions(question, 1)"), "FINAL(Lisbon)"]
-    plain = MemoryRLM(root_and_subagents(root, rates=(0, 0)), copy_limit=copy_limit)
+    plain = PaperRLM(root_and_subagents(root, rates=(0, 0)), copy_limit=copy_limit)
     before = plain.query(diary, "What of my pets?", "2023/08/01")
     assert shown(scripted) == [2]  # no word in common: the newest first
     embedder, budget = Alike(), Budget(usd=5)
     llm = root_and_subagents(root, rates=(0, 0))
-    answer = ask(llm, diary, Reading(embedder=embedder), copy_limit=copy_limit, budget=budget)
+    answer = ask(llm, diary, Reading("paper", embedder=embedder), copy_limit=copy_limit, budget=budget)
     assert embedder.budgets == [budget] * 3
     first, second = (step.output for step in answer.trace.steps[:2])
     assert (json.loads(first)[0], json.loads(second)) == (2, [2])
@@ -166,7 +167,7 @@ def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, 
 )
 def test_what_the_code_passes_as_text_is_recognised(diary, root_and_subagents, code, numbers, copy_limit):
     texts = ["get_session(0)", "get_session(1)"] if copy_limit == 0 else ["sessions[0]", "sessions[1]"]
-    answer = MemoryRLM(
+    answer = PaperRLM(
         root_and_subagents([f"```repl\n{code.format(*texts)}\n```", "FINAL(x)"], lambda prompt: "It says so."),
         copy_limit=copy_limit,
     ).query(diary, "Who?")
@@ -183,5 +184,5 @@ def test_wrong_arguments_are_refused_in_one_line(diary, root_and_subagents, scri
         ("llm_query_parallel(sessions, ['2023'])", "ValueError: llm_query_parallel got 3 sessions but 1 dates"),
     ):
         llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(no)"])
-        assert MemoryRLM(llm).query(diary, "Who?").coverage.asked == 0
+        assert PaperRLM(llm).query(diary, "Who?").coverage.asked == 0
         assert complaint in scripted.conversation[-1]["content"]

@@ -5,8 +5,9 @@ from functools import partial
 import httpx2
 import pytest
 from in_flight import InFlight
+from paper import PaperRLM
 
-from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage
+from rlm_memory_core import Budget, Coverage, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Response
 from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
@@ -311,7 +312,7 @@ def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(store, root_
         store.start_session()
         store.add("user", f"Today I read page {number}.")
     program = [f"```python\n{code}\n```", "FINAL(done)"]
-    engine = MemoryRLM(root_and_subagents(program, lambda prompt: "found", recorded="auto", wrap=Timed))
+    engine = PaperRLM(root_and_subagents(program, lambda prompt: "found", recorded="auto", wrap=Timed))
     live, replayed = (engine.query(store, "What?").trace for _ in range(2))
     assert [call.batch for call in live.calls] == [call.batch for call in replayed.calls] == batches
     assert (live.replayed_seconds, replayed.replayed_seconds) == (0.0, max(batches))

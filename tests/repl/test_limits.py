@@ -2,8 +2,9 @@ import asyncio
 from dataclasses import fields
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Limits, MemoryRLM
+from rlm_memory_core import Limits
 from rlm_memory_core.models import background
 from rlm_memory_core.repl.arguments import measure
 from rlm_memory_core.repl.limits import LimitReached, Meter
@@ -142,6 +143,6 @@ def test_the_meter_refuses_before_it_counts():
 
 def test_an_engine_takes_limits_and_its_query_goes_on_after_a_refusal(diary, root_and_subagents, scripted):
     llm = root_and_subagents([f"```repl\n{ENDLESS}\n```", "FINAL(Mochi)"])
-    answer = MemoryRLM(llm, limits=Limits(query_subcalls=5)).query(diary, "Who?")
+    answer = PaperRLM(llm, limits=Limits(query_subcalls=5)).query(diary, "Who?")
     assert (answer.text, answer.coverage.asked) == ("Mochi", 5)
     assert "one query may ask 5 sub-agents" in scripted.conversation[-1]["content"]
