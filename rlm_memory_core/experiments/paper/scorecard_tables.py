@@ -95,7 +95,7 @@ def summary(card: pd.DataFrame) -> list[str]:
     tally = tally.rename(columns=short)
     tally.insert(0, "numbers", tally.sum(axis="columns"))
     old = card["since"].where(card["since"] != "", card["checked_since"]) != ""
-    tally["not of this run"] = pd.crosstab(places, old).reindex(columns=[True], fill_value=0)[True]
+    tally["not of this run"] = pd.crosstab(places, old).reindex(index=tally.index, columns=[True], fill_value=0)[True]
     tally.loc["all"] = tally.sum()
     lines = tally.rename_axis(None).rename_axis(None, axis="columns").to_string().splitlines()
     wrong = table[table["verdict"] == FAULTY]
@@ -112,13 +112,13 @@ def summary(card: pd.DataFrame) -> list[str]:
 
 
 def older(evidence: pd.DataFrame) -> list[str]:
-    """One line for each kind of figures that are not of this run: "published figure of 2026-11-28: 03, 06".
+    """One line for each kind of figures that are not of this run: "published figures of 2026-11-28: notebooks 03, 06".
 
     Args:
         evidence: What `scorecard.evidence_of` returns.
     """
     old = evidence[evidence["since"] != ""].groupby("since")["notebook"].unique()
-    return [f"{since}: {', '.join(sorted(names))}" for since, names in old.items()]
+    return [f"{since} in notebook {', '.join(sorted(name[:2] for name in names))}" for since, names in old.items()]
 
 
 def provenance(folder: str | Path) -> pd.DataFrame:

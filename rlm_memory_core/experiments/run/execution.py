@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from rlm_memory_core.query.trace import total_cost
 from ..data.assets import DataUnavailable, one_line, project_root
 from ..progress import VARIABLE
 from ..score.judge import count_unjudged
+from .catalog import Notebook
 from .reproduce import Plan, Ready, ReproduceError
 from .results import STARTED
 
@@ -63,26 +64,35 @@ def execute(plan: Plan, ready: Sequence[Ready]) -> Iterator[Ran]:
     """
     paid = any(book.notebook.asks for book in ready) and plan.options.model != OFFLINE
     jobs = 1 if paid else min(len(ready), os.cpu_count() or 1)
-    queue = sorted(ready, key=lambda book: (book.notebook.judges, 0 if jobs == 1 else -book.notebook.seconds))
+    queue = sorted(ready, key=lambda book: _turn(book.notebook, jobs))
     spent: float | None = 0.0
     waiting: dict[Future[Ran], Ready] = {}
     processes = multiprocessing.get_context("spawn")
-    with TemporaryDirectory() as folder, ProcessPoolExecutor(jobs, processes) as pool, _Bar(ready, folder) as bar:
+    with (
+        TemporaryDirectory() as folder,
+        ProcessPoolExecutor(jobs, processes) as pool,
+        closing(_Bar(ready, folder)) as bar,
+    ):
         while queue or waiting:
-            while queue and len(waiting) < jobs and not (queue[0].notebook.judges and waiting):
+            alone = any(book.notebook.timed or book.notebook.judges for book in [*queue[:1], *waiting.values()])
+            while queue and len(waiting) < jobs and not (alone and waiting):
                 book = queue.pop(0)
                 if plan.options.budget_usd >= 0 and book.notebook.asks is not None:
                     left = max(plan.options.budget_usd - (spent or 0.0), 0.0)
                     options = {**book.parameters["options"], "budget_usd": left}
                     book = replace(book, parameters={**book.parameters, "options": options})
-                waiting[pool.submit(_run, plan, book, bar.file(book))] = book
-                bar.start(book)
+                waiting[pool.submit(_run, plan, book, bar.start(book))] = book
             done, _ = wait(waiting, _INTERVAL, FIRST_COMPLETED)
             for future in done:
                 ran = future.result()
                 spent = total_cost((spent, ran.spent_usd))
                 yield replace(ran, told=bar.end(waiting.pop(future)))
             bar.draw()
+
+
+def _turn(notebook: Notebook, jobs: int) -> tuple[bool, bool, float]:
+    """Sorts notebooks: what measures time first, what judges the others last, else the longest first if several run."""
+    return notebook.judges, not notebook.timed, -notebook.seconds if jobs > 1 else 0.0
 
 
 def begin(plan: Plan) -> None:
@@ -96,54 +106,43 @@ class _Bar:
 
     def __init__(self, ready: Sequence[Ready], folder: str) -> None:
         self._folder = Path(folder)
-        self._expected = {
-            book.notebook.name: max(book.estimate.seconds or book.notebook.seconds, 1.0) for book in ready
-        }
-        self._began: dict[str, float] = {}
-        self._running: dict[str, Ready] = {}
-        self._done: list[str] = []
-        self._started = time.perf_counter()
+        self._expected = {book.notebook.name: book.estimate.seconds or book.notebook.seconds for book in ready}
+        self._running: dict[str, tuple[float, int]] = {}
+        self._done = 0.0
         self._bar = tqdm(total=sum(self._expected.values()), bar_format=_BAR, disable=None, leave=False)
-        self.draw()
+        self._started = time.perf_counter()
 
-    def file(self, book: Ready) -> Path:
-        """Where the notebook's kernel writes what it has asked."""
+    def start(self, book: Ready) -> Path:
+        """Notes that a notebook begins; returns the file in which its kernel writes how much it has asked."""
+        self._running[book.notebook.name] = time.perf_counter(), book.questions
+        self.draw()
         return self._folder / book.notebook.name
 
-    def start(self, book: Ready) -> None:
-        """Notes that a notebook begins."""
-        self._running[book.notebook.name] = book
-        self._began[book.notebook.name] = time.perf_counter()
-
     def end(self, book: Ready) -> str:
-        """Notes that a notebook is done, and says how long it took and what is left."""
-        name, now = book.notebook.name, time.perf_counter()
-        self._done.append(name)
-        del self._running[name]
-        self.draw()
-        total, n = sum(self._expected.values()), sum(self._expected[each] for each in self._done)
-        left = (now - self._started) * (total - n) / n
-        rest = f", about {left:.0f} s left" if len(self._done) < len(self._expected) else ""
-        return f"done in {now - self._began[name]:.0f} s ({len(self._done)} of {len(self._expected)}{rest})"
+        """Notes that a notebook is done; says how long it took and what is left."""
+        began, _ = self._running.pop(book.notebook.name)
+        self._done += self._expected[book.notebook.name]
+        share, now = self._done / sum(self._expected.values()), time.perf_counter()
+        rest = f", about {(now - self._started) * (1 - share) / share:.0f} s left" if share < 1 else ""
+        return f"done in {now - began:.0f} s ({share:.0%}{rest})"
 
     def draw(self) -> None:
         """Draws the bar as it stands."""
-        n, told = sum(self._expected[name] for name in self._done), []
-        for name, book in self._running.items():
+        seconds, told = self._done, []
+        for name, (began, questions) in self._running.items():
             asked, label = "0", ""
             with suppress(OSError, ValueError):  # not there yet, or half written
-                asked, label = self.file(book).read_text(encoding="utf-8").split(" ", 1)
-            passed = (time.perf_counter() - self._began[name]) / self._expected[name]
-            n += self._expected[name] * min(int(asked) / book.questions if book.questions else passed, 0.95)
-            told.append(f"{name[:2]}: {label}, {asked} questions" if label else name)
-        self._bar.set_description_str("; ".join(told) or "starting", refresh=False)
-        self._bar.n = n
+                asked, label = (self._folder / name).read_text(encoding="utf-8").split(" ", 1)
+            expected = self._expected[name]
+            share = int(asked) / questions if questions else (time.perf_counter() - began) / expected
+            seconds += expected * min(share, 0.95)
+            told.append(f"{name[:2]} {label} {asked}" if label else name)
+        self._bar.set_description_str("; ".join(told), refresh=False)
+        self._bar.n = seconds
         self._bar.refresh()
 
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Removes the bar."""
         self._bar.close()
 
 

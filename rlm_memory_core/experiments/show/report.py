@@ -134,13 +134,13 @@ def _further(evidence: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
         name = str(entry["id"])
         if name.removeprefix(RECOMPUTED) not in paper.register():
             low, high = entry["low"], entry["high"]
+            judged = "judged" if name.startswith("judged.") else ""
             row = {
                 "id": name,
                 "value": plain(entry["value"]),
                 "interval": "" if pd.isna(low) or pd.isna(high) else f"[{plain(low)}, {plain(high)}]",
                 "n": f"{entry['n']:,}",
-                "by": ", ".join(filter(None, (str(entry["model"]), str(entry["since"]))))
-                + (", judged" if name.startswith("judged.") else ""),
+                "by": ", ".join(filter(None, (entry["model"], entry["since"], judged))),
             }
             found.setdefault(str(entry["notebook"]), []).append(row)
     return found

@@ -56,8 +56,8 @@ def questions(folder: Path, notebook: str) -> pd.DataFrame | None:
 def origins(folder: Path) -> list[dict[str, Any]]:
     """The provenance of every notebook's results, as the template reads it.
 
-    A notebook without results has only `notebook`, `title`, a false `ran`, and whether it `judges` those of the others. The others add model, commit, seed,
-    data (a checksum), date, spent and versions; asked (questions, counted once per method; None if it keeps none),
+    A notebook without results has only `notebook`, `title`, `judges` and a false `ran`. The others add model, commit,
+    seed, data (a checksum), date, spent and versions; asked (questions, counted once per method; None if it keeps none),
     failed (those without an answer) and reason (of the first failure).
 
     Raises:
