@@ -32,6 +32,6 @@ def llm(real_server):
     """The small model; any option of `connect` can be given."""
 
     def build(**options):
-        return connect(MODEL, real_server.url, **{"recorded": "off", **options})
+        return connect(MODEL, real_server.url, **{"recorded": "off", "timeout": 600.0, **options})
 
     return build
