@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 CONTEXT = 4096  # tokens
-LONGEST = 32  # tokens of an answer whose request names no limit
-# one thread: with two, each waits for the other where other tests keep the cores busy
-OPTIONS = ("--port=0", f"--context={CONTEXT}", "--slots=4", "--threads=1", f"--max-tokens={LONGEST}")
+# one thread: with two, each waits for the other where other tests keep the cores busy. One sentence is enough
+OPTIONS = ("--port=0", f"--context={CONTEXT}", "--slots=4", "--threads=1", "--stop=.", "--stop=\n")
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 

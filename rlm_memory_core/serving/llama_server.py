@@ -39,7 +39,7 @@ def small_model() -> Path:
 
 
 def start(model: Path | None = None, *, port: int = 0, context: int = 4096, slots: int = 4, threads: int = 0,
-          max_tokens: int = -1) -> tuple[object, str]:  # fmt: skip
+          stop: Sequence[str] = ()) -> tuple[object, str]:  # fmt: skip
     """Start a server in this process, on loopback.
 
     Args:
@@ -48,7 +48,7 @@ def start(model: Path | None = None, *, port: int = 0, context: int = 4096, slot
         context: Tokens that a prompt and its answer may have together.
         slots: Requests answered at once.
         threads: 0 for one a core.
-        max_tokens: The longest answer where a request names no limit; -1 for none.
+        stop: Texts that end an answer, where a request names none.
 
     Returns:
         The server, which runs as long as it is referenced, and its base URL for `connect`.
@@ -64,7 +64,7 @@ def start(model: Path | None = None, *, port: int = 0, context: int = 4096, slot
     settings = xllamacpp.CommonParams()
     settings.model.path, settings.model_alias = str(model), {model.name.split(".")[0]}
     settings.hostnames, settings.port = ["127.0.0.1"], port
-    settings.n_parallel, settings.n_ctx, settings.n_predict = slots, slots * context, max_tokens
+    settings.n_parallel, settings.n_ctx, settings.antiprompt = slots, slots * context, list(stop)
     if threads:
         settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     settings.verbosity = 1  # errors only
@@ -84,9 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("context", 4096, "tokens that a prompt and its answer may have together"),
         ("slots", 4, "requests answered at once"),
         ("threads", 0, "0 for one a core"),
-        ("max-tokens", -1, "longest answer where a request names no limit; -1 for none"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
+    parser.add_argument("--stop", action="append", default=[], help="a text that ends answers; can be repeated")
     try:
         server, url = start(**vars(parser.parse_args(arguments)))
     except ServerFailed as error:
