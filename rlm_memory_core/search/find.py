@@ -32,6 +32,7 @@ class Hit:
         probes: The probes that found it, in the order in which they were given; () if only its meaning did.
         matches: Where the matching words are in its content: (start, end, weight).
         share: How much of a probe's weight it has, 0..1, by the probe that it matches best.
+        strength: Its score as a share of that of the best hit of the same probe, by the probe where it is greatest.
     """
 
     turn: Turn
@@ -39,6 +40,7 @@ class Hit:
     probes: tuple[str, ...]
     matches: tuple[Match, ...]
     share: float = 0.0
+    strength: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,13 @@ def find_turns(
             each = merged.setdefault(hit.turn.index, Scored(hit.turn))
             each.score += search.weight / (_MERGE + place)
             each.share = max(each.share, hit.share)
+            each.strength = max(each.strength, hit.strength)
             each.matches += hit.matches
             each.probes.append(probe)
     for place, turn in enumerate(turns_of(store, _passing(store, alike, filters or Filters()))):
         each = merged.setdefault(turn.index, Scored(turn))
         each.score += 1 / (_MERGE + place)
-        each.share = 1.0
+        each.share = each.strength = 1.0
     ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
@@ -156,4 +159,4 @@ def _passing(store: MemoryStore, numbers: Sequence[int], filters: Filters) -> li
 
 def _hit(store: MemoryStore, found: Scored) -> Hit:
     ((date,),) = store.query("SELECT date FROM sessions WHERE number = ?", (found.turn.session,))
-    return Hit(found.turn, date, tuple(found.probes), tuple(sorted(found.matches)), found.share)
+    return Hit(found.turn, date, tuple(found.probes), tuple(sorted(found.matches)), found.share, found.strength)

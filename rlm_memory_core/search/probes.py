@@ -80,6 +80,7 @@ class Scored:
         turn: The turn.
         score: The higher the better; scores of different searches do not compare.
         share: How much of a probe's weight it has, 0..1, by the probe that it matches best.
+        strength: Its score as a share of that of the best hit of the same probe.
         matches: Where the matching words are.
         probes: The probes that found it.
     """
@@ -87,6 +88,7 @@ class Scored:
     turn: Turn
     score: float = 0.0
     share: float = 0.0
+    strength: float = 0.0
     matches: list[Match] = field(default_factory=list)
     probes: list[str] = field(default_factory=list)
 
@@ -143,8 +145,12 @@ class Probe:
                 score = sum(self._weights[word] * n * (_K1 + 1) / (n + _K1 * length) for word, n in often.items())
                 score *= 1.0 if turn.role == "assistant" else _USER_WEIGHT
                 share = sum(self._weights[word] for word in often) / total
-                found.append(Scored(turn, score, share, [(a, b, self._weights[word]) for a, b, word in matches]))
-        return sorted(found, key=best_first)
+                marks = [(start, end, self._weights[word]) for start, end, word in matches]
+                found.append(Scored(turn, score, share, matches=marks))
+        found.sort(key=best_first)
+        for each in found:
+            each.strength = each.score / found[0].score
+        return found
 
     def _expression(self) -> tuple[str, str]:
         """What to look up, and a further condition: of words that are everywhere only the newest turns are ranked."""
