@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
 RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-slow lab estimate report notebooks
+.PHONY: help setup reproduce test test-slow lab estimate report publish
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml
 	fi
 	@touch $@
 
-reproduce: setup  ## run the notebooks, write the report, print the scorecard (ARGS="--model gpt-4o-mini")
+reproduce: setup  ## run the notebooks into outputs/runs, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory reproduce $(ARGS)
 
 test: setup  ## check style, types and imports, run the fast tests
@@ -48,6 +48,8 @@ estimate: setup  ## print the calls, tokens and dollars that a run needs (ARGS="
 report: setup  ## write the report of the last run, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory report $(ARGS)
 
-notebooks: setup  ## run the committed notebooks in place, after a change of their figures
-	@$(RUN) jupyter execute --inplace notebooks/*.ipynb
-	@$(RUN) nbstripout --keep-output --keep-count --extra-keys "cell.metadata.execution" notebooks/*.ipynb
+publish: setup  ## put the offline reader's last run into outputs/, notebooks/ and the pages, to be committed
+	@$(RUN) jupyter execute --inplace notebooks/00_quickstart.ipynb
+	@$(RUN) nbstripout --keep-output --keep-count --extra-keys "cell.metadata.execution" notebooks/00_quickstart.ipynb
+	@$(RUN) python docs/publish.py
+	@$(RUN) python docs/fill.py

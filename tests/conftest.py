@@ -10,13 +10,14 @@ import pytest
 from fault_server import FaultServer
 
 from rlm_memory_core import Call, MemoryStore, Step, Trace, Usage, connect
-from rlm_memory_core.models import openai_backend, pipeline
+from rlm_memory_core.models import adapting, openai_backend, pipeline
 from rlm_memory_core.query.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
 
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path, monkeypatch):
     monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(adapting, "LEARNT", {})
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ast
-from dataclasses import replace
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from ..models.hedging import HEDGE
 from ..query.trace import total_cost
@@ -29,7 +30,9 @@ def add_parsers(commands: Any) -> None:
         part.add_argument(
             "--only", action="append", default=[], metavar="NN", help="run this notebook; can be repeated"
         )
-        part.add_argument("--sample", metavar="paper|all|N", help="LongMemEval questions: the paper's 100, all, or N")
+        part.add_argument(
+            "--sample", metavar="paper|all|N", help="questions: the paper's, all of LongMemEval, or N in each"
+        )
         part.add_argument("--judge", metavar="MODEL", help="model that judges LongMemEval answers (default: none)")
         hedge = "share of sub-agent calls that may be sent again when late (default: %(default)s)"
         part.add_argument("--hedge", type=_number, default=HEDGE, metavar="SHARE", help=hedge)
@@ -37,7 +40,7 @@ def add_parsers(commands: Any) -> None:
         part.add_argument("--tokens-per-minute", type=_number, metavar="N", help="the server's limit, if you know it")
         parameter = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
         part.add_argument("-p", dest="parameters", help="set a notebook parameter; can be repeated", **parameter)
-        part.add_argument("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs)")
+        part.add_argument("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs/runs)")
         part.add_argument("--yes", action="store_true", help="spend money without asking")
         if name == "reproduce":
             part.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
@@ -51,34 +54,36 @@ def _number(text: str) -> float:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
+    print("Checking the notebooks, their data and the model ...", flush=True)  # the imports below take a second
     plan, ready = _prepared(options)
     from ..experiments.run import execution, reproduce
 
-    if not all(llm.is_local for llm in reproduce.models(plan, ready)):
-        confirm(options.yes, "stopped before anything was spent")
     spent: float | None = 0.0
     problems: list[str] = []
+    errors: list[str] = []
     unanswered = 0
     try:
+        if not all(llm.is_local for llm in reproduce.models(plan, ready)):
+            confirm(options.yes, "stopped before anything was spent")
         reproduce.check_models(plan, ready)
-        for book in ready:
-            name = book.notebook.name
-            print(f"{name}: {book.notebook.title} ...", flush=True)
-            if plan.budget_usd is not None and book.notebook.asks is not None:
-                left = max(plan.budget_usd - (spent or 0.0), 0.0)
-                book = replace(book, parameters={**book.parameters, "budget_usd": left})
-            ran = execution.execute(plan, book)
+        execution.begin(plan)
+        titles = {book.notebook.name: book.notebook.title for book in ready}
+        for ran in execution.execute(plan, ready):
+            outcome = f"skipped: {ran.skipped}" if ran.skipped else f"failed, {ran.told}" if ran.error else ran.told
+            tqdm.write(f"{ran.name}: {titles[ran.name] + ': ' if not ran.skipped else ''}{outcome}")
+            sys.stdout.flush()
             spent = total_cost((spent, ran.spent_usd))
-            if ran.skipped:
-                print(f"{name}: skipped: {ran.skipped}")
-            problems += [f"{name}: {problem}" for problem in ran.problems]
+            problems += [f"{ran.name}: {problem}" for problem in ran.problems]
+            errors += [ran.error] if ran.error else []
             unanswered += ran.failed
     except reproduce.ReproduceError as error:
         raise Refused(error) from error
+    if errors:
+        raise Refused("; ".join(errors))
     if ready:
         _print_report(plan)
         dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
-        print("\n".join([f"\nSpent: {dollars}", *problems]))
+        print("\n".join([f"Spent: {dollars}", *problems]))
     return UNANSWERED if unanswered else 0
 
 
@@ -102,13 +107,19 @@ def _prepared(options: argparse.Namespace) -> tuple[Plan, list[Ready]]:
     except reproduce.ReproduceError as error:
         raise Refused(error) from error
     ready = [book for book in books if not book.skipped]
+    asking = [book for book in ready if book.questions]
     for book in books:
-        name = book.notebook.name
-        print(f"{name}: skipped: {book.skipped}" if book.skipped else f"{name}: {book.estimate}")
-        if book.judge is not None and book.judge.rates is None:
-            print(f"{name}: the price of the judge, {book.judge.model}, is not known")
-    if len(ready) > 1:
+        if book.skipped:
+            print(f"{book.notebook.name}: skipped: {book.skipped}")
+    for book in asking:
+        print(f"{book.notebook.name}: {book.estimate}")
+    judge = plan.options.judge
+    if judge is not None and judge.rates is None:
+        print(f"the price of the judge, {judge.model}, is not known")
+    if len(asking) > 1:
         print(f"together: {reproduce.total(ready)}")
+    if not asking:
+        print(f"No model is asked: {plan.llm.label}, $0.00")
     return plan, ready
 
 
@@ -123,10 +134,11 @@ def _print_report(plan: Plan) -> None:
         page = report.write(plan.folder)
     except ValueError as error:
         raise Refused(error) from error
-    print(f"\nModel: {plan.llm.label}. From {plan.folder}\n")
-    table = scorecard_tables.all_numbers(card).reset_index()
-    print(table.apply(lambda column: column.str.ljust(column.str.len().max())).to_string(index=False, justify="left"))
-    print(f"\nNumbers of the paper by status and verdict:\n{scorecard.counts(card).to_string()}\n\nReport: {page}")
+    print(f"\nAnswered by: {plan.llm.label}")
+    for line in scorecard_tables.older(scorecard.evidence_of(plan.folder)):
+        print(f"Not of this run, {line}")
+    print("\n".join(["", *scorecard_tables.summary(card), ""]))
+    print(f"Every number, with its interval and its source: {page}")
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -134,33 +146,22 @@ def _plan(options: argparse.Namespace) -> Plan:
         from ..experiments.run import reproduce
     except ModuleNotFoundError as error:
         raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[notebooks]"') from error
-    return reproduce.Plan(
-        model=options.model,
-        base_url=options.base_url,
-        only=options.only,
-        parameters=_parameters(options),
-        budget_usd=options.budget,
-        rates=rates_of(options.prices),
-        outputs=options.outputs,
-        dask=options.dask,
-        hedge=options.hedge,
-        requests_per_minute=options.requests_per_minute,
-        tokens_per_minute=options.tokens_per_minute,
-    )
+    from ..experiments.run.options import literal
 
-
-def _parameters(options: argparse.Namespace) -> dict[str, Any]:
-    """Notebook parameters by name, as Python literals where they are literals, else as text."""
-    given = {name: _literal(value) for name, value in options.parameters}
-    if options.sample is not None:
-        given["sample"] = options.sample
-    if options.judge is not None:
-        given["judge_model"] = options.judge
-    return given
-
-
-def _literal(text: str) -> Any:
+    flags = {
+        "model": options.model,
+        "base_url": options.base_url,
+        "rates": rates_of(options.prices),
+        "budget_usd": options.budget,
+        "hedge": options.hedge,
+        "requests_per_minute": options.requests_per_minute,
+        "tokens_per_minute": options.tokens_per_minute,
+        "dask": options.dask,
+        "judge_model": options.judge,
+    }
+    parameters = {name: literal(value) for name, value in options.parameters}
+    sample = options.sample or ""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
+        return reproduce.make_plan(flags, parameters, only=options.only, sample=sample, outputs=options.outputs)
+    except reproduce.ReproduceError as error:
+        raise Refused(error) from error

@@ -145,7 +145,7 @@ class Budget:
                 more = f", and the next call takes about {next_call:.2g}" if spent < limit else ""
                 return f"the budget of {limit:g} {name} is spent ({spent:.4g}{more})"
         if self.usd is not None and self.spent_usd is None:
-            return f"the budget of {self.usd:g} usd cannot be held: the server counts no tokens"
+            return f"the budget of {self.usd:g} usd cannot be held: a price is not known"
         if self.seconds is not None and self._age >= self.seconds:
             return f"the budget of {self.seconds:g} seconds is spent ({self._age:.4g})"
         return ""

@@ -89,7 +89,8 @@ class Pipeline:
                 if not is_free:
                     call.charge(usage, dollars)
                 if not isinstance(error, CancelledError):
-                    raise ModelError(self.explain(error), usage, dollars) from error
+                    kind: type[ModelError] = getattr(error, "becomes", ModelError)
+                    raise kind(self.explain(error), usage, dollars) from error
                 if stopped is not None:
                     stopped(usage, dollars)
                 raise

@@ -7,10 +7,11 @@ leaves the reading to `reader` and `root`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..query import prompts
+from ..store.dates import parse_date
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
 from .matching import names
@@ -28,6 +29,7 @@ _SUBAGENTS = {
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
 _QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
+_MARKER = re.compile(r"\[--- Session \d+ \| ([^\[\]\n]*) ---\]\n*")
 _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
 
 
@@ -96,9 +98,18 @@ def _plain(chat: Sequence[tuple[str, str]]) -> str:
         return prompts.UNKNOWN
     text, question = _split(chat[last][1])
     text = text.removeprefix("<history>\n").removesuffix("</history>\n")
-    turns = [*(Turn(role, said) for role, said in chat[:last]), *parse_turns(text)]
+    turns = [*_said(chat[:last]), *parse_turns(text)]
     history = "\n".join(turn.text for turn in turns).lower()
     return prompts.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
+
+
+def _said(chat: Sequence[tuple[str, str]]) -> Iterator[Turn]:
+    """The messages of a chat as turns; a line that begins a session gives their day."""
+    day = None
+    for role, said in chat:
+        if marker := _MARKER.match(said):
+            day = parse_date(marker[1])
+        yield Turn(role, said[marker.end() :] if marker else said, day)
 
 
 def _split(prompt: str) -> tuple[str, str]:

@@ -122,7 +122,7 @@ class Query:
         calls = tuple(self._subagents.calls[asked:])
         output = "\n".join(filter(None, (str(run), objection)))
         taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-        self._steps.append(Step(reply.text, message.blocks, output, calls, *taken, started))
+        self._steps.append(Step(reply.text, message.blocks, output, calls, *taken, started, reply.thoughts))
         self._messages.append({"role": "assistant", "content": reply.text})
         self._messages.append(self._next_message(reply, message, run, objection, calls, remaining))
         ran = message.blocks and (not run.error or bool(run.output) or self._way.used > used)
@@ -203,7 +203,7 @@ class Query:
                 self._steps.append(Step("", (), f"({error})", (), error.usage, error.cost_usd, 0.0, started=started))
         output = f"(the model wrote no code that ran: the engine searched by itself, and showed it this)\n{shown}"
         taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-        self._steps.append(Step(reply.text, (), output, (), *taken, started))
+        self._steps.append(Step(reply.text, (), output, (), *taken, started, reply.thoughts))
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
         self._way.cited[:] = quoted(text, turns)

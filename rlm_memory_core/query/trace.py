@@ -36,6 +36,7 @@ class Step:
         seconds: How long the root model's call took.
         recorded: Whether that call was replayed.
         started: Seconds from the start of the query to the start of that call.
+        thoughts: What the model thought before it wrote, where its server shows it.
     """
 
     reply: str
@@ -47,6 +48,7 @@ class Step:
     seconds: float
     recorded: bool = False
     started: float = 0.0
+    thoughts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,9 @@ def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[
     _check(k)
     take_in_new_turns(store)
     words, after = _deciding(store, content_words(question))
-    sql = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? ORDER BY rank, rowid DESC LIMIT ?"
-    rows = store.query(sql, (match_expression(words), after, -1 if k is None else k)) if words else []
+    found = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?"
+    sql = f"{found} ORDER BY rank, rowid DESC LIMIT ?"
+    rows = store.query(sql, (match_expression(words), after, len(store), -1 if k is None else k)) if words else []
     return _filled([number for (number,) in rows], len(store), k)
 
 
@@ -153,7 +154,7 @@ def _parts(store: MemoryStore, question: str, question_date: str | None) -> list
     dated = question if len(question) <= _MOST_DATED else f"{question[:half]}\n{question[-half:]}"
     spans = periods(dated, question_date)
     words, after = _deciding(store, content_words(without_relative(question, spans)))
-    return _words(words, after, piece_number(store, after)) + _dates(store, spans)
+    return _words(store, words, after) + _dates(store, spans)
 
 
 def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], int]:
@@ -172,21 +173,23 @@ def _spread(store: MemoryStore, word: str) -> int:
     return int(store.query(sql, (match_expression([word]), _MOST_SCORED + 1))[0][0])
 
 
-def _words(words: Sequence[str], after_turn: int, after_piece: int) -> list[_Part]:
+def _words(store: MemoryStore, words: Sequence[str], after: int) -> list[_Part]:
     """What was said in the piece, and its best turn. `rank` is FTS5's BM25: the lower, the better.
 
     A turn that is cut into several pieces counts for each of them.
     """
     if not words:
         return []
-    expression = match_expression(words)
-    said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ?"
+    expression, end = match_expression(words), len(store)
+    whole = f"SELECT number FROM {PIECES} WHERE number <= ? AND last_turn <= ? ORDER BY number DESC LIMIT 1"
+    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (piece_number(store, end), end))  # of a snapshot
+    said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ? AND rowid <= ?"
     best_turn = (
         f"SELECT number AS piece, max(score) AS score FROM (SELECT rowid AS turn, -rank AS score FROM {TURNS} "
-        f"WHERE {TURNS} MATCH ? AND rowid > ?) CROSS JOIN {PIECES} "
+        f"WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
     )
-    return [(said, [expression, after_piece]), (best_turn, [expression, after_turn])]
+    return [(said, [expression, piece_number(store, after), last]), (best_turn, [expression, after, end])]
 
 
 def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
@@ -194,11 +197,11 @@ def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
 
     It weighs what BM25 gives a word in so many pieces, once for each of the two scores above.
     """
-    near = []
+    near, pieces = [], piece_number(store, len(store))
     for start, end, width in dict.fromkeys((span.start, span.end, span.width) for span in spans):
         first, last, reach = start.toordinal(), end.toordinal(), 2 * width
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? LIMIT ?)"
-        ((many,),) = store.query(sql, (first - reach, last + reach, _MOST_SCORED + 1))
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? AND number <= ? LIMIT ?)"
+        ((many,),) = store.query(sql, (first - reach, last + reach, pieces, _MOST_SCORED + 1))
         if 0 < many <= _MOST_SCORED:
             near.append((first, last, reach))
     if not near:
@@ -207,10 +210,11 @@ def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
     nearest = (
         f"SELECT number AS piece, max(1.0 - max({first_day} - day, day - {last_day}, 0) * 1.0 / {far}) AS near "
         f"FROM json_each(?) CROSS JOIN {PIECES} ON day > {first_day} - {far} AND day < {last_day} + {far} "
+        f"AND number <= {pieces} "
         "GROUP BY number"
     )
     ((having,),) = store.query(f"SELECT total(near) FROM ({nearest})", [json.dumps(near)])
-    rarity = math.log((piece_number(store, len(store)) - having + 0.5) / (having + 0.5))
+    rarity = math.log((pieces - having + 0.5) / (having + 0.5))
     if rarity <= 0:
         return []  # the dates do not tell sessions apart if more than half of the history is near them
     return [(f"SELECT piece, ? * near AS score FROM ({nearest})", [2 * rarity, json.dumps(near)])]

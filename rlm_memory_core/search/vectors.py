@@ -26,12 +26,12 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
     model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn)
 )"""
 _NEW = (
-    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? "
+    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? AND turn_index <= ? "
     "AND role <> 'assistant' ORDER BY turn_index LIMIT ?"
 )
 _KEPT = (
     "SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_index = turn "
-    "WHERE model = ? AND turn > ? ORDER BY turn LIMIT ?"
+    "WHERE model = ? AND turn > ? AND turn <= ? ORDER BY turn LIMIT ?"
 )
 
 
@@ -84,7 +84,7 @@ async def likeness(
     wanted = _rows((await embedder.embed([question], budget)).vectors, embedder.model)[0]
     best: dict[int, float] = {}
     last = 0
-    while kept := store.query(_KEPT, (embedder.model, last, _BLOCK)):
+    while kept := store.query(_KEPT, (embedder.model, last, len(store), _BLOCK)):
         cosines = _matrix([vector for *_, vector in kept], len(wanted), embedder.model) @ wanted
         for (_, session, _), cosine in zip(kept, cosines.tolist(), strict=True):
             best[session] = max(cosine, best.get(session, -1.0))
@@ -95,7 +95,7 @@ async def likeness(
 async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budget | None) -> None:
     store.query(_SCHEMA)
     last = store.query("SELECT coalesce(max(turn), 0) FROM turn_vectors WHERE model = ?", (embedder.model,))[0][0]
-    while new := store.query(_NEW, (MAX_CHARACTERS, last, _AT_ONCE)):
+    while new := store.query(_NEW, (MAX_CHARACTERS, last, len(store), _AT_ONCE)):
         embedded = await embedder.embed([text for _, text in new], budget)
         rows = _rows(embedded.vectors, embedder.model)
         with store.transaction():

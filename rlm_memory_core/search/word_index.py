@@ -128,6 +128,6 @@ def _day(store: MemoryStore, session: int) -> int | None:
 def _block_end(store: MemoryStore, done: int) -> int:
     rows = store.query(
         "SELECT max(turn_index) FROM turns WHERE turn_index > ? AND turn_index <= ? AND total_characters <= ?",
-        (done, done + _BLOCK_TURNS, store.characters(done) + _BLOCK_CHARACTERS),
+        (done, min(done + _BLOCK_TURNS, len(store)), store.characters(done) + _BLOCK_CHARACTERS),
     )
     return int(rows[0][0] or done + 1)

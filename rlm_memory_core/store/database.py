@@ -1,4 +1,4 @@
-"""Opens SQLite files that several processes may use at the same moment."""
+"""Opens SQLite files that several processes may use at the same moment, and explains what SQLite says of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 _PATIENCE = 30.0  # seconds to wait for another process
+_DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
+_MEANINGS = {
+    "SQLITE_BUSY": "another program keeps writing to {path}; try again when it has finished",
+    "SQLITE_FULL": "the disk is full: nothing was added to {path}, what was stored before can be read; free some space",
+    "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
+    "SQLITE_NOTADB": "{path} is not a history, or its beginning is damaged; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
+}
 
 
 def open_database(
@@ -48,3 +56,12 @@ def _use_write_ahead_log(database: sqlite3.Connection) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def explain(error: sqlite3.Error, path: Path | None) -> str:
+    """What went wrong with a history's file and what to do, in one line that quotes nothing of the history."""
+    if isinstance(error, sqlite3.ProgrammingError):
+        return "the history is closed; open it again with MemoryStore(path)"
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
+    meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
+    return meaning.format(path=path or "the history in memory", name=name)

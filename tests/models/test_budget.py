@@ -2,7 +2,6 @@ import asyncio
 import pickle
 import random
 
-import httpx2
 import pytest
 from paper import PaperRLM
 
@@ -256,10 +255,9 @@ def test_a_query_over_its_budget_ends_with_what_it_has_and_says_so(diary, root_a
     assert answer.coverage.failed.keys() == {answer.error}
 
 
-def test_a_budget_in_dollars_ends_where_the_dollars_spent_are_not_known(scripted, as_completion):
-    silent = httpx2.Response(200, json=as_completion("yes", usage=None))
-    model, budget = scripted([silent, "yes"], rates=(1.0, 1.0)), Budget(usd=1e9)
-    background.run(model.complete(HI, budget))
+def test_a_budget_in_dollars_ends_where_the_dollars_spent_are_not_known(scripted):
+    model, budget = scripted(["yes"], rates=(1.0, 1.0)), Budget(usd=1e9)
+    budget.charge(CALL, None)
     with pytest.raises(BudgetExceeded, match="cannot be held"):
         background.run(model.complete(HI, budget))
 

@@ -77,15 +77,6 @@ def test_final_in_words_within_data_is_no_answer(tag):
     assert final_of(f"```{tag}\nFINAL(Paris is nice)\n```") is None
 
 
-@pytest.mark.parametrize(
-    "thought",
-    ["<think>\nFINAL(too early)\n```repl\nllm_query('x')\n```\n</think>", "Hm.\nFINAL(too early)\n</think>"],
-)
-def test_thoughts_are_neither_code_nor_answer(thought):
-    message = parse_message(f"{thought}\n```repl\nprint(1)\n```\nFINAL(in time)")
-    assert (message.blocks, message.final) == (("print(1)",), Final("in time", "value"))
-
-
 def test_lines_may_end_as_on_windows():
     message = parse_message("```repl\r\na = 1\r\n```\r\nFINAL(a cat)\r\n")
     assert (message.blocks, message.final) == (("a = 1",), Final("a cat", "value"))

@@ -6,6 +6,7 @@ from paper import PaperRLM
 
 from rlm_memory_core import Limits
 from rlm_memory_core.models import background
+from rlm_memory_core.repl.arguments import measure
 from rlm_memory_core.repl.limits import LimitReached, Meter
 from rlm_memory_core.repl.repl import Repl
 
@@ -67,7 +68,7 @@ def test_a_limit_on_the_query_holds_over_its_runs(counted):
     asked, subagents = counted
     *_, last = run(*["llm_query('x')"] * 5, subagents=subagents, query_subcalls=4)
     assert len(asked) == 4
-    assert "one query may ask 4 sub-agents; it has asked 4" in last.error
+    assert "one query may ask 4 sub-agents; it has used 4" in last.error
 
 
 def test_a_fan_out_beyond_the_limit_asks_nobody(counted):
@@ -135,8 +136,8 @@ def test_recursion_and_memory_are_bounded():
 def test_the_meter_refuses_before_it_counts():
     meter = Meter(Limits(run_subcalls=5))
     with pytest.raises(LimitReached):
-        meter.ask(6)
-    meter.ask(5)
+        meter.ask(6, measure([]))
+    meter.ask(5, measure([]))
     assert meter.refusals == 1
 
 

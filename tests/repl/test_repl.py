@@ -456,11 +456,6 @@ def test_an_error_that_holds_the_words_of_a_lost_worker_loses_none(words):
     assert after.output == "1 {}\n"
 
 
-def test_calls_that_differ_in_a_number_or_in_its_type_are_told_apart():
-    values = [-1, -2, 1, 1.0, True, "1", None, b"1", [1], {1: 1}]
-    assert len({journal.Journal.key("f", (value,), {}) for value in values}) == len(values)
-
-
 @pytest.mark.slow
 def test_no_worker_is_lost_when_sessions_are_cancelled_while_they_wait_for_one():
     async def enter():
