@@ -9,16 +9,17 @@ probe is left out and counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .occurrences import occurrences
-from .probes import Filters, Match, Probe, Scored, best_first, matching, turns_of, words_of
+from .probes import Filters, Match, Probe, Scored, best_first, matching, words_of
 from .word_index import TURNS, match_expression, take_in_new_turns
 
 MOST_PROBES = 12
+_STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; chosen on the odd half of the paper's 100 questions
 _MERGE = 10  # reciprocal rank fusion: a smaller number favours the first places more
 
 
@@ -48,16 +49,16 @@ class Found:
     """What a search found.
 
     Args:
-        hits: The turns, best first.
+        hits: The turns, best first; those that match best if others match much less.
+        weaker: Turns that match much less, best first.
         more: How many further turns match and were cut off by the limits.
-        weak: How many turns matched common words only and were left out.
         nowhere: Words of the probes that no turn of the history contains.
         filtered: Words that the history contains, but no turn that passes the filters.
     """
 
     hits: tuple[Hit, ...] = ()
+    weaker: tuple[Hit, ...] = ()
     more: int = 0
-    weak: int = 0
     nowhere: tuple[str, ...] = ()
     filtered: tuple[str, ...] = ()
 
@@ -70,6 +71,7 @@ def find_turns(
     per_session: int = 3,
     sessions: Sequence[int] = (),
     alike: Sequence[int] = (),
+    least: float = 0.0,
 ) -> Found:
     """Find the turns that match any of the probes.
 
@@ -81,6 +83,7 @@ def find_turns(
         per_session: Turns of one session at most, so that one long conversation does not hide the others.
         sessions: Numbers of sessions that another ranking prefers, best first; their turns rise.
         alike: Numbers of turns that are alike in meaning, best first; they count like the hits of one more probe.
+        least: The share of a probe's weight, 0..1, below which a turn is a weaker match.
 
     Returns:
         The turns, best first; a turn that several probes find comes before one that a single probe finds.
@@ -97,18 +100,18 @@ def find_turns(
     if not 0 < len(probes) <= MOST_PROBES:
         raise ValueError(f"find takes 1 to {MOST_PROBES} probes, not {len(probes)}")
     take_in_new_turns(store)
-    searches = {probe: Probe(store, probe, filters or Filters()) for probe in dict.fromkeys(probes)}
+    filters = filters or Filters()
+    searches = {probe: Probe(store, probe, filters) for probe in dict.fromkeys(probes)}
     merged: dict[int, Scored] = {}
     for probe, search in searches.items():
         for place, hit in enumerate(search.hits):
             each = merged.setdefault(hit.turn.index, Scored(hit.turn))
             each.score += search.weight / (_MERGE + place)
-            each.share = max(each.share, hit.share)
-            each.strength = max(each.strength, hit.strength)
+            each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.strength)
             each.matches += hit.matches
             each.probes.append(probe)
-    for place, turn in enumerate(turns_of(store, _passing(store, alike, filters or Filters()))):
-        each = merged.setdefault(turn.index, Scored(turn))
+    for place, number in enumerate(_passing(store, alike, filters)):
+        each = merged.setdefault(number, Scored(store.turns[number - 1]))
         each.score += 1 / (_MERGE + place)
         each.share = each.strength = 1.0
     ranked = sorted(merged.values(), key=best_first)
@@ -117,16 +120,35 @@ def find_turns(
         for place, each in enumerate(ranked):
             each.score = 1 / (_MERGE + place) + 1 / (_MERGE + places.get(each.turn.session, len(sessions)))
         ranked.sort(key=best_first)
-    chosen: list[Hit] = []
+    strong = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
+    weaker = [each for each in ranked if each not in strong]
+    hits = _chosen(strong, limit, per_session)
+    return Found(
+        tuple(_hit(store, each) for each in hits),
+        tuple(_hit(store, each) for each in _chosen(weaker, limit, per_session)),
+        len(strong) - len(hits),
+        tuple(dict.fromkeys(word for search in searches.values() for word in search.nowhere)),
+        tuple(dict.fromkeys(word for search in searches.values() for word in search.filtered)),
+    )
+
+
+def _is_strong(each: Scored, found: Mapping[int, Scored], filters: Filters) -> bool:
+    """Whether a turn matches about as well as the best; an assistant's must match better than what it answers."""
+    if each.turn.role != "assistant" or filters.role == "assistant":
+        return each.strength >= _STRONG
+    asked = found.get(each.turn.index - 1)
+    repeats = asked is not None and asked.turn.session == each.turn.session and asked.strength >= each.strength
+    return each.strength >= _STRONG_ASSISTANT and not repeats
+
+
+def _chosen(ranked: Sequence[Scored], limit: int, per_session: int) -> list[Scored]:
     taken = Counter[int]()
+    chosen = []
     for each in ranked:
-        if len(chosen) < limit and taken[each.turn.session] < per_session:
-            taken[each.turn.session] += 1
-            chosen.append(_hit(store, each))
-    weak = {number for search in searches.values() for number in search.weak} - merged.keys()
-    nowhere = dict.fromkeys(word for search in searches.values() for word in search.nowhere)
-    filtered = dict.fromkeys(word for search in searches.values() for word in search.filtered)
-    return Found(tuple(chosen), len(ranked) - len(chosen), len(weak), tuple(nowhere), tuple(filtered))
+        taken[each.turn.session] += 1
+        if taken[each.turn.session] <= per_session:
+            chosen.append(each)
+    return chosen[:limit]
 
 
 def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:
@@ -140,9 +162,7 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
     take_in_new_turns(store)
     words = [words_of(name)[:10] for name in names]
     every = " OR ".join(f"({' AND '.join(f'({match_expression([word])})' for word in each)})" for each in words if each)
-    if not every:
-        return []
-    turns = matching(store, every, "", filters, "rowid DESC", limit)[::-1]
+    turns = [] if not every else matching(store, every, "", filters, "rowid DESC", limit)[::-1]
     places = occurrences([word for each in words for word in each], [turn.content for turn in turns])
     return [
         _hit(store, Scored(turn, matches=[(start, end, 1.0) for start, end, _ in matches]))
@@ -152,7 +172,7 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
 
 def _passing(store: MemoryStore, numbers: Sequence[int], filters: Filters) -> list[int]:
     """Those of the turns that pass the filters."""
-    conditions, values = filters.sql()
+    conditions, values = filters.sql(store)
     sql = f"SELECT count(*) FROM {TURNS} WHERE rowid = ?{conditions}"
     return [number for number in numbers if store.query(sql, (number, *values))[0][0]]
 

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -42,22 +41,20 @@ class Filters:
         role: Only turns of this role; None for all.
         after, before: Only sessions of these days or later, or earlier, as ordinals (`date.toordinal`); both
             inclusive. A session without a date never passes.
-        until: Only turns up to this one; None for all.
         but: Only turns of other roles than this; None for all.
     """
 
     role: str | None = None
     after: int | None = None
     before: int | None = None
-    until: int | None = None
     but: str | None = None
 
-    def sql(self) -> tuple[str, list[Any]]:
-        """Conditions on the index of turns, and their parameters."""
+    def sql(self, store: MemoryStore) -> tuple[str, list[Any]]:
+        """Conditions on the index of turns, and their parameters. A snapshot ends with its last turn."""
         day = f"(SELECT day FROM {PIECES} WHERE first_turn <= {TURNS}.rowid ORDER BY first_turn DESC LIMIT 1)"
         role = f"(SELECT role FROM turns WHERE turn_index = {TURNS}.rowid)"
         conditions = (
-            (f"{TURNS}.rowid <= ?", self.until),
+            (f"{TURNS}.rowid <= ?", len(store)),
             (f"{role} = ?", self.role),
             (f"{role} <> ?", self.but),
             (f"{day} >= ?", self.after),
@@ -69,7 +66,7 @@ class Filters:
     @property
     def narrow(self) -> bool:
         """Whether they leave out any turn of the history."""
-        return (self.role, self.after, self.before) != (None, None, None)
+        return self != Filters()
 
 
 @dataclass(slots=True)
@@ -97,8 +94,8 @@ class Probe:
     """One probe.
 
     `hits` are the turns that match, best first. `weight` says how much its best hit counts beside those of other
-    probes: 1 if that hit has all of its words. `weak` are numbers of turns that match common words only. No turn has
-    the words `nowhere`; none that passes the filters has those in `filtered`.
+    probes: 1 if that hit has all of its words. No turn has the words `nowhere`; none that passes the filters has those
+    in `filtered`.
     """
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
@@ -111,7 +108,6 @@ class Probe:
             word: math.log(1 + max(turns - count + 0.5, 0.5) / (count + 0.5)) for word, count in self._spread.items()
         }
         self._rare = {word for word, count in self._spread.items() if count <= max(2, _RARE_SHARE * turns)}
-        self.weak: set[int] = set()
         self.hits = self._ranked() if self._weights else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
         self.filtered: list[str] = []
@@ -126,7 +122,7 @@ class Probe:
 
     def _count(self, word: str, filters: Filters, most: int = _MOST_SCORED + 1) -> int:
         """In how many turns a word is; counted no further than matters."""
-        conditions, values = filters.sql()
+        conditions, values = filters.sql(self._store)
         sql = f"SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ?{conditions} LIMIT ?)"
         return int(self._store.query(sql, (match_expression([word]), *values, most))[0][0])
 
@@ -139,8 +135,8 @@ class Probe:
         for turn, matches in zip(turns, places, strict=True):
             often = Counter(word for *_, word in matches)
             if not self._is_strong(often, total):
-                self.weak.add(turn.index)
-            elif all(comparable(phrase) in comparable(turn.content) for phrase in self._phrases):
+                continue
+            if all(comparable(phrase) in comparable(turn.content) for phrase in self._phrases):
                 length = 1 - _B + _B * min(len(turn.content) / average, _LONGEST)
                 score = sum(self._weights[word] * n * (_K1 + 1) / (n + _K1 * length) for word, n in often.items())
                 score *= 1.0 if turn.role == "assistant" else _USER_WEIGHT
@@ -177,19 +173,9 @@ def words_of(text: str) -> list[str]:
 
 def matching(store: MemoryStore, expression: str, further: str, filters: Filters, order: str, limit: int) -> list[Turn]:
     """The first turns of an order that match an expression, and a further condition."""
-    conditions, values = filters.sql()
+    conditions, values = filters.sql(store)
     sql = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ?{further}{conditions} ORDER BY {order} LIMIT ?"
-    return turns_of(store, [number for (number,) in store.query(sql, (expression, *values, limit))])
-
-
-def turns_of(store: MemoryStore, numbers: Sequence[int]) -> list[Turn]:
-    """Turns by their numbers, in this order."""
-    sql = (
-        "SELECT turn_index, session, role, content, timestamp FROM turns "
-        "WHERE turn_index IN (SELECT value FROM json_each(?))"
-    )
-    turns = {row[0]: Turn(*row) for row in store.query(sql, (json.dumps(numbers),))}
-    return [turns[number] for number in numbers]
+    return [store.turns[number - 1] for (number,) in store.query(sql, (expression, *values, limit))]
 
 
 def best_first(each: Scored) -> tuple[float, int]:

@@ -9,7 +9,7 @@ import pytest
 from rlm_memory_core import MemoryStore, __main__
 from rlm_memory_core.cli import ask as cli_ask
 from rlm_memory_core.cli import main as cli
-from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 
 CAT = {"role": "user", "content": "My cat is called Mochi.", "date": "2023/05/20"}
 MOVE = {"role": "user", "content": "I moved to Lisbon.", "date": "2023/07/04"}

@@ -5,7 +5,7 @@ from paper import PaperRLM
 
 from rlm_memory_core import Budget, Reading, Usage
 from rlm_memory_core.models.normalise import Embeddings
-from rlm_memory_core.query.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 from rlm_memory_core.repl.limits import Limits
 
 SHOW = "```repl\nimport json\nprint(json.dumps({}))\n```"
