@@ -124,14 +124,6 @@ def test_extract_quotes_or_reports_nothing():
     assert extract(session, None, "") == NOT_FOUND
 
 
-@pytest.mark.parametrize(
-    ("date", "text", "day"),
-    [(DAY, "I ran home two days ago.", "2023/05/18"), (DAY, "I ran home.", "2023/05/20"), (None, "I ran home.", None)],
-)
-def test_facts_have_a_day(date, text, day):
-    (finding,) = parse_findings(extract(f"[Turn 1][user]: {text}", date, "When had I ran?", facts=True))
-    assert (finding.quote, finding.turn, finding.date, finding.value) == (text, 1, day, "")
-
 
 HOSTILE = ["x" * 2_000_000, "la " * 300_000, "[" * 500_000, "<" * 500_000, '"' * 500_000, "." * 500_000, ". " * 300_000,
            ":\n" * 300_000, "\\" * 500_000, "\n" * 500_000, " " * 500_000, "a\0b", "\ud800", "[Turn 1][" * 100_000,

@@ -8,7 +8,7 @@ from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline.root import final, next_message
 from rlm_memory_core.query.prompts import paper, record
 
-MODES = [{}, {"recency": True}, {"facts": True}]
+MODES = [{}]
 UNKNOWN = f"FINAL({record.UNKNOWN})"
 
 
