@@ -25,6 +25,7 @@ from ..store.memory_store import MemoryStore
 from .periods import Period, periods, without_relative
 from .vectors import Embedder, likeness
 from .word_index import PIECES, SPOKEN, TURNS, content_words, match_expression, piece_number, take_in_new_turns
+from .words import loosened
 
 _MOST_SCORED = 50_000  # turns; words that occur in so many say little
 _MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends
@@ -157,10 +158,13 @@ def _parts(store: MemoryStore, question: str, question_date: str | None) -> list
 
 
 def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], int]:
-    """The words to rank by, and the turn after which they are looked up."""
+    """The words to rank by, and the turn after which they are looked up. A word that stands nowhere is loosened."""
     if len(words) > _MOST_WORDS:
         words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
-    spread = sorted((count, word) for word in words if (count := _spread(store, word)))
+    counts = {word: _spread(store, word) for word in words}
+    nowhere = [start for word, count in counts.items() if not count and (start := loosened(word))]
+    counts |= {start: _spread(store, start) for start in nowhere}
+    spread = sorted((count, word) for word, count in counts.items() if count)
     totals = accumulate(count for count, _ in spread)
     few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
     return (few, 0) if few else ([word for _, word in spread], max(len(store) - _MOST_SCORED, 0))
