@@ -6,7 +6,6 @@ line of ours.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ..search.find import Found, Hit, find_turns, turns_with
 from ..search.periods import periods
 from ..search.probes import Filters
 from ..search.ranking import arank_sessions
+from ..search.threads import in_search_thread
 from ..search.vectors import Embedder
 from ..search.word_index import PIECES
 from ..store.dates import parse_date as read_date
@@ -69,7 +69,7 @@ class SearchTools:
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The tools by the names that the code calls. What reads the history works in a thread."""
-        threaded = {name: _in_thread(getattr(self, name)) for name in ("look", "timeline", "cite")}
+        threaded = {name: in_search_thread(getattr(self, name)) for name in ("look", "timeline", "cite")}
         return threaded | {"find": self.find, "parse_date": dated, "days_between": days_between}
 
     def values(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class SearchTools:
         """What the first message shows: the turns that fit the question best, and some of the time that it names."""
         found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
         hits = found.hits if any(hit.share >= _FAR for hit in found.hits) else found.hits[:_FEW]
-        in_time = await asyncio.to_thread(self._in_time, {hit.turn.session for hit in hits})
+        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits})
         lines = [*left_out(replace(found, more=0, weaker=())), *self.listing.hits(hits, NARROW)]
         lines += self.listing.hits(in_time, _IN_SHORT)
         text = "\n".join(lines or ["nothing found"])
@@ -108,7 +108,7 @@ class SearchTools:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
         filters = Filters(role, _day("after", after), _day("before", before))
         found = await self._found(_texts("find", probes), filters, limit)
-        return await asyncio.to_thread(self.listing.found, found, len(probes) > 1, order == "date")
+        return await in_search_thread(self.listing.found)(found, len(probes) > 1, order == "date")
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
         """All that the user said with a word or a name, by date.
@@ -201,8 +201,8 @@ class SearchTools:
     ) -> Found:
         """What a search finds; if `ranked`, by the ranking of sessions too, and without a least share."""
         sessions: list[int] = []
-        if ranked or self._embedder:
-            about = " ".join(probes)
+        about = " ".join(probes)
+        if ranked:
             best = await arank_sessions(self.store, about, self.question_date, self._embedder, _PREFERRED, self._budget)
             sessions = [place + 1 for place in best if place < len(self.store.sessions)]
         least = 0.0 if ranked else _LEAST
@@ -241,13 +241,6 @@ def dated(text: Any) -> str | None:
     """
     day = parse_date(text)
     return day and f"{day} {datetime.fromisoformat(day):%a}"
-
-
-def _in_thread(function: Callable[..., str]) -> Callable[..., Any]:
-    async def threaded(*args: Any, **kwargs: Any) -> str:
-        return await asyncio.to_thread(function, *args, **kwargs)
-
-    return threaded
 
 
 def _day(name: str, text: Any) -> int | None:

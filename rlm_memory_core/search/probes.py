@@ -18,7 +18,7 @@ from ..store.substring import comparable
 from ..store.turns import Turn
 from .occurrences import occurrences
 from .word_index import PIECES, TURNS, content_words, match_expression
-from .words import indexed_form
+from .words import indexed_form, loosened
 
 _MOST_WORDS = 30
 _PHRASE = re.compile(r'"([^"]*\w[^"]*)"')
@@ -115,10 +115,12 @@ class Probe:
             self.filtered = [word for word in self._weights if not self._count(word, filters, 1)]
 
     def _knows(self, word: str) -> bool:
-        """Count a word. Returns whether any turn has it."""
-        if count := self._count(word, Filters()):
-            self._spread[word] = count
-        return bool(count)
+        """Count a word, or if it stands nowhere, its beginning. Returns whether any turn has it."""
+        for form in filter(None, (word, loosened(word))):
+            if count := self._count(form, Filters()):
+                self._spread[form] = count
+                return True
+        return False
 
     def _count(self, word: str, filters: Filters, most: int = _MOST_SCORED + 1) -> int:
         """In how many turns a word is; counted no further than matters."""
@@ -168,7 +170,8 @@ class Probe:
 
 def words_of(text: str) -> list[str]:
     """A text's content words; all of its words if there is no other."""
-    return content_words(text) or indexed_form(comparable(text)).replace('"', " ").split()
+    every = indexed_form(comparable(text)).replace('"', " ").split()
+    return content_words(text) or [word for word in every if any(map(str.isalnum, word))]
 
 
 def matching(store: MemoryStore, expression: str, further: str, filters: Filters, order: str, limit: int) -> list[Turn]:
