@@ -11,7 +11,8 @@ from fault_server import FaultServer
 
 from rlm_memory_core import Call, MemoryStore, Step, Trace, Usage, connect
 from rlm_memory_core.models import adapting, openai_backend, pipeline
-from rlm_memory_core.query.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +89,7 @@ def root_and_subagents(scripted):
         replies = iter(root_replies)
 
         def answer(messages):
-            if messages[0]["content"] in (SUBAGENT_SYSTEM, SUBAGENT_FACTS_SYSTEM):
+            if messages[0]["content"] in (SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM):
                 return subagent(messages[1]["content"])
             return next(replies)
 

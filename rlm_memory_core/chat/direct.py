@@ -10,7 +10,7 @@ from ..models.llm import LLM
 from ..models.pipeline import Stopped
 from ..models.streaming import Listener
 from ..query.answer import Answer
-from ..query.prompts import ChatMessage, chat_system
+from ..query.prompts.record import ChatMessage, chat_system
 from ..query.trace import Step, Trace
 from ..store.escaping import label
 from ..store.turns import Session, Turn

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from ..query.prompts import NOT_FOUND, UNKNOWN
+from ..query.prompts.record import NOT_FOUND, UNKNOWN
 from ..store.dates import moments, parse_date
 from .history import Turn, parse_turns
 from .matching import Passage, best_passages
@@ -23,21 +23,20 @@ _PRESENT = re.compile(r"\b(?:am|is|are|do|does|has|have|now|current(?:ly)?|lates
 _PAST = re.compile(r"\b(?:did|was|were|had|used to)\b", re.I)
 
 
-def extract(session: str, date: str | None, question: str, facts: bool = False) -> str:
+def extract(session: str, date: str | None, question: str) -> str:
     """Quote what one session says on a question, as a sub-agent does.
 
     Args:
         session: Its text.
         date: Its date, or None.
         question: The question.
-        facts: Whether each line gives the day of the fact and a value; the value is always "-".
 
     >>> extract("[Turn 1][user]: My cat is called Mochi.", "2023/05/20", "What is my cat called?")
     '- [Turn 1] "My cat is called Mochi.": user'
     """
     passages = best_passages(parse_turns(session, parse_date(date)), question, weigh=False)
     told = [each for each in passages if each.covered > _ENOUGH and each.tells_more]
-    return "\n".join(_line(passage, facts) for passage in told[:_QUOTES]) or NOT_FOUND
+    return "\n".join(_line(passage) for passage in told[:_QUOTES]) or NOT_FOUND
 
 
 def answer(turns: Sequence[Turn], question: str) -> str:
@@ -73,12 +72,11 @@ def quoted(turns: Sequence[Turn], question: str) -> dict[str, Passage]:
     return quotes
 
 
-def _line(passage: Passage, facts: bool) -> str:
-    turn, day = passage.turn, _day(passage)
+def _line(passage: Passage) -> str:
+    turn = passage.turn
     number = f"[Turn {turn.number}] " if turn.number else ""
-    fields = f"{f'{day:%Y/%m/%d}' if day else '-'} | - | " if facts else ""
     near = f", near: {', '.join(passage.near)}" if passage.near else ""
-    return f'- {number}"{passage.text}": {fields}{turn.role}{near}'
+    return f'- {number}"{passage.text}": {turn.role}{near}'
 
 
 def _day(passage: Passage) -> date | None:

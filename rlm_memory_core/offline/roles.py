@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..query import prompts
+from ..query.prompts import paper, record
+from ..query.prompts.search import SEARCH_SUBAGENT_SYSTEM, SEARCH_SYSTEM
 from ..store.dates import parse_date
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
@@ -19,13 +20,9 @@ from .reader import answer, extract
 from .root import final, first_message, next_message
 from .searching import search
 
-_ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
-_SEARCH_FIRST_LINE = prompts.SEARCH_SYSTEM.partition("{")[0]
-_SUBAGENTS = {
-    prompts.SUBAGENT_SYSTEM: False,
-    prompts.SEARCH_SUBAGENT_SYSTEM: False,
-    prompts.SUBAGENT_FACTS_SYSTEM: True,
-}
+_ROOT_FIRST_LINE = paper.ROOT_SYSTEM.partition("\n")[0]
+_SEARCH_FIRST_LINE = SEARCH_SYSTEM.partition("{")[0]
+_SUBAGENTS = (record.SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM)
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
 _QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
@@ -54,7 +51,7 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
     if system.startswith(_SEARCH_FIRST_LINE):
         return _searching_root(chat[1:])
     if system in _SUBAGENTS:
-        return _subagent(chat[-1][1], facts=_SUBAGENTS[system])
+        return _subagent(chat[-1][1])
     return _plain([(role, text) for role, text in chat if role not in ("system", "developer")])
 
 
@@ -73,8 +70,8 @@ def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
     _, question = _split(told[0]) if told else ("", "")
     outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.match(text))]
     if outputs:
-        return next_message(system, outputs, question, forced=prompts.FORCED in told[-1])
-    return first_message(system, question) if len(chat) < 2 else final(prompts.UNKNOWN)
+        return next_message(system, outputs, question, forced=paper.FORCED in told[-1])
+    return first_message(system, question) if len(chat) < 2 else final(record.UNKNOWN)
 
 
 def _searching_root(chat: Sequence[tuple[str, str]]) -> str:
@@ -85,22 +82,22 @@ def _searching_root(chat: Sequence[tuple[str, str]]) -> str:
     return search(outputs, unescape_tags(question[1]) if question else "", len(chat) // 2)
 
 
-def _subagent(prompt: str, facts: bool) -> str:
+def _subagent(prompt: str) -> str:
     session = _SESSION.match(prompt)
     text, question = _split(prompt[session.end() :] if session else prompt)
-    return extract(text.removesuffix("</session>\n"), session[1] if session else None, question, facts)
+    return extract(text.removesuffix("</session>\n"), session[1] if session else None, question)
 
 
 def _plain(chat: Sequence[tuple[str, str]]) -> str:
     """Answer the last message of the user from what stands in it and before it."""
     last = max((at for at, (role, text) in enumerate(chat) if role == "user" and text.strip()), default=None)
     if last is None:
-        return prompts.UNKNOWN
+        return record.UNKNOWN
     text, question = _split(chat[last][1])
     text = text.removeprefix("<history>\n").removesuffix("</history>\n")
     turns = [*_said(chat[:last]), *parse_turns(text)]
     history = "\n".join(turn.text for turn in turns).lower()
-    return prompts.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
+    return record.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
 
 
 def _said(chat: Sequence[tuple[str, str]]) -> Iterator[Turn]:

@@ -6,7 +6,6 @@ and the model answers from what that shows (`unaided`).
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,19 +13,21 @@ from dataclasses import replace
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
-from ..models.types import ChatMessage, Reply
+from ..models.types import ChatMessage, ContextExceeded, EmptyReply, Reply
 from ..repl.limits import Limits
 from ..repl.output import UNKNOWN, to_text
 from ..repl.repl import NoSandbox, Repl, Run
-from . import prompts
 from .answer import Answer, QueryFailed
 from .evidence import evidence_of
 from .parsing import Final, Message, finals_only, parse_message
+from .prompts.paper import coverage_line, output_message
+from .prompts.record import CUT_REPLY, EMPTY, UNSEEN, history_messages
+from .prompts.search import FALSE_QUOTE
 from .search_tools import CITED
 from .subagents import Call, Coverage, SubAgents
 from .trace import Step, Trace, total_cost
-from .unaided import ROOMS, quoted, record
-from .ways import SearchWay, Way
+from .unaided import ROOMS, quoted
+from .way import Way
 
 NO_CODE = "no code"
 """The mode of an answer that the model gave without code."""
@@ -34,8 +35,6 @@ NO_CODE = "no code"
 _NO_USAGE = Usage()
 _MOST_EMPTY = 3  # empty replies in a row that end the query
 _MOST_MISSES = 2  # replies in a row without code that ran, before the engine searches by itself
-_EMPTY = "its answer is empty"
-_TOO_LONG = re.compile(r"context|too long|too large|too many tokens|maximum|exceed", re.I)
 
 
 class Query:
@@ -87,12 +86,10 @@ class Query:
                 try:
                     reply = await self._llm.complete(self._messages, self._budget)
                 except ModelError as error:
-                    if isinstance(self._way, SearchWay) and _TOO_LONG.search(str(error)):
-                        return await self._without_code(self._way)
-                    if _EMPTY not in str(error):
-                        raise
+                    if self._way.searches and isinstance(error, ContextExceeded):
+                        return await self._without_code()
                     empty, misses = empty + 1, misses + 1
-                    if empty == _MOST_EMPTY or not remaining:
+                    if not isinstance(error, EmptyReply) or empty == _MOST_EMPTY or not remaining:
                         raise
                     self._note_empty(error, started)
                 else:
@@ -102,12 +99,12 @@ class Query:
                     if run.final is not None:
                         return self._finish(run.final)
                     misses = misses + 1 if missed else 0
-                if isinstance(self._way, SearchWay) and remaining and misses >= _MOST_MISSES:
-                    return await self._without_code(self._way)
+                if self._way.searches and remaining and misses >= _MOST_MISSES:
+                    return await self._without_code()
         if reply.cut:
             return self._finish(UNKNOWN, f"the last reply of {self._llm.model} was cut off at its token limit")
-        if message.blocks and isinstance(self._way, SearchWay):
-            return await self._without_code(self._way)
+        if message.blocks and self._way.searches:
+            return await self._without_code()
         return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
 
     async def _step(
@@ -140,9 +137,9 @@ class Query:
             return run, ""
         unseen = [line for line in run.output.splitlines() if line.strip() and not line.startswith(CITED)]
         if len(self._way.false_quotes) > false_quotes:
-            return replace(run, final=None), prompts.FALSE_QUOTE.format(why=self._way.false_quotes[-1])
+            return replace(run, final=None), FALSE_QUOTE.format(why=self._way.false_quotes[-1])
         if is_new or (stated and unseen):
-            return replace(run, final=None), prompts.UNSEEN
+            return replace(run, final=None), UNSEEN
         return run, ""
 
     async def _run_code(self, repl: Repl, message: Message, is_last: bool) -> Run:
@@ -150,13 +147,11 @@ class Query:
 
         The code of a last message may only answer, and in the search reading search for it and cite.
         """
-        searches = isinstance(self._way, SearchWay)
         run = Run("")
-        if searches or not is_last:
+        if self._way.searches or not is_last:
             run = await self._run_blocks(repl, message.blocks)
         if is_last and run.final is None:
-            final = await self._run_blocks(repl, finals_only(message).blocks)
-            run = final if not searches or final.final is not None else run
+            run = await self._run_blocks(repl, finals_only(message).blocks)
         return run
 
     async def _run_blocks(self, repl: Repl, blocks: Sequence[str]) -> Run:
@@ -174,31 +169,31 @@ class Query:
         """The root model's next message: the output of its code and what was not read, or what to do now."""
         forced = self._way.forced
         if reply.cut:
-            return {"role": "user", "content": prompts.CUT_REPLY if remaining > 1 else forced}
+            return {"role": "user", "content": CUT_REPLY if remaining > 1 else forced}
         if not message.blocks and not run.error:
             return {"role": "user", "content": self._way.no_code if remaining > 1 else forced}
         coverage = Coverage.of(calls)
         not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-        told = [prompts.coverage_line(str(coverage), coverage.failures, not_read)] if calls else []
-        return prompts.output_message(str(run), "\n".join([*told, objection] if objection else told), remaining, forced)
+        told = [coverage_line(str(coverage), coverage.failures, not_read)] if calls else []
+        return output_message(str(run), "\n".join([*told, objection] if objection else told), remaining, forced)
 
     def _note_empty(self, error: ModelError, started: float) -> None:
         """Count an empty reply, and tell the model what is expected."""
         self._steps.append(Step("", (), f"({error})", (), error.usage, error.cost_usd, 0.0, started=started))
         last = self._messages[-1]
-        self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{prompts.EMPTY}"}
+        self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{EMPTY}"}
 
-    async def _without_code(self, way: SearchWay) -> Answer:
+    async def _without_code(self) -> Answer:
         """Search with the question, and ask for the answer in one call; with less where that is too long."""
         for room in ROOMS:
-            shown, turns = await record(way.tools, room)
-            messages = prompts.history_messages(shown, self._question, self._question_date, self._system)
+            shown, turns = await self._way.record(room)
+            messages = history_messages(shown, self._question, self._question_date, self._system)
             started = time.perf_counter() - self._started
             try:
                 reply = await self._llm.complete(messages, self._budget)
                 break
-            except ModelError as error:
-                if room == ROOMS[-1] or not _TOO_LONG.search(str(error)):
+            except ContextExceeded as error:
+                if room == ROOMS[-1]:
                     raise
                 self._steps.append(Step("", (), f"({error})", (), error.usage, error.cost_usd, 0.0, started=started))
         output = f"(the model wrote no code that ran: the engine searched by itself, and showed it this)\n{shown}"

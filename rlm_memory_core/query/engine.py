@@ -19,10 +19,13 @@ from ..store.memory_store import MemoryStore
 from .answer import Answer
 from .conversation import Query
 from .large_workspace import COPY_LIMIT
-from .prompts import SEARCH_SUBAGENT_SYSTEM, SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
-from .reading import PAPER, SEARCH, Reading
+from .paper_way import PaperWay
+from .prompts.record import SUBAGENT_SYSTEM
+from .prompts.search import SEARCH_SUBAGENT_SYSTEM
+from .reading import SEARCH, Reading
+from .search_way import SearchWay
 from .subagents import Progress, SubAgents
-from .ways import PaperWay, SearchWay, Way
+from .way import Way
 
 
 class MemoryRLM:
@@ -132,17 +135,15 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        if self.reading.facts:
-            form = SUBAGENT_FACTS_SYSTEM
-        else:
-            form = SUBAGENT_SYSTEM if self.reading.way == PAPER else SEARCH_SUBAGENT_SYSTEM
+        searches = self.reading.way == SEARCH
+        form = SEARCH_SUBAGENT_SYSTEM if searches else SUBAGENT_SYSTEM
         agents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, form, progress)
-        if self.reading.way == SEARCH:
-            way: Way = await asyncio.to_thread(SearchWay, self.reading, self.budget, store, question, date, agents)
-        else:
-            way = await asyncio.to_thread(
-                PaperWay, self.reading, self.parallel, self.budget, self.copy_limit, store, question, date, agents
-            )
+        asked = (store, question, date, agents, self.reading)
+        way: Way = (
+            await asyncio.to_thread(SearchWay, *asked, self.budget)
+            if searches
+            else await asyncio.to_thread(PaperWay, *asked, self.parallel, self.budget, self.copy_limit)
+        )
         query = Query(
             self.llm, way, agents, question, date, system, self.max_iterations, self.budget, self.limits, self.parallel
         )

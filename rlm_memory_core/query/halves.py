@@ -13,7 +13,7 @@ from ..models.pricing import Usage
 from ..models.types import Reply
 from ..search.pieces import Piece, parts, runs
 from ..store.escaping import escape_tags, unescape
-from .prompts import NOT_FOUND
+from .prompts.record import NOT_FOUND
 
 _SHORTEST = 500  # characters; a shorter text is not halved
 

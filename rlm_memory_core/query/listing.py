@@ -16,33 +16,34 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .excerpts import excerpt, head, one_line
 
-_WHOLE, _WINDOW = 400, 320  # characters of a user's turn that is shown whole, and of what is shown of others
-_WEAK = 0.5  # a turn with less of every probe's weight is a weaker match
-_BEGINS, _SHORT = 90, 160  # characters of a session's first turn, shown beside a hit that is so short
+WIDE, NARROW, SHORT = (400, 320), (220, 120), (150, 150)
+"""Characters shown of a turn: of the user's (up to which it is whole), and of the assistant's."""
+
+_WEAKER = 4  # matches that are shown if there is no better one
+_BEGINS, _LACKING = 90, 160  # characters of a session's first turn, shown beside a hit that is so short
 _NEAR = 4  # turns on either side of a turn
 _BLOCK = 50  # turns read at once
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Line:
-    """A turn as it was written: the line, and which part of the turn is on it."""
+    """A line, and which part of a turn is on it."""
 
-    turn: int
     text: str
+    turn: int
     start: int
     end: int
 
 
 class Listing:
-    """Writes turns of a history, and remembers which were shown.
+    """Writes turns of a history, and remembers in `shown` which parts of them were shown.
 
     Args:
-        store: The history as it is now: what is said later does not count.
+        store: The history; a snapshot, so that what is said later does not count.
     """
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
-        self.turns, self.sessions = len(store), len(store.sessions)
         self.shown: dict[int, list[tuple[int, int]]] = {}
         self._pending: list[_Line] = []
         self._notes = 0
@@ -57,40 +58,28 @@ class Listing:
             self.shown.setdefault(line.turn, []).append((line.start, line.end))
         return bool(new)
 
+    def line(self, turn: Turn, text: str, start: int, end: int) -> str:
+        """A turn's line; `start` and `end` say which part of its content is on it."""
+        self._pending.append(_Line(f"{_who(turn)}: {text}", turn.index, start, end))
+        return self._pending[-1].text
+
     def note(self, text: str) -> str:
         """A line that is no turn, such as a sub-agent's finding; it is new each time."""
         self._notes += 1
-        self._pending.append(_Line(0, text, self._notes, self._notes))
+        self._pending.append(_Line(text, 0, self._notes, self._notes))
         return text
 
-    def line(self, turn: Turn, text: str, start: int = 0, end: int | None = None) -> str:
-        """A turn's line; `start` and `end` say which part of its content is on it."""
-        line = f"{turn.index} {label(turn.role)}: {text}"
-        self._pending.append(_Line(turn.index, line, start, len(turn.content) if end is None else end))
-        return line
-
-    def found(self, found: Found, probes: Sequence[str], by_date: bool = False) -> str:
-        """What a search found, with what was left out below."""
-        weak = [] if by_date else [hit for hit in found.hits if hit.share < _WEAK]
-        strong = [hit for hit in found.hits if hit not in weak]
-        several = len(probes) > 1
-        lines = self.hits(sorted(strong, key=by_time) if by_date else strong, several=several)
-        if weak:
-            lines += ["weaker matches:", *self.hits(weak, several=several)]
-        return "\n".join([*(lines or ["nothing found"]), *_left_out(found)])
-
-    def opening(self, found: Found, user: int, others: int) -> str:
-        """The same in short; `user` and `others` are the characters shown of a turn."""
-        lines = self.hits(found.hits, user, others, begins=0)
-        return "\n".join([*(lines or ["nothing found"]), *_left_out(found)])
+    def found(self, found: Found, several: bool = False, by_date: bool = False) -> str:
+        """What a search found: its hits, or the best of the weaker matches; and what is not listed."""
+        if found.hits:
+            lines = self.hits(sorted(found.hits, key=by_time) if by_date else found.hits, WIDE, several, _BEGINS)
+        else:
+            lines = ["only weaker matches:"] if found.weaker else ["nothing found"]
+            lines += self.hits(found.weaker[:_WEAKER], SHORT, several)
+        return "\n".join([*lines, *left_out(found)])
 
     def hits(
-        self,
-        hits: Sequence[Hit],
-        user: int = _WHOLE,
-        others: int = _WINDOW,
-        several: bool = False,
-        begins: int = _BEGINS,
+        self, hits: Sequence[Hit], room: tuple[int, int] = WIDE, several: bool = False, begins: int = 0
     ) -> list[str]:
         """Hits under the headings of their sessions, in the order of each session's first hit."""
         groups: dict[int, list[Hit]] = {}
@@ -101,9 +90,10 @@ class Listing:
             lines.append(self.heading(session) + self._beginning(group, begins))
             for hit in sorted(group, key=lambda hit: hit.turn.index):
                 by = f"  <- {', '.join(map(one_line, hit.probes))}" if several else ""
-                text, start, end = excerpt(hit, others if hit.turn.role == "assistant" else user)
-                if self._is_shown(hit, start, end):
-                    lines.append(f"{hit.turn.index} {label(hit.turn.role)}: shown above{by}")
+                text, start, end = excerpt(hit, room[hit.turn.role == "assistant"])
+                here = [match for match in hit.matches if start <= match[0] < end]
+                if self._was_shown(hit.turn.index, *((here[0][0], here[-1][1]) if here else (start, end))):
+                    lines.append(f"{_who(hit.turn)}: shown above{by}")
                 else:
                     lines.append(self.line(hit.turn, text + by, start, end))
         return lines
@@ -120,28 +110,21 @@ class Listing:
 
     def session(self, number: int, around: int | None = None) -> Iterator[Turn]:
         """The turns of a session, read block by block; or those near one of them."""
-        sql = "SELECT min(turn_index), max(turn_index) FROM turns WHERE session = ?"
-        ((first, last),) = self.store.query(sql, (number,))
+        sql = "SELECT min(turn_index), max(turn_index) FROM turns WHERE session = ? AND turn_index <= ?"
+        first, last = self.store.query(sql, (number, len(self.store)))[0]
         if around is not None:
             first, last = max(first, around - _NEAR), min(last, around + _NEAR)
-        for start in range((first or 1) - 1, min(last or 0, self.turns), _BLOCK):
-            yield from self.store.turns[start : min(start + _BLOCK, last, self.turns)]
+        for start in range((first or 1) - 1, last or 0, _BLOCK):
+            yield from self.store.turns[start : min(start + _BLOCK, last)]
 
     def _beginning(self, group: Sequence[Hit], room: int) -> str:
         """How the session begins, where its hits are too short, or not the user's, to tell what they are about."""
-        lacking = all(len(hit.turn.content) < _SHORT or hit.turn.role == "assistant" for hit in group)
-        if not room or not lacking:
+        if not room or any(len(hit.turn.content) > _LACKING and hit.turn.role != "assistant" for hit in group):
             return ""
         first = next(self.session(group[0].turn.session))
         if first.index in self.shown or any(hit.turn.index == first.index for hit in group):
             return ""
         return f", begins: {head(first.content, room)}"
-
-    def _is_shown(self, hit: Hit, start: int, end: int) -> bool:
-        """Whether the matches in this stretch of the turn stand in a stretch that was shown."""
-        here = [match for match in hit.matches if start <= match[0] < end]
-        first, last = (here[0][0], here[-1][1]) if here else (start, end)
-        return self._was_shown(hit.turn.index, first, last)
 
     def _was_shown(self, turn: int, start: int, end: int) -> bool:
         return any(begin <= start and end <= stop for begin, stop in self.shown.get(turn, ()))
@@ -152,10 +135,14 @@ def by_time(hit: Hit) -> tuple[datetime, int]:
     return moment(hit.date) or datetime.min, hit.turn.index
 
 
-def _left_out(found: Found) -> list[str]:
+def left_out(found: Found) -> list[str]:
     """One line on what is not listed; no line if nothing is left out."""
-    left = [f"{found.more} more"] if found.more else []
-    left += [f"{found.weak} left out that match only common words"] if found.weak else []
+    more = found.more + len(found.weaker) - (0 if found.hits else min(len(found.weaker), _WEAKER))
+    left = [f"{more} more"] if more else []
     left += [f"nowhere in the history: {', '.join(map(one_line, found.nowhere))}"] if found.nowhere else []
     left += [f"not under these filters: {', '.join(map(one_line, found.filtered))}"] if found.filtered else []
     return [f"({'; '.join(left)})"] if left else []
+
+
+def _who(turn: Turn) -> str:
+    return f"{turn.index} {label(f'{turn.role} {turn.name}'.rstrip())}"

@@ -1,7 +1,7 @@
 """How a history is read: the root model searches it by itself, or sends sub-agents to sessions as in the paper.
 
-A `Reading` holds settings only. `prompts` explains them to the root model; `search_tools` and `session_reader` do what
-they say.
+A `Reading` holds settings only. `prompts` explains them to the root model; `search_way` and `paper_way` do what they
+say.
 """
 
 from __future__ import annotations
@@ -23,37 +23,29 @@ class Reading:
     effect can be measured.
 
     Args:
-        way: "search" or "paper". None: "paper" if `first`, `facts` or `recency` is given, and otherwise "search".
+        way: "search" or "paper". None: "paper" if `first` is given, and otherwise "search".
         first: How many of the best-ranked sessions are read first. More are read, in waves, only if their findings do
             not settle the question. None: all sessions at once.
-        embedder: Rankings also compare meanings (see `search.ranking`). Its calls count in the answer's usage and
-            dollars and in the engine's budget. None: words and dates alone.
-        facts: Sub-agents give a day and a value with each quote. The code gets checked facts from `read_facts`, in
-            the order in which they were said, newest last. Quotes that are not in their session are dropped and
-            counted in `Answer.false_quotes`.
-        recency: The code gets findings from `read_sessions` in the order in which they were said, newest last. The
-            prompt says that the last of two contradicting findings is right. `facts` includes this.
+        embedder: Rankings and searches also compare meanings. Its calls count in the answer's usage and dollars and in
+            the engine's budget. None: words and dates alone.
 
     Raises:
-        ValueError: There is no such way, `first` is below 1, or `first`, `facts` or `recency` is given for "search".
+        ValueError: There is no such way, or `first` is below 1 or given for "search".
 
-    >>> Reading().way, Reading(first=10, facts=True).way
+    >>> Reading().way, Reading(first=10).way
     ('search', 'paper')
     """
 
     way: str | None = None
     first: int | None = None
     embedder: Embedder | None = None
-    facts: bool = False
-    recency: bool = False
 
     def __post_init__(self) -> None:
-        of_paper = self.first is not None or self.facts or self.recency
         if self.way is None:
-            object.__setattr__(self, "way", PAPER if of_paper else SEARCH)
+            object.__setattr__(self, "way", SEARCH if self.first is None else PAPER)
         if self.way not in (SEARCH, PAPER):
             raise ValueError(f'way must be "{SEARCH}" or "{PAPER}", not {self.way!r}; write Reading(first=10) for ten')
-        if self.way == SEARCH and of_paper:
-            raise ValueError(f'first, facts and recency belong to Reading("{PAPER}"), not to Reading("{SEARCH}")')
+        if self.first is not None and self.way == SEARCH:
+            raise ValueError(f'first belongs to Reading("{PAPER}"): Reading("{SEARCH}") searches by itself')
         if self.first is not None and self.first < 1:
             raise ValueError(f"first must be at least 1 session, not {self.first}; None reads all of them")

@@ -6,7 +6,6 @@ line of ours.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,22 +16,27 @@ from ..models.budget import Budget
 from ..repl.date_functions import days_between, parse_date
 from ..repl.hostcalls import listed
 from ..search.find import Found, Hit, find_turns, turns_with
+from ..search.periods import periods
 from ..search.probes import Filters
 from ..search.ranking import arank_sessions
+from ..search.threads import in_search_thread
 from ..search.vectors import Embedder
+from ..search.word_index import PIECES
 from ..store.dates import parse_date as read_date
-from ..store.escaping import label
+from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .evidence import Evidence
 from .excerpts import head
 from .findings import Finding, checked
-from .listing import Listing, by_time
+from .listing import NARROW, Listing, by_time, left_out
 
 _PASTED, _AROUND = 2_000, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
 _PRINTED = 16_000  # characters that `look` and `timeline` print
-_OPENING, _OPENING_USER, _OPENING_OTHERS = 12, 220, 120  # turns in the first message, and characters of each
+_OPENING, _FEW, _FAR = 12, 6, 0.35  # turns in the first message; fewer if none has so much of the question's weight
+_IN_TIME, _IN_SHORT = 8, (110, 110)  # sessions of the time that a question names, and characters of one turn of each
 _PREFERRED = 20  # sessions whose turns another ranking raises
+_LEAST = 0.5  # a turn with less of every probe's weight is a weaker match
 _MOST_NAMED, _MOST_DATES = 500, 20_000  # turns that `timeline` sorts, sessions in `session_dates`
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
 
@@ -44,9 +48,9 @@ class SearchTools:
     """The free tools of one query.
 
     Args:
-        store: The history.
+        store: The history; what is said during the query does not count.
         question, question_date: What is asked, and the day on which it is asked, or None.
-        embedder: Raises the turns of sessions that are alike in meaning, or None.
+        embedder: Finds and raises turns that are alike in meaning, or None.
         budget: For the embedder's calls, or None.
 
     `cited` holds the evidence so far; `false_quotes` says what was cited and is not in its turn.
@@ -56,29 +60,35 @@ class SearchTools:
         self, store: MemoryStore, question: str, question_date: str | None, embedder: Embedder | None = None,
         budget: Budget | None = None,
     ) -> None:  # fmt: skip
-        self.listing = Listing(store)
-        self.question, self.question_date = question, question_date
+        self.store = store.snapshot()
+        self.listing = Listing(self.store)
+        self.question, self.question_date = well_formed(question), question_date and well_formed(question_date)
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self._store, self._embedder, self._budget = store, embedder, budget
+        self._embedder, self._budget = embedder, budget
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The tools by the names that the code calls. What reads the history works in a thread."""
-        threaded = {name: _in_thread(getattr(self, name)) for name in ("look", "timeline", "cite")}
+        threaded = {name: in_search_thread(getattr(self, name)) for name in ("look", "timeline", "cite")}
         return threaded | {"find": self.find, "parse_date": dated, "days_between": days_between}
 
     def values(self) -> dict[str, Any]:
         """The names that the code can read."""
         return {"question": self.question, "question_date": self.question_date, "session_dates": self._session_dates}
 
-    async def best(self, limit: int) -> tuple[Hit, ...]:
-        """The best turns of the sessions that fit the question best."""
-        return (await self._found((self.question,), Filters(), limit, per_session=2, ranked=True)).hits
+    async def best(self) -> list[Hit]:
+        """The turns that fit the question best."""
+        found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
+        return list(found.hits)
 
     async def opening(self) -> str:
-        """What the first message shows: the same, as a list."""
+        """What the first message shows: the turns that fit the question best, and some of the time that it names."""
         found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
-        text = await asyncio.to_thread(self.listing.opening, found, _OPENING_USER, _OPENING_OTHERS)
+        hits = found.hits if any(hit.share >= _FAR for hit in found.hits) else found.hits[:_FEW]
+        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits})
+        lines = [*left_out(replace(found, more=0, weaker=())), *self.listing.hits(hits, NARROW)]
+        lines += self.listing.hits(in_time, _IN_SHORT)
+        text = "\n".join(lines or ["nothing found"])
         self.listing.printed(text)
         return text
 
@@ -97,8 +107,8 @@ class SearchTools:
         if not isinstance(limit, int) or not 1 <= limit <= 100:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
         filters = Filters(role, _day("after", after), _day("before", before))
-        found = await self._found(_texts("find", probes), filters, limit, ranked=self._embedder is not None)
-        return await asyncio.to_thread(self.listing.found, found, probes, order == "date")
+        found = await self._found(_texts("find", probes), filters, limit)
+        return await in_search_thread(self.listing.found)(found, len(probes) > 1, order == "date")
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
         """All that the user said with a word or a name, by date.
@@ -106,14 +116,14 @@ class SearchTools:
         Raises:
             TypeError, ValueError: As for `find`.
         """
-        filters = Filters(None, _day("after", after), _day("before", before), self.listing.turns, but="assistant")
-        hits = turns_with(self._store, _texts("timeline", names), filters, _MOST_NAMED)
+        filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
+        hits = turns_with(self.store, _texts("timeline", names), filters, _MOST_NAMED)
         lines: list[str] = []
         for hit in sorted(hits, key=by_time):
             if sum(map(len, lines)) > _PRINTED:
                 lines.append(f"(cut here: give after={hit.date!r} for the rest)")
                 break
-            heading, line = self.listing.hits([hit], begins=0)
+            heading, line = self.listing.hits([hit])
             lines += [line] if heading in lines else [heading, line]
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}"
 
@@ -164,10 +174,7 @@ class SearchTools:
         Raises:
             ValueError: There is no such session.
         """
-        count = self.listing.sessions
-        if not isinstance(number, int) or not 0 < abs(number) <= count:
-            raise ValueError(f"there is no session {number!r}: they go from 1 to {count}")
-        return number if number > 0 else count + 1 + number
+        return _numbered("session", number, len(self.store.sessions))
 
     def turn(self, number: Any) -> Turn:
         """The turn of a number.
@@ -175,9 +182,7 @@ class SearchTools:
         Raises:
             ValueError: There is no such turn.
         """
-        if not isinstance(number, int) or not 1 <= number <= self.listing.turns:
-            raise ValueError(f"there is no turn {number!r}: they go from 1 to {self.listing.turns}")
-        return self._store.turns[number - 1]
+        return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
     def _cite(self, turn: Turn, quote: Any) -> None:
         finding = Finding(_PREFIX.sub("", str(quote)))
@@ -194,21 +199,38 @@ class SearchTools:
     async def _found(
         self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, ranked: bool = False
     ) -> Found:
-        """What a search finds; if `ranked`, the turns of the sessions that rank best rise."""
+        """What a search finds; if `ranked`, by the ranking of sessions too, and without a least share."""
         sessions: list[int] = []
+        about = " ".join(probes)
         if ranked:
-            about = " ".join(probes)
-            sessions = await arank_sessions(
-                self._store, about, self.question_date, self._embedder, _PREFERRED, self._budget
-            )
-        filters = replace(filters, until=self.listing.turns)
-        numbers = [place + 1 for place in sessions]
-        return await asyncio.to_thread(find_turns, self._store, probes, filters, limit, per_session, numbers)
+            best = await arank_sessions(self.store, about, self.question_date, self._embedder, _PREFERRED, self._budget)
+            sessions = [place + 1 for place in best if place < len(self.store.sessions)]
+        least = 0.0 if ranked else _LEAST
+        return await asyncio.to_thread(find_turns, self.store, probes, filters, limit, per_session, sessions, (), least)
+
+    def _in_time(self, others: set[int]) -> list[Hit]:
+        """What the user says first in other sessions of the time that the question names."""
+        hits: list[Hit] = []
+        sql = f"SELECT DISTINCT session FROM {PIECES} WHERE day BETWEEN ? AND ? ORDER BY day DESC LIMIT 50"
+        for span in periods(self.question[:1_000], self.question_date):
+            for (session,) in self.store.query(sql, (span.start.toordinal(), span.end.toordinal())):
+                turn = next((turn for turn in self.listing.session(session) if turn.role != "assistant"), None)
+                if turn is not None and session not in others and len(hits) < _IN_TIME:
+                    others.add(session)
+                    hits.append(Hit(turn, None, (), ()))
+        return hits
 
     def _session_dates(self) -> dict[int, str | None]:
         sql = "SELECT number, date FROM sessions WHERE number <= ? ORDER BY number DESC LIMIT ?"
-        rows = self._store.query(sql, (self.listing.sessions, _MOST_DATES))
+        rows = self.store.query(sql, (len(self.store.sessions), _MOST_DATES))
         return {number: date and label(date) for number, date in reversed(rows)}
+
+
+def _numbered(what: str, number: Any, count: int) -> int:
+    """A number from 1 to count; -1 is the last one."""
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < abs(number) <= count:
+        raise ValueError(f"there is no {what} {number!r}: they go from 1 to {count}")
+    return number if number > 0 else count + 1 + number
 
 
 def dated(text: Any) -> str | None:
@@ -219,13 +241,6 @@ def dated(text: Any) -> str | None:
     """
     day = parse_date(text)
     return day and f"{day} {datetime.fromisoformat(day):%a}"
-
-
-def _in_thread(function: Callable[..., str]) -> Callable[..., Any]:
-    async def threaded(*args: Any, **kwargs: Any) -> str:
-        return await asyncio.to_thread(function, *args, **kwargs)
-
-    return threaded
 
 
 def _day(name: str, text: Any) -> int | None:

@@ -24,7 +24,7 @@ from ..models.types import ContextExceeded, Reply
 from ..search.pieces import Piece
 from .findings import NO_EXTRACT, Extract, check_reply
 from .halves import halves, is_not_found, joined
-from .prompts import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
+from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
 
 _NO_USAGE = Usage()
 Took = tuple[Usage, float | None]  # tokens, and dollars or None

@@ -31,7 +31,7 @@ async def record(tools: SearchTools, room: int) -> tuple[str, list[Turn]]:
     Returns:
         The record as text, and its turns as they are stored.
     """
-    hits = await tools.best(_HITS)
+    hits = (await tools.best())[:_HITS]
     best = list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]
     of_user = [turn for number in best for turn in tools.listing.session(number) if turn.role != "assistant"]
     shown: dict[int, Turn] = {}

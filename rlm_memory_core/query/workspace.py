@@ -19,7 +19,7 @@ from ..search.ranking import rank_pieces
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn, serialise
-from .prompts import session_prompt
+from .prompts.record import session_prompt
 
 MAX_QUERY_CHARACTERS = 10_000  # of a text to search or to rank by
 

@@ -9,15 +9,17 @@ probe is left out and counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .probes import MOST_WORDS, WORD, Filters, Match, Probe, matching, unmarked
-from .word_index import match_expression, take_in_new_turns
+from .occurrences import occurrences
+from .probes import Filters, Match, Probe, Scored, best_first, matching, words_of
+from .word_index import TURNS, match_expression, take_in_new_turns
 
 MOST_PROBES = 12
+_STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; chosen on the odd half of the paper's 100 questions
 _MERGE = 10  # reciprocal rank fusion: a smaller number favours the first places more
 
 
@@ -28,18 +30,18 @@ class Hit:
     Args:
         turn: The turn.
         date: The date of its session as it was given, or None.
-        probes: The probes that found it, in the order in which they were given.
+        probes: The probes that found it, in the order in which they were given; () if only its meaning did.
         matches: Where the matching words are in its content: (start, end, weight).
-        score: The higher the better; scores of different searches do not compare.
         share: How much of a probe's weight it has, 0..1, by the probe that it matches best.
+        strength: Its score as a share of that of the best hit of the same probe, by the probe where it is greatest.
     """
 
     turn: Turn
     date: str | None
     probes: tuple[str, ...]
     matches: tuple[Match, ...]
-    score: float = 0.0
     share: float = 0.0
+    strength: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +49,18 @@ class Found:
     """What a search found.
 
     Args:
-        hits: The turns, best first.
+        hits: The turns, best first; those that match best if others match much less.
+        weaker: Turns that match much less, best first.
         more: How many further turns match and were cut off by the limits.
-        weak: How many turns matched common words only and were left out.
         nowhere: Words of the probes that no turn of the history contains.
         filtered: Words that the history contains, but no turn that passes the filters.
     """
 
     hits: tuple[Hit, ...] = ()
+    weaker: tuple[Hit, ...] = ()
     more: int = 0
-    weak: int = 0
     nowhere: tuple[str, ...] = ()
     filtered: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Candidate:
-    """A turn while probes are merged."""
-
-    turn: int
-    session: int
-    score: float = 0.0
-    share: float = 0.0
-    matches: list[Match] = field(default_factory=list)
-    probes: list[str] = field(default_factory=list)
 
 
 def find_turns(
@@ -80,16 +70,20 @@ def find_turns(
     limit: int = 12,
     per_session: int = 3,
     sessions: Sequence[int] = (),
+    alike: Sequence[int] = (),
+    least: float = 0.0,
 ) -> Found:
     """Find the turns that match any of the probes.
 
     Args:
         store: The history.
-        probes: A few words each. Words match by their stem; a part in double quotes matches exactly.
+        probes: A few words each. Words match in any form; a part in double quotes matches exactly.
         filters: Which turns count; None for all.
         limit: Turns at most.
         per_session: Turns of one session at most, so that one long conversation does not hide the others.
         sessions: Numbers of sessions that another ranking prefers, best first; their turns rise.
+        alike: Numbers of turns that are alike in meaning, best first; they count like the hits of one more probe.
+        least: The share of a probe's weight, 0..1, below which a turn is a weaker match.
 
     Returns:
         The turns, best first; a turn that several probes find comes before one that a single probe finds.
@@ -107,34 +101,54 @@ def find_turns(
         raise ValueError(f"find takes 1 to {MOST_PROBES} probes, not {len(probes)}")
     take_in_new_turns(store)
     filters = filters or Filters()
-    merged: dict[int, _Candidate] = {}
-    weak: set[int] = set()
-    nowhere, filtered = dict[str, None](), dict[str, None]()
-    for probe in dict.fromkeys(probes):
-        search = Probe(store, probe, filters)
-        nowhere.update(dict.fromkeys(search.nowhere))
-        filtered.update(dict.fromkeys(search.filtered))
-        weak |= search.weak
-        for place, (turn, session, share, matches) in enumerate(search.hits):
-            candidate = merged.setdefault(turn, _Candidate(turn, session))
-            candidate.score += search.weight / (_MERGE + place)
-            candidate.share = max(candidate.share, share)
-            candidate.matches += matches
-            candidate.probes.append(probe)
-    ranked = sorted(merged.values(), key=_best_first)
+    searches = {probe: Probe(store, probe, filters) for probe in dict.fromkeys(probes)}
+    merged: dict[int, Scored] = {}
+    for probe, search in searches.items():
+        for place, hit in enumerate(search.hits):
+            each = merged.setdefault(hit.turn.index, Scored(hit.turn))
+            each.score += search.weight / (_MERGE + place)
+            each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.strength)
+            each.matches += hit.matches
+            each.probes.append(probe)
+    for place, number in enumerate(_passing(store, alike, filters)):
+        each = merged.setdefault(number, Scored(store.turns[number - 1]))
+        each.score += 1 / (_MERGE + place)
+        each.share = each.strength = 1.0
+    ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
         for place, each in enumerate(ranked):
-            each.score = 1 / (_MERGE + place) + 1 / (_MERGE + places.get(each.session, len(sessions)))
-        ranked.sort(key=_best_first)
-    chosen: list[Hit] = []
+            each.score = 1 / (_MERGE + place) + 1 / (_MERGE + places.get(each.turn.session, len(sessions)))
+        ranked.sort(key=best_first)
+    strong = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
+    weaker = [each for each in ranked if each not in strong]
+    hits = _chosen(strong, limit, per_session)
+    return Found(
+        tuple(_hit(store, each) for each in hits),
+        tuple(_hit(store, each) for each in _chosen(weaker, limit, per_session)),
+        len(strong) - len(hits),
+        tuple(dict.fromkeys(word for search in searches.values() for word in search.nowhere)),
+        tuple(dict.fromkeys(word for search in searches.values() for word in search.filtered)),
+    )
+
+
+def _is_strong(each: Scored, found: Mapping[int, Scored], filters: Filters) -> bool:
+    """Whether a turn matches about as well as the best; an assistant's must match better than what it answers."""
+    if each.turn.role != "assistant" or filters.role == "assistant":
+        return each.strength >= _STRONG
+    asked = found.get(each.turn.index - 1)
+    repeats = asked is not None and asked.turn.session == each.turn.session and asked.strength >= each.strength
+    return each.strength >= _STRONG_ASSISTANT and not repeats
+
+
+def _chosen(ranked: Sequence[Scored], limit: int, per_session: int) -> list[Scored]:
     taken = Counter[int]()
+    chosen = []
     for each in ranked:
-        if len(chosen) < limit and taken[each.session] < per_session:
-            taken[each.session] += 1
-            chosen.append(_hit(store, each))
-    more = len(ranked) - len(chosen)
-    return Found(tuple(chosen), more, len(weak - merged.keys()), tuple(nowhere), tuple(filtered))
+        taken[each.turn.session] += 1
+        if taken[each.turn.session] <= per_session:
+            chosen.append(each)
+    return chosen[:limit]
 
 
 def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:
@@ -146,22 +160,23 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
     [1, 3]
     """
     take_in_new_turns(store)
-    every = [" AND ".join(match_expression([word]) for word in WORD.findall(name)[:MOST_WORDS]) for name in names]
-    if not any(every):
-        return []
-    rows = matching(store, " OR ".join(f"({each})" for each in every if each), filters, "rowid DESC", limit)
-    found = []
-    for number, session, _, marked in sorted(rows):
-        matches = [(start, end, 1.0) for start, end, _ in unmarked(marked, lambda words: words)[1]]
-        found.append(_hit(store, _Candidate(number, session, matches=matches)))
-    return found
+    words = [words_of(name)[:10] for name in names]
+    every = " OR ".join(f"({' AND '.join(f'({match_expression([word])})' for word in each)})" for each in words if each)
+    turns = [] if not every else matching(store, every, "", filters, "rowid DESC", limit)[::-1]
+    places = occurrences([word for each in words for word in each], [turn.content for turn in turns])
+    return [
+        _hit(store, Scored(turn, matches=[(start, end, 1.0) for start, end, _ in matches]))
+        for turn, matches in zip(turns, places, strict=True)
+    ]
 
 
-def _best_first(each: _Candidate) -> tuple[float, int]:
-    return -each.score, -each.turn
+def _passing(store: MemoryStore, numbers: Sequence[int], filters: Filters) -> list[int]:
+    """Those of the turns that pass the filters."""
+    conditions, values = filters.sql(store)
+    sql = f"SELECT count(*) FROM {TURNS} WHERE rowid = ?{conditions}"
+    return [number for number in numbers if store.query(sql, (number, *values))[0][0]]
 
 
-def _hit(store: MemoryStore, found: _Candidate) -> Hit:
-    ((date,),) = store.query("SELECT date FROM sessions WHERE number = ?", (found.session,))
-    matches = tuple(sorted(found.matches))
-    return Hit(store.turns[found.turn - 1], date, tuple(found.probes), matches, found.score, found.share)
+def _hit(store: MemoryStore, found: Scored) -> Hit:
+    ((date,),) = store.query("SELECT date FROM sessions WHERE number = ?", (found.turn.session,))
+    return Hit(found.turn, date, tuple(found.probes), tuple(sorted(found.matches)), found.share, found.strength)

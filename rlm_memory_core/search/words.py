@@ -1,9 +1,9 @@
 """Cuts texts of any language into the words that are indexed and compared.
 
-Words are compared without letter case, accents and the Arabic article; English words by their stems, which SQLite's
-FTS5 finds. A longer word of a question also matches words that begin alike, so that "Katze" finds "Katzen". Text
-without spaces, such as Chinese, Japanese or Thai, is cut into overlapping pairs or triples of characters. So is Korean,
-whose particles stand at the words. `occurrences` finds words in texts.
+Words are compared without letter case, accents and the Arabic article: English words by their stems, which SQLite's
+FTS5 finds, words in other alphabets by their beginnings. A word that stands nowhere can be loosened to its beginning,
+so that "Katzen" finds "Katze". Text without spaces, such as Chinese, Japanese or Thai, is cut into overlapping pairs or
+triples of characters. So is Korean, whose particles stand at the words. `occurrences` finds words in texts.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _ASCII_WORD = re.compile("[A-Za-z0-9]+")
 _TOGETHER = re.compile(rf"[\0-\x7f]+(?=[\0-\x7f]|\Z)|.[{_MARKS}\u1160-\u11ff\uff9e\uff9f]*", re.S)
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]+")
 _ARTICLE, _ARABIC = re.compile(r"\A(?:[وفبك]?ال|لل)(?=..)"), str.maketrans("ىة", "يه")
-_ENDING = 2  # letters that a form of a word may add, or have in place of others
-_LATIN_STEM, _OTHER_STEM = 4, 3  # letters that forms of a word share at least
+_ENDING = 2  # letters that a form of a word may have in place of others
+_LEAST, _LEAST_LATIN = 3, 4  # letters that forms of a word share at least
 
 # The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
 # the commonest adverbs, and the parts of contractions ("I've" is read as "i" and "ve").
@@ -105,27 +105,43 @@ def content_words(text: str) -> list[str]:
 
 
 def beginning(word: str) -> str:
-    """What a word of a text must begin with, to be taken for a form of this word of a question; "" for the word itself.
+    """What else than the word itself is a form of it: all that begins so; "" for nothing.
 
-    >>> beginning("katzen"), beginning("cat"), beginning("猫"), beginning("我的")
-    ('katz', '', '猫', '')
+    Args:
+        word: As `content_words` returns it, or a beginning that `loosened` returns.
+
+    >>> beginning("cat"), beginning("кошка"), beginning("猫"), beginning("我的"), beginning("katz*")
+    ('', 'кош', '猫', '', 'katz')
     """
+    if word.endswith("*"):
+        return word[:-1]
     if size := _size(word):
         return word if len(word) < size else ""
-    least = _LATIN_STEM if word.isascii() else _OTHER_STEM
-    return word[: max(least, len(word) - _ENDING)] if len(word) >= least else ""
+    return "" if word.isascii() else word[: max(len(word) - _ENDING, _LEAST)]
+
+
+def loosened(word: str) -> str:
+    """What to look for in place of a word that stands nowhere: its beginning and a star; "" for a short word.
+
+    >>> loosened("katzen"), loosened("cat"), loosened("猫几")
+    ('katz*', '', '猫*')
+    """
+    if _size(word):
+        return f"{word[:-1]}*" if len(word) > 1 else ""
+    return f"{word[: max(len(word) - _ENDING, _LEAST_LATIN)]}*" if word.isalpha() and len(word) >= _LEAST_LATIN else ""
 
 
 def match_expression(words: Sequence[str]) -> str:
-    """An FTS5 query for any of the words; "" if there is none.
+    """An FTS5 query for any of the words, in any form; "" if there is none.
 
     Args:
-        words: As `content_words` returns them.
+        words: As `content_words` or `loosened` returns them.
 
-    >>> match_expression(["cat", "katzen"])
-    '"cat" OR "katzen" OR "katz" *'
+    >>> match_expression(["cat", "katz*"])
+    '"cat" OR "katz" *'
     """
-    return " OR ".join(f'"{word}"' + (f' OR "{start}" *' if (start := beginning(word)) else "") for word in words)
+    exact = [f'"{word}"' for word in words if not word.endswith("*")]
+    return " OR ".join([*exact, *(f'"{start}" *' for start in map(beginning, words) if start)])
 
 
 def _folded(text: str) -> str:

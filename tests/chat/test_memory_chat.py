@@ -17,11 +17,12 @@ from rlm_memory_core import (
     connect,
 )
 from rlm_memory_core.models import background
-from rlm_memory_core.query.prompts import CHAT_SYSTEM, ROOT_SYSTEM
+from rlm_memory_core.query.prompts.record import CHAT_SYSTEM
+from rlm_memory_core.query.prompts.search import SEARCH_SYSTEM
 from rlm_memory_core.search.ranking import rank_sessions
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-OPENING = ROOT_SYSTEM.split("\n")[0]
+OPENING = SEARCH_SYSTEM.split("\n")[0]
 
 
 def used_memory(request):
@@ -189,15 +190,17 @@ def test_the_question_itself_is_no_evidence_for_its_answer():
 
 
 def test_the_question_itself_is_not_ranked(scripted):
-    """In a session of its own the question would come first; the sub-agents are sent to what was said before."""
-    root = iter(["```repl\nprint(rank_sessions())\n```", "FINAL(done)"])
+    """The question would match itself best; the search sees only what was said before."""
+    root = iter(["```repl\nfind('cat')\n```", "FINAL(done)"])
     chat = MemoryChat(scripted(lambda messages: next(root)), threshold_chars=0)
     for said in ("My cat is called Mochi.", "It rains."):
         chat.store.start_session()
         chat.add_turn("user", said)
     chat.store.start_session()
     chat.send("What is my cat called, my cat?")
-    assert "[0, 1]" in scripted.conversation[-1]["content"]
+    assert "1 user: shown above" in scripted.conversation[-1]["content"]
+    assert "My cat is called Mochi." in scripted.conversation[1]["content"]
+    assert "3 user" not in str(scripted.conversation)
 
 
 def streamed(as_completion, text):
@@ -403,7 +406,7 @@ def test_the_system_prompt_holds_in_both_modes_and_is_no_turn(scripted):
     assert not any("pirate" in content for _, content in contents(chat))
     normal, memory = (request["messages"][0]["content"] for request in scripted.requests)
     assert normal.startswith(f"{CHAT_SYSTEM}\n\nYou speak like a pirate.\n\nToday is ")
-    assert memory.startswith(ROOT_SYSTEM[:40])
+    assert memory.startswith(SEARCH_SYSTEM[:40])
     assert memory.endswith("<instructions>\nYou speak like a pirate.\n</instructions>")
 
 

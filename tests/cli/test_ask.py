@@ -9,7 +9,7 @@ import pytest
 from rlm_memory_core import MemoryStore, __main__
 from rlm_memory_core.cli import ask as cli_ask
 from rlm_memory_core.cli import main as cli
-from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 
 CAT = {"role": "user", "content": "My cat is called Mochi.", "date": "2023/05/20"}
 MOVE = {"role": "user", "content": "I moved to Lisbon.", "date": "2023/07/04"}
@@ -47,7 +47,8 @@ def model(fault_server):
 
 
 def test_the_answer_its_evidence_and_what_it_took(ask, history, model):
-    code, out, err = ask(history, QUESTION, "--model", "m", "--base-url", model)
+    asked = (history, QUESTION, "--model", "m", "--base-url", model, "--reading", "paper")
+    code, out, err = ask(*asked)
     assert (code, err) == (0, "")
     answer, evidence, taken = out.strip().split("\n\n")
     assert answer == "Mochi"
@@ -55,14 +56,15 @@ def test_the_answer_its_evidence_and_what_it_took(ask, history, model):
     assert taken.startswith("m: 4 calls, ")
     assert "cost not known" in taken
     assert taken.endswith("asked 2 sub-agents: 1 found something, 1 found nothing")
-    again = ask(history, QUESTION, "--model", "m", "--base-url", model)[1]
+    again = ask(*asked)[1]
     assert "4 calls (4 replayed from the record)" in again
 
 
 def test_json_is_one_object_with_the_keys_that_help_names(ask, history, model):
     code, out, _ = ask(
-        history, QUESTION, "--model", "m", "--base-url", model, "--json", "--question-date", "2023/08/01"
-    )
+        history, QUESTION, "--model", "m", "--base-url", model, "--json", "--question-date", "2023/08/01",
+        "--reading", "paper",
+    )  # fmt: skip
     answer = json.loads(out)
     assert code == 0
     assert out.count("\n") == 1
@@ -104,10 +106,10 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_shown_on_a_terminal_alone(ask, history, monkeypatch):
-    assert ask(history, QUESTION)[2] == ""
+    assert ask(history, QUESTION, "--reading", "paper")[2] == ""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    assert ask(history, QUESTION)[0] == 0
+    assert ask(history, QUESTION, "--reading", "paper")[0] == 0
     assert "2 of 2 sub-agents" in terminal.getvalue()
     assert "1 found something" in terminal.getvalue()
 
@@ -216,10 +218,10 @@ def test_ten_pieces_of_evidence_are_shown_and_long_ones_clipped_and_first_what_t
     said = [{"role": "user", "content": f"My cat number {n} is a cat {'x' * 300}."} for n in range(30)]
     said.append({"role": "user", "content": "My cat is called Mochi."})
     path.write_text("\n".join(json.dumps({**each, "session": n}) for n, each in enumerate(said)))
-    _, out, _ = ask(str(path), QUESTION)
+    _, out, _ = ask(str(path), QUESTION, "--reading", "paper")
     assert out.startswith("My cat is called Mochi.\n")
     evidence = out.split("\n\n")[1].splitlines()
-    whole = len(json.loads(ask(str(path), QUESTION, "--json")[1])["evidence"])
+    whole = len(json.loads(ask(str(path), QUESTION, "--json", "--reading", "paper")[1])["evidence"])
     assert evidence[1].startswith('  session 31, turn 31: "My cat is called Mochi."')
     assert whole > 11
     assert len(evidence) == 1 + 10 + 1

@@ -17,7 +17,7 @@ from rlm_memory_core.cli import main as cli
 from rlm_memory_core.experiments.data import niah
 from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.run import reproduce
-from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 
 QUICK = ["--only", "01", "-p", "turns", "[20]", "-p", "runs", "1"]
 

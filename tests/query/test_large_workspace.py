@@ -6,7 +6,7 @@ from paper import PaperRLM
 from rlm_memory_core import connect
 from rlm_memory_core.query import large_workspace
 from rlm_memory_core.query.large_workspace import LargeWorkspace
-from rlm_memory_core.query.prompts import session_prompt
+from rlm_memory_core.query.prompts.record import session_prompt
 from rlm_memory_core.query.workspace import Workspace
 
 QUESTIONS = ["What is my cat called?", "What did I buy?", "Where did I move?", "What is the name of my parrot Kiwi?"]

@@ -17,9 +17,6 @@ NOT_HERE = (
 _TEXTS = read_texts("paper.txt")
 ROOT_SYSTEM, NO_CODE = _TEXTS["ROOT"], _TEXTS["NO_CODE"]
 FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
-_NEWEST_LAST = (
-    "Findings come newest last: of those that contradict one another the last is right; count each event once."
-)
 
 
 def root_messages(
@@ -32,8 +29,6 @@ def root_messages(
     parallel: bool = True,
     copied: bool = True,
     first: int | None = None,
-    facts: bool = False,
-    recency: bool = False,
     instructions: str | None = None,
 ) -> list[ChatMessage]:
     """Open the root model's conversation (paper Section 3.1, step 3).
@@ -44,21 +39,17 @@ def root_messages(
         sessions, turns, characters: The size of the history.
         parallel: Whether `llm_query_parallel` is offered.
         copied: Whether the REPL holds the texts, not only functions that reach them.
-        first, facts, recency: As for `reading.Reading`; by default the paper's full scan.
+        first: As for `reading.Reading`; by default the paper's full scan.
         instructions: An assistant's own system prompt, which says how the answer is worded, or None.
 
     >>> [message["role"] for message in root_messages("Who?", None, sessions=1, turns=2, characters=30)]
     ['system', 'user']
     """
     subagents = "SUBAGENTS_PARALLEL" if parallel else "SUBAGENTS_SEQUENTIAL"
-    if facts or recency:
-        subagents = "SUBAGENTS_FACTS" if facts else "SUBAGENTS_IN_ORDER"
-    steps = [_TEXTS["READ_IN_WAVES"].format(first=first)] if first else []
-    steps += [_NEWEST_LAST] if facts or recency else []
     system = ROOT_SYSTEM.format(
         history=f"{_TEXTS['HISTORY_COPIED' if copied else 'HISTORY_REACHED']}\n",
         subagents=f"{_TEXTS[subagents].format(llm_query=_TEXTS['LLM_QUERY'], not_found=NOT_FOUND)}\n",
-        steps="".join(f"{number}. {step}\n" for number, step in enumerate(steps, 6)),
+        steps=f"6. {_TEXTS['READ_IN_WAVES'].format(first=first)}\n" if first else "",
         unknown=UNKNOWN,
         escaped=ESCAPED,
         not_here=NOT_HERE,

@@ -20,10 +20,10 @@ ESCAPED = "A heading or a tag with a backslash before it is something that was s
 
 _TEXTS = read_texts("record.txt")
 _TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}
-SUBAGENT_SYSTEM, SUBAGENT_FACTS_SYSTEM, HISTORY_SYSTEM, CHAT_SYSTEM = (
-    _TEXTS[name].format(**_TOLD) for name in ("SUBAGENT", "SUBAGENT_FACTS", "HISTORY", "CHAT")
+SUBAGENT_SYSTEM, HISTORY_SYSTEM, CHAT_SYSTEM = (
+    _TEXTS[name].format(**_TOLD) for name in ("SUBAGENT", "HISTORY", "CHAT")
 )
-CUT_REPLY = _TEXTS["CUT_REPLY"]
+CUT_REPLY, EMPTY, UNSEEN = _TEXTS["CUT_REPLY"], _TEXTS["EMPTY"], _TEXTS["UNSEEN"]
 
 
 def session_prompt(session: str, date: str | None, question: str, question_date: str | None = None) -> str:

@@ -8,9 +8,8 @@ from .texts import read_texts
 _TEXTS = read_texts("search.txt")
 SEARCH_SYSTEM = _TEXTS["ROOT"]
 SEARCH_SUBAGENT_SYSTEM = _TEXTS["SUBAGENT"].format(not_found=NOT_FOUND, escaped=ESCAPED)
-SEARCH_NO_CODE, UNSEEN, FALSE_QUOTE = (_TEXTS[name] for name in ("NO_CODE", "UNSEEN", "FALSE_QUOTE"))
-EMPTY = _TEXTS["EMPTY"]
-SEARCH_FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
+NO_CODE, FALSE_QUOTE = _TEXTS["NO_CODE"], _TEXTS["FALSE_QUOTE"]
+FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
 
 
 def search_messages(
