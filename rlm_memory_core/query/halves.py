@@ -28,19 +28,21 @@ def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
     Returns:
         The prompts and the pieces, two or a few more; none if the text is short or the prompt does not hold it.
     """
-    before, text, after = prompt.partition(escape_tags(piece.text))
-    if len(piece.text) < _SHORTEST or not text:
+    text = escape_tags(piece.text)
+    if len(text) < _SHORTEST or text not in prompt:
         return []
-    middle = piece.text.rfind("\n", 1, len(piece.text) // 2) + 1 or len(piece.text) // 2
-    texts = [piece.text[:middle], piece.text[middle:]]
-    turns = list(piece.turns)
-    if turns:
+    before, _, after = prompt.partition(text)
+    limit = len(piece.text) // 2
+    if piece.turns:
+        turns = list(piece.turns)
         if len(turns) == 1:  # the piece may be a part of it
-            said = unescape(piece.text[len(turns[0].heading) + 1 :])
-            turns = [replace(turns[0], content=said)]
-        limit = len(piece.text) // 2 + 1
-        texts = ["\n".join(map(str, part)) for run in runs(turns, limit) for part in parts(run, limit)]
-    return [(f"{before}{escape_tags(each)}{after}", replace(piece, text=each)) for each in texts]
+            turns = [replace(turns[0], content=unescape(piece.text[len(turns[0].heading) + 1 :]))]
+        cut = [tuple(part) for run in runs(turns, limit) for part in parts(run, limit)]
+        pieces = [replace(piece, text="\n".join(map(str, part)), turns=part) for part in cut]
+    else:
+        middle = piece.text.rfind("\n", 1, limit) + 1 or limit
+        pieces = [replace(piece, text=each) for each in (piece.text[:middle], piece.text[middle:])]
+    return [(f"{before}{escape_tags(each.text)}{after}", each) for each in pieces]
 
 
 def joined(replies: Sequence[Reply]) -> Reply:

@@ -39,7 +39,9 @@ def to_text(value: Any, limit: int = MAX_ANSWER_CHARACTERS) -> str:
         text = _to_text(value if isinstance(value, str) else cutter.cut(value))
     except (RecursionError, TypeError, ValueError):
         return f"a {type(value).__name__} that cannot be written out"
-    return f"{text[:limit]}\n[... cut: more than {limit:,} characters ...]" if cutter.left < 0 else shorten(text, limit)
+    return (
+        f"{text[:limit]}\n[... cut: more than {limit:,} characters ...]" if cutter.left <= 0 else shorten(text, limit)
+    )
 
 
 class _Cutter:
