@@ -71,7 +71,8 @@ def completion(text, messages=(), **changes):
 @pytest.fixture
 def scripted(monkeypatch):
     models = ScriptedModels()
-    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(models.handle))
+    transport = httpx2.MockTransport(models.handle)
+    monkeypatch.setattr(openai_backend, "http_client", lambda timeout: httpx2.AsyncClient(transport=transport))
     monkeypatch.setattr(pipeline, "MAX_RETRIES", 0)
     return models
 

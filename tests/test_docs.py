@@ -176,7 +176,8 @@ def reader(tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(stand_in))
+    transport = httpx2.MockTransport(stand_in)
+    monkeypatch.setattr(openai_backend, "http_client", lambda timeout: httpx2.AsyncClient(transport=transport))
     yield make
     for each in readers:
         each.close()

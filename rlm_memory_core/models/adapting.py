@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..store.escaping import well_formed
 from .types import ChatMessage
 
 Lessons = dict[str, int]
@@ -53,6 +54,15 @@ def accepted(body: Mapping[str, Any], learnt: Lessons) -> dict[str, Any]:
         if "max_tokens" in learnt:
             sent["max_completion_tokens"] = sent["max_tokens"]
     return {name: value for name, value in sent.items() if name not in (*learnt, *_LIMITS * (WINDOW in learnt))}
+
+
+def sendable(text: str) -> str:
+    """Replace what servers cannot read: NUL and lone surrogates.
+
+    >>> sendable("a\\x00b\\ud800") == "a\ufffdb\ufffd"
+    True
+    """
+    return well_formed(text.replace("\0", "\ufffd"))
 
 
 def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> list[ChatMessage]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..store.escaping import well_formed
+from .adapting import sendable
 from .pricing import Usage
 from .thoughts import split_thoughts
 from .types import EmptyReply, ModelError, Reply, Response, count_tokens, one_line
@@ -180,7 +181,7 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         if batch and (len(batch) == _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
             yield batch
             batch, characters = [], 0
-        batch.append(well_formed(text) or " ")
+        batch.append(sendable(text) or " ")
         characters += len(text)
     if batch:
         yield batch

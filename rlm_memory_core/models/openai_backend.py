@@ -1,9 +1,7 @@
 """The backend for OpenAI-compatible servers: one HTTP request for each attempt.
 
-The openai client gives the headers. It does not make the requests: that would take most of a call's time, and a
-fan-out makes hundreds at once. `adapting` handles what servers accept, `normalise` what they return.
-
-HTTP goes over aiohttp: httpx's own pool needs quadratic time when many calls are in flight.
+The openai client gives the headers and the HTTP client. It does not make the requests: that would take most of a call's
+time, and a fan-out makes hundreds at once. `adapting` handles what servers accept, `normalise` what they return.
 """
 
 from __future__ import annotations
@@ -11,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from email.utils import formatdate, parsedate_to_datetime
-from functools import cached_property, lru_cache
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
@@ -29,7 +24,16 @@ from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Req
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FIELDS = ("data:", "event:", "id:", "retry:", ":")  # how lines of an event stream begin
-_FAILURES = (httpx2.HTTPError, TimeoutError)
+_FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
+
+
+def http_client(timeout: float) -> httpx2.AsyncClient:
+    """Return the SDK's client over aiohttp: httpx's own pool needs quadratic time when many calls are in flight.
+
+    Proxies and certificates are those of the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
+    """
+    # 0 is no limit (the usual one is 100); many servers drop a connection that was idle for 5 seconds
+    return openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=0, keepalive_expiry=4))
 
 
 class OpenAIBackend:
@@ -45,7 +49,7 @@ class OpenAIBackend:
     def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
         user, at, _ = urlsplit(base_url).netloc.rpartition("@")
         self._url = base_url.replace(user + at, "", 1).rstrip("/")
-        self._http = httpx2.AsyncClient(transport=HttpTransport(), timeout=timeout, follow_redirects=True)
+        self._http = http_client(timeout)
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
         self._headers = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
@@ -121,8 +125,9 @@ async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
     data: list[str] = []
     has_begun = False
     async for line in lines:
+        line = line.rstrip()
         if line.startswith("data:"):
-            data.append(line[5:].strip())
+            data.append(line[5:].lstrip())
         elif line and not has_begun and not line.startswith(_FIELDS):
             yield "\n".join([line, *[each async for each in lines]])
         elif not line and any(data):
@@ -135,9 +140,12 @@ async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
 
 
 def _backend_error(error: Exception) -> BackendError:
-    if isinstance(error, (httpx2.TimeoutException, TimeoutError)):
+    reason: BaseException = error
+    if isinstance(error, httpx2.HTTPError):  # the client over aiohttp calls a dropped connection a timeout too
+        reason = error.__cause__ or error
+    if isinstance(reason, (httpx2.TimeoutException, TimeoutError)):
         return TimedOut("the server did not answer in time")
-    return ConnectionFailed(str(error) or type(error).__name__)
+    return ConnectionFailed(str(reason) or type(reason).__name__)
 
 
 def _refusal(status: int, headers: Mapping[str, str], text: str) -> Refused:
@@ -175,79 +183,3 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except (ValueError, TypeError):
         return None
     return max(wait.total_seconds(), 0.0)
-
-
-class HttpTransport(httpx2.AsyncBaseTransport):
-    """Sends requests; their timeout is for connecting and for each wait for more data.
-
-    The answer is handed on while it comes. Proxies and certificates are those of the environment (HTTPS_PROXY,
-    NO_PROXY, SSL_CERT_FILE).
-
-    Raises:
-        httpx2.TransportError: There is no whole answer: `ConnectError`, `ReadTimeout`, or `ReadError` where the
-            connection broke.
-    """
-
-    def __init__(self) -> None:
-        self._proxy = lru_cache(_proxy)  # aiohttp would look it up for each request, in a thread
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request."""
-        seconds = request.extensions.get("timeout", {}).get("read")
-        with _as_httpx_errors(request):
-            response = await self._session.request(
-                request.method, str(request.url), headers=request.headers.multi_items(),
-                data=await request.aread() or None, allow_redirects=False,
-                proxy=self._proxy(request.url.scheme, request.url.host),
-                timeout=aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds),
-            )  # fmt: skip
-        return httpx2.Response(response.status, headers=list(response.raw_headers), stream=_Stream(request, response))
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._session.close()
-        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
-
-    @cached_property
-    def _session(self) -> aiohttp.ClientSession:
-        """Made on the loop that sends."""
-        # limit=0 is no cap (aiohttp's own is 100); many servers drop a connection that was idle for 5 seconds
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=httpx2.create_ssl_context())
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
-
-
-@dataclass
-class _Stream(httpx2.AsyncByteStream):
-    """The body of an answer as it comes."""
-
-    request: httpx2.Request
-    response: aiohttp.ClientResponse
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx_errors(self.request):
-            async for block in self.response.content.iter_any():
-                yield block
-
-    async def aclose(self) -> None:
-        self.response.close()  # a body that was read to its end has given its connection back already
-
-
-@contextmanager
-def _as_httpx_errors(request: httpx2.Request) -> Iterator[None]:
-    """Translate aiohttp's errors into those that the openai client knows."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise httpx2.ReadTimeout("the server did not answer in time", request=request) from error
-    except aiohttp.ClientConnectorError as error:
-        raise httpx2.ConnectError(str(error), request=request) from error
-    except aiohttp.InvalidURL as error:
-        raise httpx2.UnsupportedProtocol(f"{error} is no address", request=request) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise httpx2.ReadError(str(error) or type(error).__name__, request=request) from error
-
-
-def _proxy(scheme: str, host: str) -> str | None:
-    """Return the proxy that the environment names for an address, or None."""
-    proxies = getproxies()
-    return None if proxy_bypass(host) else proxies.get(scheme) or proxies.get("all")

@@ -448,7 +448,7 @@ def test_other_speakers_are_shown_as_the_protocol_has_it(scripted):
     chat = MemoryChat(scripted(["x"]))
     chat.add_turn("Caroline", "I paint.")
     chat.query("Who paints?")
-    assert said(scripted) == ["Caroline: I paint.", "Who paints?"]
+    assert scripted.conversation[1] == {"role": "user", "content": "Caroline: I paint.\n\nWho paints?"}
 
 
 def test_closing_closes_the_file(tmp_path, scripted):
