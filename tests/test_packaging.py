@@ -37,7 +37,7 @@ def test_the_packages_that_the_project_promises_are_declared():
 def test_make_explains_its_targets():
     printed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split()[0] for line in printed.splitlines()} == {
-        "help", "setup", "reproduce", "test", "test-slow", "lab", "estimate", "report", "notebooks",
+        "help", "setup", "reproduce", "test", "test-slow", "lab", "estimate", "report", "publish",
     }  # fmt: skip
 
 

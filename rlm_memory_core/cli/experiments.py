@@ -125,20 +125,19 @@ def _prepared(options: argparse.Namespace) -> tuple[Plan, list[Ready]]:
 
 def _print_report(plan: Plan) -> None:
     from ..experiments.paper import scorecard, scorecard_tables
-    from ..experiments.run import catalog
     from ..experiments.show import report
 
     try:
-        chosen = catalog.select(plan.only) if plan.only else []
-        card = scorecard.of_run(plan.folder, [notebook.name for notebook in chosen if not notebook.judges])
+        card = scorecard.of_run(plan.folder)
         page = report.write(plan.folder)
     except ValueError as error:
         raise Refused(error) from error
     print(f"\nAnswered by: {plan.llm.label}")
     for line in scorecard_tables.older(scorecard.evidence_of(plan.folder)):
-        print(f"Not of this run, {line}")
+        print(f"* Not of this run: {line}")
     print("\n".join(["", *scorecard_tables.summary(card), ""]))
-    print(f"Every number, with its interval and its source: {page}")
+    near = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
+    print(f"Every number, with its interval and its source: {near}")
 
 
 def _plan(options: argparse.Namespace) -> Plan:

@@ -15,7 +15,6 @@ from fault_server import answering
 
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.experiments.data import niah
-from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.run import reproduce
 from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 
@@ -63,7 +62,8 @@ def first(tmp_path_factory):
 class TestReproduce:
     def test_writes_notebook_results_and_questions_and_ends_with_the_table(self, first):
         assert first.code == 0
-        assert "Table 2, 20 turns, Truncation" in first.printed
+        assert re.search(r"^01_niah: Needle in a haystack: Table 2: done in \d+ s", first.printed, re.MULTILINE)
+        assert re.search(r"^Table 2 +21 ", first.printed, re.MULTILINE)
         assert "offline reader (no LLM)" in first.printed
         folder = first.outputs / "offline"
         document = json.loads((folder / "results" / "01_niah.json").read_text())
@@ -81,8 +81,8 @@ class TestReproduce:
         (given,) = [
             "".join(cell["source"]) for cell in cells if "injected-parameters" in cell["metadata"].get("tags", [])
         ]
-        wanted = {"hedge = 0.1", "requests_per_minute = 600000.0", "tokens_per_minute = 1000000000.0"}
-        assert wanted <= set(given.split("\n"))
+        for wanted in ('"hedge": 0.1', '"requests_per_minute": 600000.0', '"tokens_per_minute": 1000000000.0'):
+            assert wanted in given
 
     def test_twice_differs_in_seconds_and_dates_alone(self, first, run, tmp_path):
         code, printed, _ = run("reproduce", *QUICK, *LIMITS)
@@ -164,7 +164,7 @@ def test_a_file_with_only_some_of_the_questions_is_said(run, refused, tmp_path, 
     assert "lacks 100 of the paper's 100 questions" in refused(run(*arguments))
     code, printed, _ = run(*arguments, "--sample", "all")
     assert code == 0
-    assert "Table 5, RLM-MEMORY (ours), EM" in printed
+    assert re.search(r"^Table 5 ", printed, re.MULTILINE)
     assert "cannot draw 2 of 1" in refused(run(*arguments, "--sample", "2"))
     assert "sample must be" in refused(run(*arguments, "--sample", "some"))
 
@@ -182,10 +182,10 @@ def test_missing_data_is_said_and_the_rest_runs(run, tmp_path, monkeypatch):
     assert skipped in printed.splitlines()
     assert "01_niah: Needle" in printed
     assert "99_scorecard" in printed
-    scorecard = run("report")[1]
-    assert "03_longmemeval_s has not been run" not in scorecard  # reasons stand in the notebook and the report
-    for number in paper.register().values():
-        assert number.where in scorecard, number.id
+    told = [line for line in run("report")[1].splitlines() if "Not of this run" in line]
+    assert [re.sub(r"[\d-]{10}", "DATE", line) for line in told] == [
+        "* Not of this run: published figure of DATE in notebook 02, 03, 04, 05, 06, 07"
+    ]
 
 
 @pytest.mark.slow

@@ -124,27 +124,16 @@ def counts(card: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
+def of_run(folder: str | Path) -> pd.DataFrame:
     """The scorecard of a run's folder.
 
     Args:
         folder: Such as "outputs/offline"; a relative one lies in the project.
-        notebooks: Names of notebooks; lists only the numbers that they produce or produced. None for all numbers.
 
     Raises:
         ValueError: There are no results, or a file of them is not a results document.
     """
-    evidence = evidence_of(folder)
-    card = scorecard(paper.register(), evidence)
-    if not notebooks:
-        return card
-    register = paper.register()
-    given = set(evidence.loc[evidence["notebook"].isin(notebooks), "id"].str.removeprefix(RECOMPUTED))
-    named = [
-        bool({name, source(number, register).id} & given) or number.notebook in notebooks
-        for name, number in register.items()
-    ]
-    return card[named]
+    return scorecard(paper.register(), evidence_of(folder))
 
 
 def evidence_of(folder: str | Path) -> pd.DataFrame:

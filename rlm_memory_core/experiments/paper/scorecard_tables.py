@@ -37,7 +37,8 @@ def cells(card: pd.DataFrame) -> pd.DataFrame:
         ['Section 5.4', '9×', '9.2×', 'agrees']
     """
     register = paper.register()
-    return pd.DataFrame([_row(entry, register[entry["id"]]) for entry in card.to_dict("records")], columns=_COLUMNS)
+    rows = [_row(entry, register[entry["id"]]) for entry in card.to_dict("records")]
+    return pd.DataFrame(rows, index=card.index, columns=_COLUMNS)
 
 
 def all_numbers(card: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +84,8 @@ def faulty(card: pd.DataFrame) -> pd.DataFrame:
 def summary(card: pd.DataFrame) -> list[str]:
     """The end of a run on a terminal: one line a table, and one for each reason why numbers do not hold.
 
-    At most 100 columns wide. "Checked" is the figure from the logs, the formula or the cited source.
+    At most 100 columns wide. "Checked" is the figure from the logs, the formula or the cited source. A star marks a
+    figure that is not of this run.
 
     Args:
         card: What `scorecard.scorecard` returns.
@@ -101,13 +103,16 @@ def summary(card: pd.DataFrame) -> list[str]:
     wrong = table[table["verdict"] == FAULTY]
     if wrong.empty:
         return lines
-    lines += ["", f"What does not hold: {len(wrong)} numbers, by reason, each with the first of its places"]
+    lines += ["", f"What does not hold: {len(wrong)} numbers, by reason; each line shows the first of a reason"]
     lines.append(f"{'number':34} {'paper':>9} {'checked':>9} {'measured here':>13}  why")
     for reason, of in wrong.groupby("why", sort=False):
-        first, times = of.iloc[0], f" ({len(of)} numbers)" if len(of) > 1 else ""
+        first, times = of.iloc[0], f" (of {len(of)})" if len(of) > 1 else ""
         why = str(reason).split(": ", 1)[0] + times
         name = textwrap.shorten(first["number"], 34, placeholder=" …")
-        lines.append(f"{name:34} {first['paper']:>9} {first['checked']:>9} {first['ours']:>13}  {why}"[:100])
+        dated = card.loc[of.index[0]]
+        checked = first["checked"] + "*" * bool(dated["checked_since"])
+        ours = first["ours"] + "*" * bool(dated["since"])
+        lines.append(f"{name:34} {first['paper']:>9} {checked:>9} {ours:>13}  {why}"[:100])
     return lines
 
 

@@ -57,8 +57,8 @@ def origins(folder: Path) -> list[dict[str, Any]]:
     """The provenance of every notebook's results, as the template reads it.
 
     A notebook without results has only `notebook`, `title`, `judges` and a false `ran`. The others add model, commit,
-    seed, data (a checksum), date, spent and versions; asked (questions, counted once per method; None if it keeps none),
-    failed (those without an answer) and reason (of the first failure).
+    seed, data (a checksum), date, spent and versions; asked (questions, once per method; None if it keeps none), failed
+    (those without an answer) and reason (of the first failure).
 
     Raises:
         ValueError: A results document has no provenance, or a table of questions is broken.
