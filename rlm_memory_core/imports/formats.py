@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..store.escaping import label
 from .json_values import HistoryFileError
@@ -31,8 +31,7 @@ _MILLISECONDS = 100_000_000_000  # as seconds since 1970 this would be the year 
 _SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")  # seconds since 1970 as text; a shorter number may be a day: 20230520
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of a file.
 
     Args:

@@ -182,6 +182,7 @@ class _Reader:
 
     def _add(self, staged: Staged, message: Message, place: str) -> None:
         self.messages += 1
-        if message.time and parse_time(message.time) is None:
-            self._report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
-        self._staging.add(staged, message)
+        if not self._staging.add(staged, message):
+            self._report.problem(
+                place, f"has a date that cannot be read ({label(message.time or '')}); write 2023-05-30"
+            )

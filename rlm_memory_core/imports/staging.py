@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from itertools import groupby
@@ -31,10 +31,10 @@ _TABLES = """
     BEGIN
 """
 _IN_TIME = "time, CASE backwards WHEN 1 THEN -place ELSE place END"
-_ALL = "messages JOIN parts USING (part) JOIN conversations USING (conversation)"
+_ALL = "messages CROSS JOIN parts USING (part) CROSS JOIN conversations USING (conversation)"
 _BY_CONVERSATION = f"SELECT conversation, id, place, message FROM {_ALL} ORDER BY conversation, {_IN_TIME}"
-_BY_TIME = f"""SELECT part, title, date, key, message FROM new JOIN messages USING (place)
-    JOIN parts USING (part) JOIN conversations ON conversations.conversation = parts.conversation
+_BY_TIME = f"""SELECT part, title, date, key, message FROM new CROSS JOIN messages USING (place)
+    CROSS JOIN parts USING (part) CROSS JOIN conversations ON conversations.conversation = parts.conversation
     ORDER BY start, part, {_IN_TIME}"""
 _AT_ONCE, _CHARACTERS = 1000, 4_000_000  # stored in one transaction
 _Row = tuple[int, str, str | None, bytes, str]
@@ -49,6 +49,7 @@ class Staged:
         date: Its date as the file gives it.
         last: The last time that is known.
         first: The first time of a message, in seconds.
+        backwards: Whether its messages go back in time, so far.
         part: The part that its last message belongs to, which becomes a session; 0 before the first.
     """
 
@@ -57,6 +58,7 @@ class Staged:
     last: datetime | None
     first: float | None = None
     part: int = 0
+    backwards: bool = False
 
 
 class Staging:
@@ -82,8 +84,8 @@ class Staging:
         self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, 0)", row)
         return Staged(self._conversations, conversation.date, parse_time(first or conversation.date or ""))
 
-    def add(self, staged: Staged, message: Message) -> None:
-        """Take a message of a conversation."""
+    def add(self, staged: Staged, message: Message) -> bool:
+        """Take a message of a conversation; returns whether its time can be read, if it has one."""
         when, last, store = parse_time(message.time or ""), staged.last, self._store
         begins = when is not None and (last is None or begins_session(last, when, store.tz, store.gap))
         staged.last = when or last
@@ -100,11 +102,14 @@ class Staging:
                 "INSERT INTO parts VALUES (?, ?, ?, ?)", (staged.part, staged.number, self._latest, date)
             )
         self._places += 1
-        row = (self._places, staged.part, self._latest, json.dumps(astuple(message)))
+        row = (self._places, staged.part, self._latest, json.dumps(message))
         self._database.execute("INSERT INTO messages VALUES (?, ?, ?, ?)", row)
-        if staged.first is not None:
-            backwards = (self._latest < staged.first, staged.number)
-            self._database.execute("UPDATE conversations SET backwards = ? WHERE conversation = ?", backwards)
+        backwards = staged.first is not None and self._latest < staged.first
+        if backwards != staged.backwards:
+            staged.backwards = backwards
+            sql = "UPDATE conversations SET backwards = ? WHERE conversation = ?"
+            self._database.execute(sql, (backwards, staged.number))
+        return when is not None or not message.time
 
     def leave_out_known(self) -> int:
         """Leave out what earlier imports have stored; returns how many messages that is."""
