@@ -1,10 +1,12 @@
-"""Reads a history from a file: a store, OpenAI messages, or an export of ChatGPT or ShareGPT.
+"""Reads histories from files: stores, exports of ChatGPT and Claude, and messages in the forms of OpenAI and others.
 
-Read `history_file` first: it opens a file and gives a store. `sessions` groups messages into sessions;
-`message_formats` knows the forms of a message.
+Read `reader` first: it reads a file into a store. `json_values` reads JSON piece by piece, `formats` knows the forms of
+conversations and messages, `staging` sorts them and knows what was imported before. `history_file` opens a history for
+one command and changes nothing.
 """
 
 from .history_file import open_history, read_messages
-from .message_formats import HistoryFileError
+from .json_values import HistoryFileError
+from .reader import Report, import_file
 
-__all__ = ["HistoryFileError", "open_history", "read_messages"]
+__all__ = ["HistoryFileError", "Report", "import_file", "open_history", "read_messages"]

@@ -69,7 +69,7 @@ class MemoryStore:
 
     def __init__(self, path: str | Path | None = None, *, tz: str | tzinfo | None = None, gap: timedelta = GAP) -> None:
         self.path = None if path is None else Path(path)
-        self.tz = ZoneInfo(tz) if isinstance(tz, str) else tz
+        self.gap, self.tz = gap, ZoneInfo(tz) if isinstance(tz, str) else tz
         self._lock = threading.RLock()
         self._writer = SessionWriter(self.query, self.tz, gap)
         self._end: tuple[int, int] | None = None  # of a snapshot: its last turn and session

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, cast
 from uuid import uuid4
 
-from .times import begins_session, parse_time, written
+from .times import begins_session, local, parse_time, written
 
 _LAST = """SELECT number, date, title, until, writer, EXISTS (SELECT 1 FROM turns WHERE session = number)
     FROM sessions ORDER BY number DESC LIMIT 1"""
@@ -46,8 +46,10 @@ class SessionWriter:
         number, date, title, until, writer, used = last[0]
         if writer not in (None, self._name):  # another program's, which may go on
             return self.begin(*self._own, when)
-        before = parse_time(until or date or "")
-        if when and used and (before is None or begins_session(before, when, self.zone, self.gap)):
+        before, now = parse_time(until or date or ""), when
+        if before and now and until is None:  # the session's date is what the user's clock showed
+            before, now = local(before, self.zone), local(now, self.zone)
+        if now and used and (before is None or begins_session(before, now, self.zone, self.gap)):
             return self.begin(None, title, when)
         if when is None and writer is not None:
             return int(number)

@@ -7,7 +7,6 @@ nobody knows how far they lie apart.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import datetime, time, timedelta, tzinfo
 
 from .dates import parse_date
@@ -36,19 +35,21 @@ def parse_time(text: str) -> datetime | None:
     2023-05-08 13:56:00
     """
     text = text.strip()[:_LONGEST]
-    clock, written = _CLOCK.search(text), [text]
-    if day := parse_date(text):
-        written.append(str(day))
-        if clock:
-            hour, half = int(clock["hour"]), (clock["half"] or "").lower()
+    when = _from_iso(text)
+    if when is None and (day := parse_date(text)):
+        when = datetime.combine(day, time())
+        if clock := _CLOCK.search(text):
+            hour, half, zone = int(clock["hour"]), (clock["half"] or "").lower(), clock["zone"] or ""
             hour = hour % 12 + 12 * (half == "p") if half else hour
-            zone = clock["zone"] or ""
-            written.insert(1, f"{day}T{hour:02}{clock['minute']}{'Z' if zone.isalpha() else zone}")
-    for form in written:
-        with suppress(ValueError):
-            when = datetime.fromisoformat(form)
-            return when if 1900 <= when.year < 2100 else None
-    return None
+            when = _from_iso(f"{day}T{hour:02}{clock['minute']}{'Z' if zone.isalpha() else zone}") or when
+    return when if when and 1900 <= when.year < 2100 else None
+
+
+def _from_iso(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def local(when: datetime, zone: tzinfo | None) -> datetime:
