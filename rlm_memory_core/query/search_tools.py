@@ -206,7 +206,8 @@ class SearchTools:
             best = await arank_sessions(self.store, about, self.question_date, self._embedder, _PREFERRED, self._budget)
             sessions = [place + 1 for place in best if place < len(self.store.sessions)]
         least = 0.0 if ranked else _LEAST
-        return await in_search_thread(find_turns, self.store, probes, filters, limit, per_session, sessions, (), least)
+        search = in_search_thread(find_turns)
+        return await search(self.store, probes, filters, limit, per_session, sessions, (), least)
 
     def _in_time(self, others: set[int]) -> list[Hit]:
         """What the user says first in other sessions of the time that the question names."""
