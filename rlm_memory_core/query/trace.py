@@ -2,7 +2,7 @@
 
 Each line is an object with `kind` ("step" or "call") and `step`, the step's number from 1. The other keys are the
 fields of `Step` (without its calls) or of `Call` (without its extract); `usage` is an object of `prompt_tokens`,
-`completion_tokens` and `calls`. A call holds the whole text that its sub-agent read.
+`completion_tokens`, `calls` and `estimated`. A call holds the whole text that its sub-agent read.
 """
 
 from __future__ import annotations

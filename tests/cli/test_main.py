@@ -195,10 +195,11 @@ def test_a_failing_notebook_is_one_line_with_its_place(run, refused, monkeypatch
     assert "01_niah failed in cell" in refused(run("reproduce", "--only", "01", "-p", "turns", "[2]"))
 
 
-def test_a_cache_that_cannot_be_used_is_said_before_anything_runs(run, refused, monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "file"))
-    assert "recorded calls" in refused(run("reproduce", *QUICK))
+def test_a_cache_that_is_damaged_is_said_before_anything_runs(run, refused, monkeypatch, tmp_path):
+    (tmp_path / "calls.sqlite").write_text("something else")
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path))
+    server = ["--model", "m", "--base-url", "http://127.0.0.1:9/v1"]
+    assert "recorded calls" in refused(run("reproduce", *QUICK, *server))
 
 
 def test_damaged_results_are_said(run, refused, tmp_path):

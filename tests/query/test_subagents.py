@@ -194,7 +194,7 @@ def test_copies_cannot_pass_the_budget(scripted, as_completion, limit):
         return httpx2.Response(200, json=as_completion("found", usage={"prompt_tokens": 9, "completion_tokens": 250}))
 
     budget = Budget(**{limit: 101})  # a dollar a call: 250 tokens are what a reply is expected to have
-    subagents = agents(scripted(answer, rates=(0.0, 1 / 250)), budget=budget, hedge=0.05)
+    subagents = agents(scripted(answer, rates=(0.0, 1 / 250), max_tokens=250), budget=budget, hedge=0.05)
     ask(subagents, [f"number {number}" for number in range(100)])
     assert subagents.coverage().found == 100
     assert len(scripted.requests) <= budget.spent.calls == 101  # a copy may be overtaken before it is on the wire
