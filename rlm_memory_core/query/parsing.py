@@ -14,15 +14,12 @@ from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Literal
 
-_FENCE = re.compile(r"[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`]*+")
+_FENCE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`]*+")
 _FINAL = re.compile(r"^[ \t>*`_]*+FINAL(_VAR)?[ \t]*+\(", re.MULTILINE)
-_QUOTED = re.compile(r"""[ \t]*+("[^"\n]*+"|'[^'\n]*+')[ \t]*+\)""")
+_QUOTED = re.compile(r"""(?<=\()[ \t]*+("[^"\n]*+"|'[^'\n]*+')[ \t]*+\)""")
 _PARENTHESIS = re.compile(r"[()]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?\)")
 _MARKUP = " \t\n*`_.>"
-_THOUGHT = re.compile(
-    r"\A\s*(?:<think(?:ing)?>)?(?:(?!```).)*?</think(?:ing)?>|<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL
-)
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
 
 
@@ -61,12 +58,21 @@ def parse_message(text: str) -> Message:
     >>> parse_message("```repl\\nprint(1)\\n```\\nFINAL(Paris (France))").final.text
     'Paris (France)'
     """
-    text = _THOUGHT.sub("", text.replace("\r\n", "\n"))
+    text = _without_thoughts(text.replace("\r\n", "\n"))
     blocks, prose = _split(text)
     final = _final(prose)
     if final is None and blocks and _is_answer(blocks[-1]):
         final = _final(blocks.pop())
     return Message(tuple(blocks), final, prose.strip())
+
+
+def _without_thoughts(text: str) -> str:
+    for tag in ("think", "thinking"):
+        *thoughts, rest = text.split(f"</{tag}>")
+        said = [part.partition(f"<{tag}>") for part in thoughts]
+        is_open = bool(said and not said[0][1] and "```" not in said[0][0])  # the opening tag was in the prompt
+        text = "".join([*(before for before, _, _ in said[is_open:]), rest])
+    return text
 
 
 def _split(text: str) -> tuple[list[str], str]:
