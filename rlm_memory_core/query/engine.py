@@ -144,7 +144,8 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        kind = LargeWorkspace if store.characters() > self.copy_limit else Workspace
+        is_large = store.characters() > self.copy_limit or len(store.sessions) > self.limits.run_subcalls
+        kind = LargeWorkspace if is_large else Workspace
         workspace = await asyncio.to_thread(kind, store, question, date)
         agents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, self.reading.facts, progress)
         return await Query(self, workspace, agents, system).answer()

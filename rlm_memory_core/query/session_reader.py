@@ -20,7 +20,7 @@ from .large_workspace import check_at_once
 from .prompts import NOT_READ
 from .reading import Reading
 from .subagents import NO_PIECE, Call, SubAgents
-from .workspace import Workspace
+from .workspace import Workspace, check_query
 
 
 @dataclass(eq=False, repr=False)
@@ -76,6 +76,8 @@ class SessionReader:
 
         A reply is an extract, `NOT_FOUND`, or `NOT_READ` if the call failed.
         """
+        if question is not None:
+            check_query("llm_query_parallel", "a question", question)  # each prompt holds it
         with self.subagents.batch():
             assignments = await self._in_thread(self.workspace.assignments, sessions, session_dates, question)
             return list(map(_told, await self.subagents.ask_all(assignments)))
@@ -127,6 +129,8 @@ class SessionReader:
         """The calls that found something, oldest session first, each with the position that it read."""
         what = "a list of positions first, such as rank_sessions(question)[:10]"
         positions = listed(function, positions, what)
+        if question is not None:
+            check_query(function, "a question", question)
         if any(isinstance(position, str) for position in positions):
             raise TypeError(f"{function} takes {what}, not texts")
         if not self.workspace.copied:
