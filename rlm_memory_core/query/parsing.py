@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Literal
 
-_FENCE = re.compile(r"[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`]*+")
+_FENCE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`]*+")
 _FINAL = re.compile(r"^[ \t>*`_]*+FINAL(_VAR)?[ \t]*+\(", re.MULTILINE)
-_QUOTED = re.compile(r"""[ \t]*+("[^"\n]*+"|'[^'\n]*+')[ \t]*+\)""")
+_QUOTED = re.compile(r"""(?<=\()[ \t]*+("[^"\n]*+"|'[^'\n]*+')[ \t]*+\)""")
 _PARENTHESIS = re.compile(r"[()]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?\)")
 _MARKUP = " \t\n*`_.>"

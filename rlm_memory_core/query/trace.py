@@ -124,9 +124,9 @@ class Trace:
             try:
                 part, step = _part(json.loads(line))
                 expected = len(steps) + isinstance(part, Step)
-                if step != expected:
+                if step != expected or not expected:
                     raise ValueError(f"found step {step} instead of step {expected}")
-            except ValueError as error:  # a JSONDecodeError is one
+            except (ValueError, RecursionError) as error:  # a JSONDecodeError is a ValueError
                 raise ValueError(f"line {number} of the trace: {error}") from error
             if isinstance(part, Step):
                 steps.append(part)

@@ -117,10 +117,15 @@ class Meter:
         """
         bounds = self._limits
         for used, wanted, most, rule in (
-            (self._run_subcalls, count, bounds.run_subcalls, "one run may ask {:,} sub-agents"),
-            (self._query_subcalls, count, bounds.query_subcalls, "one query may ask {:,} sub-agents"),
+            (self._run_subcalls, count, bounds.run_subcalls, "the code of one run may ask {:,} sub-agents"),
+            (self._query_subcalls, count, bounds.query_subcalls, "the code of one query may ask {:,} sub-agents"),
             (0, given.longest, bounds.prompt_characters, "one text for a sub-agent may have {:,} characters"),
-            (self._sent, given.characters, bounds.query_prompt_characters, "one query may send {:,} characters"),
+            (
+                self._sent,
+                given.characters,
+                bounds.query_prompt_characters,
+                "the code of one query may send {:,} characters",
+            ),
         ):
             if used + wanted > most:
                 raise self._refused(

@@ -267,3 +267,55 @@ def test_notes_are_no_evidence(diary, root_and_subagents):
     (evidence,) = ask(diary, root_and_subagents, '- [Turn 1] "My cat is called Mochi.": the cat;; SURELY').evidence
     assert evidence.text == "the cat"
     assert "SURELY" not in str(evidence)
+
+
+ODD_REPLIES = [
+    '[{"quote": ' + "[" * 3_000,
+    '{"quote": ' * 3_000,
+    "[" * 100_000,
+    '[{"quote": "My cat is called Mochi.", "turn": ' + "1" * 5_000 + "}]",
+    '[{"quote": {"a": ["My cat"]}, "turn": [1, 2]}, {"quote": 5}, {"quote": true, "text": {"a": {}}}]',
+    "- [Turn " + "1" * 5_000 + '] "My dog is called Rex.": a dog',
+    '- [Turn ٣] "My dog is called Rex.": a dog',
+    '- [Turn 1] "My dog": ' + "9" * 5_000 + " | 1 | x",
+    '- "My dog' + " " * 3_000 + '": x',
+    '- "My dog"' + " " * 50_000 + "| | x",
+    '- "My dog": ' + "| " * 50_000,
+    "\ud800" * 10 + '"My dog": \0',
+    '"' * 64_000,
+    '"a' * 32_000,
+    ('"a" ' * 200 + "\n") * 200,
+    "[Turn 1] " * 10_000 + '"My dog"',
+    "```json\n" * 5_000,
+    "```" + " " * 50_000 + "```",
+    '{"findings": [{"quote": "My dog", "text": ' + "[" * 900 + "]" * 900 + "}]}",
+    '{"a": [[[1]]], "b": NaN, "c": 1e999}',
+    "..." * 20_000 + '"... ... ..."',
+]
+
+
+@pytest.mark.parametrize("reply", ODD_REPLIES, ids=lambda reply: reply[:20])
+def test_an_odd_reply_costs_its_own_finding_alone(reply, diary, root_and_subagents):
+    good = '- [Turn 1] "My cat is called Mochi.": a cat'
+    for odd in (reply, f"{reply}\n{good}", f"{good}\n{reply}"):
+        extract = check_reply(odd, TURNS)
+        assert len(extract.findings) <= 1 + odd.count("My cat")
+    replies = {"Mochi": good}
+    llm = root_and_subagents(
+        ["```repl\nprint(llm_query_parallel(sessions, session_dates, question))\n```", "FINAL(x)"],
+        lambda prompt: next((said for name, said in replies.items() if name in prompt), reply),
+    )
+    answer = MemoryRLM(llm).query(diary, "Who?")
+    assert answer.text == "x"
+    assert "My cat is called Mochi." in [found.quote for found in answer.evidence]
+
+
+def test_what_has_an_odd_quote_is_counted():
+    found = check_reply('[{"quote": ["My cat"]}, {"quote": 5}, {"quote": "My cat is called Mochi."}]', TURNS)
+    assert (len(found.findings), found.false_quotes) == (1, 2)
+
+
+def test_of_thousands_of_quotes_some_hundreds_are_looked_up_and_the_rest_counted():
+    found = check_reply('"My cat is called Mochi."\n' * 5_000, TURNS)
+    assert len(found.findings) + found.false_quotes == 5_000
+    assert len(found.findings) == 300
