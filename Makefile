@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml
 	@rm -rf $(VENV)
 	@if ! (command -v uv >/dev/null && uv venv -q --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[all]'); then \
 		rm -rf $(VENV); \
-		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]'; \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -e '.[all]'; \
 	fi
 	@touch $@
 
