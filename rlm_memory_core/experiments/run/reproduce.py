@@ -89,6 +89,9 @@ def make_plan(flags: Mapping[str, Any], parameters: Mapping[str, Any], **others:
     for name, value in options.items():
         _check_kind(name, value, _OPTIONS[name], "")
     options |= {name: value for name, value in flags.items() if value is not None}
+    for name in ("requests_per_minute", "tokens_per_minute"):
+        if options.get(name) == 0:  # in a notebook, 0 means no limit
+            raise ReproduceError(f"{name} must be at least 1, not 0")
     return Plan(Options(**options), parameters={n: v for n, v in parameters.items() if n not in options}, **others)
 
 
@@ -117,8 +120,8 @@ def prepare(plan: Plan) -> list[Ready]:
     Raises:
         ReproduceError: A name or value is wrong, or a file is missing or broken.
     """
-    llm, options = plan.llm, plan.options
     try:
+        llm, options = plan.llm, plan.options
         notebooks = select(plan.only)
         if not 0 <= options.hedge <= 1:
             raise ValueError(f"hedge is a share of the calls, between 0 and 1, not {options.hedge:g}")
