@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sqlite3
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from ..store.database import time_limit
+from ..store.database import limit
 
 SECONDS = 10.0  # for one search; ten million turns take less
 _P = ParamSpec("_P")
@@ -26,8 +28,16 @@ def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Ca
     """
 
     def limited(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        with time_limit(seconds):
+        end = time.monotonic() + seconds
+        limit.is_over = lambda: time.monotonic() > end
+        try:
             return function(*args, **kwargs)
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise TimeoutError(f"the search took more than {seconds:g} s; search for a rarer word") from error
+        finally:
+            del limit.is_over
 
     @functools.wraps(function)
     async def threaded(*args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -20,26 +18,8 @@ _MEANINGS = {
     "SQLITE_NOTADB": "{path} is not a history, or its beginning is damaged; give another path",
     "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
 }
-_STEPS = 10_000  # of SQLite, between two looks at the clock
-_limit = threading.local()
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """End the statements of this thread, on any database, when the time is over.
-
-    Raises:
-        TimeoutError: It is over.
-    """
-    _limit.until = time.monotonic() + seconds
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
-            raise
-        raise TimeoutError(f"the search took more than {seconds:g} s; search for a rarer word") from error
-    finally:
-        _limit.until = math.inf
+limit = threading.local()
+"""`limit.is_over`, if a thread sets it, is asked now and then: once it is true, its statement is interrupted."""
 
 
 def open_database(
@@ -57,7 +37,7 @@ def open_database(
         sqlite3.Error: The file is not a database, or cannot be opened.
     """
     database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
-    database.set_progress_handler(lambda: time.monotonic() > getattr(_limit, "until", math.inf), _STEPS)
+    database.set_progress_handler(lambda: getattr(limit, "is_over", bool)(), 10_000)
     try:
         database.execute("BEGIN IMMEDIATE")
         prepare(database)

@@ -192,8 +192,7 @@ class MemoryStore:
             raise TypeError(f"a keyword is a string, not {type(keyword).__name__}")
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")
-        keyword = well_formed(keyword)
-        wanted, (condition, parameter) = comparable(keyword), substring_condition(keyword)
+        wanted, (condition, parameter) = comparable(well_formed(keyword)), substring_condition(well_formed(keyword))
         sql = f"{_TURN} WHERE turn_index > ? AND turn_index <= ? AND {condition} ORDER BY turn_index DESC"
         found: list[Turn] = []
         for stop in range(len(self), 0, -_SCANNED):

@@ -2,7 +2,8 @@
 
 `comparable` makes alike what looks alike: letter case, compositions of accents, full-width letters and digits,
 typographic quotes and dashes. `substring_condition` lets SQLite leave out most contents that do not hold a keyword. It
-looks for a short piece of the keyword, so that no keyword makes the search slow; the caller checks what it selects.
+looks for a piece of the keyword, at most 50 characters of it: its time grows with them. The caller checks what it
+selects.
 """
 
 from __future__ import annotations
@@ -10,14 +11,11 @@ from __future__ import annotations
 import re
 from unicodedata import normalize
 
-_SIGNS = dict.fromkeys(map(ord, "‘’‚‛ʼ"), "'") | dict.fromkeys(map(ord, "“”„‟«»"), '"')
-_SIGNS |= dict.fromkeys(map(ord, "‐‒–—―−"), "-")
+_ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"))
+_SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
 _INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
 _BEYOND_LIKE = re.compile("[\0\u0130\u212a]")  # LIKE stops at a NUL, and knows only ASCII's capital I and K
-_ASCII, _OTHERS = re.compile(r"""[^\0"'\-\x80-\U0010ffff]+"""), re.compile(r"[\x80-\U0010ffff]+")
-_DOT_ABOVE = "\u0307"  # the one character without a capital that lower() produces: from \u0130
-_WILDCARDS = re.compile(r"[%_\\]")
-_MOST = 50  # characters of a keyword that SQLite looks for: its time grows with them
+_ASCII, _OTHERS = re.compile(r"""[^\0"'\-\x80-\U0010ffff]{1,50}"""), re.compile(r"[\x80-\U0010ffff]{1,50}")
 
 
 def comparable(text: str) -> str:
@@ -37,8 +35,7 @@ def is_beyond_like(content: str) -> bool:
     >>> is_beyond_like("a milk carton"), is_beyond_like("\\u0130zmir"), is_beyond_like("Cafe\\u0301")
     (False, True, True)
     """
-    beyond = _BEYOND_LIKE.search(content) is not None
-    return beyond or (not content.isascii() and comparable(content) != content.lower().translate(_SIGNS))
+    return bool(_BEYOND_LIKE.search(content)) or comparable(content) != content.lower().translate(_SIGNS)
 
 
 def substring_condition(keyword: str) -> tuple[str, str]:
@@ -50,9 +47,7 @@ def substring_condition(keyword: str) -> tuple[str, str]:
     wanted = comparable(keyword)
     like = "(content LIKE ? ESCAPE '\\' OR beyond_like)"
     if pieces := _ASCII.findall(wanted):
-        literal = _WILDCARDS.sub(r"\\\g<0>", max(pieces, key=len)[:_MOST])
-        return like, f"%{literal}%"
-    piece = max(_OTHERS.findall(wanted), key=len, default="")[:_MOST]
-    if piece and piece == piece.upper() and _DOT_ABOVE not in piece:
-        return "(instr(content, ?) OR beyond_like)", piece  # a script without capital letters
-    return like, "%"
+        return like, "%" + re.sub(r"[%_\\]", r"\\\g<0>", max(pieces, key=len)) + "%"
+    piece = max(_OTHERS.findall(wanted), key=len, default="")
+    caseless = piece == piece.upper() and "\u0307" not in piece  # lower() makes U+0307
+    return ("(instr(content, ?) OR beyond_like)", piece) if piece and caseless else (like, "%")
