@@ -20,7 +20,7 @@ from ..search.periods import periods
 from ..search.probes import Filters
 from ..search.ranking import arank_sessions
 from ..search.threads import in_search_thread
-from ..search.vectors import Embedder
+from ..search.vectors import Embedder, similar_turns
 from ..search.word_index import PIECES
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label, well_formed
@@ -205,8 +205,13 @@ class SearchTools:
         if ranked:
             best = await arank_sessions(self.store, about, self.question_date, self._embedder, _PREFERRED, self._budget)
             sessions = [place + 1 for place in best if place < len(self.store.sessions)]
+        alike: list[int] = []
+        if self._embedder:
+            near = await similar_turns(self.store, about, self._embedder, limit, self._budget)
+            alike = [number for number, _ in near if number <= len(self.store)]
         least = 0.0 if ranked else _LEAST
-        return await asyncio.to_thread(find_turns, self.store, probes, filters, limit, per_session, sessions, (), least)
+        searching = in_search_thread(find_turns)
+        return await searching(self.store, probes, filters, limit, per_session, sessions, alike, least)
 
     def _in_time(self, others: set[int]) -> list[Hit]:
         """What the user says first in other sessions of the time that the question names."""
