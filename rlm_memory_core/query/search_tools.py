@@ -188,7 +188,9 @@ class SearchTools:
         finding = Finding(_PREFIX.sub("", str(quote)))
         found, _ = checked([finding], [turn])
         if not found:
-            holding = next((each for each in self.listing.shown if checked([finding], [self.turn(each)])[0]), None)
+            holding = next(
+                (each for each in filter(None, self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
+            )
             hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])

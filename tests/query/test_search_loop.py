@@ -196,9 +196,24 @@ def test_tokens_hardly_grow_with_the_history():
         with store.transaction():
             for number in range(count):
                 store.start_session(f"2023/{1 + number % 12:02}/{1 + number % 28:02}")
-                said = (
-                    "My cat is called Mochi." if number == 7 else f"Bus {number} was late again, like yesterday."
-                )
+                said = "My cat is called Mochi." if number == 7 else f"Bus {number} was late again, like yesterday."
                 store.extend([("user", said), ("assistant", "I see.")])
         taken.append(MemoryRLM(connect("offline", recorded="off")).query(store, QUESTION).usage.total_tokens)
     assert taken[1] < 1.15 * taken[0]
+
+
+def test_an_answer_without_a_citation_gets_the_words_that_it_quotes(diary, scripted):
+    answer = MemoryRLM(scripted(["FINAL(It is called Mochi)"])).query(diary, QUESTION)
+    assert [(each.turn, each.quote) for each in answer.evidence] == [(1, "My cat is called Mochi.")]
+    assert MemoryRLM(scripted(['FINAL("I don\'t know")'])).query(diary, QUESTION).evidence == ()
+
+
+def test_a_false_quote_after_reading_names_the_turn_that_has_it(diary, scripted):
+    replies = iter([block("read(1)\nlook(1)"), block('cite(2, "called Mochi")'), "FINAL(x)"])
+
+    def model(messages):
+        found = '- [Turn 1] "called Mochi": the cat'
+        return found if messages[0]["content"] == SEARCH_SUBAGENT_SYSTEM else next(replies)
+
+    MemoryRLM(scripted(model)).query(diary, "Who?")
+    assert "turn 2 does not say 'called Mochi'; turn 1 does" in last(scripted)
