@@ -218,6 +218,7 @@ class Query:
     def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
         """The answer, with the cost of all steps and that of a last call without a step."""
         way, calls = self._way, self._subagents.calls
+        found = [*way.cited, *evidence_of(calls)] or quoted(text, way.shown())
         trace = Trace(tuple(self._steps))
         usage, dollars = trace.usage + usage, [trace.cost_usd, cost_usd]
         if way.embedder:
@@ -225,7 +226,7 @@ class Query:
         read = [call for call in calls if call.number is not None and not call.error]
         return Answer(
             text=text,
-            evidence=(*way.cited, *evidence_of(calls)),
+            evidence=tuple(found),
             coverage=Coverage.of(calls),
             usage=usage,
             cost_usd=total_cost(dollars),

@@ -19,6 +19,7 @@ from .excerpts import excerpt, head, one_line
 WIDE, NARROW, SHORT = (400, 320), (220, 120), (150, 150)
 """Characters shown of a turn: of the user's (up to which it is whole), and of the assistant's."""
 
+_LONG, _OF_LONG = 600, 200  # a longer turn is mostly a pasted text: so much of it is shown
 _WEAKER = 4  # matches that are shown if there is no better one
 _BEGINS, _LACKING = 90, 160  # characters of a session's first turn, shown beside a hit that is so short
 _NEAR = 4  # turns on either side of a turn
@@ -90,7 +91,8 @@ class Listing:
             lines.append(self.heading(session) + self._beginning(group, begins))
             for hit in sorted(group, key=lambda hit: hit.turn.index):
                 by = f"  <- {', '.join(map(one_line, hit.probes))}" if several else ""
-                text, start, end = excerpt(hit, room[hit.turn.role == "assistant"])
+                most = room[hit.turn.role == "assistant"]
+                text, start, end = excerpt(hit, min(most, _OF_LONG) if len(hit.turn.content) > _LONG else most)
                 here = [match for match in hit.matches if start <= match[0] < end]
                 if self._was_shown(hit.turn.index, *((here[0][0], here[-1][1]) if here else (start, end))):
                     lines.append(f"{_who(hit.turn)}: shown above{by}")

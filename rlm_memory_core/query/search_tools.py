@@ -20,7 +20,7 @@ from ..search.periods import periods
 from ..search.probes import Filters
 from ..search.ranking import arank_sessions
 from ..search.threads import in_search_thread
-from ..search.vectors import Embedder
+from ..search.vectors import Embedder, similar_turns
 from ..search.word_index import PIECES
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label, well_formed
@@ -188,7 +188,9 @@ class SearchTools:
         finding = Finding(_PREFIX.sub("", str(quote)))
         found, _ = checked([finding], [turn])
         if not found:
-            holding = next((each for each in self.listing.shown if checked([finding], [self.turn(each)])[0]), None)
+            holding = next(
+                (each for each in filter(None, self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
+            )
             hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])
@@ -205,9 +207,13 @@ class SearchTools:
         if ranked:
             best = await arank_sessions(self.store, about, self.question_date, self._embedder, _PREFERRED, self._budget)
             sessions = [place + 1 for place in best if place < len(self.store.sessions)]
+        alike: list[int] = []
+        if self._embedder:
+            near = await similar_turns(self.store, about, self._embedder, limit, self._budget)
+            alike = [number for number, _ in near if number <= len(self.store)]
         least = 0.0 if ranked else _LEAST
-        search = in_search_thread(find_turns)
-        return await search(self.store, probes, filters, limit, per_session, sessions, (), least)
+        searching = in_search_thread(find_turns)
+        return await searching(self.store, probes, filters, limit, per_session, sessions, alike, least)
 
     def _in_time(self, others: set[int]) -> list[Hit]:
         """What the user says first in other sessions of the time that the question names."""

@@ -86,6 +86,10 @@ class SearchWay(Way):
         """Mark the turns that are in the output as shown."""
         return self.tools.listing.printed(output)
 
+    def shown(self) -> list[Turn]:
+        """The turns that the root model has seen."""
+        return [self.tools.turn(number) for number in sorted(filter(None, self.tools.listing.shown))]
+
     async def record(self, room: int) -> tuple[str, list[Turn]]:
         """The turns that fit the question best, in at most `room` characters."""
         return await record(self.tools, room)

@@ -44,6 +44,10 @@ class Way:
         """Note what the root model is about to be shown. Returns whether anything of the history is new to it."""
         return False
 
+    def shown(self) -> list[Turn]:
+        """The turns that the root model has seen."""
+        return []
+
     async def record(self, room: int) -> tuple[str, list[Turn]]:
         """What a model that writes no code is shown, in at most so many characters; and its turns."""
         raise NotImplementedError

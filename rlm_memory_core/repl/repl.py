@@ -71,6 +71,7 @@ class Repl:
     """
 
     _session: monty.AsyncMontySession
+    _ended: monty.AsyncSnapshot | None = None  # where FINAL ended a run
     _lease: worker.Lease
 
     def __init__(
@@ -149,6 +150,7 @@ class Repl:
             return None, missing  # a word like max or list
         await self._started()
         try:
+            await self._unwind()
             snapshot = await self._session.feed_start(name)
             while not isinstance(snapshot, monty.MontyComplete):
                 snapshot = await self._step(snapshot)
@@ -176,6 +178,7 @@ class Repl:
         self, program: Rewritten, past: Past | None, printed: monty.CollectString
     ) -> tuple[str | None, str]:
         """Run a program. Returns its answer or None, and the error if its FINAL gave no answer."""
+        await self._unwind()
         for source in program.before:
             await self._session.feed_run(source)
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
@@ -206,17 +209,21 @@ class Repl:
 
     async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
         """The answer given to FINAL or FINAL_VAR, or None and the error. The rest of the code does not run."""
+        self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
         if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
             return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
-        with suppress(monty.MontyError, LimitReached):  # unwind the code, so that the session can look the name up
-            unwound: monty.AsyncSnapshot = snapshot
+        return await self.variable(value)
+
+    async def _unwind(self) -> None:
+        """End the code that stands at its FINAL, so that the session can go on."""
+        unwound, self._ended = self._ended, None
+        with suppress(monty.MontyError, LimitReached):
             for _ in range(_UNWINDINGS):
                 if isinstance(unwound, monty.AsyncFunctionSnapshot):
                     unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
-                elif not isinstance(unwound, monty.MontyComplete):
+                elif unwound is not None and not isinstance(unwound, monty.MontyComplete):
                     unwound = await self._step(unwound)
-        return await self.variable(value)
 
     async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
         """Replace the worker, and restore the variables of earlier runs by running them again on the kept replies."""

@@ -46,7 +46,7 @@ def test_each_match_says_where_it_is(life):
 
 def test_a_long_turn_of_the_assistant_does_not_win(life):
     assert numbers(find_turns(life, ["violin"]))[:2] != [turn(12)]
-    assert numbers(find_turns(life, ["violin"], Filters(role="assistant"))) == []
+    assert numbers(find_turns(life, ["violin"], Filters(role="assistant"))) == [turn(12)]
     assert numbers(find_turns(life, ["dry"])) == [turn(12)]
 
 
@@ -91,7 +91,7 @@ def test_one_session_does_not_hide_the_others(store):
 
 def test_a_ranking_of_sessions_raises_their_turns(life):
     assert numbers(find_turns(life, ["Ines"], sessions=[21]))[0] == turn(20)
-    assert numbers(find_turns(life, ["Ines"], sessions=[4]))[0] == turn(3)
+    assert numbers(find_turns(life, ["Ines"], sessions=[4, 30]))[0] == turn(3)
 
 
 def test_turns_alike_in_meaning_are_found_without_a_word(life):
