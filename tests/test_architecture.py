@@ -13,8 +13,8 @@ FOLDER = Path(rlm_memory_core.__file__).parent
 FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # The plan for models is 1,300 lines; 1,400 is what holds today.
 BUDGETS = {
-    "store": 630, "models": 1400, "search": 800, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1400,
-    "chat": 300, "imports": 600, "offline": 500, "views": 500, "cli": 600, "serving": 600, "experiments": 4500,
+    "store": 625, "models": 1400, "search": 800, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1400,
+    "chat": 300, "imports": 680, "offline": 500, "views": 500, "cli": 600, "serving": 600, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
 CORE_BUDGET = 5300
