@@ -1,4 +1,4 @@
-"""The command line: `rlm-memory reproduce`, `estimate`, `report`, `ask`, `calls` and `serve`.
+"""The command line: `rlm-memory reproduce`, `estimate`, `report`, `ask`, `import`, `check`, `calls` and `serve`.
 
 An error is one line on standard error and exit code 2; a traceback is a bug. Exit code 1 means that the command ran
 but left a question without an answer.
@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from .. import __version__
 from ..models.call_store import RecordingError
 from ..models.llm import ModelError
-from . import ask, calls, experiments, serve
+from ..store.memory_store import StoreError
+from . import ask, calls, experiments, history_files, serve
 from .common import USAGE_ERROR, Refused
 
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
         return 0
-    except (Refused, ModelError, RecordingError, OSError) as error:
+    except (Refused, ModelError, RecordingError, StoreError, OSError) as error:
         print(f"rlm-memory: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     experiments.add_parsers(commands)
     ask.add_parser(commands)
+    history_files.add_parsers(commands)
     calls.add_parser(commands)
     serve.add_parser(commands)
     return parser

@@ -2,11 +2,12 @@
 
 Read `reader` first: it reads a file into a store. `json_values` reads JSON piece by piece, `formats` knows the forms of
 conversations and messages, `staging` sorts them and knows what was imported before. `history_file` opens a history for
-one command and changes nothing.
+one command and changes nothing; `recovery` copies what can be read out of a damaged store.
 """
 
 from .history_file import open_history, read_messages
 from .json_values import HistoryFileError
 from .reader import Report, import_file
+from .recovery import Recovery, recover
 
-__all__ = ["HistoryFileError", "Report", "import_file", "open_history", "read_messages"]
+__all__ = ["HistoryFileError", "Recovery", "Report", "import_file", "open_history", "read_messages", "recover"]

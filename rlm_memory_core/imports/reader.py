@@ -96,7 +96,7 @@ def import_stream(
     >>> print(import_stream(store, io.BufferedReader(io.BytesIO(content))))
     1 new messages of 1 conversations
     >>> print(store.to_string())
-    [--- Session 1 | 2023/05/20 (Sat) ---]
+    [--- Session 1 | 2023-05-20 ---]
     [Turn 1][user]: Hi
     """
     report = Report()

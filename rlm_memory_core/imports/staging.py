@@ -96,8 +96,11 @@ class Staging:
             staged.first = self._latest
         if begins or not staged.part:
             self._parts += 1
-            staged.part, date = self._parts, staged.date or message.time
-            date = written(staged.last, store.tz) if staged.last else date and well_formed(date)
+            staged.part, date = self._parts, message.time or staged.date
+            given = parse_time(date or "")
+            if given and given.tzinfo:
+                date = written(given, store.tz)
+            date = date and well_formed(date)
             self._database.execute(
                 "INSERT INTO parts VALUES (?, ?, ?, ?)", (staged.part, staged.number, self._latest, date)
             )
