@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..store.memory_store import MemoryStore
+from ..store.database import open_read_only
+from ..store.memory_store import INSERT_TURN, MemoryStore
 from ..store.substring import is_beyond_like
 from .json_values import HistoryFileError
 
 _FAILURES = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)  # raised for damaged pages
 _SMALLEST_ROW = 20  # bytes
 _TURNS = "SELECT turn_index, session, role, content, timestamp, {name} FROM turns WHERE turn_index"
-_INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, name, content)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,8 @@ def recover(path: Path, copy: Path) -> Recovery:
     Raises:
         HistoryFileError: The file is not a store, nothing of it can be read, or the copy exists already.
     """
-    with closing(_opened(path)) as source:
+    with closing(open_read_only(path)) as source:
+        source.text_factory = lambda text: text.decode("utf-8", "replace")
         if _is_sound(source):
             ((turns,),) = source.execute("SELECT count(*) FROM turns")
             return Recovery(path, True, turns, 0, copy)
@@ -72,13 +72,6 @@ def recover(path: Path, copy: Path) -> Recovery:
         with MemoryStore(copy) as store, store.transaction():
             turns, last = _copy(source, store, most)
     return Recovery(path, False, turns, last - turns, copy)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-    source = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
-    source.text_factory = lambda text: text.decode("utf-8", "replace")
-    return source
 
 
 def _is_sound(source: sqlite3.Connection) -> bool:
@@ -105,7 +98,7 @@ def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> tuple[in
             store.query("INSERT INTO sessions (number, date, title) VALUES (?, ?, ?)", (sessions, date, title))
         turns, characters = turns + 1, characters + len(content)
         row = (turns, sessions, str(role), characters, is_beyond_like(content), str(timestamp), str(name), content)
-        store.query(_INSERT, row)
+        store.query(INSERT_TURN, row)
     return turns, last
 
 
