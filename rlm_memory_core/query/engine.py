@@ -18,14 +18,9 @@ from ..repl.limits import Limits
 from ..store.memory_store import MemoryStore
 from .answer import Answer
 from .conversation import Query
-from .large_workspace import COPY_LIMIT
-from .paper_way import PaperWay
-from .prompts.record import SUBAGENT_SYSTEM
-from .prompts.search import SEARCH_SUBAGENT_SYSTEM
-from .reading import SEARCH, Reading
-from .search_way import SearchWay
-from .subagents import Progress, SubAgents
-from .way import Way
+from .reading import Reading
+from .subagents import Progress
+from .workspace import COPY_LIMIT
 
 
 class MemoryRLM:
@@ -82,7 +77,7 @@ class MemoryRLM:
         self.copy_limit = copy_limit
         self.limits = limits or Limits()
         self.reading = reading or Reading()
-        self._slots = asyncio.Semaphore(concurrency)
+        self.slots = asyncio.Semaphore(concurrency)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the settings only: the semaphore belongs to an event loop of this process."""
@@ -135,17 +130,4 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        searches = self.reading.way == SEARCH
-        form = SEARCH_SUBAGENT_SYSTEM if searches else SUBAGENT_SYSTEM
-        agents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, form, progress)
-        asked = (store, question, date, agents, self.reading)
-        is_large = store.characters() > self.copy_limit or len(store.sessions) > self.limits.run_subcalls
-        way: Way = (
-            await asyncio.to_thread(SearchWay, *asked, self.budget)
-            if searches
-            else await asyncio.to_thread(PaperWay, *asked, self.parallel, self.budget, is_large)
-        )
-        query = Query(
-            self.llm, way, agents, question, date, system, self.max_iterations, self.budget, self.limits, self.parallel
-        )
-        return await query.answer()
+        return await Query(self, store, question, date, system, progress).answer()
