@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ..models.budget import BudgetExceeded
 from ..models.llm import ModelError
@@ -31,13 +30,11 @@ from .prompts.search import FALSE_QUOTE
 from .reading import PAPER, SEARCH
 from .search_tools import CITED
 from .search_way import SearchWay
+from .settings import Settings
 from .subagents import Call, Coverage, Progress
 from .trace import Step, Trace, total_cost
 from .unaided import ROOMS, quoted
 from .way import Way
-
-if TYPE_CHECKING:
-    from .engine import MemoryRLM
 
 NO_CODE = "no code"
 """The mode of an answer that the model gave without code."""
@@ -60,7 +57,7 @@ class Query:
     _way: Way
 
     def __init__(
-        self, engine: MemoryRLM, store: MemoryStore, question: str, question_date: str | None, system: str | None,
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, system: str | None,
         progress: Progress | None,
     ) -> None:  # fmt: skip
         self._engine, self._system = engine, system

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..models.types import ChatMessage
 from ..search.ranking import arank_sessions
@@ -15,12 +15,10 @@ from ..store.memory_store import MemoryStore
 from .prompts.paper import FORCED, NO_CODE, root_messages
 from .prompts.record import NOT_READ, SUBAGENT_SYSTEM
 from .reading import PAPER
+from .settings import Settings
 from .subagents import NO_PIECE, Call, Progress
 from .way import Way
 from .workspace import Workspace, check_query
-
-if TYPE_CHECKING:
-    from .engine import MemoryRLM
 
 
 class PaperWay(Way):
@@ -34,7 +32,7 @@ class PaperWay(Way):
     name, no_code, forced, agents_told = PAPER, NO_CODE, FORCED, SUBAGENT_SYSTEM
 
     def __init__(
-        self, engine: MemoryRLM, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
+        self, engine: Settings, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
     ) -> None:
         super().__init__(engine, progress)
         copied = store.characters() <= engine.copy_limit and len(store.sessions) <= engine.limits.run_subcalls

@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..models.types import ChatMessage
 from ..repl.hostcalls import listed
@@ -24,12 +24,10 @@ from .prompts.record import session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
 from .reading import SEARCH
 from .search_tools import SearchTools
+from .settings import Settings
 from .subagents import Call, Progress
 from .unaided import record
 from .way import Way
-
-if TYPE_CHECKING:
-    from .engine import MemoryRLM
 
 _READ_TOKENS = 3_000  # what a sub-agent that reads one session costs, about
 _ASSISTANT = 600  # characters that it sees of the assistant's turns, where it is not asked what the assistant said
@@ -49,7 +47,7 @@ class SearchWay(Way):
     searches = True
 
     def __init__(
-        self, engine: MemoryRLM, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
+        self, engine: Settings, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
     ) -> None:
         super().__init__(engine, progress)
         self.tools = SearchTools(store, question, question_date, self.embedder, engine.budget)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..models.types import ChatMessage
 from ..search.vectors import Metered
 from ..store.turns import Turn
 from .evidence import Evidence
+from .settings import Settings
 from .subagents import Progress, SubAgents
-
-if TYPE_CHECKING:
-    from .engine import MemoryRLM
 
 
 class Way:
@@ -36,7 +34,7 @@ class Way:
     sessions = pieces = used = 0
     searches = False
 
-    def __init__(self, engine: MemoryRLM, progress: Progress | None) -> None:
+    def __init__(self, engine: Settings, progress: Progress | None) -> None:
         self.engine = engine
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
         self.subagents = SubAgents(
