@@ -305,7 +305,7 @@ def test_an_odd_reply_costs_its_own_finding_alone(reply, diary, root_and_subagen
         ["```repl\nprint(llm_query_parallel(sessions, session_dates, question))\n```", "FINAL(x)"],
         lambda prompt: next((said for name, said in replies.items() if name in prompt), reply),
     )
-    answer = MemoryRLM(llm).query(diary, "Who?")
+    answer = PaperRLM(llm).query(diary, "Who?")
     assert answer.text == "x"
     assert "My cat is called Mochi." in [found.quote for found in answer.evidence]
 
