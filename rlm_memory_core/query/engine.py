@@ -43,14 +43,9 @@ class MemoryRLM(Settings):
     """
 
     def query(
-        self,
-        store: MemoryStore,
-        question: str,
-        question_date: str | None = None,
-        *,
-        system: str | None = None,
+        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
         progress: Progress | None = None,
-    ) -> Answer:
+    ) -> Answer:  # fmt: skip
         """Answer a question over a history.
 
         Args:
@@ -70,14 +65,9 @@ class MemoryRLM(Settings):
         return background.run(self._query(store, question, question_date, system, progress))
 
     async def aquery(
-        self,
-        store: MemoryStore,
-        question: str,
-        question_date: str | None = None,
-        *,
-        system: str | None = None,
+        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
         progress: Progress | None = None,
-    ) -> Answer:
+    ) -> Answer:  # fmt: skip
         """`query` for callers with an event loop of their own."""
         return await background.arun(self._query(store, question, question_date, system, progress))
 
