@@ -6,6 +6,8 @@ what they read need not pass through the sandbox. Memory grows with what is read
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ from ..repl.hostcalls import from_start
 from ..search.piece_index import PieceIndex
 from ..search.pieces import Piece
 from ..store.turns import Turn
-from .workspace import DATE_FUNCTIONS, Size, Workspace, as_dict, check_query, in_thread
+from .workspace import Size, Workspace, as_dict, check_query
 
 COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
 MOST_AT_ONCE = 1000  # turns, positions or sub-agents that one call may ask for
@@ -56,12 +58,11 @@ class LargeWorkspace(Workspace):
         functions: dict[str, Callable[..., Any]] = {
             "get_session": self.get_session,
             "get_date": self.get_date,
-            "search_history": self.search_history,
             "get_recent": self.get_recent,
-            "rank_sessions": self.rank_sessions,
             "session_prompt": self.session_prompt,
         }
-        return {name: in_thread(function) for name, function in functions.items()} | DATE_FUNCTIONS
+        threaded = {name: in_thread(function) for name, function in functions.items()}
+        return super().functions() | threaded
 
     def piece(self, position: int) -> Piece:
         """The piece at a position, read from the file; the code may send its text to a sub-agent from now on."""
@@ -124,6 +125,16 @@ class LargeWorkspace(Workspace):
 
     def _as_dicts(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         return [{**as_dict(turn), "position": self.index.position_of(turn.index)} for turn in turns]
+
+
+def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function that runs a function in a thread, so that other queries go on."""
+
+    @functools.wraps(function)
+    async def threaded(*args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return threaded
 
 
 def check_at_once(function: str, asked: Sequence[Any]) -> None:

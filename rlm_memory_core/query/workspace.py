@@ -6,8 +6,6 @@ a history that is too large to be copied. Both show the history as it was when t
 
 from __future__ import annotations
 
-import asyncio
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ from ..repl.date_functions import days_between, parse_date
 from ..repl.hostcalls import listed
 from ..search.pieces import Piece, split
 from ..search.ranking import rank_pieces
+from ..search.threads import RANK_SECONDS, in_search_thread
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn, serialise
@@ -144,9 +143,9 @@ class Workspace:
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The names that the code can call. What reads the history's file works in a thread."""
         return {
-            "search_history": in_thread(self.search_history),
+            "search_history": in_search_thread(self.search_history),
             "get_recent": self.get_recent,
-            "rank_sessions": in_thread(self.rank_sessions),
+            "rank_sessions": in_search_thread(self.rank_sessions, RANK_SECONDS),
             "session_prompt": self.session_prompt,
             **DATE_FUNCTIONS,
         }
@@ -192,16 +191,6 @@ def check_query(function: str, what: str, text: object) -> None:
         raise ValueError(
             f"{function} takes at most {MAX_QUERY_CHARACTERS:,} characters, not {len(text):,}; give it words"
         )
-
-
-def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A coroutine function that runs a function in a thread, so that other queries go on."""
-
-    @functools.wraps(function)
-    async def threaded(*args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(function, *args, **kwargs)
-
-    return threaded
 
 
 def as_dict(turn: Turn) -> dict[str, Any]:
