@@ -214,7 +214,7 @@ def _whole(tools: SearchTools, number: int) -> str:
     for turn in tools.listing.session(number):
         if size > _RESOURCE:
             return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
-        lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), 0, 0))
+        lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), len(turn.content) <= _RESOURCE))
         size += len(lines[-1])
     return "\n".join(lines)
 
