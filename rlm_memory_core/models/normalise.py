@@ -107,7 +107,8 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
     text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
     if not text.strip():
         raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage, EmptyReply)
-    return Reply(text, usage, cut=_is_cut(finish), thoughts=well_formed(content.thoughts) or thoughts)
+    is_cut = bool(finish) and str(finish).lower() not in _WHOLE
+    return Reply(text, usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -132,25 +133,6 @@ def _tokens(counted: Any) -> int:
     if isinstance(counted, str) and counted.isdecimal():
         counted = int(counted[:20])
     return int(counted) if isinstance(counted, (int, float)) and 0 < counted < _TOO_MANY else 0
-
-
-def is_complete(body: dict[str, Any] | None) -> bool:
-    """Say whether a chat completion, or list of embeddings, ended as it should: neither refused nor cut off."""
-    if body is None or body.get("object") == "list":
-        return bool(body and body.get("data"))
-    try:
-        return bool(body["choices"]) and all(map(_is_whole, body["choices"]))
-    except (LookupError, TypeError, AttributeError):
-        return False
-
-
-def _is_whole(choice: Any) -> bool:
-    content = Content.of(choice["message"])
-    return not _is_cut(choice.get("finish_reason")) and bool(split_thoughts(content.text)[0]) and not content.refusal
-
-
-def _is_cut(finish: Any) -> bool:
-    return bool(finish) and str(finish).lower() not in _WHOLE
 
 
 @dataclass(frozen=True, slots=True)

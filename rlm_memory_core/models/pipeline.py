@@ -24,7 +24,7 @@ from .hedging import Race, Siblings
 from .normalise import UnusableAnswer
 from .pacing import PATIENCE, Pacing, pause_after
 from .pricing import Usage
-from .recorded_calls import RecordedCalls
+from .recorded_calls import Read, RecordedCalls
 from .types import BackendError, ModelError, RecordingError, Reply, Response, TimedOut
 
 MAX_RETRIES = 4
@@ -50,14 +50,13 @@ class Pipeline:
     close_backend: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def ask(
-        self, call: ModelCall, read: Callable[[Response, int], Reply],
-        siblings: Siblings | None = None, stopped: Stopped | None = None,
-    ) -> Reply:  # fmt: skip
+        self, call: ModelCall, read: Read, siblings: Siblings | None = None, stopped: Stopped | None = None
+    ) -> Reply:
         """Send a call, read its answer, and charge what it took.
 
         Args:
             call: Its reservations are given back at the end.
-            read: Makes a reply out of an answer and an estimate of the prompt's tokens.
+            read: Makes a reply out of an answer.
             siblings: The fan-out that the call belongs to; None for none.
             stopped: Called if the call is cancelled; the server bills it all the same.
 
@@ -68,10 +67,11 @@ class Pipeline:
         with call:
             is_free = False
             try:
+                send = partial(self._send, call, siblings)
                 if self.calls is None:
-                    response = await self._send(call, siblings)
+                    response = await send()
                 else:
-                    response, is_free = await self.calls.get_or_send(call, partial(self._send, call, siblings))
+                    response, is_free = await self.calls.get_or_send(call, send, read)
                 reply = read(response, call.request.tokens)
             except (BackendError, RecordingError, ValueError, CancelledError) as error:
                 if isinstance(error, UnusableAnswer):
