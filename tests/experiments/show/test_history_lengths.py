@@ -13,8 +13,8 @@ TOKENS = {(FULL_SCAN, 50): 100, (FULL_SCAN, 500): 1_000, (RANKED, 50): 40, (RANK
 @pytest.fixture
 def curve():
     rows = [
-        {"method": method, "sessions": length, "prompt_tokens": tokens, "completion_tokens": 0, "sessions_read": 10.0, "calls": 2,
-         "evidence_read": read, "seconds": 0.5, "error": "", "model": "m"}
+        {"method": method, "sessions": length, "prompt_tokens": tokens, "completion_tokens": 0, "sessions_read": 10.0,
+         "calls": 2, "evidence_read": read, "seconds": 0.5, "error": "", "model": "m"}
         for (method, length), tokens in TOKENS.items()
         for read in (1.0, None)
     ]  # fmt: skip
