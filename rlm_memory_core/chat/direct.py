@@ -73,3 +73,12 @@ def as_message(turn: Turn) -> ChatMessage:
     role = turn.role if turn.role in _ROLES else "user"
     speaker = turn.name or ("" if role == turn.role else turn.role)
     return {"role": role, "content": f"{speaker}: {turn.content}" if speaker else turn.content}
+
+
+def checked(text: str, what: str) -> str:
+    """A question or a message, if it is a text that is not empty."""
+    if not isinstance(text, str):
+        raise TypeError(f"a {what} is a string, not {type(text).__name__}")
+    if not text.strip():
+        raise ValueError(f"the {what} is empty")
+    return text

@@ -21,6 +21,7 @@ from ..models.budget import Budget
 from ..models.llm import LLM, ModelError, connect
 from ..models.pricing import Usage
 from ..models.streaming import Listener
+from ..models.types import ContextExceeded
 from ..query.answer import Answer
 from ..query.engine import MemoryRLM
 from ..query.reading import Reading
@@ -28,7 +29,7 @@ from ..query.trace import total_cost
 from ..store.memory_store import MemoryStore
 from ..store.times import written
 from ..store.turns import Turn
-from .direct import ask_directly
+from .direct import ask_directly, checked
 from .reply_stream import AsyncReplyStream, ReplyStream
 from .stats import ChatStats, Mode
 
@@ -40,7 +41,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
 
     Args:
         model: A model's name, "offline", or what `connect` returned.
-        threshold_chars: Above this many characters of history, MemoryRLM answers.
+        threshold_chars: Above this many characters of history, or if the model's context is shorter, MemoryRLM answers.
         store: A MemoryStore, the path of its file, or None to keep the history in memory. A file that already holds
             a conversation is continued.
         system: The assistant's system prompt, or None. In normal mode it follows our own in the system message. In
@@ -85,14 +86,15 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self.clock = clock or partial(datetime.now, UTC)
         self._engine = MemoryRLM(self.llm, budget=budget, reading=reading)
         self._queries: dict[Mode, int] = {"normal": 0, "memory": 0}
-        self._failed, self._usage, self._cost_usd = 0, Usage(), cast("float | None", 0.0)
+        self._failed, self._fits = 0, float("inf")  # characters; a longer history does not fit the model's context
+        self._usage, self._cost_usd = Usage(), cast("float | None", 0.0)
         self._streams: WeakSet[ReplyStream | AsyncReplyStream] = WeakSet()
         self._sending = asyncio.Lock()  # one message after another, each stored before the next is answered
 
     @property
     def uses_memory(self) -> bool:
-        """Whether the history is longer than the threshold, so that MemoryRLM answers."""
-        return self.store.characters() > self.threshold_chars
+        """Whether the history is longer than the threshold or than the model's context, so that MemoryRLM answers."""
+        return self.store.characters() > min(self.threshold_chars, self._fits)
 
     def stats(self) -> ChatStats:
         """Which mode answers and why, how long the history is, and what the queries have cost so far.
@@ -238,7 +240,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
 
     def _before(self, message: str) -> Callable[[], MemoryStore]:
         """A function that stores a message of the user, once, and returns the history before it."""
-        message, lock, history = _checked(message, "message"), Lock(), list[MemoryStore]()
+        message, lock, history = checked(message, "message"), Lock(), list[MemoryStore]()
 
         def before() -> MemoryStore:
             with lock:
@@ -261,27 +263,34 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         tell: Callable[[str], None] | None = None,
     ) -> Answer:  # fmt: skip
         """Answer a question, or a message from the `history` before it; `tell` receives the answer in pieces."""
-        question = _checked(question, "question")
+        question = checked(question, "question")
         characters = 0 if history is None else len(question)
         history = self.store.snapshot() if history is None else history
-        mode: Mode = "memory" if history.characters() + characters > self.threshold_chars else "normal"
+        length = history.characters()
+        is_short = length + characters <= self.threshold_chars and length <= self._fits
+        mode: Mode = "normal" if is_short else "memory"
         today = written(self.clock(), self.store.tz, clock=False)
-        self._queries[mode] += 1
         try:
+            if mode == "normal":
+                try:
+                    answer = await ask_directly(
+                        self.llm, history.sessions, question, day, self.system, self.budget,
+                        tell and Listener(tell), today, self._count,
+                    )  # fmt: skip
+                except ContextExceeded as error:
+                    mode, self._fits = "memory", min(self._fits, max(length - 1, len(question)))
+                    self._count(error.usage, error.cost_usd)
             if mode == "memory":
                 answer = await self._engine.aquery(history, question, day or today, system=self.system)
                 if tell is not None:
                     tell(answer.text)
-            else:
-                answer = await ask_directly(
-                    self.llm, history.sessions, question, day, self.system, self.budget,
-                    tell and Listener(tell), today, self._count,
-                )  # fmt: skip
         except BaseException as error:
             self._failed += 1
             if isinstance(error, ModelError):
                 self._count(error.usage, error.cost_usd)
             raise
+        finally:
+            self._queries[mode] += 1
         self._failed += bool(answer.error)
         self._count(answer.usage, answer.cost_usd)
         return answer
@@ -289,11 +298,3 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     def _count(self, usage: Usage, cost_usd: float | None) -> None:
         self._usage += usage
         self._cost_usd = total_cost((self._cost_usd, cost_usd))
-
-
-def _checked(text: str, what: str) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"a {what} is a string, not {type(text).__name__}")
-    if not text.strip():
-        raise ValueError(f"the {what} is empty")
-    return text

@@ -13,7 +13,8 @@ class ChatStats(TypedDict):
 
     Args:
         model: The model's name, as tables show it.
-        mode: Who answers the next question: "memory" if `characters` is more than `threshold_chars`.
+        mode: Who answers the next question: "memory" if `characters` is more than `threshold_chars`, or than what fits
+            the model's context.
         characters: Characters of the history, as the store counts them.
         threshold_chars: Up to this many characters, the whole history goes to the model.
         turns, sessions: Counts of the store.

@@ -15,7 +15,7 @@ from .. import __version__
 from ..models.call_store import RecordingError
 from ..models.llm import ModelError
 from ..store.memory_store import StoreError
-from . import ask, calls, experiments, history_files, serve
+from . import ask, calls, experiments, history_files, mcp, serve
 from .common import USAGE_ERROR, Refused
 
 
@@ -55,4 +55,5 @@ def parser() -> argparse.ArgumentParser:
     history_files.add_parsers(commands)
     calls.add_parser(commands)
     serve.add_parser(commands)
+    mcp.add_parser(commands)
     return parser

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..store.batching import batched
 from ..store.escaping import well_formed
 from .adapting import sendable
 from .pricing import Usage
@@ -175,16 +176,8 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     >>> list(batches(["one", "", "two"]))
     [['one', ' ', 'two']]
     """
-    batch: list[str] = []
-    characters = 0
-    for text in texts:
-        if batch and (len(batch) == _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
-            yield batch
-            batch, characters = [], 0
-        batch.append(sendable(text) or " ")
-        characters += len(text)
-    if batch:
-        yield batch
+    for batch in batched(texts, len, _BATCH_TEXTS, _BATCH_CHARACTERS):
+        yield [sendable(text) or " " for text in batch]
 
 
 def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int) -> Reply:

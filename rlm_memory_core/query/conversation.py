@@ -152,7 +152,8 @@ class Query:
         """Run a message's code and take its answer. Returns also why an answer in it does not count, or ""."""
         false_quotes = len(self._way.false_quotes)
         run = await self._run_code(repl, message, is_last=not remaining)
-        is_new = self._way.printed(run.output)
+        output, is_new = self._way.printed(run.output)
+        run = replace(run, output=output)
         stated = False
         if run.final is None and message.final is not None and (not remaining or not run.error):
             run, stated = await _resolve(repl, message.final, run)

@@ -78,13 +78,13 @@ class SearchWay(Way):
         """The code with what its tools return printed."""
         return with_echo(code, (*self.functions, *self.asking))
 
-    def printed(self, output: str) -> bool:
-        """Mark the turns that are in the output as shown."""
+    def printed(self, output: str) -> tuple[str, bool]:
+        """Mark the turns that are in the output as shown; none is repeated in it."""
         return self.tools.listing.printed(output)
 
     def shown(self) -> list[Turn]:
         """The turns that the root model has seen."""
-        return [self.tools.turn(number) for number in sorted(filter(None, self.tools.listing.shown))]
+        return [self.tools.turn(number) for number in sorted(self.tools.listing.shown)]
 
     async def record(self, room: int) -> tuple[str, list[Turn]]:
         """The turns that fit the question best, in at most `room` characters."""

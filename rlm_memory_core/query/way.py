@@ -51,9 +51,9 @@ class Way:
         """The code as it is run."""
         return code
 
-    def printed(self, output: str) -> bool:
-        """Note what the root model is about to be shown. Returns whether anything of the history is new to it."""
-        return False
+    def printed(self, output: str) -> tuple[str, bool]:
+        """Note what the root model is about to be shown. Returns it, and whether anything of the history is new to it."""
+        return output, False
 
     def shown(self) -> list[Turn]:
         """The turns that the root model has seen."""

@@ -50,6 +50,13 @@ def open_database(
     return database
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database without leaving a trace in or beside it; other processes may be writing to it."""
+    # without a log beside it no process has it open, and an immutable reader takes no lock and creates no log
+    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
+
+
 def _use_write_ahead_log(database: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:

@@ -45,8 +45,9 @@ def chat_at(clock, llm, tz="UTC", **options):
 
 
 def said(scripted):
-    """What the history says in the last request, without the marker of its session."""
-    return [message["content"] for message in scripted.conversation[1:] if "[---" not in message["content"]]
+    """What the history says in the last request, without the markers of its sessions."""
+    parts = [part for message in scripted.conversation[1:] for part in message["content"].split("\n\n")]
+    return [part for part in parts if not part.startswith("[---")]
 
 
 def contents(chat):
@@ -62,8 +63,7 @@ def test_a_short_history_goes_to_the_model_as_a_chat(scripted):
     system, *others = scripted.conversation
     assert system["content"].startswith(f"{CHAT_SYSTEM}\n\nToday is 2023/05/20 (Sat).")
     assert others == [
-        {"role": "user", "content": "[--- Session 1 | 2023/05/20 (Sat) 02:21 ---]"},
-        {"role": "user", "content": "I grew up in Nairobi."},
+        {"role": "user", "content": "[--- Session 1 | 2023/05/20 (Sat) 02:21 ---]\n\nI grew up in Nairobi."},
         {"role": "assistant", "content": "Noted."},
         {"role": "user", "content": "Where did I grow up?"},
     ]
@@ -449,7 +449,8 @@ def test_other_speakers_are_shown_as_the_protocol_has_it(scripted):
     chat = MemoryChat(scripted(["x"]))
     chat.add_turn("Caroline", "I paint.")
     chat.query("Who paints?")
-    assert scripted.conversation[1] == {"role": "user", "content": "Caroline: I paint.\n\nWho paints?"}
+    assert [message["role"] for message in scripted.conversation] == ["system", "user"]
+    assert said(scripted) == ["Caroline: I paint.", "Who paints?"]
 
 
 def test_closing_closes_the_file(tmp_path, scripted):
@@ -680,7 +681,8 @@ def test_the_day_of_asking_reaches_the_memory_too(root_and_subagents, scripted):
     prompts = []
     root = ["```repl\nread([1])\n```", "FINAL(ok)"]
     llm = root_and_subagents(root, lambda prompt: prompts.append(prompt) or "NOT_FOUND")
-    chat = chat_at(Clock("2023-05-21T03:00:00+00:00"), llm, tz="America/Los_Angeles", threshold_chars=0)
+    clock = Clock("2023-05-21T03:00:00+00:00")
+    chat = chat_at(clock, llm, tz="America/Los_Angeles", threshold_chars=0, reading=Reading("paper"))
     chat.add_turn("user", "I sold my bicycle yesterday.", "2023-05-15T14:30:00Z")
     chat.query("What did I sell last week?")
     (prompt,) = prompts
@@ -701,3 +703,45 @@ def test_the_offline_reader_does_not_quote_the_marker_of_a_session():
     chat.add_turn("user", "My cat is called Mochi.")
     assert chat.query("What is my cat called?").text == "My cat is called Mochi."
     assert chat.query("What is my session of 2023/05/20 called?").text != "[--- Session 1 | 2023/05/20 (Sat) 02:21 ---]"
+
+
+@pytest.mark.parametrize("way", ["query", "send", "asend", "stream"])
+def test_a_history_that_the_model_cannot_hold_is_answered_from_memory(scripted, way):
+    """The threshold lets it through, and the server's window does not."""
+
+    def model(messages):
+        if used_memory({"messages": messages}):
+            return "FINAL(Mochi)"
+        if sum(len(message["content"]) for message in messages) > 2_000:
+            return httpx2.Response(400, json={"error": {"message": "prompt is too long: 5000 tokens > 512 maximum"}})
+        return "Hello."
+
+    chat = MemoryChat(scripted(model), threshold_chars=100_000)
+    assert chat.send("Hello!").text == "Hello."
+    chat.add_turn("user", f"My cat is called Mochi. {'word ' * 1_000}")
+    asked = "What is my cat called?"
+    if way == "stream":
+        assert "".join(chat.stream(asked)) == "Mochi"
+    else:
+        answer = asyncio.run(chat.asend(asked)) if way == "asend" else getattr(chat, way)(asked)
+        assert (answer.text, answer.mode) == ("Mochi", "search")
+    stored = [("user", asked), ("assistant", "Mochi")]
+    assert (contents(chat)[-2:] == stored) is (way != "query")
+    sent = len(scripted.requests)
+    assert chat.query("And now?").text == "Mochi"
+    assert len(scripted.requests) == sent + 1  # the history has not become shorter: it is not tried again
+    stats = chat.stats()
+    assert (stats["queries"], stats["failed"], stats["mode"]) == ({"normal": 1, "memory": 2}, 0, "memory")
+    assert stats["calls"] == 4  # the refused one is counted once, however often it was sent
+
+
+def test_a_question_that_is_too_long_by_itself_fails_and_the_chat_goes_on(scripted):
+    def model(messages):
+        if sum(len(message["content"]) for message in messages) > 9_000:
+            return httpx2.Response(400, json={"error": {"message": "prompt is too long: 5000 tokens > 512 maximum"}})
+        return "Hello."
+
+    chat = MemoryChat(scripted(model), threshold_chars=100_000)
+    with pytest.raises(ModelError, match="too long"):
+        chat.query("word " * 5_000)
+    assert (chat.query("Hi!").text, chat.stats()["failed"], chat.stats()["mode"]) == ("Hello.", 1, "normal")

@@ -3,9 +3,9 @@ import json
 
 import pytest
 from in_flight import InFlight
+from simulated_time import run_simulated
 
 from rlm_memory_core import Usage
-from rlm_memory_core.experiments.show.simulated_time import run_simulated
 from rlm_memory_core.models.budget import Budget, ModelCall
 from rlm_memory_core.models.hedging import Race, Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing

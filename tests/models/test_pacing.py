@@ -4,8 +4,8 @@ import math
 
 import pytest
 from in_flight import InFlight
+from simulated_time import run_simulated
 
-from rlm_memory_core.experiments.show.simulated_time import run_simulated
 from rlm_memory_core.models.budget import Budget, ModelCall
 from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.models.pacing import Pace, Pacing, Window

@@ -2,11 +2,15 @@ import asyncio
 import threading
 
 import pytest
+from paper import PaperRLM
 
 from rlm_memory_core import MemoryStore
+from rlm_memory_core.query import workspace
 from rlm_memory_core.query.prompts.record import session_prompt
 from rlm_memory_core.query.workspace import Workspace
+from rlm_memory_core.search.piece_index import PieceIndex
 from rlm_memory_core.search.ranking import arank_sessions
+from rlm_memory_core.search.threads import in_search_thread
 
 
 @pytest.fixture
@@ -103,3 +107,21 @@ def test_a_workspace_of_an_empty_store(store):
         "context": "",
     }  # fmt: skip
     assert workspace.rank_sessions() == []
+
+
+@pytest.mark.parametrize("copy_limit", [20_000_000, 0])
+@pytest.mark.parametrize("search", ["search_history('a cat')", "rank_sessions('a cat')"])
+def test_a_search_that_does_not_end_is_ended_and_the_code_goes_on(
+    diary, root_and_subagents, scripted, monkeypatch, search, copy_limit
+):
+    forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < 0"
+    monkeypatch.setattr(workspace, "in_search_thread", lambda function, *_: in_search_thread(function, 0.05))
+    for name in ("rank_pieces", "search_history"):
+        owner = workspace if name == "rank_pieces" else MemoryStore
+        monkeypatch.setattr(owner, name, lambda store, *_: store.query(forever))
+    monkeypatch.setattr(PieceIndex, "rank", lambda index, *_: index._store.query(forever))
+    llm = root_and_subagents([f"```repl\n{search}\n```", "```repl\nprint(get_recent(1))\n```", "FINAL(done)"])
+    assert PaperRLM(llm, copy_limit=copy_limit).query(diary, "Who?").text == "done"
+    shown = [request["messages"][-1]["content"] for request in scripted.requests]
+    assert "took more than 0.05 s; search for a rarer word" in shown[1]
+    assert "Noted." in shown[2]

@@ -1,4 +1,5 @@
 import pytest
+from paper import PaperRLM
 
 from rlm_memory_core import MemoryRLM
 from rlm_memory_core.repl.date_functions import days_between, parse_date
@@ -18,15 +19,25 @@ SHOWN = """2023-05-20 2023-05-08 None None 2024-03-10
 """
 
 
-@pytest.mark.parametrize("copy_limit", [20_000_000, 0])
-def test_the_repl_has_them(diary, root_and_subagents, scripted, copy_limit):
-    engine = MemoryRLM(root_and_subagents([CODE, "FINAL(done)"]), copy_limit=copy_limit)
+WITH_WEEKDAYS = """2023-05-20 Sat 2023-05-08 Mon None None 2024-03-10 Sun
+12 -12 10
+2
+2023-05-20 Sat ['2023/2/3', '2023/12/01']
+"""
+
+
+@pytest.mark.parametrize(
+    ("rlm", "copy_limit", "shown"),
+    [(PaperRLM, 20_000_000, SHOWN), (PaperRLM, 0, SHOWN), (MemoryRLM, 20_000_000, WITH_WEEKDAYS)],
+)
+def test_the_repl_has_them(diary, root_and_subagents, scripted, rlm, copy_limit, shown):
+    engine = rlm(root_and_subagents([CODE, "FINAL(done)"]), copy_limit=copy_limit)
     engine.query(diary, "When?", question_date="2024/03/10 (Sun) 12:00")
     assert "parse_date(text), days_between(a, b)" in scripted.requests[0]["messages"][0]["content"]
-    assert SHOWN in scripted.conversation[-1]["content"]
+    assert shown in scripted.conversation[-1]["content"]
 
 
-@pytest.mark.parametrize("copy_limit", [20_000_000, 0])
+@pytest.mark.parametrize(("rlm", "copy_limit"), [(PaperRLM, 20_000_000), (PaperRLM, 0), (MemoryRLM, 20_000_000)])
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -40,8 +51,8 @@ def test_the_repl_has_them(diary, root_and_subagents, scripted, copy_limit):
         ("parse_date('x' * 10**5)", "ValueError: parse_date takes at most 10,000 characters, not 100,000"),
     ],
 )  # fmt: skip
-def test_anything_else_is_refused_in_the_repl(diary, root_and_subagents, scripted, code, said, copy_limit):
-    engine = MemoryRLM(root_and_subagents([f"```repl\n{code}\n```", "FINAL(done)"]), copy_limit=copy_limit)
+def test_anything_else_is_refused_in_the_repl(diary, root_and_subagents, scripted, code, said, rlm, copy_limit):
+    engine = rlm(root_and_subagents([f"```repl\n{code}\n```", "FINAL(done)"]), copy_limit=copy_limit)
     engine.query(diary, "When?")
     assert said in scripted.conversation[-1]["content"]
 
