@@ -81,23 +81,31 @@ class Query:
         except BudgetExceeded as error:
             return self._finish(UNKNOWN, str(error))
         except (ModelError, NoSandbox) as error:
+            if isinstance(error, ModelError):
+                self._failed(error)
             raise QueryFailed(self._finish("", str(error))) from error
 
     async def _converse(self) -> Answer:
         empty = misses = 0
-        async with self._repl() as repl:
-            for remaining in range(self._engine.max_iterations - 1, -1, -1):
+        way, engine = self._way, self._engine
+        replied, limits = way.subagents.replied, engine.limits
+        async with Repl(
+            way.values, way.functions, way.asking, replied, limits, engine.parallel, self._question_date
+        ) as repl:
+            for remaining in range(engine.max_iterations - 1, -1, -1):
                 try:
                     reply = await self._ask(self._messages)
-                except EmptyReply:
+                except EmptyReply as error:
                     empty, misses = empty + 1, misses + 1
                     if empty == _MOST_EMPTY or not remaining:
                         raise
+                    self._failed(error)
                     last = self._messages[-1]
                     self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{EMPTY}"}
-                except ContextExceeded:
-                    if not self._way.searches:
+                except ContextExceeded as error:
+                    if not way.searches:
                         raise
+                    self._failed(error)
                     return await self._without_code()
                 else:
                     empty = 0
@@ -106,22 +114,21 @@ class Query:
                     if run.final is not None:
                         return self._finish(run.final)
                     misses = misses + 1 if missed else 0
-                if self._way.searches and remaining and misses >= _MOST_MISSES:
+                if way.searches and remaining and misses >= _MOST_MISSES:
                     return await self._without_code()
         if reply.cut:
-            return self._finish(UNKNOWN, f"the last reply of {self._engine.llm.model} was cut off at its token limit")
-        if message.blocks and self._way.searches:
+            return self._finish(UNKNOWN, f"the last reply of {engine.llm.model} was cut off at its token limit")
+        if message.blocks and way.searches:
             return await self._without_code()
         return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
 
     async def _ask(self, messages: Sequence[ChatMessage]) -> Reply:
-        """The root model's reply. A call that fails is a step too: it is paid for."""
         self._asked = time.perf_counter() - self._started
-        try:
-            return await self._engine.llm.complete(messages, self._engine.budget)
-        except ModelError as error:
-            self._note(Reply("", error.usage, error.cost_usd, 0.0), f"({error})")
-            raise
+        return await self._engine.llm.complete(messages, self._engine.budget)
+
+    def _failed(self, error: ModelError) -> None:
+        """Make a step of a call that failed: it is paid for."""
+        self._note(Reply("", error.usage, error.cost_usd, 0.0), f"({error})")
 
     def _note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
         self._steps.append(Step.of(reply, output, self._asked, code, calls))
@@ -201,21 +208,16 @@ class Query:
             try:
                 reply = await self._ask(history_messages(shown, self._question, self._question_date, self._system))
                 break
-            except ContextExceeded:
+            except ContextExceeded as error:
                 if room == ROOMS[-1]:
                     raise
-        self._note(
-            reply, f"(the model wrote no code that ran: the engine searched by itself, and showed it this)\n{shown}"
-        )
+                self._failed(error)
+        told = "(the model wrote no code that ran: the engine searched by itself, and showed it this)"
+        self._note(reply, f"{told}\n{shown}")
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
         self._way.cited[:] = quoted(text, turns)
         return replace(self._finish(text), mode=NO_CODE)
-
-    def _repl(self) -> Repl:
-        way, engine = self._way, self._engine
-        asking = (way.asking, way.subagents.replied)
-        return Repl(way.values, way.functions, *asking, engine.limits, engine.parallel, self._question_date)
 
     def _finish(self, text: str, error: str = "") -> Answer:
         """The answer, with the cost of all steps and of the embedder."""

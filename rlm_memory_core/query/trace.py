@@ -133,14 +133,10 @@ def _written(text: str, path: str | Path | None) -> str:
 
 def _objects(trace: Trace) -> Iterator[dict[str, Any]]:
     for number, step in enumerate(trace.steps, 1):
-        yield {"kind": "step", "step": number, **_written_fields(step)}
-        for call in step.calls:
-            yield {"kind": "call", "step": number, **_written_fields(call)}
-
-
-def _written_fields(part: Step | Call) -> dict[str, Any]:
-    values = {field.name: getattr(part, field.name) for field in fields(part) if field.name not in _NOT_WRITTEN}
-    return values | {"usage": asdict(part.usage)}
+        parts: list[Step | Call] = [step, *step.calls]
+        for part in parts:
+            values = {field.name: getattr(part, field.name) for field in fields(part) if field.name not in _NOT_WRITTEN}
+            yield {"kind": type(part).__name__.lower(), "step": number, **values, "usage": asdict(part.usage)}
 
 
 def total_cost(parts: Iterable[float | None]) -> float | None:
