@@ -15,6 +15,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from .. import plugins
 from ..store.escaping import well_formed
 from . import backends, background, pipeline
 from .budget import Budget, ModelCall
@@ -195,6 +196,7 @@ class LLM:
         """Made at the first call: the client takes 22 ms, and needs a key."""
         needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
         key = backends.find_key(self.api_key, self.model, needs_key)
+        plugins.load()
         make_named, salt = backends.NAMED.get(self.model, (None, "")) if not self.base_url else (None, "")
         backend: Backend
         if make_named is not None:
