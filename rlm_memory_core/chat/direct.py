@@ -49,8 +49,9 @@ async def ask_directly(
     reply = await llm.complete(messages, budget, listener)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
     step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-    text, took = reply.text.strip(), time.perf_counter() - started
-    return Answer(text, usage=reply.usage, cost_usd=reply.cost_usd, seconds=took, trace=Trace((step,)), error=cut)
+    text, usage, dollars = reply.text.strip(), reply.usage, reply.cost_usd
+    took, trace = time.perf_counter() - started, Trace((step,))
+    return Answer(text, usage=usage, cost_usd=dollars, seconds=took, trace=trace, error=cut, model=llm.label)
 
 
 def as_message(turn: Turn) -> ChatMessage:

@@ -5,55 +5,27 @@ from __future__ import annotations
 import argparse
 import ast
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..models.hedging import HEDGE
 from ..query.trace import total_cost
-from .common import UNANSWERED, Refused, add_model, confirm, rates_of
+from .common import UNANSWERED, Refused, confirm, rates_of
 
 if TYPE_CHECKING:
     from ..experiments.run.reproduce import Plan, Ready
 
 
-def add_parsers(commands: Any) -> None:
-    """Add the three commands to the command line's `commands`."""
-    for name, command, summary in (
-        ("reproduce", _reproduce, "run the notebooks, write the report, and print the scorecard"),
-        ("estimate", _estimate, "print the calls, tokens and dollars that a run needs, without running it"),
-        ("report", _report, "write the report of the last run, and print the scorecard"),
-    ):
-        part = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-        part.set_defaults(command=command, dask="")
-        add_model(part)
-        part.add_argument(
-            "--only", action="append", default=[], metavar="NN", help="run this notebook; can be repeated"
-        )
-        part.add_argument("--sample", metavar="paper|all|N", help="LongMemEval questions: the paper's 100, all, or N")
-        part.add_argument("--judge", metavar="MODEL", help="model that judges LongMemEval answers (default: none)")
-        hedge = "share of sub-agent calls that may be sent again when late (default: %(default)s)"
-        part.add_argument("--hedge", type=_number, default=HEDGE, metavar="SHARE", help=hedge)
-        part.add_argument("--requests-per-minute", type=_number, metavar="N", help="the server's limit, if you know it")
-        part.add_argument("--tokens-per-minute", type=_number, metavar="N", help="the server's limit, if you know it")
-        parameter = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
-        part.add_argument("-p", dest="parameters", help="set a notebook parameter; can be repeated", **parameter)
-        part.add_argument("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs)")
-        part.add_argument("--yes", action="store_true", help="spend money without asking")
-        if name == "reproduce":
-            part.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
-
-
-def _number(text: str) -> float:
+def reproduce_command(options: argparse.Namespace) -> int:
+    """Run the notebooks, write the report, and print the scorecard; return the exit code."""
     try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-
-
-def _reproduce(options: argparse.Namespace) -> int:
+        if not options.dask:
+            _plan(options).llm.open()  # a missing key is said before data is downloaded, or anything asked
+    except ValueError as error:
+        raise Refused(error) from error
     plan, ready = _prepared(options)
     from ..experiments.run import execution, reproduce
 
+    for llm in () if options.dask else reproduce.models(plan, ready):
+        llm.open()
     if not all(llm.is_local for llm in reproduce.models(plan, ready)):
         confirm(options.yes, "stopped before anything was spent")
     spent: float | None = 0.0
@@ -82,12 +54,14 @@ def _reproduce(options: argparse.Namespace) -> int:
     return UNANSWERED if unanswered else 0
 
 
-def _estimate(options: argparse.Namespace) -> int:
+def estimate_command(options: argparse.Namespace) -> int:
+    """Print what the run needs; return the exit code."""
     _prepared(options)
     return 0
 
 
-def _report(options: argparse.Namespace) -> int:
+def report_command(options: argparse.Namespace) -> int:
+    """Write and print the report of the last run; return the exit code."""
     _print_report(_plan(options))
     return 0
 
@@ -130,23 +104,12 @@ def _print_report(plan: Plan) -> None:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    try:
-        from ..experiments.run import reproduce
-    except ModuleNotFoundError as error:
-        raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[notebooks]"') from error
-    return reproduce.Plan(
-        model=options.model,
-        base_url=options.base_url,
-        only=options.only,
-        parameters=_parameters(options),
-        budget_usd=options.budget,
-        rates=rates_of(options.prices),
-        outputs=options.outputs,
-        dask=options.dask,
-        hedge=options.hedge,
-        requests_per_minute=options.requests_per_minute,
-        tokens_per_minute=options.tokens_per_minute,
-    )
+    from ..experiments.run import reproduce
+
+    same = ("model", "base_url", "only", "outputs", "dask", "hedge", "requests_per_minute", "tokens_per_minute")
+    given = {name: getattr(options, name) for name in same}
+    rates = rates_of(options.prices)
+    return reproduce.Plan(**given, parameters=_parameters(options), budget_usd=options.budget, rates=rates)
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
@@ -161,6 +124,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
 
 def _literal(text: str) -> Any:
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
+        return list(value) if isinstance(value, tuple) else value  # as in -p turns 20,50
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text

@@ -14,11 +14,12 @@ from ..query import prompts
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
 from .matching import names
-from .reader import answer, extract
+from .reader import ABOUT, answer, extract
 from .root import final, first_message, next_message
 
 _ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
 _SUBAGENTS = {prompts.SUBAGENT_SYSTEM: False, prompts.SUBAGENT_FACTS_SYSTEM: True}
+_ABOUT = {prompts.UNKNOWN: ABOUT, final(prompts.UNKNOWN): final(ABOUT)}
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
 _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
@@ -41,10 +42,17 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
     ]
     system = chat[0][1].strip() if chat and chat[0][0] in ("system", "developer") else ""
     if system.startswith(_ROOT_FIRST_LINE):
-        return _root(system, chat[1:])
+        return _or_about(_root(system, chat[1:]), chat[1:2])
     if system in _SUBAGENTS:
         return _subagent(chat[-1][1], facts=_SUBAGENTS[system])
-    return _plain([(role, text) for role, text in chat if role not in ("system", "developer")])
+    chat = [(role, text) for role, text in chat if role not in ("system", "developer")]
+    return _or_about(_plain(chat), [(role, text) for role, text in chat if role == "user"][-1:])
+
+
+def _or_about(said: str, asking: Sequence[tuple[str, str]]) -> str:
+    """Say what the reader is instead of "I don't know", if the message asks nothing, such as "Hi there!"."""
+    is_question = not asking or re.search("[?？؟]", _split(asking[0][1])[1])
+    return said if is_question else _ABOUT.get(said, said)
 
 
 def _text(content: Any) -> str:

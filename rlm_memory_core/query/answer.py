@@ -30,6 +30,7 @@ class Answer:
         sessions: How many sessions the history has; None if that is not known.
         pieces_read, pieces: Likewise, how many of the pieces in which sub-agents read sessions: a long session is
             several pieces.
+        model: Who answered, as `LLM.label` names it; "" if that is not known.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Answer:
     sessions: int | None = None
     pieces_read: int = 0
     pieces: int = 0
+    model: str = ""
 
     @property
     def read(self) -> str:

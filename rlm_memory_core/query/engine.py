@@ -243,6 +243,7 @@ class Query:
             sessions=self._workspace.session_count(),
             pieces_read=len({call.session for call in read}),
             pieces=self._workspace.size.sessions,
+            model=self._engine.llm.label,
         )
 
 
