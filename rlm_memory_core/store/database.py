@@ -11,6 +11,13 @@ from typing import Literal
 _PATIENCE = 30.0  # seconds to wait for another process
 
 
+class _Database(sqlite3.Connection):
+    """Closes itself when nobody uses it any more; Python 3.13 warns of a connection that was not closed."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def open_database(
     path: Path | None, synchronous: Literal["FULL", "NORMAL"], prepare: Callable[[sqlite3.Connection], None]
 ) -> sqlite3.Connection:
@@ -25,7 +32,9 @@ def open_database(
     Raises:
         sqlite3.Error: The file is not a database, or cannot be opened.
     """
-    database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
+    database = sqlite3.connect(
+        path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE, factory=_Database
+    )
     try:
         database.execute("BEGIN IMMEDIATE")
         prepare(database)

@@ -28,12 +28,15 @@ def history(tmp_path):
 
 @pytest.fixture
 def ask(capsys):
-    def ask(*arguments):
+    """Runs `ask`; `waiting` keeps the lines that it prints while it waits, as it does on a machine under load."""
+
+    def ask(*arguments, waiting=False):
         try:
             code = cli.main(("ask", *arguments))
         except SystemExit as error:  # the parser's
             code = error.code
-        return code, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        return code, out, err if waiting else re.sub("^waiting for .*\n", "", err, flags=re.MULTILINE)
 
     return ask
 
@@ -251,15 +254,15 @@ class TestWaiting:
         monkeypatch.setattr(sys, "stderr", terminal)
         assert ask(history, QUESTION, "--model", "m", "--base-url", model, "--timeout", "30")[0] == 0
         shown = terminal.getvalue()
-        line = rf"waiting for m at {re.escape(model)} since \d\d:\d\d:\d\d \(0 s\); gives up after 30 s of silence\r"
+        line = rf"waiting for m at {re.escape(model)} since \d\d:\d\d:\d\d \(\d+ s\); gives up after 30 s of silence\r"
         assert re.match(line, shown)
         assert shown.endswith("\x1b[K")
         assert "\n" not in shown
 
     def test_elsewhere_a_line_is_printed_after_a_second(self, ask, history, fault_server):
         url = fault_server(slow(1.5)).url
-        code, out, err = ask(history, QUESTION, "--model", "m", "--base-url", url)
-        assert (code, out.splitlines()[0], err.count("\n")) == (0, "Mochi", 1)
+        code, out, err = ask(history, QUESTION, "--model", "m", "--base-url", url, waiting=True)
+        assert (code, out.splitlines()[0]) == (0, "Mochi")
         assert err.startswith(f"waiting for m at {url} since ")
 
     def test_a_server_that_stays_silent_is_given_up_after_one_attempt(self, ask, history, fault_server):
@@ -267,7 +270,7 @@ class TestWaiting:
         url = fault_server(slow(3), plan=lambda key, attempt: attempts.append(attempt) or "").url
         code, out, err = ask(history, QUESTION, "--model", "m", "--base-url", url, "--timeout", "1")
         assert (code, out) == (2, "")
-        assert err.endswith(f"rlm-memory: {url} did not answer within 1 s\n")
+        assert err == f"rlm-memory: {url} did not answer within 1 s\n"
         assert len(attempts) == 1
 
     @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
