@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,8 @@ class _Database(sqlite3.Connection):
     """Closes itself when nobody uses it any more; Python 3.13 warns of a connection that was not closed."""
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(sqlite3.ProgrammingError):  # it was never opened
+            self.close()
 
 
 def open_database(

@@ -551,3 +551,18 @@ def test_a_history_that_cannot_be_written_fails_before_a_model_is_asked(tmp_path
     with pytest.raises(StoreError):
         chat.send("My message")
     assert scripted.requests == []
+
+
+@pytest.mark.parametrize("threshold", [0, 20_000])
+class TestOfflineReaderInAChat:
+    def test_says_what_it_is_to_what_is_no_question(self, threshold):
+        chat = MemoryChat(threshold_chars=threshold)
+        for message in ("Hi there!", "My cat is called Mochi.", "Thanks"):
+            text = chat.send(message).text
+            assert text.startswith("I am the offline reader (no LLM)")
+            assert "set model (in the shell --model) to one, such as gpt-4o-mini" in text
+
+    def test_never_quotes_what_it_said_of_itself_and_still_does_not_know(self, threshold):
+        chat = MemoryChat(threshold_chars=threshold)
+        chat.send("Hello")
+        assert chat.send("Which model did I set, and what was said before?").text == "I don't know"
