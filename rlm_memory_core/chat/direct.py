@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..models.budget import Budget
 from ..models.llm import LLM
+from ..models.pipeline import Stopped
 from ..models.streaming import Listener
 from ..query.answer import Answer
-from ..query.prompts import ChatMessage, chat_system
+from ..query.prompts.record import ChatMessage, chat_system
 from ..query.trace import Step, Trace
 from ..store.escaping import label
-from ..store.turns import Turn
+from ..store.turns import Session, Turn
 
 _ROLES = ("system", "user", "assistant")
+_DATES = """\
+Today is {today}. A line such as [--- Session 2 | 2023/05/20 (Sat) 02:21 ---] is not said by anybody: it gives the day \
+and time of what follows. Never write such a line."""
 
 
 async def ask_directly(
-    llm: LLM,
-    turns: Iterable[Turn],
-    question: str,
-    question_date: str | None = None,
-    system: str | None = None,
-    budget: Budget | None = None,
-    listener: Listener | None = None,
-) -> Answer:
-    """Ask a model with all turns before the question.
+    llm: LLM, sessions: Iterable[Session], question: str, question_date: str | None = None, system: str | None = None,
+    budget: Budget | None = None, listener: Listener | None = None, today: str = "", stopped: Stopped | None = None,
+) -> Answer:  # fmt: skip
+    """Ask a model with all turns before the question, and with the date of each session.
 
     Args:
         llm: The model that answers.
-        turns: The history, in order.
+        sessions: The history, in order.
         question: What is asked.
         question_date: The day on which it is asked, or None.
         system: An assistant's system prompt, which follows our own, or None.
         budget: As for `LLM.complete`.
         listener: Receives the answer in pieces, or None.
+        today: The present day, which the model is told, or "".
+        stopped: As for `LLM.complete`.
 
     Returns:
         The answer; its `error` says so if the model's token limit cut the reply off.
@@ -44,22 +45,33 @@ async def ask_directly(
         ModelError, BudgetExceeded: As for `LLM.complete`.
     """
     asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
-    messages = [chat_system(system), *map(as_message, turns), ChatMessage(role="user", content=asked)]
+    opening = chat_system(system)
+    if today:
+        opening["content"] += f"\n\n{_DATES.format(today=label(today))}"
+    messages = [opening, *as_messages(sessions), ChatMessage(role="user", content=asked)]
     started = time.perf_counter()
-    reply = await llm.complete(messages, budget, listener)
+    reply = await llm.complete(messages, budget, listener, stopped)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
-    step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
+    step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded, 0.0, reply.thoughts)
     text, usage, dollars = reply.text.strip(), reply.usage, reply.cost_usd
     took, trace = time.perf_counter() - started, Trace((step,))
     return Answer(text, usage=usage, cost_usd=dollars, seconds=took, trace=trace, error=cut, model=llm.label)
 
 
-def as_message(turn: Turn) -> ChatMessage:
-    """A turn as a message of the chat protocol, which has three roles.
+def as_messages(sessions: Iterable[Session]) -> Iterator[ChatMessage]:
+    """The history as messages of the chat protocol, which has three roles; a dated session begins with its marker."""
+    for session in sessions:
+        if session.date is not None and session.turns:
+            yield {"role": "user", "content": session.marker}
+        yield from map(as_message, session.turns)
 
-    >>> as_message(Turn(1, 1, "moderator", "Order!", ""))
-    {'role': 'user', 'content': 'moderator: Order!'}
+
+def as_message(turn: Turn) -> ChatMessage:
+    """A turn as a message.
+
+    >>> as_message(Turn(1, 1, "moderator", "Order!", "")), as_message(Turn(2, 1, "user", "Hi", "", "Ada"))
+    ({'role': 'user', 'content': 'moderator: Order!'}, {'role': 'user', 'content': 'Ada: Hi'})
     """
-    if turn.role in _ROLES:
-        return {"role": turn.role, "content": turn.content}
-    return {"role": "user", "content": f"{turn.role}: {turn.content}"}
+    role = turn.role if turn.role in _ROLES else "user"
+    speaker = turn.name or ("" if role == turn.role else turn.role)
+    return {"role": role, "content": f"{speaker}: {turn.content}" if speaker else turn.content}

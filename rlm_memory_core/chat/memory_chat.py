@@ -9,23 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from functools import partial
-from numbers import Real
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import TypeVar, cast
 from weakref import WeakSet
 
 from ..models import background
 from ..models.budget import Budget
 from ..models.llm import LLM, ModelError, connect
-from ..models.pricing import Usage, cost
+from ..models.pricing import Usage
 from ..models.streaming import Listener
 from ..query.answer import Answer
 from ..query.engine import MemoryRLM
 from ..query.reading import Reading
 from ..query.trace import total_cost
-from ..store.escaping import label
 from ..store.memory_store import MemoryStore
+from ..store.times import written
 from ..store.turns import Turn
 from .direct import ask_directly
 from .reply_stream import AsyncReplyStream, ReplyStream
@@ -46,7 +47,8 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             memory mode it tells the root model how to word the answer. It is not part of the history.
         base_url, api_key: As for `connect`; ignored if `model` is connected already.
         budget: A limit shared by all calls, or None.
-        reading: How a long history is read, such as `Reading(first=10)`; None for all sessions, as in the paper.
+        reading: How a long history is read, such as `Reading("paper")`; None for `Reading("search")`.
+        clock: Returns the present time, for tests. Turns keep it, and models are told the day in the store's `tz`.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -63,28 +65,27 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self, model: str | LLM = "offline", threshold_chars: int = 20_000,
         store: MemoryStore | str | Path | None = None, *, system: str | None = None, base_url: str | None = None,
         api_key: str | None = None, budget: Budget | None = None, reading: Reading | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:  # fmt: skip
         for name, value, kinds, meant in (
             ("model", model, (str, LLM), "a model's name, or what connect() returned"),
-            ("threshold_chars", threshold_chars, (Real,), "a whole number of characters (0: always use memory)"),
+            ("threshold_chars", threshold_chars, (int, float), "a whole number of characters (0: always use memory)"),
             ("store", store, (MemoryStore, str, Path, type(None)), "a MemoryStore, a path or None"),
             ("system", system, (str, type(None)), "a text or None"),
             ("budget", budget, (Budget, type(None)), "a Budget, such as Budget(usd=0.5), or None"),
-            ("reading", reading, (Reading, type(None)), "a Reading, such as Reading(first=10), or None"),
+            ("reading", reading, (Reading, type(None)), "a Reading, such as Reading('paper'), or None"),
         ):
             if isinstance(value, bool) or not isinstance(value, kinds):
-                raise TypeError(f"{name} is {meant}, not {label(repr(value))[:60]}")
+                raise TypeError(f"{name} is {meant}, not {value!r:.60}")
         if threshold_chars < 0:
             raise ValueError(f"threshold_chars must not be negative, not {threshold_chars}")
         self.llm = model if isinstance(model, LLM) else connect(model, base_url, api_key)
-        self.threshold_chars = threshold_chars
+        self.threshold_chars, self.system, self.budget = threshold_chars, system, budget
         self.store = store if isinstance(store, MemoryStore) else MemoryStore(store)
-        self.system = system
-        self.budget = budget
+        self.clock = clock or partial(datetime.now, UTC)
         self._engine = MemoryRLM(self.llm, budget=budget, reading=reading)
         self._queries: dict[Mode, int] = {"normal": 0, "memory": 0}
-        self._failed, self._usage = 0, Usage()
-        self._cost_usd: float | None = 0.0
+        self._failed, self._usage, self._cost_usd = 0, Usage(), cast("float | None", 0.0)
         self._streams: WeakSet[ReplyStream | AsyncReplyStream] = WeakSet()
         self._sending = asyncio.Lock()  # one message after another, each stored before the next is answered
 
@@ -102,40 +103,38 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         >>> stats["mode"], stats["characters"], stats["threshold_chars"], stats["queries"]
         ('memory', 23, 10, {'normal': 0, 'memory': 0})
         """
-        return {
-            "model": self.llm.label,
-            "mode": "memory" if self.uses_memory else "normal",
-            "characters": self.store.characters(),
-            "threshold_chars": self.threshold_chars,
-            "turns": len(self.store),
-            "sessions": len(self.store.sessions),
-            "queries": self._queries.copy(),
-            "failed": self._failed,
-            "calls": self._usage.calls,
-            "prompt_tokens": self._usage.prompt_tokens,
-            "completion_tokens": self._usage.completion_tokens,
-            "cost_usd": self._cost_usd,
-        }
+        return ChatStats(
+            model=self.llm.label, mode="memory" if self.uses_memory else "normal", characters=self.store.characters(),
+            threshold_chars=self.threshold_chars, turns=len(self.store), sessions=len(self.store.sessions),
+            queries=self._queries.copy(), failed=self._failed, calls=self._usage.calls, cost_usd=self._cost_usd,
+            prompt_tokens=self._usage.prompt_tokens, completion_tokens=self._usage.completion_tokens,
+        )  # fmt: skip
 
-    def add_turn(self, role: str, content: str) -> Turn:
+    def add_turn(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
         """Store a turn without asking anything.
 
         Args:
             role: Who said it. Models see a role other than system, user and assistant as a user's message that begins
                 with the role.
             content: What was said.
+            timestamp: When, as for `MemoryStore.add`; None for now.
+            name: The speaker's name, if several speak in this role.
 
         >>> print(MemoryChat().add_turn("user", "Hello."))
         [Turn 1][user]: Hello.
         """
-        return self.store.add(role, content)
+        return self.store.add(role, content, timestamp or self.clock(), name)
 
-    async def aadd_turn(self, role: str, content: str) -> Turn:
+    async def aadd_turn(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
         """`add_turn` for callers with an event loop of their own; the disk does not block the loop."""
-        return await asyncio.to_thread(self.store.add, role, content)
+        return await asyncio.to_thread(self.add_turn, role, content, timestamp, name)
 
     def query(self, question: str, question_date: str | None = None) -> Answer:
         """Ask about the history; adds no turn.
+
+        Args:
+            question: What is asked.
+            question_date: The day on which it is asked, in any form; None for today.
 
         Returns:
             The answer. Its `error` is "" unless the answer is incomplete. The model's token limit may have cut the
@@ -155,7 +154,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return await background.arun(self._query(question, question_date))
 
     def send(self, message: str) -> Answer:
-        """Answer a message, then store it and the answer as two turns.
+        """Store a message, answer it from the history before it, and store the answer.
 
         Returns:
             The answer, as for `query`. If its `error` is not "", only the user's turn is stored.
@@ -172,18 +171,22 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         >>> len(chat.store)
         3
         """
-        return background.run(self._send(message))
+        return background.run(self.asend(message))
 
     async def asend(self, message: str) -> Answer:
         """`send` for callers with an event loop of their own. Several at once are answered one after another."""
-        return await background.arun(self._send(message))
+        before = self._before(message)
+        try:
+            return await background.arun(self._send(message, before))
+        finally:
+            before()  # also if this was cancelled before its turn came
 
     def stream(self, message: str) -> ReplyStream:
         """`send`, with the answer's text in pieces as they come.
 
-        The message is sent when the first piece is asked for. In memory mode, and if the call was recorded, the text
-        comes in one piece. At the end, the message and the answer are stored, and the stream has its `answer`: read one
-        stream to its end before you begin the next. If a stream is closed or given up before, or the reply was cut off
+        The message is stored and sent when the first piece is asked for. In memory mode, and if the call was recorded,
+        the text comes in one piece. At the end, the answer is stored, and the stream has its `answer`: read one stream
+        to its end before you begin the next. If a stream is closed or given up before, or the reply was cut off
         (`answer.error` says so), only the user's turn is stored.
 
         Raises:
@@ -214,14 +217,10 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def _send(self, message: str) -> Answer:
-        message = _checked(message, "message")
+    async def _send(self, message: str, before: Callable[[], MemoryStore]) -> Answer:
         async with self._sending:
-            answer = None
-            try:
-                answer = await self._query(message, sent=True)
-            finally:
-                self._keep(message, answer)
+            answer = await self._query(message, history=before())
+            self._reply(answer)
         return answer
 
     async def _settled(self) -> None:
@@ -232,47 +231,59 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             pass
 
     def _open(self, kind: type[_S], message: str) -> _S:
-        message = _checked(message, "message")
-        stream = kind(partial(self._query, message, None, True), partial(self._keep, message))
+        before = self._before(message)
+        stream = kind(lambda tell: self._query(message, None, before(), tell), self._reply)
         self._streams.add(stream)
         return stream
 
-    def _keep(self, message: str, answer: Answer | None) -> None:
-        """Store the user's message, and the answer if it is complete; only now, so that no query finds its question."""
-        with self.store.transaction():
-            self.store.add("user", message)
-            if answer is not None and not answer.error:
-                self.store.add("assistant", answer.text)
+    def _before(self, message: str) -> Callable[[], MemoryStore]:
+        """A function that stores a message of the user, once, and returns the history before it."""
+        message, lock, history = _checked(message, "message"), Lock(), list[MemoryStore]()
+
+        def before() -> MemoryStore:
+            with lock:
+                if not history:
+                    with self.store.transaction():
+                        view = self.store.snapshot()
+                        self.store.add("user", message, self.clock())
+                    history.append(view)
+                return history[0]
+
+        return before
+
+    def _reply(self, answer: Answer) -> None:
+        """Store an answer to a message, if it is complete."""
+        if not answer.error:
+            self.store.add("assistant", answer.text, self.clock())
 
     async def _query(
-        self, question: str, day: str | None = None, sent: bool = False, tell: Callable[[str], None] | None = None
-    ) -> Answer:
-        """Answer a question; `sent` for a message, which the threshold counts; `tell` receives the answer in pieces."""
+        self, question: str, day: str | None = None, history: MemoryStore | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> Answer:  # fmt: skip
+        """Answer a question, or a message from the `history` before it; `tell` receives the answer in pieces."""
         question = _checked(question, "question")
-        if sent:  # a history that cannot be written fails before a model is paid
-            with self.store.transaction():
-                pass
-        mode: Mode = "memory" if self.store.characters() + len(question) * sent > self.threshold_chars else "normal"
-        listener = None if tell is None else Listener(tell)
+        characters = 0 if history is None else len(question)
+        history = self.store.snapshot() if history is None else history
+        mode: Mode = "memory" if history.characters() + characters > self.threshold_chars else "normal"
+        today = written(self.clock(), self.store.tz, clock=False)
         self._queries[mode] += 1
         try:
             if mode == "memory":
-                answer = await self._engine.aquery(self.store, question, day, system=self.system)
+                answer = await self._engine.aquery(history, question, day or today, system=self.system)
+                if tell is not None:
+                    tell(answer.text)
             else:
                 answer = await ask_directly(
-                    self.llm, self.store.turns, question, day, self.system, self.budget, listener
-                )
+                    self.llm, history.sessions, question, day, self.system, self.budget,
+                    tell and Listener(tell), today, self._count,
+                )  # fmt: skip
         except BaseException as error:
             self._failed += 1
             if isinstance(error, ModelError):
                 self._count(error.usage, error.cost_usd)
-            elif listener is not None and (heard := listener.unfinished):  # a stream that was given up
-                self._count(heard, cost(heard, self.llm.rates))
             raise
         self._failed += bool(answer.error)
         self._count(answer.usage, answer.cost_usd)
-        if listener is not None:
-            listener.end(answer.text)
         return answer
 
     def _count(self, usage: Usage, cost_usd: float | None) -> None:

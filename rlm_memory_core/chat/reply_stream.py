@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 from ..models import background
 from ..query.answer import Answer
 
 Telling = Callable[[Callable[[str], None]], Coroutine[Any, Any, Answer]]
-"""Work that passes pieces to the function that it is given, and returns the Answer."""
-Finish = Callable[[Answer | None], None]
-"""Called once at the end of a reply that has begun: with the answer if it was read to its end, otherwise with None."""
+"""Begins work that passes pieces to the function that it is given, and returns the Answer."""
+Finish = Callable[[Answer], None]
+"""Called once with the answer, if it was read to its end."""
 
 
 class _Reply:
@@ -55,7 +55,8 @@ class _Reply:
             piece = await self._pieces.get()
             if piece is None:
                 answer = self._task.result()
-                self._end(answer)
+                self._over = True
+                self._finish(answer)
                 self.answer = answer
         except BaseException:
             await self.close()
@@ -67,22 +68,13 @@ class _Reply:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._end(None)
+        self._over = True
 
     def let_go(self) -> None:
         """Stop soon, from any thread, when nobody can read the reply any more."""
         if self._task is not None and not self._over:
-            background.loop().call_soon_threadsafe(self._give_up, self._task)
-
-    def _give_up(self, task: asyncio.Task[Answer]) -> None:
-        task.cancel()
-        with suppress(Exception):  # such as a closed history; nobody is there to see it
-            self._end(None)
-
-    def _end(self, answer: Answer | None) -> None:
-        over, self._over = self._over, True
-        if not over and self._task is not None:
-            self._finish(answer)
+            self._over = True
+            background.loop().call_soon_threadsafe(self._task.cancel)
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         if not task.cancelled():

@@ -44,18 +44,20 @@ def ask(options: argparse.Namespace) -> int:
             options.model, options.base_url, recorded=options.recorded, rates=rates_of(options.prices),
             timeout=options.timeout, wrap=waiting.watch,
         )  # fmt: skip
+        reading = Reading(options.reading, first=options.first)
     except ValueError as error:
         raise Refused(error) from error
     if options.budget is not None and llm.rates is None:
         raise Refused(f"--budget needs a price, and that of {llm.model} is not known; give --prices")
     waiting.whom = f"{llm.label} at {llm.base_url}" if llm.base_url else llm.label
     llm.open()  # a missing key is said before anything is read
-    return (_chat if options.chat else _answer)(options, llm, waiting)
+    how = {"budget": Budget(usd=options.budget), "reading": reading}
+    return (_chat if options.chat else _answer)(options, llm, waiting, how)
 
 
-def _answer(options: argparse.Namespace, llm: LLM, waiting: Waiting) -> int:
+def _answer(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str, Any]) -> int:
     with waiting, history(options.history) as store:
-        answer = MemoryRLM(llm, **_how(options)).query(store, options.question, options.question_date)
+        answer = MemoryRLM(llm, **how).query(store, options.question, options.question_date)
     if options.json:
         asked = {"question": options.question, "question_date": options.question_date}
         say(json.dumps(asked | answer_json(answer), ensure_ascii=False))
@@ -64,11 +66,11 @@ def _answer(options: argparse.Namespace, llm: LLM, waiting: Waiting) -> int:
     return _end(options, answer)
 
 
-def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting) -> int:
+def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str, Any]) -> int:
     """Answer each line of standard input as a message."""
     code, prompt = 0, "> " if sys.stdin.isatty() else ""
     with _conversation(options.history) as (store, kept), suppress(EOFError):  # Ctrl-D
-        chat = MemoryChat(llm, store=store, **_how(options))
+        chat = MemoryChat(llm, store=store, **how)
         note(f"{llm.label} answers; {len(store):,} turns so far, {kept}; Ctrl-D ends the chat")
         while True:
             message = input(prompt)
@@ -106,10 +108,6 @@ def _is_store(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(len(_SQLITE)) == _SQLITE
-
-
-def _how(options: argparse.Namespace) -> dict[str, Any]:
-    return {"budget": Budget(usd=options.budget), "reading": Reading(first=options.first)}
 
 
 def _end(options: argparse.Namespace, answer: Answer) -> int:

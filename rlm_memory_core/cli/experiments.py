@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import ast
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from ..query.trace import total_cost
 from .common import UNANSWERED, Refused, confirm, rates_of
@@ -13,50 +17,49 @@ from .common import UNANSWERED, Refused, confirm, rates_of
 if TYPE_CHECKING:
     from ..experiments.run.reproduce import Plan, Ready
 
+_FLAGS = ("model", "base_url", "hedge", "requests_per_minute", "tokens_per_minute", "dask")
+
 
 def reproduce_command(options: argparse.Namespace) -> int:
     """Run the notebooks, write the report, and print the scorecard; return the exit code."""
-    try:
-        if not options.dask:
-            _plan(options).llm.open()  # a missing key is said before data is downloaded, or anything asked
-    except ValueError as error:
-        raise Refused(error) from error
-    plan, ready = _prepared(options)
+    print("Checking the notebooks, their data and the model ...", flush=True)  # the imports below take a second
+    plan = _plan(options)
+    if not options.dask:
+        with _refusing(ValueError):
+            plan.llm.open()  # a missing key is said before data is downloaded
+    ready = _prepared(plan)
     from ..experiments.run import execution, reproduce
 
-    for llm in () if options.dask else reproduce.models(plan, ready):
-        llm.open()
-    if not all(llm.is_local for llm in reproduce.models(plan, ready)):
-        confirm(options.yes, "stopped before anything was spent")
     spent: float | None = 0.0
     problems: list[str] = []
+    errors: list[str] = []
     unanswered = 0
-    try:
+    with _refusing():
+        if not all(llm.is_local for llm in reproduce.models(plan, ready)):
+            confirm(options.yes, "stopped before anything was spent")
         reproduce.check_models(plan, ready)
-        for book in ready:
-            name = book.notebook.name
-            print(f"{name}: {book.notebook.title} ...", flush=True)
-            if plan.budget_usd is not None and book.notebook.asks is not None:
-                left = max(plan.budget_usd - (spent or 0.0), 0.0)
-                book = replace(book, parameters={**book.parameters, "budget_usd": left})
-            ran = execution.execute(plan, book)
+        execution.begin(plan)
+        titles = {book.notebook.name: book.notebook.title for book in ready}
+        for ran in execution.execute(plan, ready):
+            outcome = f"skipped: {ran.skipped}" if ran.skipped else f"failed, {ran.told}" if ran.error else ran.told
+            tqdm.write(f"{ran.name}: {titles[ran.name] + ': ' if not ran.skipped else ''}{outcome}")
+            sys.stdout.flush()
             spent = total_cost((spent, ran.spent_usd))
-            if ran.skipped:
-                print(f"{name}: skipped: {ran.skipped}")
-            problems += [f"{name}: {problem}" for problem in ran.problems]
+            problems += [f"{ran.name}: {problem}" for problem in ran.problems]
+            errors += [ran.error] if ran.error else []
             unanswered += ran.failed
-    except reproduce.ReproduceError as error:
-        raise Refused(error) from error
+    if errors:
+        raise Refused("; ".join(errors))
     if ready:
         _print_report(plan)
         dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
-        print("\n".join([f"\nSpent: {dollars}", *problems]))
+        print("\n".join([f"Spent: {dollars}", *problems]))
     return UNANSWERED if unanswered else 0
 
 
 def estimate_command(options: argparse.Namespace) -> int:
     """Print what the run needs; return the exit code."""
-    _prepared(options)
+    _prepared(_plan(options))
     return 0
 
 
@@ -66,65 +69,63 @@ def report_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _prepared(options: argparse.Namespace) -> tuple[Plan, list[Ready]]:
+def _plan(options: argparse.Namespace) -> Plan:
+    from ..experiments.run import reproduce
+    from ..experiments.run.options import literal
+
+    flags = {name: getattr(options, name) for name in _FLAGS}
+    flags |= {"rates": rates_of(options.prices), "budget_usd": options.budget, "judge_model": options.judge}
+    parameters = {name: literal(value) for name, value in options.parameters}
+    others = {"only": options.only, "sample": options.sample or "", "outputs": options.outputs}
+    with _refusing():
+        return reproduce.make_plan(flags, parameters, **others)
+
+
+def _prepared(plan: Plan) -> list[Ready]:
     """Check the request, and print what the run needs."""
-    plan = _plan(options)
     from ..experiments.run import reproduce
 
-    try:
+    with _refusing():
         books = reproduce.prepare(plan)
-    except reproduce.ReproduceError as error:
-        raise Refused(error) from error
     ready = [book for book in books if not book.skipped]
+    asking = [book for book in ready if book.questions]
     for book in books:
-        name = book.notebook.name
-        print(f"{name}: skipped: {book.skipped}" if book.skipped else f"{name}: {book.estimate}")
-        if book.judge is not None and book.judge.rates is None:
-            print(f"{name}: the price of the judge, {book.judge.model}, is not known")
-    if len(ready) > 1:
+        if book.skipped:
+            print(f"{book.notebook.name}: skipped: {book.skipped}")
+    for book in asking:
+        print(f"{book.notebook.name}: {book.estimate}")
+    judge = plan.options.judge
+    if judge is not None and judge.rates is None:
+        print(f"the price of the judge, {judge.model}, is not known")
+    if len(asking) > 1:
         print(f"together: {reproduce.total(ready)}")
-    return plan, ready
+    if not asking:
+        print(f"No model is asked: {plan.llm.label}, $0.00")
+    return ready
 
 
 def _print_report(plan: Plan) -> None:
     from ..experiments.paper import scorecard, scorecard_tables
-    from ..experiments.run import catalog
     from ..experiments.show import report
 
-    try:
-        chosen = catalog.select(plan.only) if plan.only else []
-        card = scorecard.of_run(plan.folder, [notebook.name for notebook in chosen if not notebook.judges])
+    with _refusing(ValueError):
+        card = scorecard.of_run(plan.folder)
         page = report.write(plan.folder)
-    except ValueError as error:
-        raise Refused(error) from error
-    print(f"\nModel: {plan.llm.label}. From {plan.folder}\n")
-    table = scorecard_tables.all_numbers(card).reset_index()
-    print(table.apply(lambda column: column.str.ljust(column.str.len().max())).to_string(index=False, justify="left"))
-    print(f"\nNumbers of the paper by status and verdict:\n{scorecard.counts(card).to_string()}\n\nReport: {page}")
+        by = plan.llm.label
+    print(f"\nAnswered by: {by}")
+    for line in scorecard_tables.older(scorecard.evidence_of(plan.folder)):
+        print(f"* Not of this run: {line}")
+    print("\n".join(["", *scorecard_tables.summary(card), ""]))
+    near = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
+    print(f"Every number, with its interval and its source: {near}")
 
 
-def _plan(options: argparse.Namespace) -> Plan:
-    from ..experiments.run import reproduce
+@contextmanager
+def _refusing(*others: type[Exception]) -> Iterator[None]:
+    """Say in one line why a run cannot start or go on."""
+    from ..experiments.run.reproduce import ReproduceError
 
-    same = ("model", "base_url", "only", "outputs", "dask", "hedge", "requests_per_minute", "tokens_per_minute")
-    given = {name: getattr(options, name) for name in same}
-    rates = rates_of(options.prices)
-    return reproduce.Plan(**given, parameters=_parameters(options), budget_usd=options.budget, rates=rates)
-
-
-def _parameters(options: argparse.Namespace) -> dict[str, Any]:
-    """Notebook parameters by name, as Python literals where they are literals, else as text."""
-    given = {name: _literal(value) for name, value in options.parameters}
-    if options.sample is not None:
-        given["sample"] = options.sample
-    if options.judge is not None:
-        given["judge_model"] = options.judge
-    return given
-
-
-def _literal(text: str) -> Any:
     try:
-        value = ast.literal_eval(text)
-        return list(value) if isinstance(value, tuple) else value  # as in -p turns 20,50
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
+        yield
+    except (ReproduceError, *others) as error:
+        raise Refused(error) from error

@@ -49,8 +49,8 @@ def printable(text: str) -> str:
 
 
 def note(line: str) -> None:
-    """Print a line for the user to standard error."""
-    print(printable(f"rlm-memory: {line}"), file=sys.stderr)
+    """Print one line for the user to standard error."""
+    print(printable(f"rlm-memory: {' '.join(line.split())}"), file=sys.stderr)
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -1,4 +1,4 @@
-"""The command line: `rlm-memory ask`, `show`, `reproduce`, `estimate`, `report`, `calls` and `serve`.
+"""The command line: the command `rlm-memory` and its parts, one module each.
 
 An error is one line on standard error and exit code 2; a traceback is a bug. Exit code 1 means that the command ran
 but left a question without an answer.
@@ -47,8 +47,7 @@ def parser() -> argparse.ArgumentParser:
     parser = parsers.Parser(prog="rlm-memory", description=summary)
     parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    adds = (parsers.add_ask, parsers.add_show, parsers.add_experiments, parsers.add_calls, parsers.add_serve)
-    for add in adds:
+    for add in parsers.ALL:
         add(commands)
     return parser
 
@@ -76,5 +75,6 @@ def _with_options(said: str, names: Sequence[str]) -> str:
     """
     name = rf"({'|'.join(names)})"
     said = re.sub(rf"\b{name}=(['\"])(.*?)\2", r"--\1 \3", said)
+    said = re.sub(r'Reading\("(\w+)"\)', r"--reading \1", said)
     said = re.sub(rf"(^|with ){name}\b", r"\1--\2", said)
     return re.sub(r"--\w+", lambda option: option[0].replace("_", "-"), said)

@@ -11,10 +11,8 @@ from typing import Any
 
 from .common import later, number
 
-HISTORY = (
-    "HISTORY is a store (.db), messages as JSON or JSON Lines, or an export of ChatGPT (conversations.json) or "
-    "ShareGPT; - reads standard input."
-)
+_FILES = "an export of ChatGPT or Claude (.zip or conversations.json) or ShareGPT, or messages as JSON or JSON Lines"
+HISTORY = f"HISTORY is a store (.db), {_FILES}; - reads standard input."
 _NOTEBOOKS = "Reads the notebooks of a checkout, and LongMemEval and LoCoMo as JSON from $RLM_MEMORY_DATA or data/."
 ASK_ENDS = (
     "--json prints one object; what is not known is null. Its keys: question, question_date, model, answer; error "
@@ -48,7 +46,9 @@ def add_ask(commands: Any) -> None:
     silent = "give up on a server that is silent for so long (default: %(default)g)"
     ask.add_argument("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help=silent)
     ask.add_argument("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
-    first = "read the K best-ranked sessions first, and others only if those do not answer the question"
+    way = "search (the default): the model searches by itself; paper: sub-agents read all sessions"
+    ask.add_argument("--reading", choices=("search", "paper"), help=way)
+    first = "in the paper's reading: the K best-ranked sessions first, and others only if those do not answer"
     ask.add_argument("--first", type=_COUNT, metavar="K", help=first)
     chat = "chat: each line of input is a message; a store (.db, made if it is not there) keeps it and the reply"
     ask.add_argument("--chat", action="store_true", help=chat)
@@ -62,6 +62,24 @@ def add_show(commands: Any) -> None:
     show.add_argument("history", metavar="HISTORY", help="the history's file")
     show.add_argument("--session", type=_COUNT, metavar="N", help="print session N")
     show.add_argument("--search", metavar="TEXT", help="print the turns that hold a text, in any letter case")
+
+
+def add_import(commands: Any) -> None:
+    """Add `import`."""
+    summary = "add chat exports or message files to a store; what is there already is not added again"
+    part = _command(commands, "import", "history_files:import_files", summary, f"FILE is {_FILES}.")
+    part.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file to add")
+    part.add_argument("--store", type=Path, required=True, help="the history's file, created if it does not exist")
+    zone = "your time zone, such as Europe/Berlin, which decides the days of the sessions (default: this machine's)"
+    part.add_argument("--tz", metavar="ZONE", help=zone)
+
+
+def add_check(commands: Any) -> None:
+    """Add `check`."""
+    summary = "check whether a store is sound, and copy what can be read out of a damaged one"
+    part = _command(commands, "check", "history_files:check", summary, "Reads a store (.db).")
+    part.add_argument("store", type=Path, metavar="STORE", help="the history's file; it is only read")
+    part.add_argument("--to", type=Path, metavar="PATH", help="the copy (default: the file's name with .recovered)")
 
 
 def add_experiments(commands: Any) -> None:
@@ -85,7 +103,7 @@ def add_experiments(commands: Any) -> None:
         parameter = part.add_argument("-p", dest="parameters", nargs=2, action="append", default=[])
         parameter.metavar = ("NAME", "VALUE")
         parameter.help = "set a notebook's parameter, such as -p turns '[20, 50]'; can be repeated"
-        part.add_argument("--outputs", type=Path, metavar="DIR", help="folder for the outputs")
+        part.add_argument("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs/runs)")
         part.add_argument("--yes", action="store_true", help="spend money without asking")
         if name == "reproduce":
             part.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
@@ -144,3 +162,7 @@ def _notebook(given: str) -> str:
 
 def _sample(given: str) -> str:
     return given if given in ("paper", "all") else str(_COUNT(given))
+
+
+ALL = (add_ask, add_show, add_import, add_check, add_experiments, add_calls, add_serve)
+"""Each adds its commands, in the order of the help."""

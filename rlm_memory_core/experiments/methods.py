@@ -20,8 +20,8 @@ from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.query.answer import QueryFailed
 from rlm_memory_core.query.engine import MemoryRLM
-from rlm_memory_core.query.prompts import history_messages
-from rlm_memory_core.query.reading import Reading
+from rlm_memory_core.query.prompts.record import history_messages
+from rlm_memory_core.query.reading import PAPER, SEARCH, Reading
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.search.ranking import rank_turns
 from rlm_memory_core.search.vectors import Embedder
@@ -175,8 +175,9 @@ class RLM:
         """The method's name in tables."""
         reading = self.engine.reading
         scan = "rlm-parallel" if self.engine.parallel else "rlm-sequential"
+        if reading.way == SEARCH:
+            scan = "rlm-search"
         parts = [f"rlm-ranked-{reading.first}" if reading.first else scan]
-        parts += [name for name in ("recency", "facts") if getattr(reading, name)]
         return "-".join([*parts, "embeddings"] if reading.embedder else parts)
 
     @property
@@ -247,12 +248,13 @@ def make(
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
     check_embedder(embedding_model, llm)
     embedder = llm.another(embedding_model) if embedding_model else None
+    paper = Reading(PAPER)
     makers: dict[str, Callable[[], Method]] = {
         "truncation": lambda: Context(llm, window, budget),
         "full-context": lambda: Context(llm, None, budget),
         "rag": lambda: RAG(llm, embedder, budget),
-        "rlm-sequential": lambda: RLM(MemoryRLM(llm, budget=budget, parallel=False)),
-        "rlm-parallel": lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge)),
+        "rlm-sequential": lambda: RLM(MemoryRLM(llm, budget=budget, parallel=False, reading=paper)),
+        "rlm-parallel": lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge, reading=paper)),
     }
     return [makers[name]() for name in names]
 
@@ -266,13 +268,12 @@ def beyond(llm: LLM, embedder: Embedder | None = None, budget: Budget | None = N
         budget: A limit shared by all, or None.
 
     >>> from rlm_memory_core import connect
-    >>> [method.name for method in beyond(connect("offline"))]  # doctest: +NORMALIZE_WHITESPACE
-    ['rlm-parallel', 'rlm-ranked-5', 'rlm-ranked-10', 'rlm-ranked-20',
-     'rlm-ranked-10-recency', 'rlm-ranked-10-facts']
+    >>> [method.name for method in beyond(connect("offline"))]
+    ['rlm-parallel', 'rlm-ranked-5', 'rlm-ranked-10', 'rlm-ranked-20', 'rlm-search']
     """
-    readings = [Reading(), Reading(5), Reading(10), Reading(20), Reading(10, recency=True), Reading(10, facts=True)]
+    readings = [Reading(PAPER), *(Reading(PAPER, first) for first in (5, 10, 20)), Reading(SEARCH)]
     if embedder is not None:
-        readings.append(Reading(10, embedder, facts=True))
+        readings.append(Reading(PAPER, 10, embedder))
     return [RLM(MemoryRLM(llm, budget=budget, reading=reading)) for reading in readings]
 
 

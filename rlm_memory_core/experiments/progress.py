@@ -1,27 +1,25 @@
-"""Shows the progress of a notebook in the terminal that runs it.
+"""Shows the progress of questions in a terminal, also when a notebook's kernel asks them.
 
-The notebook's kernel is another process without a terminal: it writes its position to a small file, and the driver
-draws the bar.
+A kernel is another process without a terminal: it writes how many questions it has asked to a small file that the
+driver of the run reads (see `run.execution`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from tqdm import tqdm
 
-_VARIABLE = "RLM_MEMORY_PROGRESS"
-_INTERVAL = 0.3  # seconds between two looks at the file
+VARIABLE = "RLM_MEMORY_PROGRESS"
+"""The environment variable that names the file."""
+
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_asked = 0  # by this process
 
 
 class Progress:
@@ -34,7 +32,7 @@ class Progress:
 
     def __init__(self, total: int, show: bool = True) -> None:
         self._bar = tqdm(total=total, unit="question", disable=None if show else True)
-        self._label, self._done, self._total = "", 0, total
+        self._label = ""
 
     def start(self, label: str) -> None:
         """Names the next steps."""
@@ -43,10 +41,11 @@ class Progress:
 
     def advance(self) -> None:
         """Counts one more step."""
-        self._done += 1
+        global _asked
+        _asked += 1
         self._bar.update()
-        if path := os.environ.get(_VARIABLE):
-            Path(path).write_text(json.dumps([self._label, self._done, self._total]), encoding="utf-8")
+        if path := os.environ.get(VARIABLE):
+            Path(path).write_text(f"{_asked} {self._label}", encoding="utf-8")
 
     async def gather(
         self, work: Callable[[_In], Awaitable[_Out]], items: Iterable[_In], concurrency: int
@@ -65,27 +64,3 @@ class Progress:
     def close(self) -> None:
         """Removes the bar."""
         self._bar.close()
-
-
-@contextmanager
-def watch(name: str) -> Iterator[None]:
-    """Draws the bar of the notebook that runs meanwhile; draws nothing without a terminal."""
-    with TemporaryDirectory() as folder, tqdm(desc=name, unit="question", disable=None, leave=False) as bar:
-        path = Path(folder) / "progress.json"
-        stopped = threading.Event()
-        watcher = threading.Thread(target=_draw, args=(path, bar, name, stopped), daemon=True)
-        os.environ[_VARIABLE] = str(path)
-        watcher.start()
-        try:
-            yield
-        finally:
-            stopped.set()
-            watcher.join()
-            del os.environ[_VARIABLE]
-
-
-def _draw(path: Path, bar: tqdm, name: str, stopped: threading.Event) -> None:
-    while not stopped.wait(_INTERVAL):
-        with suppress(OSError, ValueError):  # not there yet, or half written
-            label, bar.n, bar.total = json.loads(path.read_text(encoding="utf-8"))
-            bar.set_description(f"{name}: {label}")

@@ -1,10 +1,13 @@
-"""Reads a history from a file: a store, OpenAI messages, or an export of ChatGPT or ShareGPT.
+"""Reads histories from files: stores, exports of ChatGPT and Claude, and messages in the forms of OpenAI and others.
 
-Read `history_file` first: it opens a file and gives a store. `sessions` groups messages into sessions;
-`message_formats` knows the forms of a message.
+Read `reader` first: it reads a file into a store. `json_values` reads JSON piece by piece, `formats` knows the forms of
+conversations and messages, `staging` sorts them and knows what was imported before. `history_file` opens a history for
+one command and changes nothing; `recovery` copies what can be read out of a damaged store.
 """
 
 from .history_file import open_history, read_messages
-from .message_formats import HistoryFileError
+from .json_values import HistoryFileError
+from .reader import Report, import_file
+from .recovery import Recovery, recover
 
-__all__ = ["HistoryFileError", "open_history", "read_messages"]
+__all__ = ["HistoryFileError", "Recovery", "Report", "import_file", "open_history", "read_messages", "recover"]

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from .types import Backend, ModelError
 
-NAMED: dict[str, tuple[Callable[[], Backend], str]] = {}
-"""For each name that `register` was given: what makes the backend, and its version."""
-
-
-def register(name: str, make: Callable[[], Backend], version: str = "") -> None:
-    """Let `connect(name)` use a backend instead of a server, such as the offline reader.
-
-    Args:
-        name: The model's name.
-        make: Makes the backend at the first call.
-        version: Part of the keys of recorded calls, so that another version's are not replayed.
-    """
-    NAMED[name] = (make, version)
+NAMED: dict[str, Callable[[], Backend]] = {}
+"""What makes the backend that `connect(name)` uses instead of a server, such as the offline reader."""
 
 
 def check_address(base_url: str) -> None:
@@ -35,10 +25,13 @@ def check_address(base_url: str) -> None:
         place = urlsplit(base_url)
         is_whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
         is_whole = is_whole and not (place.query or place.fragment)  # each call appends its path
+        reason = " such as http://localhost:11434/v1"
     except ValueError as error:
-        raise ValueError(f"base_url {base_url!r} is no address ({error})") from error
-    if not is_whole:
-        raise ValueError(f"base_url {base_url!r} is no address such as http://localhost:11434/v1")
+        reason = "" if "@" in base_url else f" ({error})"
+        is_whole = False
+    if not is_whole:  # shown without what may be secret: a password, or a key in the query
+        shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]
+        raise ValueError(f"base_url {shown!r} is no address{reason}")
 
 
 def is_loopback(base_url: str | None) -> bool:

@@ -1,16 +1,17 @@
 """A `Budget` limits what many calls take together; a `ModelCall` counts what one call takes.
 
-Each call reserves an estimate before it is sent and pays the real price afterwards. Calls
-in flight therefore cannot pass the limit together: it is overrun by at most the error of
-their estimates. Servers also bill requests that we gave up, so a stopped or timed-out
-request is charged at its estimate.
+Each call reserves the longest reply that it allows before it is sent, and pays the real
+price afterwards. Calls in flight therefore cannot pass the limit together. Where less is
+left, a shorter reply is asked for. Servers also bill requests that we gave up, so a
+stopped or timed-out request is charged at an estimate.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .pricing import Rates, Usage, cost
@@ -18,6 +19,8 @@ from .streaming import Listener
 from .types import CHAT_PATH, Request
 
 _REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
+Reserved = tuple[Usage, float]
+"""What is reserved for one request: tokens and dollars."""
 _NOT_PICKLED = ("_held", "_held_usd", "_turn", "_settled")  # belong to the calls in flight in this process
 
 
@@ -44,6 +47,9 @@ class Budget:
     the server bills them all the same. `spent_usd` is None once a price is not known.
     `ended` says in one line why no more calls are sent; "" before that.
 
+    Raises:
+        ValueError: A limit is negative or no number.
+
     >>> budget = Budget(usd=0.5)
     >>> budget.charge(Usage(1000, 20, 1), 0.2)
     >>> budget.spent_usd, budget.ended
@@ -57,11 +63,18 @@ class Budget:
     spent: Usage = field(default_factory=Usage, init=False)
     spent_usd: float | None = field(default=0.0, init=False)
     ended: str = field(default="", init=False)
+    _longest: int = field(default=0, init=False, repr=False)  # tokens of a reply so far
     _held: Usage = field(default_factory=Usage, init=False, repr=False)
     _held_usd: float = field(default=0.0, init=False, repr=False)
     _started: float | None = field(default=None, init=False, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
     _settled: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("usd", "tokens", "calls", "seconds"):
+            limit = getattr(self, name)
+            if limit is not None and not (isinstance(limit, (int, float)) and limit >= 0):
+                raise ValueError(f"{name} of a Budget must be a number from 0 up, or None, not {limit!r}")
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what is spent and the age in seconds, because clocks differ; leave reservations behind."""
@@ -78,12 +91,14 @@ class Budget:
         """Seconds since the first call."""
         return 0.0 if self._started is None else time.monotonic() - self._started
 
-    async def reserve(self, usage: Usage, usd: float) -> None:
-        """Reserve the estimate of a call; wait while only reservations leave no room for it.
+    async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
+        """Reserve for a call; wait while only reservations leave no room for it.
 
         Args:
-            usage: The estimated tokens and calls, to be given back by `release`.
-            usd: The estimated dollars, likewise.
+            estimate: Returns what the call takes at most; asked anew after each wait.
+
+        Returns:
+            What was reserved, to be given back by `release`.
 
         Raises:
             BudgetExceeded: What is already spent leaves no room.
@@ -91,26 +106,21 @@ class Budget:
         if self._started is None:
             self._started = time.monotonic()
         async with self._turn:  # first come, first served
-            while not self._has_held(usage, usd):
-                self.ended = self.ended or self._lacks(usage, usd, held=False)
+            while not self.try_reserve(*(wanted := estimate()), is_optional=False):
+                self.ended = self.ended or self._lacks(*wanted, held=False)
                 if self.ended:
                     raise BudgetExceeded(self.ended)
                 self._settled.clear()
                 await self._settled.wait()
+            return wanted
 
-    def try_reserve(self, usage: Usage, usd: float) -> bool:
-        """Reserve for an optional request if there is room right now.
+    def try_reserve(self, usage: Usage, usd: float, is_optional: bool = True) -> bool:
+        """Reserve if there is room right now, and say whether; if so, `release` gives it back.
 
-        An optional request never takes room that a call waits for, and never ends the budget.
-
-        Returns:
-            Whether the estimate was reserved; if so, `release` gives it back.
+        An optional request never takes room that a call waits for. It never ends the budget.
         """
-        return not self._turn.locked() and self._has_held(usage, usd)
-
-    def _has_held(self, usage: Usage, usd: float) -> bool:
-        """Reserve if there is room right now, and say whether."""
-        has_room = not (self.ended or self._lacks(usage, usd, held=True))
+        is_waited_for = is_optional and self._turn.locked()
+        has_room = not (is_waited_for or self.ended or self._lacks(usage, usd, held=True))
         if has_room:
             self._held += usage
             self._held_usd += usd
@@ -125,12 +135,28 @@ class Budget:
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Count a call that was paid for. After the first call of unknown price, `spent_usd` stays None."""
         self.spent += usage
+        self._longest = max(self._longest, usage.completion_tokens // max(usage.calls, 1))
         self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd
 
     def expected(self, prompt_tokens: int, replies: bool) -> Usage:
         """Estimate one request; `replies` says whether the model writes a text."""
         reply = max(_REPLY_TOKENS, self.spent.completion_tokens // max(self.spent.calls, 1))
         return Usage(prompt_tokens, reply if replies else 0, 1)
+
+    def at_most(self, expected: Usage, max_tokens: int, rates: Rates) -> Usage:
+        """Return what one request takes if its reply is as long as it may be, and as the budget can pay for.
+
+        Args:
+            expected: The estimate of the request; its reply is the least that is worth to be paid for.
+            max_tokens: Of the reply; servers may ignore it, so that longer replies than that are expected once seen.
+            rates: Dollars per prompt token and per completion token, or None.
+        """
+        left = float(max(max_tokens, self._longest))
+        if self.tokens is not None:
+            left = min(left, self.tokens - self.spent.total_tokens - expected.prompt_tokens)
+        if self.usd is not None and rates and rates[1]:
+            left = min(left, (self.usd - (self.spent_usd or 0.0) - expected.prompt_tokens * rates[0]) / rates[1])
+        return replace(expected, completion_tokens=max(expected.completion_tokens, int(left)))
 
     def _lacks(self, usage: Usage, usd: float, held: bool) -> str:
         """Say which limit a call would pass, counting reservations if `held`; "" where it fits."""
@@ -145,7 +171,7 @@ class Budget:
                 more = f", and the next call takes about {next_call:.2g}" if spent < limit else ""
                 return f"the budget of {limit:g} {name} is spent ({spent:.4g}{more})"
         if self.usd is not None and self.spent_usd is None:
-            return f"the budget of {self.usd:g} usd cannot be held: the server counts no tokens"
+            return f"the budget of {self.usd:g} usd cannot be held: a price is not known"
         if self.seconds is not None and self._age >= self.seconds:
             return f"the budget of {self.seconds:g} seconds is spent ({self._age:.4g})"
         return ""
@@ -174,8 +200,8 @@ class ModelCall:
         self.payer: ModelCall | None = self
         self.extra = 0
         self._budget, self._rates = budget or Budget(), rates
-        self._estimate, self._usd = Usage(), 0.0  # of one request
-        self._reservations = 0  # of the estimate
+        self._estimate = Usage()  # of one request
+        self._reserved: list[Reserved] = []
         self._has_left = False
         self.sent = self._failed = self._timed_out = 0  # requests; the server bills those that timed out
         self._earlier = (0, 0)  # extra requests and timeouts of earlier attempts
@@ -185,26 +211,49 @@ class ModelCall:
 
     def __exit__(self, *_: object) -> None:
         self._has_left = True  # the request may go on for other callers
-        for _reservation in range(self._reservations):
-            self._budget.release(self._estimate, self._usd)
+        for reserved in self._reserved:
+            self._budget.release(*reserved)
 
     async def reserve(self) -> None:
-        """Reserve budget for the request.
+        """Reserve budget for the request; ask for a shorter reply where the budget cannot pay for a long one.
 
         Raises:
             BudgetExceeded: There is no room for it.
         """
         self._estimate = self._budget.expected(self.request.tokens, self.request.path == CHAT_PATH)
-        self._usd = cost(self._estimate, self._rates) or 0.0
-        await self._budget.reserve(self._estimate, self._usd)
+        reserved = await self._budget.reserve(self._at_most)
+        self._keep(reserved)
+        most, granted = self.request.body.get("max_tokens", 0), reserved[0].completion_tokens
+        if granted < most:
+            self.request = Request(self.request.path, {**self.request.body, "max_tokens": granted})
+
+    def reserve_again(self) -> bool:
+        """Reserve as much again for another request; False where there is no room right now."""
+        reserved = self._at_most()
+        has_room = self._budget.try_reserve(*reserved)
+        if has_room:
+            self._keep(reserved)
+        return has_room
+
+    def _at_most(self) -> Reserved:
+        most = self.request.body.get("max_tokens", 0)
+        usage = (
+            self._budget.at_most(self._estimate, most, self._rates)
+            if self._estimate.completion_tokens
+            else self._estimate
+        )
+        return usage, cost(usage, self._rates) or 0.0
+
+    def _keep(self, reserved: Reserved) -> None:
+        """Keep a reservation until the call ends; a request whose caller has left goes on without."""
         if self._has_left:
-            self._budget.release(self._estimate, self._usd)
+            self._budget.release(*reserved)
         else:
-            self._reservations += 1
+            self._reserved.append(reserved)
 
     def reserve_extra(self) -> bool:
-        """Reserve as much again for an extra request and count it; False where there is no room right now."""
-        has_room = self._reserve_again()
+        """Reserve as `reserve_again` does, and count an extra request."""
+        has_room = self.reserve_again()
         self.extra += has_room
         return has_room
 
@@ -215,9 +264,7 @@ class ModelCall:
     def failed(self, timed_out: bool = False) -> None:
         """Count a request that failed. Servers bill no failures, but they bill what came too late for us."""
         self._failed += 1
-        if timed_out:
-            self._timed_out += 1
-            self._reserve_again()
+        self._timed_out += timed_out
 
     def taken(self, answer: Usage) -> Usage:
         """Return what an answered call took: each extra request of the last attempt costs as much as its answer.
@@ -243,8 +290,3 @@ class ModelCall:
     def charge(self, usage: Usage, usd: float | None) -> None:
         """Charge the budget; dollars are None where the price is not known."""
         self._budget.charge(usage, usd)
-
-    def _reserve_again(self) -> bool:
-        has_room = not self._has_left and self._budget.try_reserve(self._estimate, self._usd)
-        self._reservations += has_room
-        return has_room

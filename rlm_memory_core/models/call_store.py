@@ -12,10 +12,12 @@ import asyncio
 import hashlib
 import sqlite3
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from ..store.database import open_database
@@ -56,6 +58,16 @@ class RecordedCall:
         return digest("\0".join(map(str, astuple(self))))
 
 
+class CannotRecord(RecordingError):
+    """The file cannot be made, read or written: a full or read-only disk, no home folder."""
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Warn that answers are not recorded, once for each reason."""
+    warnings.warn(f"{message}: answers are not recorded", RuntimeWarning, stacklevel=2)
+
+
 class CallStore:
     """The SQLite file of recorded calls.
 
@@ -72,7 +84,11 @@ class CallStore:
         self._batch: tuple[list[RecordedCall], asyncio.Task[None]] | None = None
         self._committing = asyncio.Lock()
         with self._reporting("cannot be opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.parts[:1] == ("~",):
+                raise FileNotFoundError("there is no home folder")
+            if not path.exists():  # only the user may read what was asked
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)
             self._reader = open_database(path, "NORMAL", self._prepare)
             self._writer = open_database(path, "NORMAL", self._prepare)  # so that a commit never delays a reader
 
@@ -203,6 +219,8 @@ class CallStore:
         """Turn failures into a RecordingError that says what failed."""
         try:
             yield
+        except (OSError, sqlite3.OperationalError) as error:
+            raise CannotRecord(f"the file of recorded calls {self.path} {what} ({error})") from error
         except _FAILURES as error:
             raise self._unusable(f"{what} ({error})") from error
 

@@ -6,8 +6,11 @@ Callers need not know who answers, a server or the offline reader. The prompts a
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -16,10 +19,10 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from .. import plugins
-from ..store.escaping import well_formed
 from . import backends, background, pipeline
+from .adapting import sendable
 from .budget import Budget, ModelCall
-from .call_store import CallStore
+from .call_store import CallStore, CannotRecord, warn_once
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pace, Pacing
@@ -31,10 +34,12 @@ from .types import ModelError as ModelError
 
 OFFLINE = "offline"
 OFFLINE_LABEL = "offline reader (no LLM)"
+_REPLY, _LONG_REPLY = 8_192, 32_768  # tokens that a reply may have, the second with thoughts
+_THINKS = re.compile(r"\bo\d|gpt-[5-9]|gpt-oss|\br1\b|qwq|qwen3|magistral|think|reason")
 
 
 @dataclass(eq=False, repr=False)
-class LLM:
+class LLM(AbstractContextManager["LLM"]):
     """A model, by its name; nothing is sent until it is asked. `connect` is the usual name of this class.
 
     Args:
@@ -47,6 +52,8 @@ class LLM:
         temperature: Sent with each call; None leaves it to the server.
         timeout: Seconds for one attempt, once it is sent; waiting for its turn does not count.
         rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
+        max_tokens: The longest reply, sent with each call and reserved in budgets; None for 8,192, or 32,768 for a
+            model that thinks before it answers; 0 leaves it to the server.
         wrap: Makes another `Backend` out of the one that asks the server, below recorded calls; for experiments.
         concurrency: Calls in flight at once; None for as many as are asked and as the server takes. Sub-agents have a
             limit of their own in `MemoryRLM`.
@@ -54,7 +61,8 @@ class LLM:
         tokens_per_minute: Likewise.
 
     Raises:
-        ValueError: A mode is none of the four, the model has no name, the address is none, or a limit is below 1.
+        ValueError: A mode is none of the four, the model has no name, the address is none, a number is negative or
+            not a number, or a limit is below 1.
 
     >>> connect("offline").label
     'offline reader (no LLM)'
@@ -69,6 +77,7 @@ class LLM:
     temperature: float | None = 0.0
     timeout: float = 120.0
     rates: Rates = None
+    max_tokens: int | None = None
     wrap: Callable[[Backend], Backend] | None = None
     concurrency: int | None = None
     requests_per_minute: float | None = None
@@ -81,6 +90,13 @@ class LLM:
             backends.check_address(self.base_url)
         if self.recorded not in MODES:
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
+        for name in ("temperature", "timeout", "max_tokens"):
+            if (number := getattr(self, name)) is not None and not 0 <= number < math.inf:
+                raise ValueError(f"{name} must be a number from 0 up, not {number!r}")
+        if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
+            raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
+        if self.max_tokens is None:
+            self.max_tokens = _LONG_REPLY if _THINKS.search(self.model.lower()) else _REPLY
         if self.model != OFFLINE:
             self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL")
         if self.rates is None:
@@ -134,8 +150,10 @@ class LLM:
         """
         if not background.is_running_here():
             return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
-        sent = [{**message, "content": well_formed(message["content"])} for message in messages]
+        sent = [{**message, "content": sendable(message["content"])} for message in messages]
         body: dict[str, Any] = {"model": self.model, "messages": sent}
+        if self.max_tokens and not self._is_named:
+            body["max_tokens"] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
         call = self._call(Request(CHAT_PATH, body), budget, listener)
@@ -169,7 +187,7 @@ class LLM:
             answers = await background.gather(map(embed, batches(texts)))
         except ModelError as error:  # batches that were answered or stopped are paid for
             usage = sum(done, error.usage)
-            raise ModelError(str(error), usage, None if error.cost_usd is None else cost(usage, self.rates)) from error
+            raise type(error)(str(error), usage, None if error.cost_usd is None else cost(usage, self.rates)) from error
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]
         replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)
@@ -177,7 +195,24 @@ class LLM:
 
     def another(self, model: str) -> LLM:
         """Return another model of the same server, with the same key, recorded calls and limits."""
-        return replace(self, model=model, rates=None, temperature=0.0, wrap=None)
+        return replace(self, model=model, rates=None, temperature=0.0, max_tokens=None, wrap=None)
+
+    def close(self) -> None:
+        """Close the connections and the file of recorded calls, as leaving `with connect(...) as llm:` does.
+
+        The next call opens them again. Without this they are closed when Python ends.
+        """
+        if opened := vars(self).pop("_pipeline", None):
+            background.run(opened.close())
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _is_named(self) -> bool:
+        """Whether a backend of this package answers instead of a server."""
+        plugins.load()
+        return self.model in backends.NAMED and not self.base_url
 
     def _call(self, request: Request, budget: Budget | None, listener: Listener | None = None) -> ModelCall:
         if budget is not None and budget.usd is not None and self.rates is None:
@@ -196,26 +231,33 @@ class LLM:
         """Made at the first call: the client takes 22 ms, and needs a key."""
         needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
         key = backends.find_key(self.api_key, self.model, needs_key)
-        plugins.load()
-        make_named, salt = backends.NAMED.get(self.model, (None, "")) if not self.base_url else (None, "")
         backend: Backend
-        if make_named is not None:
-            backend, address = make_named(), f"http://{self.model}.invalid/v1"
+        calls = None
+        if self._is_named:
+            backend = backends.NAMED[self.model]()  # it is free: nothing is recorded
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
             address = self.base_url or OPENAI_URL
-            backend = OpenAIBackend(address, key, self.timeout)
+            backend, calls = OpenAIBackend(address, key, self.timeout), self._recorded_calls(address.rstrip("/"))
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
-        calls = None
-        if self.recorded != "off":
-            store = CallStore(self.calls_path or cache_path() / "calls.sqlite")
-            calls = RecordedCalls(store, self.recorded, address.rstrip("/"), salt)
         retries = pipeline.MAX_RETRIES
         made = pipeline.Pipeline(Pacing(backend, self.pace, retries), retries, calls, self.rates, self._explain, close)
         background.on_exit(made.close)
         return made
+
+    def _recorded_calls(self, address: str) -> RecordedCalls | None:
+        """Open the file of recorded calls; None, after a warning, where there can be none."""
+        if self.recorded == "off":
+            return None
+        try:
+            return RecordedCalls(CallStore(self.calls_path or cache_path() / "calls.sqlite"), self.recorded, address)
+        except CannotRecord as error:
+            if self.recorded == "replay":
+                raise
+            warn_once(str(error))
+            return None
 
     def _explain(self, error: Exception) -> str:
         key = self.api_key or os.environ.get("OPENAI_API_KEY")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..store.escaping import well_formed
+from .adapting import sendable
 from .pricing import Usage
-from .types import BYTES_PER_TOKEN, Reply, Response, one_line
+from .thoughts import split_thoughts
+from .types import EmptyReply, ModelError, Reply, Response, count_tokens, one_line
 
 # finish reasons of a whole answer, as different servers name them; any other but None means that it was cut off
 _WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "tool_calls", "function_call"})
@@ -29,19 +31,59 @@ class UnusableAnswer(ValueError):
     Args:
         message: One line that says what is wrong with it.
         usage: What the server counted for it.
+        becomes: The error that the caller sees.
     """
 
-    def __init__(self, message: str, usage: Usage) -> None:
+    def __init__(self, message: str, usage: Usage, becomes: type[ModelError] = ModelError) -> None:
         super().__init__(message)
-        self.usage = usage
+        self.usage, self.becomes = usage, becomes
+
+
+@dataclass
+class Content:
+    """What a message, or a piece of a streamed one, holds.
+
+    Args:
+        text: What is said. Thoughts may still be in it, between tags.
+        thoughts: Those that the server has put apart.
+        refusal: Why the model says nothing; "" where it does not refuse.
+    """
+
+    text: str = ""
+    thoughts: str = ""
+    refusal: str = ""
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Content:
+        """Read a message whose content is a text, a list of parts, or null.
+
+        >>> Content.of({"content": [{"type": "text", "text": "Hel"}, {"type": "output_text", "text": "lo!"}]}).text
+        'Hello!'
+        """
+        thoughts = message.get("reasoning_content") or message.get("reasoning")
+        found = cls(thoughts=_joined(thoughts), refusal=_joined(message.get("refusal")))
+        content = message.get("content")
+        for part in content if isinstance(content, list) else [content]:
+            fields = part if isinstance(part, dict) else {"text": part}
+            found.text += _joined(fields.get("text"))
+            found.thoughts += _joined(fields.get("thinking") or fields.get("reasoning"))
+            found.refusal += _joined(fields.get("refusal"))
+        return found
+
+
+def _joined(value: Any) -> str:
+    """Return a text, which may come in a list of parts; "" for anything else."""
+    if isinstance(value, list):
+        return "".join(str(part.get("text") or "") for part in value if isinstance(part, dict))
+    return value if isinstance(value, str) else ""
 
 
 def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
-    """Return the text of a chat completion, whether it was cut off, and its tokens.
+    """Return the text of a chat completion without thoughts, whether it was cut off, and its tokens.
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server's own count is no number of tokens.
+        prompt_tokens: An estimate, in case the server does not count.
 
     Raises:
         UnusableAnswer: The model refused, or the answer was withheld, or it holds no text.
@@ -52,36 +94,43 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         if body is None or not isinstance(choices := body["choices"], list):
             raise TypeError("no choices")
         if not choices:
-            raise UnusableAnswer("its answer has no choices", usage_of(body, Usage(prompt_tokens)))
-        message, finish = choices[0]["message"], choices[0].get("finish_reason")
-        text, refusal = _text(message.get("content")), message.get("refusal")
+            raise UnusableAnswer("its answer has no choices", usage_of(body, Usage(prompt_tokens)), EmptyReply)
+        finish, content = choices[0].get("finish_reason"), Content.of(choices[0]["message"])
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
-    usage = usage_of(body, Usage(prompt_tokens, -(-len(text) // BYTES_PER_TOKEN)))
-    if refusal:
-        raise UnusableAnswer(f"it refused: {refusal}", usage)
+    usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
+    if content.refusal:
+        raise UnusableAnswer(f"it refused: {content.refusal}", usage)
     if finish == "content_filter":
         raise UnusableAnswer("the server's content filter withheld its answer", usage)
+    text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
     if not text.strip():
-        raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage)
-    return Reply(well_formed(text), usage, cut=_is_cut(finish))  # the sandbox takes no lone surrogate
+        raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage, EmptyReply)
+    return Reply(text, usage, cut=_is_cut(finish), thoughts=well_formed(content.thoughts) or thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
-    """Return one call and the tokens that the server counted: 0 where it counts none.
+    """Return one call and the tokens that the server counted.
 
     Args:
         body: The answer.
-        estimate: Taken where the server's count is no number of tokens.
+        estimate: Taken where the server counts nothing, or says something else than a number of tokens.
 
     >>> usage_of({"usage": {"prompt_tokens": 10, "completion_tokens": -5}}, Usage(9, 3))
     Usage(prompt_tokens=10, completion_tokens=3, calls=1)
     """
     counted = body.get("usage")
-    if not isinstance(counted, dict):
-        return Usage(calls=1)
-    prompt = _tokens(counted.get("prompt_tokens"), estimate.prompt_tokens)
-    return Usage(prompt, _tokens(counted.get("completion_tokens"), estimate.completion_tokens), 1)
+    counted = counted if isinstance(counted, dict) else {}
+    prompt, completion = _tokens(counted.get("prompt_tokens")), _tokens(counted.get("completion_tokens"))
+    is_estimated = not prompt or (not completion and estimate.completion_tokens > 0)
+    return Usage(prompt or estimate.prompt_tokens, completion or estimate.completion_tokens, 1, is_estimated)
+
+
+def _tokens(counted: Any) -> int:
+    """Return a server's count, or 0 where it is no number of tokens."""
+    if isinstance(counted, str) and counted.isdecimal():
+        counted = int(counted[:20])
+    return int(counted) if isinstance(counted, (int, float)) and 0 < counted < _TOO_MANY else 0
 
 
 def is_complete(body: dict[str, Any] | None) -> bool:
@@ -95,27 +144,12 @@ def is_complete(body: dict[str, Any] | None) -> bool:
 
 
 def _is_whole(choice: Any) -> bool:
-    message = choice["message"]
-    return not _is_cut(choice.get("finish_reason")) and bool(message.get("content")) and not message.get("refusal")
+    content = Content.of(choice["message"])
+    return not _is_cut(choice.get("finish_reason")) and bool(split_thoughts(content.text)[0]) and not content.refusal
 
 
 def _is_cut(finish: Any) -> bool:
-    return finish is not None and str(finish).lower() not in _WHOLE
-
-
-def _text(content: Any) -> str:
-    """Return the text of a message, which some servers send as a list of parts."""
-    if isinstance(content, list):
-        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
-def _tokens(counted: Any, estimate: int) -> int:
-    if counted is None:
-        return 0
-    if isinstance(counted, str) and counted.isdecimal():
-        counted = int(counted[:20])
-    return int(counted) if isinstance(counted, (int, float)) and 0 <= counted < _TOO_MANY else estimate
+    return bool(finish) and str(finish).lower() not in _WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +181,7 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         if batch and (len(batch) == _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
             yield batch
             batch, characters = [], 0
-        batch.append(well_formed(text) or " ")
+        batch.append(sendable(text) or " ")
         characters += len(text)
     if batch:
         yield batch
@@ -158,7 +192,7 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server's own count is no number of tokens.
+        prompt_tokens: An estimate, in case the server does not count.
         expected: Number of texts that were sent.
 
     Raises:

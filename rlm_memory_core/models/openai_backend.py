@@ -1,53 +1,62 @@
 """The backend for OpenAI-compatible servers: one HTTP request for each attempt.
 
-The openai client gives the headers and reads errors. It does not make the requests: that
-would take most of a call's time, and a fan-out makes hundreds at once. Differences
-between servers in what they accept are handled here; `normalise` handles what they return.
-
-HTTP goes over aiohttp: httpx's own pool needs quadratic time when many calls are in flight.
+The openai client gives the headers and the HTTP client. It does not make the requests: that would take most of a call's
+time, and a fan-out makes hundreds at once. `adapting` handles what servers accept, `normalise` what they return.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from email.utils import formatdate, parsedate_to_datetime
-from functools import cached_property, lru_cache
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import httpx2
 import openai
-from openai._streaming import SSEDecoder
 
-from .types import BackendError, ConnectionFailed, Refused, Request, Response, StreamBroken, TimedOut
+from . import adapting
+from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons, server_message
+from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Request, Response, TimedOut, without_key
 
-_OPTIONAL = ("temperature", "stream_options")  # fields that a server may refuse, and that can be left out
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-_FAILURES = (httpx2.HTTPError, TimeoutError)
+_FIELDS = ("data:", "event:", "id:", "retry:", ":")  # how lines of an event stream begin
+_FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
+
+
+def http_client(timeout: float) -> httpx2.AsyncClient:
+    """Return the SDK's client over aiohttp: httpx's own pool needs quadratic time when many calls are in flight.
+
+    Proxies and certificates are those of the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
+    """
+    # 0 is no limit (the usual one is 100); many servers drop a connection that was idle for 5 seconds
+    return openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=0, keepalive_expiry=4))
 
 
 class OpenAIBackend:
-    """Sends requests to one server, and remembers which optional fields it refuses.
+    """Sends requests to one server.
 
     Args:
-        base_url: The server's address, such as "https://api.openai.com/v1".
-        api_key: Sent with each request.
+        base_url: The server's address, such as "https://api.openai.com/v1". A user and password in it are sent in
+            the place of the key.
+        api_key: Sent with each request, and taken out of all that comes back.
         timeout: Seconds for one attempt; of a stream, for each wait for more data.
     """
 
     def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
-        self._http = httpx2.AsyncClient(transport=HttpTransport(), timeout=timeout, follow_redirects=True)
-        self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url, http_client=self._http)
-        headers = {**self._client.default_headers, **self._client.auth_headers}
+        user, at, _ = urlsplit(base_url).netloc.rpartition("@")
+        self._url = base_url.replace(user + at, "", 1).rstrip("/")
+        self._http = http_client(timeout)
+        client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
+        headers = {**client.default_headers, **client.auth_headers}
         self._headers = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
+        if user:
+            self._headers["authorization"] = f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
         self._extensions = {"timeout": self._http.timeout.as_dict()}
-        self._url = str(self._client.base_url).rstrip("/")
-        self._timeout = timeout
-        self._refused: set[str] = set()
+        self._timeout, self._key = timeout, api_key
 
     async def send(self, request: Request) -> Response:
         """Post a request and return the whole answer."""
@@ -56,86 +65,100 @@ class OpenAIBackend:
                 answer = await self._post(request)
         except _FAILURES as error:
             raise _backend_error(error) from error
-        return Response(answer.content.decode("utf-8", "replace"))
+        return Response(self._text(answer.content))
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Post a request and yield the data of each event of the answer."""
         try:
             answer = await self._post(Request(request.path, {**request.body, **_STREAMED}), stream=True)
             try:
-                if "event-stream" not in answer.headers.get("content-type", ""):
-                    yield (await answer.aread()).decode("utf-8", "replace")
-                    return
-                async for event in SSEDecoder().aiter_bytes(_blocks(answer)):
-                    # the SDK's own AsyncStream fails at an event without data
-                    lines = event.data.split("\n") if event.data else []
-                    if all(line.startswith(("{", "[DONE]")) for line in lines):
-                        for line in lines:  # some servers leave out the empty line between events
-                            yield line
-                    else:
-                        yield event.data
+                lines = (self._text(line) async for line in _lines(answer))
+                async for event in _events(lines):
+                    yield event
             finally:
                 await answer.aclose()
-        except UnicodeDecodeError as error:
-            raise StreamBroken(str(error)) from error
         except _FAILURES as error:
             raise _backend_error(error) from error
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.close()
+        await self._http.aclose()
 
     async def _post(self, request: Request, stream: bool = False) -> httpx2.Response:
-        """Post a request; where the server refuses optional fields, post it again without them."""
-        refused = set(self._refused)
+        """Post a request; where the server refuses its form, post it again in another."""
+        learnt = adapting.LEARNT.setdefault((self._url, str(request.body.get("model"))), {})
+        tried: Lessons = {}
         while True:
-            request = _without(request, refused)
-            url, content = self._url + request.path, request.content
+            known = learnt | tried
+            body = accepted(request.body, known)
+            url, content = self._url + request.path, Request(request.path, body).content
             sent = httpx2.Request("POST", url, headers=self._headers, content=content, extensions=self._extensions)
             answer = await self._http.send(sent, stream=stream)
             if answer.is_success:
-                self._refused |= refused
+                learnt.update({name: value for name, value in tried.items() if name != WINDOW})
                 return answer
-            await answer.aread()
-            named = {name for name in _OPTIONAL if name in request.body and name in answer.text}
-            if answer.status_code not in (400, 422) or not named:
-                raise _refusal(self._client._make_status_error_from_response(answer))
-            refused |= named
+            text = self._text(await answer.aread())
+            found = lessons(body, answer.status_code, text)
+            if found.items() <= known.items():
+                raise _refusal(answer.status_code, answer.headers, text)
+            tried |= found
+
+    def _text(self, content: bytes) -> str:
+        return without_key(content.decode("utf-8", "replace"), self._key)
 
 
-def _without(request: Request, names: set[str]) -> Request:
-    if names.isdisjoint(request.body):
-        return request
-    return Request(request.path, {name: value for name, value in request.body.items() if name not in names})
-
-
-async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
-    """Yield the body in blocks, and an empty line after it: some servers send none after their last event."""
+async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    """Yield the lines of a body as it comes, and an empty one after the last."""
+    rest: list[bytes] = []
     async for block in answer.aiter_bytes():
-        yield block
-    yield b"\n\n"
+        *lines, last = block.split(b"\n")
+        for line in lines:
+            yield b"".join([*rest, line]).rstrip(b"\r")
+            rest.clear()
+        rest.append(last)
+    yield b"".join(rest).rstrip(b"\r")
+    yield b""
+
+
+async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
+    """Yield the data of each server-sent event; yield a body that is no event stream as one."""
+    data: list[str] = []
+    has_begun = False
+    async for line in lines:
+        line = line.rstrip()
+        if line.startswith("data:"):
+            data.append(line[5:].lstrip())
+        elif line and not has_begun and not line.startswith(_FIELDS):
+            yield "\n".join([line, *[each async for each in lines]])
+        elif not line and any(data):
+            # some servers leave out the empty line between events
+            are_whole = all(part.startswith(("{", "[DONE]")) for part in data)
+            for event in data if are_whole else ["\n".join(data)]:
+                yield event
+            data = []
+        has_begun = has_begun or bool(line)
 
 
 def _backend_error(error: Exception) -> BackendError:
-    if isinstance(error, (httpx2.TimeoutException, TimeoutError)):
+    reason: BaseException = error
+    if isinstance(error, httpx2.HTTPError):  # the client over aiohttp calls a dropped connection a timeout too
+        reason = error.__cause__ or error
+    if isinstance(reason, (httpx2.TimeoutException, TimeoutError)):
         return TimedOut("the server did not answer in time")
-    return ConnectionFailed(str(error) or type(error).__name__)
+    return ConnectionFailed(str(reason) or type(reason).__name__)
 
 
-def server_message(error: openai.APIStatusError) -> str:
-    """Return what the server says of its refusal: OpenAI's `message`, FastAPI's `detail`, a bare text or page."""
-    body = error.body
-    said = body.get("message") or body.get("detail") if isinstance(body, dict) else body
-    return str(said or error)
-
-
-def _refusal(error: openai.APIStatusError) -> Refused:
-    status, headers, message = error.status_code, error.response.headers, server_message(error)
+def _refusal(status: int, headers: Mapping[str, str], text: str) -> Refused:
     told = headers.get("x-should-retry")
-    spent = "insufficient_quota" in (error.code, error.type)
-    too_large = message.startswith("Request too large")  # OpenAI sends no code for it
-    retryable = told == "true" or status in (408, 409, 429) or status >= 500
-    return Refused(status, message, retry_after(headers), retryable and told != "false" and not (spent or too_large))
+    message = server_message(text) or f"status {status}"
+    is_final = "insufficient_quota" in text or message.startswith("Request too large")  # OpenAI has no code for it
+    error = Refused(status, message, retry_after(headers))
+    if is_too_long(status, text) or (status == 429 and message.startswith("Request too large")):
+        error.becomes = ContextExceeded
+        return error
+    may_help = told == "true" or status in (408, 409, 429) or status >= 500
+    error.retryable = may_help and told != "false" and not is_final
+    return error
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -160,83 +183,3 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except (ValueError, TypeError):
         return None
     return max(wait.total_seconds(), 0.0)
-
-
-class HttpTransport(httpx2.AsyncBaseTransport):
-    """Sends requests; their timeout is for connecting and for each wait for more data.
-
-    An event stream is handed on while it comes; any other answer is read to its end. Proxies and certificates are
-    those of the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
-
-    Raises:
-        httpx2.TransportError: There is no whole answer: `ConnectError`, `ReadTimeout`, or `ReadError` where the
-            connection broke.
-    """
-
-    def __init__(self) -> None:
-        self._proxy = lru_cache(_proxy)  # aiohttp would look it up for each request, in a thread
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request."""
-        seconds = request.extensions.get("timeout", {}).get("read")
-        with _as_httpx_errors(request):
-            response = await self._session.request(
-                request.method, str(request.url), headers=request.headers.multi_items(),
-                data=await request.aread() or None, allow_redirects=False,
-                proxy=self._proxy(request.url.scheme, request.url.host),
-                timeout=aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds),
-            )  # fmt: skip
-            headers = list(response.raw_headers)
-            if response.content_type == "text/event-stream":
-                return httpx2.Response(response.status, headers=headers, stream=_Stream(request, response))
-            async with response:
-                return httpx2.Response(response.status, headers=headers, content=await response.read())
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._session.close()
-        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
-
-    @cached_property
-    def _session(self) -> aiohttp.ClientSession:
-        """Made on the loop that sends."""
-        # limit=0 is no cap (aiohttp's own is 100); many servers drop a connection that was idle for 5 seconds
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=httpx2.create_ssl_context())
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
-
-
-@dataclass
-class _Stream(httpx2.AsyncByteStream):
-    """The body of an answer as it comes."""
-
-    request: httpx2.Request
-    response: aiohttp.ClientResponse
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx_errors(self.request):
-            async for block in self.response.content.iter_any():
-                yield block
-
-    async def aclose(self) -> None:
-        self.response.close()  # a body that was read to its end has given its connection back already
-
-
-@contextmanager
-def _as_httpx_errors(request: httpx2.Request) -> Iterator[None]:
-    """Translate aiohttp's errors into those that the openai client knows."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise httpx2.ReadTimeout("the server did not answer in time", request=request) from error
-    except aiohttp.ClientConnectorError as error:
-        raise httpx2.ConnectError(str(error), request=request) from error
-    except aiohttp.InvalidURL as error:
-        raise httpx2.UnsupportedProtocol(f"{error} is no address", request=request) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise httpx2.ReadError(str(error) or type(error).__name__, request=request) from error
-
-
-def _proxy(scheme: str, host: str) -> str | None:
-    """Return the proxy that the environment names for an address, or None."""
-    proxies = getproxies()
-    return None if proxy_bypass(host) else proxies.get(scheme) or proxies.get("all")

@@ -25,7 +25,7 @@ from .normalise import UnusableAnswer
 from .pacing import Pacing
 from .pricing import Rates, Usage, cost
 from .recorded_calls import RecordedCalls
-from .types import BackendError, ModelError, RecordingError, Reply, Response
+from .types import BackendError, ModelError, RecordingError, Reply, Response, TimedOut
 
 MAX_RETRIES = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
@@ -88,16 +88,19 @@ class Pipeline:
                     dollars = cost(usage, self.rates) if usage.total_tokens else 0.0
                 if not is_free:
                     call.charge(usage, dollars)
-                if not isinstance(error, CancelledError):
-                    raise ModelError(self.explain(error), usage, dollars) from error
-                if stopped is not None:
-                    stopped(usage, dollars)
-                raise
-            usage = reply.usage if is_free else call.taken(reply.usage)
-            dollars = cost(usage, self.rates)
-            if not is_free:
-                call.charge(usage, dollars)
-        return replace(reply, usage=usage, cost_usd=dollars, seconds=response.seconds or 0.0, recorded=is_free)
+                if isinstance(error, CancelledError):
+                    if stopped is not None:
+                        stopped(usage, dollars)
+                    raise
+                kind: type[ModelError] = getattr(error, "becomes", ModelError)
+                failure = kind(self.explain(error), usage, dollars)
+            else:
+                usage = reply.usage if is_free else call.taken(reply.usage)
+                dollars, seconds = cost(usage, self.rates), response.seconds or 0.0
+                if not is_free:
+                    call.charge(usage, dollars)
+                return replace(reply, usage=usage, cost_usd=dollars, seconds=seconds, recorded=is_free)
+        raise failure  # here it has no cause or context, which may quote the key
 
     async def close(self) -> None:
         """Close the backend's connections and the file of recorded calls."""
@@ -120,5 +123,7 @@ class Pipeline:
                 pause = error.retry_after
                 if not error.retryable or retries == self.max_retries or (pause or 0.0) > _PATIENCE:
                     raise
+                if isinstance(error, TimedOut) and not call.reserve_again():
+                    raise  # the server may bill what came too late, so that another attempt is one more call
             await sleep(pause or min(_FIRST_PAUSE * 2.0**retries, _LONGEST_PAUSE) * (1 - random() / 4))
         raise AssertionError("the last attempt returns or raises")

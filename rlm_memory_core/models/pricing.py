@@ -6,7 +6,7 @@ tokens only: its cost is None, never 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -16,7 +16,7 @@ Rates = tuple[float, float] | None
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and calls.
+    """Tokens and calls. `estimated` says that some tokens are our estimate, because the server did not count them.
 
     >>> Usage(10, 2, 1) + Usage(5, 1, 1)
     Usage(prompt_tokens=15, completion_tokens=3, calls=2)
@@ -27,6 +27,7 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     calls: int = 0
+    estimated: bool = field(default=False, compare=False, repr=False)
 
     @property
     def total_tokens(self) -> int:
@@ -35,13 +36,14 @@ class Usage:
 
     def __add__(self, other: Usage) -> Usage:
         prompt = self.prompt_tokens + other.prompt_tokens
-        return Usage(prompt, self.completion_tokens + other.completion_tokens, self.calls + other.calls)
+        completion = self.completion_tokens + other.completion_tokens
+        return Usage(prompt, completion, self.calls + other.calls, self.estimated or other.estimated)
 
     def __sub__(self, other: Usage) -> Usage:
         return self + other * -1
 
     def __mul__(self, times: int) -> Usage:
-        return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times)
+        return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times, self.estimated)
 
 
 @lru_cache(maxsize=256)
@@ -64,16 +66,13 @@ def price(model: str, base_url: str | None = None) -> Rates:
 
 
 def cost(usage: Usage, rates: Rates) -> float | None:
-    """Return the dollars of a usage, or None where the rates or the tokens are not known.
+    """Return the dollars of a usage, or None where the rates are not known.
 
     Args:
         usage: Tokens and calls.
         rates: Dollars per prompt token and per completion token, or None.
 
-    >>> cost(Usage(10, 2, 1), (1.0, 2.0)), cost(Usage(0, 0, 1), (1.0, 2.0)), cost(Usage(0, 0, 1), (0.0, 0.0))
-    (14.0, None, 0.0)
+    >>> cost(Usage(10, 2, 1), (1.0, 2.0)), cost(Usage(10, 2, 1), None)
+    (14.0, None)
     """
-    uncounted = usage.calls > 0 and usage.total_tokens == 0  # every call takes some: the server did not count
-    if rates is None or (uncounted and any(rates)):
-        return None
-    return usage.prompt_tokens * rates[0] + usage.completion_tokens * rates[1]
+    return None if rates is None else usage.prompt_tokens * rates[0] + usage.completion_tokens * rates[1]

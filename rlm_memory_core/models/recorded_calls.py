@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
-from .call_store import CallStore, RecordedCall
+from .call_store import CallStore, RecordedCall, warn_once
 from .normalise import is_complete
 from .types import RecordingError, Request, Response
 
@@ -46,14 +46,12 @@ class RecordedCalls:
         mode: "auto" replays what is stored and stores the rest; "replay" sends nothing, so that a missing call is an
             error; "refresh" sends everything again and replaces what is stored.
         address: The server's address; part of each key.
-        salt: What else decides the answers, such as the version of the offline reader.
     """
 
-    def __init__(self, store: CallStore, mode: Mode, address: str, salt: str = "") -> None:
+    def __init__(self, store: CallStore, mode: Mode, address: str) -> None:
         self.store = store
-        self._mode, self._address, self._salt = mode, address, salt
+        self._mode, self._address = mode, address
         self._flights: dict[str, _Flight] = {}
-        self._cannot_write: RecordingError | None = None
 
     async def get_or_send(self, call: ModelCall, send: Send) -> tuple[Response, bool]:
         """Return the stored answer, or send the request and store its answer.
@@ -66,10 +64,9 @@ class RecordedCalls:
             The answer, and whether it is free: replayed, or paid by another caller.
 
         Raises:
-            RecordingError: The file is damaged or could not store an earlier answer, or the mode is "replay" and the
-                call is not stored.
+            RecordingError: The file is damaged, or the mode is "replay" and the call is not stored.
         """
-        key = call_key(self._address + call.request.path, call.request, self._salt)
+        key = call_key(self._address + call.request.path, call.request)
         while True:
             flight = self._flights.get(key)
             if flight is None:
@@ -104,8 +101,6 @@ class RecordedCalls:
         found = self.store.get(key) if self._mode != "refresh" else None
         if found is None and self._mode == "replay":
             raise RecordingError(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
-        if found is None and self._cannot_write is not None:
-            raise self._cannot_write
         return found
 
     async def _send_and_store(self, key: str, request: Request, send: Send) -> Response:
@@ -114,7 +109,7 @@ class RecordedCalls:
             try:
                 await self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
             except RecordingError as error:
-                self._cannot_write = error  # raised for the next call: this answer is paid for
+                warn_once(str(error))  # this answer is paid for, and the next one is worth having too
         return response
 
 

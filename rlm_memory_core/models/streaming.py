@@ -13,21 +13,24 @@ from contextlib import aclosing
 from typing import Any
 
 from ..store.escaping import well_formed
+from .normalise import Content
 from .pricing import Usage
-from .types import BYTES_PER_TOKEN, Backend, BackendError, Request, Response, StreamBroken
+from .thoughts import ThoughtSplitter
+from .types import Backend, BackendError, Request, Response, StreamBroken, count_tokens
 
 _DONE = "[DONE]"
+_CONTENT = ("text", "thoughts", "refusal")
 _HEAD = ("id", "created", "model", "usage")  # fields of a chunk that belong to the whole answer
 
 
 class Listener:
-    """Hears a reply piece by piece; `text` is what was heard so far, and `heard` its number of characters.
+    """Hears a reply piece by piece, without its thoughts; `text` is what was heard so far.
 
     Args:
         tell: Called with each piece on the background loop; it must not wait, raise or ask a model.
 
     >>> listener = Listener(lambda piece: print(piece, end="|"))
-    >>> for piece in ("My cat ", "is Mochi."):
+    >>> for piece in ("<think>A cat?</think>My cat ", "is Mochi."):
     ...     listener.hear(piece)
     My cat |is Mochi.|
     >>> listener.text
@@ -37,8 +40,7 @@ class Listener:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._pieces: list[str] = []
-        self._prompt_tokens: int | None = None  # while a reply comes
-        self.heard = 0
+        self.begin(None)
 
     @property
     def text(self) -> str:
@@ -49,24 +51,25 @@ class Listener:
     def unfinished(self) -> Usage | None:
         """An estimate of what a reply has taken that has begun and not ended; None before and after."""
         begun = self._prompt_tokens
-        return None if begun is None else Usage(begun, -(-self.heard // BYTES_PER_TOKEN), 1)
+        return None if begun is None else Usage(begun, count_tokens("".join(self._received)), 1, estimated=True)
 
     def begin(self, prompt_tokens: int | None) -> None:
         """Note that a reply to so many tokens comes; None that it has ended or failed."""
-        self._prompt_tokens = prompt_tokens
+        self._prompt_tokens, self._splitter = prompt_tokens, ThoughtSplitter()
+        self._received: list[str] = []  # with thoughts
 
-    def hear(self, piece: str) -> None:
-        """Take one piece."""
-        piece = well_formed(piece)
-        self._pieces.append(piece)
-        self.heard += len(piece)
-        self._tell(piece)
+    def hear(self, piece: str, thoughts: str = "", is_last: bool = False) -> None:
+        """Take one piece, and the thoughts that the server has put apart."""
+        self._received += [piece, thoughts]
+        if said := self._splitter.feed(well_formed(piece), is_last):
+            self._pieces.append(said)
+            self._tell(said)
 
     def end(self, text: str) -> None:
         """Take the whole reply at once if it did not come in pieces, for example because it was recorded."""
         self.begin(None)
         if not self._pieces:
-            self.hear(text)
+            self.hear(text, is_last=True)
 
 
 async def hear(backend: Backend, request: Request, listener: Listener) -> Response:
@@ -82,38 +85,39 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
         BackendError: There is no answer.
     """
     head: dict[str, Any] = {}
-    said, refusal, finish, has_ended = "", "", None, False
+    pieces: list[Content] = []
+    finish, has_begun, has_ended = None, False, False
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
-                listener.begin(request.tokens)
                 if event == _DONE:
                     has_ended = True
                     continue
-                if not head and not listener.heard and not event.lstrip().startswith(("{", "[")):
-                    listener.begin(None)
+                if not has_begun and not event.lstrip().startswith(("{", "[")):
                     return Response(event)  # a page instead of a completion
                 chunk, choice, delta = _parts(event)
                 if "message" in choice:  # the whole answer of a server that does not stream
-                    listener.begin(None)
                     return Response(event)
+                if not has_begun:
+                    listener.begin(request.tokens)
+                has_begun = True
                 head |= {name: chunk[name] for name in _HEAD if chunk.get(name)}
-                refusal += str(delta.get("refusal") or "")
+                pieces.append(piece := Content.of(delta))
                 finish = choice.get("finish_reason") or finish
                 has_ended = has_ended or finish is not None
-                if piece := str(delta.get("content") or ""):
-                    said += piece
-                    listener.hear(piece)
+                listener.hear(piece.text, piece.thoughts)
         if not has_ended:
             raise StreamBroken("the stream ended early")
     except BackendError as error:
         if not has_ended:  # a failure after the end does no harm
-            if listener.heard:
-                raise StreamBroken(str(error), retryable=False) from error
-            listener.begin(None)
-            raise
+            if not listener.text:
+                listener.begin(None)
+                raise
+            raise StreamBroken(str(error), retryable=False) from error
+    listener.hear("", is_last=True)
     listener.begin(None)
-    message = {"role": "assistant", "content": said or None, "refusal": refusal or None}
+    text, thoughts, refusal = ("".join(getattr(piece, name) for piece in pieces) or None for name in _CONTENT)
+    message = {"role": "assistant", "content": text, "reasoning_content": thoughts, "refusal": refusal}
     choices = [{"index": 0, "message": message, "finish_reason": finish}]
     return Response(json.dumps({**head, "object": "chat.completion", "choices": choices}))
 

@@ -17,7 +17,6 @@ from typing import Any, Protocol, TypedDict
 
 from .pricing import Usage
 
-BYTES_PER_TOKEN = 4  # of English prose as JSON
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
 
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
@@ -53,10 +52,10 @@ class Request:
         """The body as JSON with sorted keys, so that equal bodies have equal bytes."""
         return json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """An estimate of the prompt's tokens."""
-        return len(self.content) // BYTES_PER_TOKEN
+        return count_tokens(self.content.decode())
 
 
 @dataclass
@@ -76,7 +75,7 @@ class Response:
         """The body as a JSON object; None where it is none."""
         try:
             value = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
@@ -92,6 +91,7 @@ class Reply:
         seconds: How long the server took, also when the call was replayed.
         recorded: Whether the call was replayed, and so free.
         cut: Whether the text was cut off, usually by the model's token limit.
+        thoughts: What the model thought before it spoke, where the server shows it. It is no part of the text.
         vectors: Those of an embeddings call, one for each text; `LLM.embed` returns them.
     """
 
@@ -101,7 +101,34 @@ class Reply:
     seconds: float = 0.0
     recorded: bool = False
     cut: bool = False
+    thoughts: str = ""
     vectors: list[list[float]] = field(default_factory=list, repr=False)
+
+
+class ModelError(Exception):
+    """A model could not be asked, or gave no usable answer; one line says what is wrong and what to do.
+
+    Args:
+        message: That line.
+        usage: What the call took all the same.
+        cost_usd: Its dollars; None where the price is not known.
+
+    `said` is what was heard of a streamed reply that broke off; "" for any other.
+    """
+
+    said = ""
+
+    def __init__(self, message: str, usage: Usage | None = None, cost_usd: float | None = 0.0) -> None:
+        super().__init__(message)
+        self.usage, self.cost_usd = usage or Usage(calls=1), cost_usd
+
+
+class EmptyReply(ModelError):
+    """The model said nothing: its reply is empty, holds only thoughts, or only calls tools."""
+
+
+class ContextExceeded(ModelError):
+    """The messages are longer than the model's context window; shorter ones may be answered."""
 
 
 class Backend(Protocol):
@@ -125,7 +152,9 @@ class Backend(Protocol):
 
 
 class BackendError(Exception):
-    """An attempt without an answer; `retryable` says whether another one may help."""
+    """An attempt without an answer; `retryable` says whether another one may help, `becomes` what the caller sees."""
+
+    becomes: type[ModelError] = ModelError
 
     def __init__(self, message: str, retryable: bool = True, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -164,26 +193,18 @@ class Refused(BackendError):
         return self.status == 429 or (self.status == 503 and self.retry_after is not None)
 
 
-class ModelError(Exception):
-    """A model could not be asked, or gave no usable answer; one line says what is wrong and what to do.
-
-    Args:
-        message: That line.
-        usage: What the call took all the same.
-        cost_usd: Its dollars; None where the price is not known.
-
-    `said` is what was heard of a streamed reply that broke off; "" for any other.
-    """
-
-    said = ""
-
-    def __init__(self, message: str, usage: Usage | None = None, cost_usd: float | None = 0.0) -> None:
-        super().__init__(message)
-        self.usage, self.cost_usd = usage or Usage(calls=1), cost_usd
-
-
 class RecordingError(Exception):
     """A file of recorded calls cannot be used; the message says why and what to do."""
+
+
+def count_tokens(text: str) -> int:
+    """Estimate a text's tokens: a quarter for each ASCII character, and about one for a Chinese character.
+
+    >>> count_tokens("Who is my cat?"), count_tokens("我的猫叫什么名字？")
+    (4, 9)
+    """
+    further_bytes = len(text.encode("utf-8", "surrogatepass")) - len(text)  # in UTF-8; none for ASCII
+    return -(-(2 * len(text) + 3 * further_bytes) // 8)
 
 
 def explain(error: Exception, model: str, base_url: str | None, api_key: str | None, timeout: float) -> str:
@@ -221,10 +242,13 @@ def first_line(error: object, secret: str | None = None) -> str:
     >>> first_line("<html><head><title>502 Bad Gateway</title></head>\\n<body><h1>Oops</h1></body></html>")
     '502 Bad Gateway: Oops'
     """
-    text = str(error)[:10_000]
-    if secret and len(secret) >= _SHORTEST_KEY:
-        text = text.replace(secret, "[key]")
+    text = without_key(str(error), secret)[:10_000]
     return one_line(_SECRET.sub("[key]", text))[:200] or type(error).__name__
+
+
+def without_key(text: str, key: str | None) -> str:
+    """Replace an API key in a text."""
+    return text.replace(key, "[key]") if key and len(key) >= _SHORTEST_KEY else text
 
 
 def one_line(text: str) -> str:

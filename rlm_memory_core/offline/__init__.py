@@ -11,4 +11,4 @@ from .roles import reply
 
 __all__ = ["FINGERPRINT", "MODEL", "OfflineReader", "completion", "error", "reply", "stream_chunks"]
 
-backends.register(MODEL, OfflineReader, version=FINGERPRINT)
+backends.NAMED[MODEL] = OfflineReader

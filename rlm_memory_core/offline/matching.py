@@ -8,30 +8,24 @@ from __future__ import annotations
 
 import math
 import re
-import sqlite3
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from dateutil.parser import parserinfo
 
-from ..search.word_index import content_words
+from ..search.occurrences import texts_with
+from ..search.words import content_words
 from ..store.escaping import well_formed
 from .history import Turn, sentences
 
 _IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that stands in the same turn, or in a turn beside it
 _NOT_ASKED = 1 / 2  # what a sentence of the assistant counts in a question that does not say "you"
-_WORD = re.compile(r"[^\W_]+")
 _ASKS = 1 / 2  # what a sentence counts that asks
 _WORDY = 6  # words of a question that count in full
 _CONSONANTS = 3  # fewer tell too little
 _YOU = re.compile(r"\byour?\b", re.I)
 _DATES = parserinfo()
-_TOKENS = "porter unicode61 remove_diacritics 2"
-_LOCK = threading.Lock()
-_INDEX = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # made once: a new one costs 1 ms
-_INDEX.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, tokenize = '{_TOKENS}')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,7 @@ def question_words(question: str) -> list[str]:
     >>> question_words("What is my cat called?")
     ['cat', 'called']
     """
-    return content_words(" ".join(_WORD.findall(well_formed(question))))
+    return content_words(well_formed(question))
 
 
 def names(question: str) -> list[str]:
@@ -94,7 +88,7 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     'My cat is Mochi.'
     """
     words = question_words(question)
-    find, in_turn = _texts_with, _texts_with(words, [f"{turn.role} {turn.about} {turn.text}" for turn in turns])
+    find, in_turn = texts_with, texts_with(words, [f"{turn.role} {turn.about} {turn.text}" for turn in turns])
     if not any(in_turn.values()):
         find, in_turn = _with_other_vowels, _with_other_vowels(words, [turn.text for turn in turns])
     weights = {word: _rarity(len(found), len(turns)) if weigh else 1.0 for word, found in in_turn.items()}
@@ -118,15 +112,6 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
         others = tuple(word for word in near if word not in here)
         passages.append(Passage(sentence, turns[place], covered, score, tuple(here), others))
     return sorted(passages, key=lambda passage: -passage.score)
-
-
-def _texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
-    """For each word, the positions of the texts that hold it in any form."""
-    sql = "SELECT rowid FROM texts WHERE texts MATCH ?"
-    with _LOCK:
-        _INDEX.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
-        _INDEX.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(map(well_formed, texts)))
-        return {word: {at for (at,) in _INDEX.execute(sql, (f'"{word}"',))} for word in words}
 
 
 def _with_other_vowels(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from ..query.prompts import NOT_FOUND, UNKNOWN
+from ..query.prompts.record import NOT_FOUND, UNKNOWN
 from ..store.dates import moments, parse_date
 from .history import Turn, parse_turns
 from .matching import Passage, best_passages
@@ -27,21 +27,20 @@ _PRESENT = re.compile(r"\b(?:am|is|are|do|does|has|have|now|current(?:ly)?|lates
 _PAST = re.compile(r"\b(?:did|was|were|had|used to)\b", re.I)
 
 
-def extract(session: str, date: str | None, question: str, facts: bool = False) -> str:
+def extract(session: str, date: str | None, question: str) -> str:
     """Quote what one session says on a question, as a sub-agent does.
 
     Args:
         session: Its text.
         date: Its date, or None.
         question: The question.
-        facts: Whether each line gives the day of the fact and a value; the value is always "-".
 
     >>> extract("[Turn 1][user]: My cat is called Mochi.", "2023/05/20", "What is my cat called?")
     '- [Turn 1] "My cat is called Mochi.": user'
     """
     passages = best_passages(_said(parse_turns(session, parse_date(date))), question, weigh=False)
     told = [each for each in passages if each.covered > _ENOUGH and each.tells_more]
-    return "\n".join(_line(passage, facts) for passage in told[:_QUOTES]) or NOT_FOUND
+    return "\n".join(_line(passage) for passage in told[:_QUOTES]) or NOT_FOUND
 
 
 def answer(turns: Sequence[Turn], question: str) -> str:
@@ -54,22 +53,27 @@ def answer(turns: Sequence[Turn], question: str) -> str:
     >>> answer([Turn("user", "My cat is called Mochi.")], "What is my cat called?")
     'My cat is called Mochi.'
     """
+    return " ".join(quoted(turns, question)) or UNKNOWN
+
+
+def quoted(turns: Sequence[Turn], question: str) -> dict[str, Passage]:
+    """The passages that answer a question by how the answer quotes them, in its order; {} if none does."""
     passages = [each for each in best_passages(_said(turns), question) if each.covered > _ENOUGH and each.tells_more]
     if not passages:
-        return UNKNOWN
+        return {}
     best = [each for each in passages if each.score >= _WORTH_ADDING * passages[0].score]
     if _PRESENT.search(question) and not _PAST.search(question):
         as_good = [each for each in best if each.score >= _AS_GOOD * passages[0].score]
         best[: len(as_good)] = sorted(as_good, key=lambda passage: -passage.turn.session)
     dated = re.search(r"\bwhen\b", question, re.I) is not None
-    quotes: list[str] = []
+    quotes: dict[str, Passage] = {}
     for passage in best:
         day = _day(passage) if dated else None
         quote = f"{passage.text} ({day.day} {day:%B %Y})" if day else passage.text
         fits = len(" ".join([*quotes, quote]).split()) <= _WORDS
         if not quotes or (passage.words and fits and quote not in quotes):
-            quotes.append(quote)
-    return " ".join(quotes)
+            quotes[quote] = passage
+    return quotes
 
 
 def _said(turns: Sequence[Turn]) -> list[Turn]:
@@ -77,12 +81,11 @@ def _said(turns: Sequence[Turn]) -> list[Turn]:
     return [turn for turn in turns if ABOUT not in turn.text]
 
 
-def _line(passage: Passage, facts: bool) -> str:
-    turn, day = passage.turn, _day(passage)
+def _line(passage: Passage) -> str:
+    turn = passage.turn
     number = f"[Turn {turn.number}] " if turn.number else ""
-    fields = f"{f'{day:%Y/%m/%d}' if day else '-'} | - | " if facts else ""
     near = f", near: {', '.join(passage.near)}" if passage.near else ""
-    return f'- {number}"{passage.text}": {fields}{turn.role}{near}'
+    return f'- {number}"{passage.text}": {turn.role}{near}'
 
 
 def _day(passage: Passage) -> date | None:

@@ -7,21 +7,27 @@ leaves the reading to `reader` and `root`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..query import prompts
+from ..query.prompts import paper, record
+from ..query.prompts.search import SEARCH_SUBAGENT_SYSTEM, SEARCH_SYSTEM
+from ..store.dates import parse_date
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
 from .matching import names
 from .reader import ABOUT, answer, extract
 from .root import final, first_message, next_message
+from .searching import search
 
-_ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
-_SUBAGENTS = {prompts.SUBAGENT_SYSTEM: False, prompts.SUBAGENT_FACTS_SYSTEM: True}
-_ABOUT = {prompts.UNKNOWN: ABOUT, final(prompts.UNKNOWN): final(ABOUT)}
+_ROOT_FIRST_LINE = paper.ROOT_SYSTEM.partition("\n")[0]
+_SEARCH_FIRST_LINE = SEARCH_SYSTEM.partition("{")[0]
+_SUBAGENTS = (record.SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM)
+_ABOUT = {record.UNKNOWN: ABOUT, final(record.UNKNOWN): final(ABOUT)}
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
+_QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
+_MARKER = re.compile(r"\[--- Session \d+ \| ([^\[\]\n]*) ---\]\n*")
 _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
 
 
@@ -43,15 +49,17 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
     system = chat[0][1].strip() if chat and chat[0][0] in ("system", "developer") else ""
     if system.startswith(_ROOT_FIRST_LINE):
         return _or_about(_root(system, chat[1:]), chat[1:2])
+    if system.startswith(_SEARCH_FIRST_LINE):
+        return _or_about(_searching_root(chat[1:]), chat[1:2])
     if system in _SUBAGENTS:
-        return _subagent(chat[-1][1], facts=_SUBAGENTS[system])
+        return _subagent(chat[-1][1])
     chat = [(role, text) for role, text in chat if role not in ("system", "developer")]
     return _or_about(_plain(chat), [(role, text) for role, text in chat if role == "user"][-1:])
 
 
 def _or_about(said: str, asking: Sequence[tuple[str, str]]) -> str:
     """Say what the reader is instead of "I don't know", if the message asks nothing, such as "Hi there!"."""
-    is_question = not asking or re.search("[?？؟]", _split(asking[0][1])[1])
+    is_question = not asking or re.search("[?？؟]", _question(asking[0][1]))
     return said if is_question else _ABOUT.get(said, said)
 
 
@@ -70,26 +78,48 @@ def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
     _, question = _split(told[0]) if told else ("", "")
     outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.match(text))]
     if outputs:
-        return next_message(system, outputs, question, forced=prompts.FORCED in told[-1])
-    return first_message(system, question) if len(chat) < 2 else final(prompts.UNKNOWN)
+        return next_message(system, outputs, question, forced=paper.FORCED in told[-1])
+    return first_message(system, question) if len(chat) < 2 else final(record.UNKNOWN)
 
 
-def _subagent(prompt: str, facts: bool) -> str:
+def _searching_root(chat: Sequence[tuple[str, str]]) -> str:
+    """Look at what the opening search found, then cite and answer."""
+    told = [text for role, text in chat if role == "user"]
+    outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.search(text))]
+    return search(outputs, _question(told[0]) if told else "", len(chat) // 2)
+
+
+def _question(prompt: str) -> str:
+    """The question of a prompt, which may begin with it."""
+    first = _QUESTION_FIRST.match(prompt)
+    return unescape_tags(first[1]) if first else _split(prompt)[1]
+
+
+def _subagent(prompt: str) -> str:
     session = _SESSION.match(prompt)
     text, question = _split(prompt[session.end() :] if session else prompt)
-    return extract(text.removesuffix("</session>\n"), session[1] if session else None, question, facts)
+    return extract(text.removesuffix("</session>\n"), session[1] if session else None, question)
 
 
 def _plain(chat: Sequence[tuple[str, str]]) -> str:
     """Answer the last message of the user from what stands in it and before it."""
     last = max((at for at, (role, text) in enumerate(chat) if role == "user" and text.strip()), default=None)
     if last is None:
-        return prompts.UNKNOWN
+        return record.UNKNOWN
     text, question = _split(chat[last][1])
     text = text.removeprefix("<history>\n").removesuffix("</history>\n")
-    turns = [*(Turn(role, said) for role, said in chat[:last]), *parse_turns(text)]
+    turns = [*_said(chat[:last]), *parse_turns(text)]
     history = "\n".join(turn.text for turn in turns).lower()
-    return prompts.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
+    return record.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
+
+
+def _said(chat: Sequence[tuple[str, str]]) -> Iterator[Turn]:
+    """The messages of a chat as turns; a line that begins a session gives their day."""
+    day = None
+    for role, said in chat:
+        if marker := _MARKER.match(said):
+            day = parse_date(marker[1])
+        yield Turn(role, said[marker.end() :] if marker else said, day)
 
 
 def _split(prompt: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from ..query import prompts
+from ..query.prompts import record
 from ..store.dates import parse_date
 from .history import Turn
 from .matching import names
@@ -54,17 +54,11 @@ _ASK_SEQUENTIAL = """\
     for at in wave:
         reply = llm_query(session_prompt(sessions[at], session_dates[at], question))
         found.append({"position": at, "date": session_dates[at], "text": reply})"""
-_ASK_IN_ORDER = """\
-    found = read_sessions(wave, question)"""
-_ASK_FACTS = """\
-    found = []
-    for fact in read_facts(wave, question):
-        text = '- "' + fact["quote"] + '": ' + fact["text"] if fact["quote"] else fact["text"]
-        found.append({"position": fact["position"], "date": fact["said"], "text": text})"""
 _NEXT_WAVE = """\
 ```repl
 read(sorted(order[{done}:{end}]))
 ```"""
+_WAVE = re.compile(r"\bhave the (\d+) best read at once\.")
 _LINE = re.compile(r'- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:, near: ([\w, ]*))?')
 
 
@@ -76,22 +70,17 @@ def first_message(system: str, question: str) -> str:
         question: The question.
     """
     copied = "session_count" not in system
-    first = prompts.first_wave(system)
+    first = _first_wave(system)
     wave = "order" if first is None else f"order[:{first}]"
-    if "read_facts(" in system:
-        ask = _ASK_FACTS
-    elif "read_sessions(" in system:
-        ask = _ASK_IN_ORDER
-    else:
-        ask = _ASK_PARALLEL if "llm_query_parallel(" in system else _ASK_SEQUENTIAL
+    ask = _ASK_PARALLEL if "llm_query_parallel(" in system else _ASK_SEQUENTIAL
     return _PROGRAM.format(
         open=_OPEN_COPIED if copied else _OPEN_REACHED.format(most=first * _WAVES if first else _LARGE),
         names=[name[:100] for name in names(question)],
         stands="any(name in session.lower() for session in sessions)" if copied else "search_history(name, 1)",
         ask=ask,
         printed=_PRINTED,
-        not_found=prompts.NOT_FOUND,
-        not_read=prompts.NOT_READ,
+        not_found=record.NOT_FOUND,
+        not_read=record.NOT_READ,
         start=f"read(sorted({wave}))" if first is None else f"if not missing:\n    read(sorted({wave}))",
     )
 
@@ -108,13 +97,13 @@ def next_message(system: str, outputs: Sequence[str], question: str, forced: boo
     entries = [entry for output in outputs for line in output.splitlines() if (entry := _entry(line))]
     header = next((entry for entry in entries if isinstance(entry.get("sessions"), int)), {})
     if header.get("missing"):
-        return final(prompts.UNKNOWN)
+        return final(record.UNKNOWN)
     found = [turn for entry in entries for turn in _turns(entry)]
     order = list(dict.fromkeys(turn.session for turn in found))  # as they were ranked
     weights = {session: 1 + 1 / (1 + rank) for rank, session in enumerate(order)}
     text = answer([replace(turn, weight=weights[turn.session]) for turn in found], question)
-    first, done = prompts.first_wave(system), len(outputs)
-    if text == prompts.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
+    first, done = _first_wave(system), len(outputs)
+    if text == record.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
         return _NEXT_WAVE.format(done=done * first, end=(done + 1) * first)
     return final(text)
 
@@ -130,6 +119,12 @@ def final(text: str) -> str:
     if min(depths) < 0 or depths[-1] != 0:
         text = text.replace("(", "").replace(")", "")
     return f"FINAL({text})"
+
+
+def _first_wave(system: str) -> int | None:
+    """How many sessions the system prompt says to read first; None if it does not say."""
+    wave = _WAVE.search(system)
+    return int(wave[1]) if wave else None
 
 
 def _entry(line: str) -> dict[str, Any] | None:

@@ -30,6 +30,8 @@ class Answer:
         sessions: How many sessions the history has; None if that is not known.
         pieces_read, pieces: Likewise, how many of the pieces in which sub-agents read sessions: a long session is
             several pieces.
+        mode: How it came about: "search" or "paper", the reading; "no code" if the model wrote no code that ran, so
+            that the engine searched and the model answered from that in one call; "" for an answer without a query.
         model: Who answered, as `LLM.label` names it; "" if that is not known.
     """
 
@@ -46,6 +48,7 @@ class Answer:
     sessions: int | None = None
     pieces_read: int = 0
     pieces: int = 0
+    mode: str = ""
     model: str = ""
 
     @property

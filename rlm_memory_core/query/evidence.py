@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..repl.output import UNKNOWN
-from ..search.quotes import WORD
+from ..search.quotes import quoted_words
 from ..search.word_index import content_words
 from .subagents import Call
 
@@ -91,12 +91,12 @@ def _ranks(text: str, evidence: Sequence[Evidence]) -> dict[int, float]:
     text = text[:_ANSWER]
     if text.strip() == UNKNOWN:
         return {}
-    words = _words(text)
+    words = quoted_words(text)
     whole, runs = f" {' '.join(words)} ", set(zip(*(words[at:] for at in range(_RUN)), strict=False))
     ranks: dict[int, float] = {}
     for place, each in enumerate(evidence):
-        quote = _words(each.quote[:_FOUND])
-        if any(f" {' '.join(part)} " in whole for part in (quote, _words(each.value[:_FOUND])) if _tells(part)):
+        quote = quoted_words(each.quote[:_FOUND])
+        if any(f" {' '.join(part)} " in whole for part in (quote, quoted_words(each.value[:_FOUND])) if _tells(part)):
             ranks[place] = 0
         elif not runs.isdisjoint(zip(*(quote[at:] for at in range(_RUN)), strict=False)):
             ranks[place] = 1
@@ -110,10 +110,6 @@ def _by_words(text: str, evidence: Sequence[Evidence]) -> dict[int, float]:
     weights = [sum(math.log((len(evidence) + 1) / spread[word]) for word in words) for words in held]
     best = max(weights, default=0.0)
     return {place: -weight for place, weight in enumerate(weights) if weight and weight >= _SHARE * best}
-
-
-def _words(text: str) -> list[str]:
-    return WORD.findall(text.casefold())
 
 
 def _tells(words: Sequence[str]) -> bool:

@@ -17,26 +17,27 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..search.quotes import WORD, Words
+from ..repl.output import to_text
+from ..search.quotes import Words, quoted_words
 from ..store.dates import parse_date
 from ..store.turns import Turn
 
-_OPEN, _CLOSE = '"“«„', '"”»“'
 _LONGEST = 2_000  # characters of a quote
-_END = rf"[{_CLOSE}](?=\s*(?:$|[:;,.(\[–—-]))"
-_QUOTE, _CLOSING = re.compile(rf"[{_OPEN}].{{1,{_LONGEST}}}?{_END}"), re.compile(_END)
+_MOST = 300  # quotes of one reply that are looked up; more than that count as false
+_OPENING, _CLOSING = re.compile('["“«„]'), re.compile(r'["”»“](?=\s*+(?:$|[:;,.(\[–—-]))')
 _ENDS = 8  # further closing marks that are tried as the end of a quote
-_TURN = re.compile(r"\bturns?\W{0,3}(\d+)", re.I)
+_TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
+_NUMBER = re.compile(r"\d{1,9}")
 _AROUND = " \t:;,.-–—*"
-_FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.S)
-_LEFT_OUT = re.compile(r"\s*(?:\.{3,}|…|\[(?:\.{3}|…)\])\s*")
-_BEFORE, _AFTER = re.compile(r"[^\w\s]+\Z"), re.compile(r"[^\w\s]+")
+_LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
+_NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # parts of a quote that leaves words out, at most
-_FIELDS = re.compile(r"\s*:?\s*([^|]*?)\s*\|\s*([^|]*?)\s*\|\s*(.*)\Z", re.S)
+_LONGEST_DATE = 100
 _NONE = frozenset({"", "-", "–", "—", "none", "n/a", "unknown", "null"})
 _NOTES = ";;"  # what follows on the line are the sub-agent's own notes
 _TEXTS = ("text", "value", "fact", "says", "finding")
@@ -99,8 +100,9 @@ def check_reply(reply: str, turns: Sequence[Turn]) -> Extract:
     >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
-    if _objects(reply) is not None:
-        found, false_quotes = checked(parse_findings(reply), turns)
+    objects = _objects(reply)
+    if objects is not None:
+        found, false_quotes = checked(filter(None, map(_from_object, objects)), turns)
         return Extract(reply, tuple(found), false_quotes)
     lines = reply.splitlines()
     found, false_quotes = [], 0
@@ -110,7 +112,7 @@ def check_reply(reply: str, turns: Sequence[Turn]) -> Extract:
         if parsed is None:
             continue
         finding, start, stop = parsed
-        as_stored = _look_up(finding, turns, words)
+        as_stored = _look_up(finding, turns, words) if len(found) + false_quotes < _MOST else None
         if as_stored is None:
             false_quotes += 1
             lines[number] = f"{line[:start]}(a quote that is not in the session){line[stop:]}"
@@ -127,8 +129,9 @@ def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Fi
     ([Finding(quote='my cat is called “Mochi”!', text='', turn=12, date=None, value='', notes='')], 1)
     """
     words: dict[int, Words] = {}
-    found = [_look_up(finding, turns, words) for finding in findings]
-    return [finding for finding in found if finding is not None], found.count(None)
+    given = list(findings)
+    found = [each for finding in given[:_MOST] if (each := _look_up(finding, turns, words))]
+    return found, len(given) - len(found)
 
 
 def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
@@ -153,8 +156,9 @@ def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
 
 def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -> Finding | None:
     """The finding with the exact words of a turn, or None; `words` caches the words of turns by their index."""
-    parts = [part for part in map(_words, _LEFT_OUT.split(finding.quote)) if part]
-    if len(finding.quote) > _LONGEST or len(_LEFT_OUT.findall(finding.quote)) >= _PARTS or not parts:
+    pieces = _LEFT_OUT.split(finding.quote) if len(finding.quote) <= _LONGEST else []
+    parts = [part for part in map(quoted_words, pieces) if part]
+    if len(pieces) > _PARTS or not parts:
         return None
     for turn in sorted(turns, key=lambda turn: turn.index != finding.turn):  # the turn that is named comes first
         if finding.quote in turn.content:
@@ -166,28 +170,28 @@ def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -
     return None
 
 
-def _words(part: str) -> list[str]:
-    return [word.lower() for word in WORD.findall(part)]
-
-
 def _with_ends(content: str, start: int, stop: int) -> str:
     """The words from `start` to `stop` with the signs that touch them, such as a currency sign or a full stop."""
-    before, after = _BEFORE.search(content, max(start - 8, 0), start), _AFTER.match(content, stop, stop + 8)
-    return content[before.start() if before else start : after.end() if after else stop]
+    before, after = content[max(start - 8, 0) : start], content[stop : stop + 8]
+    return f"{_NO_SIGN.split(before)[-1]}{content[start:stop]}{_NO_SIGN.split(after)[0]}"
 
 
 def _quote(line: str, turns: Sequence[Turn]) -> tuple[int, int] | None:
     """Where a line's quote begins and ends, its marks included: the longest that is in a turn, or else the shortest."""
     line = line[: 4 * _LONGEST]
-    first = _QUOTE.search(line)
-    if first is None:
+    closings = [mark.start() for mark in _CLOSING.finditer(line)]
+    for opening in _OPENING.finditer(line):
+        start = opening.start()
+        first, last = bisect_left(closings, start + 2), bisect_left(closings, start + _LONGEST + 2)
+        if first < last:
+            break
+    else:
         return None
-    start, stop = first.span()
-    stops = [mark.end() for mark in _CLOSING.finditer(line, stop) if mark.end() <= start + _LONGEST + 2]
-    for end in reversed(stops[-_ENDS:] if turns else ()):
+    stops = [place + 1 for place in closings[first:last]]
+    for end in reversed(stops[1:][-_ENDS:] if turns else ()):
         if any(line[start + 1 : end - 1] in turn.content for turn in turns):  # word for word: this costs little
             return start, end
-    return start, stop
+    return start, stops[0]
 
 
 def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | None:
@@ -206,13 +210,15 @@ def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | N
 
 def _fields(after: str) -> tuple[str | None, str, str]:
     """Day, value and text after a quote. Without a day, or "-" for one, at the beginning, all of it is text."""
-    fields = _FIELDS.match(after)
-    if fields is None:
+    fields = [field.strip() for field in after.split("|", 2)]
+    date = fields[0].removeprefix(":").strip()
+    if len(fields) < 3 or not (_is_none(date) or _is_date(date)):
         return None, "", after
-    date, value, text = fields.groups()
-    if not _is_none(date) and parse_date(date) is None:
-        return None, "", after
-    return None if _is_none(date) else date, "" if _is_none(value) else value, text
+    return None if _is_none(date) else date, "" if _is_none(fields[1]) else fields[1], fields[2]
+
+
+def _is_date(field: str) -> bool:
+    return len(field) <= _LONGEST_DATE and parse_date(field) is not None
 
 
 def _is_none(field: str) -> bool:
@@ -220,31 +226,34 @@ def _is_none(field: str) -> bool:
 
 
 def _from_object(each: Mapping[str, Any]) -> Finding | None:
-    quote, turn = each.get("quote"), re.search(r"\d+", str(each.get("turn", "")))
-    if not isinstance(quote, str) or not quote.strip():
+    """The finding of an object; one with an odd quote has no words, and an object without a quote is none."""
+    quote, turn = each.get("quote"), _NUMBER.search(to_text(each.get("turn")))
+    if quote is None or quote == "":
         return None
     said = next((name for name in _TEXTS if each.get(name)), "")
-    date, value = (str(each.get(name) or "") for name in ("date", "value"))
-    dated = not _is_none(date) and parse_date(date) is not None
+    date, value, notes, text = (
+        to_text(each[name]) if each.get(name) else "" for name in ("date", "value", "notes", said)
+    )
     return Finding(
-        quote.strip(),
-        str(each[said]) if said else "",
+        quote.strip() if isinstance(quote, str) else "",
+        text,
         int(turn[0]) if turn else None,
-        date if dated else None,
+        date if _is_date(date) else None,
         "" if _is_none(value) or said == "value" else value,
-        str(each.get("notes") or ""),
+        notes,
     )
 
 
 def _objects(reply: str) -> list[Mapping[str, Any]] | None:
     """The objects of a reply in JSON, with or without a code fence; None for any other reply."""
-    fenced = _FENCE.match(reply)
-    text = (fenced[1] if fenced else reply).strip()
-    if not text.startswith(("{", "[{")) and not re.match(r"\[\s*\{", text):
+    text = reply.strip()
+    if text.startswith("```") and text.endswith("```"):
+        text = text[3:-3].partition("\n")[2].strip()
+    if not text.startswith("{") and not text.removeprefix("[").lstrip().startswith("{"):
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # a number of thousands of digits, thousands of brackets
         return None
     if isinstance(value, dict):
         inner = next((each for each in value.values() if isinstance(each, list)), None)

@@ -32,7 +32,7 @@ class LargeWorkspace(Workspace):
 
     def _open(self) -> None:
         self.index = PieceIndex(self.store)
-        self._turns = len(self.store)  # what is said during the query does not count
+        self._turns = len(self.store)
 
     @property
     def size(self) -> Size:
@@ -95,7 +95,7 @@ class LargeWorkspace(Workspace):
         """
         check_query("search_history", "a keyword", keyword)
         limit = _checked_count("search_history", limit)
-        turns = [turn for turn in self.store.search_history(keyword, limit) if turn.index <= self._turns]
+        turns = self.store.search_history(keyword, limit)
         _check_size("search_history", sum(len(turn.content) for turn in turns))
         return self._as_dicts(turns)
 

@@ -2,7 +2,7 @@
 
 A FINAL(...) counts outside code fences, at the start of a line. Parentheses are balanced, so that
 FINAL(Paris (France)) is read as a whole. A block that holds only FINAL(...) with words in it, which Python cannot run,
-is an answer too. Text between <think> tags is neither code nor an answer.
+is an answer too.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Literal
 
-_FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^`\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
-)
-_FINAL = re.compile(r"^[ \t>*`_]*FINAL(_VAR)?[ \t]*\(", re.MULTILINE)
-_QUOTED = re.compile(r"""[ \t]*("[^"\n]*"|'[^'\n]*')[ \t]*\)""")
-_THOUGHT = re.compile(
-    r"\A\s*(?:<think(?:ing)?>)?(?:(?!```).)*?</think(?:ing)?>|<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL
-)
+_FENCE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`]*+")
+_FINAL = re.compile(r"^[ \t>*`_]*+FINAL(_VAR)?[ \t]*+\(", re.MULTILINE)
+_QUOTED = re.compile(r"""(?<=\()[ \t]*+("[^"\n]*+"|'[^'\n]*+')[ \t]*+\)""")
+_PARENTHESIS = re.compile(r"[()]")
+_SMILEY = re.compile(r"(?<!\S)[:;=]-?\)")
+_MARKUP = " \t\n*`_.>"
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
 
 
@@ -60,17 +58,33 @@ def parse_message(text: str) -> Message:
     >>> parse_message("```repl\\nprint(1)\\n```\\nFINAL(Paris (France))").final.text
     'Paris (France)'
     """
-    text = _THOUGHT.sub("", text.replace("\r\n", "\n"))
-    blocks = [
-        dedent(match[3]).strip("\n")
-        for match in _FENCE.finditer(text)
-        if match[2].lower() not in _NOT_CODE and match[3].strip()
-    ]
-    prose = _FENCE.sub("", text)
+    text = text.replace("\r\n", "\n")
+    blocks, prose = _split(text)
     final = _final(prose)
     if final is None and blocks and _is_answer(blocks[-1]):
         final = _final(blocks.pop())
     return Message(tuple(blocks), final, prose.strip())
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    """The blocks of code, and the text around all fences. An open fence reaches to the end."""
+    blocks, prose, block = [], [], list[str]()
+    fence, tag = "", ""
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        opening = _FENCE.fullmatch(line) if not fence and number < len(lines) else None
+        if opening:
+            (fence, tag), block = opening.groups(), []
+        elif not fence:
+            prose.append(line)
+        elif line.strip(" \t") != fence:
+            block.append(line)
+        if fence and not opening and (line.strip(" \t") == fence or number == len(lines)):
+            if tag.lower() not in _NOT_CODE and "".join(block).strip():
+                blocks.append(dedent("\n".join(block)).strip("\n"))
+            prose.append("")
+            fence = ""
+    return blocks, "\n".join(prose)
 
 
 def finals_only(message: Message) -> Message:
@@ -86,8 +100,7 @@ def finals_only(message: Message) -> Message:
 def _is_answer(block: str) -> bool:
     """Whether a block is FINAL(...) and nothing else, and is not Python."""
     match = _FINAL.match(block)
-    end = None if match is None else _closing(block, match.end())
-    if match is None or (end is not None and block[end + 1 :].strip()):
+    if match is None or block[_end(block, match.end()) + 1 :].strip():
         return False
     try:
         with warnings.catch_warnings():
@@ -110,23 +123,39 @@ def _final(prose: str) -> Final | None:
 
 
 def _balanced(text: str, start: int) -> str:
-    """The text from `start` to the closing parenthesis, or to the end of the line if there is none."""
+    """The text from `start` to the parenthesis that ends it."""
     quoted = _QUOTED.match(text, start)
-    if quoted:
-        return quoted[1]
-    end = _closing(text, start)
-    inside = text[start:].split("\n", 1)[0] if end is None else text[start:end]
-    return inside.strip()
+    return quoted[1] if quoted else text[start : _end(text, start)].strip()
 
 
-def _closing(text: str, start: int) -> int | None:
-    """The place of the parenthesis that closes the one before `start`; None if there is none."""
-    depth = 1
-    for place in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[place], 0)
-        if depth == 0:
-            return place
-    return None
+def _end(text: str, start: int) -> int:
+    """The place of the parenthesis that closes the one before `start`.
+
+    Where they do not balance, as in "FINAL(1) milk 2) eggs)", it is the last one of the line, or the one that ends the
+    message. Without any, the answer ends with its line.
+    """
+    closing = _unopened(text, start, len(text))
+    first = closing[0] if closing else start
+    line_end = text.find("\n", first) % (len(text) + 1)  # -1 is the end of the text
+    in_line = _unopened(text, first + 1, line_end) if closing else [text.rfind(")", start, line_end)]
+    if in_line and in_line[-1] >= 0:
+        return in_line[-1]
+    if closing:
+        is_last = len(closing) > 1 and not text[closing[-1] + 1 :].strip(_MARKUP)
+        return closing[-1] if is_last else first
+    return line_end
+
+
+def _unopened(text: str, start: int, stop: int) -> list[int]:
+    """The places of the parentheses that close what is not opened after `start`; smileys aside."""
+    smiling = {match.end() - 1 for match in _SMILEY.finditer(text, start, stop)}
+    found, depth = [], 0
+    for match in _PARENTHESIS.finditer(text, start, stop):
+        depth += 1 if match[0] == "(" else -1 * (match.start() not in smiling)
+        if depth < 0:
+            found.append(match.start())
+            depth = 0
+    return found
 
 
 def _unquote(text: str) -> str:

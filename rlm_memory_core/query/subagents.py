@@ -7,24 +7,27 @@ time (`models.hedging`). A failed call is recorded with its reason; its error te
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Protocol
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
 from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
-from ..models.types import Reply
+from ..models.types import ContextExceeded, Reply
 from ..search.pieces import Piece
 from .findings import NO_EXTRACT, Extract, check_reply
-from .prompts import CUT_OFF, NOT_FOUND, subagent_messages
+from .halves import halves, is_not_found, joined
+from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
 
 _NO_USAGE = Usage()
+Took = tuple[Usage, float | None]  # tokens, and dollars or None
 _REASONS = 3  # named in a line: a server may word every failure differently
 
 NO_PIECE = Piece(0, None, "")
@@ -52,6 +55,7 @@ class Call:
             the replies to the one before.
         number: The number of the session that it read, from 1; None if the text is not part of the history.
         date: The date of that session, or None.
+        thoughts: What the sub-agent thought before it replied, where its server shows it.
         extract: What the reply quotes, looked up in the session.
     """
 
@@ -67,6 +71,7 @@ class Call:
     batch: int = 0
     number: int | None = None
     date: str | None = None
+    thoughts: str = ""
     extract: Extract = field(default=NO_EXTRACT, repr=False, compare=False)
 
     @property
@@ -161,7 +166,7 @@ class SubAgents:
         slots: Limits the calls in flight; all queries of an engine share it.
         budget: Checked before each call, or None.
         hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
-        facts: Whether sub-agents are asked for a day and a value with each quote.
+        system: Their system prompt, which says in what form they reply.
         progress: Receives the calls, or None.
 
     `calls` holds all calls so far, in the order in which they ended.
@@ -174,7 +179,7 @@ class SubAgents:
     slots: asyncio.Semaphore
     budget: Budget | None = None
     hedge: float = 0.0
-    facts: bool = False
+    system: str = SUBAGENT_SYSTEM
     progress: Progress | None = None
     calls: list[Call] = field(default_factory=list, init=False)
 
@@ -182,6 +187,7 @@ class SubAgents:
         self._created = time.perf_counter()
         self._batches = self._open = 0
         self._replied = True
+        self._too_long = math.inf  # characters of the shortest text that did not fit the model's context window
 
     def replied(self) -> None:
         """Note that the code has seen replies: its next calls may depend on them, so they begin a new batch."""
@@ -222,30 +228,51 @@ class SubAgents:
         """
         if self.progress is not None:
             self.progress.asked()
-        taken = [(_NO_USAGE, cast("float | None", 0.0))]  # by a cancelled call
+        taken: list[Took] = []  # by requests without a reply of their own
         with self.batch() as batch:
             started = time.perf_counter()
             try:
                 async with self.slots:
                     started = time.perf_counter()
-                    messages, stopped = subagent_messages(prompt, self.facts), lambda *took: taken.append(took)
-                    reply = await self.llm.complete(messages, self.budget, None, stopped, siblings)
-                return self._record(piece, batch, started, reply)
+                    reply = await self._read(prompt, piece, siblings, taken)
+                return self._record(piece, batch, started, reply, taken)
             except asyncio.CancelledError:  # still counted, and paid for if it was sent
-                self._record(piece, batch, started, _no_reply(*taken[-1], started), STOPPED)
+                self._record(piece, batch, started, _no_reply(started), taken, STOPPED)
                 raise
             except BudgetExceeded as error:
-                return self._record(piece, batch, started, Reply("", _NO_USAGE, 0.0, 0.0, False), str(error))
+                return self._record(piece, batch, started, _no_reply(started), taken, str(error))
             except ModelError as error:
-                return self._record(piece, batch, started, _no_reply(error.usage, error.cost_usd, started), str(error))
+                taken.append((error.usage, error.cost_usd))
+                return self._record(piece, batch, started, _no_reply(started), taken, str(error))
 
-    def _record(self, piece: Piece, batch: int, started: float, reply: Reply, error: str = "") -> Call:
-        text = _text(reply)
+    async def _read(self, prompt: str, piece: Piece, siblings: Siblings | None, taken: list[Took]) -> Reply:
+        """The reply on a piece. One that does not fit the model's context window is read in halves."""
+        parts = halves(prompt, piece) if len(piece.text) >= self._too_long else []
+        if not parts:
+            messages = subagent_messages(prompt, self.system)
+            try:
+                return await self.llm.complete(messages, self.budget, None, lambda *took: taken.append(took), siblings)
+            except ContextExceeded as error:
+                parts = halves(prompt, piece)
+                if not parts:
+                    raise
+                self._too_long = min(self._too_long, len(piece.text))
+                taken.append((error.usage, error.cost_usd))
+        replies = []
+        for part in parts:
+            replies.append(await self._read(*part, None, taken))
+            taken.append((replies[-1].usage, replies[-1].cost_usd))
+        return joined(replies)
+
+    def _record(
+        self, piece: Piece, batch: int, started: float, reply: Reply, taken: Sequence[Took], error: str = ""
+    ) -> Call:
+        text, costs = _text(reply), [reply.cost_usd, *(cost for _, cost in taken)]
         call = Call(
             session=piece.text,
             reply=text,
-            usage=reply.usage,
-            cost_usd=reply.cost_usd,
+            usage=sum((usage for usage, _ in taken), reply.usage),
+            cost_usd=None if None in costs else sum(filter(None, costs)),
             started=started - self._created,
             seconds=reply.seconds,
             recorded=reply.recorded,
@@ -254,6 +281,7 @@ class SubAgents:
             batch=batch,
             number=piece.session or None,
             date=piece.date,
+            thoughts=reply.thoughts,
             extract=check_reply(text, piece.turns) if piece.turns else Extract(text),
         )
         self.calls.append(call)
@@ -262,8 +290,8 @@ class SubAgents:
         return call
 
 
-def _no_reply(usage: Usage, cost_usd: float | None, started: float) -> Reply:
-    return Reply("", usage, cost_usd, time.perf_counter() - started, recorded=False)
+def _no_reply(started: float) -> Reply:
+    return Reply("", _NO_USAGE, 0.0, time.perf_counter() - started)
 
 
 def _text(reply: Reply) -> str:
@@ -271,12 +299,3 @@ def _text(reply: Reply) -> str:
         return NOT_FOUND
     said = reply.text.strip()
     return f"{said} {CUT_OFF}" if reply.cut else said  # half an extract may still hold the answer
-
-
-def is_not_found(reply: str) -> bool:
-    """Whether a sub-agent replies that its session says nothing, with or without marks around that word.
-
-    >>> is_not_found(" NOT_FOUND. "), is_not_found("The file was NOT_FOUND, he said.")
-    (True, False)
-    """
-    return reply.strip().strip("`*'\".").strip().upper() == NOT_FOUND

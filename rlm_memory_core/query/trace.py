@@ -2,7 +2,7 @@
 
 Each line is an object with `kind` ("step" or "call") and `step`, the step's number from 1. The other keys are the
 fields of `Step` (without its calls) or of `Call` (without its extract); `usage` is an object of `prompt_tokens`,
-`completion_tokens` and `calls`. A call holds the whole text that its sub-agent read.
+`completion_tokens`, `calls` and `estimated`. A call holds the whole text that its sub-agent read.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Step:
         seconds: How long the root model's call took.
         recorded: Whether that call was replayed.
         started: Seconds from the start of the query to the start of that call.
+        thoughts: What the model thought before it wrote, where its server shows it.
     """
 
     reply: str
@@ -47,6 +48,7 @@ class Step:
     seconds: float
     recorded: bool = False
     started: float = 0.0
+    thoughts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,9 @@ class Trace:
             try:
                 part, step = _part(json.loads(line))
                 expected = len(steps) + isinstance(part, Step)
-                if step != expected:
+                if step != expected or not expected:
                     raise ValueError(f"found step {step} instead of step {expected}")
-            except ValueError as error:  # a JSONDecodeError is one
+            except (ValueError, RecursionError) as error:  # a JSONDecodeError is a ValueError
                 raise ValueError(f"line {number} of the trace: {error}") from error
             if isinstance(part, Step):
                 steps.append(part)

@@ -19,7 +19,7 @@ from ..search.ranking import rank_pieces
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn, serialise
-from .prompts import session_prompt
+from .prompts.record import session_prompt
 
 MAX_QUERY_CHARACTERS = 10_000  # of a text to search or to rank by
 
@@ -54,7 +54,7 @@ class Workspace:
     takes = "a list of session texts first, such as `sessions`"  # for `llm_query_parallel`
 
     def __init__(self, store: MemoryStore, question: str, question_date: str | None = None) -> None:
-        self.store = store
+        self.store = store.snapshot()  # what is said during the query does not count
         self.question = well_formed(question)
         self.question_date = question_date and well_formed(question_date)
         self._positions: dict[int, int] = {}  # of pieces, by the hash of their text or of a prompt that holds it
@@ -161,7 +161,7 @@ class Workspace:
     def search_history(self, keyword: str) -> list[dict[str, Any]]:
         """The turns that contain the keyword (paper Section 3.2)."""
         check_query("search_history", "a keyword", keyword)
-        return [as_dict(turn) for turn in self.store.search_history(keyword) if turn.index <= len(self.turns)]
+        return [as_dict(turn) for turn in self.store.search_history(keyword)]
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
         """The last n turns (paper Section 3.2)."""
@@ -206,4 +206,5 @@ def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def as_dict(turn: Turn) -> dict[str, Any]:
     """A turn as the code sees it."""
-    return {"turn_index": turn.index, "role": turn.role, "content": turn.content}
+    shown = {"turn_index": turn.index, "role": turn.role, "content": turn.content}
+    return {**shown, "name": turn.name} if turn.name else shown

@@ -49,7 +49,7 @@ def days_between(start: str | date, end: str | date) -> int:
         day = None if value is None else _day("days_between", value)
         if day is None:
             raise ValueError(
-                f"days_between takes two dates with a year, such as '2023-05-20'; there is none in {_shown(value)}"
+                f"days_between takes two dates with a year, such as '2023-05-20'; there is none in {value!r:.50}"
             )
         days.append(day)
     return (days[1] - days[0]).days
@@ -65,8 +65,3 @@ def _day(function: str, value: object) -> date | None:
     if value and len(value) > _MOST_CHARACTERS:
         raise ValueError(f"{function} takes at most {_MOST_CHARACTERS:,} characters, not {len(value):,}")
     return None if value is None else dates.parse_date(value)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 50 else f"{text[:47]}..."

@@ -17,15 +17,16 @@ from typing import Any, TypeGuard
 
 import pydantic_monty as monty
 
+from .arguments import measure
 from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
-from .limits import LimitReached, Meter
+from .limits import Meter
 
 PREVIOUS = "previous_replies"
 FINALS = ("FINAL", "FINAL_VAR")
 # the sandbox passes a range as its text
 _RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
-_KNOWN_ERRORS = (KeyError, IndexError, LookupError, UnicodeDecodeError, UnicodeEncodeError, ValueError, TypeError)
+_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
 Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
@@ -118,16 +119,17 @@ class HostCalls:
         if name not in self.functions:
             return {"exception": NameError(f"name {name!r} is not defined")}
         is_subagent = name in self.subagents
-        key = Journal.key(name, args, kwargs)
+        started = time.perf_counter()
+        given = measure((args, kwargs))
+        key = (name, given.digest)
         if self.replay is not None:
             return self.replay(key)
         result = self.journal.known(key) if is_subagent else None
         if result is None:
-            started = time.perf_counter()
             try:
-                self.meter.call()
+                self.meter.call(given)
                 if is_subagent:
-                    self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1))
+                    self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1), given)
                 value = self.functions[name](*args, **kwargs)
                 result = {"return_value": await value if inspect.isawaitable(value) else value}
             except Exception as error:  # the code decides what to do about it
@@ -153,7 +155,7 @@ def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
     if snapshot.function_name == "time.time":
         return lambda: snapshot.resume({"return_value": 0.0})
     if snapshot.function_name in ("datetime.now", "date.today"):
-        return lambda: snapshot.resume({"exception": ValueError("there is no clock here")})
+        return lambda: snapshot.resume({"exception": RuntimeError("there is no clock here")})
     return snapshot.resume_not_handled
 
 
@@ -177,11 +179,9 @@ def _named(name: str) -> HostFunction:
 
 def _as_known(name: str, error: Exception) -> Exception:
     """The error, as one of the types that the sandbox knows."""
-    if isinstance(error, LimitReached):
-        return RuntimeError(str(error))
     for kind in _KNOWN_ERRORS:
         if isinstance(error, kind):
-            return kind(*error.args)
+            return kind(*error.args) if kind is KeyError else kind(str(error))
     return RuntimeError(f"{name}: {type(error).__name__}: {error}")
 
 

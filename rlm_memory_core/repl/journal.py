@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any
+
+from .arguments import measure
 
 _MAX_CHARACTERS = 32_000_000  # of code and answers; with more, a query that loses its worker loses its variables too
 
-Key = tuple[str, bytes]
+Key = tuple[str, bytes]  # a call, by its function and a digest of its arguments
 Result = dict[str, Any]
 
 
@@ -27,7 +28,7 @@ class Past:
 
     def add(self, key: Key, result: Result, is_reply: bool) -> None:
         """Record an answer of a host function; `is_reply` marks one of a sub-agent."""
-        self.size += len(repr(result.get("return_value")))
+        self.size += measure(result.get("return_value")).characters
         if is_reply or self.size <= _MAX_CHARACTERS:
             self.answers.append((key, result, is_reply))
 
@@ -77,21 +78,3 @@ class Journal:
     def known(self, key: Key) -> Result | None:
         """The reply of a sub-agent to the same call in a run that was lost; or None."""
         return self._paid.get(key)
-
-    @staticmethod
-    def key(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Key:
-        """Identifies a call by a digest, so that its texts need not be kept."""
-        try:
-            text = repr((_typed(args), _typed(kwargs)))
-        except RecursionError:  # a list that contains itself
-            text = ""
-        return (name, blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
-
-
-def _typed(value: Any) -> Any:
-    """A value of plain types, whose `repr` is the same in every run."""
-    if isinstance(value, (list, tuple)):
-        return tuple(map(_typed, value))
-    if isinstance(value, dict):
-        return tuple((_typed(key), _typed(item)) for key, item in value.items())
-    return value if isinstance(value, (str, int, float, bytes, type(None))) else type(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from .arguments import MAX_CHARACTERS, Measured
 from .output import shorten
 
 
@@ -24,6 +25,8 @@ class Limits:
         query_output_characters: How much output the model sees of all runs of a query.
         run_subcalls: Sub-agents that one run may ask.
         query_subcalls: Sub-agents that the code of one query may ask.
+        prompt_characters: Length of one prompt, or of one session's text, that the code sends to a sub-agent.
+        query_prompt_characters: Length of all texts that the code of one query sends to sub-agents.
         host_calls: Calls of host functions of any kind, in one query.
 
     Raises:
@@ -41,6 +44,8 @@ class Limits:
     query_output_characters: int = 200_000
     run_subcalls: int = 10_000
     query_subcalls: int = 10_000
+    prompt_characters: int = 1_000_000
+    query_prompt_characters: int = 50_000_000
     host_calls: int = 100_000
 
     def __post_init__(self) -> None:
@@ -49,7 +54,7 @@ class Limits:
                 raise ValueError(f"Limits: {bound.name} must be above 0, not {getattr(self, bound.name)!r}")
 
 
-class LimitReached(Exception):
+class LimitReached(RuntimeError):
     """The code is over a limit of the run or of the query. The text tells the model what to do instead."""
 
 
@@ -59,7 +64,7 @@ class Meter:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._run_seconds = self._query_seconds = 0.0
-        self._run_subcalls = self._query_subcalls = 0
+        self._run_subcalls = self._query_subcalls = self._sent = 0
         self._shown = self._calls = 0
         self.refusals = 0
         self.last_refusal = ""
@@ -83,11 +88,11 @@ class Meter:
         self._run_seconds += seconds
         self._query_seconds += seconds
 
-    def call(self) -> None:
-        """Count a call of a host function.
+    def call(self, given: Measured) -> None:
+        """Count a call of a host function with these arguments.
 
         Raises:
-            LimitReached: There were too many calls, or the run has no time left.
+            LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
         """
         self._calls += 1
         if self._calls > self._limits.host_calls:
@@ -100,24 +105,36 @@ class Meter:
                 f"this run has taken {self._run_seconds:.0f} s, and {self._limits.run_seconds:g} s is its limit; "
                 "do less in one block"
             )
+        if given.characters > MAX_CHARACTERS:
+            raise self._refused(f"one call takes at most {MAX_CHARACTERS:,} characters; pass less text at once")
 
-    def ask(self, count: int) -> None:
-        """Count sub-agents before the code asks them.
+    def ask(self, count: int, given: Measured) -> None:
+        """Count sub-agents before the code asks them with these arguments.
 
         Raises:
-            LimitReached: The run, or the query, may not ask so many. Then none counts, and none may be asked.
+            LimitReached: The run, or the query, may not ask so many or send so much. Then none counts, and none may be
+                asked.
         """
-        for done, most, what in (
-            (self._run_subcalls, self._limits.run_subcalls, "run"),
-            (self._query_subcalls, self._limits.query_subcalls, "query"),
+        bounds = self._limits
+        for used, wanted, most, rule in (
+            (self._run_subcalls, count, bounds.run_subcalls, "the code of one run may ask {:,} sub-agents"),
+            (self._query_subcalls, count, bounds.query_subcalls, "the code of one query may ask {:,} sub-agents"),
+            (0, given.longest, bounds.prompt_characters, "one text for a sub-agent may have {:,} characters"),
+            (
+                self._sent,
+                given.characters,
+                bounds.query_prompt_characters,
+                "the code of one query may send {:,} characters",
+            ),
         ):
-            if done + count > most:
+            if used + wanted > most:
                 raise self._refused(
-                    f"the code of one {what} may ask {most:,} sub-agents; it has asked {done:,} and now wants "
-                    f"{count:,} more. Ask fewer: the first of rank_sessions(question), or answer from what was found"
+                    f"{rule.format(most)}; it has used {used:,} and now wants {wanted:,} more. Ask for less: the first "
+                    "of rank_sessions(question), or answer from what was found"
                 )
         self._run_subcalls += count
         self._query_subcalls += count
+        self._sent += given.characters
 
     def cut(self, output: str) -> str:
         """Shorten the output of a run to what the model may still see, and count that."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any
+
+MAX_ANSWER_CHARACTERS = 100_000
+_SORTED_BY = 200  # characters of the items of a set
 
 UNKNOWN = "I don't know"
 """The answer if the history does not contain one (abstention, paper Section 3.2)."""
@@ -21,16 +26,51 @@ def shorten(text: str, limit: int) -> str:
     return f"{head}\n[... {len(text) - limit:,} characters cut; print less ...]\n{tail}"
 
 
-def to_text(value: Any) -> str:
-    """Write out an answer of any type.
+def to_text(value: Any, limit: int = MAX_ANSWER_CHARACTERS) -> str:
+    """Write out an answer of any type, up to a limit: a value may hold the same long text a thousand times.
 
     >>> to_text(["Mochi", "Luna"]), to_text(2.0), to_text(None)
     ('Mochi, Luna', '2', "I don't know")
+    >>> to_text(["Mochi"] * 1000, limit=10)
+    'Mochi, Moc, \n[... cut: more than 10 characters ...]'
     """
+    cutter = _Cutter(limit)
     try:
-        return _to_text(value)
+        text = _to_text(value if isinstance(value, str) else cutter.cut(value))
     except (RecursionError, TypeError, ValueError):
         return f"a {type(value).__name__} that cannot be written out"
+    return (
+        f"{text[:limit]}\n[... cut: more than {limit:,} characters ...]" if cutter.left <= 0 else shorten(text, limit)
+    )
+
+
+class _Cutter:
+    """Copies values, without what is over a limit of characters."""
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit
+
+    def cut(self, value: Any) -> Any:
+        """The value, with shorter texts and fewer items once the limit is reached; a set as a list, in order."""
+        self.left -= 1
+        if isinstance(value, (str, bytes)):
+            kept = value[: max(self.left, 0)]
+            self.left -= len(value)
+            return kept
+        if isinstance(value, dict):
+            pairs = self._while_left(value.items())
+            return {self.cut(key) if isinstance(key, str) else key: self.cut(item) for key, item in pairs}
+        if isinstance(value, (set, frozenset)):
+            value = sorted(value, key=lambda item: to_text(item, _SORTED_BY))
+        if isinstance(value, (list, tuple)):
+            return [self.cut(item) for item in self._while_left(value)]
+        if hasattr(value, "attributes"):  # an object of a class of the code
+            held = (f"{name}={self.cut(item)!r}" for name, item in value.attributes.items())
+            return f"{value.name}({', '.join(self._while_left(held))})"
+        return value
+
+    def _while_left(self, items: Iterable[Any]) -> Iterator[Any]:
+        return takewhile(lambda _: self.left > 0, items)
 
 
 def _to_text(value: Any) -> str:
@@ -40,10 +80,8 @@ def _to_text(value: Any) -> str:
         return UNKNOWN
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, (set, frozenset)):
-        return ", ".join(sorted(_to_text(item) for item in value)) or UNKNOWN
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_to_text(item) for item in value) or UNKNOWN
+    if isinstance(value, list):
+        return ", ".join(map(_to_text, value)) or UNKNOWN
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)

@@ -10,11 +10,10 @@ Printed text never ends a query. Only the functions FINAL and FINAL_VAR do.
 from __future__ import annotations
 
 import ast
-import asyncio
 import builtins
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,7 +29,6 @@ from .output import shorten, to_text
 from .sandbox_errors import describe, is_session_lost
 
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # held by the host: the sandbox's memory limit does not cover it
-_MAX_ANSWER_CHARACTERS = 100_000
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
 _MOST_REFUSALS = 100  # a run that continues after so many refusals is ended
 
@@ -73,7 +71,8 @@ class Repl:
     """
 
     _session: monty.AsyncMontySession
-    _starting: asyncio.Task[None]
+    _ended: monty.AsyncSnapshot | None = None  # where FINAL ended a run
+    _lease: worker.Lease
 
     def __init__(
         self,
@@ -94,19 +93,17 @@ class Repl:
         self._calls = HostCalls(values, callables, asks, replied, at_once, self._meter, self._journal)
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
-        self._checkout: AbstractAsyncContextManager[monty.AsyncMontySession] | None = None
         self._rewriter = self._rewriter_of()
 
     async def __aenter__(self) -> Repl:
-        self._starting = asyncio.create_task(self._start())  # while the root model writes
+        self._lease = worker.Lease(self._limits, self._today)  # a worker starts while the root model writes
         return self
 
     async def __aexit__(self, *error: object) -> None:
         try:
             await self._calls.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)  # a session that ran no code may still start
         finally:
-            await self._release()
+            await self._lease.end()
 
     async def run(self, code: str) -> Run:
         """Run code to its end, to an error, or to FINAL. Its variables stay for the next run.
@@ -153,12 +150,13 @@ class Repl:
             return None, missing  # a word like max or list
         await self._started()
         try:
+            await self._unwind()
             snapshot = await self._session.feed_start(name)
             while not isinstance(snapshot, monty.MontyComplete):
                 snapshot = await self._step(snapshot)
         except (monty.MontyError, LimitReached):
             return None, missing
-        return _answer(snapshot.output), ""
+        return to_text(snapshot.output), ""
 
     async def value(self, text: str) -> str | None:
         """The text of an expression over the session's variables, such as `len(found)`; None for any other text."""
@@ -168,7 +166,7 @@ class Repl:
             return None
         if isinstance(tree, (ast.List, ast.Tuple, ast.Set)):
             with suppress(ValueError, RecursionError, TypeError):
-                return _answer(ast.literal_eval(tree))
+                return to_text(ast.literal_eval(tree))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         known = {*self._names, *self._calls.values}
         others = [name for name in names - known if not hasattr(builtins, name)]
@@ -180,6 +178,7 @@ class Repl:
         self, program: Rewritten, past: Past | None, printed: monty.CollectString
     ) -> tuple[str | None, str]:
         """Run a program. Returns its answer or None, and the error if its FINAL gave no answer."""
+        await self._unwind()
         for source in program.before:
             await self._session.feed_run(source)
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
@@ -203,25 +202,28 @@ class Repl:
         try:
             return await executing
         finally:
-            if self._calls.replay is None:
-                self._meter.executed(time.perf_counter() - started)
+            self._meter.executed(time.perf_counter() - started)
 
     async def _step(self, snapshot: monty.AsyncSnapshot) -> monty.AsyncSnapshot:
         return await (await self._calls.answer(snapshot, None))()
 
     async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
         """The answer given to FINAL or FINAL_VAR, or None and the error. The rest of the code does not run."""
+        self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
         if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
-            return _answer(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
-        with suppress(monty.MontyError, LimitReached):  # unwind the code, so that the session can look the name up
-            unwound: monty.AsyncSnapshot = snapshot
+            return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
+        return await self.variable(value)
+
+    async def _unwind(self) -> None:
+        """End the code that stands at its FINAL, so that the session can go on."""
+        unwound, self._ended = self._ended, None
+        with suppress(monty.MontyError, LimitReached):
             for _ in range(_UNWINDINGS):
                 if isinstance(unwound, monty.AsyncFunctionSnapshot):
                     unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
-                elif not isinstance(unwound, monty.MontyComplete):
+                elif unwound is not None and not isinstance(unwound, monty.MontyComplete):
                     unwound = await self._step(unwound)
-        return await self.variable(value)
 
     async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
         """Replace the worker, and restore the variables of earlier runs by running them again on the kept replies."""
@@ -230,65 +232,48 @@ class Repl:
         replies = len(self._journal.lost)
         restored = await self._restore()
         gone = program.names if restored else (*self._names, *program.names)
-        parts = [text, "The Python worker was replaced; `sessions` and functions are there again."]
-        if restored and self._names:
-            parts.append("Variables of the runs before this one are there again.")
-        if gone:
-            parts.append(f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}.")
-        if replies:
-            parts.append(
-                f"Nothing that sub-agents replied in this run is lost: `{PREVIOUS}` is the list of their {replies} "
-                "replies, and to ask the same again is answered from it at once."
-            )
+        lines = [
+            text,
+            "The Python worker was replaced; `sessions` and functions are there again.",
+            "Variables of the runs before this one are there again." if restored and self._names else "",
+            f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}." if gone else "",
+            f"Nothing that sub-agents replied in this run is lost: `{PREVIOUS}` is the list of their {replies} "
+            "replies, and to ask the same again is answered from it at once." if replies else "",
+        ]  # fmt: skip
         if not restored:
             self._names = {}
-        return "\n".join(parts)
+        return "\n".join(filter(None, lines))
 
     async def _restore(self) -> bool:
         """Start a new session and run the journal's runs again in it. Returns False if the session is empty instead."""
         await self._start_again()
-        if self._journal.runs is None:
-            self._journal.runs = []
-            return False
+        runs, self._journal.runs = self._journal.runs, []
         try:
-            for past in self._journal.runs:
+            for past in runs or ():
+                self._meter.start_run()  # what runs again takes time too
+                self._calls.replay = past.replay()
+                printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                 try:
-                    self._calls.replay = past.replay()
-                    printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                     await self._drive(self._rewriter.rewrite(past.code), None, printed)
-                except monty.MontyError as error:
+                except monty.MontyError as error:  # the run ended with this error the first time too, or is lost
                     if is_session_lost(error):
                         raise
-                    # otherwise the run ended with this error the first time too
         except (monty.MontyError, LimitReached):
             await self._start_again()
-            self._journal.runs = []
             return False
         finally:
             self._calls.replay = None
-        return True
-
-    async def _release(self) -> None:
-        """Return the worker to the pool, even if the session in it did not start."""
-        checkout, self._checkout = self._checkout, None
-        if checkout is not None:
-            await checkout.__aexit__(None, None, None)
+        self._journal.runs = runs or []
+        return runs is not None
 
     async def _start_again(self) -> None:
-        await self._release()
+        await self._lease.end()
+        self._lease = worker.Lease(self._limits, self._today)
         self._rewriter = self._rewriter_of()
-        await self._start()
+        await self._started()
 
     async def _started(self) -> None:
         try:
-            await self._starting
+            self._session = await self._lease.session()
         except Exception as error:
             raise NoSandbox(f"the Python sandbox cannot be started: {error}") from error
-
-    async def _start(self) -> None:
-        self._checkout = await worker.checkout(self._limits, self._today)
-        self._session = await self._checkout.__aenter__()
-
-
-def _answer(value: Any) -> str:
-    return shorten(to_text(value), _MAX_ANSWER_CHARACTERS)

@@ -20,11 +20,53 @@ WORKERS = 32  # sessions at the same time; further queries wait
 _SUSPENSIONS = 10  # that the sandbox may need for one host call: it counts the names that it looks up too
 _TIME_OF_DAY = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\s*(?:([ap])\.?m\b)?", re.I)
 _pool: AsyncMonty | None = None
-_pool_lock = asyncio.Lock()  # used on the background loop only
+_pool_lock = asyncio.Lock()  # these are used on the background loop only
+_slots = asyncio.Semaphore(WORKERS)
+_leases: set[asyncio.Task[None]] = set()
+
+
+class Lease:
+    """The use of one worker by one query: a fresh session, and the way back to the pool.
+
+    A task of its own enters the session and leaves it. A query that is cancelled at any moment only tells this task to
+    end, so that no worker is lost half-way.
+
+    Args:
+        limits: The limits on the code in the session.
+        today: The moment that its clock shows, or None for no clock.
+    """
+
+    def __init__(self, limits: Limits, today: datetime | None) -> None:
+        self._session: asyncio.Future[AsyncMontySession] = asyncio.get_running_loop().create_future()
+        self._over = asyncio.Event()
+        self._task = asyncio.create_task(self._hold(limits, today))
+        _leases.add(self._task)
+        self._task.add_done_callback(_leases.discard)
+
+    async def session(self) -> AsyncMontySession:
+        """Wait for a free worker. Returns the session in it, and raises what kept it from starting."""
+        return await asyncio.shield(self._session)
+
+    async def end(self) -> None:
+        """Give the worker back. If the caller is cancelled, the worker still goes back."""
+        self._over.set()
+        await asyncio.shield(self._task)
+
+    async def _hold(self, limits: Limits, today: datetime | None) -> None:
+        try:
+            async with _slots:
+                if not self._over.is_set():
+                    async with await checkout(limits, today) as session:
+                        self._session.set_result(session)
+                        await self._over.wait()
+        except Exception as error:
+            if not self._session.done():
+                self._session.set_exception(error)
+                self._session.exception()  # a query that runs no code does not ask for it
 
 
 async def checkout(limits: Limits, today: datetime | None) -> AbstractAsyncContextManager[AsyncMontySession]:
-    """Wait for a free worker, and return a new session in it."""
+    """A new session in a worker, to be entered."""
     bounds: ResourceLimits = {
         "max_feed_duration_secs": limits.run_seconds,  # time spent waiting for the host does not count
         "max_memory": limits.memory_mb * 2**20,

@@ -1,19 +1,28 @@
-"""Finds the words of a quote in a text, ignoring case and punctuation.
+"""Finds the words of a quote in a text, ignoring case, punctuation and how characters are composed.
 
 The time grows with the text plus the quote, not with their product: no quote of a sub-agent can block the host.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 
-WORD = re.compile(r"[^\W_]+")
+from .words import exact_words
+
 _MARK = "\0"  # in no word
 _GAP = 12  # most characters between two adjacent words
 _TRIES = 100  # places that are checked for one run of words
+
+
+def quoted_words(quote: str) -> list[str]:
+    """The words of a quote, in the form in which `Words` compares them.
+
+    >>> quoted_words("My cat’s café")
+    ['my', 'cat', 's', 'café']
+    """
+    return exact_words(quote)[0]
 
 
 class Words:
@@ -27,8 +36,7 @@ class Words:
     """
 
     def __init__(self, content: str) -> None:
-        self._places = [match.span() for match in WORD.finditer(content)]
-        words = [content[start:stop].lower() for start, stop in self._places]
+        words, self._places = exact_words(content)
         self._joined = _MARK + "".join(word + _MARK for word in words)
         self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of each word in _joined
 
@@ -36,7 +44,7 @@ class Words:
         """Find parts of a quote that follow one another.
 
         Args:
-            parts: Runs of words in lower case; at least one, none empty.
+            parts: Runs of words, as `quoted_words` returns them; at least one, none empty.
             within: Most characters from the end of one part to the end of the next.
 
         Returns:

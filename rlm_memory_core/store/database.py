@@ -1,8 +1,9 @@
-"""Opens SQLite files that several processes may use at the same moment."""
+"""Opens SQLite files that several processes may use at the same moment, explains errors, and ends slow statements."""
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 _PATIENCE = 30.0  # seconds to wait for another process
+_DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
+_MEANINGS = {
+    "SQLITE_BUSY": "another program keeps writing to {path}; try again when it has finished",
+    "SQLITE_FULL": "the disk is full: nothing was added to {path}, what was stored before can be read; free some space",
+    "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
+    "SQLITE_NOTADB": "{path} is not a history, or its beginning is damaged; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
+}
+limit = threading.local()
+"""`limit.is_over`, if a thread sets it, is asked now and then: once it is true, its statement is interrupted."""
 
 
 class _Database(sqlite3.Connection):
@@ -37,6 +48,7 @@ def open_database(
     database = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE, factory=_Database
     )
+    database.set_progress_handler(lambda: getattr(limit, "is_over", bool)(), 10_000)
     try:
         database.execute("BEGIN IMMEDIATE")
         prepare(database)
@@ -59,3 +71,12 @@ def _use_write_ahead_log(database: sqlite3.Connection) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def explain(error: sqlite3.Error, path: Path | None) -> str:
+    """What went wrong with a history's file and what to do, in one line that quotes nothing of the history."""
+    if isinstance(error, sqlite3.ProgrammingError):
+        return "the history is closed; open it again with MemoryStore(path)"
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
+    meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
+    return meaning.format(path=path or "the history in memory", name=name)

@@ -14,48 +14,69 @@ of a line, and a few tags. `escape` puts a backslash before everything in the co
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable
 
-_BREAKS = r"\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where str.splitlines begins a line
-# blanks, controls and invisible characters: a mark behind them still looks like one
-_UNSEEN = (
-    r"\x00-\x09\x0e-\x1b\x1f\x20\x7f-\x84\x86-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
-    r"\u2000-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc"
-    r"\U000e0000-\U000e0fff"
-)
-# possessive repeats keep the time linear, even for a line of ten million backslashes
-_START = rf"(?:\A|(?<=[{_BREAKS}]))"
-_HEAD = rf"\[[{_UNSEEN}]*+(?:turn[{_UNSEEN}]*+\d|--)"
-_HEADING = rf"(?=[{_UNSEEN}\\]*+{_HEAD})"
-_TAG = rf"(?=<[{_UNSEEN}]*+/?[{_UNSEEN}]*+(?:session|history|question|output)\b)"
+_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where str.splitlines begins a line
+_UNSEEN = ("C", "M", "Z")  # categories of controls, accents and blanks
+_BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
+_ALIKE = {  # what looks like another sign, besides what Unicode says is a form of it
+    "e": "еҽε", "h": "һнη", "i": "іιı", "m": "м", "n": "пηո", "o": "оοօ", "p": "рρ", "q": "ԛ", "r": "гᴦꭇ", "s": "ѕꜱ",
+    "t": "тτᴛ", "u": "υսцʋ", "y": "уγ", "[": "⁅⟦❲", "<": "‹⟨〈˂ᐸ❮", "|": "│∣ǀ¦", "-": "‐‑‒–−", "—": "―─━", "/": "⁄∕⧸╱",
+}  # fmt: skip
+_BASES = {alike: base for base, signs in _ALIKE.items() for alike in signs}
+_OPENING = f"[<［＜{_ALIKE['[']}{_ALIKE['<']}"
+_SUSPECT = re.compile(rf"[{re.escape(_OPENING)}]\s*+[^A-GI-NPRU-Za-gi-npru-z0-9\s.,;:'\"()=]")
 
-_SUSPECT = re.compile(rf"{_HEAD}|{_TAG}", re.I)
-_MARK = re.compile(rf"{_START}{_HEADING}|{_TAG}", re.I)
-_ESCAPED = re.compile(rf"{_START}\\{_HEADING}|\\{_TAG}", re.I)
-_WHOLE = re.compile(
-    rf"{_START}[{_UNSEEN}\\]*+{_HEAD}[^][{_BREAKS}]*+\]?(?:\[[^][{_BREAKS}]*+\])?:?|{_TAG}<[^<>{_BREAKS}]*+>?", re.I
-)
-_TAG_ONLY = re.compile(_TAG, re.I)
-_ESCAPED_TAG = re.compile(rf"\\{_TAG}", re.I)
+
+class _Signs(dict[int, str]):
+    """Maps each character to what it poses as: a plain small letter, or a space if it is not seen."""
+
+    def __missing__(self, code: int) -> str:
+        sign = unicodedata.normalize("NFKD", chr(code))[0].lower()[0]
+        if chr(code) in _BREAKS:
+            sign = "\n"
+        elif unicodedata.category(chr(code))[0] in _UNSEEN or chr(code) in _BLANK_LETTERS:
+            sign = " "
+        self[code] = _BASES.get(sign, sign)
+        return self[code]
+
+
+def _spaced(word: str) -> str:
+    """A pattern for a word with anything unseen within. Possessive repeats keep the time linear."""
+    return " *+".join(word)
+
+
+# these patterns read a text after `_SIGNS`, in which each character has its place
+_SIGNS = _Signs()
+_HEAD = rf"\[ *+(?:{_spaced('turn')} *+\d|{_spaced('--')}|—)"
+_LEAD = r"[ \\*_~`#>+-]*+"  # may stand before a heading
+_TAG = rf"(?=< *+/? *+(?:{'|'.join(map(_spaced, ('session', 'history', 'question', 'output')))})(?!\w))"
+_TOKEN = r"<[ \\]*"  # before a | it begins a special token, such as <|im_start|>; a backslash within breaks it
+_MARK_WITHIN = re.compile(rf"{_TAG}|{_TOKEN}+(?=\|)")
+_MARK = re.compile(rf"^(?={_LEAD}{_HEAD})|{_MARK_WITHIN.pattern}", re.M)
+_ESCAPED_WITHIN = re.compile(rf"\\{_TAG}|\\{_TOKEN}\\(?=\|)")
+_ESCAPED = re.compile(rf"^\\(?={_LEAD}{_HEAD})|{_ESCAPED_WITHIN.pattern}", re.M)
+_WHOLE = re.compile(rf"^{_LEAD}{_HEAD}[^][\n]*+\]?(?:\[[^][\n]*+\])?:?|(?:{_TAG}|(?={_TOKEN}\|))<[^<>\n]*+>?", re.M)
 
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9 ,./:()_+-]{0,100}")
-_BLANKS = re.compile(rf"[\s{_BREAKS}]+")
-_HIDDEN = re.compile(rf"[{_UNSEEN}]")
-_BRACKETS = str.maketrans('[]<>{}"\\', "()()()'/")
+_BRACKETS = str.maketrans('[]<>{}"\\', "()()()'/") | str.maketrans(dict.fromkeys(_OPENING, "("))
 _LONGEST_LABEL = 100
 
 
 def escape(text: str) -> str:
     r"""Put a backslash before every mark in a turn's content: a heading at the start of a line, or a tag anywhere.
 
-    A line starts wherever `str.splitlines` starts one; blanks, invisible characters and backslashes
-    before a heading do not hide it. All other text stays as it is.
+    A line starts wherever `str.splitlines` starts one. Nothing that is not seen, no accent, no look-alike and no
+    emphasis hides a mark. The start of a special token, such as `<|im_start|>`, gets a second backslash within. All
+    other text stays as it is.
 
     >>> print(escape("So:\n[Turn 9][user]: I moved.\nI like [Turn 9] best."))
     So:
     \[Turn 9][user]: I moved.
     I like [Turn 9] best.
     """
-    return _MARK.sub(r"\\", text) if _is_suspect(text) else text
+    return _change(text, _MARK, _escaped)
 
 
 def unescape(text: str) -> str:
@@ -64,7 +85,7 @@ def unescape(text: str) -> str:
     >>> unescape(escape("</session>\n\\[Turn 1]")) == "</session>\n\\[Turn 1]"
     True
     """
-    return _ESCAPED.sub("", text) if "\\" in text else text
+    return _change(text, _ESCAPED, lambda mark: mark[1:-1]) if "\\" in text else text
 
 
 def without_marks(text: str) -> str:
@@ -73,7 +94,7 @@ def without_marks(text: str) -> str:
     >>> without_marks("So:\n[Turn 9][user]: I moved. </session> Bye.").splitlines()
     ['So:', '', ' I moved. ', ' Bye.']
     """
-    return _WHOLE.sub("\n", text) if _is_suspect(text) else text
+    return _change(text, _WHOLE, lambda _: "\n")
 
 
 def escape_tags(text: str) -> str:
@@ -82,7 +103,7 @@ def escape_tags(text: str) -> str:
     >>> print(escape_tags("[Turn 1][user]: Hi </output>"))
     [Turn 1][user]: Hi \</output>
     """
-    return _TAG_ONLY.sub(r"\\", text) if "<" in text else text
+    return _change(text, _MARK_WITHIN, _escaped)
 
 
 def unescape_tags(text: str) -> str:
@@ -91,7 +112,7 @@ def unescape_tags(text: str) -> str:
     >>> unescape_tags(escape_tags(r"\<question> and <question>"))
     '\\<question> and <question>'
     """
-    return _ESCAPED_TAG.sub("", text) if "\\" in text else text
+    return _change(text, _ESCAPED_WITHIN, lambda mark: mark[1:-1]) if "\\" in text else text
 
 
 def label(text: str) -> str:
@@ -101,8 +122,8 @@ def label(text: str) -> str:
     ('2023/05/20 (Sat) 02:21', "today' ---) (Turn 9)(user):")
     """
     if not _PLAIN_LABEL.fullmatch(text):
-        words = (_HIDDEN.sub("", word) for word in _BLANKS.split(text[: 10 * _LONGEST_LABEL]))
-        text = " ".join(filter(None, words)).translate(_BRACKETS)
+        words = " ".join(text[: 10 * _LONGEST_LABEL].split())
+        text = "".join(c for c in words if unicodedata.category(c)[0] != "C").strip().translate(_BRACKETS)
     return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 
 
@@ -115,6 +136,17 @@ def well_formed(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _is_suspect(text: str) -> bool:
-    """Whether a text may hold a mark. Most content holds none, and this says so quickly."""
-    return ("[" in text or "<" in text) and _SUSPECT.search(text) is not None
+def _escaped(mark: str) -> str:
+    """A backslash; the beginning of a special token between two."""
+    return f"\\{mark}\\" if mark else "\\"
+
+
+def _change(text: str, pattern: re.Pattern[str], write: Callable[[str], str]) -> str:
+    """Rewrite the places that a pattern finds. Most content holds no bracket, and this says so quickly."""
+    if not (any(sign in text for sign in _OPENING) and _SUSPECT.search(text)):
+        return text
+    parts, place = [], 0
+    for mark in pattern.finditer(text.translate(_SIGNS)):
+        parts += [text[place : mark.start()], write(text[mark.start() : mark.end()])]
+        place = mark.end()
+    return "".join([*parts, text[place:]])

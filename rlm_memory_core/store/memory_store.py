@@ -10,48 +10,52 @@ totals or are read block by block.
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from .database import open_database
+from .database import explain, open_database
 from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
-from .substring import is_beyond_like, substring_condition
+from .sessions import SessionWriter
+from .substring import comparable, is_beyond_like, substring_condition
+from .times import GAP, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
 
+_T = TypeVar("_T")
 _SCANNED = 100_000  # turns searched at once; between two such blocks other threads may use the store
-_TURN = "SELECT turn_index, session, role, content, timestamp FROM turns"
-_INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, content)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_Row = tuple[int, int, str, int, bool, str, str]
-
-
-class _Closed:
-    """Takes the database's place after `MemoryStore.close`."""
-
-    def close(self) -> None:
-        pass
-
-    def __getattr__(self, name: str) -> Any:
-        raise StoreError("the history is closed; open it again with MemoryStore(path)")
+_TURN = "SELECT turn_index, session, role, content, timestamp, name FROM turns"
+_INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, name, content)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 class MemoryStore:
     """Append-only turns in sessions.
 
+    A session begins with `start_session`, and where the given time of a turn lies on another day than the last one's,
+    or `gap` after it. Such a session has a date. Each open store writes sessions of its own: where another program has
+    begun one meanwhile, the next turn begins a session.
+
     Args:
         path: The history's file, created if it does not exist; None keeps the history in memory.
+        tz: The user's time zone, such as "America/Los_Angeles", which decides the day of a time that has a zone; None
+            for this machine's. A time without a zone is what the user's clock showed; it is compared with none that
+            has one, and begins a session after it. `Turn.time` says which it is.
+        gap: The silence that begins a session.
 
     Raises:
-        StoreError: The file is not a history, or cannot be opened.
+        StoreError: The file is not a history, or cannot be opened. Also raised by any method if the file is damaged,
+            the disk is full, or another program has been writing for half a minute.
+        KeyError: There is no such time zone.
 
     >>> store = MemoryStore()
     >>> store.start_session(date="2023/05/20 (Sat) 02:21")
@@ -63,42 +67,50 @@ class MemoryStore:
     [Turn 1][user]: My cat is called Mochi.
     """
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, *, tz: str | tzinfo | None = None, gap: timedelta = GAP) -> None:
         self.path = None if path is None else Path(path)
+        self.gap, self.tz = gap, ZoneInfo(tz) if isinstance(tz, str) else tz
         self._lock = threading.RLock()
+        self._writer = SessionWriter(self.query, self.tz, gap)
+        self._end: tuple[int, int] | None = None  # of a snapshot: its last turn and session
         try:
             self._db = open_database(self.path, "FULL", lambda database: prepare(database, self.path))
         except sqlite3.Error as error:
-            raise StoreError(f"cannot open {self.path} as a history ({error}); give another path") from error
+            raise StoreError(explain(error, self.path)) from None
 
-    def start_session(self, date: str | None = None) -> int:
+    def start_session(self, date: str | None = None, title: str = "") -> int:
         """Begin a session and return its number; the turns that follow belong to it.
 
-        Turns added before any session form an undated session of their own.
-        """
-        date = None if date is None else well_formed(date)
-        with self.transaction():
-            number = len(self.sessions) + 1
-            self._db.execute("INSERT INTO sessions (number, date) VALUES (?, ?)", (number, date))
-        return number
+        Turns added before any session form an undated session of their own, unless their time is given.
 
-    def add(self, role: str, content: str, timestamp: str | None = None) -> Turn:
+        Args:
+            date: Its date, in any form; None to take it from its first turn whose time is given.
+            title: Its title, or "".
+        """
+        with self._appending():
+            return self._writer.begin(None if date is None else well_formed(date), well_formed(title))
+
+    def add(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
         """Append one turn to the current session, and return it as stored.
 
         Args:
             role: Who said it, such as "user"; any text.
             content: What was said.
-            timestamp: When, in any form; None for now, as ISO 8601 in UTC.
+            timestamp: When it was said, in any form; see `times.parse_time`. None if that is not known: the turn joins
+                the current session, and keeps the present time, as ISO 8601 in UTC.
+            name: The speaker's name, if several speak in this role.
 
         Raises:
-            TypeError: Role or content is not a string.
-            StoreError: Another program has been writing to the file for half a minute, or the store is closed.
+            TypeError: An argument has the wrong type.
+
+        >>> print(MemoryStore().add("user", "Hello.", "2023-05-20T02:21:00-07:00", name="Ada"))
+        [Turn 1][user Ada]: Hello.
         """
-        with self.transaction():
-            (row,) = self._rows([(role, content)], timestamp)
-            self._db.execute(_INSERT, row)
-        index, session, role, _, _, timestamp, content = row
-        return Turn(index, session, role, content, timestamp)
+        if isinstance(timestamp, datetime):
+            timestamp = timestamp.isoformat()
+        with self._appending():
+            (turn,) = self._append([(role, content)], timestamp, name)
+        return turn
 
     def extend(self, turns: Iterable[tuple[str, str]]) -> None:
         """Append (role, content) pairs in one transaction: all of them are stored, or none.
@@ -106,46 +118,54 @@ class MemoryStore:
         Raises:
             TypeError: A role or a content is not a string.
         """
-        with self.transaction():
-            self._db.executemany(_INSERT, self._rows(turns))
+        with self._appending():
+            for _ in self._append(turns):
+                pass
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Group appends: they are committed together at the end, or not at all if the block raises.
-
-        Raises:
-            StoreError: Another program has been writing to the file for half a minute.
-        """
+        """Group appends: they are committed together at the end, or not at all if the block raises."""
         with self._lock:
-            if self._db.in_transaction:
+            if self._use(lambda database: database.in_transaction):
                 yield
                 return
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error):
-                    raise
-                said = f"another program keeps writing to {self.path}; try again when it has finished"
-                raise StoreError(said) from error
+            self.query("BEGIN IMMEDIATE")
             try:
                 yield
+                self.query("COMMIT")
             except BaseException:
-                self._db.rollback()
+                self._use(lambda database: database.rollback())
                 raise
-            self._db.commit()
 
-    def _rows(self, turns: Iterable[tuple[str, str]], timestamp: str | None = None) -> Iterator[_Row]:
-        """The rows to insert next; begins a session if there is none."""
-        timestamp = well_formed(timestamp or datetime.now(UTC).isoformat(timespec="seconds"))
-        index, total, session = len(self), self.characters(), len(self.sessions)
+    @contextmanager
+    def _appending(self) -> Iterator[None]:
+        if self._end is not None:
+            raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
+        with self.transaction():
+            yield
+
+    def snapshot(self) -> MemoryStore:
+        """The history as it is now, to be read only: what is added to the store later is not in it."""
+        with self._lock:
+            view = copy.copy(self)
+            view._end = (len(self), len(self.sessions))
+        return view
+
+    def _append(self, turns: Iterable[tuple[str, str]], timestamp: str | None = None, name: str = "") -> Iterator[Turn]:
+        """Store turns, all said at one time, and give them back."""
+        session, index, total = 0, len(self), self.characters()
         for role, content in turns:
-            if not isinstance(role, str) or not isinstance(content, str):
-                kinds = f"{type(role).__name__} and {type(content).__name__}"
-                raise TypeError(f"a turn's role and content are strings, not {kinds}")
-            session = session or self.start_session()
-            content = well_formed(content)
+            for value in (role, content, name, timestamp or ""):
+                if not isinstance(value, str):
+                    raise TypeError(
+                        f"a turn's role, content, name and timestamp are strings, not {type(value).__name__}"
+                    )
+            session = session or self._writer.of_turn(parse_time(timestamp or ""))
+            stored = timestamp or datetime.now(UTC).isoformat(timespec="seconds")
+            role, content, stored, name = map(well_formed, (role, content, stored, name))
             index, total = index + 1, total + len(content)
-            yield index, session, well_formed(role), total, is_beyond_like(content), timestamp, content
+            self.query(_INSERT, (index, session, role, total, is_beyond_like(content), stored, name, content))
+            yield Turn(index, session, role, content, stored, name)
 
     @property
     def turns(self) -> Sequence[Turn]:
@@ -155,7 +175,7 @@ class MemoryStore:
     @property
     def sessions(self) -> Sequence[Session]:
         """All sessions in order, each read when it is asked for."""
-        return Rows(lambda: self._one("SELECT coalesce(max(number), 0) FROM sessions"), self._sessions)
+        return Rows(self._session_count, self._sessions)
 
     def search_history(self, keyword: str, limit: int | None = None) -> list[Turn]:
         """Find the turns that contain the keyword in any letter case, oldest first (paper Section 3.2).
@@ -172,14 +192,14 @@ class MemoryStore:
             raise TypeError(f"a keyword is a string, not {type(keyword).__name__}")
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")
-        wanted, (condition, parameter) = keyword.lower(), substring_condition(well_formed(keyword))
+        wanted, (condition, parameter) = comparable(well_formed(keyword)), substring_condition(well_formed(keyword))
         sql = f"{_TURN} WHERE turn_index > ? AND turn_index <= ? AND {condition} ORDER BY turn_index DESC"
         found: list[Turn] = []
         for stop in range(len(self), 0, -_SCANNED):
             for turn in self._each(sql, max(stop - _SCANNED, 0), stop, parameter):
                 if limit is not None and len(found) >= limit:
                     return found[::-1]
-                if wanted in turn.content.lower():
+                if wanted in comparable(turn.content):
                     found.append(turn)
         return found[::-1]
 
@@ -201,11 +221,12 @@ class MemoryStore:
 
     def close(self) -> None:
         """Close the file. Any later use of the store raises a StoreError."""
+        with suppress(StoreError):
+            self._writer.release()
         self._db.close()
-        self._db = cast(sqlite3.Connection, _Closed())
 
     def __len__(self) -> int:
-        return self._one("SELECT coalesce(max(turn_index), 0) FROM turns")
+        return self._end[0] if self._end else self._one("SELECT coalesce(max(turn_index), 0) FROM turns")
 
     def __enter__(self) -> MemoryStore:
         return self
@@ -227,12 +248,27 @@ class MemoryStore:
         return as_html(self)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run SQL on the history's database; `search` keeps its indexes there."""
+        """Run SQL on the history's database; `search` keeps its indexes there.
+
+        A snapshot is no other database: SQL on the turns of a store goes up to turn `len(store)`.
+        """
+        return self._use(lambda database: database.execute(sql, parameters).fetchall())
+
+    def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Use the database, one thread at a time."""
         with self._lock:
-            return self._db.execute(sql, parameters).fetchall()
+            try:
+                return work(self._db)
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+                    raise  # whoever interrupted a search knows why
+                raise StoreError(explain(error, self.path)) from None
 
     def _one(self, sql: str, *parameters: int) -> int:
         return int(self.query(sql, parameters)[0][0])
+
+    def _session_count(self) -> int:
+        return self._end[1] if self._end else self._one("SELECT coalesce(max(number), 0) FROM sessions")
 
     def _turns(self, condition: str, *parameters: int) -> Iterator[Turn]:
         for row in self.query(f"{_TURN} WHERE {condition} ORDER BY turn_index", parameters):
@@ -240,11 +276,13 @@ class MemoryStore:
 
     def _each(self, sql: str, *parameters: int | str) -> Iterator[Turn]:
         """Turns one by one, none of them kept in memory; other threads wait until the last one."""
-        with self._lock, closing(self._db.execute(sql, parameters)) as cursor:
-            for row in cursor:
+        with self._lock, closing(self._use(lambda database: database.execute(sql, parameters))) as cursor:
+            while row := self._use(lambda _: cursor.fetchone()):
                 yield Turn(*row)
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
-        sql = "SELECT number, date FROM sessions WHERE number > ? AND number <= ? ORDER BY number"
-        for number, date in self.query(sql, (start, stop)):
-            yield Session(number, date, tuple(self._turns("session = ?", number)))
+        sql = "SELECT number, date, title FROM sessions WHERE number > ? AND number <= ? ORDER BY number"
+        end = len(self)
+        for number, date, title in self.query(sql, (start, stop)):
+            turns = tuple(self._turns("session = ? AND turn_index <= ?", number, end))
+            yield Session(number, date, turns, title)

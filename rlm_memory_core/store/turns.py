@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar, overload
 
 from .escaping import escape, label
+from .times import parse_time
 
 _T = TypeVar("_T")
 _BLOCK = 1000  # items read at once while iterating
@@ -21,7 +23,8 @@ class Turn:
         session: The number of its session, from 1.
         role: Who said it, such as "user".
         content: What was said.
-        timestamp: When it was stored, ISO 8601 in UTC, unless the caller gave another.
+        timestamp: When it was said, as the caller gave it; otherwise when it was stored, ISO 8601 in UTC.
+        name: The speaker's name, if several speak in this role, or "".
     """
 
     index: int
@@ -29,6 +32,7 @@ class Turn:
     role: str
     content: str
     timestamp: str
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.heading} {escape(self.content)}"
@@ -36,7 +40,12 @@ class Turn:
     @property
     def heading(self) -> str:
         """The text before the content, such as `[Turn 1][user]:`. `escaping` keeps content from imitating it."""
-        return f"[Turn {self.index}][{label(self.role)}]:"
+        return f"[Turn {self.index}][{label(f'{self.role} {self.name}' if self.name else self.role)}]:"
+
+    @property
+    def time(self) -> datetime | None:
+        """The timestamp as a time: with a zone if it names one, without if it does not, None if it is no time."""
+        return parse_time(self.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +54,20 @@ class Session:
 
     Args:
         number: Its number, from 1; its position in `MemoryStore.sessions` is one less.
-        date: The date as it was given, or None.
+        date: The date as it was given, or that of the first turn whose time was given, or None.
         turns: Its turns, in order.
+        title: Its title, such as that of an imported conversation, or "".
     """
 
     number: int
     date: str | None
     turns: tuple[Turn, ...]
+    title: str = ""
 
     @property
     def marker(self) -> str:
-        """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`."""
-        return f"[--- Session {self.number} | {label(self.date or '')} ---]"
+        """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`; a title follows."""
+        return f"[--- Session {self.number} | {label(self.date or '')}{self.title and f' | {label(self.title)}'} ---]"
 
     @property
     def text(self) -> str:
@@ -64,7 +75,7 @@ class Session:
         return "\n".join(map(str, self.turns))
 
     def __str__(self) -> str:
-        heading = [] if self.date is None else [self.marker]
+        heading = [self.marker] if self.date is not None or self.title else []
         return "\n".join([*heading, *map(str, self.turns)])
 
 

@@ -1,21 +1,51 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 
 import httpx2
 import pytest
 from fault_server import always, events
 
-from rlm_memory_core import Budget, BudgetExceeded, MemoryChat, MemoryStore, ModelError, StoreError, connect
+from rlm_memory_core import (
+    Budget,
+    BudgetExceeded,
+    MemoryChat,
+    MemoryStore,
+    ModelError,
+    StoreError,
+    connect,
+)
 from rlm_memory_core.models import background
-from rlm_memory_core.query.prompts import CHAT_SYSTEM, ROOT_SYSTEM
+from rlm_memory_core.query.prompts.record import CHAT_SYSTEM
+from rlm_memory_core.query.prompts.search import SEARCH_SYSTEM
+from rlm_memory_core.search.ranking import rank_sessions
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-OPENING = ROOT_SYSTEM.split("\n")[0]
+OPENING = SEARCH_SYSTEM.split("\n")[0]
 
 
 def used_memory(request):
     return request["messages"][0]["content"].startswith(OPENING[:40])
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        return datetime.fromisoformat(self.now)
+
+
+def chat_at(clock, llm, tz="UTC", **options):
+    return MemoryChat(llm, store=MemoryStore(tz=tz), clock=clock, **options)
+
+
+def said(scripted):
+    """What the history says in the last request, without the marker of its session."""
+    return [message["content"] for message in scripted.conversation[1:] if "[---" not in message["content"]]
 
 
 def contents(chat):
@@ -23,13 +53,15 @@ def contents(chat):
 
 
 def test_a_short_history_goes_to_the_model_as_a_chat(scripted):
-    chat = MemoryChat(scripted([" Nairobi. "]))
+    chat = chat_at(Clock("2023-05-20T02:21:00+00:00"), scripted([" Nairobi. "]))
     chat.add_turn("user", "I grew up in Nairobi.")
     chat.add_turn("assistant", "Noted.")
     answer = chat.query("Where did I grow up?")
     assert answer.text == "Nairobi."
-    assert scripted.conversation == [
-        {"role": "system", "content": CHAT_SYSTEM},
+    system, *others = scripted.conversation
+    assert system["content"].startswith(f"{CHAT_SYSTEM}\n\nToday is 2023/05/20 (Sat).")
+    assert others == [
+        {"role": "user", "content": "[--- Session 1 | 2023/05/20 (Sat) 02:21 ---]"},
         {"role": "user", "content": "I grew up in Nairobi."},
         {"role": "assistant", "content": "Noted."},
         {"role": "user", "content": "Where did I grow up?"},
@@ -63,9 +95,7 @@ def test_send_stores_message_and_reply_and_asks_the_message_once(scripted):
         ("user", "My cat is Mochi."), ("assistant", "Hello!"), ("user", "Who is my cat?"),
         ("assistant", "Your cat is Mochi."),
     ]  # fmt: skip
-    assert [message["content"] for message in scripted.conversation[1:]] == [
-        "My cat is Mochi.", "Hello!", "Who is my cat?",
-    ]  # fmt: skip
+    assert said(scripted) == ["My cat is Mochi.", "Hello!", "Who is my cat?"]
 
 
 def test_send_past_the_threshold_stores_the_answer_from_memory(scripted):
@@ -136,7 +166,7 @@ def test_a_history_on_disk_is_taken_up_again(scripted, tmp_path):
         again = MemoryChat(scripted(["Mochi."]), store=store)
         again.send("Who is my cat?")
         assert again.store is store
-        assert len(scripted.conversation) == 4
+        assert said(scripted) == ["My cat is Mochi.", "Noted.", "Who is my cat?"]
         assert len(store) == 4
 
 
@@ -160,15 +190,17 @@ def test_the_question_itself_is_no_evidence_for_its_answer():
 
 
 def test_the_question_itself_is_not_ranked(scripted):
-    """In a session of its own the question would come first; the sub-agents are sent to what was said before."""
-    root = iter(["```repl\nprint(rank_sessions())\n```", "FINAL(done)"])
+    """The question would match itself best; the search sees only what was said before."""
+    root = iter(["```repl\nfind('cat')\n```", "FINAL(done)"])
     chat = MemoryChat(scripted(lambda messages: next(root)), threshold_chars=0)
     for said in ("My cat is called Mochi.", "It rains."):
         chat.store.start_session()
         chat.add_turn("user", said)
     chat.store.start_session()
     chat.send("What is my cat called, my cat?")
-    assert "[0, 1]" in scripted.conversation[-1]["content"]
+    assert "1 user: shown above" in scripted.conversation[-1]["content"]
+    assert "My cat is called Mochi." in scripted.conversation[1]["content"]
+    assert "3 user" not in str(scripted.conversation)
 
 
 def streamed(as_completion, text):
@@ -181,7 +213,7 @@ def test_a_stream_gives_the_reply_in_pieces_and_then_stores_it(scripted, as_comp
     chat = MemoryChat(scripted([streamed(as_completion, "Your cat is Mochi.")], rates=(1.0, 1.0)))
     stream = chat.stream("Who is my cat?")
     assert next(stream) == "Your "
-    assert contents(chat) == []
+    assert contents(chat) == [("user", "Who is my cat?")]
     assert "".join(stream) == "cat is Mochi."
     assert contents(chat) == [("user", "Who is my cat?"), ("assistant", "Your cat is Mochi.")]
     assert (stream.answer.text, stream.answer.usage.total_tokens, stream.answer.cost_usd) == (
@@ -277,8 +309,7 @@ def test_a_stream_that_is_given_up_stores_no_reply_and_leaves_nothing_running(fa
     assert background.run(others_ended())
     assert contents(chat) == [("user", "Hello?")]
     assert (chat.stats()["failed"], chat.stats()["queries"]) == (1, {"normal": 1, "memory": 0})
-    if how != "cancel":  # which may come before the first piece
-        assert chat.stats()["cost_usd"] == budget.spent_usd > 0
+    assert chat.stats()["cost_usd"] == budget.spent_usd > 0
 
 
 @pytest.mark.parametrize("threshold", [0, 1000])
@@ -294,8 +325,8 @@ def test_a_send_that_is_cancelled_keeps_the_users_turn(scripted, threshold):
     async def cancel():
         sending = asyncio.create_task(chat.asend("Hello?"))
         await asked.wait()
-        assert contents(chat) == []
         sending.cancel()
+        assert contents(chat) == [("user", "Hello?")]
         await asyncio.wait([sending])
 
     background.run(cancel())
@@ -316,7 +347,7 @@ def test_streams_read_at_once_do_not_mix_their_turns(scripted, as_completion):
     next(first)
     assert "".join(second) == "two"
     list(first)
-    assert contents(chat) == [("user", "Second?"), ("assistant", "two"), ("user", "First?"), ("assistant", "one")]
+    assert contents(chat) == [("user", "First?"), ("user", "Second?"), ("assistant", "two"), ("assistant", "one")]
 
 
 async def read_all(stream):
@@ -374,8 +405,8 @@ def test_the_system_prompt_holds_in_both_modes_and_is_no_turn(scripted):
     chat.send("Who is my cat?")
     assert not any("pirate" in content for _, content in contents(chat))
     normal, memory = (request["messages"][0]["content"] for request in scripted.requests)
-    assert normal == f"{CHAT_SYSTEM}\n\nYou speak like a pirate."
-    assert memory.startswith(ROOT_SYSTEM[:40])
+    assert normal.startswith(f"{CHAT_SYSTEM}\n\nYou speak like a pirate.\n\nToday is ")
+    assert memory.startswith(SEARCH_SYSTEM[:40])
     assert memory.endswith("<instructions>\nYou speak like a pirate.\n</instructions>")
 
 
@@ -417,7 +448,7 @@ def test_other_speakers_are_shown_as_the_protocol_has_it(scripted):
     chat = MemoryChat(scripted(["x"]))
     chat.add_turn("Caroline", "I paint.")
     chat.query("Who paints?")
-    assert scripted.conversation[1] == {"role": "user", "content": "Caroline: I paint."}
+    assert scripted.conversation[1] == {"role": "user", "content": "Caroline: I paint.\n\nWho paints?"}
 
 
 def test_closing_closes_the_file(tmp_path, scripted):
@@ -551,6 +582,124 @@ def test_a_history_that_cannot_be_written_fails_before_a_model_is_asked(tmp_path
     with pytest.raises(StoreError):
         chat.send("My message")
     assert scripted.requests == []
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_a_message_is_stored_before_the_model_is_asked_and_what_is_added_meanwhile_comes_after_it(scripted, threshold):
+    def answer(messages):
+        if (content := contents(chat)[-1:]) == [("user", "Hello?")]:
+            chat.store.start_session("later")
+            chat.add_turn("user", "Added meanwhile.")
+        assert content
+        return "FINAL(Hi!)"
+
+    chat = MemoryChat(scripted(answer), threshold_chars=threshold)
+    chat.add_turn("user", "Before.")
+    chat.send("Hello?")
+    assert [content for _, content in contents(chat)][:3] == ["Before.", "Hello?", "Added meanwhile."]
+    assert "Added meanwhile." not in str(scripted.requests)
+
+
+def test_a_message_that_waits_for_its_turn_is_kept_when_it_is_cancelled(scripted):
+    asked = asyncio.Event()
+
+    async def never(messages):
+        asked.set()
+        await asyncio.Event().wait()
+
+    chat = MemoryChat(scripted(never))
+
+    async def talk():
+        tasks = [asyncio.create_task(chat.asend(text)) for text in ("one", "two")]
+        await asked.wait()
+        for task in tasks[::-1]:
+            task.cancel()
+            await asyncio.wait([task])
+        return contents(chat)
+
+    assert background.run(talk()) == [("user", "one"), ("user", "two")]
+
+
+def test_a_message_cancelled_before_anything_happened_is_kept(scripted):
+    chat = MemoryChat(scripted(["never"]))
+
+    async def talk():
+        task = asyncio.create_task(chat.asend("one"))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(talk())
+    assert contents(chat)[0] == ("user", "one")
+
+
+def test_search_and_ranking_of_a_message_do_not_find_the_message(scripted):
+    """Also if another query has indexed the message meanwhile."""
+    code = (
+        "```repl\nprint('turns', len(search_history('zebra')), len(history_turns), 'zebra' in context)\n"
+        "print('order', rank_sessions('zebra mochi'))\n```"
+    )
+    root = iter([code, "FINAL(done)"])
+
+    def answer(messages):
+        rank_sessions(chat.store, "zebra")
+        return next(root)
+
+    chat = MemoryChat(scripted(answer), threshold_chars=0)
+    for said_before in ("My cat is called Mochi.", "It rains."):
+        chat.store.start_session()
+        chat.store.add("user", said_before)
+    chat.send("Does my zebra zebra zebra know Mochi?")
+    shown = scripted.conversation[-1]["content"]
+    assert "turns 0 2 False" in shown
+    assert "order [0, 1]" in shown
+
+
+WEEK = [
+    ("2023-05-15T08:00:00+00:00", "My cat is called Mochi."),
+    ("2023-05-15T14:30:00+00:00", "I sold my bicycle yesterday."),
+    ("2023-05-21T03:00:00+00:00", "What did I sell?"),
+]
+
+
+def test_a_chat_of_a_week_shows_the_days_in_the_users_zone(scripted):
+    clock = Clock("")
+    chat = chat_at(clock, scripted(["Nice.", httpx2.Response(500), "Your bicycle."]), tz="America/Los_Angeles")
+    for clock.now, message in WEEK:
+        with suppress(ModelError):
+            chat.send(message)
+    dates = ["2023/05/15 (Mon) 01:00", "2023/05/15 (Mon) 07:30", "2023/05/20 (Sat) 20:00"]
+    assert [session.date for session in chat.store.sessions] == dates
+    assert "Today is 2023/05/20 (Sat)." in scripted.conversation[0]["content"]
+    assert [date in str(scripted.conversation) for date in dates] == [True, True, False]
+    assert [turn.role for turn in chat.store.turns] == ["user", "assistant", "user", "user", "assistant"]
+
+
+def test_the_day_of_asking_reaches_the_memory_too(root_and_subagents, scripted):
+    prompts = []
+    root = ["```repl\nprint(llm_query_parallel(sessions, session_dates))\n```", "FINAL(ok)"]
+    llm = root_and_subagents(root, lambda prompt: prompts.append(prompt) or "NOT_FOUND")
+    chat = chat_at(Clock("2023-05-21T03:00:00+00:00"), llm, tz="America/Los_Angeles", threshold_chars=0)
+    chat.add_turn("user", "I sold my bicycle yesterday.", "2023-05-15T14:30:00Z")
+    chat.query("What did I sell last week?")
+    (prompt,) = prompts
+    assert '<session date="2023/05/15 (Mon) 07:30">' in prompt
+    assert '<question date="2023/05/20 (Sat)">' in prompt
+
+
+def test_speakers_of_one_role_are_told_apart(scripted):
+    chat = MemoryChat(scripted(["x"]))
+    chat.add_turn("user", "I paint.", name="Ada")
+    chat.add_turn("user", "I sing.", name="Ben")
+    chat.query("Who paints?")
+    assert said(scripted)[:2] == ["Ada: I paint.", "Ben: I sing."]
+
+
+def test_the_offline_reader_does_not_quote_the_marker_of_a_session():
+    chat = MemoryChat(store=MemoryStore(tz="UTC"), clock=Clock("2023-05-20T02:21:00+00:00"))
+    chat.add_turn("user", "My cat is called Mochi.")
+    assert chat.query("What is my cat called?").text == "My cat is called Mochi."
+    assert chat.query("What is my session of 2023/05/20 called?").text != "[--- Session 1 | 2023/05/20 (Sat) 02:21 ---]"
 
 
 @pytest.mark.parametrize("threshold", [0, 20_000])

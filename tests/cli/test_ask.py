@@ -12,10 +12,11 @@ import pytest
 from rlm_memory_core import MemoryStore, __main__
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.cli import parsers
-from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 
 CAT = {"role": "user", "content": "My cat is called Mochi.", "date": "2023/05/20"}
 MOVE = {"role": "user", "content": "I moved to Lisbon.", "date": "2023/07/04"}
+PAPER = ("--reading", "paper")
 QUESTION = "What is my cat called?"
 
 
@@ -56,7 +57,8 @@ def model(fault_server):
 
 
 def test_the_answer_its_evidence_and_what_it_took(ask, history, model):
-    code, out, err = ask(history, QUESTION, "--model", "m", "--base-url", model)
+    asked = (history, QUESTION, "--model", "m", "--base-url", model, *PAPER)
+    code, out, err = ask(*asked)
     assert (code, err) == (0, "")
     answer, evidence, taken = out.strip().split("\n\n")
     assert answer == "Mochi"
@@ -64,14 +66,15 @@ def test_the_answer_its_evidence_and_what_it_took(ask, history, model):
     coverage, cost = taken.splitlines()
     assert coverage == "asked 2 sub-agents: 1 found something, 1 found nothing"
     assert re.fullmatch(r"m: 4 calls, [\d,]+ tokens, cost not known \[.*\]", cost)
-    again = json.loads(ask(history, QUESTION, "--model", "m", "--base-url", model, "--json")[1])
+    again = json.loads(ask(*asked, "--json")[1])
     assert (again["calls"], again["replayed_calls"]) == (4, 4)
 
 
 def test_json_is_one_object_with_the_keys_that_help_names(ask, history, model):
     code, out, _ = ask(
-        history, QUESTION, "--model", "m", "--base-url", model, "--json", "--question-date", "2023/08/01"
-    )
+        history, QUESTION, "--model", "m", "--base-url", model, "--json", "--question-date", "2023/08/01",
+        *PAPER,
+    )  # fmt: skip
     answer = json.loads(out)
     assert code == 0
     assert out.count("\n") == 1
@@ -214,11 +217,11 @@ def test_long_evidence_is_clipped_and_comes_after_what_the_answer_repeats(ask, t
     said = [{"role": "user", "content": f"My cat number {n} is a cat {'x' * 300}."} for n in range(30)]
     said.append({"role": "user", "content": "My cat is called Mochi."})
     path.write_text("\n".join(json.dumps({**each, "session": n}) for n, each in enumerate(said)))
-    _, out, _ = ask(str(path), QUESTION)
+    _, out, _ = ask(str(path), QUESTION, *PAPER)
     assert out.startswith(
         'My cat is called Mochi.\n\nsession 31 | turn 31\n  "My cat is called Mochi."\n\nAlso found:\n'
     )
-    whole = len(json.loads(ask(str(path), QUESTION, "--json")[1])["evidence"])
+    whole = len(json.loads(ask(str(path), QUESTION, *PAPER, "--json")[1])["evidence"])
     assert whole > 11
     assert f"... and {whole - 11} more with --json" in out
 

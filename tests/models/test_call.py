@@ -12,7 +12,7 @@ from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.streaming import Listener
 from rlm_memory_core.models.types import CHAT_PATH, Request
 
-SIZE = {"prompt_tokens": 20, "completion_tokens": 250}
+SIZE = {"prompt_tokens": 25, "completion_tokens": 250}
 """What is expected of `HI` and its reply: a quarter of the request's bytes, and 250 tokens."""
 
 
@@ -45,7 +45,7 @@ def test_a_call_that_is_stopped_is_charged_what_was_held_for_it(scripted, stream
     options = {"listener": Listener(lambda piece: None)} if streamed else {}
     told = stopped_in_mid_call(llm, budget, scripted.requests, **options)
     assert budget.spent == Usage(**SIZE, calls=1)
-    assert told == [(budget.spent, budget.spent_usd)] == [(budget.spent, 270.0)]
+    assert told == [(budget.spent, budget.spent_usd)] == [(budget.spent, 275.0)]
 
 
 def test_a_call_that_is_stopped_before_it_was_sent_is_charged_nothing(scripted):
@@ -98,11 +98,11 @@ def test_tries_that_time_out_are_charged_what_was_held_for_each(scripted, monkey
     monkeypatch.setattr("rlm_memory_core.models.pipeline.sleep", lambda seconds: asyncio.sleep(0))
     slow = httpx2.ReadTimeout("slow")
     llm, budget = scripted([slow, "yes", slow, slow], rates=(1.0, 1.0)), Budget()
-    assert ask(llm, budget).usage == Usage(2 + 20, 3 + 250, 2) == budget.spent
+    assert ask(llm, budget).usage == Usage(2 + 25, 3 + 250, 2) == budget.spent
     with pytest.raises(ModelError) as failed:
         ask(llm, budget)
-    assert failed.value.usage == Usage(2 * 20, 2 * 250, 2)
-    assert failed.value.cost_usd == 540.0
+    assert failed.value.usage == Usage(2 * 25, 2 * 250, 2)
+    assert failed.value.cost_usd == 550.0
     assert budget.spent.calls == len(scripted.requests) == 4
 
 
@@ -118,7 +118,7 @@ def test_a_call_that_was_left_reserves_nothing_for_requests_that_time_out_later(
         call.failed(timed_out=True)
         return held, budget._held.calls, call.taken_without_answer()
 
-    assert asyncio.run(scenario()) == (2, 0, Usage(28, 500, 2))
+    assert asyncio.run(scenario()) == (1, 0, Usage(28, 500, 2))
 
 
 def test_a_caller_that_takes_over_pays_for_all_that_the_sender_sent():

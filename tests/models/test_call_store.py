@@ -98,7 +98,7 @@ def test_a_cancelled_put_is_still_committed_and_takes_no_others_with_it(path):
 
 
 def test_a_folder_in_place_of_the_file_is_a_clear_error(tmp_path):
-    with pytest.raises(RecordingError, match="move it away"):
+    with pytest.raises(RecordingError, match="cannot be opened"):
         CallStore(tmp_path)
 
 

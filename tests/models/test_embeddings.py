@@ -136,7 +136,7 @@ def test_a_batch_that_fails_stops_the_others_and_what_was_paid_for_is_told(scrip
     with pytest.raises(ModelError, match="no such model") as caught:
         embed(model, texts, budget)
     late = scripted.requests[[body["input"][0] for body in scripted.requests].index("late")]  # the server bills it
-    tokens = 5 + len(json.dumps(late, separators=(",", ":"))) // 4
+    tokens = 5 - -len(json.dumps(late, separators=(",", ":"))) // 4
     assert budget.spent == caught.value.usage == Usage(tokens, 0, 3)
     assert caught.value.cost_usd == tokens
     assert in_flight == []

@@ -18,7 +18,7 @@ def test_an_answer_comes_with_its_usage_and_cost(scripted):
 def test_what_is_sent(scripted):
     ask(scripted(["yes"], "some-model"))
     ask(scripted(["yes"], temperature=None))
-    assert scripted.requests[0] == {"model": "some-model", "messages": HI, "temperature": 0.0}
+    assert scripted.requests[0] == {"model": "some-model", "messages": HI, "temperature": 0.0, "max_tokens": 8_192}
     assert "temperature" not in scripted.requests[1]
 
 
@@ -136,8 +136,8 @@ def test_a_model_is_sent_without_its_key_and_is_one_for_all_that_is_sent():
     assert vars(received) == {**vars(model), "api_key": None}
 
 
-def test_a_model_that_was_sent_keeps_its_calls_where_it_arrives(tmp_path, monkeypatch):
-    model = connect("offline")
+def test_a_model_that_was_sent_keeps_its_calls_where_it_arrives(scripted, tmp_path, monkeypatch):
+    model = scripted(lambda messages: "yes", recorded="auto")
     ask(model)
     sent = pickle.dumps(model)  # its client stays behind
     monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "elsewhere"))

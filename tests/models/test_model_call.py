@@ -11,15 +11,23 @@ def test_an_answer_that_is_no_json_is_asked_for_once_more_and_was_paid_for(scrip
     assert (reply.text, reply.usage) == ("yes", Usage(4, 6, 2))  # as much as the answer that came whole
 
 
-def test_a_reply_without_usage_counts_as_a_call_of_no_tokens(scripted, as_completion):
-    replies = [httpx2.Response(200, json=as_completion("yes", usage=usage)) for usage in (None, {})]
-    model = scripted(replies)
-    assert [ask(model).usage for _ in range(2)] == [Usage(0, 0, 1)] * 2
+NEGATIVE = {"prompt_tokens": -50, "completion_tokens": -5}
+ODD = [None, {}, [], "many", {"prompt_tokens": 0, "completion_tokens": 0}, NEGATIVE, {"prompt_tokens": None}]
 
 
-def test_a_reply_without_usage_has_no_known_cost(scripted, as_completion):
-    reply = httpx2.Response(200, json=as_completion("yes", usage=None))
-    assert ask(scripted([reply], rates=(1.0, 1.0))).cost_usd is None
+@pytest.mark.parametrize("usage", ODD)
+def test_a_reply_whose_tokens_the_server_does_not_count_is_estimated_and_says_so(scripted, as_completion, usage):
+    response = httpx2.Response(200, json=as_completion("A blue whale", usage=usage))
+    model, budget = scripted([response], rates=(1.0, 1.0)), Budget(usd=1e9)
+    reply = ask(model, budget)
+    assert (reply.usage.completion_tokens, reply.usage.calls, reply.usage.estimated) == (3, 1, True)
+    assert reply.usage.prompt_tokens > 10
+    assert reply.cost_usd == reply.usage.total_tokens
+    assert (budget.spent, budget.spent_usd, budget.spent.estimated) == (reply.usage, reply.cost_usd, True)
+
+
+def test_a_reply_whose_tokens_are_counted_is_not_estimated(scripted):
+    assert not ask(scripted(["yes"])).usage.estimated
 
 
 @pytest.mark.parametrize("broken", [refused(500), httpx2.ConnectError("gone"), httpx2.Response(200, content=b"{")])
@@ -36,8 +44,9 @@ def test_an_answer_with_nothing_to_use_is_paid_for(scripted, as_completion):
     model, budget = scripted([httpx2.Response(200, json=as_completion("yes", choices=[]))], rates=(1.0, 1.0)), Budget()
     with pytest.raises(ModelError, match="no choices") as caught:
         ask(model, budget)
-    assert (caught.value.usage, caught.value.cost_usd) == (Usage(0, 3, 1), 3.0)
-    assert (budget.spent, budget.spent_usd) == (Usage(0, 3, 1), 3.0)
+    assert caught.value.usage == budget.spent
+    assert (caught.value.usage.completion_tokens, caught.value.usage.estimated) == (3, True)  # no prompt was counted
+    assert caught.value.cost_usd == budget.spent_usd == budget.spent.total_tokens
 
 
 def test_a_model_without_a_known_price_has_no_cost(scripted):

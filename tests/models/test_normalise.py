@@ -1,12 +1,10 @@
 import json
 
-import httpx2
-import openai
 import pytest
 
 from rlm_memory_core import Usage
+from rlm_memory_core.models.adapting import server_message
 from rlm_memory_core.models.normalise import UnusableAnswer, read_completion
-from rlm_memory_core.models.openai_backend import server_message
 from rlm_memory_core.models.types import Response, first_line
 
 KEY = "sk-live-0123456789abcdef"
@@ -62,14 +60,25 @@ def test_what_is_no_completion_has_no_usage_either(body):
         ({"message": "too long"}, "too long"),
         ({"detail": "no such model"}, "no such model"),
         ("<h1>Bad gateway</h1>", "<h1>Bad gateway</h1>"),
-        ({"message": None}, "Error code: 500"),
-        ({}, "Error code: 500"),
-        (None, "Error code: 500"),
+        ({"error": "no such model"}, "no such model"),
+        ({"error": {"message": "no such model", "code": 404}}, "no such model"),
+        ({"error": {"error": {"message": "no such model"}}}, "no such model"),
+        ([{"error": {"message": "no such model"}}], "no such model"),
+        ({"errors": ["no such model"]}, "no such model"),
+        ({"error": True, "message": "no such model"}, "no such model"),
+        ({"object": "error", "message": "no such model", "code": 404}, "no such model"),
+        ({"detail": [{"loc": ["body", "seed"], "msg": "extra"}]}, "body.seed: extra"),
+        ({"message": None}, '{"message": null}'),
+        ({}, "{}"),
     ],
 )
 def test_what_servers_say_of_an_error_in_their_several_ways(body, says):
-    response = httpx2.Response(500, request=httpx2.Request("POST", "http://m.test"))
-    assert server_message(openai.InternalServerError("Error code: 500", response=response, body=body)) == says
+    assert server_message(body if isinstance(body, str) else json.dumps(body)) == says
+
+
+@pytest.mark.parametrize("text", ["[" * 3_000, '{"error":' * 990 + "1" + "}" * 990, "", "\ud800", "null", "[]"])
+def test_an_odd_error_is_a_text(text):
+    assert isinstance(server_message(text), str)
 
 
 @pytest.mark.parametrize(

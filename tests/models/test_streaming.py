@@ -210,11 +210,12 @@ def test_a_server_that_knows_no_stream_options_is_asked_without(scripted, as_com
     assert ["stream_options" in request for request in scripted.requests] == [True, False, False]
 
 
-def test_tokens_that_the_server_does_not_count_have_no_price(scripted, as_completion):
+def test_tokens_that_the_server_does_not_count_are_estimated(scripted, as_completion):
     uncounted = as_completion(TEXT, ASK)
     del uncounted["usage"]
     reply = complete(scripted([stream(events(uncounted))], rates=(1.0, 1.0)), listen()[0])
-    assert (reply.usage.calls, reply.cost_usd) == (1, None)
+    assert (reply.usage.calls, reply.usage.completion_tokens, reply.usage.estimated) == (1, 7, True)
+    assert reply.cost_usd == reply.usage.total_tokens
 
 
 def test_a_refused_and_a_cut_off_reply(scripted, as_completion):

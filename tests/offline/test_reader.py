@@ -7,8 +7,7 @@ import pytest
 from rlm_memory_core.offline.history import Turn, parse_turns, sentences
 from rlm_memory_core.offline.matching import best_passages, names
 from rlm_memory_core.offline.reader import answer, extract
-from rlm_memory_core.query.findings import parse_findings
-from rlm_memory_core.query.prompts import NOT_FOUND, UNKNOWN
+from rlm_memory_core.query.prompts.record import NOT_FOUND, UNKNOWN
 
 DAY = "2023/05/20 (Sat) 02:21"
 
@@ -122,15 +121,6 @@ def test_extract_quotes_or_reports_nothing():
     assert extract(session, None, "What is the speed of my printer?") == NOT_FOUND
     assert extract("", None, "Where?") == NOT_FOUND
     assert extract(session, None, "") == NOT_FOUND
-
-
-@pytest.mark.parametrize(
-    ("date", "text", "day"),
-    [(DAY, "I ran home two days ago.", "2023/05/18"), (DAY, "I ran home.", "2023/05/20"), (None, "I ran home.", None)],
-)
-def test_facts_have_a_day(date, text, day):
-    (finding,) = parse_findings(extract(f"[Turn 1][user]: {text}", date, "When had I ran?", facts=True))
-    assert (finding.quote, finding.turn, finding.date, finding.value) == (text, 1, day, "")
 
 
 HOSTILE = ["x" * 2_000_000, "la " * 300_000, "[" * 500_000, "<" * 500_000, '"' * 500_000, "." * 500_000, ". " * 300_000,

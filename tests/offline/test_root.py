@@ -6,10 +6,10 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline.root import final, next_message
-from rlm_memory_core.query import prompts
+from rlm_memory_core.query.prompts import paper, record
 
-MODES = [{}, {"recency": True}, {"facts": True}]
-UNKNOWN = f"FINAL({prompts.UNKNOWN})"
+MODES = [{}]
+UNKNOWN = f"FINAL({record.UNKNOWN})"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def long_store():
 
 
 def ask(store, question, **options):
-    reading = Reading(**options.pop("reading"))
+    reading = Reading("paper", **options.pop("reading"))
     answer = MemoryRLM(connect("offline", recorded="off"), reading=reading, **options).query(store, question)
     assert not answer.error
     assert not [step.output for step in answer.trace.steps if "Error" in step.output]
@@ -52,13 +52,13 @@ def test_without_a_first_wave_all_are_read(long_store, mode):
 @pytest.mark.parametrize("copy_limit", [0, 1_000_000])
 def test_it_reads_on_once_while_nothing_is_found(long_store, mode, copy_limit):
     answer = ask(long_store, "How fast is my printer?", reading={"first": 3} | mode, copy_limit=copy_limit)
-    assert (answer.text, len(answer.sessions_read)) == (prompts.UNKNOWN, 6)
+    assert (answer.text, len(answer.sessions_read)) == (record.UNKNOWN, 6)
 
 
 @pytest.mark.parametrize("copy_limit", [0, 1_000_000])
 def test_a_name_that_stands_nowhere_is_not_worth_reading_for(long_store, copy_limit):
     answer = ask(long_store, "Where does my cousin Boris live?", reading={"first": 3}, copy_limit=copy_limit)
-    assert (answer.text, answer.sessions_read) == (prompts.UNKNOWN, ())
+    assert (answer.text, answer.sessions_read) == (record.UNKNOWN, ())
 
 
 def test_the_newest_of_facts_that_contradict_one_another_is_right(store):
@@ -70,10 +70,10 @@ def test_the_newest_of_facts_that_contradict_one_another_is_right(store):
 
 
 def test_an_empty_history_is_not_known(store):
-    assert ask(store, "Where do I live?", reading={}).text == prompts.UNKNOWN
+    assert ask(store, "Where do I live?", reading={}).text == record.UNKNOWN
 
 
-SYSTEM = prompts.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
+SYSTEM = paper.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
 QUESTION = "What is my cat called?"
 HEADER = {"sessions": 9, "missing": []}
 

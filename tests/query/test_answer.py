@@ -1,8 +1,9 @@
 import pickle
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Answer, Call, Coverage, MemoryRLM, MemoryStore, QueryFailed, Step, Trace, Usage, connect
+from rlm_memory_core import Answer, Call, Coverage, MemoryStore, QueryFailed, Step, Trace, Usage, connect
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.views.answer import answer_text
 
@@ -82,7 +83,7 @@ def test_an_answer_says_how_many_of_the_sessions_were_read(copy_limit):
             store.start_session()
             store.add("user", f"On day {day} my cat Mochi slept.")
         store.start_session()  # nothing was said in it
-        engine = MemoryRLM(connect("offline", recorded="off"), copy_limit=copy_limit)
+        engine = PaperRLM(connect("offline", recorded="off"), copy_limit=copy_limit)
         answer = engine.query(store, "What is my cat called?")
     read = 25 if copy_limit else 10
     told = "" if copy_limit else "10 of 25 sessions read"
@@ -107,8 +108,8 @@ def test_what_replaying_saved_is_told_from_a_millisecond_on():
 def test_an_answer_says_how_many_pieces_of_a_long_session_were_read(store, root_and_subagents):
     store.extend([("user", f"Part {number}. " + "word " * 7_990) for number in range(6)])
     code = "```repl\nllm_query_parallel(sessions[:2], session_dates[:2], question)\n```"
-    answer = MemoryRLM(root_and_subagents([code, "FINAL(x)"])).query(store, "Who?")
+    answer = PaperRLM(root_and_subagents([code, "FINAL(x)"])).query(store, "Who?")
     assert (answer.sessions_read, answer.sessions) == ((1,), 1)
     assert answer.read == "1 of 1 sessions read (2 of 6 pieces)"
     everything = "```repl\nllm_query_parallel(sessions, session_dates, question)\n```"
-    assert MemoryRLM(root_and_subagents([everything, "FINAL(x)"])).query(store, "Who?").read == ""
+    assert PaperRLM(root_and_subagents([everything, "FINAL(x)"])).query(store, "Who?").read == ""

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from in_flight import InFlight
+from paper import PaperRLM
 
-from rlm_memory_core import Budget, MemoryRLM, connect
+from rlm_memory_core import Budget, connect
 from rlm_memory_core.models import background
 
 PARALLEL = "```repl\nfound = llm_query_parallel(sessions, session_dates, question)\nprint(found)\n```"
@@ -18,12 +19,12 @@ def finds_cat(prompt):
 
 def test_subagents_have_a_model_of_their_own(diary, scripted):
     sub_model = scripted(lambda messages: "found", "small")
-    MemoryRLM(scripted([PARALLEL, "FINAL(x)"], "large"), sub_model).query(diary, "Who?")
+    PaperRLM(scripted([PARALLEL, "FINAL(x)"], "large"), sub_model).query(diary, "Who?")
     assert [request["model"] for request in scripted.requests] == ["large", "small", "small", "small", "large"]
 
 
 def test_a_budget_is_shared_by_all_queries_of_an_engine(diary, root_and_subagents):
-    engine = MemoryRLM(root_and_subagents(["FINAL(one)", "FINAL(two)"]), budget=Budget(calls=1))
+    engine = PaperRLM(root_and_subagents(["FINAL(one)", "FINAL(two)"]), budget=Budget(calls=1))
     assert engine.query(diary, "Who?").error == ""
     assert "spent" in engine.query(diary, "Who?").error
 
@@ -31,28 +32,28 @@ def test_a_budget_is_shared_by_all_queries_of_an_engine(diary, root_and_subagent
 @pytest.mark.parametrize("question", ["", "  \n"])
 def test_an_empty_question_is_refused(diary, scripted, question):
     with pytest.raises(ValueError, match="empty"):
-        MemoryRLM(scripted([])).query(diary, question)
+        PaperRLM(scripted([])).query(diary, question)
 
 
 @pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"max_iterations": 0}])
 def test_wrong_arguments_are_refused_at_once(scripted, wrong):
     with pytest.raises(ValueError, match="at least 1"):
-        MemoryRLM(scripted([]), **wrong)
+        PaperRLM(scripted([]), **wrong)
 
 
 def test_an_empty_store_can_be_asked(store, root_and_subagents):
-    answer = MemoryRLM(root_and_subagents([PARALLEL, "FINAL(nothing)"])).query(store, "Who?")
+    answer = PaperRLM(root_and_subagents([PARALLEL, "FINAL(nothing)"])).query(store, "Who?")
     assert (answer.text, answer.coverage.asked, answer.evidence) == ("nothing", 0, ())
 
 
 def test_a_query_only_reads_the_store(diary, root_and_subagents):
     before = diary.to_string()
-    MemoryRLM(root_and_subagents([PARALLEL, "FINAL(x)"])).query(diary, "Who?")
+    PaperRLM(root_and_subagents([PARALLEL, "FINAL(x)"])).query(diary, "Who?")
     assert diary.to_string() == before
 
 
 def test_query_works_where_a_loop_already_runs_and_aquery_from_any_loop(diary, scripted):
-    engine = MemoryRLM(scripted(lambda messages: "FINAL(a b)"))
+    engine = PaperRLM(scripted(lambda messages: "FINAL(a b)"))
 
     async def cell():
         return engine.query(diary, "Who?").text, (await engine.aquery(diary, "Who?")).text
@@ -70,7 +71,7 @@ def test_many_threads_ask_one_engine_at_once(diary, scripted):
         question = messages[1]["content"].split("<question>\n")[1].split("\n")[0]
         return "```repl\nx = question\n```" if len(messages) == 2 else f"FINAL_VAR(x)\n{question}"
 
-    engine = MemoryRLM(scripted(answer))
+    engine = PaperRLM(scripted(answer))
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda number: engine.query(diary, f"Question {number}?").text, range(40)))
     assert answers == [f"Question {number}?" for number in range(40)]
@@ -84,7 +85,7 @@ def test_concurrency_bounds_the_subagents_of_all_queries(diary, root_and_subagen
             await asyncio.sleep(0.01)
         return "found"
 
-    engine = MemoryRLM(root_and_subagents([PARALLEL] * 4 + ["FINAL(x)"] * 4, subagent), concurrency=2)
+    engine = PaperRLM(root_and_subagents([PARALLEL] * 4 + ["FINAL(x)"] * 4, subagent), concurrency=2)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: engine.query(diary, "Who?"), range(4)))
     assert in_flight.most == 2
@@ -98,7 +99,7 @@ def test_cancelling_leaves_no_task_behind_and_the_engine_usable(diary, root_and_
     async def tasks():
         return asyncio.all_tasks()
 
-    engine = MemoryRLM(root_and_subagents([PARALLEL, "FINAL(again)"], subagent))
+    engine = PaperRLM(root_and_subagents([PARALLEL, "FINAL(again)"], subagent))
     before = len(background.run(tasks()))
 
     async def give_up():
@@ -119,7 +120,7 @@ def test_a_query_that_is_given_up_has_paid_for_what_it_sent(diary, root_and_suba
         await asyncio.sleep(60)
 
     budget = Budget(calls=100)
-    engine = MemoryRLM(root_and_subagents([PARALLEL], subagent, rates=(1.0, 1.0)), budget=budget)
+    engine = PaperRLM(root_and_subagents([PARALLEL], subagent, rates=(1.0, 1.0)), budget=budget)
 
     async def give_up():
         asking = asyncio.create_task(engine.aquery(diary, "Who?"))
@@ -146,17 +147,17 @@ def test_a_query_that_is_given_up_has_paid_for_what_it_sent(diary, root_and_suba
     ],
 )
 def test_late_calls_are_sent_again_where_a_real_model_reads(model, options, hedge):
-    assert MemoryRLM(model, **options).hedge == hedge
+    assert PaperRLM(model, **options).hedge == hedge
 
 
 @pytest.mark.parametrize("hedge", [-0.1, 1.5])
 def test_a_share_of_extra_calls_that_is_none_is_told(hedge):
     with pytest.raises(ValueError, match="hedge"):
-        MemoryRLM(connect(), hedge=hedge)
+        PaperRLM(connect(), hedge=hedge)
 
 
 def test_an_engine_can_be_sent_to_another_process_also_after_it_was_used(diary):
-    engine = MemoryRLM(connect("offline"), concurrency=1, max_iterations=5, budget=Budget(usd=1.0), parallel=True)
+    engine = PaperRLM(connect("offline"), concurrency=1, max_iterations=5, budget=Budget(usd=1.0), parallel=True)
     assert "Mochi" in engine.query(diary, "What is my cat called?").text
     engine.budget._started = None  # what becomes of it is tested with the budget
     received = pickle.loads(pickle.dumps(engine))
@@ -168,12 +169,12 @@ def test_an_engine_can_be_sent_to_another_process_also_after_it_was_used(diary):
 
 
 def test_an_engine_that_is_sent_hedges_as_before():
-    assert pickle.loads(pickle.dumps(MemoryRLM(connect("m"), hedge=0.2))).hedge == 0.2
+    assert pickle.loads(pickle.dumps(PaperRLM(connect("m"), hedge=0.2))).hedge == 0.2
 
 
 def test_a_system_prompt_is_for_the_root_model_alone(diary, root_and_subagents, scripted):
     llm = root_and_subagents([PARALLEL, "FINAL(Arr, Mochi)"], finds_cat)
-    assert MemoryRLM(llm).query(diary, "Who?", system="You speak like a pirate.").text == "Arr, Mochi"
+    assert PaperRLM(llm).query(diary, "Who?", system="You speak like a pirate.").text == "Arr, Mochi"
     told = ["pirate" in str(request["messages"]) for request in scripted.requests]
     assert told == [True, False, False, False, True]
     assert scripted.conversation[0]["content"].endswith("<instructions>\nYou speak like a pirate.\n</instructions>")
@@ -188,7 +189,7 @@ def test_progress_is_told_of_the_calls_of_one_query(diary, root_and_subagents):
             self.append(call.found)
 
     told = Told()
-    engine = MemoryRLM(root_and_subagents([PARALLEL, "FINAL(x)", "FINAL(y)"], finds_cat))
+    engine = PaperRLM(root_and_subagents([PARALLEL, "FINAL(x)", "FINAL(y)"], finds_cat))
     asyncio.run(engine.aquery(diary, "Who?", progress=told))
     assert told[:3] == ["asked"] * 3
     assert sorted(told[3:]) == [False, False, True]

@@ -1,6 +1,7 @@
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Answer, Evidence, MemoryRLM, MemoryStore, connect
+from rlm_memory_core import Answer, Evidence, MemoryStore, connect
 from rlm_memory_core.query.evidence import supporting
 from rlm_memory_core.views.answer import answer_html, answer_text
 
@@ -42,7 +43,7 @@ def test_of_a_thousand_quotes_those_in_the_answer_are_shown_and_the_rest_below(p
         for day in range(300):
             store.start_session()
             store.extend([("user", f"On day {day} I read a book on birds number {day}."), ("assistant", "Nice.")])
-        answer = MemoryRLM(connect("offline", recorded="off")).query(store, "Which books on birds did I read?")
+        answer = PaperRLM(connect("offline", recorded="off")).query(store, "Which books on birds did I read?")
     assert len(answer.evidence) >= 300
     on = answer.standing_on()
     assert 1 <= len(on) <= 5

@@ -3,8 +3,9 @@ import random
 import re
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import MemoryRLM, Turn, connect
+from rlm_memory_core import Turn, connect
 from rlm_memory_core.query.findings import Finding, check_reply, checked, parse_findings
 
 CAT = Finding("My cat is called Mochi.", "the cat's name", 12)
@@ -117,7 +118,7 @@ def ask(diary, root_and_subagents, reply, code="print(llm_query_parallel(session
     llm = root_and_subagents(
         [f"```repl\n{code}\n```", "FINAL(x)"], lambda prompt: reply if "Mochi" in prompt else "NOT_FOUND"
     )
-    return MemoryRLM(llm).query(diary, "Who?")
+    return PaperRLM(llm).query(diary, "Who?")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_the_offline_reader_quotes_what_is_stored(diary):
     diary.add(
         "user", 'My brother said: "My cat is *not* called Mochi"; here is a list:\n1. **Mochi** the cat\n2. a cat'
     )
-    answer = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?")
+    answer = PaperRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?")
     contents = {turn.index: turn.content for turn in diary.turns}
     assert len(answer.evidence) >= 3
     assert answer.false_quotes == 0
@@ -169,7 +170,7 @@ def test_the_offline_reader_quotes_what_is_stored(diary):
 def test_every_quote_over_real_histories_is_verbatim():
     from rlm_memory_core.experiments.data import longmemeval
 
-    engine = MemoryRLM(connect("offline", recorded="off"))
+    engine = PaperRLM(connect("offline", recorded="off"))
     quotes = 0
     for sample in longmemeval.load("s", "paper")[::20]:
         with sample.store() as store:
@@ -237,7 +238,7 @@ def test_a_quote_that_holds_marks_is_as_long_as_it_is_there(line, quote, text):
 
 def test_the_offline_reader_quotes_json_whole(diary):
     diary.add("user", CONFIG)
-    answer = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is in my config for the pets?")
+    answer = PaperRLM(connect("offline", recorded="off")).query(diary, "What is in my config for the pets?")
     assert CONFIG in [evidence.quote for evidence in answer.evidence]
     assert answer.false_quotes == 0
     assert CONFIG in answer.text
@@ -266,3 +267,55 @@ def test_notes_are_no_evidence(diary, root_and_subagents):
     (evidence,) = ask(diary, root_and_subagents, '- [Turn 1] "My cat is called Mochi.": the cat;; SURELY').evidence
     assert evidence.text == "the cat"
     assert "SURELY" not in str(evidence)
+
+
+ODD_REPLIES = [
+    '[{"quote": ' + "[" * 3_000,
+    '{"quote": ' * 3_000,
+    "[" * 100_000,
+    '[{"quote": "My cat is called Mochi.", "turn": ' + "1" * 5_000 + "}]",
+    '[{"quote": {"a": ["My cat"]}, "turn": [1, 2]}, {"quote": 5}, {"quote": true, "text": {"a": {}}}]',
+    "- [Turn " + "1" * 5_000 + '] "My dog is called Rex.": a dog',
+    '- [Turn ٣] "My dog is called Rex.": a dog',
+    '- [Turn 1] "My dog": ' + "9" * 5_000 + " | 1 | x",
+    '- "My dog' + " " * 3_000 + '": x',
+    '- "My dog"' + " " * 50_000 + "| | x",
+    '- "My dog": ' + "| " * 50_000,
+    "\ud800" * 10 + '"My dog": \0',
+    '"' * 64_000,
+    '"a' * 32_000,
+    ('"a" ' * 200 + "\n") * 200,
+    "[Turn 1] " * 10_000 + '"My dog"',
+    "```json\n" * 5_000,
+    "```" + " " * 50_000 + "```",
+    '{"findings": [{"quote": "My dog", "text": ' + "[" * 900 + "]" * 900 + "}]}",
+    '{"a": [[[1]]], "b": NaN, "c": 1e999}',
+    "..." * 20_000 + '"... ... ..."',
+]
+
+
+@pytest.mark.parametrize("reply", ODD_REPLIES, ids=lambda reply: reply[:20])
+def test_an_odd_reply_costs_its_own_finding_alone(reply, diary, root_and_subagents):
+    good = '- [Turn 1] "My cat is called Mochi.": a cat'
+    for odd in (reply, f"{reply}\n{good}", f"{good}\n{reply}"):
+        extract = check_reply(odd, TURNS)
+        assert len(extract.findings) <= 1 + odd.count("My cat")
+    replies = {"Mochi": good}
+    llm = root_and_subagents(
+        ["```repl\nprint(llm_query_parallel(sessions, session_dates, question))\n```", "FINAL(x)"],
+        lambda prompt: next((said for name, said in replies.items() if name in prompt), reply),
+    )
+    answer = MemoryRLM(llm).query(diary, "Who?")
+    assert answer.text == "x"
+    assert "My cat is called Mochi." in [found.quote for found in answer.evidence]
+
+
+def test_what_has_an_odd_quote_is_counted():
+    found = check_reply('[{"quote": ["My cat"]}, {"quote": 5}, {"quote": "My cat is called Mochi."}]', TURNS)
+    assert (len(found.findings), found.false_quotes) == (1, 2)
+
+
+def test_of_thousands_of_quotes_some_hundreds_are_looked_up_and_the_rest_counted():
+    found = check_reply('"My cat is called Mochi."\n' * 5_000, TURNS)
+    assert len(found.findings) + found.false_quotes == 5_000
+    assert len(found.findings) == 300

@@ -1,11 +1,12 @@
 import asyncio
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import MemoryRLM, connect
+from rlm_memory_core import connect
 from rlm_memory_core.query import large_workspace
 from rlm_memory_core.query.large_workspace import LargeWorkspace
-from rlm_memory_core.query.prompts import session_prompt
+from rlm_memory_core.query.prompts.record import session_prompt
 from rlm_memory_core.query.workspace import Workspace
 
 QUESTIONS = ["What is my cat called?", "What did I buy?", "Where did I move?", "What is the name of my parrot Kiwi?"]
@@ -18,7 +19,7 @@ def call(workspace, name, *args, **kwargs):
 def test_the_limit_decides_whether_texts_are_copied(diary, root_and_subagents, scripted):
     size = diary.characters()
     for limit, copied in ((size, True), (size - 1, False)):
-        MemoryRLM(root_and_subagents(["FINAL(x)"]), copy_limit=limit).query(diary, "Who?")
+        PaperRLM(root_and_subagents(["FINAL(x)"]), copy_limit=limit).query(diary, "Who?")
         assert ("history_turns" in scripted.conversation[0]["content"]) is copied
 
 
@@ -116,7 +117,7 @@ def test_turns_that_hold_too_much_together_are_refused(diary, monkeypatch):
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_offline_reader_answers_alike_from_copies_and_through_functions(diary, question, parallel):
     copied, large = (
-        MemoryRLM(connect("offline", recorded="off"), parallel=parallel, copy_limit=limit).query(diary, question)
+        PaperRLM(connect("offline", recorded="off"), parallel=parallel, copy_limit=limit).query(diary, question)
         for limit in (20_000_000, 0)
     )
     assert (large.text, large.evidence, large.coverage) == (copied.text, copied.evidence, copied.coverage)
@@ -127,8 +128,8 @@ def test_of_many_sessions_the_best_ranked_are_read(store):
         store.start_session(f"2023/05/{number % 28 + 1:02}")
         store.add("user", "My cat is called Mochi." if number == 123 else f"It rained on my walk number {number}.")
     llm = connect("offline", recorded="off")
-    answer = MemoryRLM(llm, copy_limit=100).query(store, "What is my cat called?")
-    assert answer.text == MemoryRLM(llm).query(store, "What is my cat called?").text == "My cat is called Mochi."
+    answer = PaperRLM(llm, copy_limit=100).query(store, "What is my cat called?")
+    assert answer.text == PaperRLM(llm).query(store, "What is my cat called?").text == "My cat is called Mochi."
     assert answer.coverage.asked == 10
     assert [evidence.session for evidence in answer.evidence] == [124]
 
@@ -136,7 +137,7 @@ def test_of_many_sessions_the_best_ranked_are_read(store):
 def test_sub_agents_are_sent_to_positions_and_the_sandbox_sees_no_text(diary, root_and_subagents, scripted):
     code = "```repl\nprint(llm_query_parallel([2, 0], None, question), llm_query_parallel(['x'], ['Monday']))\n```"
     llm = root_and_subagents([code, "FINAL(done)"], lambda prompt: "Lisbon" if "Lisbon" in prompt else "NOT_FOUND")
-    answer = MemoryRLM(llm, copy_limit=0).query(diary, "Where did I move?")
+    answer = PaperRLM(llm, copy_limit=0).query(diary, "Where did I move?")
     system = scripted.requests[0]["messages"][0]["content"]
     assert "session_count" in system
     assert "history_turns" not in system
@@ -163,7 +164,7 @@ def test_sub_agents_are_sent_to_positions_and_the_sandbox_sees_no_text(diary, ro
 )
 def test_an_error_is_shown_to_the_root_model(diary, root_and_subagents, scripted, code, said):
     llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(done)"])
-    assert MemoryRLM(llm, copy_limit=0).query(diary, "Who?").coverage.asked == 0
+    assert PaperRLM(llm, copy_limit=0).query(diary, "Who?").coverage.asked == 0
     assert "Error" in scripted.conversation[-1]["content"]
     assert said in scripted.conversation[-1]["content"]
 
@@ -171,7 +172,7 @@ def test_an_error_is_shown_to_the_root_model(diary, root_and_subagents, scripted
 def test_quotes_are_looked_up_in_the_turns_of_a_position(diary, root_and_subagents, scripted):
     reply = '- [Turn 9] "I bought a red bicycle": a bicycle\n- [Turn 3] "My dog is called Rex.": the dog'
     llm = root_and_subagents(["```repl\nprint(llm_query_parallel([1]))\n```", "FINAL(done)"], lambda prompt: reply)
-    answer = MemoryRLM(llm, copy_limit=0).query(diary, "What did I buy?")
+    answer = PaperRLM(llm, copy_limit=0).query(diary, "What did I buy?")
     assert [(each.session, each.turn, each.quote) for each in answer.evidence] == [(2, 3, "I bought a red bicycle")]
     assert answer.false_quotes == 1
     assert "a quote that is not in the session" in scripted.conversation[-1]["content"]

@@ -2,14 +2,17 @@ import asyncio
 
 import httpx2
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Budget, MemoryRLM, ModelError, Usage
+from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.query.answer import QueryFailed
-from rlm_memory_core.query.prompts import CUT_OFF, CUT_REPLY, FORCED, NO_CODE, NOT_READ
+from rlm_memory_core.query.prompts.paper import FORCED, NO_CODE
+from rlm_memory_core.query.prompts.record import CUT_OFF, CUT_REPLY, NOT_READ
 from rlm_memory_core.query.subagents import STOPPED
 from rlm_memory_core.repl import worker
 
 PARALLEL = "```repl\nfound = llm_query_parallel(sessions, session_dates, question)\nprint(found)\n```"
+REFUSAL = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "", "refusal": "no"}}], "usage": {}}
 CUT = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "FINAL(Mo"}, "finish_reason": "length"}]}
 
 
@@ -19,7 +22,7 @@ def finds_cat(prompt):
 
 def test_code_output_and_answer(diary, root_and_subagents, scripted):
     llm = root_and_subagents([f"I ask them all.\n{PARALLEL}", "FINAL(Mochi)"], finds_cat)
-    answer = MemoryRLM(llm).query(diary, "What is my cat called?")
+    answer = PaperRLM(llm).query(diary, "What is my cat called?")
     assert (answer.text, answer.error) == ("Mochi", "")
     assert str(answer.coverage) == "asked 3 sub-agents: 1 found something, 2 found nothing"
     shown = scripted.conversation[-1]["content"]
@@ -29,24 +32,24 @@ def test_code_output_and_answer(diary, root_and_subagents, scripted):
 
 
 def test_the_root_model_never_sees_the_history(diary, root_and_subagents, scripted):
-    MemoryRLM(root_and_subagents(["FINAL(done)"])).query(diary, "What is my cat called?")
+    PaperRLM(root_and_subagents(["FINAL(done)"])).query(diary, "What is my cat called?")
     assert "Mochi" not in str(scripted.requests)
 
 
 def test_code_can_answer_and_what_follows_it_is_not_run(diary, root_and_subagents):
     root = ["```repl\nFINAL(len(sessions))\nllm_query('no')\n```\n```repl\nllm_query('no')\n```\nFINAL(another)"]
-    answer = MemoryRLM(root_and_subagents(root)).query(diary, "How many?")
+    answer = PaperRLM(root_and_subagents(root)).query(diary, "How many?")
     assert (answer.text, answer.coverage.asked) == ("3", 0)
 
 
 def test_final_in_the_message_may_name_a_variable(diary, root_and_subagents):
     for final in ("FINAL_VAR(best)", 'FINAL_VAR("best")', "FINAL(best)"):
         llm = root_and_subagents([f"```repl\nbest = ['Mochi', 'Luna']\n```\n{final}"])
-        assert MemoryRLM(llm).query(diary, "Who?").text == "Mochi, Luna"
+        assert PaperRLM(llm).query(diary, "Who?").text == "Mochi, Luna"
 
 
 def test_a_word_that_is_no_variable_is_the_answer_itself(diary, root_and_subagents):
-    assert MemoryRLM(root_and_subagents(["FINAL(Lisbon)"])).query(diary, "Where?").text == "Lisbon"
+    assert PaperRLM(root_and_subagents(["FINAL(Lisbon)"])).query(diary, "Where?").text == "Lisbon"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_a_word_that_is_no_variable_is_the_answer_itself(diary, root_and_subagen
 )
 def test_final_in_the_message_may_hold_an_expression_over_variables(diary, root_and_subagents, final, answer):
     llm = root_and_subagents([f"```repl\nbest = ['Mochi', 'Luna']\n```\n{final}"])
-    assert MemoryRLM(llm).query(diary, "Who?").text == answer
+    assert PaperRLM(llm).query(diary, "Who?").text == answer
 
 
 @pytest.mark.parametrize(
@@ -80,25 +83,25 @@ def test_final_in_the_message_may_hold_an_expression_over_variables(diary, root_
 )
 @pytest.mark.parametrize("replies", [1, 4])
 def test_final_in_words_within_a_block_is_the_answer(diary, root_and_subagents, root, replies):
-    assert MemoryRLM(root_and_subagents(root), max_iterations=replies).query(diary, "Who?").text == "two cats"
+    assert PaperRLM(root_and_subagents(root), max_iterations=replies).query(diary, "Who?").text == "two cats"
 
 
 def test_final_ends_a_block_before_what_would_fail_and_not_after_what_failed(diary, root_and_subagents, scripted):
-    assert MemoryRLM(root_and_subagents(["```repl\nFINAL('a')\n1 / 0\n```"])).query(diary, "Who?").text == "a"
+    assert PaperRLM(root_and_subagents(["```repl\nFINAL('a')\n1 / 0\n```"])).query(diary, "Who?").text == "a"
     llm = root_and_subagents(["```repl\nn = 1 / 0\nFINAL('a')\n```\nFINAL(n)", "FINAL(b)"])
-    assert MemoryRLM(llm).query(diary, "Who?").text == "b"
+    assert PaperRLM(llm).query(diary, "Who?").text == "b"
     assert "ZeroDivisionError" in scripted.conversation[-1]["content"]
 
 
 def test_a_variable_that_does_not_exist_is_told_and_can_be_repaired(diary, root_and_subagents, scripted):
-    answer = MemoryRLM(root_and_subagents(["FINAL_VAR(best)", "FINAL(Mochi)"])).query(diary, "Who?")
+    answer = PaperRLM(root_and_subagents(["FINAL_VAR(best)", "FINAL(Mochi)"])).query(diary, "Who?")
     assert answer.text == "Mochi"
     assert "no variable is called best" in scripted.conversation[-1]["content"]
 
 
 def test_no_code_gets_a_reminder(diary, root_and_subagents, scripted):
     llm = root_and_subagents(["The answer is FINAL(42).", "FINAL(42)"])
-    answer = MemoryRLM(llm, max_iterations=3).query(diary, "Who?")
+    answer = PaperRLM(llm, max_iterations=3).query(diary, "Who?")
     assert answer.text == "42"
     assert scripted.conversation[-1] == {"role": "user", "content": NO_CODE}
 
@@ -109,13 +112,13 @@ def test_no_code_gets_a_reminder(diary, root_and_subagents, scripted):
 )  # fmt: skip
 def test_an_error_in_the_code_is_shown_and_can_be_repaired(diary, root_and_subagents, scripted, broken):
     root = [f"```repl\nkept = 'Mochi'\n```\n```repl\n{broken}\n```\nFINAL(too early)", "```repl\nFINAL(kept)\n```"]
-    assert MemoryRLM(root_and_subagents(root)).query(diary, "Who?").text == "Mochi"
+    assert PaperRLM(root_and_subagents(root)).query(diary, "Who?").text == "Mochi"
     assert "Error" in scripted.conversation[-1]["content"]
 
 
 def test_the_last_iteration_must_answer(diary, root_and_subagents, scripted):
     llm = root_and_subagents(["```repl\nprint(1)\n```"] * 2 + ["FINAL(at last)"])
-    answer = MemoryRLM(llm, max_iterations=3).query(diary, "Who?")
+    answer = PaperRLM(llm, max_iterations=3).query(diary, "Who?")
     assert answer.text == "at last"
     assert len(answer.trace.steps) == 3
     assert FORCED in scripted.conversation[-1]["content"]
@@ -123,27 +126,27 @@ def test_the_last_iteration_must_answer(diary, root_and_subagents, scripted):
 
 def test_a_last_reply_without_final_is_the_answer_as_it_stands(diary, root_and_subagents, scripted):
     llm = root_and_subagents(["Hm.", "It is Mochi."])
-    assert MemoryRLM(llm, max_iterations=2).query(diary, "Who?").text == "It is Mochi."
+    assert PaperRLM(llm, max_iterations=2).query(diary, "Who?").text == "It is Mochi."
     assert scripted.conversation[-1]["content"] == FORCED
 
 
 @pytest.mark.parametrize("reply", ["```repl\nprint(1)\n```", "Let me look:\n```repl\nprint(1)\n```"])
 def test_a_last_reply_with_code_is_no_answer_and_its_code_is_not_run(diary, root_and_subagents, reply):
-    answer = MemoryRLM(root_and_subagents([reply]), max_iterations=1).query(diary, "Who?")
+    answer = PaperRLM(root_and_subagents([reply]), max_iterations=1).query(diary, "Who?")
     assert answer.text == "I don't know"
     assert answer.trace.steps[0].output == "(nothing was printed)"
 
 
 def test_a_last_reply_may_answer_in_code(diary, root_and_subagents):
     llm = root_and_subagents(["```repl\nllm_query('x')\nFINAL('Mochi')\n```"])
-    answer = MemoryRLM(llm, max_iterations=1).query(diary, "Who?")
+    answer = PaperRLM(llm, max_iterations=1).query(diary, "Who?")
     assert (answer.text, answer.coverage.asked) == ("Mochi", 0)
 
 
 def test_what_a_query_took_is_not_lost_when_the_root_model_fails(diary, root_and_subagents):
-    llm = root_and_subagents(["```repl\nllm_query('x')\n```", ""])
+    llm = root_and_subagents(["```repl\nllm_query('x')\n```", httpx2.Response(200, json=REFUSAL)])
     with pytest.raises(QueryFailed) as failed:
-        MemoryRLM(llm).query(diary, "Who?")
+        PaperRLM(llm).query(diary, "Who?")
     answer = failed.value.answer
     assert (failed.value.usage.calls, str(failed.value)) == (3, answer.error)
     assert (answer.text, answer.usage, answer.coverage.asked) == ("", failed.value.usage, 1)
@@ -154,13 +157,13 @@ def test_a_root_reply_that_was_cut_off_is_not_run_and_is_asked_for_again(
     diary, root_and_subagents, scripted, as_completion
 ):
     llm = root_and_subagents([httpx2.Response(200, json=as_completion("", **CUT)), "FINAL(Mochi)"])
-    assert MemoryRLM(llm, max_iterations=3).query(diary, "Who?").text == "Mochi"
+    assert PaperRLM(llm, max_iterations=3).query(diary, "Who?").text == "Mochi"
     assert scripted.conversation[-1]["content"] == CUT_REPLY
 
 
 def test_a_last_root_reply_that_was_cut_off_is_no_answer(diary, root_and_subagents, as_completion):
     llm = root_and_subagents([httpx2.Response(200, json=as_completion("", **CUT))])
-    answer = MemoryRLM(llm, max_iterations=1).query(diary, "Who?")
+    answer = PaperRLM(llm, max_iterations=1).query(diary, "Who?")
     assert answer.text == "I don't know"
     assert "cut off" in answer.error
 
@@ -168,7 +171,7 @@ def test_a_last_root_reply_that_was_cut_off_is_no_answer(diary, root_and_subagen
 def test_a_finding_that_was_cut_off_counts_and_says_so(diary, root_and_subagents, scripted, as_completion):
     half = httpx2.Response(200, json=as_completion("", **CUT))
     llm = root_and_subagents([PARALLEL, "FINAL(x)"], lambda prompt: half if "Mochi" in prompt else "NOT_FOUND")
-    answer = MemoryRLM(llm).query(diary, "Who?")
+    answer = PaperRLM(llm).query(diary, "Who?")
     assert str(answer.coverage) == "asked 3 sub-agents: 1 found something (1 of them cut off), 2 found nothing"
     assert answer.evidence[0].text == f"FINAL(Mo {CUT_OFF}"
     assert CUT_OFF in scripted.conversation[-1]["content"]
@@ -177,7 +180,7 @@ def test_a_finding_that_was_cut_off_counts_and_says_so(diary, root_and_subagents
 def test_the_root_is_told_which_sessions_were_not_read(diary, root_and_subagents, scripted):
     refused = httpx2.Response(400, json={"error": {"message": "no"}})
     llm = root_and_subagents([PARALLEL, "FINAL(x)"], lambda prompt: "found" if "bicycle" in prompt else refused)
-    MemoryRLM(llm).query(diary, "Who?")
+    PaperRLM(llm).query(diary, "Who?")
     assert f'"{NOT_READ}"; not read: session 1, 3.' in scripted.conversation[-1]["content"]
 
 
@@ -185,14 +188,14 @@ def test_the_root_is_told_which_sessions_were_not_read(diary, root_and_subagents
 def test_final_in_the_history_or_in_a_finding_ends_nothing(store, root_and_subagents, attack):
     store.add("user", attack)
     root = ["```repl\nprint(context)\nprint(llm_query_parallel(sessions, None, question)[0])\n```", "FINAL(good)"]
-    answer = MemoryRLM(root_and_subagents(root, lambda prompt: f"\n{attack}\n")).query(store, "Who?")
+    answer = PaperRLM(root_and_subagents(root, lambda prompt: f"\n{attack}\n")).query(store, "Who?")
     assert answer.text == "good"
     assert len(answer.trace.steps) == 2
 
 
 def test_usage_calls_and_cost_add_up_over_root_and_subagents(diary, root_and_subagents, scripted):
     llm = root_and_subagents([PARALLEL, "FINAL(Mochi)"], finds_cat, rates=(0.5, 2.0))
-    answer = MemoryRLM(llm).query(diary, "What is my cat called?")
+    answer = PaperRLM(llm).query(diary, "What is my cat called?")
     sent = sum(len(message["content"]) for request in scripted.requests for message in request["messages"])
     said = len(PARALLEL + "FINAL(Mochi)" + "The cat is called Mochi." + 2 * "NOT_FOUND")
     assert answer.usage == Usage(sent, said, 5)
@@ -203,7 +206,7 @@ def test_usage_calls_and_cost_add_up_over_root_and_subagents(diary, root_and_sub
 def test_the_cost_is_unknown_where_one_price_is(diary, scripted):
     sub_model = scripted(lambda messages: "found", "unknown")
     root = scripted([PARALLEL, "FINAL(x)"], rates=(1.0, 1.0))
-    answer = MemoryRLM(root, sub_model).query(diary, "Who?")
+    answer = PaperRLM(root, sub_model).query(diary, "Who?")
     assert answer.cost_usd is None
     assert answer.usage.calls == 5
 
@@ -218,7 +221,7 @@ def test_evidence_names_its_session_in_the_order_of_the_history(diary, root_and_
     llm = root_and_subagents(
         root, lambda prompt: next((said for word, said in answers.items() if word in prompt), "NOT_FOUND")
     )
-    evidence = MemoryRLM(llm).query(diary, "Who?").evidence
+    evidence = PaperRLM(llm).query(diary, "Who?").evidence
     assert [(e.session, e.date, e.text) for e in evidence] == [
         (1, "2023/05/20 (Sat) 02:21", "a cat"),
         (3, "2023/07/04 (Tue) 18:30", "a move"),
@@ -233,7 +236,7 @@ def test_evidence_of_no_session_comes_last_also_where_sessions_are_empty(store, 
     llm = root_and_subagents(
         ["```repl\nllm_query('Hm?')\nllm_query_parallel(sessions)\n```\nFINAL(x)"], lambda _: "found"
     )
-    assert [evidence.session for evidence in MemoryRLM(llm).query(store, "Who?").evidence] == [4, None]
+    assert [evidence.session for evidence in PaperRLM(llm).query(store, "Who?").evidence] == [4, None]
 
 
 def test_a_failure_is_no_evidence_and_the_root_is_told(diary, root_and_subagents, scripted):
@@ -242,7 +245,7 @@ def test_a_failure_is_no_evidence_and_the_root_is_told(diary, root_and_subagents
             return httpx2.Response(500, json={"error": {"message": "secret"}})
         return finds_cat(prompt)
 
-    answer = MemoryRLM(root_and_subagents([PARALLEL, "FINAL(Mochi)"], subagent)).query(diary, "Who?")
+    answer = PaperRLM(root_and_subagents([PARALLEL, "FINAL(Mochi)"], subagent)).query(diary, "Who?")
     assert [evidence.text for evidence in answer.evidence] == ["The cat is called Mochi."]
     assert sum(answer.coverage.failed.values()) == 1
     shown = scripted.conversation[-1]["content"]
@@ -252,7 +255,7 @@ def test_a_failure_is_no_evidence_and_the_root_is_told(diary, root_and_subagents
 
 def test_the_date_of_the_question_reaches_root_repl_and_subagents(diary, root_and_subagents, scripted):
     llm = root_and_subagents(["```repl\nprint(question_date)\nllm_query_parallel(sessions[:1])\n```", "FINAL(x)"])
-    MemoryRLM(llm).query(diary, "When?", question_date="2023/08/01")
+    PaperRLM(llm).query(diary, "When?", question_date="2023/08/01")
     assert ['date="2023/08/01"' in str(request) for request in scripted.requests] == [True] * 3
     assert "<output>\n2023/08/01\n" in scripted.conversation[-1]["content"]
 
@@ -262,7 +265,7 @@ def test_the_sequential_mode_offers_no_parallel_function(diary, root_and_subagen
     root += [
         "```repl\nprint([llm_query(session_prompt(s, d, question)) for s, d in zip(sessions, session_dates)])\n```"
     ]
-    answer = MemoryRLM(root_and_subagents([*root, "FINAL(x)"], finds_cat), parallel=False).query(diary, "Who?")
+    answer = PaperRLM(root_and_subagents([*root, "FINAL(x)"], finds_cat), parallel=False).query(diary, "Who?")
     assert "llm_query_parallel" not in scripted.requests[0]["messages"][0]["content"]
     assert "NameError" in scripted.requests[1]["messages"][-1]["content"]
     assert answer.coverage.asked == 3
@@ -272,7 +275,7 @@ def test_the_sequential_mode_offers_no_parallel_function(diary, root_and_subagen
 def test_a_spent_budget_ends_the_query_with_an_error_and_what_is_known(diary, root_and_subagents):
     budget = Budget(calls=3)
     llm = root_and_subagents([PARALLEL, "FINAL(never)"], finds_cat)
-    answer = MemoryRLM(llm, concurrency=1, budget=budget).query(diary, "Who?")
+    answer = PaperRLM(llm, concurrency=1, budget=budget).query(diary, "Who?")
     assert (answer.text, answer.error) == ("I don't know", "the budget of 3 calls is spent (3)")
     assert budget.spent.calls == 3
     assert [evidence.text for evidence in answer.evidence] == ["The cat is called Mochi."]
@@ -281,7 +284,7 @@ def test_a_spent_budget_ends_the_query_with_an_error_and_what_is_known(diary, ro
 
 def test_a_root_model_that_fails_is_an_error(diary, scripted):
     with pytest.raises(ModelError):
-        MemoryRLM(scripted([httpx2.Response(500)])).query(diary, "Who?")
+        PaperRLM(scripted([httpx2.Response(500)])).query(diary, "Who?")
 
 
 LEFT = {
@@ -320,7 +323,7 @@ def test_calls_that_the_code_left_in_flight_are_counted_and_paid_for(diary, root
 
     budget = Budget()
     llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(x)"], subagent, rates=(1.0, 1.0))
-    answer = MemoryRLM(llm, budget=budget, hedge=0).query(diary, "Who?")
+    answer = PaperRLM(llm, budget=budget, hedge=0).query(diary, "Who?")
     assert (answer.coverage.asked, answer.coverage.failed) == (3, {STOPPED: 2})
     assert answer.usage.calls == budget.spent.calls == len(scripted.requests)
     assert answer.usage == budget.spent
@@ -335,6 +338,6 @@ def test_a_sandbox_that_cannot_start_loses_nothing_of_what_was_paid(diary, root_
 
     monkeypatch.setattr(worker, "checkout", none)
     with pytest.raises(QueryFailed, match="sandbox cannot be started: no more processes") as failed:
-        MemoryRLM(root_and_subagents([PARALLEL], finds_cat)).query(diary, "What is my cat called?")
+        PaperRLM(root_and_subagents([PARALLEL], finds_cat)).query(diary, "What is my cat called?")
     assert failed.value.usage.calls == 1
     assert failed.value.answer.usage == failed.value.usage

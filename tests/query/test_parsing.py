@@ -41,6 +41,59 @@ def test_final_keeps_a_parenthesis_within_quotes():
     assert final_of('FINAL("She smiled :)")') == Final("She smiled :)", "value")
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("FINAL(1) milk 2) eggs)", "1) milk 2) eggs"),
+        ("FINAL(a) first; b) second)\nThat is all.", "a) first; b) second"),
+        ("**FINAL(1) milk 2) eggs)**", "1) milk 2) eggs"),
+        ("FINAL(1) milk\n2) eggs\n3) bread)", "1) milk\n2) eggs\n3) bread"),
+        ("So:\n> FINAL(1) Ann (twice) 2) Ben (once))", "1) Ann (twice) 2) Ben (once)"),
+        ("FINAL(It's :) fine)", "It's :) fine"),
+        ("FINAL(all good ;-) see you)", "all good ;-) see you"),
+        ("FINAL(sad :( but true)", "sad :( but true"),
+        ("FINAL(at home) :)", "at home"),
+        ("FINAL(at home) (I think)", "at home"),
+        ("FINAL(at home)\n\nReasons:\n1) she said so\n2) twice", "at home"),
+        ("FINAL(at home)\n(see above)", "at home"),
+        ("FINAL(one thing) a)\nFINAL(another) b)", "one thing) a"),
+        ("FINAL(Paris (the city)", "Paris (the city"),
+        ("FINAL(f(x)[0] + (1)", "f(x)[0] + (1"),
+        ("FINAL(" + "(" * 50_000, "(" * 50_000),
+        ("FINAL(" + ")" * 50_000, ")" * 49_999),
+        ("FINAL(" + "1) a " * 20_000 + ")", ("1) a " * 20_000).strip()),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_where_parentheses_do_not_balance_the_last_one_closes(text, answer):
+    assert final_of(text).text == answer
+
+
+@pytest.mark.parametrize("text", ["FINAL_VAR(x)", "FINAL_VAR( x )", "FINAL_VAR(`x`)", "FINAL_VAR('x') :)"])
+def test_final_var_needs_no_quotes(text):
+    assert final_of(text) == Final("x", "variable")
+
+
+def test_a_long_message_of_any_signs_is_read():
+    for unit in (
+        "```\n",
+        "``` ",
+        "~~~\n`",
+        "\n",
+        " ",
+        "FINAL(",
+        ")",
+        "(",
+        "FINAL_VAR('",
+        "`" * 5 + "\n",
+        "<think>",
+        ":) ",
+    ):
+        parse_message(unit * 30_000)
+        parse_message("```" + unit * 30_000)
+        parse_message("FINAL(" + unit * 30_000)
+
+
 def test_unclosed_final_ends_with_its_line():
     assert final_of("FINAL(Paris (the city\nThat is all.") == Final("Paris (the city", "value")
 
@@ -75,15 +128,6 @@ def test_a_block_of_final_in_words_is_an_answer_since_no_python_could_run_it(fen
 @pytest.mark.parametrize("tag", ["text", "json", "output"])
 def test_final_in_words_within_data_is_no_answer(tag):
     assert final_of(f"```{tag}\nFINAL(Paris is nice)\n```") is None
-
-
-@pytest.mark.parametrize(
-    "thought",
-    ["<think>\nFINAL(too early)\n```repl\nllm_query('x')\n```\n</think>", "Hm.\nFINAL(too early)\n</think>"],
-)
-def test_thoughts_are_neither_code_nor_answer(thought):
-    message = parse_message(f"{thought}\n```repl\nprint(1)\n```\nFINAL(in time)")
-    assert (message.blocks, message.final) == (("print(1)",), Final("in time", "value"))
 
 
 def test_lines_may_end_as_on_windows():

@@ -1,4 +1,5 @@
 import pickle
+import re
 
 import pytest
 
@@ -8,7 +9,17 @@ from rlm_memory_core.search.semantic import LocalEmbedder
 
 def test_by_default_it_is_the_papers_full_scan():
     assert MemoryRLM(connect("offline")).reading == Reading()
-    assert (Reading().first, Reading().embedder, Reading().facts, Reading().recency) == (None, None, False, False)
+    assert (Reading().way, Reading().first, Reading().embedder) == ("search", None, None)
+    assert Reading("search") == Reading()
+    assert (Reading(first=10), Reading(first=10).way) == (Reading("paper", 10), "paper")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(("scan",), "search"), ((10,), "Reading(first=10)"), (("search", 5), "paper")]
+)
+def test_a_way_that_there_is_not_is_told(given, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Reading(*given)
 
 
 @pytest.mark.parametrize("first", [0, -3])
@@ -18,10 +29,10 @@ def test_a_first_wave_has_at_least_one_session(first):
 
 
 def test_an_engine_takes_it_to_another_process():
-    reading = Reading(10, LocalEmbedder("/models/mine", name="mine"), facts=True)
-    engine = MemoryRLM(connect("offline"), reading=Reading(10, facts=True))
+    reading = Reading(first=10, embedder=LocalEmbedder("/models/mine", name="mine"))
+    engine = MemoryRLM(connect("offline"), reading=Reading(first=10))
     assert pickle.loads(pickle.dumps(engine)).reading == engine.reading
-    assert pickle.loads(pickle.dumps(Reading(5, recency=True))) == Reading(5, recency=True)
+    assert pickle.loads(pickle.dumps(Reading(first=5))) == Reading(first=5)
     assert reading.embedder.model == "mine"
 
 

@@ -5,11 +5,12 @@ from functools import partial
 import httpx2
 import pytest
 from in_flight import InFlight
+from paper import PaperRLM
 
-from rlm_memory_core import Budget, Coverage, MemoryRLM, Usage
+from rlm_memory_core import Budget, Coverage, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Response
-from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
+from rlm_memory_core.query.prompts.record import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents, is_not_found
 from rlm_memory_core.search.pieces import Piece
 
@@ -193,7 +194,7 @@ def test_copies_cannot_pass_the_budget(scripted, as_completion, limit):
         return httpx2.Response(200, json=as_completion("found", usage={"prompt_tokens": 9, "completion_tokens": 250}))
 
     budget = Budget(**{limit: 101})  # a dollar a call: 250 tokens are what a reply is expected to have
-    subagents = agents(scripted(answer, rates=(0.0, 1 / 250)), budget=budget, hedge=0.05)
+    subagents = agents(scripted(answer, rates=(0.0, 1 / 250), max_tokens=250), budget=budget, hedge=0.05)
     ask(subagents, [f"number {number}" for number in range(100)])
     assert subagents.coverage().found == 100
     assert len(scripted.requests) <= budget.spent.calls == 101  # a copy may be overtaken before it is on the wire
@@ -311,7 +312,7 @@ def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(store, root_
         store.start_session()
         store.add("user", f"Today I read page {number}.")
     program = [f"```python\n{code}\n```", "FINAL(done)"]
-    engine = MemoryRLM(root_and_subagents(program, lambda prompt: "found", recorded="auto", wrap=Timed))
+    engine = PaperRLM(root_and_subagents(program, lambda prompt: "found", recorded="auto", wrap=Timed))
     live, replayed = (engine.query(store, "What?").trace for _ in range(2))
     assert [call.batch for call in live.calls] == [call.batch for call in replayed.calls] == batches
     assert (live.replayed_seconds, replayed.replayed_seconds) == (0.0, max(batches))

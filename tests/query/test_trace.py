@@ -2,8 +2,9 @@ import json
 import re
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import MemoryRLM, Trace, Usage, connect
+from rlm_memory_core import Trace, Usage, connect
 
 STEP = {
     "kind", "step", "reply", "code", "output", "usage", "cost_usd", "seconds", "recorded", "started",
@@ -19,7 +20,7 @@ def test_there_is_one_line_a_step_and_one_a_call_each_under_documented_keys(call
     assert [(line["kind"], line["step"]) for line in lines] == [("step", 1), ("call", 1), ("call", 1), ("step", 2)]
     assert lines[0].keys() >= STEP
     assert lines[1].keys() >= CALL
-    assert lines[1]["usage"] == {"prompt_tokens": 100, "completion_tokens": 10, "calls": 1}
+    assert lines[1]["usage"] == {"prompt_tokens": 100, "completion_tokens": 10, "calls": 1, "estimated": False}
 
 
 def test_a_trace_comes_back_as_it_was(call, trace, hostile, tmp_path):
@@ -36,7 +37,7 @@ def test_a_trace_comes_back_as_it_was(call, trace, hostile, tmp_path):
 
 
 def test_the_trace_of_a_query_comes_back_as_it_was(diary):
-    made = MemoryRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?").trace
+    made = PaperRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?").trace
     assert Trace.from_jsonl(made.to_jsonl()) == made
 
 

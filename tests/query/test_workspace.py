@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.query.prompts import session_prompt
+from rlm_memory_core.query.prompts.record import session_prompt
 from rlm_memory_core.query.workspace import Workspace
 from rlm_memory_core.search.ranking import arank_sessions
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Limits, MemoryRLM, MemoryStore, connect
+from rlm_memory_core import Limits, MemoryStore, connect
 from rlm_memory_core.models import background
 
 FOLDER = Path(__file__).parent / "attacks"
@@ -58,7 +59,7 @@ def known():
     with MemoryStore() as store:
         store.start_session("2023/05/20 (Sat) 02:21")
         store.add("user", "My cat is called Mochi.")
-        engine = MemoryRLM(connect("offline", recorded="off"))
+        engine = PaperRLM(connect("offline", recorded="off"))
         yield lambda: engine.query(store, "What is my cat called?").text
 
 
@@ -86,7 +87,7 @@ def test_the_suite_is_large():
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_is_stopped_or_harmless(attack, diary, root_and_subagents, scripted, place, known, at_first):
     llm = root_and_subagents([f"```repl\nkept = 1\n```\n```repl\n{attack.code}\n```", "FINAL(the honest answer)"])
-    answer = MemoryRLM(llm, limits=LIMITS).query(diary, "Who?", question_date="2024/03/10 (Sun) 12:00")
+    answer = PaperRLM(llm, limits=LIMITS).query(diary, "Who?", question_date="2024/03/10 (Sun) 12:00")
     shown = answer.trace.steps[0].output
     if attack.fate == "stopped":
         assert "Error" in shown or "limit" in shown.lower() or attack.words in shown.split()

@@ -2,9 +2,11 @@ import asyncio
 from dataclasses import fields
 
 import pytest
+from paper import PaperRLM
 
-from rlm_memory_core import Limits, MemoryRLM
+from rlm_memory_core import Limits
 from rlm_memory_core.models import background
+from rlm_memory_core.repl.arguments import measure
 from rlm_memory_core.repl.limits import LimitReached, Meter
 from rlm_memory_core.repl.repl import Repl
 
@@ -66,7 +68,7 @@ def test_a_limit_on_the_query_holds_over_its_runs(counted):
     asked, subagents = counted
     *_, last = run(*["llm_query('x')"] * 5, subagents=subagents, query_subcalls=4)
     assert len(asked) == 4
-    assert "one query may ask 4 sub-agents; it has asked 4" in last.error
+    assert "one query may ask 4 sub-agents; it has used 4" in last.error
 
 
 def test_a_fan_out_beyond_the_limit_asks_nobody(counted):
@@ -134,13 +136,13 @@ def test_recursion_and_memory_are_bounded():
 def test_the_meter_refuses_before_it_counts():
     meter = Meter(Limits(run_subcalls=5))
     with pytest.raises(LimitReached):
-        meter.ask(6)
-    meter.ask(5)
+        meter.ask(6, measure([]))
+    meter.ask(5, measure([]))
     assert meter.refusals == 1
 
 
 def test_an_engine_takes_limits_and_its_query_goes_on_after_a_refusal(diary, root_and_subagents, scripted):
     llm = root_and_subagents([f"```repl\n{ENDLESS}\n```", "FINAL(Mochi)"])
-    answer = MemoryRLM(llm, limits=Limits(query_subcalls=5)).query(diary, "Who?")
+    answer = PaperRLM(llm, limits=Limits(query_subcalls=5)).query(diary, "Who?")
     assert (answer.text, answer.coverage.asked) == ("Mochi", 5)
     assert "one query may ask 5 sub-agents" in scripted.conversation[-1]["content"]

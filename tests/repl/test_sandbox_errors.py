@@ -2,7 +2,9 @@ import pytest
 
 from rlm_memory_core.models import background
 from rlm_memory_core.repl.repl import Repl
-from rlm_memory_core.repl.sandbox_errors import IMPORTABLE, hint
+from rlm_memory_core.repl.sandbox_errors import hint
+
+IMPORTABLE = hint("ModuleNotFoundError: No module named 'unheard_of'").partition("imported: ")[2].strip(".")
 
 
 def error_of(code):

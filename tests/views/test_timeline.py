@@ -1,4 +1,5 @@
 import pytest
+from paper import PaperRLM
 
 from rlm_memory_core import Trace
 from rlm_memory_core.views.timeline import timeline
@@ -35,10 +36,9 @@ def test_an_empty_trace_has_an_empty_axis():
 
 
 def test_calls_of_a_live_query_lie_between_their_steps(diary, root_and_subagents):
-    from rlm_memory_core import MemoryRLM
 
     root = ["```repl\nr = llm_query_parallel(sessions, session_dates, question)\nprint(r)\n```", "FINAL(Mochi)"]
-    axis = timeline(MemoryRLM(root_and_subagents(root)).query(diary, "What is my cat called?").trace)
+    axis = timeline(PaperRLM(root_and_subagents(root)).query(diary, "What is my cat called?").trace)
     first, *calls, second = [span for span in axis.spans if not span.code]
     assert len(calls) == 3
     assert 0 <= first.start < first.end <= min(span.start for span in calls)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rlm_memory_core.query.prompts import UNKNOWN
+from rlm_memory_core.query.prompts.record import UNKNOWN
 
 from ..types import Sample
 from .smalltalk import SENTENCES, chatter, session

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
-import numpy as np
 import pandas as pd
 
-from ..score.answers import alternatives, normalize
 from ..score.results import as_text
 from ..types import Result
 from . import registry as paper
-from .checks import KINDS, Check, agreement, of, sheet
-from .paper_logs import PaperLogs
+from .checks import KINDS, Check, agreement, sheet
 from .recompute import by_id
 
 _FULL_CONTEXT = 55.4  # percent; the paper's Table 7
-_LONGEST = 1_000  # words: no answer of the logs is longer
 
 
 def against_paper(results: Sequence[Result], *tables: str) -> pd.DataFrame:
@@ -42,59 +37,6 @@ def against_paper(results: Sequence[Result], *tables: str) -> pd.DataFrame:
                 "agrees": agreement(result.value, number.value, number.digits) if result else "no log",
             }
     return as_text(rows, "cell")
-
-
-def rounded_twice(logs: PaperLogs) -> pd.DataFrame:
-    """Table 6's RLM F1 cells, with bounds on the exact means behind the logged F1 values.
-
-    The logs print F1 with four digits. F1 is a ratio of word counts, 2 shared / (said + wanted), and the gold
-    answer gives `wanted`, so few fractions fit a printed value. "lowest" and "highest" are the means of the
-    smallest and largest that fit. A cell was rounded twice if both round to another digit than the paper prints.
-    """
-    answers = of(logs.answers, "rlm")
-    rows = {}
-    for kind in KINDS:
-        typed = answers[answers["question_type"] == kind]
-        bounds = [exact_f1(f1, gold) for f1, gold in zip(typed["f1"], typed["gold"], strict=True)]
-        low, high = (float(sum(ends) / len(bounds)) for ends in zip(*bounds, strict=True))
-        printed = paper.register()[f"table6.rlm.f1.{kind}"]
-        filed = logs.results["real_longmemeval_100_results.json"]["by_type"][kind]["rlm_f1"]
-        rows[kind] = {
-            "mean of the log": f"{typed['f1'].mean():.5f}",
-            "exact, lowest": f"{low:.5f}",
-            "exact, highest": f"{high:.5f}",
-            "result file": f"{filed:.4f}",
-            "paper": printed.show(printed.value),
-            "agrees": agreement(typed["f1"].mean(), printed.value, printed.digits),
-        }
-    return as_text(rows, "question type")
-
-
-def exact_f1(printed: float, gold: str) -> tuple[Fraction, Fraction]:
-    """The smallest and the largest F1 over word sets that print as a four-digit value.
-
-    Args:
-        printed: The logged F1.
-        gold: The gold answer; it is split into alternatives as the authors split it.
-
-    Raises:
-        ValueError: No ratio of word counts prints as this value.
-
-    Example:
-        >>> exact_f1(0.6667, "8 meals")
-        (Fraction(2, 3), Fraction(2, 3))
-    """
-    fitting: set[Fraction] = set()
-    for accepted in alternatives(gold, "paper"):
-        wanted = len(normalize(accepted).split())
-        totals = np.arange(1, _LONGEST) + wanted  # words said and wanted, for every length of an answer
-        shared = np.rint(printed * totals / 2).astype(int)  # the only count that can come close
-        near = np.flatnonzero((shared <= wanted) & (np.abs(2 * shared / totals - printed) < 1e-4))
-        candidates = [Fraction(2 * int(shared[i]), int(totals[i])) for i in near]
-        fitting |= {value for value in candidates if f"{float(value):.4f}" == f"{printed:.4f}"}
-    if not fitting:
-        raise ValueError(f"no F1 against {len(gold.split())} words prints as {printed:.4f}")
-    return min(fitting), max(fitting)
 
 
 def weighted_means(results: Sequence[Result]) -> pd.DataFrame:

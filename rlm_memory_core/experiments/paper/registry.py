@@ -39,7 +39,7 @@ class Number:
         published: The value that the cited source prints.
         cites: The cited source.
         setting: Whether it is a setting of the experiment, which our runs copy.
-        fault: Why the number does not hold as written.
+        fault: Why the number does not hold as written: a few words, a colon, and the reason.
         note: Anything else that a reader should know.
     """
 

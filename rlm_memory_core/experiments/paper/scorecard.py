@@ -41,6 +41,7 @@ import pandas as pd
 from rlm_memory_core.models.llm import OFFLINE, OFFLINE_LABEL
 
 from ..data.assets import project_root
+from ..run.results import STARTED
 from . import registry as paper
 from .formulas import Range
 from .registry import Number, derive, derive_range, source
@@ -51,18 +52,21 @@ AGREES, DIFFERS, FAULTY, CONTROL, NONE = VERDICTS
 RECOMPUTED = "recomputed."
 
 _OFFLINE = {OFFLINE, OFFLINE_LABEL}
-_EVIDENCE = ["id", "value", "n", "low", "high", "notebook", "model"]
+_EVIDENCE = ["id", "value", "n", "low", "high", "notebook", "model", "since"]
 _SLACK = 1e-9  # a figure halfway between two printed ones may be rounded either way
 
 
-def read(paths: Sequence[str | Path]) -> pd.DataFrame:
+def read(paths: Sequence[str | Path], started: str = "", kind: str = "earlier") -> pd.DataFrame:
     """The rows of results documents, each with its notebook and model.
 
     Args:
         paths: Files such as "outputs/offline/results/01_niah.json".
+        started: When the run began, as an ISO date; older documents are no figures of this run.
+        kind: What those are called.
 
     Returns:
-        Columns id, value, n, low, high, notebook, model; no rows for no files.
+        Columns id, value, n, low, high, notebook, model, since ("" or "published figure of 2026-11-28"); no rows for
+        no files.
 
     Raises:
         ValueError: A file is not a results document.
@@ -71,7 +75,9 @@ def read(paths: Sequence[str | Path]) -> pd.DataFrame:
     for path in map(Path, paths):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            told = {"notebook": path.stem, "model": document["provenance"]["model"]}
+            date = document["provenance"].get("date", "")
+            since = f"{kind} figure of {date[:10]}" if date < started else ""
+            told = {"notebook": path.stem, "model": document["provenance"]["model"], "since": since}
             for row in document["rows"]:
                 figure = {"id": row["id"], "value": float(row["value"]), "n": int(row["n"])}
                 rows.append({**figure, "low": row.get("low"), "high": row.get("high"), **told})
@@ -88,10 +94,9 @@ def scorecard(numbers: Mapping[str, Number], evidence: pd.DataFrame) -> pd.DataF
         evidence: What `read` returns.
 
     Returns:
-        The numbers in their order, with id, where, kind and the paper's figure as printed;
-        recomputed (from logs, by formula, or as the cited source prints it) and over how
-        many; ours with low, high, n and model; status, verdict, ours_verdict and note. Figures are in
-        the number's own unit.
+        The numbers in their order, with id, where, kind and the paper's figure as printed; recomputed (from logs, by
+        formula, or as the cited source prints it) and over how many; ours with low, high, n, model and since;
+        checked_since; status, verdict, ours_verdict and note. Figures are in the number's own unit.
 
     Example:
         >>> from rlm_memory_core.experiments.paper import registry as paper
@@ -119,27 +124,32 @@ def counts(card: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def of_run(folder: str | Path, notebooks: Sequence[str] = ()) -> pd.DataFrame:
+def of_run(folder: str | Path) -> pd.DataFrame:
     """The scorecard of a run's folder.
 
     Args:
         folder: Such as "outputs/offline"; a relative one lies in the project.
-        notebooks: Names of notebooks; lists only the numbers that they produce or produced. None for all numbers.
 
     Raises:
         ValueError: There are no results, or a file of them is not a results document.
     """
-    evidence = read(results_of(folder))
-    card = scorecard(paper.register(), evidence)
-    if not notebooks:
-        return card
-    register = paper.register()
-    given = set(evidence.loc[evidence["notebook"].isin(notebooks), "id"].str.removeprefix(RECOMPUTED))
-    named = [
-        bool({name, source(number, register).id} & given) or number.notebook in notebooks
-        for name, number in register.items()
-    ]
-    return card[named]
+    return scorecard(paper.register(), evidence_of(folder))
+
+
+def evidence_of(folder: str | Path) -> pd.DataFrame:
+    """The results of a run, and the published ones of notebooks that have none in the run; `since` tells them apart.
+
+    Raises:
+        ValueError: As for `of_run`.
+    """
+    own = results_of(folder)
+    mark = project_root() / folder / STARTED
+    found = [read(own, mark.read_text(encoding="utf-8").strip() if mark.is_file() else "")]
+    published = project_root() / "outputs" / mark.parent.name / "results"
+    missing = {path.name for path in published.glob("*.json")} - {path.name for path in own}
+    if missing:
+        found.append(read([published / name for name in sorted(missing)], "9999", "published"))
+    return pd.concat(found, ignore_index=True)
 
 
 def results_of(folder: str | Path) -> list[Path]:
@@ -163,6 +173,7 @@ class _Figure:
     low: float | None = None
     high: float | None = None
     model: str = ""
+    since: str = ""
 
 
 class _Evidence:
@@ -179,7 +190,7 @@ class _Evidence:
             if rows:
                 row = next((row for row in rows if row["notebook"] == each.notebook), rows[0])
                 low, high = (None if pd.isna(row[end]) else row[end] / number.scale for end in ("low", "high"))
-                return _Figure(row["value"] / number.scale, row["n"], low, high, row["model"])
+                return _Figure(row["value"] / number.scale, row["n"], low, high, row["model"], row["since"])
         return None
 
 
@@ -215,6 +226,8 @@ def _judge(number: Number, numbers: Mapping[str, Number], evidence: _Evidence) -
         "high": None if ours is None else ours.high,
         "n": None if ours is None else ours.n,
         "model": "" if ours is None else ours.model,
+        "since": "" if ours is None else ours.since,
+        "checked_since": "" if recomputed is None else recomputed.since,
         "status": status,
         "verdict": FAULTY if fault else verdict,
         "ours_verdict": ours_verdict,

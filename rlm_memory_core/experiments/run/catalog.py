@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,21 @@ class Notebook:
         name: The file's name without its ending, such as "01_niah".
         title: What it reproduces.
         asks: Returns what it asks a model, from its parameters; None if it asks no model and so costs nothing.
+        sampled: The parameters that set how many questions it asks, each with the questions that one more of it adds.
+        judged: Whether a judge can read its answers.
         judges: Whether it reads the results of the others instead of writing its own.
+        timed: Whether it measures time, so that no other may run beside it.
+        seconds: About how long it takes on two cores with the offline reader, to say how long a run will take.
     """
 
     name: str
     title: str
     asks: Callable[[Mapping[str, Any]], Iterable[Run]] | None = None
+    sampled: Mapping[str, int] = field(default_factory=dict)
+    judged: bool = False
     judges: bool = False
+    timed: bool = False
+    seconds: float = 5.0
 
     @property
     def path(self) -> Path:
@@ -88,15 +96,18 @@ QUICKSTART = "00_quickstart"
 """A tour for people; it reproduces nothing and is no part of a run."""
 
 NOTEBOOKS = (
-    Notebook("01_niah", "Needle in a haystack: Table 2", _niah),
-    Notebook("02_synthetic_longmemeval", "Synthetic LongMemEval: Tables 1, 3 and 4", _synthetic),
-    Notebook("03_longmemeval_s", "LongMemEval-S: Tables 5 and 6", _longmemeval),
+    Notebook("01_niah", "Needle in a haystack: Table 2", _niah, {"runs": 4}),
+    Notebook("02_synthetic_longmemeval", "Synthetic LongMemEval: Tables 1, 3 and 4", _synthetic, {"n_per_type": 5}),
+    Notebook("03_longmemeval_s", "LongMemEval-S: Tables 5 and 6", _longmemeval, {"sample": 1}, True, seconds=70),
     Notebook("04_published_systems", "Published systems: Table 7"),
-    Notebook("05_latency_and_cost", "Latency and cost: Section 6"),
+    Notebook("05_latency_and_cost", "Latency and cost: Section 6", timed=True, seconds=15),
     Notebook("06_paper_audit", "The authors' own logs, recomputed"),
-    Notebook("07_beyond", "Beyond the paper: ranked reading, LoCoMo, long histories", _beyond),
+    Notebook(
+        "07_beyond", "Beyond the paper: ranked reading, LoCoMo, long histories", _beyond,
+        {"questions": 1, "locomo_questions": 1}, True, seconds=80,
+    ),
     Notebook("99_scorecard", "Every number of the paper, and its verdict", judges=True),
-)
+)  # fmt: skip
 
 
 def select(only: Sequence[str]) -> list[Notebook]:

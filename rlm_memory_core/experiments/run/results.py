@@ -25,6 +25,9 @@ from ..data.assets import project_root
 from ..types import Result as Result
 from .runner import COLUMNS
 
+STARTED = "started"
+"""The file in a run's folder that says when the run began."""
+
 _VERSIONS = ("rlm-memory", "openai", "pydantic-monty", "pandas", "datasets", "papermill")
 
 

@@ -37,7 +37,6 @@ NO_ANSWER = "no answer"
 NEITHER = "the judge said neither yes nor no, twice"
 
 _CONCURRENCY = 64  # calls in flight; a judge's prompt is short, so most servers take as many
-_THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.S)
 _ONE_WORD = re.compile(r"[\W_]*(yes|no)[\W_]*", re.I)
 
 
@@ -167,12 +166,12 @@ async def _ask(judge: LLM, messages: list[ChatMessage], budget: Budget | None) -
 
 
 def verdict(reply: str) -> bool | None:
-    """Reads a judge's reply; None unless it is one word, apart from punctuation and thoughts.
+    """Reads a judge's reply; None unless it is one word, apart from punctuation.
 
     >>> verdict("**Yes**."), verdict("no"), verdict("Yes and no")
     (True, False, None)
     """
-    found = _ONE_WORD.fullmatch(_THOUGHTS.sub("", reply, count=1))
+    found = _ONE_WORD.fullmatch(reply)
     return None if found is None else found[1].lower() == "yes"
 
 

@@ -62,7 +62,7 @@ def embedder(llm: LLM, embedding_model: str = "", local_embedder: str = "") -> E
     if not local_embedder:
         return None
     if find_spec("sentence_transformers") is None:
-        raise ValueError("local_embedder needs sentence-transformers: pip install 'rlm-memory[semantic]'")
+        raise ValueError("local_embedder needs sentence-transformers: pip install 'rlm-memory[torch]'")
     return LocalEmbedder(local_embedder, name=Path(local_embedder).name)
 
 

@@ -1,4 +1,4 @@
-"""Figures of notebook 05: the fan-out, late calls, and dollars and seconds against the length of the history."""
+"""Figures of notebook 05: the fan-out, and dollars against the length of the history."""
 
 from __future__ import annotations
 
@@ -45,44 +45,4 @@ def dollars(lengths: pd.DataFrame, claimed: float) -> Figure:
     log_scales(axes, lengths["sessions"], [0.001, 0.01, 0.1, 1, 10])
     said = "One call a session is linear in the history (estimated, gpt-4o-mini)"
     headline(axes, said, "sessions in the history (log scale)", "dollars a query (log scale)")
-    return figure
-
-
-def scan_times(times: pd.DataFrame) -> Figure:
-    """Seconds of a full scan against sessions in the history, by calls in flight; simulated.
-
-    Args:
-        times: What `latency.scan_times` returns, for limits of 1, 20 and 256.
-    """
-    figure, axes = canvas()
-    names = {1: "one after another", 20: "20 threads", 256: "256 in flight"}
-    for (limit, name), colour in zip(names.items(), (VERMILION, ORANGE, BLUE), strict=True):
-        rows = times[times["limit"] == limit]
-        line(axes, list(rows["sessions"]), list(rows["seconds"]), colour, name + ": {:,.0f} s")
-    log_scales(axes, times["sessions"], [1, 10, 100, 1000], bottom=1)
-    said = "Time grows with the history once there are more calls than can be in flight (simulated latency)"
-    headline(axes, said, "sessions in the history, one call each (log scale)", "seconds of a full scan (log scale)")
-    return figure
-
-
-def hedging(fan_outs: pd.DataFrame) -> Figure:
-    """Seconds of each simulated fan-out, without second copies of late calls and with them; simulated.
-
-    Args:
-        fan_outs: What `stragglers.hedged_fan_outs` returns.
-    """
-    figure, axes = canvas()
-    groups = list(fan_outs.groupby(["calls", "stragglers"]))
-    ways = (("slowest", "each call once", VERMILION, 0.14), ("seconds", "late calls twice", BLUE, -0.14))
-    for place, (_, group) in enumerate(reversed(groups)):
-        for column, name, colour, beside in ways:
-            axes.plot(group[column], [place + beside] * len(group), "o", color=colour, alpha=0.25, markersize=5)
-            axes.plot(group[column].median(), place + beside, "|", color=colour, markersize=16, markeredgewidth=2.5)
-            if place == len(groups) - 1:
-                name_line(axes, group[column].max(), place + beside, name)
-    log_scales(axes, [1, 2, 5, 10, 20, 50, 100])
-    shares = [f"{calls} calls, {f'{share:.0%}' if share else 'none'} late" for (calls, share), _ in groups]
-    axes.set_yticks(range(len(groups)), shares[::-1])
-    said = "Second copies of late calls cut the wait for the slowest (simulated latency)"
-    headline(axes, said, "seconds of a fan-out: a dot for each seed, a bar at their median (log scale)")
     return figure

@@ -1,21 +1,17 @@
 """The cost of a query by the length of the history: the paper's full scan beside ranked reading, both measured.
 
 Asks the same questions over generated histories (`long_histories`) of 50 to 5,000 sessions. Nothing is extrapolated:
-the full scan runs up to a given length and has no figure beyond it. A history is stored and indexed once, before the
-first question; that time is counted separately. Seconds are those of this machine; the offline reader waits for no
-network.
+the full scan runs up to a given length and has no figure beyond it.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import pandas as pd
 
 from rlm_memory_core.models.llm import LLM
-from rlm_memory_core.search.ranking import rank_sessions
 from rlm_memory_core.store.memory_store import MemoryStore
 
 from ..data import long_histories
@@ -62,7 +58,7 @@ def run(
         progress: Whether to show a bar on the terminal.
 
     Returns:
-        The runner's rows, with the columns `sessions` (of the history), `store_seconds` and `index_seconds`.
+        The runner's rows, with the column `sessions` (of the history).
 
     Raises:
         ValueError: No length is given, or a history of one is too short for the facts.
@@ -72,15 +68,11 @@ def run(
     frames = []
     for length in lengths:
         samples = long_histories.load(length, n_per_type, seed)
-        started = time.perf_counter()
         store = samples[0].store()
-        stored = time.perf_counter()
-        rank_sessions(store, samples[0].question, samples[0].question_date)
-        indexed = time.perf_counter()
         asked = [_Stored(**{each.name: getattr(one, each.name) for each in fields(one)}, kept=store) for one in samples]
         reading = [method for method in methods if method.name != FULL_SCAN or length <= scan_up_to]
         frame = runner.run(reading, asked, model=llm.label, score_with=score_by_gold, progress=progress)
-        frames.append(frame.assign(sessions=length, store_seconds=stored - started, index_seconds=indexed - stored))
+        frames.append(frame.assign(sessions=length))
         store.close()
     return pd.concat(frames, ignore_index=True)
 
@@ -91,7 +83,18 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
     Args:
         frame: What `run` returns.
     """
-    return _by_length(frame, _CELLS)
+    answered = {(key[0], key[1]): rows for key, rows in frame.groupby(["sessions", "method"])}
+    return as_text(
+        {
+            f"{length:,}": {
+                name.format(method): make(answered[length, method]) if (length, method) in answered else "not run"
+                for method in dict.fromkeys(frame["method"])
+                for name, make in _CELLS.items()
+            }
+            for length in sorted(frame["sessions"].unique())
+        },
+        "sessions in the history",
+    )
 
 
 def growth(frame: pd.DataFrame) -> pd.DataFrame:
@@ -111,19 +114,6 @@ def growth(frame: pd.DataFrame) -> pd.DataFrame:
             "tokens grow by": f"{means[last] / means[first] - 1:+.1%}",
         }
     return as_text(rows, "method")
-
-
-def seconds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Seconds to store and index a history, and the median query by method. They differ from run to run.
-
-    Args:
-        frame: What `run` returns.
-    """
-    once = frame.groupby("sessions")[["store_seconds", "index_seconds"]].first()
-    once.columns = pd.Index(["store", "index"])
-    once.index = once.index.map("{:,}".format)
-    table = _by_length(frame, {"query, {}": lambda rows: f"{rows['seconds'].median():.2f}"})
-    return once.map("{:.2f}".format).join(table).rename_axis("sessions in the history")
 
 
 def results(frame: pd.DataFrame) -> list[Result]:
@@ -158,19 +148,3 @@ _CELLS: dict[str, Callable[[pd.DataFrame], str]] = {
     "{}: all evidence read": lambda rows: f"{int(rows['evidence_read'].sum())} of {rows['evidence_read'].count()}",
     "{}: failed": lambda rows: f"{(rows['error'] != '').sum()}",
 }
-
-
-def _by_length(frame: pd.DataFrame, cells: Mapping[str, Callable[[pd.DataFrame], str]]) -> pd.DataFrame:
-    """One row per length, and for each method the given cells; "not run" where a method did not read that length."""
-    answered = {(key[0], key[1]): rows for key, rows in frame.groupby(["sessions", "method"])}
-    return as_text(
-        {
-            f"{length:,}": {
-                name.format(method): make(answered[length, method]) if (length, method) in answered else "not run"
-                for method in dict.fromkeys(frame["method"])
-                for name, make in cells.items()
-            }
-            for length in dict.fromkeys(frame["sessions"])
-        },
-        "sessions in the history",
-    )

@@ -7,7 +7,6 @@ of sending wait for the same latencies. The figures measure only the sending, an
 from __future__ import annotations
 
 import asyncio
-import heapq
 import json
 import time
 from collections.abc import Sequence
@@ -21,11 +20,11 @@ from rlm_memory_core.models import background
 from rlm_memory_core.models.llm import OFFLINE, connect
 from rlm_memory_core.models.types import CHAT_PATH, Request
 from rlm_memory_core.offline import OfflineReader
-from rlm_memory_core.query.prompts import session_prompt, subagent_messages
+from rlm_memory_core.query.prompts.record import session_prompt, subagent_messages
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 
 from ..types import Result
-from .simulated import SimulatedLatency, draw
+from .simulated import SimulatedLatency
 
 SEQUENTIAL, PAPER, OURS = ARMS = ("one after another", "the paper's pattern", "ours")
 _IDS = {SEQUENTIAL: "sequential", PAPER: "paper", OURS: "ours"}
@@ -90,71 +89,6 @@ def fan_out_results(timed: pd.DataFrame) -> list[Result]:
         Result(f"simulated.fanout.{row['calls']}.{_IDS[row['arm']]}.{name}", row[name], row["calls"])
         for row in timed.to_dict("records")
         for name in ("seconds", "ratio", "speedup")
-    ]
-
-
-def makespan(latencies: Sequence[float], limit: int) -> float:
-    """Seconds until all calls are done, with at most `limit` in flight and each starting as early as possible.
-
-    Args:
-        latencies: Seconds of each call, in the order of sending.
-        limit: At least 1.
-
-    Raises:
-        ValueError: The limit is below 1.
-
-    Example:
-        >>> makespan([3, 1, 1, 1], limit=2), makespan([3, 1, 1, 1], limit=4)
-        (3.0, 3.0)
-    """
-    if limit < 1:
-        raise ValueError(f"limit must be at least 1, not {limit}")
-    ends: list[float] = []
-    for seconds in latencies:
-        free = heapq.heappop(ends) if len(ends) == limit else 0.0
-        heapq.heappush(ends, free + seconds)
-    return float(max(ends, default=0.0))
-
-
-def scan_times(
-    sessions: Sequence[int],
-    limits: Sequence[int] = (1, _PAPER_THREADS, _OUR_LIMIT),
-    median: float = 1.0,
-    sigma: float = 0.5,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Seconds to read a whole history with one call per session: arithmetic on drawn latencies, nothing is sent.
-
-    Args:
-        sessions: Lengths of histories.
-        limits: Calls in flight at once; 1 is one after another.
-        median, sigma: As for `draw`; seconds.
-        seed: Another seed draws other latencies.
-
-    Returns:
-        One row per length and limit: sessions, limit, seconds.
-
-    Example:
-        >>> scan_times([40], limits=[1, 20], sigma=0.0)["seconds"].tolist()
-        [40.0, 2.0]
-    """
-    drawn = [draw(f"{seed} {number}", median, sigma) for number in range(max(sessions))]
-    rows = [(count, limit, makespan(drawn[:count], limit)) for count in sessions for limit in limits]
-    return pd.DataFrame(rows, columns=["sessions", "limit", "seconds"])
-
-
-def scan_times_table(times: pd.DataFrame) -> pd.DataFrame:
-    """The result of `scan_times` as text: seconds by length and calls in flight."""
-    wide = times.pivot(index="sessions", columns="limit", values="seconds")
-    wide.columns = pd.Index([f"{limit} at once, s" for limit in wide.columns])
-    return wide.map(lambda seconds: f"{seconds:,.1f}")
-
-
-def scan_times_results(times: pd.DataFrame) -> list[Result]:
-    """The result of `scan_times` under ids that say "simulated"."""
-    return [
-        Result(f"simulated.history.{row['sessions']}.limit-{row['limit']}.seconds", row["seconds"], row["sessions"])
-        for row in times.to_dict("records")
     ]
 
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rlm_memory_core.models.llm import OFFLINE_LABEL
 
 from ..paper import registry as paper
-from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, read, results_of, scorecard
+from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, evidence_of, scorecard
 from ..paper.scorecard_tables import cells
 from .report_run import answered, origins
 from .report_sections import CAPTIONS, sections
@@ -36,7 +36,7 @@ def render(folder: Path) -> str:
         ValueError: There are no results, or a file is broken; the message names it in one line.
     """
     found = origins(folder)
-    evidence = read(results_of(folder))
+    evidence = evidence_of(folder)
     card = scorecard(paper.register(), evidence)
     rows = cells(card)
     model = answered(found)
@@ -134,12 +134,13 @@ def _further(evidence: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
         name = str(entry["id"])
         if name.removeprefix(RECOMPUTED) not in paper.register():
             low, high = entry["low"], entry["high"]
+            judged = "judged" if name.startswith("judged.") else ""
             row = {
                 "id": name,
                 "value": plain(entry["value"]),
                 "interval": "" if pd.isna(low) or pd.isna(high) else f"[{plain(low)}, {plain(high)}]",
                 "n": f"{entry['n']:,}",
-                "by": str(entry["model"]) + (", judged" if name.startswith("judged.") else ""),
+                "by": ", ".join(filter(None, (entry["model"], entry["since"], judged))),
             }
             found.setdefault(str(entry["notebook"]), []).append(row)
     return found

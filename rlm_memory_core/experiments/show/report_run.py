@@ -21,6 +21,7 @@ _FIGURES = [
     "em", "f1", "em_strict", "f1_squad", "prompt_tokens", "completion_tokens", "calls", "seconds", "answer_words",
 ]  # fmt: skip
 _ASKING = {book.name for book in NOTEBOOKS if book.asks}
+_JUDGING = {book.name for book in NOTEBOOKS if book.judges}
 _TITLES = {book.name: book.title for book in NOTEBOOKS}
 
 
@@ -55,16 +56,19 @@ def questions(folder: Path, notebook: str) -> pd.DataFrame | None:
 def origins(folder: Path) -> list[dict[str, Any]]:
     """The provenance of every notebook's results, as the template reads it.
 
-    A notebook without results has only `notebook`, `title` and a false `ran`. The others add model, commit, seed,
-    data (a checksum), date, spent and versions; asked (questions, counted once per method; None if it keeps none),
-    failed (those without an answer) and reason (of the first failure).
+    A notebook without results has only `notebook`, `title`, `judges` and a false `ran`. The others add model, commit,
+    seed, data (a checksum), date, spent and versions; asked (questions, once per method; None if it keeps none), failed
+    (those without an answer) and reason (of the first failure).
 
     Raises:
         ValueError: A results document has no provenance, or a table of questions is broken.
     """
     paths = {path.stem: path for path in results_of(folder)}
     names = sorted({*_TITLES, *paths})
-    absent = {name: {"notebook": name, "title": _TITLES.get(name, ""), "ran": False} for name in names}
+    absent = {
+        name: {"notebook": name, "title": _TITLES.get(name, ""), "ran": False, "judges": name in _JUDGING}
+        for name in names
+    }
     return [_origin(paths[name], folder) if name in paths else absent[name] for name in names]
 
 

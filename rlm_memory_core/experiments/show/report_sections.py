@@ -30,7 +30,7 @@ _TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "Table 5": longmemeval_table,
     "Table 6": longmemeval_by_type,
 }
-_WIDE = 450  # points; a phone scrolls a wider figure instead of shrinking it
+_WIDE = 450  # points; a wider figure takes the whole width of the page
 _NO_BREAK = "\u00a0"
 
 

@@ -62,6 +62,9 @@ class Rewriter:
         """Rewrite a program for the sandbox. One that cannot be parsed or rewritten comes back as it is."""
         code = code.replace("\r\n", "\n").replace("\r", "\n")
         names: tuple[str, ...] = ()
+        known = dict(vars(self))
+        self._bound, self._aliases = dict(self._bound), dict(self._aliases)
+        self._asking, self._loaded = set(self._asking), set(self._loaded)
         try:
             with warnings.catch_warnings(action="ignore"):
                 tree = ast.parse(code)
@@ -69,7 +72,8 @@ class Rewriter:
                 rewritten = self._rewrite(code, tree, names)
                 ast.parse(rewritten.code)
             return rewritten
-        except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
+        except Exception:  # any text may come: what cannot be rewritten runs as it is, and what was known stays
+            vars(self).update(known)
             return Rewritten(code, (), names)
 
     def _rewrite(self, code: str, tree: ast.Module, names: tuple[str, ...]) -> Rewritten:

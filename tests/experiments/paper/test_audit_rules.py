@@ -1,11 +1,8 @@
-from fractions import Fraction
-
 import pandas as pd
 import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments.paper import audit_answers, audit_costs
-from rlm_memory_core.experiments.paper.audit_tables import exact_f1
 from rlm_memory_core.experiments.paper.checks import Check, agreement, rounded, sheet
 
 
@@ -47,16 +44,6 @@ def test_rounding_is_half_up_in_decimal():
 )
 def test_agreement(value, printed, expected):
     assert agreement(value, printed, 3) == expected
-
-
-def test_exact_f1_bounds_what_was_logged():
-    assert exact_f1(0.6667, "8 meals") == (Fraction(2, 3), Fraction(2, 3))
-    assert exact_f1(0.0, "anything") == (0, 0)
-    low, high = exact_f1(0.1320, " ".join(f"word{i}" for i in range(60)))
-    assert low < high
-    assert f"{float(low):.4f}" == f"{float(high):.4f}" == "0.1320"
-    with pytest.raises(ValueError, match=r"prints as 0\.9999"):
-        exact_f1(0.9999, "short answer")
 
 
 def test_a_sheet_has_verdicts_only_where_asked():

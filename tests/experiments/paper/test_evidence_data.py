@@ -21,7 +21,7 @@ def samples():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("reading", "step"), [(Reading(2), 1), (Reading(2, facts=True), 4)], ids=["plain", "facts"])
+@pytest.mark.parametrize(("reading", "step"), [(Reading("paper", 2), 1), (Reading(), 4)], ids=["paper", "search"])
 def test_every_quote_is_in_its_turn(samples, reading, step):
     engine = MemoryRLM(connect("offline", recorded="off"), reading=reading)
 

@@ -1,3 +1,4 @@
+import heapq
 from statistics import mean
 
 import httpx2
@@ -8,7 +9,6 @@ from rlm_memory_core import connect
 from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.run.estimate import NOTHING, estimate, judging, seconds, usage
 from rlm_memory_core.experiments.score.judge import judge_messages
-from rlm_memory_core.experiments.show.latency import makespan
 from rlm_memory_core.experiments.show.simulated import draw
 from rlm_memory_core.models import background
 
@@ -63,6 +63,15 @@ def test_minutes_are_assumed_and_say_so_and_the_offline_reader_waits_for_nobody(
     text = str(estimate(["rlm-sequential"] * 10, [TALKS], 32_000, connect("m")))
     assert "about 6 min at an assumed 3 s a root reply and 1 s a sub-agent's" in text  # 10 * (9 + 19 * 1.13) s
     assert "min" not in str(estimate(["rlm-sequential"], [TALKS], 32_000, connect("offline")))
+
+
+def makespan(latencies, limit):
+    """Seconds until all calls are done, with at most `limit` in flight."""
+    ends = []
+    for wait in latencies:
+        free = heapq.heappop(ends) if len(ends) == limit else 0.0
+        heapq.heappush(ends, free + wait)
+    return max(ends)
 
 
 @pytest.mark.parametrize("calls", [10, 50, 200, 1000])

@@ -43,7 +43,7 @@ def found(verdicts):
 # One answer
 
 
-@pytest.mark.parametrize("reply", ["yes", "Yes.", " YES\n", "**Yes**", '"yes"', "<think>No? It says so.</think>\nYes"])
+@pytest.mark.parametrize("reply", ["yes", "Yes.", " YES\n", "**Yes**", '"yes"'])
 def test_a_yes_is_one_word_whatever_it_is_dressed_in(reply):
     assert judge.verdict(reply) is True
 

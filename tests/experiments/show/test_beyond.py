@@ -14,7 +14,7 @@ from rlm_memory_core.experiments.score.scoring import score_by_gold
 from rlm_memory_core.experiments.show import beyond
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
 from rlm_memory_core.models.llm import OFFLINE_LABEL
-from rlm_memory_core.query.prompts import UNKNOWN
+from rlm_memory_core.query.prompts.record import UNKNOWN
 
 SESSIONS = tuple(
     ChatSession(None, [ChatTurn("user", said)]) for said in ("My cat is Mochi.", "It rains.", "It is hot.")
@@ -73,7 +73,7 @@ def test_the_ablation_sets_each_arm_beside_the_full_scan():
 def test_an_arm_that_was_not_run_says_so_and_has_no_figure():
     table = beyond.ablation(asked(SCAN))
     assert table.loc["+ embeddings"].tolist() == [beyond.NOT_RUN, *[""] * (table.shape[1] - 1)]
-    ran = beyond.ablation(asked(SCAN, Reads("rlm-ranked-10-facts-embeddings", (0,), 1)))
+    ran = beyond.ablation(asked(SCAN, Reads("rlm-ranked-10-embeddings", (0,), 1)))
     assert "+ embeddings" not in ran.index
 
 

@@ -34,9 +34,8 @@ class TestFanOut:
         assert (timed["ratio"] >= 1).all()
 
     def test_no_result_passes_for_a_number_of_the_paper(self, timed):
-        times = latency.scan_times([50, 100])
-        names = [result.id for result in latency.fan_out_results(timed) + latency.scan_times_results(times)]
-        assert len(set(names)) == len(names) == 18 + 6
+        names = [result.id for result in latency.fan_out_results(timed)]
+        assert len(set(names)) == len(names) == 18
         assert all(name.startswith("simulated.") for name in names)
         assert not set(names) & set(paper.register())
 
@@ -44,31 +43,6 @@ class TestFanOut:
         table = latency.fan_out_table(timed)
         assert "simulated" in str(table.index.names)
         assert table.loc[("30", latency.SEQUENTIAL), "speed-up"] == "1.0x"
-
-
-class TestMakespan:
-    @pytest.mark.parametrize(
-        ("latencies", "limit", "expected"),
-        [
-            ([], 3, 0.0),
-            ([2.0, 3.0], 1, 5.0),
-            ([1.0] * 50, 20, 3.0),  # three rounds of 20 threads
-            ([5.0, 1.0, 1.0, 1.0, 1.0], 2, 5.0),  # whoever is free takes the next
-            ([1.0, 1.0, 5.0], 2, 6.0),
-        ],
-    )
-    def test_by_hand(self, latencies, limit, expected):
-        assert latency.makespan(latencies, limit) == expected
-
-    def test_a_limit_below_one_is_refused(self):
-        with pytest.raises(ValueError, match="at least 1"):
-            latency.makespan([1.0], 0)
-
-    def test_longer_histories_begin_with_the_shorter_ones_calls(self):
-        times = latency.scan_times([50, 500], limits=[1, 256])
-        seconds = times.pivot(index="sessions", columns="limit", values="seconds")
-        assert seconds.loc[500, 1] > 5 * seconds.loc[50, 1]
-        assert seconds.loc[50, 256] == max(latency.draw(f"0 {number}") for number in range(50))
 
     def test_the_real_fan_out_is_near_the_arithmetic(self, timed):
         prompts = timed[(timed["calls"] == 30) & (timed["arm"] == latency.PAPER)].iloc[0]
@@ -123,8 +97,7 @@ class TestCosts:
 
 class TestFigures:
     def figures(self, timed, lengths):
-        times = latency.scan_times([50, 500])
-        return [figures_cost.fan_out(timed), figures_cost.dollars(lengths, 0.005), figures_cost.scan_times(times)]
+        return [figures_cost.fan_out(timed), figures_cost.dollars(lengths, 0.005)]
 
     def test_they_name_their_lines_and_what_is_simulated_or_estimated(self, timed, lengths):
         for figure in self.figures(timed, lengths):
@@ -163,4 +136,4 @@ class TestOptional:
             at_hand("The logs", load)
 
     def test_a_table_of_nothing_is_not_shown(self):
-        assert told(latency.scan_times_table, None) is None
+        assert told(latency.fan_out_table, None) is None

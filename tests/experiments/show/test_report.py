@@ -282,7 +282,8 @@ def test_notebooks_that_did_not_run_are_said(folder):
     put(folder, "04_published_systems", [], model="none: figures of others", spent_usd=None)
     page = Page(report.render(folder))
     assert "No notebook that asks a model has results here." in page.text
-    assert page.text.count("it was not run, or skipped for want of its data") == len(NOTEBOOKS) - 1
+    assert page.text.count("it was not run, or skipped because its data is missing") == len(NOTEBOOKS) - 2
+    assert page.text.count("It compares the results of the others with the paper.") == 1
     assert "not known, the model has no price" in page.text
     assert "Tables and figures" not in page.text
 

@@ -9,7 +9,7 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, MemoryStore, connect
 from rlm_memory_core.offline import reply
-from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM, history_messages
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM, history_messages
 from rlm_memory_core.store.escaping import unescape, unescape_tags
 
 from .histories import ASKED_ON, DIARY, HISTORIES, QUESTIONS, build

@@ -14,15 +14,13 @@ from functools import cached_property
 from itertools import product
 
 import pandas as pd
+from simulated_time import run_simulated
 
+from rlm_memory_core.experiments.show.simulated import draw, uniform
 from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.hedging import Race, Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.types import Request, Response
-
-from ..types import Result
-from .simulated import draw, uniform
-from .simulated_time import run_simulated
 
 _TIMES_LONGER = 10
 
@@ -120,15 +118,6 @@ def hedged_table(fan_outs: pd.DataFrame) -> pd.DataFrame:
     }
     named = ["sub-agent calls", "ten times longer (simulated)"]
     return pd.DataFrame.from_dict(shown, orient="index").rename_axis(named)
-
-
-def hedged_results(fan_outs: pd.DataFrame) -> list[Result]:
-    """The medians of the result of `hedged_fan_outs`, under ids that say "simulated"."""
-    return [
-        Result(f"simulated.hedging.{calls}.stragglers-{share:g}.{name}", float(group[name].median()), len(group))
-        for (calls, share), group in fan_outs.groupby(["calls", "stragglers"])
-        for name in ("slowest", "seconds", "ratio", "copies")
-    ]
 
 
 async def _fan_out(scenario: Scenario, hedge: float, concurrency: int) -> tuple[float, int]:

@@ -3,8 +3,7 @@
 import asyncio
 
 import pytest
-
-from rlm_memory_core.experiments.show.simulated_time import run_simulated
+from simulated_time import run_simulated
 
 DUE = 0.1234567894  # between two ticks of a clock that counts in billionths of a second
 

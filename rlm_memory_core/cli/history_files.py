@@ -1,0 +1,60 @@
+"""The commands `rlm-memory import` and `rlm-memory check`: read files into a store, and copy out a damaged store."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..imports import HistoryFileError, import_file, recover
+from ..store.memory_store import MemoryStore
+from .common import Refused
+from .history import note, say
+
+_SHOWN = 20  # problems named one by one
+
+
+def import_files(options: argparse.Namespace) -> int:
+    """Add the files to the store, and say what was added and what could not be read; return the exit code."""
+    try:
+        store = MemoryStore(options.store, tz=options.tz)
+    except KeyError as error:
+        raise Refused(f"there is no time zone {options.tz}; write one such as Europe/Berlin") from error
+    with store:
+        for path in options.files:
+            _import(store, path)
+        say(f"{options.store}: {len(store):,} turns in {len(store.sessions):,} sessions")
+    return 0
+
+
+def _import(store: MemoryStore, path: Path) -> None:
+    with tqdm(desc=f"reading {path.name}", leave=False, disable=None, unit_scale=True) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.set_description_str(f"{what} {path.name}", refresh=False)
+            bar.total = total
+            bar.update(done - bar.n)
+
+        try:
+            report = import_file(store, path, show)
+        except HistoryFileError as error:
+            raise Refused(f"{path} cannot be imported: {error}") from error
+    for problem in report.problems[:_SHOWN]:
+        note(f"{path}: {problem}")
+    if report.unread > _SHOWN:
+        note(f"{path}: {report.unread - _SHOWN:,} more could not be read")
+    say(f"{path}: {report}")
+
+
+def check(options: argparse.Namespace) -> int:
+    """Say whether the store is sound, and copy what can be read if it is not; return the exit code."""
+    if not options.store.is_file():
+        raise Refused(f"there is no file {options.store}")
+    copy = options.to or options.store.with_name(f"{options.store.name}.recovered")
+    try:
+        found = recover(options.store, copy)
+    except HistoryFileError as error:
+        raise Refused(error) from error
+    say(str(found))
+    return 0 if found.sound else 1

@@ -1,0 +1,146 @@
+"""One place that turns our requests into what servers accept, and learns from what they refuse.
+
+Servers differ in the fields they know, in the order of roles they take, and in the form of their errors. What a server
+refuses once is left out, or said in another way, from then on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..store.escaping import well_formed
+from .types import ChatMessage
+
+Lessons = dict[str, int]
+"""What a server refuses: names of fields, `SYSTEM` and `WINDOW`; `MOST` holds the most tokens that it writes."""
+
+LEARNT: dict[tuple[str, str], Lessons] = {}
+"""The lessons of this process, by a server's address and model."""
+
+SYSTEM, WINDOW, MOST = "system role", "context window", "most tokens"
+_OPTIONAL = (
+    "temperature", "stream_options", "stream", "max_tokens", "max_completion_tokens", "encoding_format", "seed",
+    "response_format",
+)  # fmt: skip
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses of requests that another form may mend
+_CLUES = {"encoding_format": "|base64", "stream": "|streaming"}  # other words for a field
+_ROLES = re.compile(r"\brole|\bsystem (?:message|prompt|instruction)|developer instruction")
+_TOO_LONG = re.compile(
+    r"(?:context|prompt|input|sequence)[ _]?(?:length|window|size)|too many (?:input )?tokens|reduce the length"
+    r"|(?:prompt|input|message|request|context)s? (?:is |are )?too (?:long|large)|max_new_tokens|fewer tokens"
+    r"|maximum number of (?:input )?tokens|less than \d+ tokens|exceeds? the (?:available|maximum|model's) context"
+)
+_OF_PROMPT = re.compile(r"context|prompt|input|messages")
+_ANSWERS_FIRST = ChatMessage(role="user", content="(The assistant begins.)")
+_LEAST = 512  # tokens; a smaller number in an error is no limit on the reply
+_MESSAGES = ("error", "message", "detail", "msg", "errors", "title")  # where errors say what is wrong
+
+
+def accepted(body: Mapping[str, Any], learnt: Lessons) -> dict[str, Any]:
+    """Return a request's body in the form that a server accepts.
+
+    >>> accepted({"max_tokens": 9_000, "temperature": 0.0}, {"max_tokens": 0, "temperature": 0, MOST: 4_096})
+    {'max_completion_tokens': 4096}
+    """
+    sent = dict(body)
+    if "messages" in sent:
+        sent["messages"] = alternating(sent["messages"], SYSTEM in learnt)
+    if "max_tokens" in sent:
+        sent["max_tokens"] = min(sent["max_tokens"], learnt.get(MOST, sent["max_tokens"]))
+        if "max_tokens" in learnt:
+            sent["max_completion_tokens"] = sent["max_tokens"]
+    return {name: value for name, value in sent.items() if name not in (*learnt, *_LIMITS * (WINDOW in learnt))}
+
+
+def sendable(text: str) -> str:
+    """Replace what servers cannot read: NUL and lone surrogates.
+
+    >>> sendable("a\\x00b\\ud800") == "a\ufffdb\ufffd"
+    True
+    """
+    return well_formed(text.replace("\0", "\ufffd"))
+
+
+def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> list[ChatMessage]:
+    """Merge neighbours of one role, and all system messages into the first; let the user begin.
+
+    Args:
+        messages: What is asked. Those that begin with a system message and alternate stay as they are.
+        fold_system: Whether the first user message takes the place of the system message.
+
+    >>> alternating([{"role": "user", "content": "Hi."}, {"role": "user", "content": "Who?"}])
+    [{'role': 'user', 'content': 'Hi.\\n\\nWho?'}]
+    """
+    said = [message for message in messages if message["content"].strip()] or list(messages)
+    system = "\n\n".join(message["content"] for message in said if message["role"] == "system")
+    merged: list[ChatMessage] = []
+    for message in said:
+        if message["role"] == "system":
+            continue
+        if merged and merged[-1]["role"] == message["role"]:
+            message = {**message, "content": f"{merged.pop()['content']}\n\n{message['content']}"}
+        merged.append(message)
+    if not merged or merged[0]["role"] == "assistant":
+        merged.insert(0, _ANSWERS_FIRST)
+    if system and fold_system:
+        merged[0] = {**merged[0], "content": f"{system}\n\n{merged[0]['content']}"}
+    elif system:
+        merged.insert(0, {"role": "system", "content": system})
+    return merged
+
+
+def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
+    """Return what a refusal teaches; nothing where another form of the request would not help.
+
+    Args:
+        sent: The body that was refused.
+        status: The answer's HTTP status.
+        text: The answer's text.
+    """
+    said = text[:10_000].lower()
+    if status not in _TELLING:
+        return {}
+    limit = next((name for name in _LIMITS if name in sent), "")
+    numbers = map(int, re.findall(r"\b\d{3,7}\b", said))
+    if limit and limit in said and not _OF_PROMPT.search(said):
+        if fitting := [number for number in numbers if _LEAST <= number < sent[limit]]:
+            return {MOST: max(fitting)}
+    elif limit and is_too_long(status, text):
+        return {WINDOW: 0}  # the reply may be shorter; how much depends on the prompt, so this is not remembered
+    named = [name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b{_CLUES.get(name, '')}", said)]
+    if named:
+        return dict.fromkeys(named, 0)
+    has_system = any(message["role"] == "system" for message in sent.get("messages", ()))
+    return {SYSTEM: 0} if has_system and _ROLES.search(said) else {}
+
+
+def is_too_long(status: int, text: str) -> bool:
+    """Say whether a server refuses a request because it exceeds the model's context window.
+
+    >>> is_too_long(400, "This model's maximum context length is 8192 tokens."), is_too_long(400, "No such model.")
+    (True, False)
+    """
+    return status == 413 or (status in _TELLING and _TOO_LONG.search(text[:10_000].lower()) is not None)
+
+
+def server_message(text: str) -> str:
+    """Return what a server says of its refusal, whether in JSON of any usual form, or as a text or page.
+
+    >>> server_message('{"detail": [{"loc": ["body", "seed"], "msg": "extra fields not permitted"}]}')
+    'body.seed: extra fields not permitted'
+    """
+    where = ""
+    try:
+        value = json.loads(text)
+        while isinstance(value, (dict, list)):
+            if isinstance(value, dict):
+                where = ".".join(map(str, value["loc"])) + ": " if isinstance(value.get("loc"), list) else where
+                value = [value[name] for name in _MESSAGES if isinstance(value.get(name), (str, dict, list))]
+            value = value[0]
+    except (ValueError, IndexError, RecursionError):
+        return text
+    return f"{where}{value}"

@@ -1,0 +1,84 @@
+"""What the prompts of all readings share: how a record and a question are written, and what readers are told.
+
+A prompt is plain text and a few tags (`<session>`, `<history>`, `<question>`, `<output>`) that keep the record apart
+from instructions. A tag within the record gets a backslash.
+"""
+
+from __future__ import annotations
+
+from ...models.types import ChatMessage as ChatMessage
+from ...repl.output import UNKNOWN as UNKNOWN
+from ...store.escaping import escape_tags, label
+from .texts import read_texts
+
+NOT_FOUND = "NOT_FOUND"  # the reply of a sub-agent whose session says nothing about the question
+NOT_READ = "NOT_READ"  # what the code gets in place of the reply of a sub-agent that failed
+CUT_OFF = "[... cut off at the model's token limit]"  # the end of a reply that the model did not finish
+
+ESCAPED = "A heading or a tag with a backslash before it is something that was said, not a mark of the record."
+"""Explains `store.escaping` to a model."""
+
+_TEXTS = read_texts("record.txt")
+_TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}
+SUBAGENT_SYSTEM, HISTORY_SYSTEM, CHAT_SYSTEM = (
+    _TEXTS[name].format(**_TOLD) for name in ("SUBAGENT", "HISTORY", "CHAT")
+)
+CUT_REPLY, EMPTY, UNSEEN = _TEXTS["CUT_REPLY"], _TEXTS["EMPTY"], _TEXTS["UNSEEN"]
+
+
+def session_prompt(session: str, date: str | None, question: str, question_date: str | None = None) -> str:
+    """Ask a sub-agent to read one session (paper Section 3.1).
+
+    >>> print(session_prompt("[Turn 1][user]: My cat is Mochi.", None, "What is my cat called?"))
+    <session>
+    [Turn 1][user]: My cat is Mochi.
+    </session>
+    <question>
+    What is my cat called?
+    </question>
+    """
+    record = f"<session{_date_attribute(date)}>\n{escape_tags(str(session))}\n</session>"
+    return f"{record}\n{question_block(question, question_date)}"
+
+
+def subagent_messages(prompt: str, system: str = SUBAGENT_SYSTEM) -> list[ChatMessage]:
+    """The conversation of one sub-agent call. `system` says in what form it replies."""
+    return conversation(system, prompt)
+
+
+def history_messages(
+    history: str, question: str, question_date: str | None = None, instructions: str | None = None
+) -> list[ChatMessage]:
+    """Ask for an answer from a whole history in one call: the baselines (paper Section 4.2)."""
+    record = f"<history>\n{escape_tags(history)}\n</history>"
+    return conversation(HISTORY_SYSTEM, f"{record}\n{question_block(question, question_date)}", instructions)
+
+
+def chat_system(system: str | None) -> ChatMessage:
+    """Open a conversation that contains the whole history.
+
+    An assistant's own `system` prompt comes last in the same message: some servers take only one system message.
+    """
+    return {"role": "system", "content": f"{CHAT_SYSTEM}\n\n{system}" if system else CHAT_SYSTEM}
+
+
+def conversation(system: str, user: str, instructions: str | None = None) -> list[ChatMessage]:
+    """The first two messages; an assistant's own instructions come last in the system message."""
+    if instructions:
+        system = f"{system}\n\n{_TEXTS['INSTRUCTIONS'].format(system=instructions)}"
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def question_block(question: str, question_date: str | None) -> str:
+    """The question between its tags, with the day on which it is asked."""
+    return f"<question{_date_attribute(question_date)}>\n{escape_tags(str(question))}\n</question>"
+
+
+def output_block(output: str) -> str:
+    """What code printed, between its tags."""
+    return f"<output>\n{escape_tags(output)}\n</output>"
+
+
+def _date_attribute(date: str | None) -> str:
+    """The day as the attribute of a tag, after a space; "" without a day."""
+    return f' date="{label(str(date))}"' if date else ""

@@ -1,0 +1,264 @@
+"""The free tools of the search reading: the root model's code calls them to search a history by itself.
+
+Every tool returns a text. `listing` writes it: each turn on one line, so that nothing said in a history can pose as a
+line of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ..models.budget import Budget
+from ..repl.date_functions import days_between, parse_date
+from ..repl.hostcalls import listed
+from ..search.find import Found, Hit, find_turns, turns_with
+from ..search.periods import periods
+from ..search.probes import Filters
+from ..search.ranking import arank_sessions
+from ..search.threads import in_search_thread
+from ..search.vectors import Embedder, similar_turns
+from ..search.word_index import PIECES
+from ..store.dates import parse_date as read_date
+from ..store.escaping import label, well_formed
+from ..store.memory_store import MemoryStore
+from ..store.turns import Turn
+from .evidence import Evidence
+from .excerpts import head
+from .findings import Finding, checked
+from .listing import NARROW, Listing, by_time, left_out
+
+_PASTED, _AROUND = 2_000, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
+_PRINTED = 16_000  # characters that `look` and `timeline` print
+_OPENING, _FEW, _FAR = 12, 6, 0.35  # turns in the first message; fewer if none has so much of the question's weight
+_IN_TIME, _IN_SHORT = 8, (110, 110)  # sessions of the time that a question names, and characters of one turn of each
+_PREFERRED = 20  # sessions whose turns another ranking raises
+_LEAST = 0.5  # a turn with less of every probe's weight is a weaker match
+_MOST_NAMED, _MOST_DATES = 500, 20_000  # turns that `timeline` sorts, sessions in `session_dates`
+_PREFIX = re.compile(r"^\s*\d+ \w+: ")
+
+CITED = "cited turn"
+"""How the output of `cite` begins."""
+
+
+class SearchTools:
+    """The free tools of one query.
+
+    Args:
+        store: The history; what is said during the query does not count.
+        question, question_date: What is asked, and the day on which it is asked, or None.
+        embedder: Finds and raises turns that are alike in meaning, or None.
+        budget: For the embedder's calls, or None.
+
+    `cited` holds the evidence so far; `false_quotes` says what was cited and is not in its turn.
+    """
+
+    def __init__(
+        self, store: MemoryStore, question: str, question_date: str | None, embedder: Embedder | None = None,
+        budget: Budget | None = None,
+    ) -> None:  # fmt: skip
+        self.store = store.snapshot()
+        self.listing = Listing(self.store)
+        self.question, self.question_date = well_formed(question), question_date and well_formed(question_date)
+        self.cited: list[Evidence] = []
+        self.false_quotes: list[str] = []
+        self._embedder, self._budget = embedder, budget
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The tools by the names that the code calls. What reads the history works in a thread."""
+        threaded = {name: in_search_thread(getattr(self, name)) for name in ("look", "timeline", "cite")}
+        return threaded | {"find": self.find, "parse_date": dated, "days_between": days_between}
+
+    def values(self) -> dict[str, Any]:
+        """The names that the code can read."""
+        return {"question": self.question, "question_date": self.question_date, "session_dates": self._session_dates}
+
+    async def best(self) -> list[Hit]:
+        """The turns that fit the question best."""
+        found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
+        return list(found.hits)
+
+    async def opening(self) -> str:
+        """What the first message shows: the turns that fit the question best, and some of the time that it names."""
+        found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
+        hits = found.hits if any(hit.share >= _FAR for hit in found.hits) else found.hits[:_FEW]
+        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits})
+        lines = [*left_out(replace(found, more=0, weaker=())), *self.listing.hits(hits, NARROW)]
+        lines += self.listing.hits(in_time, _IN_SHORT)
+        text = "\n".join(lines or ["nothing found"])
+        self.listing.printed(text)
+        return text
+
+    async def find(
+        self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
+        limit: int = 12, order: str = "relevance",
+    ) -> str:  # fmt: skip
+        """Search single turns for a few short probes at once.
+
+        Raises:
+            TypeError: A probe is not a text.
+            ValueError: There is no probe, an unknown order, or a date that cannot be read.
+        """
+        if order not in ("relevance", "date"):
+            raise ValueError(f'order is "relevance" or "date", not {order!r}')
+        if not isinstance(limit, int) or not 1 <= limit <= 100:
+            raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
+        filters = Filters(role, _day("after", after), _day("before", before))
+        found = await self._found(_texts("find", probes), filters, limit)
+        return await in_search_thread(self.listing.found)(found, len(probes) > 1, order == "date")
+
+    def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
+        """All that the user said with a word or a name, by date.
+
+        Raises:
+            TypeError, ValueError: As for `find`.
+        """
+        filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
+        hits = turns_with(self.store, _texts("timeline", names), filters, _MOST_NAMED)
+        lines: list[str] = []
+        for hit in sorted(hits, key=by_time):
+            if sum(map(len, lines)) > _PRINTED:
+                lines.append(f"(cut here: give after={hit.date!r} for the rest)")
+                break
+            heading, line = self.listing.hits([hit])
+            lines += [line] if heading in lines else [heading, line]
+        return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}"
+
+    def look(
+        self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 300,
+        around: int | None = None,
+    ) -> str:  # fmt: skip
+        """Print whole sessions: the user's turns whole, the assistant's cut to `long` characters.
+
+        Raises:
+            TypeError: The sessions are not a list of numbers.
+            ValueError: There is no such session or turn.
+        """
+        if around is not None:
+            sessions = self.turn(around).session
+        numbers = [sessions] if isinstance(sessions, int) else listed("look", sessions, "session numbers")
+        lines: list[str] = []
+        for number in map(self.session, numbers):
+            lines.append(self.listing.heading(number))
+            for turn in self.listing.session(number, around):
+                near, spoken = turn.index == around, turn.role != "assistant"
+                if role not in (None, turn.role) or not (spoken or near or long > 0):
+                    continue
+                if sum(map(len, lines)) > _PRINTED:
+                    return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
+                room = max(long, _AROUND if near else _PASTED if spoken else 0)
+                hint = f": look(around={turn.index}) shows them" if spoken and not near else ""
+                lines.append(self.listing.line(turn, head(turn.content, room, hint), 0, room))
+        return "\n".join(lines)
+
+    def cite(self, turn: Any, quote: Any = None, *more: Any) -> str:
+        """Record evidence: a turn and words of it; further pairs may follow.
+
+        Raises:
+            ValueError: The words are not in that turn; the message shows what the turn says.
+        """
+        given = turn if quote is None and isinstance(turn, list) else [turn, quote, *more]
+        flat = [part for each in given for part in (each if isinstance(each, (list, tuple)) else [each])]
+        if len(flat) % 2:
+            raise ValueError('cite takes turns and their words: cite(12, "exact words", 15, "other words")')
+        for number, words in zip(flat[::2], flat[1::2], strict=True):
+            self._cite(self.turn(number), words)
+        return f"{CITED} {', '.join(map(str, flat[::2]))}"
+
+    def session(self, number: Any) -> int:
+        """A session's number, checked; -1 is the last session.
+
+        Raises:
+            ValueError: There is no such session.
+        """
+        return _numbered("session", number, len(self.store.sessions))
+
+    def turn(self, number: Any) -> Turn:
+        """The turn of a number.
+
+        Raises:
+            ValueError: There is no such turn.
+        """
+        return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
+
+    def _cite(self, turn: Turn, quote: Any) -> None:
+        finding = Finding(_PREFIX.sub("", str(quote)))
+        found, _ = checked([finding], [turn])
+        if not found:
+            holding = next(
+                (each for each in filter(None, self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
+            )
+            hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
+            self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
+            raise ValueError(self.false_quotes[-1])
+        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, found[0].quote, "")
+        if evidence not in self.cited:
+            self.cited.append(evidence)
+
+    async def _found(
+        self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, ranked: bool = False
+    ) -> Found:
+        """What a search finds; if `ranked`, by the ranking of sessions too, and without a least share."""
+        sessions: list[int] = []
+        about = " ".join(probes)
+        if ranked:
+            best = await arank_sessions(self.store, about, self.question_date, self._embedder, _PREFERRED, self._budget)
+            sessions = [place + 1 for place in best if place < len(self.store.sessions)]
+        alike: list[int] = []
+        if self._embedder:
+            near = await similar_turns(self.store, about, self._embedder, limit, self._budget)
+            alike = [number for number, _ in near if number <= len(self.store)]
+        least = 0.0 if ranked else _LEAST
+        searching = in_search_thread(find_turns)
+        return await searching(self.store, probes, filters, limit, per_session, sessions, alike, least)
+
+    def _in_time(self, others: set[int]) -> list[Hit]:
+        """What the user says first in other sessions of the time that the question names."""
+        hits: list[Hit] = []
+        sql = f"SELECT DISTINCT session FROM {PIECES} WHERE day BETWEEN ? AND ? ORDER BY day DESC LIMIT 50"
+        for span in periods(self.question[:1_000], self.question_date):
+            for (session,) in self.store.query(sql, (span.start.toordinal(), span.end.toordinal())):
+                turn = next((turn for turn in self.listing.session(session) if turn.role != "assistant"), None)
+                if turn is not None and session not in others and len(hits) < _IN_TIME:
+                    others.add(session)
+                    hits.append(Hit(turn, None, (), ()))
+        return hits
+
+    def _session_dates(self) -> dict[int, str | None]:
+        sql = "SELECT number, date FROM sessions WHERE number <= ? ORDER BY number DESC LIMIT ?"
+        rows = self.store.query(sql, (len(self.store.sessions), _MOST_DATES))
+        return {number: date and label(date) for number, date in reversed(rows)}
+
+
+def _numbered(what: str, number: Any, count: int) -> int:
+    """A number from 1 to count; -1 is the last one."""
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < abs(number) <= count:
+        raise ValueError(f"there is no {what} {number!r}: they go from 1 to {count}")
+    return number if number > 0 else count + 1 + number
+
+
+def dated(text: Any) -> str | None:
+    """The first full date in a text, with its weekday; None if there is none.
+
+    >>> dated("20 May 2023")
+    '2023-05-20 Sat'
+    """
+    day = parse_date(text)
+    return day and f"{day} {datetime.fromisoformat(day):%a}"
+
+
+def _day(name: str, text: Any) -> int | None:
+    """A bound of the search as an ordinal."""
+    day = read_date(str(text))
+    if text is not None and day is None:
+        raise ValueError(f"{name} is a date such as 2023-05-20, not {text!r}")
+    return None if day is None else day.toordinal()
+
+
+def _texts(function: str, probes: Sequence[Any]) -> Sequence[str]:
+    if not probes or not all(isinstance(probe, str) for probe in probes):
+        raise TypeError(f'{function} takes texts, such as {function}("cat", "kitten")')
+    return probes

@@ -1,0 +1,159 @@
+"""The search reading: the code searches the history by itself, and sends sub-agents only where it asks for them.
+
+The first message to the root model already shows a search with the question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..models.budget import Budget
+from ..models.types import ChatMessage
+from ..repl.hostcalls import listed
+from ..search.pieces import Piece, split
+from ..search.vectors import Metered
+from ..search.word_index import piece_number
+from ..store.memory_store import MemoryStore
+from ..store.turns import Session, Turn
+from .echo import with_echo
+from .excerpts import one_line
+from .prompts.record import session_prompt
+from .prompts.search import FORCED, NO_CODE, search_messages
+from .reading import SEARCH, Reading
+from .search_tools import SearchTools
+from .subagents import Call, SubAgents
+from .unaided import record
+from .way import Way
+
+_READ_TOKENS = 3_000  # what a sub-agent that reads one session costs, about
+_ASSISTANT = 600  # characters that it sees of the assistant's turns, where it is not asked what the assistant said
+_OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
+_MOST_CHARACTERS = 2_000_000  # of one session
+
+
+class SearchWay(Way):
+    """The tools of one query: the free ones and `read`.
+
+    Args:
+        store, question, question_date: As for `MemoryRLM.query`.
+        subagents: They read.
+        reading, budget: As for `MemoryRLM`.
+    """
+
+    name, no_code, forced = SEARCH, NO_CODE, FORCED
+    searches = True
+
+    def __init__(
+        self, store: MemoryStore, question: str, question_date: str | None, subagents: SubAgents, reading: Reading,
+        budget: Budget | None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.embedder = Metered(reading.embedder) if reading.embedder else None
+        self.tools = SearchTools(store, question, question_date, self.embedder, budget)
+        self.cited, self.false_quotes = self.tools.cited, self.tools.false_quotes
+        self.values = self.tools.values()
+        self.functions = {name: self._counted(function) for name, function in self.tools.functions().items()}
+        self.asking = {"read": self.read}
+        self.sessions = len(self.tools.store.sessions)
+        self._subagents, self._was_read = subagents, set[tuple[int, str]]()
+
+    async def open(self, replies: int, instructions: str | None) -> list[ChatMessage]:
+        """Show the root model what a first search finds."""
+        tools, opening = self.tools, await self.tools.opening()
+        self.pieces = piece_number(tools.store, len(tools.store))
+        return search_messages(
+            tools.question,
+            tools.question_date,
+            sessions=self.sessions,
+            turns=len(tools.store),
+            last_date=tools.listing.date(self.sessions) if self.sessions else None,
+            opening=opening,
+            replies=replies,
+            read_tokens=_READ_TOKENS,
+            instructions=instructions,
+        )
+
+    def prepare(self, code: str) -> str:
+        """The code with what its tools return printed."""
+        return with_echo(code, (*self.functions, *self.asking))
+
+    def printed(self, output: str) -> bool:
+        """Mark the turns that are in the output as shown."""
+        return self.tools.listing.printed(output)
+
+    def shown(self) -> list[Turn]:
+        """The turns that the root model has seen."""
+        return [self.tools.turn(number) for number in sorted(filter(None, self.tools.listing.shown))]
+
+    async def record(self, room: int) -> tuple[str, list[Turn]]:
+        """The turns that fit the question best, in at most `room` characters."""
+        return await record(self.tools, room)
+
+    async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
+        """What sub-agents find in sessions on a question, under the headings of the sessions, in order.
+
+        A session that was read for the same question is not read again.
+
+        Raises:
+            TypeError: The sessions are not a list of numbers.
+            ValueError: There is no such session, or one is too long.
+        """
+        self.used += 1
+        tools, asked = self.tools, str(ask or self.tools.question)
+        numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
+        wanted = sorted(set(map(tools.session, numbers)))
+        new = [number for number in wanted if (number, asked) not in self._was_read]
+        with self._subagents.batch():
+            pieces = await asyncio.to_thread(lambda: [piece for number in new for piece in self._pieces(number, asked)])
+            prompts = [session_prompt(piece.text, piece.date, asked, tools.question_date) for piece in pieces]
+            calls = await self._subagents.ask_all(list(zip(prompts, pieces, strict=True)))
+        failed = sorted({call.number for call in calls if call.error and call.number})
+        self._was_read |= {(number, asked) for number in new if number not in failed}
+        lines: list[str] = []
+        for number in new:
+            found = [line for call in calls if call.number == number and call.found for line in _findings(call)]
+            lines += [tools.listing.heading(number), *map(tools.listing.note, found)] if found else []
+        lines = lines or ["nothing found"]
+        lines += [f"(session {number} was read for this before)" for number in wanted if number not in new]
+        return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
+
+    def _pieces(self, number: int, asked: str) -> list[Piece]:
+        """A session as sub-agents read it; quotes are looked up in its turns as they are."""
+        whole: dict[int, Turn] = {}
+        size = 0
+        for turn in self.tools.listing.session(number):
+            whole[turn.index] = turn
+            size += len(turn.content)
+            if size > _MOST_CHARACTERS:
+                raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
+        turns = tuple(whole.values())
+        if not _OF_ASSISTANT.search(f"{asked} {self.tools.question}"):
+            turns = tuple(_shortened(turn) for turn in turns)
+        pieces = split(Session(number, self.tools.listing.date(number), turns))
+        return [replace(piece, turns=tuple(whole[turn.index] for turn in piece.turns)) for piece in pieces]
+
+    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def counted(*args: Any, **kwargs: Any) -> Any:
+            self.used += 1
+            value = function(*args, **kwargs)
+            return await value if inspect.isawaitable(value) else value
+
+        return counted
+
+
+def _shortened(turn: Turn) -> Turn:
+    if turn.role != "assistant" or len(turn.content) <= _ASSISTANT:
+        return turn
+    return replace(turn, content=f"{turn.content[:_ASSISTANT]} …")
+
+
+def _findings(call: Call) -> list[str]:
+    """What a sub-agent found, one line each: the turn, the quote, and what it says."""
+    if not call.extract.findings:
+        return [one_line(call.extract.text)]
+    return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.extract.findings]

@@ -1,0 +1,53 @@
+"""What the engine needs to know of a way of reading: `paper_way` and `search_way` are the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..models.types import ChatMessage
+from ..search.vectors import Metered
+from ..store.turns import Turn
+from .evidence import Evidence
+
+
+class Way:
+    """How one question is answered. This base class shows nothing and cites nothing.
+
+    `values`, `functions` and `asking` are the names in the REPL; those in `asking` ask sub-agents. `no_code` and
+    `forced` are what the root model is told after a message without code, and before its last reply. `sessions` and
+    `pieces` count what the history has. `cited` holds what the code cited, `false_quotes` what of it was not there;
+    `used` counts calls of the tools. Where the code `searches`, a model that writes none is shown a search.
+    """
+
+    name = no_code = forced = ""
+    values: Mapping[str, Any]
+    functions: Mapping[str, Callable[..., Any]]
+    asking: Mapping[str, Callable[..., Any]]
+    embedder: Metered | None = None
+    sessions = pieces = used = 0
+    searches = False
+
+    def __init__(self) -> None:
+        self.cited: list[Evidence] = []
+        self.false_quotes: list[str] = []
+
+    async def open(self, replies: int, instructions: str | None) -> list[ChatMessage]:
+        """Open the root model's conversation, in which it has so many replies."""
+        raise NotImplementedError
+
+    def prepare(self, code: str) -> str:
+        """The code as it is run."""
+        return code
+
+    def printed(self, output: str) -> bool:
+        """Note what the root model is about to be shown. Returns whether anything of the history is new to it."""
+        return False
+
+    def shown(self) -> list[Turn]:
+        """The turns that the root model has seen."""
+        return []
+
+    async def record(self, room: int) -> tuple[str, list[Turn]]:
+        """What a model that writes no code is shown, in at most so many characters; and its turns."""
+        raise NotImplementedError

@@ -1,0 +1,47 @@
+"""Runs searches in a few threads of their own, each for a limited time, so that many slow ones stop nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from ..store.database import limit
+
+SECONDS = 10.0  # for one search; ten million turns take less
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_THREADS = ThreadPoolExecutor(4, thread_name_prefix="rlm-memory-search")
+
+
+def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Callable[_P, Coroutine[Any, Any, _T]]:
+    """A coroutine function that runs a search of a history in a thread.
+
+    It raises a TimeoutError if the search takes longer than so many seconds. Only what SQLite does is ended.
+
+    >>> asyncio.run(in_search_thread(sorted)("ba"))
+    ['a', 'b']
+    """
+
+    def limited(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        end = time.monotonic() + seconds
+        limit.is_over = lambda: time.monotonic() > end
+        try:
+            return function(*args, **kwargs)
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise TimeoutError(f"the search took more than {seconds:g} s; search for a rarer word") from error
+        finally:
+            del limit.is_over
+
+    @functools.wraps(function)
+    async def threaded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        call = functools.partial(limited, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, call)
+
+    return threaded

@@ -1,0 +1,177 @@
+"""Cuts texts of any language into the words that are indexed and compared.
+
+Words are compared without letter case, accents and the Arabic article: English words by their stems, which SQLite's
+FTS5 finds, words in other alphabets by their beginnings. A word that stands nowhere can be loosened to its beginning,
+so that "Katzen" finds "Katze". Text without spaces, such as Chinese, Japanese or Thai, is cut into overlapping pairs or
+triples of characters. So is Korean, whose particles stand at the words. `occurrences` finds words in texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from unicodedata import category, normalize
+
+from ..store.substring import comparable
+
+TOKENS = "tokenize = 'porter ascii'"
+"""How FTS5 splits what `indexed_form` returns."""
+
+_PAIRS = (  # of Hangul, kana, Han
+    "\u1100-\u11ff\u3005-\u3007\u3041-\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u318f\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
+)
+_TRIPLES = (  # of Thai, Lao, Burmese, Khmer
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17e0-\u17e9"
+)
+_MARKS = "".join(chr(code) for code in range(0x300, 0x1E00) if category(chr(code))[0] == "M") + "\u3099\u309a"
+_SPACELESS = re.compile(f"([{_PAIRS}])|[{_TRIPLES}]")
+_WORD = re.compile(rf"[{_PAIRS}]+|[{_TRIPLES}]+|(?:(?![{_PAIRS}{_TRIPLES}])[^\W_]|[{_MARKS}])+")
+_ONE_CHARACTER = re.compile(rf"[{_PAIRS}{_TRIPLES}]|(?:(?![{_PAIRS}{_TRIPLES}])[^\W_]|[{_MARKS}])+")
+_ASCII_WORD = re.compile("[A-Za-z0-9]+")
+_TOGETHER = re.compile(rf"[\0-\x7f]+(?=[\0-\x7f]|\Z)|.[{_MARKS}\u1160-\u11ff\uff9e\uff9f]*", re.S)
+_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]+")
+_ARTICLE, _ARABIC = re.compile(r"\A(?:[وفبك]?ال|لل)(?=..)"), str.maketrans("ىة", "يه")
+_ENDING = 2  # letters that a form of a word may have in place of others
+_LEAST, _LEAST_LATIN = 3, 4  # letters that forms of a word share at least
+
+# The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
+# the commonest adverbs, and the parts of contractions ("I've" is read as "i" and "ve").
+_FUNCTION_WORDS = frozenset(
+    "a about above across after again against ago all almost along already also although always am among an and "
+    "another any anybody anyone anything are around as at away be because been before being below between both but "
+    "by can cannot could d did do does doing done down during each either else enough even ever every everybody "
+    "everyone everything few for from further get gets getting got had has have having he her here hers herself him "
+    "himself his how i if in into is it its itself just ll m many may me might mine more most much must my myself "
+    "neither no nobody none nor not nothing now of off often on once one ones only onto or other others our ours out "
+    "over own per quite rather re s same shall she should since so some somebody someone something such t than that "
+    "the their theirs them themselves then there these they this those though through to together too toward "
+    "towards under until unto up upon us ve very was we were what whatever when whenever where whether which while "
+    "who whoever whom whose why will with within without would yes yet you your yours yourself".split()
+)
+
+
+def indexed_form(text: str) -> str:
+    """What FTS5 is given of a text: its words, as they are compared. Those of an ASCII text FTS5 finds by itself.
+
+    >>> indexed_form("Une tasse de café"), indexed_form("我的猫")
+    ('une tasse de cafe', '我的 的猫 猫')
+    """
+    if text.isascii():
+        return text
+    return " ".join(word for run in _WORD.findall(_folded(text)) for word, *_ in _cut(run))
+
+
+def located(text: str) -> list[tuple[int, int]]:
+    """Where each word of `indexed_form` begins and ends in the text.
+
+    >>> located("Zwei Cafés"), located("我的猫")
+    ([(0, 4), (5, 10)], [(0, 2), (1, 3), (2, 3)])
+    """
+    if text.isascii():
+        return [match.span() for match in _ASCII_WORD.finditer(text)]
+    folded, places = _traced(text, _folded)
+    return [
+        (places[run.start() + start][0], places[run.start() + stop - 1][1])
+        for run in _WORD.finditer(folded)
+        for _, start, stop in _cut(run[0])
+    ]
+
+
+def exact_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
+    """The words of a text for comparing quotes, and their places: with accents, each character of text without spaces.
+
+    >>> exact_words("Ein Café")
+    (['ein', 'café'], [(0, 3), (4, 8)])
+    """
+    folded, places = _traced(text, comparable)
+    found = list(_ONE_CHARACTER.finditer(folded))
+    return [word[0] for word in found], [(places[word.start()][0], places[word.end() - 1][1]) for word in found]
+
+
+def content_words(text: str) -> list[str]:
+    """A text's words without the function words of English, each once, as they are compared.
+
+    >>> content_words("What is my cat called? My CAT!"), content_words("我的猫")
+    (['cat', 'called'], ['我的', '的猫'])
+    """
+    words = {
+        word: None
+        for run in _WORD.findall(_folded(text))
+        for word, start, _ in _cut(run)
+        if not start or len(word) == _size(run)  # the ends of a run are only for finding short words
+    }
+    return [word for word in words if word not in _FUNCTION_WORDS]
+
+
+def beginning(word: str) -> str:
+    """What else than the word itself is a form of it: all that begins so; "" for nothing.
+
+    Args:
+        word: As `content_words` returns it, or a beginning that `loosened` returns.
+
+    >>> beginning("cat"), beginning("кошка"), beginning("猫"), beginning("我的"), beginning("katz*")
+    ('', 'кош', '猫', '', 'katz')
+    """
+    if word.endswith("*"):
+        return word[:-1]
+    if size := _size(word):
+        return word if len(word) < size else ""
+    return "" if word.isascii() else word[: max(len(word) - _ENDING, _LEAST)]
+
+
+def loosened(word: str) -> str:
+    """What to look for in place of a word that stands nowhere: its beginning and a star; "" for a short word.
+
+    >>> loosened("katzen"), loosened("cat"), loosened("猫几")
+    ('katz*', '', '猫*')
+    """
+    if _size(word):
+        return f"{word[:-1]}*" if len(word) > 1 else ""
+    return f"{word[: max(len(word) - _ENDING, _LEAST_LATIN)]}*" if word.isalpha() and len(word) >= _LEAST_LATIN else ""
+
+
+def match_expression(words: Sequence[str]) -> str:
+    """An FTS5 query for any of the words, in any form; "" if there is none.
+
+    Args:
+        words: As `content_words` or `loosened` returns them.
+
+    >>> match_expression(["cat", "katz*"])
+    '"cat" OR "katz" *'
+    """
+    exact = [f'"{word}"' for word in words if not word.endswith("*")]
+    return " OR ".join([*exact, *(f'"{start}" *' for start in map(beginning, words) if start)])
+
+
+def _folded(text: str) -> str:
+    """A text as its words are compared, but for what is done to single words."""
+    text = comparable(text)
+    return text if text.isascii() else normalize("NFC", _ACCENTS.sub("", normalize("NFD", text)))
+
+
+def _cut(run: str) -> list[tuple[str, int, int]]:
+    """The words of a run of characters, and where each begins and ends in it."""
+    if size := _size(run):
+        return [(run[at : at + size], at, min(at + size, len(run))) for at in range(len(run))]
+    word = run if run.isascii() else _ARTICLE.sub("", run.translate(_ARABIC))
+    return [(word, 0, len(run))]
+
+
+def _size(run: str) -> int:
+    """How many characters make a word of text without spaces; 0 for other text."""
+    found = None if run.isascii() else _SPACELESS.match(run)
+    return 0 if found is None else 2 if found[1] else 3
+
+
+def _traced(text: str, form: Callable[[str], str]) -> tuple[str, list[tuple[int, int]]]:
+    """A form of a text, and where in the text each of its characters comes from."""
+    if text.isascii():
+        return form(text), [(at, at + 1) for at in range(len(text))]
+    parts, places = [], []
+    for found in _TOGETHER.finditer(text):
+        part = form(found[0])
+        parts.append(part)
+        start, stop = found.span()
+        places += [(at, at + 1) for at in range(start, stop)] if found[0].isascii() else [(start, stop)] * len(part)
+    return "".join(parts), places

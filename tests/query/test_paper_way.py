@@ -1,0 +1,82 @@
+import json
+
+import pytest
+from paper import PaperRLM
+
+from rlm_memory_core import Budget, Reading, Usage
+from rlm_memory_core.models.normalise import Embeddings
+
+SHOW = "```repl\nimport json\nprint(json.dumps({}))\n```"
+
+
+def shown(scripted):
+    output = scripted.conversation[-1]["content"]
+    return json.loads(output.partition("<output>\n")[2].partition("\n</output>")[0])
+
+
+def ask(llm, store, reading, **options):
+    return PaperRLM(llm, reading=reading, **options).query(store, "What of my pets?", "2023/08/01")
+
+
+class Alike:
+    """Finds that texts of Lisbon, and the question, are about one thing."""
+
+    model = "alike"
+
+    def __init__(self):
+        self.budgets = []
+
+    async def embed(self, texts, budget=None):
+        self.budgets.append(budget)
+        vectors = [[1.0, 0.1] if "Lisbon" in text or "pets" in text else [0.0, 1.0] for text in texts]
+        return Embeddings(vectors, Usage(prompt_tokens=len(texts), calls=1), 0.25)
+
+
+@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
+def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, scripted, copy_limit):
+    root = [SHOW.format("rank_sessions(question)"), SHOW.format("rank_sessions(question, 1)"), "FINAL(Lisbon)"]
+    plain = PaperRLM(root_and_subagents(root, rates=(0, 0)), copy_limit=copy_limit)
+    before = plain.query(diary, "What of my pets?", "2023/08/01")
+    assert shown(scripted) == [2]  # no word in common: the newest first
+    embedder, budget = Alike(), Budget(usd=5)
+    llm = root_and_subagents(root, rates=(0, 0))
+    answer = ask(llm, diary, Reading("paper", embedder=embedder), copy_limit=copy_limit, budget=budget)
+    assert embedder.budgets == [budget] * 3
+    first, second = (step.output for step in answer.trace.steps[:2])
+    assert (json.loads(first)[0], json.loads(second)) == (2, [2])
+    assert answer.usage.calls == before.usage.calls + 3  # the turns once, the question each time
+    assert (before.cost_usd, answer.cost_usd) == (0.0, 0.75)
+
+
+@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
+@pytest.mark.parametrize(
+    ("code", "numbers"),
+    [
+        ("llm_query(session_prompt({0}))", [1]),
+        ("llm_query_parallel([{0}, {1}], None, question)", [1, 2]),
+        ("llm_query({0})", [1]),
+        ("llm_query('Who is it? ' + {0})", [None]),
+        ("llm_query_parallel(['Some text', {1}])", [None, 2]),
+    ],
+)
+def test_what_the_code_passes_as_text_is_recognised(diary, root_and_subagents, code, numbers, copy_limit):
+    texts = ["get_session(0)", "get_session(1)"] if copy_limit == 0 else ["sessions[0]", "sessions[1]"]
+    answer = PaperRLM(
+        root_and_subagents([f"```repl\n{code.format(*texts)}\n```", "FINAL(x)"], lambda prompt: "It says so."),
+        copy_limit=copy_limit,
+    ).query(diary, "Who?")
+    assert sorted((call.number for call in answer.trace.calls), key=str) == sorted(numbers, key=str)
+    assert answer.sessions_read == tuple(number for number in numbers if number)
+    assert [found.session for found in answer.evidence] == sorted(numbers, key=lambda number: number or 99)
+
+
+def test_wrong_arguments_are_refused_in_one_line(diary, root_and_subagents, scripted):
+    for code, complaint in (
+        ("llm_query(3)", "TypeError: llm_query takes one string, not int"),
+        ("llm_query_parallel('text')", "TypeError: llm_query_parallel takes a list of session texts first"),
+        ("llm_query_parallel([1, 2])", "TypeError: llm_query_parallel takes a list of session texts first"),
+        ("llm_query_parallel(sessions, ['2023'])", "ValueError: llm_query_parallel got 3 sessions but 1 dates"),
+    ):
+        llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(no)"])
+        assert PaperRLM(llm).query(diary, "Who?").coverage.asked == 0
+        assert complaint in scripted.conversation[-1]["content"]

@@ -1,0 +1,219 @@
+"""The loop in the search reading: what a reply may do, weak models, empty replies, FINAL beside what was not seen."""
+
+import httpx2
+import pytest
+
+from rlm_memory_core import MemoryRLM, MemoryStore, ModelError, Reading, connect
+from rlm_memory_core.query.conversation import NO_CODE
+from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
+from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
+
+QUESTION = "What is my cat called?"
+
+
+def block(code):
+    return f"```repl\n{code}\n```"
+
+
+def empty(content="", **message):
+    reply = {"role": "assistant", "content": content, **message}
+    return httpx2.Response(
+        200, json={"choices": [{"index": 0, "message": reply, "finish_reason": "stop"}], "usage": {}}
+    )
+
+
+def last(scripted):
+    return scripted.conversation[-1]["content"]
+
+
+def test_the_opening_search_is_in_the_first_message_and_one_reply_can_end_it(diary, scripted):
+    answer = MemoryRLM(scripted([block('cite(1, "called Mochi")\nFINAL("Mochi")')])).query(
+        diary, QUESTION, "2023/08/01"
+    )
+    assert (answer.text, answer.mode, answer.usage.calls) == ("Mochi", "search", 1)
+    assert [(each.session, each.turn, each.quote) for each in answer.evidence] == [(1, 1, "called Mochi")]
+    first = scripted.requests[0]["messages"]
+    assert "1 user: My cat is called Mochi." in first[1]["content"]
+    assert '<question date="2023/08/01">' in first[1]["content"]
+    assert "3 sessions, 6 turns up to 2023/07/04 (Tue) 18:30" in first[1]["content"]
+
+
+def test_bare_calls_print_and_variables_stay(diary, scripted):
+    root = [
+        block('x = find("bicycle")\nfind("Lisbon")'),
+        block('x\nlen(x) > 3\nparse_date("20 May 2023")'),
+        "FINAL(done)",
+    ]
+    MemoryRLM(scripted(root)).query(diary, "Who?")
+    first, second = (request["messages"][-1]["content"] for request in scripted.requests[1:])
+    assert "bicycle" not in first
+    assert "5 user: I moved to Lisbon." in first
+    assert "3 user: I bought a red bicycle." in second
+    assert "True\n2023-05-20 Sat" in second
+
+
+@pytest.mark.parametrize("final", ['FINAL("red")', "x = 1\n```\nFINAL(red)\n```repl\ny = 2"])
+def test_final_beside_a_search_that_was_not_seen_does_not_count(diary, scripted, final):
+    root = [block(f'find("bicycle")\n{final}'), block('find("bicycle")\nFINAL("blue")')]
+    answer = MemoryRLM(scripted(root)).query(diary, "What did I move?")
+    assert answer.text == "blue"  # the second time nothing was new
+    assert UNSEEN in scripted.requests[1]["messages"][-1]["content"]
+    assert "3 user: I bought a red bicycle." in scripted.requests[1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("reading", [Reading("search"), Reading("paper")])
+def test_an_answer_in_words_beside_unseen_output_does_not_count_and_a_computed_one_does(diary, scripted, reading):
+    root = [f"{block('print(6 * 7)')}\nFINAL(41)", "FINAL(42)"]
+    assert MemoryRLM(scripted(root), reading=reading).query(diary, "How many?").text == "42"
+    root = [f"{block('n = 6 * 7' + chr(10) + 'print(n)')}\nFINAL(n)"]
+    assert MemoryRLM(scripted(root), reading=reading).query(diary, "How many?").text == "42"
+    root = [f"{block('n = 6 * 7')}\nFINAL(forty-two)"]
+    assert MemoryRLM(scripted(root), reading=reading).query(diary, "How many?").text == "forty-two"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ['cite(1, "called Luna")\nFINAL("Luna")',
+     'try:\n    cite(1, "called Luna")\nexcept ValueError:\n    pass\nFINAL("Luna")',
+     'cite(1, "called Luna")\n```\nFINAL(Luna)\n```repl\nx = 1'],
+)  # fmt: skip
+def test_a_false_quote_stops_the_final_and_says_why(diary, scripted, code):
+    answer = MemoryRLM(scripted([block(code), block('cite(1, "Mochi")\nFINAL("Mochi")')])).query(diary, QUESTION)
+    assert (answer.text, answer.false_quotes) == ("Mochi", 1)
+    assert "turn 1 does not say 'called Luna'; it says: My cat is called Mochi." in last(scripted)
+
+
+def test_the_last_reply_may_cite_and_must_answer(diary, scripted):
+    root = [block("x = 1"), block("x = 2"), block('cite(1, "Mochi")\nFINAL("Mochi")')]
+    answer = MemoryRLM(scripted(root), max_iterations=3).query(diary, QUESTION)
+    assert (answer.text, len(answer.evidence)) == ("Mochi", 1)
+    assert last(scripted).endswith(FORCED)
+    false = [block('cite(1, "Luna")\nFINAL("Mochi")')]
+    assert MemoryRLM(scripted(false), max_iterations=1).query(diary, QUESTION).text == "Mochi"
+
+
+WEAK = {
+    "chatter": ["I would look for the cat.", "The cat, hm."],
+    "code that never runs": [block("for x in"), block("1 / 0")],
+    "names that are not there": [block("print(sessions[0])"), block("search('cat')")],
+    "empty": [empty(), empty(None)],
+    "one of each": [empty(None, tool_calls=[{"id": "1", "type": "function"}]), block("fnd('cat')")],
+    "fences of other languages": ["```json\n{}\n```", "```\n```"],
+}
+
+
+@pytest.mark.parametrize("replies", WEAK.values(), ids=WEAK)
+def test_a_weak_model_is_shown_a_search_and_answers_from_that(diary, scripted, replies):
+    answer = MemoryRLM(scripted([*replies, "Your cat is called Mochi."])).query(diary, QUESTION, system="Be kind.")
+    assert (answer.text, answer.mode) == ("Your cat is called Mochi.", NO_CODE)
+    assert [(each.session, each.turn, each.quote) for each in answer.evidence] == [(1, 1, "My cat is called Mochi.")]
+    system, record = scripted.conversation
+    assert system["content"].startswith(HISTORY_SYSTEM)
+    assert "Be kind." in system["content"]
+    assert "[Turn 1][user]: My cat is called Mochi." in record["content"]
+    assert len(answer.trace.steps) == answer.usage.calls == 3
+    assert "the engine searched by itself" in answer.trace.steps[-1].output
+
+
+def test_one_miss_is_forgiven(diary, scripted):
+    root = ["Hm.", block('find("cat")'), "Hm.", block('cite(1, "Mochi")\nFINAL("Mochi")')]
+    assert MemoryRLM(scripted(root)).query(diary, QUESTION).mode == "search"
+
+
+def test_a_model_whose_code_never_answers_is_asked_once_more(diary, scripted):
+    answer = MemoryRLM(scripted([block("print(1)")] * 3 + ["FINAL(Mochi)"]), max_iterations=3).query(diary, QUESTION)
+    assert (answer.text, answer.mode) == ("Mochi", NO_CODE)
+
+
+def test_a_small_context_window_is_shown_less(scripted):
+    store = MemoryStore()
+    for number in range(60):
+        store.start_session()
+        store.add("user", f"My cat number {number} sleeps. " + "It is a fine day. " * 20)
+    store.add("user", "My cat is called Mochi.")
+
+    def small(messages):
+        if sum(len(message["content"]) for message in messages) > 2_000:
+            told = "This model's maximum context length is 500 tokens."
+            return httpx2.Response(400, json={"error": {"message": told, "code": "context_length_exceeded"}})
+        return "Mochi"
+
+    answer = MemoryRLM(scripted(small)).query(store, QUESTION)
+    assert (answer.text, answer.mode) == ("Mochi", NO_CODE)
+    assert "Mochi" in scripted.conversation[1]["content"]
+
+
+@pytest.mark.parametrize("reading", [Reading("search"), Reading("paper")])
+def test_an_empty_reply_is_asked_again_and_three_in_a_row_are_an_error(diary, scripted, reading):
+    answer = MemoryRLM(scripted([empty(), "FINAL(Mochi)"]), reading=reading).query(diary, QUESTION)
+    assert (answer.text, answer.usage.calls) == ("Mochi", 2)
+    assert EMPTY in last(scripted)
+    with pytest.raises(ModelError, match="empty") as failed:
+        MemoryRLM(scripted([empty()] * 3), reading=reading).query(diary, QUESTION)
+    assert failed.value.usage.calls == 3
+
+
+def test_reading_costs_and_reads_nothing_twice(diary, scripted):
+    asked = []
+
+    def model(messages):
+        if messages[0]["content"] == SEARCH_SUBAGENT_SYSTEM:
+            asked.append(messages[1]["content"])
+            return (
+                '- [Turn 1] "called Mochi": the cat\n-- session 9' if "Mochi" in messages[1]["content"] else "NOT_FOUND"
+            )
+        return next(root)
+
+    root = iter([block('read([2, 1], "pets?")'), block('read([1, 3], "pets?")\nread(1)'), block("FINAL('x')")])
+    answer = MemoryRLM(scripted(model)).query(diary, "Which pets?")
+    assert len(asked) == answer.coverage.asked == 4
+    first, second = (step.output for step in answer.trace.steps[:2])
+    assert first == '-- session 1, 2023/05/20 (Sat) 02:21\n1 "called Mochi": the cat'
+    assert "(session 1 was read for this before)" in second
+    assert answer.sessions_read == (1, 2, 3)
+    assert next((each.turn, each.quote) for each in answer.evidence) == (1, "called Mochi")
+
+
+def test_the_assistants_turns_are_shortened_for_sub_agents_unless_they_are_asked_for(store, scripted):
+    store.extend([("user", "A poem!"), ("assistant", "Roses. " * 300 + "The end.")])
+    asked = []
+
+    def model(messages):
+        if messages[0]["content"] == SEARCH_SUBAGENT_SYSTEM:
+            asked.append("The end." in messages[1]["content"])
+            return "NOT_FOUND"
+        return next(root)
+
+    root = iter([block('read(1, "poems")\nread(1, "What did you write?")'), block("FINAL('x')")])
+    MemoryRLM(scripted(model)).query(store, "Which poem?")
+    assert asked == [False, True]
+
+
+def test_tokens_hardly_grow_with_the_history():
+    taken = []
+    for count in (50, 2_000):
+        store = MemoryStore()
+        with store.transaction():
+            for number in range(count):
+                store.start_session(f"2023/{1 + number % 12:02}/{1 + number % 28:02}")
+                said = "My cat is called Mochi." if number == 7 else f"Bus {number} was late again, like yesterday."
+                store.extend([("user", said), ("assistant", "I see.")])
+        taken.append(MemoryRLM(connect("offline", recorded="off")).query(store, QUESTION).usage.total_tokens)
+    assert taken[1] < 1.15 * taken[0]
+
+
+def test_an_answer_without_a_citation_gets_the_words_that_it_quotes(diary, scripted):
+    answer = MemoryRLM(scripted(["FINAL(It is called Mochi)"])).query(diary, QUESTION)
+    assert [(each.turn, each.quote) for each in answer.evidence] == [(1, "My cat is called Mochi.")]
+    assert MemoryRLM(scripted(['FINAL("I don\'t know")'])).query(diary, QUESTION).evidence == ()
+
+
+def test_a_false_quote_after_reading_names_the_turn_that_has_it(diary, scripted):
+    replies = iter([block("read(1)\nlook(1)"), block('cite(2, "called Mochi")'), "FINAL(x)"])
+
+    def model(messages):
+        found = '- [Turn 1] "called Mochi": the cat'
+        return found if messages[0]["content"] == SEARCH_SUBAGENT_SYSTEM else next(replies)
+
+    MemoryRLM(scripted(model)).query(diary, "Who?")
+    assert "turn 2 does not say 'called Mochi'; turn 1 does" in last(scripted)

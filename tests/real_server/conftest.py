@@ -1,0 +1,37 @@
+"""A real server for these tests: llama.cpp with a model of 135 million parameters.
+
+The model is weak. The tests are about the protocol and about what must not break, never about what it says.
+"""
+
+import importlib.util
+import os
+
+import pytest
+from llama import OPTIONS, running
+
+from rlm_memory_core import connect
+from rlm_memory_core.serving.llama_server import MODEL, ServerFailed, small_model
+
+
+@pytest.fixture(scope="session")
+def real_server():
+    """One server for all tests of a process; pytest-xdist gives all of them to one process, as they are one group."""
+    missing = "" if importlib.util.find_spec("xllamacpp") else "xllamacpp is not installed: make setup"
+    try:
+        small_model()
+    except ServerFailed as error:
+        missing = str(error)
+    if missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    with running(*OPTIONS) as server:
+        yield server
+
+
+@pytest.fixture
+def llm(real_server):
+    """The small model; any option of `connect` can be given."""
+
+    def build(**options):
+        return connect(MODEL, real_server.url, **{"recorded": "off", "timeout": 600.0, **options})
+
+    return build

@@ -1,0 +1,86 @@
+"""No value of the code can exhaust the host: each program runs in a process whose peak memory is read at its end."""
+
+import subprocess
+import sys
+
+import pytest
+
+MOST = 500  # MB
+SCRIPT = """
+import resource, sys
+from rlm_memory_core.models import background
+from rlm_memory_core.repl.repl import Repl
+
+async def ask(*args):
+    return "a reply"
+
+async def go():
+    functions = {"rank_sessions": lambda *args: [0], "search_history": lambda *args: []}
+    async with Repl({}, functions, {"llm_query": ask, "llm_query_parallel": ask}) as repl:
+        return await repl.run(sys.argv[1])
+
+done = background.run(go())
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+print(len(done.final or ""), len(done.output), len(done.error), peak)
+print((done.final or done.error)[-300:])
+"""
+SHARED = "b = ['x' * 100000] * 1000\n"
+CLASSES = (
+    "class P:\n    def __init__(self, *parts): self.parts = parts\n"
+    "p = P('x' * 100000)\nfor _ in range(40): p = P(p, p)\n"
+)
+RECORDS = (
+    "from dataclasses import dataclass\n@dataclass\nclass R:\n    a: object\n    b: object\n"
+    "r = R('x' * 100000, 'y')\nfor _ in range(30): r = R(r, r)\n"
+)
+ANSWERS = {
+    "shared lists": f"{SHARED}FINAL([b] * 1000)",
+    "shared texts": "texts = ['x' * 1000000] * 3000\nFINAL_VAR('texts')",
+    "a dict of dicts": "d = {'k': 'x' * 1000000}\nfor _ in range(60): d = {'a': d, 'b': d}\nFINAL(d)",
+    "sets of tuples": "t = ('x' * 100000,) * 500\nFINAL({(t, n) for n in range(2000)})",
+    "objects": f"{CLASSES}FINAL(p)",
+    "dataclasses": f"{RECORDS}FINAL(r)",
+    "a list of objects": f"{CLASSES}FINAL([[p] * 1000] * 1000)",
+    "bytes": "FINAL([b'x' * 50000000] * 1000)",
+    "empty lists": "e = []\nfor _ in range(12): e = [e] * 10\nFINAL(e)",
+    "one long text": "FINAL('x' * 60000000)",
+}
+REFUSED = {
+    "prompts": "llm_query_parallel(['x' * 1000000] * 10000)",
+    "one prompt": "llm_query('x' * 50000000)",
+    "nested prompts": f"{SHARED}llm_query_parallel([b] * 1000)",
+    "dates": f"{SHARED}llm_query_parallel(['a'] * 1000, [b] * 1000)",
+    "objects as a prompt": f"{CLASSES}llm_query(p)",
+    "records as positions": f"{RECORDS}llm_query_parallel([r] * 100)",
+    "another function": f"{SHARED}search_history([b] * 1000)",
+    "many words": f"{SHARED}rank_sessions(*[b] * 1000)",
+    "print": f"{SHARED}print([b] * 1000)",
+    "an error": f"{SHARED}raise ValueError([b] * 1000)",
+    "a long error": "raise ValueError('x' * 60000000)",
+}
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", SCRIPT, code], capture_output=True, text=True, timeout=120, check=True)
+    figures, _, said = done.stdout.partition("\n")
+    return (*map(int, figures.split()), said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_is_written_out_up_to_a_limit(code):
+    final, _, _, peak, said = run(code)
+    assert 0 < final < 101_000
+    assert "cut" in said
+    assert peak < MOST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", REFUSED.values(), ids=REFUSED)
+def test_what_is_too_large_is_refused(code):
+    final, output, error, peak, said = run(code)
+    assert final == 0
+    assert output < 30_000
+    assert 0 < error < 30_000
+    assert "limit" in said or "may have" in said or "ValueError" in said or "x" * 100 in said
+    assert peak < MOST

@@ -1,0 +1,127 @@
+"""Single turns: which are found, in what order, and what is said of the rest."""
+
+from datetime import date
+
+import pytest
+
+from rlm_memory_core.search.find import MOST_PROBES, find_turns, turns_with
+from rlm_memory_core.search.probes import Filters
+
+
+def numbers(found):
+    return [hit.turn.index for hit in found.hits]
+
+
+@pytest.fixture
+def life(store):
+    """Forty sessions of small talk with a few things of one's own among them."""
+    told = {
+        3: ("user", "The violin lesson with Ines is on Tuesdays now."),
+        11: ("user", "I sold the old violin and bought a viola."),
+        12: ("assistant", "Violin care: " + "keep the violin dry. " * 60),
+        20: ("user", "Ines plays the harp."),
+    }
+    for number in range(40):
+        store.start_session(f"2023/{1 + number // 28:02}/{1 + number % 28:02} (Mon) 10:00")
+        store.extend([told.get(number, ("user", "The bus was late again.")), ("assistant", "I see.")])
+    return store
+
+
+def turn(number):
+    return 2 * number + 1
+
+
+def test_words_match_in_any_form_and_what_several_probes_find_comes_first(life):
+    found = find_turns(life, ["violins", "buying a viola"])
+    assert numbers(found)[0] == turn(11)
+    assert found.hits[0].probes == ("violins", "buying a viola")
+    assert set(numbers(found)) >= {turn(3), turn(11)}
+
+
+def test_each_match_says_where_it_is(life):
+    for hit in find_turns(life, ["violin lesson", "harp"]).hits:
+        assert all(hit.turn.content[start:end].lower() in "violin lesson harp" for start, end, _ in hit.matches)
+        assert hit.matches
+
+
+def test_a_long_turn_of_the_assistant_does_not_win(life):
+    assert numbers(find_turns(life, ["violin"]))[:2] != [turn(12)]
+    assert numbers(find_turns(life, ["violin"], Filters(role="assistant"))) == [turn(12)]
+    assert numbers(find_turns(life, ["dry"])) == [turn(12)]
+
+
+def test_common_words_alone_are_no_match_beside_rare_ones(life):
+    assert numbers(find_turns(life, ["the bus viola"])) == [turn(11)]
+    assert len(find_turns(life, ["bus late"], limit=5).hits) == 5
+
+
+def test_quotes_mean_exactly(life):
+    assert numbers(find_turns(life, ['"old violin"'])) == [turn(11)]
+    assert numbers(find_turns(life, ['"violin old"'])) == []
+
+
+@pytest.mark.parametrize(
+    "probe", ['"', '""', "* OR (", "a AND NOT b", "NEAR(x", "'; --", "\0", "\ud800", "^x -y", "{a}:b", " "]
+)
+def test_no_probe_is_a_command(life, probe):
+    assert numbers(find_turns(life, [probe, "viola"]))[:1] == [turn(11)]
+
+
+def test_filters_and_what_they_leave_out(life):
+    after = Filters(after=date(2023, 1, 10).toordinal())
+    assert turn(3) not in numbers(find_turns(life, ["violin"], after))
+    found = find_turns(life, ["harp", "trombone"], Filters(before=date(2023, 1, 5).toordinal()))
+    assert (found.hits, found.nowhere, found.filtered) == ((), ("trombone",), ("harp",))
+    assert find_turns(life, ["harp"]).filtered == ()
+
+
+def test_a_snapshot_ends_with_its_last_turn(life):
+    before = life.snapshot()
+    life.add("user", "The harp was sold.")
+    assert numbers(find_turns(before, ["harp"])) == [turn(20)]
+    assert len(find_turns(life, ["harp"]).hits) == 2
+
+
+def test_one_session_does_not_hide_the_others(store):
+    for said in (["I like jazz."] * 9, ["Jazz tonight?"]):
+        store.start_session()
+        store.extend(("user", text) for text in said)
+    assert {hit.turn.session for hit in find_turns(store, ["jazz"], limit=4, per_session=3).hits} == {1, 2}
+
+
+def test_a_ranking_of_sessions_raises_their_turns(life):
+    assert numbers(find_turns(life, ["Ines"], sessions=[21]))[0] == turn(20)
+    assert numbers(find_turns(life, ["Ines"], sessions=[4, 30]))[0] == turn(3)
+
+
+def test_turns_alike_in_meaning_are_found_without_a_word(life):
+    found = find_turns(life, ["string instruments"], alike=[turn(20)])
+    assert numbers(found) == [turn(20)]
+    assert numbers(find_turns(life, ["strings"], Filters(role="assistant"), alike=[turn(20)])) == []
+
+
+@pytest.mark.parametrize("probes", [[], ["x"] * (MOST_PROBES + 1)])
+def test_too_few_or_too_many_probes_are_refused(life, probes):
+    with pytest.raises(ValueError, match="1 to 12 probes"):
+        find_turns(life, probes)
+
+
+def test_an_empty_history_has_nothing(store):
+    assert find_turns(store, ["cat"]).nowhere == ("cat",)
+    assert turns_with(store, ["cat"], Filters(), 5) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"), [("我的猫叫麻糬。", "猫"), ("Мою кошку зовут Мурка.", "кошка"), ("Café Müller", "cafe")]
+)
+def test_other_languages(store, said, asked):
+    store.extend([("user", "The bus was late."), ("user", said), ("user", "It rains.")])
+    (hit,) = find_turns(store, [asked]).hits
+    assert hit.turn.content == said
+    assert hit.matches
+
+
+def test_all_turns_with_a_name_in_order(life):
+    assert [hit.turn.index for hit in turns_with(life, ["Ines"], Filters(), 10)] == [turn(3), turn(20)]
+    assert [hit.turn.index for hit in turns_with(life, ["ines harp", "viola"], Filters(), 10)] == [turn(11), turn(20)]
+    assert [hit.turn.index for hit in turns_with(life, ["violin"], Filters(but="assistant"), 1)] == [turn(11)]
