@@ -12,7 +12,6 @@ from typing import Any
 
 from ..query.prompts import paper, record
 from ..query.prompts.search import SEARCH_SUBAGENT_SYSTEM, SEARCH_SYSTEM
-from ..store.dates import parse_date
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
 from .matching import names
@@ -27,7 +26,7 @@ _ABOUT = {record.UNKNOWN: ABOUT, final(record.UNKNOWN): final(ABOUT)}
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
 _QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
-_MARKER = re.compile(r"\[--- Session \d+ \| ([^\[\]\n]*) ---\]\n*")
+_MARKER = re.compile(r"\A\[--- Session \d+ \| [^\[\]\n]* ---\]\n*")
 _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
 
 
@@ -114,12 +113,9 @@ def _plain(chat: Sequence[tuple[str, str]]) -> str:
 
 
 def _said(chat: Sequence[tuple[str, str]]) -> Iterator[Turn]:
-    """The messages of a chat as turns; a line that begins a session gives their day."""
-    day = None
+    """The messages of a chat as turns, without the lines that begin sessions."""
     for role, said in chat:
-        if marker := _MARKER.match(said):
-            day = parse_date(marker[1])
-        yield Turn(role, said[marker.end() :] if marker else said, day)
+        yield Turn(role, _MARKER.sub("", said, count=1))
 
 
 def _split(prompt: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from .words import indexed_form, loosened
 _MOST_WORDS = 30
 _PHRASE = re.compile(r'"([^"]*\w[^"]*)"')
 _MOST_SCORED = 20_000  # turns that one probe may score; words that occur in so many say little
-_CANDIDATES = 40  # turns looked at closely for each probe
+_CANDIDATES = 30  # turns looked at closely for each probe
 _K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants, and the longest length in averages
 _USER_WEIGHT = 1.25
 _RARE_SHARE = 0.04  # a word is rare if at most so many of the turns have it, or two turns

@@ -13,6 +13,7 @@ from rlm_memory_core import (
     MemoryChat,
     MemoryStore,
     ModelError,
+    Reading,
     StoreError,
     connect,
 )
@@ -645,7 +646,7 @@ def test_search_and_ranking_of_a_message_do_not_find_the_message(scripted):
         rank_sessions(chat.store, "zebra")
         return next(root)
 
-    chat = MemoryChat(scripted(answer), threshold_chars=0)
+    chat = MemoryChat(scripted(answer), threshold_chars=0, reading=Reading("paper"))
     for said_before in ("My cat is called Mochi.", "It rains."):
         chat.store.start_session()
         chat.store.add("user", said_before)
@@ -677,7 +678,7 @@ def test_a_chat_of_a_week_shows_the_days_in_the_users_zone(scripted):
 
 def test_the_day_of_asking_reaches_the_memory_too(root_and_subagents, scripted):
     prompts = []
-    root = ["```repl\nprint(llm_query_parallel(sessions, session_dates))\n```", "FINAL(ok)"]
+    root = ["```repl\nread([1])\n```", "FINAL(ok)"]
     llm = root_and_subagents(root, lambda prompt: prompts.append(prompt) or "NOT_FOUND")
     chat = chat_at(Clock("2023-05-21T03:00:00+00:00"), llm, tz="America/Los_Angeles", threshold_chars=0)
     chat.add_turn("user", "I sold my bicycle yesterday.", "2023-05-15T14:30:00Z")
