@@ -59,7 +59,7 @@ def test_the_core_is_within_its_budget(sizes):
 def test_the_root_holds_the_face_of_the_package_and_folders():
     here = {path.name for path in FOLDER.iterdir() if path.is_file()}
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert here - {"py.typed"} == {"__init__.py", "__main__.py"}
+    assert here - {"py.typed"} == {"__init__.py", "__main__.py", "plugins.py", "public.py"}
     assert folders == {part.split("/")[0] for part in BUDGETS}
 
 

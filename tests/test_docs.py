@@ -42,7 +42,15 @@ sys.path.remove(str(ROOT / "docs"))
 
 NAMES = [str(path.relative_to(ROOT)) for path in fill.PAGES]
 LANGUAGES = {"python", "bash", "json", "text"}  # `text` is what the block before it prints
-EXTERNAL = {"pip", "python", "curl", "ollama", "vllm", "llama-server", "claude"}  # other programs: not run, and no others
+EXTERNAL = {
+    "pip",
+    "python",
+    "curl",
+    "ollama",
+    "vllm",
+    "llama-server",
+    "claude",
+}  # other programs: not run, and no others
 RUN = {"ask", "calls"}  # of our own commands; the others are parsed, as they take minutes, or serve for ever
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
 MARKDOWN = MarkdownIt("commonmark").enable("table")

@@ -53,7 +53,8 @@ async def ask_directly(
     reply = await llm.complete(messages, budget, listener, stopped)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
     text, took, trace = reply.text.strip(), time.perf_counter() - started, Trace((Step.of(reply),))
-    return Answer(text, usage=reply.usage, cost_usd=reply.cost_usd, seconds=took, trace=trace, error=cut)
+    usage, dollars = reply.usage, reply.cost_usd
+    return Answer(text, usage=usage, cost_usd=dollars, seconds=took, trace=trace, error=cut, model=llm.label)
 
 
 def as_messages(sessions: Iterable[Session]) -> Iterator[ChatMessage]:

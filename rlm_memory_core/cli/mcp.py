@@ -17,7 +17,9 @@ TOKEN = "RLM_MEMORY_TOKEN"
 def add_parser(commands: Any) -> None:
     """Add `mcp` to the command line's `commands`."""
     summary = "give agents a history as MCP tools, over standard input and output or over HTTP"
-    mcp = commands.add_parser("mcp", help=summary, description=f"{summary.capitalize()}.")
+    mcp = commands.add_parser(
+        "mcp", help=summary, description=f"{summary.capitalize()}. Reads and adds to a store (.db)."
+    )
     mcp.set_defaults(command=serve_mcp)
     mcp.add_argument("--store", type=Path, required=True, help="the history's file, created if it does not exist")
     mcp.add_argument("--read-only", action="store_true", help="offer no tool that adds to the history")

@@ -18,6 +18,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from .. import plugins
 from . import backends, background, pipeline
 from .adapting import sendable
 from .budget import Budget, ModelCall
@@ -210,6 +211,7 @@ class LLM(AbstractContextManager["LLM"]):
     @property
     def _is_named(self) -> bool:
         """Whether a backend of this package answers instead of a server."""
+        plugins.load()
         return self.model in backends.NAMED and not self.base_url
 
     def _call(self, request: Request, budget: Budget | None, listener: Listener | None = None) -> ModelCall:

@@ -745,3 +745,18 @@ def test_a_question_that_is_too_long_by_itself_fails_and_the_chat_goes_on(script
     with pytest.raises(ModelError, match="too long"):
         chat.query("word " * 5_000)
     assert (chat.query("Hi!").text, chat.stats()["failed"], chat.stats()["mode"]) == ("Hello.", 1, "normal")
+
+
+@pytest.mark.parametrize("threshold", [0, 20_000])
+class TestOfflineReaderInAChat:
+    def test_says_what_it_is_to_what_is_no_question(self, threshold):
+        chat = MemoryChat(threshold_chars=threshold)
+        for message in ("Hi there!", "My cat is called Mochi.", "Thanks"):
+            text = chat.send(message).text
+            assert text.startswith("I am the offline reader (no LLM)")
+            assert "set model (in the shell --model) to one, such as gpt-4o-mini" in text
+
+    def test_never_quotes_what_it_said_of_itself_and_still_does_not_know(self, threshold):
+        chat = MemoryChat(threshold_chars=threshold)
+        chat.send("Hello")
+        assert chat.send("Which model did I set, and what was said before?").text == "I don't know"
