@@ -125,7 +125,8 @@ def _refusing(*others: type[Exception]) -> Iterator[None]:
     """Say in one line why a run cannot start or go on."""
     from ..experiments.run.reproduce import ReproduceError
 
+    refused: tuple[type[Exception], ...] = (ReproduceError, *others)
     try:
         yield
-    except (ReproduceError, *others) as error:
+    except refused as error:
         raise Refused(error) from error

@@ -240,7 +240,7 @@ class Query:
             pieces_read=len({text for _, text in read}),
             pieces=way.pieces,
             mode=way.name,
-            model=self._llm.label,
+            model=self._engine.llm.label,
         )
 
 

@@ -150,9 +150,9 @@ def test_the_official_client_calls_every_tool_over_stdin_and_stdout(history):
 
 def test_the_official_client_calls_every_tool_over_http(history):
     async def run():
-        async with over_http("--store", history, "--model", "offline", token="s3cret") as (_, transport):
-            async with Client(transport()) as client:
-                await use_everything(client)
+        served = over_http("--store", history, "--model", "offline", token="s3cret")
+        async with served as (_, transport), Client(transport()) as client:
+            await use_everything(client)
 
     asyncio.run(run())
 
@@ -186,7 +186,7 @@ def test_the_configuration_of_every_client_in_the_docs_starts_a_server(tmp_path)
     found = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
     servers = [server for each in found for server in next(iter(each.values())).values()]
     lines = re.findall(r"^claude mcp add memory -- (.*)$", page, re.MULTILINE)
-    commands = {tuple([server["command"], *server["args"]]) for server in servers if "command" in server}
+    commands = {(server["command"], *server["args"]) for server in servers if "command" in server}
     commands |= {tuple(line.split()) for line in lines}
     assert len(servers) == 4
     assert len(lines) == 1
