@@ -183,7 +183,8 @@ def matching(
     if not expression:
         wanted = (f"{TURNS}.rowid > ?", len(store) - _MOST_SCORED)
     found = f"SELECT rowid AS number FROM {TURNS} WHERE {wanted[0]}{further}{conditions} ORDER BY {order} LIMIT ?"
-    sql = f"SELECT turn_index, session, role, content, timestamp, name FROM ({found}) CROSS JOIN turns ON turn_index = number"
+    columns = "turn_index, session, role, content, timestamp, name"
+    sql = f"SELECT {columns} FROM ({found}) CROSS JOIN turns ON turn_index = number"
     return [Turn(*row) for row in store.query(sql, (wanted[1], *values, *filtering, limit))]
 
 
