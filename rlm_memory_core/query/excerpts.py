@@ -94,8 +94,10 @@ def _parts(content: str, room: int) -> list[tuple[int, int, str]]:
             parts.append((start, block.end(), ""))
             continue
         header = block[0].split("\n", 1)[0] if is_list and block[0].lstrip().startswith("|") else ""
-        found = (_LINE if is_list else _SENTENCE).finditer(block[0])
-        parts += [(start + part.start(), start + part.end(), header if part.start() else "") for part in found]
+        parts += [
+            (start + found.start(), start + found.end(), header if found.start() else "")
+            for found in (_LINE if is_list else _SENTENCE).finditer(block[0])
+        ]
     return parts or [(0, len(content), "")]
 
 

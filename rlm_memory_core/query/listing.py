@@ -120,7 +120,7 @@ class Listing:
 
 def left_out(found: Found) -> list[str]:
     """One line on what is not listed; no line if nothing is left out."""
-    left = [f"{found.more} more good hits with a higher limit"] if found.more else []
+    left = [f"{found.more} more good hits, in these sessions or beyond the limit"] if found.more else []
     left += [f"no good hit for: {', '.join(map(one_line, found.without))}"] if found.without and found.hits else []
     left += [f"nowhere in the history: {_few(found.nowhere)}"] if found.nowhere else []
     left += [f"not under these filters: {_few(found.filtered)}"] if found.filtered else []

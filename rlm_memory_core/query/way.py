@@ -52,7 +52,7 @@ class Way:
         return code
 
     def printed(self, output: str) -> tuple[str, bool]:
-        """Note what the root model is shown. Returns it, and whether anything of the history is new to the model."""
+        """Note what the root model is about to be shown. Returns it, and whether any turn is new to it."""
         return output, False
 
     def shown(self) -> list[Turn]:

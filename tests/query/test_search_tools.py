@@ -91,7 +91,7 @@ def test_a_short_list_is_shown_whole(tools):
     assert all(f"{name} Trail" in find(tools, "Cedar trail") for name in "Ash Birch Cedar Elm Fir".split())
 
 
-TABLE = "".join(f"| kind{n} | {n} |\n" for n in range(99))
+PRICES = "Prices:\n| tea | euro |\n" + "".join(f"| kind{n} | {n} |\n" for n in range(99))
 TURN = "Do you know a shop? I got the lamp from my aunt in May, she had it from hers. Is it worth much? It is brass."
 
 
@@ -100,7 +100,7 @@ TURN = "Do you know a shop? I got the lamp from my aunt in May, she had it from 
     [
         (TURN * 3, "aunt lamp", "I got the lamp from my aunt in May, she had it from hers."),
         ("word " * 90 + "the zebra ran " + "word " * 90, "zebra", "the zebra ran"),
-        (f"Prices:\n| tea | euro |\n{TABLE}", "kind77", "| tea | euro | / | kind7"),
+        (PRICES, "kind77", "| tea | euro | / | kind7"),
         ("我的猫叫麻糬。" * 60 + "它喜欢鱼。" + "今天下雨。" * 60, "喜欢鱼", "它喜欢鱼。"),
     ],
 )  # fmt: skip
