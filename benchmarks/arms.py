@@ -21,14 +21,14 @@ def ours(url: str, calls: int, hedge: float = 0.0, concurrency: int | None = Non
 
     from rlm_memory_core import connect
     from rlm_memory_core.models import background
-    from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
+    from rlm_memory_core.query.subagents import NO_PIECE, Coverage, SubAgents
 
     llm = connect("simulated", url, "none", recorded="off")
 
     async def fan_out(numbers: range) -> None:
         subagents = SubAgents(llm, asyncio.Semaphore(concurrency or calls), hedge=hedge)
         await subagents.ask_all([(f"This is call {number}.", NO_PIECE) for number in numbers])
-        assert not subagents.coverage().failed, subagents.coverage()
+        assert not Coverage.of(subagents.calls).failed, Coverage.of(subagents.calls)
 
     background.run(fan_out(range(calls, calls + 1)))
     return _timed(lambda: background.run(fan_out(range(calls))))

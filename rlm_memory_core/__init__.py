@@ -16,26 +16,21 @@ The core, each part using only the ones before it:
 Around it: `imports` reads chat exports, `offline` answers without a model, `views` shows results, `serving` and `cli`
 are for other programs and the shell, `experiments` has what the notebooks need. `docs/how-it-works.md` follows a
 question through the files.
+
+`public` imports the names below at the first use of one of them, so that the command line answers `--help` at once.
 """
 
-from . import offline, views  # noqa: F401  # importing registers the offline reader, and how objects are shown
-from .chat.memory_chat import MemoryChat
-from .models.budget import Budget, BudgetExceeded
-from .models.llm import LLM, ModelError, connect
-from .models.pricing import Usage
-from .query.answer import Answer, QueryFailed
-from .query.engine import MemoryRLM
-from .query.evidence import Evidence
-from .query.reading import Reading
-from .query.subagents import Call, Coverage
-from .query.trace import Step, Trace
-from .repl.limits import Limits
-from .store.memory_store import MemoryStore, StoreError
-from .store.turns import Session, Turn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import plugins
+
+if TYPE_CHECKING:
+    from .public import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
+__all__ = [  # noqa: F405
     "LLM",
     "Answer",
     "Budget",
@@ -58,3 +53,21 @@ __all__ = [
     "Usage",
     "connect",
 ]
+
+plugins.announce(f"{__name__}.offline", f"{__name__}.views")
+
+if not TYPE_CHECKING:  # type checkers read `public` instead
+
+    def __getattr__(name: str) -> Any:
+        """Return a public name, or a part of the package such as `store`."""
+        if not name.startswith("__"):
+            plugins.load()
+            public = import_module(".public", __name__)
+            found = vars(public) if name in __all__ else globals()
+            if name in found:
+                return found[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """List the public names also before they are loaded, for completion in a notebook."""
+        return sorted({*globals(), *__all__})

@@ -12,8 +12,8 @@ import rlm_memory_core
 FOLDER = Path(rlm_memory_core.__file__).parent
 FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 BUDGETS = {
-    "store": 640, "models": 1620, "search": 950, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1950,
-    "chat": 310, "imports": 680, "offline": 500, "views": 500, "cli": 660, "serving": 600, "experiments": 4500,
+    "store": 663, "models": 1586, "search": 950, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1720,
+    "chat": 310, "imports": 637, "offline": 500, "views": 500, "cli": 660, "serving": 600, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
 CORE_BUDGET = 6450
@@ -59,7 +59,7 @@ def test_the_core_is_within_its_budget(sizes):
 def test_the_root_holds_the_face_of_the_package_and_folders():
     here = {path.name for path in FOLDER.iterdir() if path.is_file()}
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert here - {"py.typed"} == {"__init__.py", "__main__.py"}
+    assert here - {"py.typed"} == {"__init__.py", "__main__.py", "plugins.py", "public.py"}
     assert folders == {part.split("/")[0] for part in BUDGETS}
 
 

@@ -41,8 +41,16 @@ import fill  # noqa: E402
 sys.path.remove(str(ROOT / "docs"))
 
 NAMES = [str(path.relative_to(ROOT)) for path in fill.PAGES]
-LANGUAGES = {"python", "bash", "text"}  # `text` is what the block before it prints
-EXTERNAL = {"pip", "python", "curl", "ollama", "vllm", "llama-server"}  # other programs: not run, and no others
+LANGUAGES = {"python", "bash", "json", "text"}  # `text` is what the block before it prints
+EXTERNAL = {
+    "pip",
+    "python",
+    "curl",
+    "ollama",
+    "vllm",
+    "llama-server",
+    "claude",
+}  # not run
 RUN = {"ask", "calls"}  # of our own commands; the others are parsed, as they take minutes, or serve for ever
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -97,6 +105,10 @@ class Reader:
         if not doctest.OutputChecker().check_output(block.code, self.printed, options):
             pytest.fail(f"{self.name}:{block.line} says\n{block.code}\nbut it prints\n{self.printed}", pytrace=False)
         self.printed = None
+
+    def json(self, block):
+        self.printed = None
+        json.loads(block.code)
 
     def bash(self, block):
         self.printed = None
@@ -259,7 +271,8 @@ def test_the_suites_are_as_large_as_the_pages_say():
     ("block", "words"),
     [
         (Block("python", "1 / 0", 7), "division by zero"),
-        (Block("json", "{}", 7), "no block may be of 'json'"),
+        (Block("yaml", "{}", 7), "no block may be of 'yaml'"),
+        (Block("json", "{]", 7), "Expecting"),
         (Block("", "what is this", 7), "no block may be of ''"),
         (Block("text", "output", 7), "output of what"),
         (Block("bash", "rlm-memory reproduce --modle x", 7), "does not take these arguments"),

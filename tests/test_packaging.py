@@ -1,10 +1,15 @@
 import json
+import os
 import re
 import subprocess
+import sys
+import sysconfig
+import tarfile
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rlm_memory_core.experiments.run import catalog
 
@@ -32,6 +37,55 @@ def test_the_packages_that_the_project_promises_are_declared():
     declared = " ".join(PROJECT["dependencies"] + extras)
     for package in ("jupyterlab", "papermill", "openai", "nbval", "seaborn", "pandas", "datasets"):
         assert package in declared
+
+
+def test_ci_runs_on_the_versions_of_python_that_the_package_names():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    tested = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    named = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if "Python :: 3." in name]
+    assert tested == named == ["3.11", "3.12", "3.13"]
+    assert PROJECT["requires-python"] == f">={tested[0]}"
+
+
+def test_pre_commit_runs_the_checks_of_make_test():
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    recipe = (ROOT / "Makefile").read_text().partition("\ntest: ")[2].partition("\n\n")[0]
+    checks = [line.removeprefix("@$(RUN) ") for line in re.findall(r"^\t(.+)", recipe, re.MULTILINE)]
+    assert [hook["entry"] for hook in local["hooks"]] == [check for check in checks if "pytest" not in check]
+
+
+@pytest.mark.slow
+def test_the_wheel_and_the_sdist_work_in_a_fresh_environment(tmp_path):
+    """The wheel is built from the sdist. Dependencies are those of the environment that runs the test."""
+    pytest.importorskip("build")
+    pytest.importorskip("hatchling")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(*command):
+        done = subprocess.run([*map(str, command)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path / "dist", ROOT)
+    (sdist,), (wheel,) = (tmp_path / "dist").glob("*.tar.gz"), (tmp_path / "dist").glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        files = {Path(name).name for name in archive.getnames()}
+    assert {"README.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "conftest.py", "99_scorecard.ipynb"} <= files
+    fresh = tmp_path / "fresh"
+    run(sys.executable, "-m", "venv", fresh)
+    run(fresh / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel)
+    (site,) = fresh.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    where = "import rlm_memory_core as r; print(r.__file__, r.__version__)"
+    file, version = run(fresh / "bin" / "python", "-c", where).split()
+    assert (Path(file).parent.parent, version) == (site, PROJECT["version"])
+    assert (site / "rlm_memory_core" / "py.typed").exists()
+    (tmp_path / "h.json").write_text('[{"role": "user", "content": "My cat is called Mochi."}]')
+    command = fresh / "bin" / "rlm-memory"
+    assert run(command, "--version") == f"rlm-memory {version}\n"
+    assert run(command, "ask", "h.json", "What is my cat called?").startswith("My cat is called Mochi.\n")
+    shown = "import rlm_memory_core as r; print(r.MemoryChat().query('Who?')._repr_html_())"
+    assert "offline reader" in run(fresh / "bin" / "python", "-c", shown)  # templates are in the wheel
 
 
 def test_make_explains_its_targets():

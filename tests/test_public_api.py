@@ -99,6 +99,27 @@ def test_importing_the_core_loads_nothing_that_only_experiments_need():
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_the_offline_reader_and_the_views_are_there_also_for_who_imports_modules_by_their_place():
+    script = """
+from rlm_memory_core.models.llm import connect
+from rlm_memory_core.query.engine import MemoryRLM
+from rlm_memory_core.store.memory_store import MemoryStore
+with MemoryStore() as store:
+    store.add("user", "My cat is called Mochi.")
+    answer = MemoryRLM(connect("offline", recorded="off")).query(store, "What is my cat called?")
+print(answer, "rlm-view" in answer._repr_html_(), "<html" in answer.trace.to_html())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("My cat is called Mochi. True True\n", "")
+
+
+def test_public_names_are_listed_before_they_are_loaded_and_a_wrong_one_is_said():
+    assert set(rlm_memory_core.__all__) <= set(dir(rlm_memory_core))
+    assert rlm_memory_core.store.__name__ == "rlm_memory_core.store"
+    with pytest.raises(AttributeError, match="module 'rlm_memory_core' has no attribute 'MemoryChats'"):
+        rlm_memory_core.MemoryChats  # noqa: B018
+
+
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_the_examples_in_the_docstrings_are_right(path):
     module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")

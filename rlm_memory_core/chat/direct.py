@@ -52,9 +52,9 @@ async def ask_directly(
     started = time.perf_counter()
     reply = await llm.complete(messages, budget, listener, stopped)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
-    step = Step(reply.text, (), "", (), reply.usage, reply.cost_usd, reply.seconds, reply.recorded, 0.0, reply.thoughts)
-    text, took = reply.text.strip(), time.perf_counter() - started
-    return Answer(text, usage=reply.usage, cost_usd=reply.cost_usd, seconds=took, trace=Trace((step,)), error=cut)
+    text, took, trace = reply.text.strip(), time.perf_counter() - started, Trace((Step.of(reply),))
+    usage, dollars = reply.usage, reply.cost_usd
+    return Answer(text, usage=usage, cost_usd=dollars, seconds=took, trace=trace, error=cut, model=llm.label)
 
 
 def as_messages(sessions: Iterable[Session]) -> Iterator[ChatMessage]:

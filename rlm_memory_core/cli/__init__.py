@@ -1,6 +1,6 @@
 """The command line `rlm-memory`.
 
-`main` parses arguments and runs a command. Each command has a module: `ask`, `calls`, `experiments` (reproduce,
-estimate, report) and `serve`; `common` holds what they share. Commands import what they need when they run, so that
-`--help` answers at once.
+Read `main` first (parse, run, say what is wrong), then `parsers` (every command's options). Each command has a module,
+which is imported when the command runs: `ask` (with `history` and `waiting`), `show`, `experiments` (reproduce,
+estimate, report), `calls` and `serve`. `common` holds what they share.
 """

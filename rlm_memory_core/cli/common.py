@@ -1,10 +1,11 @@
-"""What several commands share: exit codes, refusals, confirmation, and arguments with a check."""
+"""What several commands share: exit codes, refusals, confirmation, late imports, and numbers as arguments."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 UNANSWERED = 1
@@ -16,6 +17,26 @@ USAGE_ERROR = 2
 
 class Refused(Exception):
     """A command cannot run; the message is one line for the user."""
+
+
+def later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """Return a command that imports its module when it runs, so that `--help` answers at once.
+
+    Args:
+        module: A module of this package.
+        function: Takes the options, and returns the exit code.
+    """
+
+    def run(options: argparse.Namespace) -> int:
+        try:
+            command = getattr(import_module(f".{module}", __package__), function)
+            return int(command(options))
+        except ModuleNotFoundError as error:
+            if not hasattr(options, "needs"):
+                raise
+            raise Refused(f'{error.name} is not installed; run pip install "{options.needs}"') from error
+
+    return run
 
 
 def confirm(yes: bool, refusal: str) -> None:
@@ -40,22 +61,6 @@ def confirm(yes: bool, refusal: str) -> None:
         raise Refused(refusal)
 
 
-def add_model(command: Any) -> None:
-    """Add the arguments that name a model and what it may cost: --model, --base-url, --budget, --prices."""
-    from ..models.llm import OFFLINE, OFFLINE_LABEL
-
-    command.add_argument("--model", default=OFFLINE, help=f"name of a model (default: {OFFLINE}, the {OFFLINE_LABEL})")
-    command.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server (default: OpenAI's)")
-    command.add_argument("--budget", type=dollars, metavar="USD", help="start no call once this much is spent")
-    command.add_argument(
-        "--prices",
-        nargs=2,
-        type=dollars,
-        metavar=("IN", "OUT"),
-        help="dollars per million tokens, for a model without a known price",
-    )
-
-
 def rates_of(prices: list[float] | None) -> tuple[float, float] | None:
     """Convert `--prices` to dollars per prompt token and per completion token.
 
@@ -65,27 +70,26 @@ def rates_of(prices: list[float] | None) -> tuple[float, float] | None:
     return (prices[0] / 1e6, prices[1] / 1e6) if prices else None
 
 
-def amount(name: str, most: float = sys.float_info.max) -> Callable[[str], float]:
-    """Return an argument type for numbers from 0 up.
+def number(what: str, least: float = 0, most: float = sys.float_info.max, kind: type = float) -> Callable[[str], Any]:
+    """Return an argument type for numbers.
 
     Args:
-        name: What the number is, for the error.
+        what: What the number is, for the error.
+        least: The smallest number allowed.
         most: The largest number allowed.
+        kind: float, or int for whole numbers.
 
-    >>> amount("a number of days", 36_500)("1.5")
+    >>> number("a number of days", most=36_500)("1.5")
     1.5
     """
 
-    def parse(text: str) -> float:
+    def parse(text: str) -> Any:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
-            value = -1.0
-        if not 0 <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {name}")
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
 
     return parse
-
-
-dollars = amount("an amount of dollars")

@@ -1,4 +1,4 @@
-"""The command line: `rlm-memory reproduce`, `estimate`, `report`, `ask`, `import`, `check`, `calls` and `serve`.
+"""The command line: the command `rlm-memory` and its parts, one module each.
 
 An error is one line on standard error and exit code 2; a traceback is a bug. Exit code 1 means that the command ran
 but left a question without an answer.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
 from .. import __version__
-from ..models.call_store import RecordingError
-from ..models.llm import ModelError
-from ..store.memory_store import StoreError
-from . import ask, calls, experiments, history_files, serve
+from . import mcp, parsers
 from .common import USAGE_ERROR, Refused
 
 
@@ -27,17 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         try:
-            options = parser().parse_args(arguments)
-            command: Callable[[argparse.Namespace], int] = options.command
-            return command(options)
+            whole = parser()
+            if "_ARGCOMPLETE" in os.environ:  # the shell asks how a word can go on
+                import argcomplete
+
+                argcomplete.autocomplete(whole)
+            return _run(whole.parse_args(arguments))
         finally:
             sys.stdout.flush()  # now, while a closed pipe can be handled, and not at exit
     except BrokenPipeError:  # the reader, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
         return 0
-    except (Refused, ModelError, RecordingError, StoreError, OSError) as error:
-        print(f"rlm-memory: {error}", file=sys.stderr)
-        return USAGE_ERROR
     except KeyboardInterrupt:
         print("rlm-memory: stopped; run it again to continue from the recorded answers", file=sys.stderr)
         return 130
@@ -45,14 +43,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; each sets `command`, a function from options to an exit code."""
-    parser = argparse.ArgumentParser(
-        prog="rlm-memory", description="Long-term memory for LLM assistants, and the experiments of the paper."
-    )
+    summary = "Long-term memory for LLM assistants, and the experiments of the paper."
+    parser = parsers.Parser(prog="rlm-memory", description=summary)
     parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    experiments.add_parsers(commands)
-    ask.add_parser(commands)
-    history_files.add_parsers(commands)
-    calls.add_parser(commands)
-    serve.add_parser(commands)
+    for add in (*parsers.ALL, mcp.add_parser):
+        add(commands)
     return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a command, and say in one line why it cannot be run."""
+    from ..models.types import ModelError, RecordingError  # only now: `--help` needs no model
+    from ..store.schema import StoreError
+
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except BrokenPipeError:
+        raise
+    except (Refused, ModelError, RecordingError, StoreError, OSError) as error:
+        print(f"rlm-memory: {_with_options(str(error), list(vars(options)))}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _with_options(said: str, names: Sequence[str]) -> str:
+    """Name options where an error names arguments of Python.
+
+    >>> _with_options("first must be at least 1, unless model='offline'", ["first", "model"])
+    '--first must be at least 1, unless --model offline'
+    """
+    name = rf"({'|'.join(names)})"
+    said = re.sub(rf"\b{name}=(['\"])(.*?)\2", r"--\1 \3", said)
+    said = re.sub(r'Reading\("(\w+)"\)', r"--reading \1", said)
+    said = re.sub(rf"(^|with ){name}\b", r"\1--\2", said)
+    return re.sub(r"--\w+", lambda option: option[0].replace("_", "-"), said)

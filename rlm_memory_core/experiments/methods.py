@@ -2,7 +2,8 @@
 
 Each is a `Method`: it turns a Sample into a Prediction, and never reads the labels of the sample. RAG is the later
 baseline of the paper's repository: the turns most like the question, by words (BM25 in the store's own index) or, with
-an embedding model, by vectors, as the authors did. RLM asks its sub-agents one by one or at once.
+an embedding model, by vectors, as the authors did. RLM asks its sub-agents one by one or at once, as in the paper and
+its repository, or lets the root model search the history by itself, which is this package's default.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from rlm_memory_core.store.memory_store import MemoryStore
 
 from .types import Method, Prediction, Sample
 
-METHODS = ("truncation", "full-context", "rag", "rlm-sequential", "rlm-parallel")
-FULL_SCAN = "rlm-parallel"
-RANKED = "rlm-ranked-10"
+FULL_SCAN, RANKED, SEARCHED = "rlm-parallel", "rlm-ranked-10", "rlm-search"
+READINGS = (FULL_SCAN, RANKED, SEARCHED)  # what the curve by length compares
+METHODS = ("truncation", "full-context", "rag", "rlm-sequential", FULL_SCAN, SEARCHED)
 PAPER_WINDOW = 32_000  # characters; paper Section 5.4
 SYNTHETIC_WINDOW = 16_000  # characters; paper Section 4.2
 TURN_CHARACTERS = 2_000  # RAG neither embeds nor shows the rest of a turn
@@ -174,11 +175,9 @@ class RLM:
     def name(self) -> str:
         """The method's name in tables."""
         reading = self.engine.reading
-        scan = "rlm-parallel" if self.engine.parallel else "rlm-sequential"
-        if reading.way == SEARCH:
-            scan = "rlm-search"
-        parts = [f"rlm-ranked-{reading.first}" if reading.first else scan]
-        return "-".join([*parts, "embeddings"] if reading.embedder else parts)
+        scan = FULL_SCAN if self.engine.parallel else "rlm-sequential"
+        name = SEARCHED if reading.way == SEARCH else f"rlm-ranked-{reading.first}" if reading.first else scan
+        return f"{name}-embeddings" if reading.embedder else name
 
     @property
     def budget(self) -> Budget | None:
@@ -191,6 +190,7 @@ class RLM:
             answer = await self.engine.aquery(sample.store(), sample.question, sample.question_date)
         except QueryFailed as failed:  # the row still shows what was found and paid for
             answer = failed.answer
+        read = None if self.engine.reading.way == SEARCH else tuple(number - 1 for number in answer.sessions_read)
         return Prediction(
             answer.text,
             prompt_tokens=answer.usage.prompt_tokens,
@@ -204,7 +204,7 @@ class RLM:
             failures=answer.coverage.reasons,
             copies=answer.coverage.copies,
             error=answer.error,
-            sessions_read=tuple(number - 1 for number in answer.sessions_read),
+            sessions_read=read,
         )
 
 
@@ -254,17 +254,18 @@ def make(
         "full-context": lambda: Context(llm, None, budget),
         "rag": lambda: RAG(llm, embedder, budget),
         "rlm-sequential": lambda: RLM(MemoryRLM(llm, budget=budget, parallel=False, reading=paper)),
-        "rlm-parallel": lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge, reading=paper)),
+        FULL_SCAN: lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge, reading=paper)),
+        SEARCHED: lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge, reading=Reading(SEARCH))),
     }
     return [makers[name]() for name in names]
 
 
 def beyond(llm: LLM, embedder: Embedder | None = None, budget: Budget | None = None) -> list[Method]:
-    """Makes the methods of the ablation beyond the paper: the full scan, ranked reading, and additions to it.
+    """Makes the methods of the ablation beyond the paper: the full scan, ranked reading, and the search reading.
 
     Args:
         llm: The model of all of them.
-        embedder: The last method ranks with it too; None leaves that method out.
+        embedder: The last method is ranked reading with it; None leaves that method out.
         budget: A limit shared by all, or None.
 
     >>> from rlm_memory_core import connect

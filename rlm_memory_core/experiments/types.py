@@ -81,7 +81,8 @@ class Prediction:
         failures: Why they gave none, in one line.
         copies: Second requests for late calls of sub-agents; `calls` includes them.
         error: Why the method failed, in one line; "" if it did not.
-        sessions_read: Positions in `Sample.sessions` that sub-agents read; None without sub-agents.
+        sessions_read: Positions in `Sample.sessions` that sub-agents read; None for a method that does not read by
+            sub-agents: the search reading's root model looks at single turns by itself.
     """
 
     text: str

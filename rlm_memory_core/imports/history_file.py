@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..store.database import explain
+from ..store.database import explain, open_read_only
 from ..store.memory_store import MemoryStore, StoreError
 from ..store.schema import APPLICATION_ID
 from .json_values import HistoryFileError
@@ -91,13 +91,8 @@ def _read(file: io.BufferedReader, name: str, warn: Callable[[str], None]) -> Me
 
 def copy_store(path: Path, copy: Path) -> None:
     """Copy a database that other processes may be writing to, without leaving a trace in or beside the original."""
-    # without a log beside it no process has it open, and an immutable reader takes no lock and creates no log
-    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
-        with (
-            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
+        with closing(open_read_only(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
             damage = target.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:

@@ -10,10 +10,14 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 Problem = Callable[[str, str], None]
 """Called with a place in the file, such as "line 3", and what is wrong there."""
+
+_More = Callable[..., str]
+"""Reads so many characters; to the end of the line if asked for whole lines, and -1 is all."""
 
 _WINDOW = 1_000_000  # characters read at once
 _SAMPLE = 100  # lines that tell whether each line is a value
@@ -50,9 +54,9 @@ def json_values(
     text = io.TextIOWrapper(file, *form, newline="\n")
     invalid = 0
 
-    def more(size: int) -> str:
+    def more(size: int, whole_lines: bool = False) -> str:
         nonlocal invalid
-        read = text.read(size)
+        read = text.read(size) + (text.readline() if whole_lines else "")
         invalid += len(_NOT_UTF8.findall(read))
         progress(file.tell())
         return read
@@ -68,7 +72,7 @@ def json_values(
         problem(f"{invalid:,} bytes", "are not UTF-8 text; each became the character \ufffd")
 
 
-def _values(start: str, more: Callable[[int], str], problem: Problem) -> Iterator[tuple[str, Any]]:
+def _values(start: str, more: _More, problem: Problem) -> Iterator[tuple[str, Any]]:
     lines = [line for line in start.split("\n", _SAMPLE + 1)[: _SAMPLE + 1] if line.strip()]
     others = sum(map(_is_json, lines[1:]))
     if len(lines) > 1 and (_is_json(lines[0]) or (2 * others > len(lines) - 1 and not start.lstrip().startswith("["))):
@@ -76,35 +80,24 @@ def _values(start: str, more: Callable[[int], str], problem: Problem) -> Iterato
     elif start.lstrip().startswith("["):
         yield from _entries(start, more, problem)
     else:
-        yield "", _whole(start, more)
+        yield "", _load(start + more(-1))
 
 
-def _lines(start: str, more: Callable[[int], str], problem: Problem) -> Iterator[tuple[str, Any]]:
+def _lines(start: str, more: _More, problem: Problem) -> Iterator[tuple[str, Any]]:
     """One value a line."""
-    number, rest = 0, start
-    while rest:
-        *lines, rest = rest.split("\n")
-        for line in lines:
+    number, window = 0, start + more(0, True)
+    while window:
+        for line in window.removesuffix("\n").split("\n"):
             number += 1
-            yield from _line(line, number, problem)
-        following = more(_WINDOW)
-        if not following:
-            yield from _line(rest, number + 1, problem)
-            return
-        rest += following
+            try:
+                if line.strip():
+                    yield f"line {number}", _load(line, "")
+            except HistoryFileError as error:
+                problem(f"line {number}", str(error))
+        window = more(_WINDOW, True)
 
 
-def _line(line: str, number: int, problem: Problem) -> Iterator[tuple[str, Any]]:
-    try:
-        if line.strip():
-            yield f"line {number}", json.loads(line)
-    except RecursionError:
-        problem(f"line {number}", _DEEP)
-    except ValueError as error:
-        problem(f"line {number}", f"is not JSON ({_reason(error)})")
-
-
-def _entries(buffer: str, more: Callable[[int], str], problem: Problem) -> Iterator[tuple[str, Any]]:
+def _entries(buffer: str, more: _More, problem: Problem) -> Iterator[tuple[str, Any]]:
     """The entries of one list; a window of text is parsed at a time."""
     decoder, number, at = json.JSONDecoder(), 1, buffer.index("[") + 1
     while True:
@@ -130,14 +123,14 @@ def _entries(buffer: str, more: Callable[[int], str], problem: Problem) -> Itera
         number, at = number + 1, end
 
 
-def _whole(start: str, more: Callable[[int], str]) -> Any:
-    text = start + more(-1)
+def _load(text: str, place: str = "line {} ") -> Any:
     try:
         return json.loads(text)
-    except RecursionError as error:
-        raise HistoryFileError(_DEEP) from error
+    except RecursionError:
+        raise HistoryFileError(_DEEP) from None
     except ValueError as error:
-        raise HistoryFileError(f"line {getattr(error, 'lineno', 1)} is not JSON ({_reason(error)})") from error
+        line = place.format(getattr(error, "lineno", 1))
+        raise HistoryFileError(f"{line}is not JSON ({_reason(error)})") from None
 
 
 def _reason(error: ValueError) -> str:
@@ -145,8 +138,7 @@ def _reason(error: ValueError) -> str:
 
 
 def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    with suppress(HistoryFileError):
+        _load(text)
+        return True
+    return False

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..store.memory_store import MemoryStore
+from ..store.database import open_read_only
+from ..store.memory_store import INSERT_TURN, MemoryStore
 from ..store.substring import is_beyond_like
 from .json_values import HistoryFileError
 
 _FAILURES = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)  # raised for damaged pages
-_SECTION = 4096  # rows looked up at once; halved where they cannot be read
 _SMALLEST_ROW = 20  # bytes
 _TURNS = "SELECT turn_index, session, role, content, timestamp, {name} FROM turns WHERE turn_index"
-_INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, name, content)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +58,20 @@ def recover(path: Path, copy: Path) -> Recovery:
     Raises:
         HistoryFileError: The file is not a store, nothing of it can be read, or the copy exists already.
     """
-    with closing(_opened(path)) as source:
+    with closing(open_read_only(path)) as source:
+        source.text_factory = lambda text: text.decode("utf-8", "replace")
         if _is_sound(source):
             ((turns,),) = source.execute("SELECT count(*) FROM turns")
             return Recovery(path, True, turns, 0, copy)
         if copy.exists():
             raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
         most = path.stat().st_size // _SMALLEST_ROW
-        first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", 1, most), None)
+        first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None)
         if first is None:
             raise HistoryFileError(f"{path} is damaged, and no turn of it can be read")
         with MemoryStore(copy) as store, store.transaction():
             turns, last = _copy(source, store, most)
     return Recovery(path, False, turns, last - turns, copy)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-    source = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
-    source.text_factory = lambda text: text.decode("utf-8", "replace")
-    return source
 
 
 def _is_sound(source: sqlite3.Connection) -> bool:
@@ -91,11 +83,11 @@ def _is_sound(source: sqlite3.Connection) -> bool:
 
 def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> tuple[int, int]:
     """Copy what can be read; returns how many turns that is, and the number of the last one."""
-    known = {row[0]: row[1:] for row in _rows(source, "SELECT number, * FROM sessions WHERE number", 1, most)}
+    known = {row[0]: row[1:] for row in _rows(source, "SELECT number, * FROM sessions WHERE number", most)}
     turns = characters = sessions = last = 0
     session = None
     ((version,),) = source.execute("PRAGMA user_version")
-    for row in _rows(source, _TURNS.format(name="name" if version > 2 else "''"), 1, most):
+    for row in _rows(source, _TURNS.format(name="name" if version > 2 else "''"), most):
         last, of, role, content, timestamp, name = row
         if not isinstance(content, str):
             continue
@@ -106,33 +98,19 @@ def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> tuple[in
             store.query("INSERT INTO sessions (number, date, title) VALUES (?, ?, ?)", (sessions, date, title))
         turns, characters = turns + 1, characters + len(content)
         row = (turns, sessions, str(role), characters, is_beyond_like(content), str(timestamp), str(name), content)
-        store.query(_INSERT, row)
+        store.query(INSERT_TURN, row)
     return turns, last
 
 
-def _rows(source: sqlite3.Connection, sql: str, first: int, most: int) -> Iterator[tuple[Any, ...]]:
-    """The rows with a number from `first` to `most`; those that cannot be read are left out."""
-    while first <= most:
-        last = min(first + _SECTION - 1, most)
-        rows, failed = _section(source, sql, first, last)
-        yield from rows
-        if not rows and not failed and not _any_after(source, sql, last):
+def _rows(source: sqlite3.Connection, sql: str, most: int) -> Iterator[tuple[Any, ...]]:
+    """The rows by number, up to `most`. Where one cannot be read, the next number is looked up."""
+    number = 1
+    while number <= most:
+        try:
+            for row in source.execute(f"{sql} >= ? ORDER BY 1", (number,)):
+                if number <= row[0] <= most:  # a damaged page may hold any number
+                    number = row[0] + 1
+                    yield row
             return
-        first = last + 1
-
-
-def _section(source: sqlite3.Connection, sql: str, first: int, last: int) -> tuple[list[tuple[Any, ...]], bool]:
-    try:
-        return source.execute(f"{sql} BETWEEN ? AND ?", (first, last)).fetchall(), False
-    except _FAILURES:
-        if first == last:
-            return [], True
-    middle = (first + last) // 2
-    return _section(source, sql, first, middle)[0] + _section(source, sql, middle + 1, last)[0], True
-
-
-def _any_after(source: sqlite3.Connection, sql: str, last: int) -> bool:
-    try:
-        return source.execute(f"{sql} > ? LIMIT 1", (last,)).fetchone() is not None
-    except _FAILURES:
-        return True
+        except _FAILURES:
+            number += 1

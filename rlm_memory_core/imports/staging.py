@@ -15,6 +15,7 @@ from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 
+from ..store.batching import batched
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, parse_time, written
@@ -137,7 +138,8 @@ class Staging:
     def store(self) -> Iterator[int]:
         """Store the messages, the oldest session first; gives the number of messages of each transaction."""
         stored = 0
-        for batch in self._batches():
+        rows: Iterator[_Row] = self._database.execute(_BY_TIME)
+        for batch in batched(rows, lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
             with self._store.transaction():
                 for row, following in zip(batch, [*batch[1:], (0,)], strict=True):
                     part, title, date, key, said = row
@@ -153,18 +155,6 @@ class Staging:
     def close(self) -> None:
         """Delete the temporary file."""
         self._database.close()
-
-    def _batches(self) -> Iterator[list[_Row]]:
-        batch: list[_Row] = []
-        size = 0
-        for row in self._database.execute(_BY_TIME):
-            batch.append(row)
-            size += len(row[-1])
-            if len(batch) >= _AT_ONCE or size > _CHARACTERS:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
 
 
 def _digest(before: bytes, text: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from .types import Backend, ModelError
@@ -21,17 +22,13 @@ def check_address(base_url: str) -> None:
 
     >>> check_address("http://localhost:11434/v1")
     """
-    try:
+    with suppress(ValueError):
         place = urlsplit(base_url)
-        is_whole = place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
-        is_whole = is_whole and not (place.query or place.fragment)  # each call appends its path
-        reason = " such as http://localhost:11434/v1"
-    except ValueError as error:
-        reason = "" if "@" in base_url else f" ({error})"
-        is_whole = False
-    if not is_whole:  # shown without what may be secret: a password, or a key in the query
-        shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]
-        raise ValueError(f"base_url {shown!r} is no address{reason}")
+        is_whole = place.scheme in ("http", "https") and place.hostname and place.port != 0
+        if is_whole and not (place.query or place.fragment):  # each call appends its path
+            return
+    shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]  # without a password, or a key in the query
+    raise ValueError(f"base_url {shown!r} is no address such as http://localhost:11434/v1")
 
 
 def is_loopback(base_url: str | None) -> bool:

@@ -236,12 +236,9 @@ class ModelCall:
         return has_room
 
     def _at_most(self) -> Reserved:
-        most = self.request.body.get("max_tokens", 0)
-        usage = (
-            self._budget.at_most(self._estimate, most, self._rates)
-            if self._estimate.completion_tokens
-            else self._estimate
-        )
+        usage = self._estimate
+        if usage.completion_tokens:
+            usage = self._budget.at_most(usage, self.request.body.get("max_tokens", 0), self._rates)
         return usage, cost(usage, self._rates) or 0.0
 
     def _keep(self, reserved: Reserved) -> None:
@@ -287,6 +284,9 @@ class ModelCall:
         taken = payer._estimate * requests + (heard or Usage())
         return taken + Usage(calls=max(1 + payer.extra - taken.calls, 0))
 
-    def charge(self, usage: Usage, usd: float | None) -> None:
-        """Charge the budget; dollars are None where the price is not known."""
-        self._budget.charge(usage, usd)
+    def charge(self, usage: Usage, is_free: bool) -> float | None:
+        """Charge the budget unless the call is free; return the dollars, or None where the price is not known."""
+        dollars = cost(usage, self._rates)
+        if not is_free:
+            self._budget.charge(usage, dollars)
+        return dollars

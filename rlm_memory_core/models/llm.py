@@ -18,6 +18,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from .. import plugins
 from . import backends, background, pipeline
 from .adapting import sendable
 from .budget import Budget, ModelCall
@@ -28,7 +29,7 @@ from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, RecordingError, Reply, Request, explain
+from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, explain
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
@@ -210,6 +211,7 @@ class LLM(AbstractContextManager["LLM"]):
     @property
     def _is_named(self) -> bool:
         """Whether a backend of this package answers instead of a server."""
+        plugins.load()
         return self.model in backends.NAMED and not self.base_url
 
     def _call(self, request: Request, budget: Budget | None, listener: Listener | None = None) -> ModelCall:
@@ -218,10 +220,6 @@ class LLM(AbstractContextManager["LLM"]):
                 f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
                 "give connect() its rates, or limit tokens"
             )
-        try:
-            _ = self._pipeline
-        except RecordingError as error:
-            raise ModelError(str(error)) from error
         return ModelCall(request, budget, self.rates, listener)
 
     @cached_property
@@ -240,8 +238,7 @@ class LLM(AbstractContextManager["LLM"]):
             backend, calls = OpenAIBackend(address, key, self.timeout), self._recorded_calls(address.rstrip("/"))
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
-        retries = pipeline.MAX_RETRIES
-        made = pipeline.Pipeline(Pacing(backend, self.pace, retries), retries, calls, self.rates, self._explain, close)
+        made = pipeline.Pipeline(Pacing(backend, self.pace, pipeline.MAX_RETRIES), calls, self._explain, close)
         background.on_exit(made.close)
         return made
 

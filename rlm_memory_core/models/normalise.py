@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..store.batching import batched
 from ..store.escaping import well_formed
 from .adapting import sendable
 from .pricing import Usage
@@ -106,7 +107,8 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
     text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
     if not text.strip():
         raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage, EmptyReply)
-    return Reply(text, usage, cut=_is_cut(finish), thoughts=well_formed(content.thoughts) or thoughts)
+    is_cut = bool(finish) and str(finish).lower() not in _WHOLE
+    return Reply(text, usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -133,25 +135,6 @@ def _tokens(counted: Any) -> int:
     return int(counted) if isinstance(counted, (int, float)) and 0 < counted < _TOO_MANY else 0
 
 
-def is_complete(body: dict[str, Any] | None) -> bool:
-    """Say whether a chat completion, or list of embeddings, ended as it should: neither refused nor cut off."""
-    if body is None or body.get("object") == "list":
-        return bool(body and body.get("data"))
-    try:
-        return bool(body["choices"]) and all(map(_is_whole, body["choices"]))
-    except (LookupError, TypeError, AttributeError):
-        return False
-
-
-def _is_whole(choice: Any) -> bool:
-    content = Content.of(choice["message"])
-    return not _is_cut(choice.get("finish_reason")) and bool(split_thoughts(content.text)[0]) and not content.refusal
-
-
-def _is_cut(finish: Any) -> bool:
-    return bool(finish) and str(finish).lower() not in _WHOLE
-
-
 @dataclass(frozen=True, slots=True)
 class Embeddings:
     """Vectors of texts.
@@ -175,16 +158,8 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     >>> list(batches(["one", "", "two"]))
     [['one', ' ', 'two']]
     """
-    batch: list[str] = []
-    characters = 0
-    for text in texts:
-        if batch and (len(batch) == _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
-            yield batch
-            batch, characters = [], 0
-        batch.append(sendable(text) or " ")
-        characters += len(text)
-    if batch:
-        yield batch
+    for batch in batched(texts, len, _BATCH_TEXTS, _BATCH_CHARACTERS):
+        yield [sendable(text) or " " for text in batch]
 
 
 def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int) -> Reply:

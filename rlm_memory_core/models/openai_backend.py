@@ -157,7 +157,7 @@ def _refusal(status: int, headers: Mapping[str, str], text: str) -> Refused:
         error.becomes = ContextExceeded
         return error
     may_help = told == "true" or status in (408, 409, 429) or status >= 500
-    error.retryable = may_help and told != "false" and not is_final
+    error.retryable = may_help and told != "false" and not is_final and status != 501  # what is not there stays away
     return error
 
 

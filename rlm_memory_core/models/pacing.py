@@ -22,7 +22,9 @@ from .types import Backend, Refused, Response, TimedOut
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
 _ROUNDS_BACK = 8  # of requests, until as many may be in flight as when the server refused
-_PATIENCE = 120.0  # seconds, for a server that takes nothing
+PATIENCE = 120.0
+"""Seconds to wait for a server that takes nothing; one that asks to wait longer is given up."""
+
 _MINUTE = 60.0
 _MOST_REFUSALS = 16  # of one request; halving the limit from 256 to 1 takes 8
 
@@ -109,13 +111,14 @@ class Pacing:
         pace: Known limits.
         max_retries: For a server that refuses without naming a time to wait.
 
-    `limit` is the present limit on `in_flight`, the requests in flight.
+    `pipeline` makes as many further attempts after other failures. `limit` is the present limit on `in_flight`, the
+    requests in flight.
     """
 
     def __init__(self, backend: Backend, pace: Pace, max_retries: int) -> None:
         self.in_flight = 0
         self.limit = self._most = float(pace.concurrency or math.inf)
-        self._backend, self._max_retries = backend, max_retries
+        self._backend, self.max_retries = backend, max_retries
         self._requests, self._tokens = Window(pace.requests_per_minute), Window(pace.tokens_per_minute)
         self._queue: list[tuple[int, int, int, asyncio.Future[float]]] = []  # rank, order, tokens
         self._arrivals = 0
@@ -237,7 +240,7 @@ class Pacing:
             self._lowered = self._sends
             self._bursts += 1
         if pause is None:
-            pause = min(_FIRST_PAUSE * 2.0 ** (self._bursts - 1), _LONGEST_PAUSE)
+            pause = pause_after(self._bursts - 1)
         self._shut_until = max(self._shut_until, now + pause)
 
     def _check_patience(self, refusal: Refused, refusals: int) -> None:
@@ -256,8 +259,17 @@ class Pacing:
             raise refusal
 
     def _is_hopeless(self, pause: float | None) -> bool:
-        if self.in_flight or (pause or 0.0) > _PATIENCE:  # the server may be busy with those in flight
-            return (pause or 0.0) > _PATIENCE
+        if self.in_flight or (pause or 0.0) > PATIENCE:  # the server may be busy with those in flight
+            return (pause or 0.0) > PATIENCE
         now = asyncio.get_running_loop().time()
         waited = max(now, self._shut_until) - min(self._refusing_since, now)
-        return waited > _PATIENCE or (pause is None and self._bursts > self._max_retries)
+        return waited > PATIENCE or (pause is None and self._bursts > self.max_retries)
+
+
+def pause_after(failures: int) -> float:
+    """Return the seconds to wait, where the server names none, after so many earlier failures.
+
+    >>> pause_after(0), pause_after(2), pause_after(9)
+    (0.5, 2.0, 8.0)
+    """
+    return min(_FIRST_PAUSE * 2.0**failures, _LONGEST_PAUSE)

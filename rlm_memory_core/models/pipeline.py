@@ -22,14 +22,12 @@ from typing import Any
 from .budget import ModelCall
 from .hedging import Race, Siblings
 from .normalise import UnusableAnswer
-from .pacing import Pacing
-from .pricing import Rates, Usage, cost
-from .recorded_calls import RecordedCalls
+from .pacing import PATIENCE, Pacing, pause_after
+from .pricing import Usage
+from .recorded_calls import Read, RecordedCalls
 from .types import BackendError, ModelError, RecordingError, Reply, Response, TimedOut
 
 MAX_RETRIES = 4
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
-_PATIENCE = 120.0  # seconds; no retry where the server asks to wait longer
 
 Stopped = Callable[[Usage, float | None], None]
 """Called with the estimated usage and dollars of a call that was cancelled."""
@@ -41,29 +39,24 @@ class Pipeline:
 
     Args:
         pacing: Sends requests to the backend.
-        max_retries: Attempts after the first one.
         calls: Recorded calls, or None to record nothing.
-        rates: Prices of tokens.
         explain: Returns one line on an error.
         close_backend: Closes the backend's connections, if it has any.
     """
 
     pacing: Pacing
-    max_retries: int
     calls: RecordedCalls | None = None
-    rates: Rates = None
     explain: Callable[[Exception], str] = str
     close_backend: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def ask(
-        self, call: ModelCall, read: Callable[[Response, int], Reply],
-        siblings: Siblings | None = None, stopped: Stopped | None = None,
-    ) -> Reply:  # fmt: skip
+        self, call: ModelCall, read: Read, siblings: Siblings | None = None, stopped: Stopped | None = None
+    ) -> Reply:
         """Send a call, read its answer, and charge what it took.
 
         Args:
             call: Its reservations are given back at the end.
-            read: Makes a reply out of an answer and an estimate of the prompt's tokens.
+            read: Makes a reply out of an answer.
             siblings: The fan-out that the call belongs to; None for none.
             stopped: Called if the call is cancelled; the server bills it all the same.
 
@@ -74,20 +67,18 @@ class Pipeline:
         with call:
             is_free = False
             try:
+                send = partial(self._send, call, siblings)
                 if self.calls is None:
-                    response = await self._send(call, siblings)
+                    response = await send()
                 else:
-                    response, is_free = await self.calls.get_or_send(call, partial(self._send, call, siblings))
+                    response, is_free = await self.calls.get_or_send(call, send, read)
                 reply = read(response, call.request.tokens)
             except (BackendError, RecordingError, ValueError, CancelledError) as error:
                 if isinstance(error, UnusableAnswer):
                     usage = call.taken(error.usage)
-                    dollars = cost(usage, self.rates)
                 else:
                     usage = call.taken_without_answer(stopped=isinstance(error, CancelledError))
-                    dollars = cost(usage, self.rates) if usage.total_tokens else 0.0
-                if not is_free:
-                    call.charge(usage, dollars)
+                dollars = call.charge(usage, is_free)
                 if isinstance(error, CancelledError):
                     if stopped is not None:
                         stopped(usage, dollars)
@@ -96,9 +87,7 @@ class Pipeline:
                 failure = kind(self.explain(error), usage, dollars)
             else:
                 usage = reply.usage if is_free else call.taken(reply.usage)
-                dollars, seconds = cost(usage, self.rates), response.seconds or 0.0
-                if not is_free:
-                    call.charge(usage, dollars)
+                dollars, seconds = call.charge(usage, is_free), response.seconds or 0.0
                 return replace(reply, usage=usage, cost_usd=dollars, seconds=seconds, recorded=is_free)
         raise failure  # here it has no cause or context, which may quote the key
 
@@ -113,7 +102,7 @@ class Pipeline:
         """Make attempts until one is answered; pause longer after each failure."""
         await call.reserve()
         is_patient = siblings is not None and call.listener is None
-        for retries in range(self.max_retries + 1):
+        for retries in range(self.pacing.max_retries + 1):
             call.begin_attempt()
             try:
                 if siblings is not None and siblings.share and is_patient:
@@ -121,9 +110,9 @@ class Pipeline:
                 return await self.pacing.send(call, is_patient)
             except BackendError as error:
                 pause = error.retry_after
-                if not error.retryable or retries == self.max_retries or (pause or 0.0) > _PATIENCE:
+                if not error.retryable or retries == self.pacing.max_retries or (pause or 0.0) > PATIENCE:
                     raise
                 if isinstance(error, TimedOut) and not call.reserve_again():
                     raise  # the server may bill what came too late, so that another attempt is one more call
-            await sleep(pause or min(_FIRST_PAUSE * 2.0**retries, _LONGEST_PAUSE) * (1 - random() / 4))
+            await sleep(pause or pause_after(retries) * (1 - random() / 4))
         raise AssertionError("the last attempt returns or raises")

@@ -66,7 +66,7 @@ def price(model: str, base_url: str | None = None) -> Rates:
 
 
 def cost(usage: Usage, rates: Rates) -> float | None:
-    """Return the dollars of a usage, or None where the rates are not known.
+    """Return the dollars of a usage, or None where the rates are not known. No tokens cost nothing.
 
     Args:
         usage: Tokens and calls.
@@ -75,4 +75,6 @@ def cost(usage: Usage, rates: Rates) -> float | None:
     >>> cost(Usage(10, 2, 1), (1.0, 2.0)), cost(Usage(10, 2, 1), None)
     (14.0, None)
     """
-    return None if rates is None else usage.prompt_tokens * rates[0] + usage.completion_tokens * rates[1]
+    if rates is None:
+        return None if usage.total_tokens else 0.0
+    return usage.prompt_tokens * rates[0] + usage.completion_tokens * rates[1]

@@ -20,12 +20,13 @@ from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
 from .call_store import CallStore, RecordedCall, warn_once
-from .normalise import is_complete
-from .types import RecordingError, Request, Response
+from .types import RecordingError, Reply, Request, Response
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Send = Callable[[], Coroutine[Any, Any, Response]]
+Read = Callable[[Response, int], Reply]
+"""Makes a reply out of an answer and an estimate of the prompt's tokens; raises a ValueError where it is none."""
 
 
 @dataclass(eq=False)
@@ -53,12 +54,13 @@ class RecordedCalls:
         self._mode, self._address = mode, address
         self._flights: dict[str, _Flight] = {}
 
-    async def get_or_send(self, call: ModelCall, send: Send) -> tuple[Response, bool]:
+    async def get_or_send(self, call: ModelCall, send: Send, read: Read) -> tuple[Response, bool]:
         """Return the stored answer, or send the request and store its answer.
 
         Args:
             call: Is told who pays.
             send: Sends the request; used only if it is neither stored nor on its way.
+            read: Reads the answer: only one that can be read, and was not cut off, is stored.
 
         Returns:
             The answer, and whether it is free: replayed, or paid by another caller.
@@ -72,7 +74,7 @@ class RecordedCalls:
             if flight is None:
                 if stored := self._find(key):
                     return Response(stored.response, stored.seconds), True
-                sending = asyncio.create_task(self._send_and_store(key, call.request, send))
+                sending = asyncio.create_task(self._send_and_store(key, call.request, send, read))
                 flight = self._flights[key] = _Flight(sending, call)
             try:
                 return await self._join(key, flight, call)
@@ -103,13 +105,15 @@ class RecordedCalls:
             raise RecordingError(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
         return found
 
-    async def _send_and_store(self, key: str, request: Request, send: Send) -> Response:
+    async def _send_and_store(self, key: str, request: Request, send: Send, read: Read) -> Response:
         response = await send()
-        if is_complete(response.body):
-            try:
+        try:
+            if not read(response, 0).cut:
                 await self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
-            except RecordingError as error:
-                warn_once(str(error))  # this answer is paid for, and the next one is worth having too
+        except RecordingError as error:
+            warn_once(str(error))  # this answer is paid for, and the next one is worth having too
+        except ValueError:
+            pass  # it holds nothing to use
         return response
 
 

@@ -193,7 +193,7 @@ class Refused(BackendError):
         return self.status == 429 or (self.status == 503 and self.retry_after is not None)
 
 
-class RecordingError(Exception):
+class RecordingError(ModelError):
     """A file of recorded calls cannot be used; the message says why and what to do."""
 
 

@@ -15,6 +15,10 @@ from ..store.dates import moments, parse_date
 from .history import Turn, parse_turns
 from .matching import Passage, best_passages
 
+ABOUT = (
+    "I am the offline reader (no LLM): I only quote what was said before. Ask me about that. "
+    "To talk to a model, set model (in the shell --model) to one, such as gpt-4o-mini."
+)
 _QUOTES = 3  # sentences that a sub-agent quotes
 _ENOUGH = 1 / 4  # the share of a question that a passage must cover
 _AS_GOOD, _WORTH_ADDING = 0.8, 0.5  # shares of the best passage's score: for what answers as well, and what adds to it
@@ -34,7 +38,7 @@ def extract(session: str, date: str | None, question: str) -> str:
     >>> extract("[Turn 1][user]: My cat is called Mochi.", "2023/05/20", "What is my cat called?")
     '- [Turn 1] "My cat is called Mochi.": user'
     """
-    passages = best_passages(parse_turns(session, parse_date(date)), question, weigh=False)
+    passages = best_passages(_said(parse_turns(session, parse_date(date))), question, weigh=False)
     told = [each for each in passages if each.covered > _ENOUGH and each.tells_more]
     return "\n".join(_line(passage) for passage in told[:_QUOTES]) or NOT_FOUND
 
@@ -54,7 +58,7 @@ def answer(turns: Sequence[Turn], question: str) -> str:
 
 def quoted(turns: Sequence[Turn], question: str) -> dict[str, Passage]:
     """The passages that answer a question by how the answer quotes them, in its order; {} if none does."""
-    passages = [each for each in best_passages(turns, question) if each.covered > _ENOUGH and each.tells_more]
+    passages = [each for each in best_passages(_said(turns), question) if each.covered > _ENOUGH and each.tells_more]
     if not passages:
         return {}
     best = [each for each in passages if each.score >= _WORTH_ADDING * passages[0].score]
@@ -70,6 +74,11 @@ def quoted(turns: Sequence[Turn], question: str) -> dict[str, Passage]:
         if not quotes or (passage.words and fits and quote not in quotes):
             quotes[quote] = passage
     return quotes
+
+
+def _said(turns: Sequence[Turn]) -> list[Turn]:
+    """Leave out what the reader said of itself."""
+    return [turn for turn in turns if ABOUT not in turn.text]
 
 
 def _line(passage: Passage) -> str:

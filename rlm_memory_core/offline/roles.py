@@ -12,21 +12,21 @@ from typing import Any
 
 from ..query.prompts import paper, record
 from ..query.prompts.search import SEARCH_SUBAGENT_SYSTEM, SEARCH_SYSTEM
-from ..store.dates import parse_date
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
 from .matching import names
-from .reader import answer, extract
+from .reader import ABOUT, answer, extract
 from .root import final, first_message, next_message
 from .searching import search
 
 _ROOT_FIRST_LINE = paper.ROOT_SYSTEM.partition("\n")[0]
 _SEARCH_FIRST_LINE = SEARCH_SYSTEM.partition("{")[0]
 _SUBAGENTS = (record.SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM)
+_ABOUT = {record.UNKNOWN: ABOUT, final(record.UNKNOWN): final(ABOUT)}
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
 _QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
-_MARKER = re.compile(r"\[--- Session \d+ \| ([^\[\]\n]*) ---\]\n*")
+_MARKER = re.compile(r"\A\[--- Session \d+ \| [^\[\]\n]* ---\]\n*")
 _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
 
 
@@ -47,12 +47,19 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
     ]
     system = chat[0][1].strip() if chat and chat[0][0] in ("system", "developer") else ""
     if system.startswith(_ROOT_FIRST_LINE):
-        return _root(system, chat[1:])
+        return _or_about(_root(system, chat[1:]), chat[1:2])
     if system.startswith(_SEARCH_FIRST_LINE):
-        return _searching_root(chat[1:])
+        return _or_about(_searching_root(chat[1:]), chat[1:2])
     if system in _SUBAGENTS:
         return _subagent(chat[-1][1])
-    return _plain([(role, text) for role, text in chat if role not in ("system", "developer")])
+    chat = [(role, text) for role, text in chat if role not in ("system", "developer")]
+    return _or_about(_plain(chat), [(role, text) for role, text in chat if role == "user"][-1:])
+
+
+def _or_about(said: str, asking: Sequence[tuple[str, str]]) -> str:
+    """Say what the reader is instead of "I don't know", if the message asks nothing, such as "Hi there!"."""
+    is_question = not asking or re.search("[?？؟]", _question(asking[0][1]))
+    return said if is_question else _ABOUT.get(said, said)
 
 
 def _text(content: Any) -> str:
@@ -77,9 +84,14 @@ def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
 def _searching_root(chat: Sequence[tuple[str, str]]) -> str:
     """Look at what the opening search found, then cite and answer."""
     told = [text for role, text in chat if role == "user"]
-    question = _QUESTION_FIRST.match(told[0]) if told else None
     outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.search(text))]
-    return search(outputs, unescape_tags(question[1]) if question else "", len(chat) // 2)
+    return search(outputs, _question(told[0]) if told else "", len(chat) // 2)
+
+
+def _question(prompt: str) -> str:
+    """The question of a prompt, which may begin with it."""
+    first = _QUESTION_FIRST.match(prompt)
+    return unescape_tags(first[1]) if first else _split(prompt)[1]
 
 
 def _subagent(prompt: str) -> str:
@@ -101,12 +113,9 @@ def _plain(chat: Sequence[tuple[str, str]]) -> str:
 
 
 def _said(chat: Sequence[tuple[str, str]]) -> Iterator[Turn]:
-    """The messages of a chat as turns; a line that begins a session gives their day."""
-    day = None
+    """The messages of a chat as turns, without the lines that begin sessions."""
     for role, said in chat:
-        if marker := _MARKER.match(said):
-            day = parse_date(marker[1])
-        yield Turn(role, said[marker.end() :] if marker else said, day)
+        yield Turn(role, _MARKER.sub("", said, count=1))
 
 
 def _split(prompt: str) -> tuple[str, str]:

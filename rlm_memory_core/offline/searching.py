@@ -16,6 +16,7 @@ from .root import final
 
 _LOOKED_AT = 5  # sessions
 _PROBES = 6
+_END = 60  # characters by which a text is recognised
 _HEADING = re.compile(r"-- session (\d+)(?:, (.*))?")
 _TURN = re.compile(r"(\d+) ([^:]*): (.*?)(?: … \(\+[\d,]+ characters.*\))?(?:  <- .*)?")
 _NOWHERE = re.compile(r"\(.*nowhere in the history: ([^;]*).*\)")
@@ -42,8 +43,11 @@ def search(outputs: Sequence[str], question: str, replies: int) -> str:
     if not replies:
         probes = ", ".join(repr(word[:100]) for word in question_words(question)[:_PROBES])
         return _LOOK.format(probes=probes, sessions=sessions[:_LOOKED_AT])
-    weights = {session: 1 + 1 / (1 + rank) for rank, session in enumerate(sessions)}
-    turns = {turn.number: replace(turn, weight=weights[turn.session]) for turn in _turns(lines)}
+    turns: dict[int | None, Turn] = {}
+    for turn in _turns(lines):  # a long turn may be shown in several stretches
+        other = turns.get(turn.number)
+        more = other is not None and other.text[-_END:] not in turn.text
+        turns[turn.number] = replace(turn, text=f"{turn.text}\n{other.text}") if other and more else turn
     quotes = quoted([turns[number] for number in sorted(turns, key=lambda number: number or 0)], question)
     text = " ".join(" ".join(quotes).replace("```", " ").split()) or UNKNOWN
     cited = [f"{each.turn.number}, {each.text!r}" for each in quotes.values() if "```" not in each.text]
@@ -59,5 +63,5 @@ def _turns(lines: Sequence[str]) -> Iterator[Turn]:
         if heading := _HEADING.fullmatch(line):
             session, day = int(heading[1]), parse_date(heading[2])
         elif session and (turn := _TURN.fullmatch(line)) and turn[3] != "shown above":
-            said = without_marks(unescape(turn[3].replace(" / ", "\n")))
+            said = without_marks(unescape(re.sub(" (?:/|…) ", "\n", turn[3])))
             yield Turn(turn[2], said, day, session, int(turn[1]))

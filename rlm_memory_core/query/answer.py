@@ -32,6 +32,7 @@ class Answer:
             several pieces.
         mode: How it came about: "search" or "paper", the reading; "no code" if the model wrote no code that ran, so
             that the engine searched and the model answered from that in one call; "" for an answer without a query.
+        model: Who answered, as `LLM.label` names it; "" if that is not known.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Answer:
     pieces_read: int = 0
     pieces: int = 0
     mode: str = ""
+    model: str = ""
 
     @property
     def read(self) -> str:

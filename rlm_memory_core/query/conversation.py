@@ -6,25 +6,32 @@ and the model answers from what that shows (`unaided`).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from ..models.budget import Budget, BudgetExceeded
-from ..models.llm import LLM, ModelError
+from ..models.budget import BudgetExceeded
+from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..models.types import ChatMessage, ContextExceeded, EmptyReply, Reply
-from ..repl.limits import Limits
 from ..repl.output import UNKNOWN, to_text
 from ..repl.repl import NoSandbox, Repl, Run
+from ..search.vectors import Metered
+from ..store.memory_store import MemoryStore
 from .answer import Answer, QueryFailed
 from .evidence import evidence_of
+from .paper_way import PaperWay
 from .parsing import Final, Message, finals_only, parse_message
 from .prompts.paper import coverage_line, output_message
 from .prompts.record import CUT_REPLY, EMPTY, UNSEEN, history_messages
 from .prompts.search import FALSE_QUOTE
+from .reading import PAPER, SEARCH
 from .search_tools import CITED
-from .subagents import Call, Coverage, SubAgents
+from .search_way import SearchWay
+from .settings import Settings
+from .subagents import Call, Coverage, Progress
 from .trace import Step, Trace, total_cost
 from .unaided import ROOMS, quoted
 from .way import Way
@@ -32,34 +39,33 @@ from .way import Way
 NO_CODE = "no code"
 """The mode of an answer that the model gave without code."""
 
-_NO_USAGE = Usage()
 _MOST_EMPTY = 3  # empty replies in a row that end the query
 _MOST_MISSES = 2  # replies in a row without code that ran, before the engine searches by itself
+
+
+_WAYS = {PAPER: PaperWay, SEARCH: SearchWay}
 
 
 class Query:
     """One question.
 
     Args:
-        llm: The root model.
-        way: What the REPL holds and what the root model is told.
-        subagents: They read the history.
-        question, question_date: What is asked, and when, or None.
-        system: An assistant's system prompt that says how the answer is worded, or None.
-        replies: How many replies the root model has; the last one must answer.
-        budget, limits, parallel: As for `MemoryRLM`.
+        engine: Its settings hold for the query.
+        store, question, question_date, system, progress: As for `MemoryRLM.query`.
     """
 
+    _way: Way
+
     def __init__(
-        self, llm: LLM, way: Way, subagents: SubAgents, question: str, question_date: str | None, system: str | None,
-        replies: int, budget: Budget | None, limits: Limits, parallel: bool,
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, system: str | None,
+        progress: Progress | None,
     ) -> None:  # fmt: skip
-        self._llm, self._way, self._subagents = llm, way, subagents
-        self._question, self._question_date, self._system = question, question_date, system
-        self._replies, self._budget, self._limits, self._parallel = replies, budget, limits, parallel
+        self._engine, self._system = engine, system
+        self._question, self._question_date = question, question_date
+        self._open_way = partial(_WAYS[str(engine.reading.way)], engine, progress, store, question, question_date)
         self._steps: list[Step] = []
         self._messages: list[ChatMessage] = []
-        self._started = time.perf_counter()
+        self._started, self._asked = time.perf_counter(), 0.0
 
     async def answer(self) -> Answer:
         """Run the loop until there is an answer.
@@ -68,58 +74,75 @@ class Query:
             QueryFailed: The root model gave no answer, or the sandbox could not be started. The exception carries what
                 the query found and cost.
         """
+        self._way = await asyncio.to_thread(self._open_way)
         try:
-            self._messages = await self._way.open(self._replies, self._system)
+            self._messages = await self._way.open(self._engine.max_iterations, self._system)
             return await self._converse()
         except BudgetExceeded as error:
             return self._finish(UNKNOWN, str(error))
-        except ModelError as error:
-            if isinstance(error, QueryFailed):
-                raise
-            raise QueryFailed(self._finish("", str(error), error.usage, error.cost_usd)) from error
+        except (ModelError, NoSandbox) as error:
+            if isinstance(error, ModelError):
+                self._failed(error)
+            raise QueryFailed(self._finish("", str(error))) from error
 
     async def _converse(self) -> Answer:
         empty = misses = 0
-        async with self._repl() as repl:
-            for remaining in range(self._replies - 1, -1, -1):
-                started = time.perf_counter() - self._started
+        way, engine = self._way, self._engine
+        replied, limits = way.subagents.replied, engine.limits
+        async with Repl(
+            way.values, way.functions, way.asking, replied, limits, engine.parallel, self._question_date
+        ) as repl:
+            for remaining in range(engine.max_iterations - 1, -1, -1):
                 try:
-                    reply = await self._llm.complete(self._messages, self._budget)
-                except ModelError as error:
-                    if self._way.searches and isinstance(error, ContextExceeded):
-                        return await self._without_code()
+                    reply = await self._ask(self._messages)
+                except EmptyReply as error:
                     empty, misses = empty + 1, misses + 1
-                    if not isinstance(error, EmptyReply) or empty == _MOST_EMPTY or not remaining:
+                    if empty == _MOST_EMPTY or not remaining:
                         raise
-                    self._note_empty(error, started)
+                    self._failed(error)
+                    last = self._messages[-1]
+                    self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{EMPTY}"}
+                except ContextExceeded as error:
+                    if not way.searches:
+                        raise
+                    self._failed(error)
+                    return await self._without_code()
                 else:
                     empty = 0
                     message = parse_message("" if reply.cut else reply.text)  # half a program must not run
-                    run, missed = await self._step(repl, reply, message, started, remaining)
+                    run, missed = await self._step(repl, reply, message, remaining)
                     if run.final is not None:
                         return self._finish(run.final)
                     misses = misses + 1 if missed else 0
-                if self._way.searches and remaining and misses >= _MOST_MISSES:
+                if way.searches and remaining and misses >= _MOST_MISSES:
                     return await self._without_code()
         if reply.cut:
-            return self._finish(UNKNOWN, f"the last reply of {self._llm.model} was cut off at its token limit")
-        if message.blocks and self._way.searches:
+            return self._finish(UNKNOWN, f"the last reply of {engine.llm.model} was cut off at its token limit")
+        if message.blocks and way.searches:
             return await self._without_code()
         return self._finish(UNKNOWN if message.blocks else message.prose or UNKNOWN)
 
-    async def _step(
-        self, repl: Repl, reply: Reply, message: Message, started: float, remaining: int
-    ) -> tuple[Run, bool]:
+    async def _ask(self, messages: Sequence[ChatMessage]) -> Reply:
+        self._asked = time.perf_counter() - self._started
+        return await self._engine.llm.complete(messages, self._engine.budget)
+
+    def _failed(self, error: ModelError) -> None:
+        """Make a step of a call that failed: it is paid for."""
+        self._note(Reply("", error.usage, error.cost_usd, 0.0), f"({error})")
+
+    def _note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
+        self._steps.append(Step.of(reply, output, self._asked, code, calls))
+
+    async def _step(self, repl: Repl, reply: Reply, message: Message, remaining: int) -> tuple[Run, bool]:
         """Run a reply, and tell the model what came of it. Returns also whether it had no code that ran."""
-        asked, used = len(self._subagents.calls), self._way.used
+        asked, used = len(self._way.subagents.calls), self._way.used
         try:
             run, objection = await self._run(repl, message, remaining)
         except NoSandbox as error:
-            raise QueryFailed(self._finish("", str(error), reply.usage, reply.cost_usd)) from error
-        calls = tuple(self._subagents.calls[asked:])
-        output = "\n".join(filter(None, (str(run), objection)))
-        taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-        self._steps.append(Step(reply.text, message.blocks, output, calls, *taken, started, reply.thoughts))
+            self._note(reply, f"({error})", message.blocks)
+            raise
+        calls = tuple(self._way.subagents.calls[asked:])
+        self._note(reply, "\n".join(filter(None, (str(run), objection))), message.blocks, calls)
         self._messages.append({"role": "assistant", "content": reply.text})
         self._messages.append(self._next_message(reply, message, run, objection, calls, remaining))
         ran = message.blocks and (not run.error or bool(run.output) or self._way.used > used)
@@ -129,7 +152,8 @@ class Query:
         """Run a message's code and take its answer. Returns also why an answer in it does not count, or ""."""
         false_quotes = len(self._way.false_quotes)
         run = await self._run_code(repl, message, is_last=not remaining)
-        is_new = self._way.printed(run.output)
+        output, is_new = self._way.printed(run.output)
+        run = replace(run, output=output)
         stated = False
         if run.final is None and message.final is not None and (not remaining or not run.error):
             run, stated = await _resolve(repl, message.final, run)
@@ -177,68 +201,46 @@ class Query:
         told = [coverage_line(str(coverage), coverage.failures, not_read)] if calls else []
         return output_message(str(run), "\n".join([*told, objection] if objection else told), remaining, forced)
 
-    def _note_empty(self, error: ModelError, started: float) -> None:
-        """Count an empty reply, and tell the model what is expected."""
-        self._steps.append(Step("", (), f"({error})", (), error.usage, error.cost_usd, 0.0, started=started))
-        last = self._messages[-1]
-        self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{EMPTY}"}
-
     async def _without_code(self) -> Answer:
         """Search with the question, and ask for the answer in one call; with less where that is too long."""
         for room in ROOMS:
             shown, turns = await self._way.record(room)
-            messages = history_messages(shown, self._question, self._question_date, self._system)
-            started = time.perf_counter() - self._started
             try:
-                reply = await self._llm.complete(messages, self._budget)
+                reply = await self._ask(history_messages(shown, self._question, self._question_date, self._system))
                 break
             except ContextExceeded as error:
                 if room == ROOMS[-1]:
                     raise
-                self._steps.append(Step("", (), f"({error})", (), error.usage, error.cost_usd, 0.0, started=started))
-        output = f"(the model wrote no code that ran: the engine searched by itself, and showed it this)\n{shown}"
-        taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-        self._steps.append(Step(reply.text, (), output, (), *taken, started, reply.thoughts))
+                self._failed(error)
+        told = "(the model wrote no code that ran: the engine searched by itself, and showed it this)"
+        self._note(reply, f"{told}\n{shown}")
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
         self._way.cited[:] = quoted(text, turns)
         return replace(self._finish(text), mode=NO_CODE)
 
-    def _repl(self) -> Repl:
-        return Repl(
-            self._way.values,
-            self._way.functions,
-            self._way.asking,
-            replied=self._subagents.replied,
-            limits=self._limits,
-            at_once=self._parallel,
-            today=self._question_date,
-        )
-
-    def _finish(self, text: str, error: str = "", usage: Usage = _NO_USAGE, cost_usd: float | None = 0.0) -> Answer:
-        """The answer, with the cost of all steps and that of a last call without a step."""
-        way, calls = self._way, self._subagents.calls
+    def _finish(self, text: str, error: str = "") -> Answer:
+        """The answer, with the cost of all steps and of the embedder."""
+        way, calls, trace = self._way, self._way.subagents.calls, Trace(tuple(self._steps))
         found = [*way.cited, *evidence_of(calls)] or quoted(text, way.shown())
-        trace = Trace(tuple(self._steps))
-        usage, dollars = trace.usage + usage, [trace.cost_usd, cost_usd]
-        if way.embedder:
-            usage, dollars = usage + way.embedder.usage, [*dollars, way.embedder.cost_usd]
-        read = [call for call in calls if call.number is not None and not call.error]
+        paid: list[Trace | Metered] = [trace, *([way.embedder] if way.embedder else [])]
+        read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(
             text=text,
             evidence=tuple(found),
             coverage=Coverage.of(calls),
-            usage=usage,
-            cost_usd=total_cost(dollars),
+            usage=sum((each.usage for each in paid), Usage()),
+            cost_usd=total_cost(each.cost_usd for each in paid),
             seconds=time.perf_counter() - self._started,
             trace=trace,
             error=error,
             false_quotes=sum(call.extract.false_quotes for call in calls) + len(way.false_quotes),
-            sessions_read=tuple(sorted({call.number for call in read if call.number is not None})),
+            sessions_read=tuple(sorted({number for number, _ in read})),
             sessions=way.sessions,
-            pieces_read=len({call.session for call in read}),
+            pieces_read=len({text for _, text in read}),
             pieces=way.pieces,
             mode=way.name,
+            model=self._engine.llm.label,
         )
 
 

@@ -8,27 +8,15 @@ answer. Only the model ends a query: what the REPL prints is data. `MemoryRLM` h
 
 from __future__ import annotations
 
-import asyncio
-
 from ..models import background
-from ..models.budget import Budget
-from ..models.hedging import HEDGE
-from ..models.llm import LLM, OFFLINE
-from ..repl.limits import Limits
 from ..store.memory_store import MemoryStore
 from .answer import Answer
 from .conversation import Query
-from .large_workspace import COPY_LIMIT
-from .paper_way import PaperWay
-from .prompts.record import SUBAGENT_SYSTEM
-from .prompts.search import SEARCH_SUBAGENT_SYSTEM
-from .reading import SEARCH, Reading
-from .search_way import SearchWay
-from .subagents import Progress, SubAgents
-from .way import Way
+from .settings import Settings
+from .subagents import Progress
 
 
-class MemoryRLM:
+class MemoryRLM(Settings):
     """The engine: a root model in a REPL, with sub-agents that read.
 
     Args:
@@ -54,52 +42,10 @@ class MemoryRLM:
     My cat is called Mochi.
     """
 
-    def __init__(
-        self,
-        llm: LLM,
-        sub_model: LLM | None = None,
-        concurrency: int = 256,
-        max_iterations: int = 8,
-        budget: Budget | None = None,
-        parallel: bool = True,
-        hedge: float = HEDGE,
-        copy_limit: int = COPY_LIMIT,
-        limits: Limits | None = None,
-        reading: Reading | None = None,
-    ) -> None:
-        if concurrency < 1 or max_iterations < 1:
-            raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
-        if not 0 <= hedge <= 1:
-            raise ValueError(f"hedge must be between 0 and 1, not {hedge}")
-        self.llm = llm
-        self.sub_model = sub_model or llm
-        self.concurrency = concurrency
-        self.max_iterations = max_iterations
-        self.budget = budget
-        self.parallel = parallel
-        asks_a_model = self.sub_model.model != OFFLINE and self.sub_model.recorded != "replay"
-        self.hedge = hedge if asks_a_model else 0.0
-        self.copy_limit = copy_limit
-        self.limits = limits or Limits()
-        self.reading = reading or Reading()
-        self._slots = asyncio.Semaphore(concurrency)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the settings only: the semaphore belongs to an event loop of this process."""
-        return MemoryRLM, (
-            self.llm, self.sub_model, self.concurrency, self.max_iterations, self.budget, self.parallel, self.hedge,
-            self.copy_limit, self.limits, self.reading,
-        )  # fmt: skip
-
     def query(
-        self,
-        store: MemoryStore,
-        question: str,
-        question_date: str | None = None,
-        *,
-        system: str | None = None,
+        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
         progress: Progress | None = None,
-    ) -> Answer:
+    ) -> Answer:  # fmt: skip
         """Answer a question over a history.
 
         Args:
@@ -119,14 +65,9 @@ class MemoryRLM:
         return background.run(self._query(store, question, question_date, system, progress))
 
     async def aquery(
-        self,
-        store: MemoryStore,
-        question: str,
-        question_date: str | None = None,
-        *,
-        system: str | None = None,
+        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
         progress: Progress | None = None,
-    ) -> Answer:
+    ) -> Answer:  # fmt: skip
         """`query` for callers with an event loop of their own."""
         return await background.arun(self._query(store, question, question_date, system, progress))
 
@@ -135,17 +76,4 @@ class MemoryRLM:
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        searches = self.reading.way == SEARCH
-        form = SEARCH_SUBAGENT_SYSTEM if searches else SUBAGENT_SYSTEM
-        agents = SubAgents(self.sub_model, self._slots, self.budget, self.hedge, form, progress)
-        asked = (store, question, date, agents, self.reading)
-        is_large = store.characters() > self.copy_limit or len(store.sessions) > self.limits.run_subcalls
-        way: Way = (
-            await asyncio.to_thread(SearchWay, *asked, self.budget)
-            if searches
-            else await asyncio.to_thread(PaperWay, *asked, self.parallel, self.budget, is_large)
-        )
-        query = Query(
-            self.llm, way, agents, question, date, system, self.max_iterations, self.budget, self.limits, self.parallel
-        )
-        return await query.answer()
+        return await Query(self, store, question, date, system, progress).answer()

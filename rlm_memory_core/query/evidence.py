@@ -30,8 +30,6 @@ class Evidence:
         turn: The number of the turn that is quoted, or None.
         quote: Words of that turn, exactly as they are stored; "" if the sub-agent quoted nothing.
         text: What the quote says, in the sub-agent's words; all of its reply if it quoted nothing.
-        day: The day of the fact, if the sub-agent was asked for it (`Reading.facts`) and gave one.
-        value: The number, amount or name that the sub-agent gave; "" if it gave none.
     """
 
     session: int | None
@@ -39,8 +37,6 @@ class Evidence:
     turn: int | None
     quote: str
     text: str
-    day: str | None = None
-    value: str = ""
 
 
 def evidence_of(calls: Iterable[Call]) -> tuple[Evidence, ...]:
@@ -55,8 +51,7 @@ def evidence_of(calls: Iterable[Call]) -> tuple[Evidence, ...]:
         if not call.extract.findings and not call.extract.false_quotes:
             evidence.append(Evidence(call.number, call.date, None, "", call.reply))
         evidence += [
-            Evidence(call.number, call.date, found.turn, found.quote, found.text, found.date, found.value)
-            for found in call.extract.findings
+            Evidence(call.number, call.date, found.turn, found.quote, found.text) for found in call.extract.findings
         ]
     evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
     return tuple(evidence)
@@ -65,7 +60,7 @@ def evidence_of(calls: Iterable[Call]) -> tuple[Evidence, ...]:
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
     """Split the evidence into what supports an answer and the rest.
 
-    The answer is supported by evidence whose quote or value it contains, or a dozen words of it in a row. If there is
+    The answer is supported by evidence whose quote it contains, or a dozen words of it in a row. If there is
     none, it is supported by the evidence that holds most of its words; a rare word weighs more. The answer that the
     history does not say has no support.
 
@@ -96,7 +91,7 @@ def _ranks(text: str, evidence: Sequence[Evidence]) -> dict[int, float]:
     ranks: dict[int, float] = {}
     for place, each in enumerate(evidence):
         quote = quoted_words(each.quote[:_FOUND])
-        if any(f" {' '.join(part)} " in whole for part in (quote, quoted_words(each.value[:_FOUND])) if _tells(part)):
+        if f" {' '.join(quote)} " in whole and content_words(each.quote[:_FOUND]):  # more than "yes" or "it is"
             ranks[place] = 0
         elif not runs.isdisjoint(zip(*(quote[at:] for at in range(_RUN)), strict=False)):
             ranks[place] = 1
@@ -105,13 +100,8 @@ def _ranks(text: str, evidence: Sequence[Evidence]) -> dict[int, float]:
 
 def _by_words(text: str, evidence: Sequence[Evidence]) -> dict[int, float]:
     said = set(content_words(text))
-    held = [said.intersection(content_words(f"{each.quote} {each.value} {each.text}"[:_FOUND])) for each in evidence]
+    held = [said.intersection(content_words(f"{each.quote} {each.text}"[:_FOUND])) for each in evidence]
     spread = Counter(word for words in held for word in words)
     weights = [sum(math.log((len(evidence) + 1) / spread[word]) for word in words) for words in held]
     best = max(weights, default=0.0)
     return {place: -weight for place, weight in enumerate(weights) if weight and weight >= _SHARE * best}
-
-
-def _tells(words: Sequence[str]) -> bool:
-    """Whether the words say more than "yes" or "it is"."""
-    return bool(content_words(" ".join(words)))

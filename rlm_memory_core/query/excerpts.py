@@ -1,6 +1,7 @@
-"""Writes a turn on one line: whole, its beginning, or the stretch that matches.
+"""Writes a turn on one line: whole, its beginning, or the sentences that match.
 
-On one line nothing that was said can pose as a line of ours. " / " stands for the end of a line.
+On one line nothing that was said can pose as a line of ours. " / " stands for the end of a line, " … " for what is
+left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from ..store.escaping import escape
 
 _LEAD = 60  # characters of a turn's beginning, to tell what it is about
 _LIST = 700  # characters: a list or table up to this length is shown whole
-_ITEM = re.compile(r"[ \t]*(?:\||\d+[.)]\s|[-*•]\s)")
+_BLOCK = re.compile(r"(?:[ \t]*(?:\||\d+[.)]\s|[-*•]\s)[^\n]*(?:\n|\Z))+|[^\n]+")
+_SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"')\]]*(?=\s)|[。！？]|$)", re.S)
+_LINE = re.compile(r"[^\n]+")
 
 
 def one_line(text: str) -> str:
@@ -38,61 +41,75 @@ def head(text: str, room: int, hint: str = "") -> str:
     return f"{one_line(kept)} … (+{len(text) - len(kept.rstrip()):,} characters{hint})"
 
 
-def excerpt(hit: Hit, room: int) -> tuple[str, int, int]:
-    """A turn that was found: whole if it is short; otherwise how it begins, and the stretch with the rarest matches.
+def excerpt(hit: Hit, room: int) -> str:
+    """A turn that was found: whole if it is short; otherwise how it begins, and the sentences that match best.
 
-    A list or a table is not cut if it is not long; a longer table keeps its header.
-
-    Returns:
-        The text, and where the stretch begins and ends in the turn.
+    The rest of the room is filled with what stands near, statements before questions. A list or a table is not cut if
+    it is not long; a row of a longer table comes with the table's header.
     """
     content = hit.turn.content
     if len(content) <= room:
-        return one_line(content), 0, len(content)
-    start, end, header = _stretch(content, hit.matches, room)
-    if start < _LEAD:
-        start = 0
-    lead = f"{one_line(_without_torn_words(content[:_LEAD], end=True))} … " if start else ""
-    kept = _without_torn_words(content[start:end], start=start > 0 and not header, end=end < len(content))
-    parts = " / ".join(map(one_line, filter(None, (header, kept))))
-    return f"{lead}{parts}{' …' if end < len(content) else ''}", start, end
+        return one_line(content)
+    parts = _parts(content, room)
+    weights = [_weight(hit.matches, start, end) for start, end, _ in parts]
+    best = max(range(len(parts)), key=lambda at: (weights[at], -at))
+    near = [at for at in range(max(best - 20, 0), min(best + 20, len(parts))) if not weights[at]]
+    near.sort(key=lambda at: (content[parts[at][0] : parts[at][1]].rstrip().endswith(("?", "？")), abs(at - best)))
+    matching = sorted(filter(weights.__getitem__, range(len(parts))), key=lambda at: (-weights[at], at))
+    chosen, left = {best}, room - (parts[best][1] - parts[best][0])
+    for at in [*matching, *near]:
+        size = parts[at][1] - parts[at][0]
+        if at not in chosen and size <= left:
+            chosen.add(at)
+            left -= size
+    return _written(content, [(at, *parts[at]) for at in sorted(chosen)], hit.matches, room)
 
 
-def _stretch(content: str, matches: Sequence[Match], room: int) -> tuple[int, int, str]:
-    """Where the part to show begins and ends, and the header of the table that it is cut from."""
-    start = min(_densest(matches, room), max(len(content) - room, 0))
-    first = next((begin for begin, _, _ in matches if begin >= start), start)
-    block_start, block_end = _list_around(content, first)
-    if first < block_end and block_end - block_start <= min(_LIST, 3 * room):
-        return block_start, max(block_end, min(block_start + room, len(content))), ""
-    if first < block_end and content[block_start:].lstrip().startswith("|") and block_start < start:
-        row = content.rfind("\n", 0, first) + 1
-        return row, row + room, content[block_start : content.find("\n", block_start)]
-    return start, start + room, ""
+def _written(content: str, parts: Sequence[tuple[int, int, int, str]], matches: Sequence[Match], room: int) -> str:
+    """The chosen parts, each with its place among all, as one line."""
+    texts = [] if parts[0][0] == 0 else [one_line(_without_torn_words(content[:_LEAD], end=True)), " … "]
+    for at, (place, start, end, header) in enumerate(parts):
+        if at and parts[at - 1][0] < place - 1:
+            texts.append(" … ")
+        elif at:
+            texts.append(" / " if "\n" in content[parts[at - 1][2] - 1 : start] else " ")
+        if header and not (at and parts[at - 1][3] == header):
+            texts.append(f"{one_line(header)} / ")
+        if end - start > max(room, min(_LIST, 3 * room) if "\n" in content[start:end].strip() else 0):
+            first = max(start, min(_densest(matches, room), end - room))
+            cut = _without_torn_words(content[first : first + room], start=first > start, end=first + room < end)
+            texts.append(f"{'… ' if first > start and len(texts) < 2 else ''}{one_line(cut)}")
+            end = min(first + room, end)
+        else:
+            texts.append(one_line(content[start:end]))
+    return "".join(texts) + ("" if not content[end:].strip() else " …")
 
 
-def _list_around(content: str, place: int) -> tuple[int, int]:
-    """The list items or table rows without a gap around a place; an empty range where there are none."""
-    start = content.rfind("\n", 0, place) + 1
-    end = start
-    if not _ITEM.match(content, start):
-        return place, place
-    while start > 0 and _ITEM.match(content, before := content.rfind("\n", 0, start - 1) + 1):
-        start = before
-    while end < len(content) and _ITEM.match(content, end):
-        end = content.find("\n", end) + 1 or len(content)
-    return start, end
+def _parts(content: str, room: int) -> list[tuple[int, int, str]]:
+    """The sentences, short lists and lines of long lists: where each begins and ends, and the header of its table."""
+    parts: list[tuple[int, int, str]] = []
+    for block in _BLOCK.finditer(content):
+        start, is_list = block.start(), "\n" in block[0].rstrip("\n")
+        if is_list and len(block[0]) <= min(_LIST, 3 * room):
+            parts.append((start, block.end(), ""))
+            continue
+        header = block[0].split("\n", 1)[0] if is_list and block[0].lstrip().startswith("|") else ""
+        parts += [
+            (start + found.start(), start + found.end(), header if found.start() else "")
+            for found in (_LINE if is_list else _SENTENCE).finditer(block[0])
+        ]
+    return parts or [(0, len(content), "")]
+
+
+def _weight(matches: Sequence[Match], start: int, end: int) -> float:
+    return sum({weight for begin, _, weight in matches if start <= begin < end})
 
 
 def _densest(matches: Sequence[Match], room: int) -> int:
     """Where the stretch begins that holds the greatest weight of different matches."""
     best, best_start = -1.0, 0
     for place, (start, _, _) in enumerate(matches[:200]):
-        weights: dict[float, int] = {}
-        for _, stop, weight in matches[place : place + 50]:
-            if stop - start <= room * 3 // 4:
-                weights[weight] = weights.get(weight, 0) + 1
-        total = sum(weight * (1 + 0.2 * min(count - 1, 3)) for weight, count in weights.items())
+        total = sum({weight for _, stop, weight in matches[place : place + 50] if stop - start <= room * 3 // 4})
         if total > best:
             best, best_start = total, max(start - room // 4, 0)
     return best_start

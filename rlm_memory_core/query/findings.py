@@ -4,13 +4,8 @@ A sub-agent is asked for lines such as
 
     - [Turn 12] "My cat is called Mochi.": the cat's name
 
-or, if a day and a value are asked for too,
-
-    - [Turn 12] "I ran it in 25:50.": 2023/05/14 | 25:50 | the time of a 5K run
-
-`check_reply` reads these lines, or JSON, once for each reply, and looks each quote up in the session. What a sub-agent
-adds after ";;" are its own notes: not evidence, but the code that asked may use them. Whether the quoted words
-mean what the sub-agent says is not judged.
+`check_reply` reads these lines, or JSON, once for each reply, and looks each quote up in the session. Whether the
+quoted words mean what the sub-agent says is not judged.
 """
 
 from __future__ import annotations
@@ -24,7 +19,6 @@ from typing import Any
 
 from ..repl.output import to_text
 from ..search.quotes import Words, quoted_words
-from ..store.dates import parse_date
 from ..store.turns import Turn
 
 _LONGEST = 2_000  # characters of a quote
@@ -37,9 +31,6 @@ _AROUND = " \t:;,.-–—*"
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # parts of a quote that leaves words out, at most
-_LONGEST_DATE = 100
-_NONE = frozenset({"", "-", "–", "—", "none", "n/a", "unknown", "null"})
-_NOTES = ";;"  # what follows on the line are the sub-agent's own notes
 _TEXTS = ("text", "value", "fact", "says", "finding")
 
 
@@ -51,17 +42,11 @@ class Finding:
         quote: The words of the turn.
         text: What they say, in the sub-agent's words; "" for a quote alone.
         turn: The number of the turn; None if the sub-agent gives none.
-        date: The day of the fact, as the sub-agent wrote it; None if it gives none.
-        value: The number, amount or name that was asked for; "" if the sub-agent gives none.
-        notes: What the sub-agent adds of its own after ";;"; "" for nothing.
     """
 
     quote: str
     text: str = ""
     turn: int | None = None
-    date: str | None = None
-    value: str = ""
-    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +74,14 @@ def check_reply(reply: str, turns: Sequence[Turn]) -> Extract:
     "..." may leave some out. If the words are in another turn than the reply says, the number is corrected.
 
     Args:
-        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`; with a
-            date and a value if those were asked for. Anything else is text without a finding.
+        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`. Anything
+            else is text without a finding.
         turns: The turns that the sub-agent read. A quote that holds quotation marks itself is the longest one that
             a turn holds word for word; otherwise it ends at the first mark after which a comment can begin.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns).findings
-    (Finding(quote='my cat is called “Mochi”!', text='a cat', turn=12, date=None, value='', notes=''),)
+    (Finding(quote='my cat is called “Mochi”!', text='a cat', turn=12),)
     >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
@@ -105,20 +90,12 @@ def check_reply(reply: str, turns: Sequence[Turn]) -> Extract:
         found, false_quotes = checked(filter(None, map(_from_object, objects)), turns)
         return Extract(reply, tuple(found), false_quotes)
     lines = reply.splitlines()
-    found, false_quotes = [], 0
-    words: dict[int, Words] = {}
-    for number, line in enumerate(lines):
-        parsed = _from_line(line, turns)
-        if parsed is None:
-            continue
-        finding, start, stop = parsed
-        as_stored = _look_up(finding, turns, words) if len(found) + false_quotes < _MOST else None
-        if as_stored is None:
-            false_quotes += 1
-            lines[number] = f"{line[:start]}(a quote that is not in the session){line[stop:]}"
-        else:
-            found.append(as_stored)
-    return Extract("\n".join(lines), tuple(found), false_quotes)
+    quoting = {number: parsed for number, line in enumerate(lines) if (parsed := _from_line(line, turns))}
+    as_stored = _look_up_all((finding for finding, _, _ in quoting.values()), turns)
+    for (number, (_, start, stop)), stored in zip(quoting.items(), as_stored, strict=True):
+        if stored is None:
+            lines[number] = f"{lines[number][:start]}(a quote that is not in the session){lines[number][stop:]}"
+    return Extract("\n".join(lines), tuple(filter(None, as_stored)), as_stored.count(None))
 
 
 def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Finding], int]:
@@ -126,32 +103,15 @@ def checked(findings: Iterable[Finding], turns: Sequence[Turn]) -> tuple[list[Fi
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> checked([Finding('My cat is called "Mochi"', turn=1), Finding("I have a dog")], turns)
-    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12, date=None, value='', notes='')], 1)
+    ([Finding(quote='my cat is called “Mochi”!', text='', turn=12)], 1)
     """
+    as_stored = _look_up_all(findings, turns)
+    return list(filter(None, as_stored)), as_stored.count(None)
+
+
+def _look_up_all(findings: Iterable[Finding], turns: Sequence[Turn]) -> list[Finding | None]:
     words: dict[int, Words] = {}
-    given = list(findings)
-    found = [each for finding in given[:_MOST] if (each := _look_up(finding, turns, words))]
-    return found, len(given) - len(found)
-
-
-def parse_findings(reply: str, turns: Sequence[Turn] = ()) -> list[Finding]:
-    """The findings of a reply that have a quote, in order, not looked up; [] for plain text.
-
-    Args:
-        reply, turns: As for `check_reply`.
-
-    >>> parse_findings('- [Turn 12] "My cat is called Mochi.": the name of the cat')
-    [Finding(quote='My cat is called Mochi.', text='the name of the cat', turn=12, date=None, value='', notes='')]
-    >>> parse_findings('- [Turn 3] "I ran it in 25:50.": 2023/05/14 | 25:50 | a 5K run')
-    [Finding(quote='I ran it in 25:50.', text='a 5K run', turn=3, date='2023/05/14', value='25:50', notes='')]
-    >>> config = Turn(1, 1, "user", 'It is {"cat": "Mochi", "age": 3}.', "")
-    >>> parse_findings('- [Turn 1] "{"cat": "Mochi", "age": 3}": a setting', [config])[0].quote
-    '{"cat": "Mochi", "age": 3}'
-    """
-    objects = _objects(reply)
-    if objects is not None:
-        return [finding for each in objects if (finding := _from_object(each))]
-    return [found[0] for line in reply.splitlines() if (found := _from_line(line, turns))]
+    return [_look_up(each, turns, words) if place < _MOST else None for place, each in enumerate(findings)]
 
 
 def _look_up(finding: Finding, turns: Sequence[Turn], words: dict[int, Words]) -> Finding | None:
@@ -188,7 +148,7 @@ def _quote(line: str, turns: Sequence[Turn]) -> tuple[int, int] | None:
     else:
         return None
     stops = [place + 1 for place in closings[first:last]]
-    for end in reversed(stops[1:][-_ENDS:] if turns else ()):
+    for end in reversed(stops[1:][-_ENDS:]):
         if any(line[start + 1 : end - 1] in turn.content for turn in turns):  # word for word: this costs little
             return start, end
     return start, stops[0]
@@ -200,29 +160,9 @@ def _from_line(line: str, turns: Sequence[Turn]) -> tuple[Finding, int, int] | N
     if span is None:
         return None
     start, stop = span
-    before, (after, _, notes) = line[:start], line[stop:].partition(_NOTES)
+    before, after = line[:start], line[stop:]
     turn = _TURN.search(before) or _TURN.search(after)
-    date, value, text = _fields(after)
-    number = int(turn[1]) if turn else None
-    finding = Finding(line[start + 1 : stop - 1], text.strip(_AROUND), number, date, value, notes.strip())
-    return finding, start, stop
-
-
-def _fields(after: str) -> tuple[str | None, str, str]:
-    """Day, value and text after a quote. Without a day, or "-" for one, at the beginning, all of it is text."""
-    fields = [field.strip() for field in after.split("|", 2)]
-    date = fields[0].removeprefix(":").strip()
-    if len(fields) < 3 or not (_is_none(date) or _is_date(date)):
-        return None, "", after
-    return None if _is_none(date) else date, "" if _is_none(fields[1]) else fields[1], fields[2]
-
-
-def _is_date(field: str) -> bool:
-    return len(field) <= _LONGEST_DATE and parse_date(field) is not None
-
-
-def _is_none(field: str) -> bool:
-    return field.strip().lower() in _NONE
+    return Finding(line[start + 1 : stop - 1], after.strip(_AROUND), int(turn[1]) if turn else None), start, stop
 
 
 def _from_object(each: Mapping[str, Any]) -> Finding | None:
@@ -230,18 +170,8 @@ def _from_object(each: Mapping[str, Any]) -> Finding | None:
     quote, turn = each.get("quote"), _NUMBER.search(to_text(each.get("turn")))
     if quote is None or quote == "":
         return None
-    said = next((name for name in _TEXTS if each.get(name)), "")
-    date, value, notes, text = (
-        to_text(each[name]) if each.get(name) else "" for name in ("date", "value", "notes", said)
-    )
-    return Finding(
-        quote.strip() if isinstance(quote, str) else "",
-        text,
-        int(turn[0]) if turn else None,
-        date if _is_date(date) else None,
-        "" if _is_none(value) or said == "value" else value,
-        notes,
-    )
+    text = next((to_text(each[name]) for name in _TEXTS if each.get(name)), "")
+    return Finding(quote.strip() if isinstance(quote, str) else "", text, int(turn[0]) if turn else None)
 
 
 def _objects(reply: str) -> list[Mapping[str, Any]] | None:

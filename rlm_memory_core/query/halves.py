@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from ..models.pricing import Usage
 from ..models.types import Reply
-from ..search.pieces import Piece, parts, runs
+from ..search.pieces import Piece, split
 from ..store.escaping import escape_tags, unescape
+from ..store.turns import Session
 from .prompts.record import NOT_FOUND
 
 _SHORTEST = 500  # characters; a shorter text is not halved
@@ -34,11 +35,10 @@ def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
     before, _, after = prompt.partition(text)
     limit = len(piece.text) // 2
     if piece.turns:
-        turns = list(piece.turns)
+        turns = piece.turns
         if len(turns) == 1:  # the piece may be a part of it
-            turns = [replace(turns[0], content=unescape(piece.text[len(turns[0].heading) + 1 :]))]
-        cut = [tuple(part) for run in runs(turns, limit) for part in parts(run, limit)]
-        pieces = [replace(piece, text="\n".join(map(str, part)), turns=part) for part in cut]
+            turns = (replace(turns[0], content=unescape(piece.text[len(turns[0].heading) + 1 :])),)
+        pieces = split(Session(piece.session, piece.date, turns), limit)
     else:
         middle = piece.text.rfind("\n", 1, limit) + 1 or limit
         pieces = [replace(piece, text=each) for each in (piece.text[:middle], piece.text[middle:])]
@@ -48,14 +48,8 @@ def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
 def joined(replies: Sequence[Reply]) -> Reply:
     """One reply out of those on the parts of a text; its usage is counted with theirs, not here."""
     found = [reply.text for reply in replies if not is_not_found(reply.text)]
-    return Reply(
-        "\n".join(found) or NOT_FOUND,
-        Usage(),
-        0.0,
-        sum(reply.seconds for reply in replies),
-        all(reply.recorded for reply in replies),
-        any(reply.cut for reply in replies),
-    )
+    seconds, recorded = sum(reply.seconds for reply in replies), all(reply.recorded for reply in replies)
+    return Reply("\n".join(found) or NOT_FOUND, Usage(), 0.0, seconds, recorded, any(reply.cut for reply in replies))
 
 
 def is_not_found(reply: str) -> bool:

@@ -1,12 +1,11 @@
 """What the search tools print: turns under the headings of their sessions, and which turns were shown before.
 
-A turn counts as shown once its line was really printed; a list then names it by its number only.
+A turn counts as shown once it was really printed whole; a list then names it by its number only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from ..repl.worker import moment
@@ -14,30 +13,19 @@ from ..search.find import Found, Hit
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .excerpts import excerpt, head, one_line
+from .excerpts import excerpt, one_line
 
-WIDE, NARROW, SHORT = (400, 320), (220, 120), (150, 150)
+WIDE, NARROW, SHORT = (400, 320), (220, 120), (110, 110)
 """Characters shown of a turn: of the user's (up to which it is whole), and of the assistant's."""
 
 _LONG, _OF_LONG = 600, 200  # a longer turn is mostly a pasted text: so much of it is shown
-_WEAKER = 4  # matches that are shown if there is no better one
-_BEGINS, _LACKING = 90, 160  # characters of a session's first turn, shown beside a hit that is so short
+_FEW_WORDS = 8  # missing words that are named
 _NEAR = 4  # turns on either side of a turn
 _BLOCK = 50  # turns read at once
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line, and which part of a turn is on it."""
-
-    text: str
-    turn: int
-    start: int
-    end: int
-
-
 class Listing:
-    """Writes turns of a history, and remembers in `shown` which parts of them were shown.
+    """Writes turns of a history, and remembers which were `shown`, in part or whole.
 
     Args:
         store: The history; a snapshot, so that what is said later does not count.
@@ -45,60 +33,66 @@ class Listing:
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
-        self.shown: dict[int, list[tuple[int, int]]] = {}
-        self._pending: list[_Line] = []
-        self._notes = 0
+        self.shown: set[int] = set()
+        self._whole: set[int] = set()
+        self._written: dict[str, tuple[Turn | None, bool]] = {}  # by line: its turn, and whether it is whole
+        self._printed: set[str] = set()
 
-    def printed(self, output: str) -> bool:
-        """Mark the turns whose lines stand in what the model is shown. Returns whether any part of one is new."""
-        lines = set(output.split("\n"))
-        seen = [line for line in self._pending if line.text in lines]
-        new = [line for line in seen if not self._was_shown(line.turn, line.start, line.end)]
-        self._pending.clear()
-        for line in new:
-            self.shown.setdefault(line.turn, []).append((line.start, line.end))
-        return bool(new)
+    def printed(self, output: str) -> tuple[str, bool]:
+        """Mark the turns whose lines stand in what the model is shown.
 
-    def line(self, turn: Turn, text: str, start: int, end: int) -> str:
-        """A turn's line; `start` and `end` say which part of its content is on it."""
-        self._pending.append(_Line(f"{_who(turn)}: {text}", turn.index, start, end))
-        return self._pending[-1].text
+        Returns:
+            The output, in which no turn is repeated, and whether any line of a turn is new.
+        """
+        lines: list[str] = []
+        here: set[str] = set()
+        for line in output.split("\n"):
+            if line in self._written:
+                turn, whole = self._written[line]
+                if turn is not None:
+                    self.shown.add(turn.index)
+                    self._whole |= {turn.index} if whole else set()
+                    lines.append(f"{_who(turn)}: shown above" if line in here else line)
+                    here.add(line)
+                    continue
+                here.add(line)
+            lines.append(line)
+        is_new = not here <= self._printed
+        self._printed |= here
+        return "\n".join(lines), is_new
+
+    def line(self, turn: Turn, text: str, whole: bool) -> str:
+        """A turn's line, with so much of it as the text; `whole` if nothing is left out."""
+        line = f"{_who(turn)}: {text}"
+        self._written[line] = turn, whole
+        return line
 
     def note(self, text: str) -> str:
-        """A line that is no turn, such as a sub-agent's finding; it is new each time."""
-        self._notes += 1
-        self._pending.append(_Line(text, 0, self._notes, self._notes))
+        """A line that is no turn, such as a sub-agent's finding."""
+        self._written[text] = None, False
         return text
 
-    def found(self, found: Found, several: bool = False, by_date: bool = False) -> str:
-        """What a search found: its hits, or the best of the weaker matches; and what is not listed."""
-        if found.hits:
-            lines = self.hits(sorted(found.hits, key=by_time) if by_date else found.hits, WIDE, several, _BEGINS)
-        else:
-            lines = ["only weaker matches:"] if found.weaker else ["nothing found"]
-            lines += self.hits(found.weaker[:_WEAKER], SHORT, several)
-        return "\n".join([*lines, *left_out(found)])
+    def found(self, found: Found, by_date: bool = False) -> str:
+        """What a search found, and what is not listed."""
+        hits = sorted(found.hits, key=self.by_time) if by_date else found.hits
+        return "\n".join([*(self.hits(hits) or ["no good hit"]), *left_out(found)])
 
-    def hits(
-        self, hits: Sequence[Hit], room: tuple[int, int] = WIDE, several: bool = False, begins: int = 0
-    ) -> list[str]:
+    def hits(self, hits: Sequence[Hit], room: tuple[int, int] = WIDE) -> list[str]:
         """Hits under the headings of their sessions, in the order of each session's first hit."""
         groups: dict[int, list[Hit]] = {}
         for hit in hits:
             groups.setdefault(hit.turn.session, []).append(hit)
         lines = []
         for session, group in groups.items():
-            lines.append(self.heading(session) + self._beginning(group, begins))
-            for hit in sorted(group, key=lambda hit: hit.turn.index):
-                by = f"  <- {', '.join(map(one_line, hit.probes))}" if several else ""
-                most = room[hit.turn.role == "assistant"]
-                text, start, end = excerpt(hit, min(most, _OF_LONG) if len(hit.turn.content) > _LONG else most)
-                here = [match for match in hit.matches if start <= match[0] < end]
-                if self._was_shown(hit.turn.index, *((here[0][0], here[-1][1]) if here else (start, end))):
-                    lines.append(f"{_who(hit.turn)}: shown above{by}")
-                else:
-                    lines.append(self.line(hit.turn, text + by, start, end))
+            lines.append(self.heading(session))
+            lines += [self._hit(hit, room) for hit in sorted(group, key=lambda hit: hit.turn.index)]
         return lines
+
+    def _hit(self, hit: Hit, room: tuple[int, int]) -> str:
+        if hit.turn.index in self._whole:
+            return f"{_who(hit.turn)}: shown above"
+        size, most = len(hit.turn.content), room[hit.turn.role == "assistant"]
+        return self.line(hit.turn, excerpt(hit, min(most, _OF_LONG) if size > _LONG else most), size <= most)
 
     def heading(self, session: int) -> str:
         """The line above the turns of a session."""
@@ -110,6 +104,10 @@ class Listing:
         ((date,),) = self.store.query("SELECT date FROM sessions WHERE number = ?", (session,))
         return date and label(date)
 
+    def by_time(self, hit: Hit) -> tuple[datetime, int]:
+        """Sorts hits by the date and time of their sessions; those without a date come first."""
+        return moment(self.date(hit.turn.session)) or datetime.min, hit.turn.index
+
     def session(self, number: int, around: int | None = None) -> Iterator[Turn]:
         """The turns of a session, read block by block; or those near one of them."""
         sql = "SELECT min(turn_index), max(turn_index) FROM turns WHERE session = ? AND turn_index <= ?"
@@ -119,31 +117,18 @@ class Listing:
         for start in range((first or 1) - 1, last or 0, _BLOCK):
             yield from self.store.turns[start : min(start + _BLOCK, last)]
 
-    def _beginning(self, group: Sequence[Hit], room: int) -> str:
-        """How the session begins, where its hits are too short, or not the user's, to tell what they are about."""
-        if not room or any(len(hit.turn.content) > _LACKING and hit.turn.role != "assistant" for hit in group):
-            return ""
-        first = next(self.session(group[0].turn.session))
-        if first.index in self.shown or any(hit.turn.index == first.index for hit in group):
-            return ""
-        return f", begins: {head(first.content, room)}"
-
-    def _was_shown(self, turn: int, start: int, end: int) -> bool:
-        return any(begin <= start and end <= stop for begin, stop in self.shown.get(turn, ()))
-
-
-def by_time(hit: Hit) -> tuple[datetime, int]:
-    """Sorts hits by the date and time of their sessions; those without a date come first."""
-    return moment(hit.date) or datetime.min, hit.turn.index
-
 
 def left_out(found: Found) -> list[str]:
     """One line on what is not listed; no line if nothing is left out."""
-    more = found.more + len(found.weaker) - (0 if found.hits else min(len(found.weaker), _WEAKER))
-    left = [f"{more} more"] if more else []
-    left += [f"nowhere in the history: {', '.join(map(one_line, found.nowhere))}"] if found.nowhere else []
-    left += [f"not under these filters: {', '.join(map(one_line, found.filtered))}"] if found.filtered else []
+    left = [f"{found.more} more good hits, in these sessions or beyond the limit"] if found.more else []
+    left += [f"no good hit for: {', '.join(map(one_line, found.without))}"] if found.without and found.hits else []
+    left += [f"nowhere in the history: {_few(found.nowhere)}"] if found.nowhere else []
+    left += [f"not under these filters: {_few(found.filtered)}"] if found.filtered else []
     return [f"({'; '.join(left)})"] if left else []
+
+
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(map(one_line, words)) if len(words) <= _FEW_WORDS else f"{len(words)} of these words"
 
 
 def _who(turn: Turn) -> str:

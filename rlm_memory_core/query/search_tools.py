@@ -15,9 +15,8 @@ from typing import Any
 from ..models.budget import Budget
 from ..repl.date_functions import days_between, parse_date
 from ..repl.hostcalls import listed
-from ..search.find import Found, Hit, find_turns, turns_with
+from ..search.find import Filters, Found, Hit, find_turns, turns_with
 from ..search.periods import periods
-from ..search.probes import Filters
 from ..search.ranking import arank_sessions
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
@@ -29,14 +28,14 @@ from ..store.turns import Turn
 from .evidence import Evidence
 from .excerpts import head
 from .findings import Finding, checked
-from .listing import NARROW, Listing, by_time, left_out
+from .listing import NARROW, SHORT, Listing, left_out
 
 _PASTED, _AROUND = 2_000, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
-_PRINTED = 16_000  # characters that `look` and `timeline` print
+_PRINTED, _OF_TIMELINE = 16_000, 8_000  # characters that `look` and `timeline` print
 _OPENING, _FEW, _FAR = 12, 6, 0.35  # turns in the first message; fewer if none has so much of the question's weight
-_IN_TIME, _IN_SHORT = 8, (110, 110)  # sessions of the time that a question names, and characters of one turn of each
+_IN_TIME = 8  # sessions of the time that a question names
 _PREFERRED = 20  # sessions whose turns another ranking raises
-_LEAST = 0.5  # a turn with less of every probe's weight is a weaker match
+_LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
 _MOST_NAMED, _MOST_DATES = 500, 20_000  # turns that `timeline` sorts, sessions in `session_dates`
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
 
@@ -86,11 +85,9 @@ class SearchTools:
         found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
         hits = found.hits if any(hit.share >= _FAR for hit in found.hits) else found.hits[:_FEW]
         in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits})
-        lines = [*left_out(replace(found, more=0, weaker=())), *self.listing.hits(hits, NARROW)]
-        lines += self.listing.hits(in_time, _IN_SHORT)
-        text = "\n".join(lines or ["nothing found"])
-        self.listing.printed(text)
-        return text
+        lines = [*left_out(replace(found, more=0, without=())), *self.listing.hits(hits, NARROW)]
+        lines += self.listing.hits(in_time, SHORT)
+        return self.listing.printed("\n".join(lines or ["nothing found"]))[0]
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
@@ -108,7 +105,7 @@ class SearchTools:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
         filters = Filters(role, _day("after", after), _day("before", before))
         found = await self._found(_texts("find", probes), filters, limit)
-        return await in_search_thread(self.listing.found)(found, len(probes) > 1, order == "date")
+        return await in_search_thread(self.listing.found)(found, order == "date")
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
         """All that the user said with a word or a name, by date.
@@ -119,9 +116,10 @@ class SearchTools:
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
         hits = turns_with(self.store, _texts("timeline", names), filters, _MOST_NAMED)
         lines: list[str] = []
-        for hit in sorted(hits, key=by_time):
-            if sum(map(len, lines)) > _PRINTED:
-                lines.append(f"(cut here: give after={hit.date!r} for the rest)")
+        for hit in sorted(hits, key=self.listing.by_time):
+            if sum(map(len, lines)) > _OF_TIMELINE:
+                date = self.listing.date(hit.turn.session)
+                lines.append(f"(cut here, of {len(hits)} turns: give a rarer word, or after={date!r} for the rest)")
                 break
             heading, line = self.listing.hits([hit])
             lines += [line] if heading in lines else [heading, line]
@@ -151,7 +149,7 @@ class SearchTools:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
                 room = max(long, _AROUND if near else _PASTED if spoken else 0)
                 hint = f": look(around={turn.index}) shows them" if spoken and not near else ""
-                lines.append(self.listing.line(turn, head(turn.content, room, hint), 0, room))
+                lines.append(self.listing.line(turn, head(turn.content, room, hint), len(turn.content) <= room))
         return "\n".join(lines)
 
     def cite(self, turn: Any, quote: Any = None, *more: Any) -> str:
@@ -189,7 +187,7 @@ class SearchTools:
         found, _ = checked([finding], [turn])
         if not found:
             holding = next(
-                (each for each in filter(None, self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
+                (each for each in sorted(self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
             )
             hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
@@ -224,7 +222,7 @@ class SearchTools:
                 turn = next((turn for turn in self.listing.session(session) if turn.role != "assistant"), None)
                 if turn is not None and session not in others and len(hits) < _IN_TIME:
                     others.add(session)
-                    hits.append(Hit(turn, None, (), ()))
+                    hits.append(Hit(turn))
         return hits
 
     def _session_dates(self) -> dict[int, str | None]:

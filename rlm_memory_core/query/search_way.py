@@ -12,21 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..models.budget import Budget
 from ..models.types import ChatMessage
 from ..repl.hostcalls import listed
 from ..search.pieces import Piece, split
-from ..search.vectors import Metered
 from ..search.word_index import piece_number
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session, Turn
 from .echo import with_echo
 from .excerpts import one_line
 from .prompts.record import session_prompt
-from .prompts.search import FORCED, NO_CODE, search_messages
-from .reading import SEARCH, Reading
+from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
+from .reading import SEARCH
 from .search_tools import SearchTools
-from .subagents import Call, SubAgents
+from .settings import Settings
+from .subagents import Call, Progress
 from .unaided import record
 from .way import Way
 
@@ -40,27 +39,24 @@ class SearchWay(Way):
     """The tools of one query: the free ones and `read`.
 
     Args:
+        engine, progress: As for `Way`.
         store, question, question_date: As for `MemoryRLM.query`.
-        subagents: They read.
-        reading, budget: As for `MemoryRLM`.
     """
 
-    name, no_code, forced = SEARCH, NO_CODE, FORCED
+    name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
     searches = True
 
     def __init__(
-        self, store: MemoryStore, question: str, question_date: str | None, subagents: SubAgents, reading: Reading,
-        budget: Budget | None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.embedder = Metered(reading.embedder) if reading.embedder else None
-        self.tools = SearchTools(store, question, question_date, self.embedder, budget)
+        self, engine: Settings, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
+    ) -> None:
+        super().__init__(engine, progress)
+        self.tools = SearchTools(store, question, question_date, self.embedder, engine.budget)
         self.cited, self.false_quotes = self.tools.cited, self.tools.false_quotes
         self.values = self.tools.values()
         self.functions = {name: self._counted(function) for name, function in self.tools.functions().items()}
         self.asking = {"read": self.read}
         self.sessions = len(self.tools.store.sessions)
-        self._subagents, self._was_read = subagents, set[tuple[int, str]]()
+        self._was_read: set[tuple[int, str]] = set()
 
     async def open(self, replies: int, instructions: str | None) -> list[ChatMessage]:
         """Show the root model what a first search finds."""
@@ -82,13 +78,13 @@ class SearchWay(Way):
         """The code with what its tools return printed."""
         return with_echo(code, (*self.functions, *self.asking))
 
-    def printed(self, output: str) -> bool:
-        """Mark the turns that are in the output as shown."""
+    def printed(self, output: str) -> tuple[str, bool]:
+        """Mark the turns that are in the output as shown; none is repeated in it."""
         return self.tools.listing.printed(output)
 
     def shown(self) -> list[Turn]:
         """The turns that the root model has seen."""
-        return [self.tools.turn(number) for number in sorted(filter(None, self.tools.listing.shown))]
+        return [self.tools.turn(number) for number in sorted(self.tools.listing.shown)]
 
     async def record(self, room: int) -> tuple[str, list[Turn]]:
         """The turns that fit the question best, in at most `room` characters."""
@@ -108,10 +104,10 @@ class SearchWay(Way):
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(tools.session, numbers)))
         new = [number for number in wanted if (number, asked) not in self._was_read]
-        with self._subagents.batch():
+        with self.subagents.batch():
             pieces = await asyncio.to_thread(lambda: [piece for number in new for piece in self._pieces(number, asked)])
             prompts = [session_prompt(piece.text, piece.date, asked, tools.question_date) for piece in pieces]
-            calls = await self._subagents.ask_all(list(zip(prompts, pieces, strict=True)))
+            calls = await self.subagents.ask_all(list(zip(prompts, pieces, strict=True)))
         failed = sorted({call.number for call in calls if call.error and call.number})
         self._was_read |= {(number, asked) for number in new if number not in failed}
         lines: list[str] = []

@@ -26,7 +26,6 @@ from .findings import NO_EXTRACT, Extract, check_reply
 from .halves import halves, is_not_found, joined
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
 
-_NO_USAGE = Usage()
 Took = tuple[Usage, float | None]  # tokens, and dollars or None
 _REASONS = 3  # named in a line: a server may word every failure differently
 
@@ -119,14 +118,9 @@ class Coverage:
         return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed.most_common()), cut, copies)
 
     @property
-    def answered(self) -> int:
-        """Calls that found something or nothing."""
-        return self.found + self.not_found
-
-    @property
     def share(self) -> float | None:
         """Answered over asked; None if nothing was asked."""
-        return self.answered / self.asked if self.asked else None
+        return (self.found + self.not_found) / self.asked if self.asked else None
 
     @property
     def failures(self) -> int:
@@ -193,10 +187,6 @@ class SubAgents:
         """Note that the code has seen replies: its next calls may depend on them, so they begin a new batch."""
         self._replied = True
 
-    def coverage(self) -> Coverage:
-        """Counts the calls."""
-        return Coverage.of(self.calls)
-
     @contextmanager
     def batch(self) -> Iterator[int]:
         """Give the calls made within the block one batch number, which is that of other blocks open now."""
@@ -230,20 +220,20 @@ class SubAgents:
             self.progress.asked()
         taken: list[Took] = []  # by requests without a reply of their own
         with self.batch() as batch:
-            started = time.perf_counter()
+            started, reply, error = time.perf_counter(), None, STOPPED
             try:
                 async with self.slots:
                     started = time.perf_counter()
-                    reply = await self._read(prompt, piece, siblings, taken)
-                return self._record(piece, batch, started, reply, taken)
-            except asyncio.CancelledError:  # still counted, and paid for if it was sent
-                self._record(piece, batch, started, _no_reply(started), taken, STOPPED)
-                raise
-            except BudgetExceeded as error:
-                return self._record(piece, batch, started, _no_reply(started), taken, str(error))
-            except ModelError as error:
-                taken.append((error.usage, error.cost_usd))
-                return self._record(piece, batch, started, _no_reply(started), taken, str(error))
+                    reply, error = await self._read(prompt, piece, siblings, taken), ""
+            except BudgetExceeded as failed:
+                error = str(failed)
+            except ModelError as failed:
+                error = str(failed)
+                taken.append((failed.usage, failed.cost_usd))
+            finally:  # one that is cancelled is counted too, and paid for if it was sent
+                reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
+                call = self._record(piece, batch, started, reply, taken, error)
+        return call
 
     async def _read(self, prompt: str, piece: Piece, siblings: Siblings | None, taken: list[Took]) -> Reply:
         """The reply on a piece. One that does not fit the model's context window is read in halves."""
@@ -265,7 +255,7 @@ class SubAgents:
         return joined(replies)
 
     def _record(
-        self, piece: Piece, batch: int, started: float, reply: Reply, taken: Sequence[Took], error: str = ""
+        self, piece: Piece, batch: int, started: float, reply: Reply, taken: Sequence[Took], error: str
     ) -> Call:
         text, costs = _text(reply), [reply.cost_usd, *(cost for _, cost in taken)]
         call = Call(
@@ -288,10 +278,6 @@ class SubAgents:
         if self.progress is not None:
             self.progress.answered(call)
         return call
-
-
-def _no_reply(started: float) -> Reply:
-    return Reply("", _NO_USAGE, 0.0, time.perf_counter() - started)
 
 
 def _text(reply: Reply) -> str:

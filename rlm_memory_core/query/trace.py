@@ -8,8 +8,8 @@ fields of `Step` (without its calls) or of `Call` (without its extract); `usage`
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from ..models.pricing import Usage
 from ..models.recorded_calls import saved_seconds
+from ..models.types import Reply
 from ..store.display import as_html, as_page, as_text
 from ..store.escaping import well_formed
 from .subagents import Call
@@ -49,6 +50,15 @@ class Step:
     recorded: bool = False
     started: float = 0.0
     thoughts: str = ""
+
+    @classmethod
+    def of(
+        cls, reply: Reply, output: str = "", started: float = 0.0, code: tuple[str, ...] = (),
+        calls: tuple[Call, ...] = (),
+    ) -> Step:  # fmt: skip
+        """The step of a reply."""
+        taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
+        return cls(reply.text, code, output, calls, *taken, started, reply.thoughts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,35 +120,8 @@ class Trace:
         """The trace as JSON lines, one for each step and call (see this module); written to `path` if given."""
         return _written("".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in _objects(self)), path)
 
-    @classmethod
-    def from_jsonl(cls, text: str) -> Trace:
-        """The trace that `to_jsonl` wrote; keys that this version does not know are ignored.
 
-        Raises:
-            ValueError: A line is not a step or a call; the message says which line, and why.
-        """
-        steps: list[Step] = []
-        for number, line in enumerate(text.split("\n"), 1):
-            if not line.strip():
-                continue
-            try:
-                part, step = _part(json.loads(line))
-                expected = len(steps) + isinstance(part, Step)
-                if step != expected or not expected:
-                    raise ValueError(f"found step {step} instead of step {expected}")
-            except (ValueError, RecursionError) as error:  # a JSONDecodeError is a ValueError
-                raise ValueError(f"line {number} of the trace: {error}") from error
-            if isinstance(part, Step):
-                steps.append(part)
-            else:
-                steps[-1] = replace(steps[-1], calls=(*steps[-1].calls, part))
-        return cls(tuple(steps))
-
-
-_KINDS: dict[str, type[Step | Call]] = {"step": Step, "call": Call}
 _NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; extracts are not kept
-_NUMBER: tuple[type, ...] = (int, float)
-_TYPES: dict[str, tuple[type, ...]] = {"seconds": _NUMBER, "started": _NUMBER, "reply": (str,), "code": (list,)}
 
 
 def _written(text: str, path: str | Path | None) -> str:
@@ -150,36 +133,10 @@ def _written(text: str, path: str | Path | None) -> str:
 
 def _objects(trace: Trace) -> Iterator[dict[str, Any]]:
     for number, step in enumerate(trace.steps, 1):
-        yield {"kind": "step", "step": number, **_written_fields(step)}
-        for call in step.calls:
-            yield {"kind": "call", "step": number, **_written_fields(call)}
-
-
-def _written_fields(part: Step | Call) -> dict[str, Any]:
-    values = {field.name: getattr(part, field.name) for field in fields(part) if field.name not in _NOT_WRITTEN}
-    return values | {"usage": asdict(part.usage)}
-
-
-def _part(value: Any) -> tuple[Step | Call, int]:
-    """A step without its calls, or a call; and the number of its step."""
-    kind = _KINDS.get(str(value.get("kind"))) if isinstance(value, Mapping) else None
-    if kind is None:
-        raise ValueError('neither a step nor a call; an object with "kind": "step" or "call" is expected')
-    names = [field.name for field in fields(kind) if field.name not in _NOT_WRITTEN]
-    given = {name: value[name] for name in names if name in value}
-    missing = [each.name for each in fields(kind) if each.default is MISSING and each.name in set(names) - set(given)]
-    if missing or not isinstance(value.get("step"), int):
-        raise ValueError(f"{', '.join(missing) or 'a whole number as step'} missing in a {value['kind']}")
-    for name, types in _TYPES.items():
-        if name in given and not isinstance(given[name], types):
-            raise ValueError(f"{name} of a {value['kind']} is {given[name]!r}")
-    try:
-        given["usage"] = Usage(**given["usage"])
-    except TypeError as error:
-        raise ValueError(f"usage of a {value['kind']} is {given['usage']!r}") from error
-    if kind is Step:
-        given |= {"code": tuple(given["code"]), "calls": ()}
-    return kind(**given), value["step"]
+        parts: list[Step | Call] = [step, *step.calls]
+        for part in parts:
+            values = {field.name: getattr(part, field.name) for field in fields(part) if field.name not in _NOT_WRITTEN}
+            yield {"kind": type(part).__name__.lower(), "step": number, **values, "usage": asdict(part.usage)}
 
 
 def total_cost(parts: Iterable[float | None]) -> float | None:

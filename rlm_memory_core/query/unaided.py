@@ -36,7 +36,7 @@ async def record(tools: SearchTools, room: int) -> tuple[str, list[Turn]]:
     of_user = [turn for number in best for turn in tools.listing.session(number) if turn.role != "assistant"]
     shown: dict[int, Turn] = {}
     for turn, text in [
-        *((hit.turn, excerpt(hit, _TURN)[0]) for hit in hits),
+        *((hit.turn, excerpt(hit, _TURN)) for hit in hits),
         *((t, t.content[:_TURN]) for t in of_user),
     ]:
         if turn.index not in shown and len(text) <= room:

@@ -9,26 +9,37 @@ from ..models.types import ChatMessage
 from ..search.vectors import Metered
 from ..store.turns import Turn
 from .evidence import Evidence
+from .settings import Settings
+from .subagents import Progress, SubAgents
 
 
 class Way:
     """How one question is answered. This base class shows nothing and cites nothing.
 
-    `values`, `functions` and `asking` are the names in the REPL; those in `asking` ask sub-agents. `no_code` and
-    `forced` are what the root model is told after a message without code, and before its last reply. `sessions` and
-    `pieces` count what the history has. `cited` holds what the code cited, `false_quotes` what of it was not there;
-    `used` counts calls of the tools. Where the code `searches`, a model that writes none is shown a search.
+    Args:
+        engine: Its settings hold for the query.
+        progress: Receives the sub-agent calls, or None.
+
+    `values`, `functions` and `asking` are the names in the REPL; those in `asking` ask `subagents`, whose system prompt
+    is `agents_told`. `no_code` and `forced` are what the root model is told after a message without code, and before
+    its last reply. `sessions` and `pieces` count what the history has. `embedder` compares meanings and counts its
+    usage. `cited` holds what the code cited, `false_quotes` what of it was not there; `used` counts calls of the tools.
+    Where the code `searches`, a model that writes none is shown a search.
     """
 
-    name = no_code = forced = ""
+    name = no_code = forced = agents_told = ""
     values: Mapping[str, Any]
     functions: Mapping[str, Callable[..., Any]]
     asking: Mapping[str, Callable[..., Any]]
-    embedder: Metered | None = None
     sessions = pieces = used = 0
     searches = False
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Settings, progress: Progress | None) -> None:
+        self.engine = engine
+        self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
+        self.subagents = SubAgents(
+            engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told, progress
+        )
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
 
@@ -40,9 +51,9 @@ class Way:
         """The code as it is run."""
         return code
 
-    def printed(self, output: str) -> bool:
-        """Note what the root model is about to be shown. Returns whether anything of the history is new to it."""
-        return False
+    def printed(self, output: str) -> tuple[str, bool]:
+        """Note what the root model is about to be shown. Returns it, and whether any turn is new to it."""
+        return output, False
 
     def shown(self) -> list[Turn]:
         """The turns that the root model has seen."""

@@ -115,17 +115,12 @@ class Meter:
             LimitReached: The run, or the query, may not ask so many or send so much. Then none counts, and none may be
                 asked.
         """
-        bounds = self._limits
+        bounds, sent = self._limits, given.characters
         for used, wanted, most, rule in (
             (self._run_subcalls, count, bounds.run_subcalls, "the code of one run may ask {:,} sub-agents"),
             (self._query_subcalls, count, bounds.query_subcalls, "the code of one query may ask {:,} sub-agents"),
             (0, given.longest, bounds.prompt_characters, "one text for a sub-agent may have {:,} characters"),
-            (
-                self._sent,
-                given.characters,
-                bounds.query_prompt_characters,
-                "the code of one query may send {:,} characters",
-            ),
+            (self._sent, sent, bounds.query_prompt_characters, "the code of one query may send {:,} characters"),
         ):
             if used + wanted > most:
                 raise self._refused(
@@ -134,7 +129,7 @@ class Meter:
                 )
         self._run_subcalls += count
         self._query_subcalls += count
-        self._sent += given.characters
+        self._sent += sent
 
     def cut(self, output: str) -> str:
         """Shorten the output of a run to what the model may still see, and count that."""

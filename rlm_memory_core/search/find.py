@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..store.memory_store import MemoryStore
-from ..store.turns import Turn
 from .occurrences import occurrences
-from .probes import Filters, Match, Probe, Scored, best_first, matching, words_of
-from .word_index import TURNS, match_expression, take_in_new_turns
+from .probes import Filters, Hit, Probe, best_first, matching, words_of
+from .word_index import TURNS, take_in_new_turns
+from .words import match_expression
+
+__all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "turns_with"]
 
 MOST_PROBES = 12
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; chosen on the odd half of the paper's 100 questions
@@ -24,43 +26,22 @@ _MERGE = 10  # reciprocal rank fusion: a smaller number favours the first places
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """One turn that was found.
-
-    Args:
-        turn: The turn.
-        date: The date of its session as it was given, or None.
-        probes: The probes that found it, in the order in which they were given; () if only its meaning did.
-        matches: Where the matching words are in its content: (start, end, weight).
-        share: How much of a probe's weight it has, 0..1, by the probe that it matches best.
-        strength: Its score as a share of that of the best hit of the same probe, by the probe where it is greatest.
-    """
-
-    turn: Turn
-    date: str | None
-    probes: tuple[str, ...]
-    matches: tuple[Match, ...]
-    share: float = 0.0
-    strength: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """What a search found.
 
     Args:
-        hits: The turns, best first; those that match best if others match much less.
-        weaker: Turns that match much less, best first.
-        more: How many further turns match and were cut off by the limits.
+        hits: The turns, best first; none that matches much less than the best.
+        more: How many further turns match as well and were cut off by the limits.
         nowhere: Words of the probes that no turn of the history contains.
         filtered: Words that the history contains, but no turn that passes the filters.
+        without: Probes that have no good hit, although the history has words of them.
     """
 
     hits: tuple[Hit, ...] = ()
-    weaker: tuple[Hit, ...] = ()
     more: int = 0
     nowhere: tuple[str, ...] = ()
     filtered: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 def find_turns(
@@ -83,7 +64,7 @@ def find_turns(
         per_session: Turns of one session at most, so that one long conversation does not hide the others.
         sessions: Numbers of sessions that another ranking prefers, best first; their turns rise.
         alike: Numbers of turns that are alike in meaning, best first; they count like the hits of one more probe.
-        least: The share of a probe's weight, 0..1, below which a turn is a weaker match.
+        least: The share of a probe's weight, 0..1, that a hit has at least.
 
     Returns:
         The turns, best first; a turn that several probes find comes before one that a single probe finds.
@@ -94,61 +75,38 @@ def find_turns(
     >>> store = MemoryStore()
     >>> store.extend([("user", "My cat is called Mochi."), ("assistant", "A lovely name."), ("user", "It rains.")])
     >>> found = find_turns(store, ["cats", "dog"])
-    >>> [(hit.turn.index, hit.probes) for hit in found.hits], found.nowhere
-    ([(1, ('cats',))], ('dog',))
+    >>> [hit.turn.index for hit in found.hits], found.nowhere
+    ([1], ('dog',))
     """
     if not 0 < len(probes) <= MOST_PROBES:
         raise ValueError(f"find takes 1 to {MOST_PROBES} probes, not {len(probes)}")
     take_in_new_turns(store)
     filters = filters or Filters()
     searches = {probe: Probe(store, probe, filters) for probe in dict.fromkeys(probes)}
-    merged: dict[int, Scored] = {}
-    for probe, search in searches.items():
-        for place, hit in enumerate(search.hits):
-            each = merged.setdefault(hit.turn.index, Scored(hit.turn))
-            each.score += search.weight / (_MERGE + place)
-            each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.strength)
-            each.matches += hit.matches
-            each.probes.append(probe)
-    for place, number in enumerate(_passing(store, alike, filters)):
-        each = merged.setdefault(number, Scored(store.turns[number - 1]))
-        each.score += 1 / (_MERGE + place)
-        each.share = each.strength = 1.0
+    merged: dict[int, Hit] = {}
+    for search in searches.values():
+        _merge(merged, search.hits, search.weight)
+    _merge(merged, [Hit(store.turns[each - 1], 1.0, 1.0, 1.0) for each in _passing(store, alike, filters)], 1.0)
     ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
         for place, each in enumerate(ranked):
             each.score = 1 / (_MERGE + place) + 1 / (_MERGE + places.get(each.turn.session, len(sessions)))
         ranked.sort(key=best_first)
-    strong = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
-    weaker = [each for each in ranked if each not in strong]
-    hits = _chosen(strong, limit, per_session)
+    good = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
+    numbers = {each.turn.index for each in good}
+    hits = _chosen(good, limit, per_session)
     return Found(
-        tuple(_hit(store, each) for each in hits),
-        tuple(_hit(store, each) for each in _chosen(weaker, limit, per_session)),
-        len(strong) - len(hits),
+        tuple(hits),
+        len(good) - len(hits),
         tuple(dict.fromkeys(word for search in searches.values() for word in search.nowhere)),
         tuple(dict.fromkeys(word for search in searches.values() for word in search.filtered)),
+        tuple(
+            p
+            for p, search in searches.items()
+            if search.is_known and numbers.isdisjoint(hit.turn.index for hit in search.hits)
+        ),
     )
-
-
-def _is_strong(each: Scored, found: Mapping[int, Scored], filters: Filters) -> bool:
-    """Whether a turn matches about as well as the best; an assistant's must match better than what it answers."""
-    if each.turn.role != "assistant" or filters.role == "assistant":
-        return each.strength >= _STRONG
-    asked = found.get(each.turn.index - 1)
-    repeats = asked is not None and asked.turn.session == each.turn.session and asked.strength >= each.strength
-    return each.strength >= _STRONG_ASSISTANT and not repeats
-
-
-def _chosen(ranked: Sequence[Scored], limit: int, per_session: int) -> list[Scored]:
-    taken = Counter[int]()
-    chosen = []
-    for each in ranked:
-        taken[each.turn.session] += 1
-        if taken[each.turn.session] <= per_session:
-            chosen.append(each)
-    return chosen[:limit]
 
 
 def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:
@@ -162,12 +120,42 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
     take_in_new_turns(store)
     words = [words_of(name)[:10] for name in names]
     every = " OR ".join(f"({' AND '.join(f'({match_expression([word])})' for word in each)})" for each in words if each)
-    turns = [] if not every else matching(store, every, "", filters, "rowid DESC", limit)[::-1]
+    turns = matching(store, every, "", (), filters, "rowid DESC", limit) if every else []
+    turns.sort(key=lambda turn: turn.index)
     places = occurrences([word for each in words for word in each], [turn.content for turn in turns])
     return [
-        _hit(store, Scored(turn, matches=[(start, end, 1.0) for start, end, _ in matches]))
+        Hit(turn, matches=[(start, end, 1.0) for start, end, _ in matches])
         for turn, matches in zip(turns, places, strict=True)
+        if any(each and {word for *_, word in matches}.issuperset(each) for each in words)
     ]
+
+
+def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
+    """Add what one more search found, by the places that it gives the turns."""
+    for place, hit in enumerate(hits):
+        each = merged.setdefault(hit.turn.index, Hit(hit.turn))
+        each.score += weight / (_MERGE + place)
+        each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.strength)
+        each.matches = sorted(each.matches + hit.matches)
+
+
+def _is_strong(each: Hit, found: Mapping[int, Hit], filters: Filters) -> bool:
+    """Whether a turn matches about as well as the best; an assistant's must match better than what it answers."""
+    if each.turn.role != "assistant" or filters.role == "assistant":
+        return each.strength >= _STRONG
+    asked = found.get(each.turn.index - 1)
+    repeats = asked is not None and asked.turn.session == each.turn.session and asked.strength >= each.strength
+    return each.strength >= _STRONG_ASSISTANT and not repeats
+
+
+def _chosen(ranked: Sequence[Hit], limit: int, per_session: int) -> list[Hit]:
+    taken = Counter[int]()
+    chosen = []
+    for each in ranked:
+        taken[each.turn.session] += 1
+        if taken[each.turn.session] <= per_session:
+            chosen.append(each)
+    return chosen[:limit]
 
 
 def _passing(store: MemoryStore, numbers: Sequence[int], filters: Filters) -> list[int]:
@@ -175,8 +163,3 @@ def _passing(store: MemoryStore, numbers: Sequence[int], filters: Filters) -> li
     conditions, values = filters.sql(store)
     sql = f"SELECT count(*) FROM {TURNS} WHERE rowid = ?{conditions}"
     return [number for number in numbers if store.query(sql, (number, *values))[0][0]]
-
-
-def _hit(store: MemoryStore, found: Scored) -> Hit:
-    ((date,),) = store.query("SELECT date FROM sessions WHERE number = ?", (found.turn.session,))
-    return Hit(found.turn, date, tuple(found.probes), tuple(sorted(found.matches)), found.share, found.strength)

@@ -1,19 +1,26 @@
-"""Finds words in texts, in any of their forms. SQLite's FTS5 compares them as it does in the indexes of a history."""
+"""Finds words in texts, in any of their forms. SQLite's FTS5 makes the stems, as in the indexes of a history.
+
+Only words that begin like a stem are looked at closely, so that long texts cost little.
+"""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
-from .words import TOKENS, beginning, indexed_form, located
+from .words import FUNCTION_WORDS, TOKENS, beginning, located
 
 _LOCK = threading.Lock()
 _SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # a new one costs 1 ms
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
-_OF_TERM = "SELECT doc, offset FROM terms WHERE term = ?"
-_FROM_TERM = "SELECT doc, offset FROM terms WHERE term >= ? AND term < ? || char(1114111)"
+_CHUNK = re.compile(r"\S+")
+
+Occurrence = tuple[int, int, str]
+"""Where a word begins and ends in a text, in characters, and the word that was looked for."""
 
 
 def texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
@@ -26,58 +33,64 @@ def texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]
     >>> texts_with(["cat", "rain"], ["My cats sleep.", "It rains."])
     {'cat': {0}, 'rain': {1}}
     """
-    return {word: {at for at, _ in found} for word, found in _instances(words, texts).items()}
+    found: dict[str, set[int]] = {word: set() for word in words}
+    for at, each in enumerate(occurrences(words, texts)):
+        for *_, word in each:
+            found[word].add(at)
+    return found
 
 
-def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
-    """Where each text holds any of the words in any form: start and end in characters and the word, in order.
+def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurrence]]:
+    """Where each text holds any of the words in any form, in order.
+
+    A function word with the stem of another word ("in" beside "Ines") is no form of it.
 
     Args:
-        words: As `words.content_words` returns them.
+        words: As `words.content_words` or `words.loosened` returns them.
         texts: Any texts.
 
-    >>> occurrences(["cat", "cafe"], ["Two cats; a Café.", "Rain."])
-    [[(4, 8, 'cat'), (12, 16, 'cafe')], []]
+    >>> occurrences(["cat", "cafe", "ines"], ["Two cats in a Café.", "Rain."])
+    [[(4, 8, 'cat'), (14, 18, 'cafe')], []]
     """
-    found: list[list[tuple[int, int, str]]] = [[] for _ in texts]
-    places: dict[int, list[tuple[int, int]]] = {}
-    for word, instances in _instances(words, texts).items():
-        for at, number in instances:
-            if at not in places:
-                places[at] = located(texts[at])
-            found[at].append((*places[at][number], word))
-    return [sorted(each) for each in found]
+    stems = {word: (stem(word), stem(beginning(word))) for word in words}
+    starts = {re.escape(each[:-1] or each) for pair in stems.values() for each in pair if each}
+    alike = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(starts)})[A-Za-z0-9]*", re.I) if starts else None
+
+    def forms_of(form: str) -> list[str]:
+        own = stem(form)
+        return [
+            word
+            for word, (whole, start) in stems.items()
+            if (own == whole or (start and own.startswith(start))) and (word == form or form not in FUNCTION_WORDS)
+        ]
+
+    return [_found(text, alike, forms_of) if alike else [] for text in texts]
 
 
+@lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """The stem by which FTS5 compares a word.
 
     >>> stem("cats"), stem("bicycles")
     ('cat', 'bicycl')
     """
+    if not word:
+        return ""
     with _LOCK:
-        return _stem(word)
+        _SCRATCH.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
+        _SCRATCH.execute("INSERT INTO texts (rowid, text) VALUES (1, ?)", (word,))
+        return "".join(term for (term,) in _SCRATCH.execute("SELECT term FROM terms ORDER BY offset"))
 
 
-def _instances(words: Sequence[str], texts: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
-    """The position of the text and the number of the word in it, for each place of each word."""
-    found = {}
-    with _LOCK:
-        terms = {word: (_stem(word), _stem(beginning(word))) for word in words}
-        _fill(map(indexed_form, texts))
-        for word, (term, start) in terms.items():
-            instances = set(_SCRATCH.execute(_OF_TERM, (term,)))
-            if start:
-                instances |= set(_SCRATCH.execute(_FROM_TERM, (start, start)))
-            found[word] = sorted(instances)
-    return found
-
-
-def _stem(word: str) -> str:
-    _fill([word])
-    return "".join(term for (term,) in _SCRATCH.execute("SELECT term FROM terms ORDER BY offset"))
-
-
-def _fill(forms: Iterable[str]) -> None:
-    _SCRATCH.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
-    _SCRATCH.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", enumerate(forms))
+def _found(text: str, alike: re.Pattern[str], forms_of: Callable[[str], list[str]]) -> list[Occurrence]:
+    found: list[Occurrence] = []
+    if not text.isascii():
+        for chunk in _CHUNK.finditer(text):
+            if not chunk[0].isascii():
+                at = chunk.start()
+                found += [
+                    (at + start, at + end, word) for form, start, end in located(chunk[0]) for word in forms_of(form)
+                ]
+        text = _CHUNK.sub(lambda chunk: chunk[0] if chunk[0].isascii() else " " * len(chunk[0]), text)
+    found += [(*match.span(), word) for match in alike.finditer(text) for word in forms_of(match[0].lower())]
+    return sorted(found)

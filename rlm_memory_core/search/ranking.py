@@ -29,7 +29,7 @@ from .words import loosened
 
 _MOST_SCORED = 50_000  # turns; words that occur in so many say little
 _MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends
-_MEANING = 2.0  # its weight beside words: chosen on half of LoCoMo's and LongMemEval-S's questions
+_MEANING = 2.0  # beside words; a compromise over LoCoMo, a LongMemEval-S sample and questions with indirect wording
 _Part = tuple[str, list[float | str]]
 """SQL that gives (piece, score) rows, and its parameters."""
 _OF_PIECES = "SELECT piece, total FROM ({scores})"

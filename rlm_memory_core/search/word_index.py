@@ -13,7 +13,7 @@ from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .pieces import parts, runs
-from .words import TOKENS, content_words, indexed_form, match_expression
+from .words import TOKENS, content_words, indexed_form, match_expression, telling
 
 __all__ = [
     "PIECES",
@@ -27,12 +27,12 @@ __all__ = [
 ]
 
 # Change these names whenever `pieces` cuts in another way: a piece is read by cutting its turns again.
-PIECES = "pieces_4"
+PIECES = "pieces_5"
 """One row for each piece: its number from 1, its session, its first and last turn, its part of a long turn, its day."""
-SPOKEN = "piece_words_4"
+SPOKEN = "piece_words_5"
 """What anyone but the assistant says in a piece, under the number of the piece."""
-TURNS = "turn_words_4"
-"""One row for each turn, under its index."""
+TURNS = "turn_words_5"
+"""The telling words of each turn, under its index."""
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # indexed in one transaction
 _HASH_BYTES = 16_000_000  # FTS5's buffer while indexing, for each of the two indexes
 _SCHEMA = (
@@ -99,7 +99,7 @@ def _index_block(store: MemoryStore, done: int) -> None:
             number -= 1
     end = _block_end(store, done)
     for turn in store.turns[done:end]:
-        store.query(f"INSERT INTO {TURNS} (rowid, content) VALUES (?, ?)", (turn.index, indexed_form(turn.content)))
+        store.query(f"INSERT INTO {TURNS} (rowid, content) VALUES (?, ?)", (turn.index, telling(turn.content)))
     session, day = 0, None
     for run in runs(store.turns[start:end]):
         if run[0].session != session:

@@ -28,7 +28,6 @@ _MARKS = "".join(chr(code) for code in range(0x300, 0x1E00) if category(chr(code
 _SPACELESS = re.compile(f"([{_PAIRS}])|[{_TRIPLES}]")
 _WORD = re.compile(rf"[{_PAIRS}]+|[{_TRIPLES}]+|(?:(?![{_PAIRS}{_TRIPLES}])[^\W_]|[{_MARKS}])+")
 _ONE_CHARACTER = re.compile(rf"[{_PAIRS}{_TRIPLES}]|(?:(?![{_PAIRS}{_TRIPLES}])[^\W_]|[{_MARKS}])+")
-_ASCII_WORD = re.compile("[A-Za-z0-9]+")
 _TOGETHER = re.compile(rf"[\0-\x7f]+(?=[\0-\x7f]|\Z)|.[{_MARKS}\u1160-\u11ff\uff9e\uff9f]*", re.S)
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]+")
 _ARTICLE, _ARABIC = re.compile(r"\A(?:[وفبك]?ال|لل)(?=..)"), str.maketrans("ىة", "يه")
@@ -37,7 +36,7 @@ _LEAST, _LEAST_LATIN = 3, 4  # letters that forms of a word share at least
 
 # The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
 # the commonest adverbs, and the parts of contractions ("I've" is read as "i" and "ve").
-_FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = frozenset(
     "a about above across after again against ago all almost along already also although always am among an and "
     "another any anybody anyone anything are around as at away be because been before being below between both but "
     "by can cannot could d did do does doing done down during each either else enough even ever every everybody "
@@ -62,20 +61,31 @@ def indexed_form(text: str) -> str:
     return " ".join(word for run in _WORD.findall(_folded(text)) for word, *_ in _cut(run))
 
 
-def located(text: str) -> list[tuple[int, int]]:
-    """Where each word of `indexed_form` begins and ends in the text.
+def telling(text: str) -> str:
+    """What is indexed of a turn: its form without English function words, which nobody looks for.
+
+    So a name that has the stem of one, such as "Ines" ("in"), is found by itself. With a capital letter a function
+    word stays: it may be a name.
+
+    >>> telling("Ines is in Will's garden.")
+    "Ines Will's garden."
+    """
+    return " ".join([word for word in indexed_form(text).split() if word not in FUNCTION_WORDS])
+
+
+def located(text: str) -> list[tuple[str, int, int]]:
+    """The words of `indexed_form`, and where each begins and ends in the text.
 
     >>> located("Zwei Cafés"), located("我的猫")
-    ([(0, 4), (5, 10)], [(0, 2), (1, 3), (2, 3)])
+    ([('zwei', 0, 4), ('cafes', 5, 10)], [('我的', 0, 2), ('的猫', 1, 3), ('猫', 2, 3)])
     """
-    if text.isascii():
-        return [match.span() for match in _ASCII_WORD.finditer(text)]
     folded, places = _traced(text, _folded)
-    return [
+    spans = [
         (places[run.start() + start][0], places[run.start() + stop - 1][1])
         for run in _WORD.finditer(folded)
         for _, start, stop in _cut(run[0])
     ]
+    return [(word, *span) for word, span in zip(indexed_form(text).split(), spans, strict=False)]
 
 
 def exact_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
@@ -101,7 +111,7 @@ def content_words(text: str) -> list[str]:
         for word, start, _ in _cut(run)
         if not start or len(word) == _size(run)  # the ends of a run are only for finding short words
     }
-    return [word for word in words if word not in _FUNCTION_WORDS]
+    return [word for word in words if word not in FUNCTION_WORDS]
 
 
 def beginning(word: str) -> str:

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,14 @@ limit = threading.local()
 """`limit.is_over`, if a thread sets it, is asked now and then: once it is true, its statement is interrupted."""
 
 
+class _Database(sqlite3.Connection):
+    """Closes itself when nobody uses it any more; Python 3.13 warns of a connection that was not closed."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # it was never opened
+            self.close()
+
+
 def open_database(
     path: Path | None, synchronous: Literal["FULL", "NORMAL"], prepare: Callable[[sqlite3.Connection], None]
 ) -> sqlite3.Connection:
@@ -36,7 +45,9 @@ def open_database(
     Raises:
         sqlite3.Error: The file is not a database, or cannot be opened.
     """
-    database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
+    database = sqlite3.connect(
+        path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE, factory=_Database
+    )
     database.set_progress_handler(lambda: getattr(limit, "is_over", bool)(), 10_000)
     try:
         database.execute("BEGIN IMMEDIATE")
@@ -48,6 +59,13 @@ def open_database(
         database.close()
         raise
     return database
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database without leaving a trace in or beside it; other processes may be writing to it."""
+    # without a log beside it no process has it open, and an immutable reader takes no lock and creates no log
+    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
 
 
 def _use_write_ahead_log(database: sqlite3.Connection) -> None:

@@ -229,18 +229,12 @@ _CALENDAR: list[tuple[_Reader, str, re.Pattern[str]]] = [
     (_read_month, "month", re.compile(rf"\b{_BEFORE_MONTH}{_MONTH}(?!\s+\d)", re.I)),
     (_read_year, "year", re.compile(rf"\b(?:in|since|during|until)\s+{_YEAR}(?![\w,]*\d|[-/:%])", re.I)),
 ]
+_AGO = rf"\b(?<!half ){COUNT}\s+(?P<unit>{'|'.join(UNIT_DAYS)})s?\s+(?:ago|back|earlier)\b"
+_NEIGHBOUR = rf"\b(?P<which>last|past|previous|on|since|this|next)\s+(?P<unit>{_NAMED})(?!\w| of\b)"
 _RELATIVE: list[tuple[_Reader, str, re.Pattern[str]]] = [
-    (
-        _read_ago,
-        "",
-        re.compile(rf"\b(?<!half ){COUNT}\s+(?P<unit>{'|'.join(UNIT_DAYS)})s?\s+(?:ago|back|earlier)\b", re.I),
-    ),
+    (_read_ago, "", re.compile(_AGO, re.I)),
     (_read_spoken, "day", re.compile(rf"\b(?:{'|'.join(_SPOKEN)})\b", re.I)),
-    (
-        _read_neighbour,
-        "",
-        re.compile(rf"\b(?P<which>last|past|previous|on|since|this|next)\s+(?P<unit>{_NAMED})(?!\w| of\b)", re.I),
-    ),
+    (_read_neighbour, "", re.compile(_NEIGHBOUR, re.I)),
 ]
 
 

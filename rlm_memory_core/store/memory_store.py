@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -34,7 +35,7 @@ __all__ = ["MemoryStore", "StoreError"]
 _T = TypeVar("_T")
 _SCANNED = 100_000  # turns searched at once; between two such blocks other threads may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp, name FROM turns"
-_INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, name, content)
+INSERT_TURN = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, name, content)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
@@ -119,8 +120,7 @@ class MemoryStore:
             TypeError: A role or a content is not a string.
         """
         with self._appending():
-            for _ in self._append(turns):
-                pass
+            deque(self._append(turns), maxlen=0)  # keeps none of them
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -157,14 +157,13 @@ class MemoryStore:
         for role, content in turns:
             for value in (role, content, name, timestamp or ""):
                 if not isinstance(value, str):
-                    raise TypeError(
-                        f"a turn's role, content, name and timestamp are strings, not {type(value).__name__}"
-                    )
+                    kind = type(value).__name__
+                    raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
             session = session or self._writer.of_turn(parse_time(timestamp or ""))
             stored = timestamp or datetime.now(UTC).isoformat(timespec="seconds")
             role, content, stored, name = map(well_formed, (role, content, stored, name))
             index, total = index + 1, total + len(content)
-            self.query(_INSERT, (index, session, role, total, is_beyond_like(content), stored, name, content))
+            self.query(INSERT_TURN, (index, session, role, total, is_beyond_like(content), stored, name, content))
             yield Turn(index, session, role, content, stored, name)
 
     @property

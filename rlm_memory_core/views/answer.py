@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from ..models.llm import OFFLINE_LABEL
 from ..query.answer import Answer
 from ..query.evidence import Evidence, supporting
 from ..query.subagents import Call
@@ -12,11 +14,13 @@ from ..store.escaping import label
 from .context import ShownTurn, around
 from .rendering import clip, counted, dollars, duration, render, show
 
-_ITEMS, _OTHERS = (
-    20,
-    10,
-)  # pieces of evidence: supporting ones (or all, if none supports the answer); others beside them
+_ITEMS, _OTHERS = 20, 10  # pieces of evidence: that support the answer (or all, if none does); others beside them
 _OPEN = 5  # pieces of evidence whose turns are shown unfolded
+_OFFLINE = "The offline reader only quotes passages with words of the question"
+_ANOTHER = 'model="gpt-4o-mini"'
+_PLAIN = ("model", "error", "false_quotes", "sessions", "cost_usd", "seconds")  # in the JSON, as the answer has them
+_EVIDENCE = ("session", "date", "turn", "quote", "text")
+_COVERAGE = ("asked", "found", "not_found", "failed", "cut", "copies")
 _ANSWER, _QUOTE, _TEXT, _TURN, _SIDE = 6_000, 1_000, 600, 500, 300  # characters
 
 
@@ -58,8 +62,16 @@ def answer_html(answer: Answer, opened: bool = False) -> str:
     )
 
 
-def answer_text(answer: Answer) -> str:
-    """Return the answer with its supporting turns as text for a terminal.
+def answer_text(
+    answer: Answer, opened: bool = True, all_in: str = "in answer.evidence", another: str = _ANOTHER
+) -> str:
+    """Return the answer with its evidence as text for a terminal.
+
+    Args:
+        answer: The answer.
+        opened: Whether to show the turns that support it.
+        all_in: Where the reader finds evidence that is left out.
+        another: The argument that asks a model instead of the offline reader.
 
     >>> print(answer_text(Answer("Mochi", (Evidence(1, "2023/05/20", 1, "called Mochi", "the cat"),), seconds=0.5)))
     Mochi
@@ -74,13 +86,35 @@ def answer_text(answer: Answer) -> str:
     if answer.error:
         lines.append(f"(ended early: {clip(answer.error, _TEXT)})")
     for item in items:
-        lines += ["", *_lines(item), *map(_turn_line, item.turns)]
+        lines += ["", *_lines(item), *map(_turn_line, item.turns if opened else ())]
     if others:
         lines += ["", "Also found:" if items else "Found:"]
         lines += [f"  {line}" for item in others for line in _lines(item)]
     if left_out:
-        lines += ["", f"... and {left_out} more in answer.evidence"]
-    return "\n".join([*lines, "", *filter(None, _notes(answer).values()), f"{_price(answer)} [{_time(answer)}]"])
+        lines += ["", f"... and {left_out} more {all_in}"]
+    notes = _notes(answer, another)
+    reader = notes.pop("reader")
+    last = (*notes.values(), f"{_price(answer)} [{_time(answer)}]", reader)
+    return "\n".join([*lines, "", *filter(None, last)])
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """Return the answer as a JSON object, without its trace.
+
+    >>> answer_json(Answer("Mochi", model="m"))["answer"]
+    'Mochi'
+    """
+    usage, trace = answer.usage, answer.trace
+    calls = [*(step.recorded for step in trace.steps), *(call.recorded for call in trace.calls)]
+    return {
+        **{name: getattr(answer, name) for name in _PLAIN},
+        "answer": answer.text,
+        "evidence": [{name: getattr(each, name) for name in _EVIDENCE} for each in answer.evidence],
+        "coverage": {name: getattr(answer.coverage, name) for name in _COVERAGE},
+        "sessions_read": len(answer.sessions_read),
+        **{name: getattr(usage, name) for name in ("calls", "prompt_tokens", "completion_tokens")},
+        "replayed_calls": sum(calls),
+    }
 
 
 def show_answer(answer: Answer) -> None:
@@ -112,9 +146,7 @@ def _item(found: Sequence[Evidence], calls: Sequence[Call]) -> Item:
     place += [label(one.date)] if one.date else []
     place += [f"turn {one.turn}"] if one.turn is not None else []
     turns = tuple(map(_clipped, around(found, calls)))
-    roles = {
-        turn.role for turn in turns if turn.quoted
-    }  # the turn shows its role: a text that is only that says nothing
+    roles = {turn.role for turn in turns if turn.quoted}  # shown with the turn: a text that is only a role says nothing
     pairs = ((clip(each.quote, _QUOTE), "" if each.text in roles else clip(each.text, _TEXT)) for each in found)
     return Item(" | ".join(place), tuple(pairs), turns)
 
@@ -142,20 +174,22 @@ def _turn_line(turn: ShownTurn) -> str:
     return f"  {'>' if turn.quoted else ' '} [Turn {turn.turn}][{turn.role}]: {content}".replace("\n", "\n      ")
 
 
-def _notes(answer: Answer) -> dict[str, str]:
-    """What was dropped, asked and read, in words; "" for what does not apply."""
+def _notes(answer: Answer, another: str = _ANOTHER) -> dict[str, str]:
+    """What was dropped, asked and read, and who answered, in words; "" for what does not apply."""
     verb = "was" if answer.false_quotes == 1 else "were"
     dropped = f"{counted(answer.false_quotes, 'quote')} of sub-agents {verb} not in the session, and left out"
     return {
         "false_quotes": dropped if answer.false_quotes else "",
         "coverage": clip(str(answer.coverage), _TEXT) if answer.coverage.asked else "",
         "read": answer.read,
+        "reader": f"{_OFFLINE}; to ask a model, give {another}" if answer.model == OFFLINE_LABEL else "",
     }
 
 
 def _price(answer: Answer) -> str:
     calls, tokens = counted(answer.usage.calls, "call"), counted(answer.usage.total_tokens, "token")
-    return f"{calls}, {tokens}, {dollars(answer.cost_usd)}"
+    by = f"{label(answer.model)}: " if answer.model else ""
+    return f"{by}{calls}, {tokens}, {dollars(answer.cost_usd)}"
 
 
 def _time(answer: Answer) -> str:

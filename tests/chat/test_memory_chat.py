@@ -679,7 +679,7 @@ def test_a_chat_of_a_week_shows_the_days_in_the_users_zone(scripted):
 
 def test_the_day_of_asking_reaches_the_memory_too(root_and_subagents, scripted):
     prompts = []
-    root = ["```repl\nprint(llm_query_parallel(sessions, session_dates))\n```", "FINAL(ok)"]
+    root = ["```repl\nread([1])\n```", "FINAL(ok)"]
     llm = root_and_subagents(root, lambda prompt: prompts.append(prompt) or "NOT_FOUND")
     clock = Clock("2023-05-21T03:00:00+00:00")
     chat = chat_at(clock, llm, tz="America/Los_Angeles", threshold_chars=0, reading=Reading("paper"))
@@ -745,3 +745,18 @@ def test_a_question_that_is_too_long_by_itself_fails_and_the_chat_goes_on(script
     with pytest.raises(ModelError, match="too long"):
         chat.query("word " * 5_000)
     assert (chat.query("Hi!").text, chat.stats()["failed"], chat.stats()["mode"]) == ("Hello.", 1, "normal")
+
+
+@pytest.mark.parametrize("threshold", [0, 20_000])
+class TestOfflineReaderInAChat:
+    def test_says_what_it_is_to_what_is_no_question(self, threshold):
+        chat = MemoryChat(threshold_chars=threshold)
+        for message in ("Hi there!", "My cat is called Mochi.", "Thanks"):
+            text = chat.send(message).text
+            assert text.startswith("I am the offline reader (no LLM)")
+            assert "set model (in the shell --model) to one, such as gpt-4o-mini" in text
+
+    def test_never_quotes_what_it_said_of_itself_and_still_does_not_know(self, threshold):
+        chat = MemoryChat(threshold_chars=threshold)
+        chat.send("Hello")
+        assert chat.send("Which model did I set, and what was said before?").text == "I don't know"

@@ -39,7 +39,7 @@ def test_truncation_sees_only_the_end(far_back):
     assert "Kiwi" in answer("truncation", far_back, window=1_000_000).text
 
 
-@pytest.mark.parametrize("name", ["full-context", "rlm-sequential", "rlm-parallel"])
+@pytest.mark.parametrize("name", ["full-context", "rlm-sequential", "rlm-parallel", "rlm-search"])
 def test_the_others_see_everything(name, far_back):
     assert "Kiwi" in answer(name, far_back).text
 
@@ -176,8 +176,12 @@ def test_the_ablation_reads_less_and_says_what_it_read(far_back):
     ]
     full, *ranked = (background.run(method(far_back)) for method in methods)
     assert full.sessions_read == tuple(range(29))
-    assert [len(prediction.sessions_read) for prediction in ranked] == [5, 10, 20, 0, 10]
+    searched = ranked.pop(3)
+    assert (searched.sessions_read, searched.subagents) == (None, 0)  # its root model reads for itself
+    assert "Kiwi" in searched.text
+    assert searched.prompt_tokens < full.prompt_tokens
+    assert [len(prediction.sessions_read) for prediction in ranked] == [5, 10, 20, 10]
     for prediction in ranked:
         assert "Kiwi" in prediction.text
-        assert 0 in prediction.sessions_read or not prediction.subagents
+        assert 0 in prediction.sessions_read
         assert prediction.prompt_tokens < full.prompt_tokens

@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -288,3 +290,35 @@ def test_long_entries_are_read_across_windows(size):
     for content in (json.dumps(value).encode(), json.dumps(value, indent=1).encode()):
         store, report = imported(content)
         assert ([len(turn.content) for turn in store.turns], report.unread) == ([size] * 3, 0)
+
+
+IMPORT = """
+import sys
+from rlm_memory_core import MemoryStore
+from rlm_memory_core.imports import import_file
+with MemoryStore(sys.argv[2]) as store:
+    import_file(store, sys.argv[1], lambda what, done, total: print(what, done, flush=True))
+"""
+
+
+@pytest.mark.slow
+def test_an_import_that_is_killed_keeps_what_it_said_and_goes_on_where_it_was(tmp_path):
+    export, path = tmp_path / "log.jsonl", tmp_path / "h.db"
+    lines = [json.dumps({"role": "user", "content": f"line {n}", "timestamp": 1.6e9 + 60 * n}) for n in range(6000)]
+    export.write_text("\n".join(lines))
+    for kills in range(3):
+        command = [sys.executable, "-c", IMPORT, str(export), str(path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        said = 0
+        for line in process.stdout:
+            what, done = line.split()
+            said = int(done) if what == "storing" else said
+            if said >= 1000:
+                break
+        process.kill()
+        process.communicate()
+        with MemoryStore(path) as store:
+            assert len(store) >= said + 1000 * kills
+    with MemoryStore(path) as store:
+        import_file(store, export)
+        assert [turn.content for turn in store.turns] == [f"line {n}" for n in range(6000)]

@@ -90,6 +90,13 @@ def test_what_a_retry_may_help_is_tried_again(scripted, naps, status):
     assert len(naps) == 2
 
 
+@pytest.mark.parametrize("headers", [{}, {"x-should-retry": "true"}, {"retry-after": "1"}])
+def test_what_a_server_has_not_got_is_not_asked_for_again(scripted, headers):
+    with pytest.raises(ModelError, match="answered 501"):
+        ask(scripted(lambda messages: refused(501, **headers)))
+    assert len(scripted.requests) == 1
+
+
 def test_a_whole_answer_with_nothing_in_it_is_not_asked_for_again(scripted):
     with pytest.raises(ModelError):
         ask(scripted(lambda messages: httpx2.Response(200, json={"choices": []})))

@@ -62,7 +62,9 @@ def test_the_key_comes_from_the_environment_at_the_first_call(scripted, monkeypa
         sent.append(request)
         return httpx2.Response(200, json=as_completion("yes"))
 
-    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(server))
+    monkeypatch.setattr(
+        openai_backend, "http_client", lambda timeout: httpx2.AsyncClient(transport=httpx2.MockTransport(server))
+    )
     model = connect("gpt-4o-mini", recorded="off")
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert ask(model).text == "yes"
@@ -161,7 +163,9 @@ def test_a_call_goes_to_its_path_behind_the_address(base_url, scripted, monkeypa
         asked.append(str(request.url))
         return httpx2.Response(500)
 
-    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: httpx2.MockTransport(note))
+    monkeypatch.setattr(
+        openai_backend, "http_client", lambda timeout: httpx2.AsyncClient(transport=httpx2.MockTransport(note))
+    )
     model = connect("some-model", base_url, "none", recorded="off")
     with pytest.raises(ModelError):
         ask(model)

@@ -8,7 +8,6 @@ from asking import HI, ask, refused
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background, call_store
 from rlm_memory_core.models.call_store import CallStore, RecordingError
-from rlm_memory_core.models.normalise import is_complete
 from rlm_memory_core.models.recorded_calls import call_key
 from rlm_memory_core.models.types import Request
 
@@ -96,7 +95,6 @@ def choice(text="yes", **changes):
         {"choices": [choice(message={"content": "no", "refusal": "I can't help with that."})]},
         {"choices": [choice(message={"content": None, "refusal": "I can't help with that."})]},
         {"choices": [choice("")]},
-        {"choices": [choice(), choice(finish_reason="length")]},
         {"choices": []},
         {"error": {"message": "overloaded"}},
         {"object": "list", "data": []},
@@ -114,13 +112,17 @@ def test_what_did_not_end_as_it_should_is_not_kept(scripted, answer, path):
     db.close()
 
 
-@pytest.mark.parametrize("answer", [None, {"choices": "x"}, {"choices": [None]}, {"choices": [{"message": "x"}]}])
-def test_garbage_is_never_complete(answer):
-    assert not is_complete(answer)
-
-
-def test_embeddings_are_complete_when_they_hold_data():
-    assert is_complete({"object": "list", "data": [{"embedding": [0.1]}]})
+@pytest.mark.parametrize(
+    "answer", ["no JSON", [], {"choices": "x"}, {"choices": [None]}, {"choices": [{"message": "x"}]}]
+)
+def test_garbage_is_never_kept(scripted, answer, path):
+    llm = scripted(lambda messages: httpx2.Response(200, json=answer), recorded="auto", calls_path=path)
+    with pytest.raises(ModelError):
+        ask(llm)
+    llm.close()
+    store = CallStore(path)
+    assert len(store) == 0
+    store.close()
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])

@@ -55,7 +55,7 @@ def in_flight(give, path, scenario, mode="auto"):
 
     async def run():
         gate = Gate(give)
-        pipeline = Pipeline(Pacing(gate, Pace(), 0), 0, RecordedCalls(CallStore(path), mode, "http://m.test"))
+        pipeline = Pipeline(Pacing(gate, Pace(), 0), RecordedCalls(CallStore(path), mode, "http://m.test"))
         result = await asyncio.wait_for(scenario(gate, pipeline), 10)
         await pipeline.close()
         assert pipeline.calls._flights == {}

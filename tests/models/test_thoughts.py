@@ -7,7 +7,7 @@ import pytest
 from asking import ask
 from fault_server import events
 
-from rlm_memory_core import MemoryChat, MemoryRLM
+from rlm_memory_core import MemoryChat, MemoryRLM, Reading
 from rlm_memory_core.experiments.score import judge
 from rlm_memory_core.models import background
 from rlm_memory_core.models.streaming import Listener
@@ -136,7 +136,7 @@ def test_a_root_model_and_its_subagents_may_think_aloud(diary, root_and_subagent
     llm = root_and_subagents(
         [code, "Hm. FINAL(no)\n</think>\nFINAL(yes)"], lambda prompt: "<think>No.</think>NOT_FOUND"
     )
-    answer = MemoryRLM(llm).query(diary, "Who?")
+    answer = MemoryRLM(llm, reading=Reading("paper")).query(diary, "Who?")
     assert (answer.text, answer.evidence, answer.coverage.not_found) == ("yes", (), 3)
     assert answer.trace.calls[0].thoughts == "No."
     assert "print(0)" not in str(answer.trace.steps[0].code)

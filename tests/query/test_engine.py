@@ -161,7 +161,7 @@ def test_an_engine_can_be_sent_to_another_process_also_after_it_was_used(diary):
     assert "Mochi" in engine.query(diary, "What is my cat called?").text
     engine.budget._started = None  # what becomes of it is tested with the budget
     received = pickle.loads(pickle.dumps(engine))
-    kept = {name: value for name, value in vars(received).items() if name not in ("_slots", "llm", "sub_model")}
+    kept = {name: value for name, value in vars(received).items() if name not in ("slots", "llm", "sub_model")}
     assert kept == {name: vars(engine)[name] for name in kept}
     assert set(vars(received)) == set(vars(engine))
     assert received.llm is received.sub_model

@@ -33,11 +33,6 @@ def test_an_answer_stands_on_what_it_quotes_or_else_on_what_has_its_words(text, 
     assert [each.turn for each in others] == [turn for turn in range(1, len(quotes) + 1) if turn not in turns]
 
 
-def test_a_value_counts_as_a_quote():
-    answer = Answer("25:50", (*found("I ran."), *found("I ran fast.", value="25:50")))
-    assert answer.standing_on() == answer.evidence[1:]
-
-
 def test_of_a_thousand_quotes_those_in_the_answer_are_shown_and_the_rest_below(parsed):
     with MemoryStore() as store:
         for day in range(300):

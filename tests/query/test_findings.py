@@ -6,7 +6,7 @@ import pytest
 from paper import PaperRLM
 
 from rlm_memory_core import Turn, connect
-from rlm_memory_core.query.findings import Finding, check_reply, checked, parse_findings
+from rlm_memory_core.query.findings import Extract, Finding, check_reply, checked
 
 CAT = Finding("My cat is called Mochi.", "the cat's name", 12)
 TURNS = [
@@ -24,7 +24,7 @@ TURNS = [
      "**Turn #12** „My cat is called Mochi.“: the cat's name", "\"My cat is called Mochi.\" [Turn 12]: the cat's name"],
 )  # fmt: skip
 def test_lines_of_many_forms_are_read(line):
-    (finding,) = parse_findings(f"Here is what I found:\n\n{line}\n")
+    (finding,) = check_reply(f"Here is what I found:\n\n{line}\n", TURNS).findings
     assert (finding.quote, finding.turn) == (CAT.quote, 12)
     assert "the cat's name" in finding.text
 
@@ -36,7 +36,7 @@ def test_lines_of_many_forms_are_read(line):
      '```json\n{"findings": [{"turn": 12, "quote": "My cat is called Mochi.", "value": "the cat\'s name"}]}\n```'],
 )  # fmt: skip
 def test_json_is_read_as_well(reply):
-    assert parse_findings(reply) == [CAT]
+    assert check_reply(reply, TURNS).findings == (CAT,)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,12 @@ def test_json_is_read_as_well(reply):
      '[{"turn": 1}]', "[Turn 12]"]
 )  # fmt: skip
 def test_plain_text_holds_no_finding(reply):
-    assert parse_findings(reply) == []
+    assert check_reply(reply, TURNS) == Extract(reply)
 
 
 def test_quotes_within_a_quote_stay_in_it():
-    (finding,) = parse_findings('- [Turn 3] "He said "hi" to me": a greeting, "hi"')
+    turns = [Turn(3, 1, "user", 'He said "hi" to me.', "")]
+    (finding,) = check_reply('- [Turn 3] "He said "hi" to me": a greeting, "hi"', turns).findings
     assert finding == Finding('He said "hi" to me', 'a greeting, "hi"', 3)
 
 
@@ -110,7 +111,6 @@ def test_a_false_quote_is_taken_out_of_the_reply_and_the_rest_kept():
 
 def test_odd_replies_are_read_in_one_go():
     for text in ('"' * 20_000, '"a ' * 9000, "[" * 20_000, '"a..." ' * 3000, "turn " * 9000 + '"a"'):
-        checked(parse_findings(text), TURNS)
         check_reply(text, TURNS)
 
 
@@ -191,27 +191,6 @@ def test_a_quote_that_leaves_much_out_is_looked_up_at_once():
     assert checked([Finding("a ... b", turn=1)], turns)[1] == 0
 
 
-@pytest.mark.parametrize(
-    ("after", "date", "value", "text"),
-    [
-        (": 2023/05/14 | 25:50 | a 5K run", "2023/05/14", "25:50", "a 5K run"),
-        (": 14 May 2023 | - | a run | at last", "14 May 2023", "", "a run | at last"),
-        (": - | $30 | a price", None, "$30", "a price"),
-        (": unknown | none | a price", None, "", "a price"),
-        (": red | green | blue", None, "", "red | green | blue"),  # no day, and no sign for none: that is all text
-        (": the price | $30", None, "", "the price | $30"),
-    ],
-)
-def test_a_day_and_a_value_beside_the_quote(after, date, value, text):
-    assert parse_findings(f'- [Turn 3] "I ran."{after}') == [Finding("I ran.", text, 3, date, value)]
-
-
-def test_a_day_and_a_value_in_json():
-    reply = '{"quote": "I ran.", "turn": 3, "date": "2023/05/14", "value": 5, "text": "a run"}'
-    assert parse_findings(reply) == [Finding("I ran.", "a run", 3, "2023/05/14", "5")]
-    assert parse_findings('{"quote": "I ran.", "date": "some day"}') == [Finding("I ran.")]
-
-
 CONFIG = 'My config is {"cat": "Mochi", "dog": "Rex"} for the pets.'
 
 
@@ -222,18 +201,19 @@ CONFIG = 'My config is {"cat": "Mochi", "dog": "Rex"} for the pets.'
         (f'"{CONFIG}": she says "pets": all', CONFIG, 'she says "pets": all'),
         ('"config is {"cat": "Mochi", "dog"": the keys', 'config is {"cat": "Mochi", "dog"', "the keys"),
         ('"My config is {"cat": "Kiwi"": false', 'My config is {"cat', "false"),  # the longest that is there
-        ('"My house": "Kiwi": false', "My house", '"Kiwi": false'),
+        ('"My house": "Kiwi": false', None, None),
     ],
 )
 def test_a_quote_that_holds_marks_is_as_long_as_it_is_there(line, quote, text):
     turns = [Turn(1, 1, "user", CONFIG, "")]
-    (finding,) = parse_findings(f"- [Turn 1] {line}", turns)
-    assert finding.quote == quote
-    assert finding.text.endswith(text)
-    kept, _ = checked([finding], turns)
-    assert all(each.quote in CONFIG for each in kept)
-    told = check_reply(f"- [Turn 1] {line}", turns).text
-    assert told == (f"- [Turn 1] {line}" if kept else '- [Turn 1] (a quote that is not in the session): "Kiwi": false')
+    told = check_reply(f"- [Turn 1] {line}", turns)
+    if quote is None:
+        assert (told.findings, told.text) == ((), '- [Turn 1] (a quote that is not in the session): "Kiwi": false')
+    else:
+        (finding,) = told.findings
+        assert finding.quote == quote
+        assert finding.text.endswith(text)
+        assert told.text == f"- [Turn 1] {line}"
 
 
 def test_the_offline_reader_quotes_json_whole(diary):
@@ -251,22 +231,8 @@ def test_the_offline_reader_quotes_json_whole(diary):
 )  # fmt: skip
 def test_many_marks_are_tried_within_bounds(reply):
     turns = [Turn(number, 1, "user", "a " * 20_000, "") for number in (1, 2)]
-    check_reply(reply, turns)
-    for finding in parse_findings(reply, turns):
+    for finding in check_reply(reply, turns).findings:
         assert len(finding.quote) <= 2_000
-
-
-def test_notes_of_the_readers_own_are_no_part_of_what_is_said():
-    reply = '- [Turn 1] "I saw a robin; ;; it sang.": 2023/05/14 | 1 | user;; near: bird 0.8;; listed: a "robin": 2'
-    notes = 'near: bird 0.8;; listed: a "robin": 2'
-    assert parse_findings(reply) == [Finding("I saw a robin; ;; it sang.", "user", 1, "2023/05/14", "1", notes)]
-    assert parse_findings('{"quote": "I ran.", "notes": "or planned to"}') == [Finding("I ran.", notes="or planned to")]
-
-
-def test_notes_are_no_evidence(diary, root_and_subagents):
-    (evidence,) = ask(diary, root_and_subagents, '- [Turn 1] "My cat is called Mochi.": the cat;; SURELY').evidence
-    assert evidence.text == "the cat"
-    assert "SURELY" not in str(evidence)
 
 
 ODD_REPLIES = [

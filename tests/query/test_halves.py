@@ -8,7 +8,7 @@ from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.models.types import ContextExceeded, ModelError, Reply
 from rlm_memory_core.query.halves import halves
 from rlm_memory_core.query.prompts.record import NOT_FOUND, session_prompt
-from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
+from rlm_memory_core.query.subagents import NO_PIECE, Coverage, SubAgents
 from rlm_memory_core.search.pieces import Piece
 from rlm_memory_core.store.escaping import escape_tags
 
@@ -56,7 +56,7 @@ def test_every_turn_is_read_whatever_the_window(window):
     assert [found.turn for found in call.extract.findings] == [77]
     read = "".join(model.read)
     assert all(f"[Turn {turn.index}][user]: " in read and turn.content in read for turn in CHINESE.turns)
-    assert agents.coverage().asked == 1
+    assert Coverage.of(agents.calls).asked == 1
     assert call.usage == Usage(100 * len(model.read), 10 * len(model.read), len(model.read) + model.refused)
     assert call.cost_usd == pytest.approx(0.01 * len(model.read))
 
@@ -88,7 +88,7 @@ def test_what_never_fits_fails_with_its_reason_and_is_counted():
     model = Window(10)
     (call,), agents = ask(model, CHINESE)
     assert (call.error, call.reply) == ("too long", "")
-    assert agents.coverage().failures == 1
+    assert Coverage.of(agents.calls).failures == 1
     assert call.usage.calls == model.refused
 
 

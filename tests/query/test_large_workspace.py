@@ -1,19 +1,20 @@
 import asyncio
+from functools import partial
 
 import pytest
 from paper import PaperRLM
 
 from rlm_memory_core import connect
-from rlm_memory_core.query import large_workspace
-from rlm_memory_core.query.large_workspace import LargeWorkspace
+from rlm_memory_core.query import workspace
 from rlm_memory_core.query.prompts.record import session_prompt
 from rlm_memory_core.query.workspace import Workspace
 
+LargeWorkspace = partial(Workspace, copied=False)
 QUESTIONS = ["What is my cat called?", "What did I buy?", "Where did I move?", "What is the name of my parrot Kiwi?"]
 
 
-def call(workspace, name, *args, **kwargs):
-    return asyncio.run(workspace.functions()[name](*args, **kwargs))
+def call(large, name, *args, **kwargs):
+    return asyncio.run(large.functions()[name](*args, **kwargs))
 
 
 def test_the_limit_decides_whether_texts_are_copied(diary, root_and_subagents, scripted):
@@ -25,7 +26,7 @@ def test_the_limit_decides_whether_texts_are_copied(diary, root_and_subagents, s
 
 def test_both_tell_the_same_size(diary, store):
     for history in (diary, store):
-        assert LargeWorkspace(history, "Who?").size == Workspace(history, "Who?").size
+        assert LargeWorkspace(history, "Who?").size() == Workspace(history, "Who?").size()
 
 
 def test_no_text_is_among_the_values(diary):
@@ -105,7 +106,7 @@ def test_a_text_that_is_too_long_to_search_by_is_refused_unless_it_is_the_questi
 
 
 def test_turns_that_hold_too_much_together_are_refused(diary, monkeypatch):
-    monkeypatch.setattr(large_workspace, "COPY_LIMIT", 29)
+    monkeypatch.setattr(workspace, "COPY_LIMIT", 29)
     large = LargeWorkspace(diary, "Who?")
     assert len(call(large, "get_recent", 2)) == 2
     for name, argument in (("get_recent", 3), ("search_history", "")):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import rlm_memory_core
-from rlm_memory_core.query.large_workspace import LargeWorkspace
 from rlm_memory_core.query.prompts import paper, record
+from rlm_memory_core.query.workspace import Workspace
 
 FUNCTIONS = ["search_history", "get_recent", "rank_sessions", "llm_query", "session_prompt", "FINAL", "FINAL_VAR"]
 VALUES = ["question", "question_date", "sessions", "session_dates", "history_turns", "context"]
@@ -29,7 +29,7 @@ def test_the_root_prompt_names_everything_the_repl_holds(parallel):
 
 @pytest.mark.parametrize("parallel", [True, False])
 def test_the_root_prompt_of_a_large_history_names_what_that_repl_holds_and_nothing_else(store, parallel):
-    workspace = LargeWorkspace(store, "Who?")
+    workspace = Workspace(store, "Who?", copied=False)
     system = root(parallel, copied=False)[0]["content"]
     assert [name for name in [*workspace.functions(), *workspace.values()] if name not in system] == []
     assert [name for name in VALUES if name not in workspace.values() and f"  {name}" in system] == []

@@ -37,38 +37,78 @@ def test_the_opening_shows_what_fits_and_marks_it_as_shown(tools):
 def test_a_turn_counts_as_shown_only_if_its_whole_line_was_printed(tools):
     printed = find(tools, "bicycle")
     for output in ("", printed[:-3], printed.replace("bicycle", "[... 9 characters cut ...]"), repr(printed)):
-        assert not tools.listing.printed(output)
+        assert not tools.listing.printed(output)[1]
         assert "I bought a red bicycle." in find(tools, "bicycle")
-    assert tools.listing.printed(f"first\n{printed}\nlast")
+    assert tools.listing.printed(f"first\n{printed}\nlast")[1]
     assert "3 user: shown above" in find(tools, "bicycle")
-    assert not tools.listing.printed(find(tools, "bicycle"))
+    assert not tools.listing.printed(find(tools, "bicycle"))[1]
 
 
 def test_look_marks_turns_too_and_a_second_look_is_nothing_new(tools):
-    assert tools.listing.printed(tools.look([2, 3]))
-    assert not tools.listing.printed(tools.look([2, 3]))
+    assert tools.listing.printed(tools.look([2, 3]))[1]
+    assert not tools.listing.printed(tools.look([2, 3]))[1]
     assert "shown above" in find(tools, "Lisbon")
 
 
 def test_another_part_of_a_long_turn_is_shown_although_one_part_was(tools, diary):
     diary.add("user", "Alpha starts it. " + "filler words here " * 200 + "Omega ends it.")
     tools = SearchTools(diary, "?", None)
-    assert tools.listing.printed(find(tools, "alpha"))
+    assert tools.listing.printed(find(tools, "alpha"))[1]
     assert "Omega ends it." in find(tools, "omega")
 
 
-def test_probes_are_named_where_there_are_several_and_missing_words_always(tools):
+def test_what_was_shown_in_part_is_shown_again(tools, diary):
+    diary.add("user", "Alpha starts it. " + "filler words here. " * 60 + "Omega ends it.")
+    tools = SearchTools(diary, "Where does alpha start?", None)
+    opening = background.run(tools.opening())
+    assert "Alpha starts it." in opening
+    assert "Omega" not in opening
+    assert "Omega ends it." in tools.timeline("omega")
+    assert "shown above" not in tools.timeline("alpha")
+
+
+def test_what_one_block_prints_twice_is_shown_once(tools):
+    output = "\n".join((find(tools, "bicycle"), "x", tools.timeline("bicycle"), find(tools, "red")))
+    printed, is_new = tools.listing.printed(output)
+    assert is_new
+    assert printed.count("I bought a red bicycle.") == 1
+    assert printed.count("3 user: shown above") == 2
+    assert "\nx\n" in printed
+
+
+def test_what_is_missing_is_said(tools):
     printed = find(tools, "bicycle", "lighthouse")
-    assert "3 user: I bought a red bicycle.  <- bicycle" in printed
+    assert "3 user: I bought a red bicycle.\n" in printed
     assert printed.endswith("(nowhere in the history: lighthouse)")
     assert "not under these filters: bicycle" in find(tools, "bicycle", after="2023-07-01")
     assert find(tools, "bicycle", before="2023-07-01", role="user", order="date").count("\n") == 1
+    assert find(tools, "lighthouse") == "no good hit\n(nowhere in the history: lighthouse)"
+    assert find(tools, "bicycle", "back from").endswith("(no good hit for: back from)")
+    assert "12 of these words" in find(tools, "oak elk ape fox yew box bay fig rye oat hop pea")
 
 
-def test_a_short_list_is_shown_whole_and_says_how_its_session_begins(tools):
-    printed = find(tools, "Cedar trail")
-    assert all(f"{name} Trail" in printed for name in "Ash Birch Cedar Elm Fir".split())
-    assert "begins: Which hikes are near Sintra?" in find(tools, "26") + printed
+def test_a_short_list_is_shown_whole(tools):
+    assert all(f"{name} Trail" in find(tools, "Cedar trail") for name in "Ash Birch Cedar Elm Fir".split())
+
+
+PRICES = "Prices:\n| tea | euro |\n" + "".join(f"| kind{n} | {n} |\n" for n in range(99))
+TURN = "Do you know a shop? I got the lamp from my aunt in May, she had it from hers. Is it worth much? It is brass."
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "expected"),
+    [
+        (TURN * 3, "aunt lamp", "I got the lamp from my aunt in May, she had it from hers."),
+        ("word " * 90 + "the zebra ran " + "word " * 90, "zebra", "the zebra ran"),
+        (PRICES, "kind77", "| tea | euro | / | kind7"),
+        ("我的猫叫麻糬。" * 60 + "它喜欢鱼。" + "今天下雨。" * 60, "喜欢鱼", "它喜欢鱼。"),
+    ],
+)  # fmt: skip
+def test_an_excerpt_holds_whole_sentences_that_match(store, said, asked, expected):
+    store.add("user", said)
+    printed = find(SearchTools(store, "?", None), asked)
+    assert expected in printed
+    assert len(printed) < 500
 
 
 def test_look_cuts_what_is_long_and_can_show_it(tools):

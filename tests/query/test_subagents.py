@@ -54,9 +54,9 @@ def test_coverage_counts_every_call(scripted):
     assert replies == [
         "", NOT_FOUND, "found 2", NOT_FOUND, "", NOT_FOUND, "found 6", NOT_FOUND, "", NOT_FOUND,
     ]  # fmt: skip
-    coverage = subagents.coverage()
+    coverage = Coverage.of(subagents.calls)
     assert (coverage.asked, coverage.found, coverage.not_found, sum(coverage.failed.values())) == (10, 2, 5, 3)
-    assert (coverage.answered, coverage.share) == (7, 0.7)
+    assert coverage.share == 0.7
     assert str(coverage).startswith("asked 10 sub-agents: 2 found something, 5 found nothing, 3 failed (3x ")
 
 
@@ -137,7 +137,7 @@ def test_a_budget_that_ends_in_mid_fan_out_stops_the_rest_and_keeps_what_was_pai
     subagents = agents(scripted(lambda messages: "found"), concurrency=1, budget=budget)
     assert ask(subagents, ["text"] * 8) == ["found"] * 3 + [""] * 5
     assert len(scripted.requests) == 3
-    assert subagents.coverage().failed == {"the budget of 3 calls is spent (3)": 5}
+    assert Coverage.of(subagents.calls).failed == {"the budget of 3 calls is spent (3)": 5}
 
 
 def test_a_call_that_the_budget_kept_from_being_sent_counts_as_no_call(scripted):
@@ -177,7 +177,7 @@ def test_a_late_call_is_sent_again_and_both_are_counted_and_paid_for(scripted):
     subagents = agents(scripted(partial(late_once, asked=Counter()), rates=(1.0, 0.0)), budget=budget, hedge=0.05)
     replies = ask(subagents, [f"number {number}" for number in range(20)])
     assert replies[7] == "found 2"
-    assert subagents.coverage().copies == 1
+    assert Coverage.of(subagents.calls).copies == 1
     (call,) = [call for call in subagents.calls if call.copies]
     assert call.session == "number 7"
     assert call.usage.calls == 2
@@ -196,7 +196,7 @@ def test_copies_cannot_pass_the_budget(scripted, as_completion, limit):
     budget = Budget(**{limit: 101})  # a dollar a call: 250 tokens are what a reply is expected to have
     subagents = agents(scripted(answer, rates=(0.0, 1 / 250), max_tokens=250), budget=budget, hedge=0.05)
     ask(subagents, [f"number {number}" for number in range(100)])
-    assert subagents.coverage().found == 100
+    assert Coverage.of(subagents.calls).found == 100
     assert len(scripted.requests) <= budget.spent.calls == 101  # a copy may be overtaken before it is on the wire
 
 
@@ -214,7 +214,7 @@ def test_a_copy_that_fails_like_its_call_is_counted(scripted, failure):
     assert asked[7] == 2
     assert budget.spent.calls == len(scripted.requests) == 21
     assert sum(call.usage.calls for call in subagents.calls) == 21
-    assert subagents.coverage().copies == 1
+    assert Coverage.of(subagents.calls).copies == 1
 
 
 def test_what_the_root_model_is_told_does_not_depend_on_copies(scripted):
@@ -224,18 +224,18 @@ def test_what_the_root_model_is_told_does_not_depend_on_copies(scripted):
     asked[7] = 1
     unhedged = agents(scripted(partial(late_once, asked=asked)))
     ask(unhedged, [f"number {number}" for number in range(20)])
-    assert str(subagents.coverage()) == str(unhedged.coverage())
-    assert (subagents.coverage().copies, unhedged.coverage().copies) == (1, 0)
+    assert str(Coverage.of(subagents.calls)) == str(Coverage.of(unhedged.calls))
+    assert (Coverage.of(subagents.calls).copies, Coverage.of(unhedged.calls).copies) == (1, 0)
 
 
 def test_recorded_calls_do_not_merge_a_copy_with_its_call(scripted):
     model = scripted(partial(late_once, asked=Counter()), recorded="auto")
     subagents = agents(model, hedge=0.05)
     ask(subagents, [f"number {number}" for number in range(20)])
-    assert (subagents.coverage().copies, len(scripted.requests)) == (1, 21)
+    assert (Coverage.of(subagents.calls).copies, len(scripted.requests)) == (1, 21)
     again = agents(model, hedge=0.05)
     ask(again, [f"number {number}" for number in range(20)])
-    assert (again.coverage().copies, len(scripted.requests)) == (0, 21)
+    assert (Coverage.of(again.calls).copies, len(scripted.requests)) == (0, 21)
 
 
 def test_cancelling_a_fan_out_leaves_nothing_running_and_gives_the_slots_back(scripted):

@@ -52,9 +52,9 @@ def test_the_functions_give_turns_as_dicts(diary):
     functions = Workspace(diary, "Who?", "2023/08/01").functions()
     found = asyncio.run(functions["search_history"]("MOCHI"))
     assert found == [{"turn_index": 1, "role": "user", "content": "My cat is called Mochi."}]
-    assert [turn["turn_index"] for turn in functions["get_recent"](2)] == [5, 6]
-    assert functions["session_prompt"]("text") == session_prompt("text", None, "Who?", "2023/08/01")
-    assert functions["session_prompt"]("text", "Monday", "When?") == session_prompt(
+    assert [turn["turn_index"] for turn in asyncio.run(functions["get_recent"](2))] == [5, 6]
+    assert asyncio.run(functions["session_prompt"]("text")) == session_prompt("text", None, "Who?", "2023/08/01")
+    assert asyncio.run(functions["session_prompt"]("text", "Monday", "When?")) == session_prompt(
         "text", "Monday", "When?", "2023/08/01"
     )
 

@@ -1,9 +1,9 @@
 """Estimates what a run will take, from the data, before anything is spent: calls, tokens, dollars, minutes.
 
-An upper estimate of one pass: every sub-agent reads its session once, and nothing is replayed. Only ranked reading may
-take more: the estimate counts its first three waves, and it goes on through all sessions if it finds nothing. How much
-a model writes and how long it takes are unknown; the lengths and seconds below are assumptions. A judge's calls are
-estimated separately.
+An upper estimate of one pass: every sub-agent reads its session once, and nothing is replayed. Two methods may take
+more. For ranked reading the estimate counts the first three waves, and it goes on through all sessions if it finds
+nothing; for the search reading it counts one further search, as a strong model makes. How much a model writes and how
+long it takes are unknown; the lengths and seconds below are assumptions. A judge's calls are estimated separately.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ from rlm_memory_core.models.normalise import batches
 from rlm_memory_core.models.pricing import Usage, cost
 from rlm_memory_core.query.prompts.paper import ROOT_SYSTEM
 from rlm_memory_core.query.prompts.record import HISTORY_SYSTEM, SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.search import SEARCH_SYSTEM
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.search.pieces import split
 
-from ..methods import NEIGHBOURS, TOP, TURN_CHARACTERS
+from ..methods import NEIGHBOURS, SEARCHED, TOP, TURN_CHARACTERS
 from ..types import Sample
 
 CHARACTERS_PER_TOKEN = 4.0  # English prose; the paper's histories: 490,000 characters, 115,000 tokens
 _ROOT_REPLIES = 3
+_SEARCH_REPLIES = 2  # of the search reading: one searches again, one answers
+_SEARCH_CHARACTERS = 2_000  # that a search shows
 _ROOT_TOKENS = 250  # a reply with code
 _ANSWER_TOKENS = 40  # an answer, or a sub-agent's reply
 _ROOT_SECONDS = 3.0  # a reply of the root model, or an answer
@@ -138,6 +141,10 @@ def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int)
     if not method.startswith("rlm"):
         read = {"full-context": total, "rag": _retrieved(turns)}.get(method, min(total, window))
         return Usage(_tokens(read + len(HISTORY_SYSTEM)), _ANSWER_TOKENS, 1)
+    if method == SEARCHED:
+        seen = min(_SEARCH_CHARACTERS, sum(pieces))  # after k replies k + 1 searches are in the conversation
+        sent = [_tokens(len(SEARCH_SYSTEM) + (k + 1) * seen) + k * _ROOT_TOKENS for k in range(_SEARCH_REPLIES)]
+        return Usage(sum(sent), len(sent) * _ROOT_TOKENS, len(sent))
     reading = _tokens(total + count * len(SUBAGENT_SYSTEM))
     findings = count * _ANSWER_TOKENS
     root = _ROOT_REPLIES * (_tokens(len(ROOT_SYSTEM)) + _ROOT_TOKENS + findings)
@@ -147,9 +154,11 @@ def usage(method: str, pieces: Sequence[int], turns: Sequence[int], window: int)
 def sessions_read(method: str, pieces: int) -> int:
     """Returns the assumed number of pieces of a history that sub-agents read.
 
-    >>> [sessions_read(method, 50) for method in ("rlm-parallel", "rlm-ranked-10-facts", "rlm-ranked-20")]
-    [50, 30, 50]
+    >>> [sessions_read(method, 50) for method in ("rlm-parallel", "rlm-ranked-10", "rlm-ranked-20", "rlm-search")]
+    [50, 30, 50, 0]
     """
+    if method == SEARCHED:
+        return 0
     ranked = _RANKED.match(method)
     return min(pieces, 3 * int(ranked[1])) if ranked else pieces
 
@@ -165,7 +174,7 @@ def seconds(method: str, calls: int) -> float:
     (3.0, 66, 12)
     """
     if not method.startswith("rlm") or not calls:
-        return _ROOT_SECONDS
+        return _ROOT_SECONDS * (_SEARCH_REPLIES if method == SEARCHED else 1)
     mean = _CALL_SECONDS * math.exp(_CALL_SIGMA**2 / 2)
     if method == "rlm-sequential":
         return _ROOT_REPLIES * _ROOT_SECONDS + calls * mean

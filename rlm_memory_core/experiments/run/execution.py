@@ -74,8 +74,7 @@ def execute(plan: Plan, ready: Sequence[Ready]) -> Iterator[Ran]:
         closing(_Bar(ready, folder)) as bar,
     ):
         while queue or waiting:
-            alone = any(book.notebook.timed or book.notebook.judges for book in [*queue[:1], *waiting.values()])
-            while queue and len(waiting) < jobs and not (alone and waiting):
+            while queue and len(waiting) < jobs and not (waiting and _alone(queue[0], *waiting.values())):
                 book = queue.pop(0)
                 if plan.options.budget_usd >= 0 and book.notebook.asks is not None:
                     left = max(plan.options.budget_usd - (spent or 0.0), 0.0)
@@ -88,6 +87,11 @@ def execute(plan: Plan, ready: Sequence[Ready]) -> Iterator[Ran]:
                 spent = total_cost((spent, ran.spent_usd))
                 yield replace(ran, told=bar.end(waiting.pop(future)))
             bar.draw()
+
+
+def _alone(*books: Ready) -> bool:
+    """Whether one of them must run alone: it measures time, or judges what the others found."""
+    return any(book.notebook.timed or book.notebook.judges for book in books)
 
 
 def _turn(notebook: Notebook, jobs: int) -> tuple[bool, bool, float]:

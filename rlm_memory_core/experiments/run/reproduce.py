@@ -127,10 +127,12 @@ def prepare(plan: Plan) -> list[Ready]:
             raise ValueError(f"hedge is a share of the calls, between 0 and 1, not {options.hedge:g}")
         if plan.sample not in ("", "paper", "all") and not (plan.sample.isdecimal() and int(plan.sample)):
             raise ValueError(f"the sample must be paper, all or a number of questions, not {plan.sample!r}")
-        for asked, how in ((llm, "--prices"), (options.judge, "-p judge_rates '[IN, OUT]', in dollars per token")):
+        judge = "-p judge_rates '[IN, OUT]', in dollars per token"
+        for asked, who, how in ((llm, "", "--prices"), (options.judge, "the judge, ", judge)):
             if options.budget_usd >= 0 and asked is not None and asked.rates is None:
+                name = who + asked.model + "," * bool(who)
                 raise ValueError(
-                    f"the price of {asked.model} is not known, so that a budget in dollars cannot be held; give {how}"
+                    f"the price of {name} is not known, so that a budget in dollars cannot be held; give {how}"
                 )
         check_embedder(options.embedding_model, llm)
         if options.dask:

@@ -18,14 +18,14 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NOT_A_WORD = re.compile(r"[^\w\s]")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
+# read after white space became single spaces, so that time is linear in the length of a text
 # "31 days. 32 days (with the last day) is also acceptable."
-_ALSO_ACCEPTABLE = re.compile(
-    r"^(?P<first>.+?)[.;,]\s+(?P<second>.+?)\s+(?:is|are)(?: also)? acceptable\.?$", re.S | re.I
-)
-_OR = re.compile(r"(?<!,)\s+or\s+", re.I)  # after a comma it ends a list inside a sentence
-_BRACKETED_OR = re.compile(r"\(or\s+([^()]+)\)", re.I)
-_BRACKETS = re.compile(r"\s*\([^()]*\)")
-_COUNT = re.compile(r"(\d+)\s+or\s+(\d+)(\s+\D+)", re.I)
+_ALSO_ACCEPTABLE = re.compile(r" (?:is|are)(?: also)? acceptable\.?\Z", re.I)
+_FIRST_END = re.compile(r"(?<=.)[.;,] (?=.)")
+_OR = re.compile(r"(?<!,) or ", re.I)  # after a comma it ends a list inside a sentence
+_BRACKETED_OR = re.compile(r"\(or ([^()]+)\)", re.I)
+_BRACKETS = re.compile(r" ?\([^()]*\)")
+_COUNT = re.compile(r"(\d+) or (\d+)( \D+)", re.I)
 _NOT_AN_ANSWER = frozenset("more less fewer so later earlier longer shorter over under not".split())
 _LONGEST_CHOICE = 4  # words: "tea or coffee" offers a choice, a sentence with "or" in it does not
 
@@ -136,11 +136,12 @@ def _split_as_paper(gold: str) -> list[str]:
 
 
 def _split(gold: str) -> list[str]:
-    if found := _ALSO_ACCEPTABLE.match(gold.strip()):
-        return [_BRACKETS.sub("", found[name]).strip() for name in ("first", "second")]
+    gold = " ".join(gold.split())
+    if (end := _ALSO_ACCEPTABLE.search(gold)) and len(both := _FIRST_END.split(gold[: end.start()], 1)) == 2:
+        return [_BRACKETS.sub("", each).strip() for each in both]
     if found := _BRACKETED_OR.search(gold):
         return [_BRACKETED_OR.sub("", gold).strip(), found[1].strip()]
-    text = gold.strip().removeprefix("Either ").removeprefix("either ").rstrip(".")
+    text = gold.removeprefix("Either ").removeprefix("either ").rstrip(".")
     if found := _COUNT.fullmatch(text):  # "5 or 6 days" is "5 days", not any 5
         return [found[1] + found[3], found[2] + found[3]]
     choices = _OR.split(text)

@@ -37,7 +37,7 @@ NO_ANSWER = "no answer"
 NEITHER = "the judge said neither yes nor no, twice"
 
 _CONCURRENCY = 64  # calls in flight; a judge's prompt is short, so most servers take as many
-_ONE_WORD = re.compile(r"[\W_]*(yes|no)[\W_]*", re.I)
+_ONE_WORD = re.compile(r"[\W_]*+(yes|no)[\W_]*+", re.I)
 
 
 def connect_judge(model: str, beside: LLM, base_url: str = "", rates: Sequence[float] = ()) -> LLM | None:

@@ -67,6 +67,15 @@ def with_interval(result: Result) -> str:
     return f"{result.value:.3f} [{result.low:.2f}, {result.high:.2f}]".replace(" ", _NO_BREAK)
 
 
+def mean_of(values: pd.Series[float]) -> str:
+    """Formats a mean as a cell; "" if no value is known.
+
+    >>> mean_of(pd.Series([1, 2])), mean_of(pd.Series([None]))
+    ('1.5', '')
+    """
+    return f"{values.mean():.1f}" if values.notna().any() else ""
+
+
 def as_text(rows: Mapping[Any, Mapping[str, str]], axis: str) -> pd.DataFrame:
     """Returns cells, given by row and column, as a frame."""
     return pd.DataFrame.from_dict(dict(rows), orient="index").rename_axis(axis)

@@ -1,11 +1,11 @@
 """Measures what each idea beyond the paper brings, on the same questions.
 
-`methods.beyond` defines the arms: the paper's full scan, ranked reading of the best 5, 10 and 20 sessions, and
-ranked reading of 10 with findings in order of time, with structured findings, and with embeddings. This module
-asks the questions and makes the tables. `figures_beyond` draws them, and `history_lengths` measures the cost by
-the length of the history.
+`methods.beyond` defines the arms: the paper's full scan, ranked reading of the best 5, 10 and 20 sessions, the search
+reading, and ranked reading with embeddings. This module asks the questions and makes the tables. `figures_beyond` draws
+them, and `history_lengths` measures the cost by the length of the history.
 
-The evidence of a question counts as read if sub-agents read all sessions that hold it, in any wave.
+The evidence of a question counts as read if sub-agents read all sessions that hold it, in any wave. In the search
+reading the root model looks at single turns, so nothing is said about sessions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rlm_memory_core.search.vectors import Embedder
 from ..data.assets import LOCOMO, LONGMEMEVAL, on_disk, sha256_of
 from ..methods import FULL_SCAN, check_embedder
 from ..run import runner
-from ..score.results import Asked, as_text, groups, measured, share, with_interval
+from ..score.results import Asked, as_text, groups, mean_of, measured, share, with_interval
 from ..score.scoring import score_by_gold
 from ..types import Method, Result, Sample
 from .costs import PAPER_MODEL
@@ -101,7 +101,8 @@ def ablation(asked: Asked) -> pd.DataFrame:
             "EM (containment)": with_interval(measured(method, answered["em"])),
             "F1 (sets)": f"{answered['f1'].mean():.3f}",
             "all evidence read": with_interval(_evidence_read("", known)) if len(known) else "",
-            "sessions read": f"{answered['sessions_read'].mean():.1f}",
+            "sessions read": mean_of(answered["sessions_read"]),
+            "calls": mean_of(answered["calls"]),
             "tokens": f"{mean:,.0f}",
             "of the full scan's": f"{mean / scan:.0%}",
             dollars_are(answered): "not known" if paid is None else f"{paid.mean():.4f}",
@@ -173,7 +174,10 @@ def _results(frame: pd.DataFrame, name: str) -> Iterator[Result]:
         known = rows["evidence_read"].dropna()
         if len(known):
             yield _evidence_read(f"{arm}.evidence_read", known)
-        yield measured(f"{arm}.sessions_read", rows["sessions_read"].astype(float))
+        if len(read := rows["sessions_read"].dropna()):
+            yield measured(f"{arm}.sessions_read", read.astype(float))
+        yield measured(f"{arm}.calls", rows["calls"].astype(float))
+        yield measured(f"{arm}.seconds", rows["seconds"])
         yield measured(f"{arm}.tokens", tokens(rows))
         yield Result(f"{arm}.tokens_share", float(tokens(rows).mean() / scan), len(rows))
         if (paid := dollars(rows)) is not None:

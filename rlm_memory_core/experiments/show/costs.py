@@ -16,7 +16,7 @@ from rlm_memory_core.models.pricing import Usage, cost, price
 from rlm_memory_core.query.engine import MemoryRLM
 from rlm_memory_core.search.pieces import split
 
-from ..methods import PAPER_WINDOW
+from ..methods import FULL_SCAN, PAPER_WINDOW
 from ..paper import paper_logs
 from ..paper import registry as paper
 from ..paper.checks import of
@@ -34,8 +34,6 @@ SESSIONS = 48
 
 LENGTHS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
 """Sessions of the histories that cost is estimated for; the paper's have 50."""
-
-_SCAN = "rlm-parallel"
 
 
 def logged_answers(logs_dir: str = "") -> pd.DataFrame:
@@ -61,7 +59,7 @@ def bill(models: Sequence[str] = (PAPER_MODEL,)) -> pd.DataFrame:
         f"{counted:,} tokens, were they all prompts": Usage(counted),
         f"truncation to {PAPER_WINDOW:,} characters": usage("truncation", pieces, [], PAPER_WINDOW),
         f"all {HISTORY:,} characters in one call": usage("full-context", pieces, [], PAPER_WINDOW),
-        f"one full scan: {SESSIONS} sub-agents": usage(_SCAN, pieces, [], PAPER_WINDOW),
+        f"one full scan: {SESSIONS} sub-agents": usage(FULL_SCAN, pieces, [], PAPER_WINDOW),
     }
     rows = {
         what: {"tokens": f"{taken.total_tokens:,}", **{model: f"${_dollars(taken, model):.4f}" for model in models}}
@@ -83,7 +81,7 @@ def real_scans(samples: Sequence[Sample], model: str = PAPER_MODEL) -> pd.DataFr
     rows = []
     for sample in samples:
         pieces = [len(piece.text) for session in sample.store().sessions for piece in split(session)]
-        taken = usage(_SCAN, pieces, [], PAPER_WINDOW)
+        taken = usage(FULL_SCAN, pieces, [], PAPER_WINDOW)
         rows.append((sample.id, len(pieces), taken.total_tokens, _dollars(taken, model)))
     return pd.DataFrame(rows, columns=["question_id", "calls", "tokens", "usd"])
 
@@ -115,7 +113,7 @@ def by_length(sessions: Sequence[int] = LENGTHS, model: str = PAPER_MODEL) -> pd
         [53, 103]
     """
     rows = []
-    for count, method in product(sessions, ("truncation", _SCAN)):
+    for count, method in product(sessions, ("truncation", FULL_SCAN)):
         taken = usage(method, _history(count), [], PAPER_WINDOW)
         rows.append((count, method, taken.calls, taken.total_tokens, _dollars(taken, model)))
     return pd.DataFrame(rows, columns=["sessions", "method", "calls", "tokens", "usd"])
@@ -123,7 +121,7 @@ def by_length(sessions: Sequence[int] = LENGTHS, model: str = PAPER_MODEL) -> pd
 
 def by_length_table(lengths: pd.DataFrame) -> pd.DataFrame:
     """The scans of `by_length` as text. If the cost were constant, the last column would say 1.0."""
-    scans = lengths[lengths["method"] == _SCAN].set_index("sessions")
+    scans = lengths[lengths["method"] == FULL_SCAN].set_index("sessions")
     first = scans.index[0]
     return pd.DataFrame(
         {
@@ -156,7 +154,7 @@ def results(
         Result("section6.iterations.limit", float(limit), 1),
         Result("recomputed.section6.usd", _dollars(Usage(int(counted)), PAPER_MODEL), 100),
     ]
-    for row in lengths[lengths["method"] == _SCAN].to_dict("records"):
+    for row in lengths[lengths["method"] == FULL_SCAN].to_dict("records"):
         name = f"estimated.history.{row['sessions']}"
         found += [Result(f"{name}.tokens", row["tokens"], 1), Result(f"{name}.usd", row["usd"], 1)]
     if answers is not None:

@@ -16,11 +16,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from ..methods import FULL_SCAN, SEARCHED
 from ..paper import registry as paper
 from ..score.results import groups, measured, paper_row, typed
-from .drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE
+from .drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION
 
-COLOURS = {"truncation": ORANGE, "full-context": SKY, "rag": PURPLE, "rlm-sequential": BLUE, "rlm-parallel": GREEN}
+COLOURS = {
+    "truncation": ORANGE, "full-context": SKY, "rag": PURPLE, "rlm-sequential": BLUE, FULL_SCAN: GREEN,
+    SEARCHED: VERMILION,
+}  # fmt: skip
 """Colours of the bars; a method has the same colour in every figure."""
 
 _INK, _QUIET, _GRID = "#222222", "#666666", "#DDDDDD"

@@ -57,7 +57,7 @@ def lengths(frame: pd.DataFrame) -> Figure:
         scan = method == FULL_SCAN
         name = "full scan (measured to here)" if scan else method.removeprefix("rlm-")
         line(axes, list(means.index), list(means), VERMILION if scan else next(colours), name + ": {:,.0f}")
-    log_scales(axes, frame["sessions"], [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000], bottom=8_000)
+    log_scales(axes, frame["sessions"], [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000], bottom=800)
     answered_by = " and ".join(dict.fromkeys(frame["model"]))
     said = f"Tokens of a query over generated histories: {answered_by}"
     headline(axes, said, "sessions in the history (log scale)", "tokens a query (log scale)")

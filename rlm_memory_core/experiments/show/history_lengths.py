@@ -1,4 +1,4 @@
-"""The cost of a query by the length of the history: the paper's full scan beside ranked reading, both measured.
+"""The cost of a query by the length of the history: the paper's full scan, ranked and search reading, all measured.
 
 Asks the same questions over generated histories (`long_histories`) of 50 to 5,000 sessions. Nothing is extrapolated:
 the full scan runs up to a given length and has no figure beyond it.
@@ -17,7 +17,7 @@ from rlm_memory_core.store.memory_store import MemoryStore
 from ..data import long_histories
 from ..methods import FULL_SCAN
 from ..run import runner
-from ..score.results import as_text, groups, measured, share
+from ..score.results import as_text, groups, mean_of, measured, share
 from ..score.scoring import score_by_gold
 from ..types import Method, Result, Sample
 from .tables import tokens
@@ -84,7 +84,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
         frame: What `run` returns.
     """
     answered = {(key[0], key[1]): rows for key, rows in frame.groupby(["sessions", "method"])}
-    return as_text(
+    cells = as_text(
         {
             f"{length:,}": {
                 name.format(method): make(answered[length, method]) if (length, method) in answered else "not run"
@@ -95,6 +95,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
         },
         "sessions in the history",
     )
+    return cells.loc[:, (cells != "").any()]
 
 
 def growth(frame: pd.DataFrame) -> pd.DataFrame:
@@ -127,8 +128,9 @@ def results(frame: pd.DataFrame) -> list[Result]:
         name = f"beyond.lengths.{method}"
         for length, rows in groups(answered, "sessions"):
             found.append(measured(f"{name}.tokens.{length}", tokens(rows)))
-            found.append(measured(f"{name}.sessions_read.{length}", rows["sessions_read"].astype(float)))
             found.append(Result(f"{name}.failed.{length}", float((rows["error"] != "").sum()), len(rows)))
+            if len(read := rows["sessions_read"].dropna()):
+                found.append(measured(f"{name}.sessions_read.{length}", read.astype(float)))
             known = rows["evidence_read"].dropna().astype(float)
             if len(known):
                 found.append(share(f"{name}.evidence_read.{length}", float(known.sum()), len(known)))
@@ -142,9 +144,14 @@ def mean_tokens(rows: pd.DataFrame) -> pd.Series[float]:
     return tokens(rows).groupby(rows["sessions"]).mean()
 
 
+def _read_of(known: pd.Series[float]) -> str:
+    return f"{int(known.sum())} of {len(known)}" if len(known) else ""
+
+
 _CELLS: dict[str, Callable[[pd.DataFrame], str]] = {
     "{}: tokens": lambda rows: f"{tokens(rows).mean():,.0f}",
-    "{}: sessions read": lambda rows: f"{rows['sessions_read'].mean():.1f}",
-    "{}: all evidence read": lambda rows: f"{int(rows['evidence_read'].sum())} of {rows['evidence_read'].count()}",
+    "{}: calls": lambda rows: mean_of(rows["calls"]),
+    "{}: sessions read": lambda rows: mean_of(rows["sessions_read"]),
+    "{}: all evidence read": lambda rows: _read_of(rows["evidence_read"].dropna()),
     "{}: failed": lambda rows: f"{(rows['error'] != '').sum()}",
 }

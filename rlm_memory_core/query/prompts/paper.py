@@ -20,17 +20,9 @@ FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
 
 
 def root_messages(
-    question: str,
-    question_date: str | None,
-    *,
-    sessions: int,
-    turns: int,
-    characters: int,
-    parallel: bool = True,
-    copied: bool = True,
-    first: int | None = None,
-    instructions: str | None = None,
-) -> list[ChatMessage]:
+    question: str, question_date: str | None, *, sessions: int, turns: int, characters: int, parallel: bool = True,
+    copied: bool = True, first: int | None = None, instructions: str | None = None,
+) -> list[ChatMessage]:  # fmt: skip
     """Open the root model's conversation (paper Section 3.1, step 3).
 
     Args:

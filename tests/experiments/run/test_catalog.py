@@ -35,11 +35,11 @@ def runs(monkeypatch):
     return runs
 
 
-def test_07_asks_every_arm_every_benchmark_and_two_of_them_the_curve(runs):
+def test_07_asks_every_arm_every_benchmark_and_three_of_them_the_curve(runs):
     preference = Sample("p", "single-session-preference", "?", "rubric", ())
     other = Sample("o", "multi-session", "?", "4", ())
     asked = runs([preference, other], [other])
-    assert [run.methods for run in asked] == [ARMS] * 3 + [[methods.FULL_SCAN, methods.RANKED], [methods.RANKED]]
+    assert [run.methods for run in asked] == [ARMS] * 3 + [list(methods.READINGS), [methods.RANKED, methods.SEARCHED]]
     assert [len(run.samples) for run in asked] == [2, 1, 5, 5, 5]
     assert [run.judged for run in asked] == [1, 0, 0, 0, 0]
 

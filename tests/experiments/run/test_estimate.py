@@ -6,6 +6,7 @@ import pytest
 from questions import TALKS
 
 from rlm_memory_core import connect
+from rlm_memory_core.experiments.data import synthetic
 from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.run.estimate import NOTHING, estimate, judging, seconds, usage
 from rlm_memory_core.experiments.score.judge import judge_messages
@@ -19,6 +20,24 @@ def test_the_estimate_is_near_what_is_then_counted(method):
     counted = background.run(make([method], connect("offline"), 32_000)[0](TALKS))
     assert expected.calls == pytest.approx(counted.calls, abs=1)
     assert expected.prompt_tokens == pytest.approx(counted.prompt_tokens, rel=0.25)
+
+
+def test_the_search_reading_costs_the_same_at_every_length():
+    short, long = (usage("rlm-search", [10_000] * sessions, [], 1) for sessions in (50, 5_000))
+    assert short == long
+    assert short.calls == 2
+    assert 2_500 < short.total_tokens < 4_000
+    assert usage("rlm-search", [40], [], 1).total_tokens < short.total_tokens
+    assert seconds("rlm-search", 0) == 2 * seconds("truncation", 0)
+
+
+def test_the_estimate_of_a_search_is_near_what_is_counted():
+    samples = synthetic.load(2)
+    expected = estimate(["rlm-search"], samples, 32_000, connect("offline")).usage
+    (method,) = make(["rlm-search"], connect("offline"), 32_000)
+    counted = [background.run(method(sample)) for sample in samples]
+    assert expected.calls == pytest.approx(sum(each.calls for each in counted), rel=0.5)
+    assert expected.prompt_tokens == pytest.approx(sum(each.prompt_tokens for each in counted), rel=1.0)
 
 
 def test_embeddings_are_part_of_it(scripted):
@@ -111,7 +130,7 @@ def test_limits_per_minute_make_it_longer():
 
 def test_ranked_reading_is_taken_to_read_two_waves_of_the_history():
     pieces = [4_000] * 100
-    scan, ranked = (usage(method, pieces, [], 1) for method in ("rlm-parallel", "rlm-ranked-10-recency"))
+    scan, ranked = (usage(method, pieces, [], 1) for method in ("rlm-parallel", "rlm-ranked-10"))
     assert (scan.calls, ranked.calls) == (103, 33)
     assert 0.28 < ranked.total_tokens / scan.total_tokens < 0.32
     assert usage("rlm-ranked-10", pieces[:20], [], 1) == usage("rlm-parallel", pieces[:20], [], 1)

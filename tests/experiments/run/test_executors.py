@@ -214,8 +214,8 @@ def test_a_price_that_is_not_known_stays_unknown(scripted, threads):
 
 def test_one_client_serves_all_questions_of_a_process(scripted, threads, monkeypatch):
     made = []
-    transport = openai_backend.HttpTransport
-    monkeypatch.setattr(openai_backend, "HttpTransport", lambda: made.append(1) or transport())
+    client = openai_backend.http_client
+    monkeypatch.setattr(openai_backend, "http_client", lambda timeout: made.append(1) or client(timeout))
     run(make(["full-context"], scripted(lambda messages: "blue"), 100), samples(9), threads)
     assert len(made) == 1
 

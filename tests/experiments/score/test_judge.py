@@ -347,7 +347,11 @@ def test_answers_without_a_verdict_are_said_and_change_the_exit_code(data, tmp_p
         (["--judge", "offline"], "the offline reader (no LLM) cannot judge answers"),
         (["-p", "embedding_model", "e"], "the offline reader has no embeddings"),
         (["--judge", "unheard-of", "--budget", "1"], "the price of the judge, unheard-of, is not known"),
-        (["--judge", "gpt-4o"], "there is no input to confirm with"),  # the judge costs, though the reader does not
+        (["--judge", "gpt-4o"], "no API key for gpt-4o"),
+        (
+            ["--judge", "gpt-4o", "KEY"],
+            "there is no input to confirm with",
+        ),  # the judge costs, though the reader does not
         (["--judge", "gpt-4o", "--yes"], "no API key for gpt-4o"),
     ],
 )
@@ -356,6 +360,9 @@ def test_the_driver_refuses_in_one_line_before_it_starts(data, tmp_path, capsys,
         raise EOFError
 
     monkeypatch.setattr("builtins.input", nobody)
+    if "KEY" in arguments:
+        arguments = [word for word in arguments if word != "KEY"]
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-" + "x" * 20)
     common = ["--sample", "all", "-p", "data_dir", str(data), "--outputs", str(tmp_path / "outputs")]
     assert cli.main(["reproduce", "--only", "03", *arguments, *common]) == 2
     error = capsys.readouterr().err

@@ -70,6 +70,17 @@ def test_the_ablation_sets_each_arm_beside_the_full_scan():
     assert "EM, temporal-reasoning" not in row  # no such question was asked
 
 
+def test_an_arm_without_sub_agents_shows_calls_and_no_sessions():
+    searched = Reads("rlm-search", None, 200, calls=2)
+    both = asked(SCAN, searched)
+    row = beyond.ablation(both).loc["rlm-search"]
+    assert (row["calls"], row["tokens"], row["sessions read"], row["all evidence read"]) == ("2.0", "200", "", "")
+    found = {result.id: result for result in beyond.results({"longmemeval": both})}
+    assert found["beyond.longmemeval.rlm-search.calls"].value == 2
+    assert "beyond.longmemeval.rlm-search.seconds" in found
+    assert "beyond.longmemeval.rlm-search.sessions_read" not in found
+
+
 def test_an_arm_that_was_not_run_says_so_and_has_no_figure():
     table = beyond.ablation(asked(SCAN))
     assert table.loc["+ embeddings"].tolist() == [beyond.NOT_RUN, *[""] * (table.shape[1] - 1)]
@@ -120,7 +131,7 @@ def test_the_embedder_is_none_unless_named(monkeypatch):
     with pytest.raises(ValueError, match="not both"):
         beyond.embedder(offline, "one", "two")
     monkeypatch.setattr(beyond, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'rlm-memory\[semantic\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'rlm-memory\[torch\]'"):
         beyond.embedder(offline, local_embedder="/models/mine")
 
 

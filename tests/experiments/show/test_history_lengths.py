@@ -4,7 +4,7 @@ import pytest
 from rlm_memory_core import connect
 from rlm_memory_core.experiments import methods
 from rlm_memory_core.experiments.data import long_histories
-from rlm_memory_core.experiments.methods import FULL_SCAN, RANKED
+from rlm_memory_core.experiments.methods import FULL_SCAN, RANKED, SEARCHED
 from rlm_memory_core.experiments.show import figures_beyond, history_lengths
 
 TOKENS = {(FULL_SCAN, 50): 100, (FULL_SCAN, 500): 1_000, (RANKED, 50): 40, (RANKED, 500): 41, (RANKED, 5_000): 42}
@@ -14,7 +14,7 @@ TOKENS = {(FULL_SCAN, 50): 100, (FULL_SCAN, 500): 1_000, (RANKED, 50): 40, (RANK
 def curve():
     rows = [
         {"method": method, "sessions": length, "prompt_tokens": tokens, "completion_tokens": 0, "sessions_read": 10.0,
-         "evidence_read": read, "seconds": 0.5, "error": "", "model": "m"}
+         "calls": 2, "evidence_read": read, "seconds": 0.5, "error": "", "model": "m"}
         for (method, length), tokens in TOKENS.items()
         for read in (1.0, None)
     ]  # fmt: skip
@@ -33,6 +33,18 @@ def test_growth_is_between_the_lengths_that_each_method_read(curve):
     table = history_lengths.growth(curve)
     assert table.loc[FULL_SCAN].tolist() == ["50 to 500", "10 times", "100 to 1,000", "+900.0%"]
     assert table.loc[RANKED].tolist() == ["50 to 5,000", "100 times", "40 to 42", "+5.0%"]
+
+
+def test_a_method_without_sub_agents_has_tokens_and_calls_and_no_sessions(curve):
+    searched = curve[curve["method"] == RANKED].assign(method=SEARCHED, sessions_read=None, evidence_read=None)
+    frame = pd.concat([curve, searched])
+    table = history_lengths.table(frame)
+    assert table.loc["50", f"{SEARCHED}: calls"] == "2.0"
+    assert f"{SEARCHED}: sessions read" not in table
+    assert f"{SEARCHED}: all evidence read" not in table
+    ids = {result.id for result in history_lengths.results(frame)}
+    assert f"beyond.lengths.{SEARCHED}.tokens.5000" in ids
+    assert not [each for each in ids if each.startswith(f"beyond.lengths.{SEARCHED}.sessions_read")]
 
 
 def test_results_name_method_figure_and_length(curve):

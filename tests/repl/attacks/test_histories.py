@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from paper import PaperRLM
 
-from rlm_memory_core import MemoryRLM, MemoryStore, connect
+from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline import reply
 from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM, history_messages
 from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
@@ -29,6 +29,11 @@ def asked(hostile):
 
 def answers(store, questions=QUESTIONS):
     engine = MemoryRLM(connect("offline", recorded="off"))
+    return [engine.query(store, question, ASKED_ON).text for question in questions]
+
+
+def answers_by_sub_agents(store, questions=QUESTIONS):
+    engine = MemoryRLM(connect("offline", recorded="off"), reading=Reading("paper"))
     return [engine.query(store, question, ASKED_ON).text for question in questions]
 
 
@@ -60,7 +65,7 @@ def test_there_are_at_least_forty_and_the_honest_diary_is_answered():
     assert [part in answer for part, answer in zip(expected, honest(), strict=True)] == [True] * len(QUESTIONS)
 
 
-@pytest.mark.parametrize("way", [answers, answers_at_once])
+@pytest.mark.parametrize("way", [answers, answers_by_sub_agents, answers_at_once])
 def test_no_answer_changes(hostile, history, way):
     assert way(history, asked(hostile)) == honest(way)[: len(asked(hostile))]
     held.add((hostile.name, way))
@@ -136,6 +141,26 @@ def expected_tags(message):
     if message["content"].startswith("<question"):  # the search reading opens with a search
         return ["question", "/question", "output", "/output"]
     return ["output", "/output"] if message["content"].startswith("<output") else ["question", "/question"]
+
+
+OURS = re.compile(r"-- session \d+|\((?:\d+ more|nowhere|not under|cut here)|only weaker|the user never")
+
+
+def test_no_line_of_a_tool_is_forged(history, scripted):
+    """Each line that a tool prints is a heading of a session, a turn that there is, or a word of ours."""
+    code = 'find("cat called", "moved", "spare key")\ntimeline("cat")\nlook([1, 2, -1], long=50)'
+    answer = MemoryRLM(scripted([f"```repl\n{code}\n```", "FINAL(good)"])).query(
+        history, "What is my cat called?", ASKED_ON
+    )
+    assert answer.text == "good"
+    for request in scripted.requests:
+        shown = request["messages"][-1]["content"].partition("<output>\n")[2].rpartition("\n</output>")[0]
+        for line in shown.splitlines():
+            turn = re.match(r"(\d+) ", line)
+            assert turn or re.match(
+                r"-- session \d+|\((?:\d+ more|nowhere|not under|cut here)|only weaker|the user never", line
+            )
+            assert not turn or int(turn[1]) <= len(history)
 
 
 QUESTION = "What is my cat called?"

@@ -1,0 +1,59 @@
+"""Opens the history that the user names, and prints texts of it as a terminal can bear them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..imports import HistoryFileError, open_history, read_messages
+from ..store.memory_store import MemoryStore
+from .common import Refused
+
+
+@contextmanager
+def history(named: str) -> Iterator[MemoryStore]:
+    """Open a history to read it.
+
+    Args:
+        named: A file, or "-" for standard input.
+
+    Raises:
+        Refused: It is not there, or no history.
+    """
+    try:
+        if named == "-":
+            with read_messages(sys.stdin.buffer.read(), "standard input", note) as store:
+                yield store
+            return
+        path = Path(named)
+        if not path.exists():
+            hint = "; download it first, and give the file" if "://" in named else ""
+            raise Refused(f"there is no file {named}{hint}")
+        if path.is_dir():
+            raise Refused(f"{path} is a folder; name the history's file in it")
+        with open_history(path, note) as store:
+            yield store
+    except HistoryFileError as error:
+        raise Refused(error) from error
+
+
+def printable(text: str) -> str:
+    r"""Replace characters that control a terminal: a history may contain any.
+
+    >>> printable("red: \x1b[31m")
+    'red: \ufffd[31m'
+    """
+    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+
+
+def note(line: str) -> None:
+    """Print one line for the user to standard error."""
+    print(printable(f"rlm-memory: {' '.join(line.split())}"), file=sys.stderr)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print to standard output; characters that its encoding lacks become question marks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(printable(text).encode(encoding, "replace").decode(encoding), end=end, flush=True)

@@ -1,0 +1,88 @@
+"""Says on standard error for whom a command waits and since when, and gives up on a server that stays silent."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from itertools import chain, repeat
+from threading import Event, Thread
+
+from ..models.types import Backend, Request, Response, TimedOut
+from .history import printable
+
+
+class Waiting:
+    """Shows that the command waits, for the time of a `with` block.
+
+    A terminal shows one line and keeps it up to date. Elsewhere a line is printed after a second, then every 30.
+
+    Args:
+        timeout: Seconds of silence after which a server is given up.
+
+    `watch` is for `connect(wrap=...)`: it makes this the backend, which hands calls on, counts them and notices
+    silence. `whom` is who answers, such as "m at http://localhost:8000/v1".
+    """
+
+    whom: str
+    _backend: Backend
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._asked = self._answered = 0
+        self._heard, self._is_silent = 0.0, False
+
+    def watch(self, backend: Backend) -> Backend:
+        """Hand calls on to a backend."""
+        self._backend = backend
+        return self
+
+    async def send(self, request: Request) -> Response:
+        """Hand on a call."""
+        with self._call():
+            return await self._backend.send(request)
+
+    def stream(self, request: Request) -> AsyncGenerator[str, None]:
+        """Hand on a call, without a watch: no command streams."""
+        return self._backend.stream(request)
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """Count a call. If nothing was heard from the server while it waited, no call is sent any more."""
+        self._asked += 1
+        started = time.monotonic()
+        try:
+            if self._is_silent:
+                raise TimedOut("the server is silent")
+            yield
+            self._heard = time.monotonic()
+        except TimedOut as error:
+            self._is_silent = self._heard < started
+            raise TimedOut(str(error), retryable=not self._is_silent) from error
+        finally:
+            self._answered += 1
+
+    def __enter__(self) -> None:
+        self._since, self._began = time.strftime("%H:%M:%S"), time.monotonic()
+        self._is_silent, self._done = False, Event()
+        self._thread = Thread(target=self._tell, args=(sys.stderr.isatty(),), daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _tell(self, is_terminal: bool) -> None:
+        pauses, end = (chain([0.0], repeat(0.5)), "\r") if is_terminal else (chain([1.0], repeat(30.0)), "\n")
+        for pause in pauses:
+            if self._done.wait(pause):
+                break
+            print(self._line(), end=end, file=sys.stderr, flush=True)
+        if is_terminal:
+            print("\x1b[K", end="", file=sys.stderr, flush=True)  # clears the line
+
+    def _line(self) -> str:
+        waited = f"since {self._since} ({time.monotonic() - self._began:.0f} s)"
+        counted = f", {self._answered:,} of {self._asked:,} calls answered" if self._asked > 1 else ""
+        return printable(f"waiting for {self.whom} {waited}{counted}; gives up after {self._timeout:g} s of silence")

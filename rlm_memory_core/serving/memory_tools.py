@@ -1,0 +1,246 @@
+"""The tools of the MCP server: search a history, cite it, and add to it.
+
+Each public method of `MemoryTools` is a tool; its docstring and its `Field`s are what a model reads about it. A call
+knows nothing of the calls before it, because an agent may have forgotten what it was shown: the same search shows the
+same turns again, and finds those that were added meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from mcp.server.mcpserver import Context
+from pydantic import BeforeValidator, Field
+
+from ..query.engine import MemoryRLM
+from ..query.evidence import Evidence
+from ..query.excerpts import head
+from ..query.search_tools import SearchTools
+from ..search.threads import in_search_thread
+from ..store.escaping import label
+from ..store.memory_store import MemoryStore
+from ..store.times import parse_time
+from ..views.rendering import counted
+from ..views.store_summary import summarise
+
+_PAGE = 6_000  # characters of a result
+_SESSIONS, _OPENING = 30, 100  # sessions listed at once, and characters of what each opens with
+_RESOURCE = 200_000  # characters of a session as a resource
+_EVIDENCE = 8  # quotes below an answer
+
+
+def _as_list(given: Any) -> Any:
+    return [given] if isinstance(given, (str, int)) else given
+
+
+_Words = Annotated[list[str], BeforeValidator(_as_list)]
+_Number = Annotated[int, Field(ge=1)]
+_Page = Annotated[int, Field(ge=1, description="The part of a long result; its last line says whether there are more.")]
+_After = Annotated[str | None, Field(description="Only from this day on, such as 2023-05-20.")]
+_Before = Annotated[str | None, Field(description="Only up to this day, such as 2023-05-31.")]
+
+
+class MemoryTools:
+    """The tools over one store; any number of calls may run at once.
+
+    Args:
+        store: The history.
+        engine: Answers the questions of `ask`, or None.
+    """
+
+    def __init__(self, store: MemoryStore, engine: MemoryRLM | None = None) -> None:
+        self.store, self.engine = store, engine
+        self._writing = ("", "")  # the client and the conversation that the last turn came from
+
+    async def find(
+        self,
+        probes: Annotated[
+            _Words,
+            Field(description='1 to 12 short probes of two or three words; "exact words" in double quotes match so.'),
+        ],
+        role: Annotated[str | None, Field(description='Only turns of this role: "user" or "assistant".')] = None,
+        after: _After = None,
+        before: _Before = None,
+        limit: Annotated[int, Field(ge=1, le=100, description="Turns at most.")] = 12,
+        order: Literal["relevance", "date"] = "relevance",
+        page: _Page = 1,
+    ) -> str:
+        """Search the memory for the single turns that fit a few short probes best.
+
+        Start here. Words match in any form (move, moved), but not by meaning: give several probes at once, with the
+        topic's words and the words that the person would have used ("my cat", "kitten", "vet"). Each result is one
+        line, such as `12 user: what turn 12 says`, under a line with its session and date; " / " is a line's end.
+        Then use `look` for what was said around a turn. A later statement may replace an earlier one.
+        """
+        tools = await in_search_thread(self._tools)()
+        found = await tools.find(*probes, role=role, after=after, before=before, limit=limit, order=order)
+        return _page(found, page)
+
+    async def look(
+        self,
+        sessions: Annotated[
+            list[int] | None, BeforeValidator(_as_list), Field(description="Numbers of sessions, such as [3, 17].")
+        ] = None,
+        around: Annotated[
+            int | None, Field(description="A turn's number: shows that turn whole, and its neighbours.")
+        ] = None,
+        role: Annotated[str | None, Field(description='Only turns of this role: "user" or "assistant".')] = None,
+        long: Annotated[int, Field(ge=0, description="Characters of each turn of the assistant; 0: none.")] = 300,
+        page: _Page = 1,
+    ) -> str:
+        """Read whole sessions, or the turns around one turn. Give either `sessions` or `around`."""
+        if (sessions is None) == (around is None):
+            raise ValueError("give either sessions, such as [3, 17], or around, a turn's number")
+        return _page(await self._searched(lambda tools: tools.look(sessions, role, long, around)), page)
+
+    async def timeline(
+        self,
+        names: Annotated[_Words, Field(description='Words or names, such as ["Rachel", "my sister"].')],
+        after: _After = None,
+        before: _Before = None,
+        page: _Page = 1,
+    ) -> str:
+        """List all that the user said with a word or a name, by date: how something changed, or how often it came."""
+        return _page(await self._searched(lambda tools: tools.timeline(*names, after=after, before=before)), page)
+
+    async def cite(
+        self,
+        turn: Annotated[int, Field(description="The number of the turn, as `find` and `look` print it.")],
+        quote: Annotated[str, Field(min_length=1, description="Words copied from that turn.")],
+    ) -> str:
+        """Check a quote before you rely on it: returns the words as stored, with session and date.
+
+        Fails if the turn does not say so, and shows what it says.
+        """
+        return await self._searched(lambda tools: tools.cite(turn, quote) and _evidence(tools.cited[-1]))
+
+    async def sessions(
+        self,
+        before: Annotated[int | None, Field(ge=2, description="Only sessions with a lower number than this.")] = None,
+    ) -> str:
+        """List the sessions (conversations) in the memory, the newest first, with dates and how each opens."""
+        return await self._searched(lambda tools: _sessions(tools, before))
+
+    async def remember(
+        self,
+        content: Annotated[str, Field(description="What was said or is to be kept, in full.")],
+        context: Context[Any, Any],
+        role: Annotated[str, Field(description='Who said it: "user" or "assistant".')] = "user",
+        name: Annotated[str, Field(description="The speaker's name, if several people speak in this role.")] = "",
+        conversation: Annotated[
+            str,
+            Field(description="A title for this conversation, the same in all calls; another one begins a session."),
+        ] = "",
+        said_at: Annotated[
+            str | None, Field(description="When it was said, such as 2023-05-20T14:30; leave out for now.")
+        ] = None,
+    ) -> str:
+        """Append one turn to the memory, for good: nothing in it is changed or deleted later.
+
+        Store what the user tells about themselves, their plans, decisions and preferences, in their own words; and
+        what you answered, if it may be asked for later. Do not store passwords or keys.
+        """
+        if not content.strip() or not role.strip():
+            raise ValueError("content and role must not be empty")
+        if said_at is not None and parse_time(said_at) is None:
+            raise ValueError(f"said_at is a time such as 2023-05-20T14:30, not {said_at!r}")
+        client = (context.headers or {}).get("mcp-session-id", "")
+        when = said_at or datetime.now().astimezone().isoformat(timespec="seconds")
+        return await asyncio.to_thread(self._remember, (client, conversation), (role, content, when, name))
+
+    async def ask(
+        self,
+        question: Annotated[str, Field(min_length=1, description="A whole question, in the user's words.")],
+        question_date: Annotated[
+            str | None, Field(description="The day that the question is asked on; leave out for today.")
+        ] = None,
+    ) -> str:
+        """Have another model answer a question from the memory, with evidence. Slow, and it costs tokens.
+
+        Use it for questions that `find`, `look` and `timeline` do not settle, such as counts over many sessions.
+        """
+        assert self.engine is not None, "the server offers `ask` only with an engine"
+        day = question_date or f"{datetime.now():%Y/%m/%d (%a) %H:%M}"
+        answer = await self.engine.aquery(self.store, question, day)
+        ended = [f"(ended early: {answer.error})"] if answer.error else []
+        evidence = [_evidence(each) for each in (answer.standing_on() or answer.evidence)[:_EVIDENCE]]
+        return "\n".join([answer.text, *ended, *(["evidence:", *evidence] if evidence else [])])
+
+    async def summary(self) -> str:
+        """The memory at a glance: its size, its dates, who speaks, and its first and last sessions."""
+        return await self._searched(lambda tools: str(summarise(tools.store)))
+
+    async def session(self, number: int) -> str:
+        """One session, whole, each turn on a line."""
+        return await self._searched(lambda tools: _whole(tools, number))
+
+    def _tools(self) -> SearchTools:
+        return SearchTools(self.store, "", None)
+
+    async def _searched(self, search: Callable[[SearchTools], str]) -> str:
+        return await in_search_thread(lambda: search(self._tools()))()
+
+    def _remember(self, writing: tuple[str, str], turn: tuple[str, str, str, str]) -> str:
+        with self.store.transaction():
+            if writing != self._writing:
+                self.store.start_session(title=writing[1])
+            stored = self.store.add(*turn)
+            self._writing = writing
+        return f"stored as turn {stored.index} in session {stored.session}"
+
+
+def _sessions(tools: SearchTools, before: int | None) -> str:
+    last = min((before or len(tools.store.sessions) + 1) - 1, len(tools.store.sessions))
+    numbers = range(last, max(last - _SESSIONS, 0), -1)
+    lines = [_opening(tools, number) for number in numbers] or ["there are no sessions"]
+    more = [f"({numbers[-1] - 1} more: sessions(before={numbers[-1]}))"] if numbers and numbers[-1] > 1 else []
+    return "\n".join([*lines, *more])
+
+
+def _opening(tools: SearchTools, number: int) -> str:
+    """One line on a session: number, date, title, turns, and how it begins."""
+    sql = "SELECT title, (SELECT count(*) FROM turns WHERE session = number AND turn_index <= ?) FROM sessions"
+    ((title, turns),) = tools.store.query(f"{sql} WHERE number = ?", (len(tools.store), number))
+    first = next(tools.listing.session(number), None)
+    opens = f", begins: {label(first.role)}: {head(first.content, _OPENING)}" if first else ""
+    return f"{tools.listing.heading(number)}{title and f', {label(title)}'} ({counted(turns, 'turn')}){opens}"
+
+
+def _whole(tools: SearchTools, number: int) -> str:
+    lines, size = [tools.listing.heading(tools.session(number))], 0
+    for turn in tools.listing.session(number):
+        if size > _RESOURCE:
+            return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
+        lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), len(turn.content) <= _RESOURCE))
+        size += len(lines[-1])
+    return "\n".join(lines)
+
+
+def _evidence(found: Evidence) -> str:
+    places = [f"{name} {number}" for name, number in (("turn", found.turn), ("session", found.session)) if number]
+    where = ", ".join([*places, *([found.date] if found.date else [])]) or "the model's own prompt"
+    return f'{where}: "{head(found.quote, _PAGE)}"' if found.quote else f"{where}: {head(found.text, _PAGE)}"
+
+
+def _page(text: str, page: int) -> str:
+    """One page of a result, made of whole lines, under the heading of its session.
+
+    >>> _page("one", 1)
+    'one'
+    """
+    pages: list[list[str]] = [[]]
+    heading, size = "", 0
+    for line in text.split("\n"):
+        if size + len(line) > _PAGE and size:
+            pages.append([heading] if heading and not line.startswith("-- session ") else [])
+            size = 0
+        heading = line if line.startswith("-- session ") else heading
+        pages[-1].append(line)
+        size += len(line)
+    if page > len(pages):
+        raise ValueError(f"the result has {len(pages)} pages; there is no page {page}")
+    more = [f"(page {page} of {len(pages)}; page={page + 1} shows more)"] if page < len(pages) else []
+    return "\n".join([*pages[page - 1], *more])

@@ -1,0 +1,109 @@
+import argparse
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rlm_memory_core.cli import main as cli
+from rlm_memory_core.models.hedging import HEDGE
+from rlm_memory_core.models.recorded_calls import MODES
+
+
+def commands(parser=None, words=()):
+    """Each command's words and parser."""
+    parser = parser or cli.parser()
+    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not inner:
+        yield words, parser
+    for action in inner:
+        for name, part in action.choices.items():
+            yield from commands(part, (*words, name))
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("arguments", [(), *COMMANDS], ids=" ".join)
+def test_help_imports_nothing_that_takes_long(arguments):
+    script = f"""
+import sys
+from rlm_memory_core.cli.main import main
+try:
+    main({[*arguments, "--help"]})
+except SystemExit:
+    pass
+parts = ("models", "search", "repl", "query", "chat", "store", "offline", "views", "experiments", "public")
+heavy = ["asyncio", "numpy", "openai", "pandas", "sqlite3", "pydantic_monty"]
+heavy += [f"rlm_memory_core.{{part}}" for part in parts]
+print([name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert done.stdout.startswith("usage: rlm-memory")
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_says_what_it_reads_and_every_option_what_it_does(words):
+    part = COMMANDS[words]
+    assert any(word in part.description for word in ("HISTORY is", "Reads "))
+    assert all(action.help for action in part._actions)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "rlm-memory: the following arguments are required: COMMAND (see rlm-memory --help)\n"),
+        (["ask"], "rlm-memory: the following arguments are required: HISTORY (see rlm-memory ask --help)\n"),
+        (["show", "h", "--serch", "x"], "rlm-memory: unrecognized arguments: --serch x (see rlm-memory --help)\n"),
+    ],
+)
+def test_wrong_arguments_are_one_line(capsys, arguments, line):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert (ended.value.code, *capsys.readouterr()) == (2, "", line)
+
+
+def test_what_the_parser_repeats_is_what_the_package_says():
+    assert COMMANDS["reproduce",].get_default("hedge") == HEDGE
+    (recorded,) = [action for action in COMMANDS["ask",]._actions if action.dest == "recorded"]
+    assert set(recorded.choices) == set(MODES)
+
+
+@pytest.mark.parametrize(("given", "name"), [("1", "01"), ("01", "01"), ("01_niah", "01_niah"), ("99", "99")])
+def test_a_notebook_may_be_named_without_its_zero(given, name):
+    assert cli.parser().parse_args(["reproduce", "--only", given]).only == [name]
+
+
+@pytest.mark.parametrize("text", ["[20,50]", "20,50", "(20, 50)", " [20, 50] "])
+def test_a_list_is_a_list_however_it_is_written(capsys, text):
+    assert cli.main(["estimate", "--only", "1", "-p", "turns", text]) == 0
+    assert capsys.readouterr().out.startswith("01_niah: 60 calls")
+
+
+def test_an_extra_that_is_missing_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    monkeypatch.delitem(sys.modules, "rlm_memory_core.cli.experiments", raising=False)
+    assert cli.main(["reproduce", "--only", "1"]) == 2
+    assert capsys.readouterr().err == (
+        'rlm-memory: papermill is not installed; run pip install "rlm-memory[notebooks]"\n'
+    )
+
+
+def test_the_shell_completes_commands_options_and_files(tmp_path):
+    argcomplete = pytest.importorskip("argcomplete")
+    (tmp_path / "history.jsonl").write_text("")
+
+    def completed(line):
+        environment = {
+            "_ARGCOMPLETE": "1", "_ARGCOMPLETE_SHELL": "bash", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line,
+            "COMP_POINT": str(len(line)), "COMP_TYPE": "9", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "out"),
+        }  # fmt: skip
+        command = [sys.executable, "-m", "rlm_memory_core"]
+        subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, timeout=60, check=False)
+        return (tmp_path / "out").read_text().split("\n")
+
+    assert argcomplete
+    assert [word.strip() for word in completed("rlm-memory rep")] == ["reproduce", "report"]
+    assert completed("rlm-memory ask --recorded of") == ["off "]
+    assert completed("rlm-memory show hist") == ["history.jsonl "]
