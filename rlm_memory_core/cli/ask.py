@@ -26,9 +26,6 @@ from .common import UNANSWERED, Refused, rates_of
 from .history import history, note, printable, say
 from .waiting import Waiting
 
-_MODEL = "--model gpt-4o-mini"
-_SQLITE = b"SQLite format 3\0"  # how a store begins
-
 
 def ask(options: argparse.Namespace) -> int:
     """Answer the question, or chat; return the exit code."""
@@ -42,7 +39,7 @@ def ask(options: argparse.Namespace) -> int:
     try:
         llm = connect(
             options.model, options.base_url, recorded=options.recorded, rates=rates_of(options.prices),
-            timeout=options.timeout, wrap=waiting.watch,
+            timeout=options.timeout, max_tokens=options.max_tokens, wrap=waiting.watch,
         )  # fmt: skip
         reading = Reading(options.reading, first=options.first)
     except ValueError as error:
@@ -62,7 +59,7 @@ def _answer(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[s
         asked = {"question": options.question, "question_date": options.question_date}
         say(json.dumps(asked | answer_json(answer), ensure_ascii=False))
     else:
-        say(answer_text(answer, opened=False, all_in="with --json", another=_MODEL))
+        say(answer_text(answer, opened=False, all_in="with --json", another="--model gpt-4o-mini"))
     return _end(options, answer)
 
 
@@ -94,20 +91,14 @@ def _conversation(named: str) -> Iterator[tuple[MemoryStore, str]]:
     path = Path(named)
     if named == "-":
         raise Refused("a chat reads its messages from standard input; give the history as a file")
-    is_new = path.suffix == ".db" and not path.exists()
-    if is_new or _is_store(path):
-        with MemoryStore(path) as store:
-            yield store, f"stored in {path}"
-    else:
-        with history(named) as store:
-            yield store, "forgotten at the end"
+    grows = _is_store(path) if path.is_file() else path.suffix == ".db" and not path.exists()
+    with MemoryStore(path) if grows else history(named) as store:
+        yield store, f"stored in {path}" if grows else "forgotten at the end"
 
 
 def _is_store(path: Path) -> bool:
-    if not path.is_file():
-        return False
     with path.open("rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _end(options: argparse.Namespace, answer: Answer) -> int:

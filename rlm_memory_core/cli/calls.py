@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -20,25 +18,22 @@ from .common import Refused, confirm
 
 def list_calls(options: argparse.Namespace) -> int:
     """Print how many calls are recorded for each model, their tokens, their size, and when they were made."""
-    usage: defaultdict[str, Usage] = defaultdict(Usage)
-    size: Counter[str] = Counter()
-    created: dict[str, list[str]] = {}
+    models: dict[str, tuple[Usage, int, str, str]] = {}
     with _opened(options) as calls:
         calls.verify()
         for call in calls.records(options.model):  # oldest first
-            usage[call.model] += usage_of(json.loads(call.response))
-            size[call.model] += len(call.response.encode())
-            created.setdefault(call.model, []).append(call.created)
+            usage, size, first, _ = models.get(call.model, (Usage(), 0, call.created, ""))
+            usage, size = usage + usage_of(json.loads(call.response)), size + len(call.response.encode())
+            models[call.model] = usage, size, first, call.created
         print(calls.path)
-    if not usage:
+    if not models:
         print("No calls are recorded.")
         return 0
-    width = max(len("model"), *map(len, usage))
+    width = max(len("model"), *map(len, models))
     print(f"{'model':<{width}} {'calls':>9} {'prompt tokens':>15} {'completion':>12} {'size':>10}  first, last (UTC)")
-    for model, taken in sorted(usage.items()):
-        figures = f"{taken.calls:>9,} {taken.prompt_tokens:>15,} {taken.completion_tokens:>12,}"
-        first, last = created[model][0], created[model][-1]
-        print(f"{model:<{width}} {figures} {size[model] / 1e6:>7,.1f} MB  {first} {last}")
+    for model, (usage, size, first, last) in sorted(models.items()):
+        figures = f"{usage.calls:>9,} {usage.prompt_tokens:>15,} {usage.completion_tokens:>12,}"
+        print(f"{model:<{width}} {figures} {size / 1e6:>7,.1f} MB  {first} {last}")
     return 0
 
 
@@ -46,15 +41,14 @@ def export_calls(options: argparse.Namespace) -> int:
     """Write the recorded answers as JSON Lines."""
     with _opened(options) as calls:
         records = ({**asdict(call), "response": json.loads(call.response)} for call in calls.records(options.model))
-        lines = (json.dumps(record, ensure_ascii=False) for record in records)
+        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         if options.to is None:
-            for line in lines:
-                print(line)
+            sys.stdout.writelines(lines)
             return 0
         draft = options.to.with_name(options.to.name + ".part")
         try:
             with draft.open("w", encoding="utf-8") as out:
-                count = sum(out.write(line + "\n") > 0 for line in lines)
+                count = sum(out.write(line) > 0 for line in lines)
             draft.replace(options.to)
         finally:
             draft.unlink(missing_ok=True)
@@ -79,11 +73,9 @@ def prune_calls(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _opened(options: argparse.Namespace) -> Iterator[CallStore]:
+def _opened(options: argparse.Namespace) -> closing[CallStore]:
     """Open the file of recorded calls, without creating it."""
     path = options.file or cache_path() / "calls.sqlite"
     if not path.is_file():
         raise Refused(f"there are no recorded calls in {path}")
-    with closing(CallStore(path)) as calls:
-        yield calls
+    return closing(CallStore(path))

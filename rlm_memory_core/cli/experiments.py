@@ -7,34 +7,30 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ..experiments.paper import scorecard, scorecard_tables
+from ..experiments.run import execution, reproduce
+from ..experiments.run.options import literal
+from ..experiments.run.reproduce import Plan, Ready, ReproduceError
+from ..experiments.show import report
 from ..query.trace import total_cost
 from .common import UNANSWERED, Refused, confirm, rates_of
-
-if TYPE_CHECKING:
-    from ..experiments.run.reproduce import Plan, Ready
 
 _FLAGS = ("model", "base_url", "hedge", "requests_per_minute", "tokens_per_minute", "dask")
 
 
 def reproduce_command(options: argparse.Namespace) -> int:
     """Run the notebooks, write the report, and print the scorecard; return the exit code."""
-    print("Checking the notebooks, their data and the model ...", flush=True)  # the imports below take a second
+    print("Checking the notebooks, their data and the model ...", flush=True)
     plan = _plan(options)
     if not options.dask:
-        with _refusing(ValueError):
+        with _refusing():
             plan.llm.open()  # a missing key is said before data is downloaded
     ready = _prepared(plan)
-    from ..experiments.run import execution, reproduce
-
-    spent: float | None = 0.0
-    problems: list[str] = []
-    errors: list[str] = []
-    unanswered = 0
-    with _refusing():
+    done = []
+    try:
         if not all(llm.is_local for llm in reproduce.models(plan, ready)):
             confirm(options.yes, "stopped before anything was spent")
         reproduce.check_models(plan, ready)
@@ -44,17 +40,18 @@ def reproduce_command(options: argparse.Namespace) -> int:
             outcome = f"skipped: {ran.skipped}" if ran.skipped else f"failed, {ran.told}" if ran.error else ran.told
             tqdm.write(f"{ran.name}: {titles[ran.name] + ': ' if not ran.skipped else ''}{outcome}")
             sys.stdout.flush()
-            spent = total_cost((spent, ran.spent_usd))
-            problems += [f"{ran.name}: {problem}" for problem in ran.problems]
-            errors += [ran.error] if ran.error else []
-            unanswered += ran.failed
-    if errors:
+            done.append(ran)
+    except ReproduceError as error:
+        raise Refused(error) from error
+    if errors := [ran.error for ran in done if ran.error]:
         raise Refused("; ".join(errors))
     if ready:
         _print_report(plan)
-        dollars = "not known, the model has no price" if spent is None else f"${spent:.2f}"
-        print("\n".join([f"Spent: {dollars}", *problems]))
-    return UNANSWERED if unanswered else 0
+        spent = total_cost(ran.spent_usd for ran in done)
+        print("Spent:", "not known, the model has no price" if spent is None else f"${spent:.2f}")
+        for ran in done:
+            print(*(f"{ran.name}: {problem}\n" for problem in ran.problems), sep="", end="")
+    return UNANSWERED if any(ran.failed for ran in done) else 0
 
 
 def estimate_command(options: argparse.Namespace) -> int:
@@ -70,9 +67,6 @@ def report_command(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    from ..experiments.run import reproduce
-    from ..experiments.run.options import literal
-
     flags = {name: getattr(options, name) for name in _FLAGS}
     flags |= {"rates": rates_of(options.prices), "budget_usd": options.budget, "judge_model": options.judge}
     parameters = {name: literal(value) for name, value in options.parameters}
@@ -83,17 +77,13 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def _prepared(plan: Plan) -> list[Ready]:
     """Check the request, and print what the run needs."""
-    from ..experiments.run import reproduce
-
     with _refusing():
         books = reproduce.prepare(plan)
     ready = [book for book in books if not book.skipped]
     asking = [book for book in ready if book.questions]
     for book in books:
-        if book.skipped:
-            print(f"{book.notebook.name}: skipped: {book.skipped}")
-    for book in asking:
-        print(f"{book.notebook.name}: {book.estimate}")
+        if book.skipped or book.questions:
+            print(f"{book.notebook.name}: {f'skipped: {book.skipped}' if book.skipped else book.estimate}")
     judge = plan.options.judge
     if judge is not None and judge.rates is None:
         print(f"the price of the judge, {judge.model}, is not known")
@@ -105,10 +95,7 @@ def _prepared(plan: Plan) -> list[Ready]:
 
 
 def _print_report(plan: Plan) -> None:
-    from ..experiments.paper import scorecard, scorecard_tables
-    from ..experiments.show import report
-
-    with _refusing(ValueError):
+    with _refusing():
         card = scorecard.of_run(plan.folder)
         page = report.write(plan.folder)
         by = plan.llm.label
@@ -121,7 +108,7 @@ def _print_report(plan: Plan) -> None:
 
 
 @contextmanager
-def _refusing(*others: type[Exception]) -> Iterator[None]:
+def _refusing() -> Iterator[None]:
     """Say in one line why a run cannot start or go on."""
     from ..experiments.run.reproduce import ReproduceError
 

@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from ..imports import HistoryFileError, open_history, read_messages
+from ..imports import open_history, read_messages
 from ..store.memory_store import MemoryStore
 from .common import Refused
 
 
-@contextmanager
-def history(named: str) -> Iterator[MemoryStore]:
-    """Open a history to read it.
+def history(named: str) -> AbstractContextManager[MemoryStore]:
+    """Open a history to read it, for the time of a `with` block.
 
     Args:
         named: A file, or "-" for standard input.
 
     Raises:
-        Refused: It is not there, or no history.
+        Refused: It is not there.
+        HistoryFileError: It is no history.
     """
-    try:
-        if named == "-":
-            with read_messages(sys.stdin.buffer.read(), "standard input", note) as store:
-                yield store
-            return
-        path = Path(named)
-        if not path.exists():
-            hint = "; download it first, and give the file" if "://" in named else ""
-            raise Refused(f"there is no file {named}{hint}")
-        if path.is_dir():
-            raise Refused(f"{path} is a folder; name the history's file in it")
-        with open_history(path, note) as store:
-            yield store
-    except HistoryFileError as error:
-        raise Refused(error) from error
+    if named == "-":
+        return read_messages(sys.stdin.buffer.read(), "standard input", note)
+    path = Path(named)
+    if not path.exists():
+        hint = "; download it first, and give the file" if "://" in named else ""
+        raise Refused(f"there is no file {named}{hint}")
+    if path.is_dir():
+        raise Refused(f"{path} is a folder; name the history's file in it")
+    return open_history(path, note)
 
 
 def printable(text: str) -> str:

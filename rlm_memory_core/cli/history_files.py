@@ -52,9 +52,6 @@ def check(options: argparse.Namespace) -> int:
     if not options.store.is_file():
         raise Refused(f"there is no file {options.store}")
     copy = options.to or options.store.with_name(f"{options.store.name}.recovered")
-    try:
-        found = recover(options.store, copy)
-    except HistoryFileError as error:
-        raise Refused(error) from error
+    found = recover(options.store, copy)
     say(str(found))
     return 0 if found.sound else 1

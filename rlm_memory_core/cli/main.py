@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .. import __version__
 from . import mcp, parsers
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 import argcomplete
 
                 argcomplete.autocomplete(whole)
-            return _run(whole.parse_args(arguments))
+            options = whole.parse_args(arguments)
+            return int(options.command(options))
         finally:
             sys.stdout.flush()  # now, while a closed pipe can be handled, and not at exit
     except BrokenPipeError:  # the reader, such as `head`, has enough
@@ -39,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("rlm-memory: stopped; run it again to continue from the recorded answers", file=sys.stderr)
         return 130
+    except SystemExit:  # help, or wrong arguments: the next line would import what they need not wait for
+        raise
+    except _told() as error:
+        print(f"rlm-memory: {_with_options(str(error), list(vars(options)))}", file=sys.stderr)
+        return USAGE_ERROR
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,19 +58,13 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
-    """Run a command, and say in one line why it cannot be run."""
-    from ..models.types import ModelError, RecordingError  # only now: `--help` needs no model
+def _told() -> tuple[type[Exception], ...]:
+    """The errors that tell the user in one line why a command cannot be run; imported only when there is one."""
+    from ..imports import HistoryFileError
+    from ..models.types import ModelError, RecordingError
     from ..store.schema import StoreError
 
-    command: Callable[[argparse.Namespace], int] = options.command
-    try:
-        return command(options)
-    except BrokenPipeError:
-        raise
-    except (Refused, ModelError, RecordingError, StoreError, OSError) as error:
-        print(f"rlm-memory: {_with_options(str(error), list(vars(options)))}", file=sys.stderr)
-        return USAGE_ERROR
+    return Refused, HistoryFileError, ModelError, RecordingError, StoreError, OSError
 
 
 def _with_options(said: str, names: Sequence[str]) -> str:

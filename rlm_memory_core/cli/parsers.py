@@ -45,11 +45,11 @@ def add_ask(commands: Any) -> None:
     ask.add_argument("--recorded", choices=("auto", "replay", "refresh", "off"), default="auto", help=modes)
     silent = "give up on a server that is silent for so long (default: %(default)g)"
     ask.add_argument("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help=silent)
+    ask.add_argument("--max-tokens", type=_COUNT, metavar="N", help="the longest reply (default: 8192, or 32768)")
     ask.add_argument("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
     way = "search (the default): the model searches by itself; paper: sub-agents read all sessions"
     ask.add_argument("--reading", choices=("search", "paper"), help=way)
-    first = "in the paper's reading: the K best-ranked sessions first, and others only if those do not answer"
-    ask.add_argument("--first", type=_COUNT, metavar="K", help=first)
+    ask.add_argument("--first", type=_COUNT, metavar="K", help="in the paper's reading: the K best sessions first")
     chat = "chat: each line of input is a message; a store (.db, made if it is not there) keeps it and the reply"
     ask.add_argument("--chat", action="store_true", help=chat)
     ask.add_argument("--json", action="store_true", help="print one JSON object, for programs")
@@ -64,18 +64,13 @@ def add_show(commands: Any) -> None:
     show.add_argument("--search", metavar="TEXT", help="print the turns that hold a text, in any letter case")
 
 
-def add_import(commands: Any) -> None:
-    """Add `import`."""
+def add_history_files(commands: Any) -> None:
+    """Add `import` and `check`."""
     summary = "add chat exports or message files to a store; what is there already is not added again"
-    part = _command(commands, "import", "history_files:import_files", summary, f"FILE is {_FILES}.")
+    part = _command(commands, "import", "history_files:import_files", summary, f"Reads FILE, which is {_FILES}.")
     part.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file to add")
     part.add_argument("--store", type=Path, required=True, help="the history's file, created if it does not exist")
-    zone = "your time zone, such as Europe/Berlin, which decides the days of the sessions (default: this machine's)"
-    part.add_argument("--tz", metavar="ZONE", help=zone)
-
-
-def add_check(commands: Any) -> None:
-    """Add `check`."""
+    part.add_argument("--tz", metavar="ZONE", help="your time zone, such as Europe/Berlin (default: this machine's)")
     summary = "check whether a store is sound, and copy what can be read out of a damaged one"
     part = _command(commands, "check", "history_files:check", summary, "Reads a store (.db).")
     part.add_argument("store", type=Path, metavar="STORE", help="the history's file; it is only read")
@@ -100,9 +95,9 @@ def add_experiments(commands: Any) -> None:
         part.add_argument("--hedge", type=number("a share between 0 and 1", 0, 1), default=0.05, help=hedge)
         part.add_argument("--requests-per-minute", type=_COUNT, metavar="N", help="the server's limit, if you know it")
         part.add_argument("--tokens-per-minute", type=_COUNT, metavar="N", help="the server's limit, if you know it")
-        parameter = part.add_argument("-p", dest="parameters", nargs=2, action="append", default=[])
-        parameter.metavar = ("NAME", "VALUE")
-        parameter.help = "set a notebook's parameter, such as -p turns '[20, 50]'; can be repeated"
+        parameter = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
+        described = "set a notebook's parameter, such as -p turns '[20, 50]'; can be repeated"
+        part.add_argument("-p", dest="parameters", help=described, **parameter)
         part.add_argument("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs/runs)")
         part.add_argument("--yes", action="store_true", help="spend money without asking")
         if name == "reproduce":
@@ -133,8 +128,7 @@ def add_calls(commands: Any) -> None:
 
 def add_serve(commands: Any) -> None:
     """Add `serve`."""
-    summary = "serve the offline reader as an OpenAI-compatible endpoint"
-    serve = _command(commands, "serve", "serve:serve", summary, "Reads no file.")
+    serve = _command(commands, "serve", "serve:serve", "serve the offline reader as OpenAI's API", "Reads no file.")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     port = number("a port: ports go from 0 to 65535", 0, 65_535, int)
     serve.add_argument("--port", type=port, default=8000, help="port (default: %(default)s); 0 takes a free one")
@@ -152,8 +146,7 @@ def _add_model(command: Any) -> None:
     command.add_argument("--model", default="offline", help=named)
     command.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server (default: OpenAI's)")
     command.add_argument("--budget", type=_DOLLARS, metavar="USD", help="start no call once this much is spent")
-    prices = "dollars per million tokens, for a model without a known price"
-    command.add_argument("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help=prices)
+    command.add_argument("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help="dollars per million tokens")
 
 
 def _notebook(given: str) -> str:
@@ -164,5 +157,5 @@ def _sample(given: str) -> str:
     return given if given in ("paper", "all") else str(_COUNT(given))
 
 
-ALL = (add_ask, add_show, add_import, add_check, add_experiments, add_calls, add_serve)
+ALL = (add_ask, add_show, add_history_files, add_experiments, add_calls, add_serve)
 """Each adds its commands, in the order of the help."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from contextlib import suppress
 
 from ..models.llm import OFFLINE, OFFLINE_LABEL
 from ..serving import offline_server
@@ -15,8 +16,6 @@ def serve(options: argparse.Namespace) -> int:
     def ready(url: str) -> None:
         print(f"The {OFFLINE_LABEL} answers at {url} (model: {OFFLINE}). Stop with Ctrl-C.", flush=True)
 
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(offline_server.serve(options.host, options.port, ready))
-    except KeyboardInterrupt:
-        return 0
     return 0

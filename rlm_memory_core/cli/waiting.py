@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 from itertools import chain, repeat
 from threading import Event, Thread
 
@@ -39,29 +38,24 @@ class Waiting:
         return self
 
     async def send(self, request: Request) -> Response:
-        """Hand on a call."""
-        with self._call():
-            return await self._backend.send(request)
-
-    def stream(self, request: Request) -> AsyncGenerator[str, None]:
-        """Hand on a call, without a watch: no command streams."""
-        return self._backend.stream(request)
-
-    @contextmanager
-    def _call(self) -> Iterator[None]:
-        """Count a call. If nothing was heard from the server while it waited, no call is sent any more."""
+        """Hand on a call. If nothing was heard from the server while one waited, no call is sent any more."""
         self._asked += 1
         started = time.monotonic()
         try:
             if self._is_silent:
                 raise TimedOut("the server is silent")
-            yield
+            response = await self._backend.send(request)
             self._heard = time.monotonic()
         except TimedOut as error:
             self._is_silent = self._heard < started
             raise TimedOut(str(error), retryable=not self._is_silent) from error
         finally:
             self._answered += 1
+        return response
+
+    def stream(self, request: Request) -> AsyncGenerator[str, None]:
+        """Hand on a call, without a watch: no command streams."""
+        return self._backend.stream(request)
 
     def __enter__(self) -> None:
         self._since, self._began = time.strftime("%H:%M:%S"), time.monotonic()

@@ -95,7 +95,7 @@ def test_a_store_is_asked_by_the_offline_reader_and_left_as_it_was(ask, tmp_path
     code, out, _ = ask(str(path), QUESTION)
     assert code == 0
     assert out.startswith('My cat is called Mochi.\n\nsession 1 | turn 1\n  "My cat is called Mochi."\n\n')
-    assert "offline reader (no LLM): 3 calls" in out
+    assert "offline reader (no LLM): 2 calls" in out
     assert "$0 " in out
     assert path.read_bytes() == before
 

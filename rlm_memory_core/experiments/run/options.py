@@ -133,6 +133,7 @@ def literal(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return ast.literal_eval(value)
+        read = ast.literal_eval(value.strip())
+        return list(read) if isinstance(read, tuple) else read  # as in -p turns 20,50
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
