@@ -112,8 +112,7 @@ def _refusing() -> Iterator[None]:
     """Say in one line why a run cannot start or go on."""
     from ..experiments.run.reproduce import ReproduceError
 
-    refused: tuple[type[Exception], ...] = (ReproduceError, *others)
     try:
         yield
-    except refused as error:
+    except (ReproduceError, ValueError) as error:
         raise Refused(error) from error
