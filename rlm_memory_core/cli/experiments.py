@@ -110,8 +110,6 @@ def _print_report(plan: Plan) -> None:
 @contextmanager
 def _refusing() -> Iterator[None]:
     """Say in one line why a run cannot start or go on."""
-    from ..experiments.run.reproduce import ReproduceError
-
     try:
         yield
     except (ReproduceError, ValueError) as error:

@@ -6,7 +6,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +26,10 @@ class _Database(sqlite3.Connection):
     """Closes itself when nobody uses it any more; Python 3.13 warns of a connection that was not closed."""
 
     def __del__(self) -> None:
-        with suppress(sqlite3.ProgrammingError):  # it was never opened
+        try:
             self.close()
+        except Exception:  # it was never opened, or the interpreter ends
+            return
 
 
 def open_database(

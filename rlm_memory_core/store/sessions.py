@@ -44,7 +44,7 @@ class SessionWriter:
         if not last:
             return self.begin(None, "", when)
         number, date, title, until, writer, used = last[0]
-        if writer not in (None, self._name):  # another program's, which may go on
+        if writer != self._name and (writer or self._number):  # another program's, also if that has ended meanwhile
             return self.begin(*self._own, when)
         before, now = parse_time(until or date or ""), when
         if before and now and until is None:  # the session's date is what the user's clock showed

@@ -5,6 +5,7 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.search.threads import in_search_thread
+from rlm_memory_core.store.memory_store import StoreError
 
 _FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < 0"
 
@@ -46,5 +47,5 @@ def test_many_slow_searches_leave_the_threads_of_others_free():
 
 
 def test_other_errors_of_the_database_stay_as_they_are(store):
-    with pytest.raises(Exception, match="no such table"):
+    with pytest.raises(StoreError):
         asyncio.run(in_search_thread(store.query)("SELECT 1 FROM missing_table"))

@@ -42,7 +42,8 @@ async def over_http(*arguments, token="", headers=None):
         line = (await process.stderr.readline()).decode()
         found = re.search(r"http://\S+/mcp", line)
         assert found, line + (await process.stderr.read()).decode()
-        async with httpx2.AsyncClient(headers=headers or {"Authorization": f"Bearer {token}"}) as client:
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        async with httpx2.AsyncClient(headers=headers or bearer) as client:
             yield found[0], lambda: streamable_http_client(found[0], http_client=client)
     finally:
         if process.returncode is None:
