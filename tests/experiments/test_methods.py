@@ -11,6 +11,10 @@ from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Sample
 from rlm_memory_core.models import background
 from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.types import Response
+from rlm_memory_core.offline import OfflineReader
+from rlm_memory_core.query.reading import Reading
+
+SERVER = ("m", "http://127.0.0.1:1/v1")  # where the offline reader answers, when its calls shall be recorded
 
 
 @pytest.fixture
@@ -54,10 +58,12 @@ def test_every_call_is_counted(far_back):
 
 
 def test_a_query_that_the_root_model_ends_keeps_what_was_found_and_paid_for(far_back, root_and_subagents):
-    llm = root_and_subagents(["```repl\nllm_query_parallel(sessions)\n```", ""], lambda prompt: "found", rates=(1, 1))
-    (method,) = make(["rlm-parallel"], llm, 1)
+    llm = root_and_subagents(
+        ["```repl\nllm_query_parallel(sessions)\n```", "", "", ""], lambda prompt: "found", rates=(1, 1)
+    )
+    (method,) = make(["rlm-parallel"], llm, 1, hedge=0)  # no second copy of a call, however late
     prediction = background.run(method(far_back))
-    assert (prediction.text, prediction.calls, prediction.coverage) == ("", 29 + 2, 1.0)
+    assert (prediction.text, prediction.calls, prediction.coverage) == ("", 29 + 4, 1.0)
     assert prediction.cost_usd == prediction.prompt_tokens + prediction.completion_tokens
     assert "empty" in prediction.error
     assert prediction.seconds > 0
@@ -99,8 +105,10 @@ def test_a_replay_takes_as_long_as_what_was_recorded(far_back, tmp_path):
     """Simulated latency, recorded and then replayed: the time in calls is the same, though nothing is waited for."""
 
     def ask(parallel):
-        llm = connect(calls_path=tmp_path / f"{parallel}", wrap=lambda inner: SimulatedLatency(inner, median=0.01))
-        return MemoryRLM(llm, parallel=parallel).query(far_back.store(), far_back.question, far_back.question_date)
+        wrap = lambda _: SimulatedLatency(OfflineReader(), median=0.01)  # noqa: E731
+        llm = connect(*SERVER, calls_path=tmp_path / f"{parallel}", wrap=wrap)
+        engine = MemoryRLM(llm, parallel=parallel, reading=Reading("paper"))
+        return engine.query(far_back.store(), far_back.question, far_back.question_date)
 
     for parallel in (True, False):
         live, replayed = ask(parallel), ask(parallel)
@@ -117,15 +125,12 @@ def test_a_replay_takes_as_long_as_what_was_recorded(far_back, tmp_path):
 @pytest.mark.parametrize(("name", "seconds"), [("truncation", 7.0), ("rlm-parallel", 21.0), ("rlm-sequential", 217.0)])
 def test_the_seconds_of_a_prediction_are_not_those_of_the_replay(far_back, name, seconds):
     class SevenSeconds:
-        def __init__(self, inner):
-            self.inner = inner
-
         async def send(self, request):
-            return Response((await self.inner.send(request)).text, 7.0)
+            return Response((await OfflineReader().send(request)).text, 7.0)
 
-    (method,) = make([name], connect(wrap=SevenSeconds), 2_000)
+    (method,) = make([name], connect(*SERVER, wrap=lambda _: SevenSeconds()), 2_000)
     background.run(method(far_back))
-    (method,) = make([name], connect(recorded="replay"), 2_000)
+    (method,) = make([name], connect(*SERVER, recorded="replay"), 2_000)
     assert background.run(method(far_back)).seconds >= seconds  # two replies of the root model, and one or 29 calls
 
 

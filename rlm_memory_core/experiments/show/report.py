@@ -35,8 +35,7 @@ def render(folder: Path) -> str:
     Raises:
         ValueError: There are no results, or a file is broken; the message names it in one line.
     """
-    found = origins(folder)
-    evidence = evidence_of(folder)
+    found, evidence = origins(folder), evidence_of(folder)
     card = scorecard(paper.register(), evidence)
     rows = cells(card)
     model = answered(found)

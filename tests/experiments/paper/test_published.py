@@ -89,7 +89,8 @@ def test_what_was_not_verified_says_so():
 def test_the_results_give_cited_numbers_their_verdict():
     evidence = read([])
     for result in published_tables.results():
-        evidence.loc[len(evidence)] = [result.id, result.value, result.n, None, None, "04_published_systems", "none"]
+        figure = [result.id, result.value, result.n, None, None]
+        evidence.loc[len(evidence)] = [*figure, "04_published_systems", "none", ""]
     card = scorecard(paper.register(), evidence).set_index("id")
     assert card.loc["section2.abilities", ["status", "verdict"]].tolist() == ["cited", "agrees"]
     assert card.loc["readme.table.limit.tokens", "verdict"] == "agrees"

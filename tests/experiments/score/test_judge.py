@@ -310,12 +310,12 @@ def test_a_model_and_a_judge_fill_the_register_from_notebook_03(data, tmp_path, 
         assert found[f"judged.{method}.task-averaged"]["value"] == 0.75
         assert found[f"judged.{method}.abstention"]["value"] == 0
         assert found[f"judged.{method}.unjudged"]["value"] == 0
-    for method in ("truncation", "rag", "rlm-sequential", "rlm-parallel"):
+    for method in ("truncation", "rag", "rlm-sequential", "rlm-parallel", "rlm-search"):
         lines = (folder / "hypotheses" / f"{method}.jsonl").read_text().splitlines()
         said = [json.loads(line) for line in lines]
         assert [one["question_id"] for one in said] == ["q1", "q2_abs", "q3"]
         assert all("Mochi" in one["hypothesis"] for one in said)
-    assert len(pd.read_csv(folder / "results" / "03_longmemeval_s.judged.csv")) == 12
+    assert len(pd.read_csv(folder / "results" / "03_longmemeval_s.judged.csv")) == 15
     assert (folder / "figures" / "03_longmemeval_s.png").is_file()
     executed = (folder / "03_longmemeval_s.ipynb").read_text()
     assert "12 answers, judged by: fake-judge" in executed
@@ -381,7 +381,7 @@ def test_the_estimate_holds_one_call_of_the_judge_an_answer(data, capsys):
 
     alone, _ = calls()
     judged, printed = calls("--judge", "gpt-4o")
-    assert judged == alone + 4 * 3
+    assert judged == alone + 5 * 3
     assert "$" in printed
     _, unpriced = calls("--judge", "unheard-of")
     assert "price not known" in unpriced

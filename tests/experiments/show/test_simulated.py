@@ -101,7 +101,7 @@ def test_connect_puts_it_before_the_reader():
 
 def test_a_recorded_call_does_not_wait_again():
     wrap = Wrapping()
-    llm = connect("offline", wrap=wrap)
+    llm = connect("m", "http://127.0.0.1:1/v1", wrap=lambda _: wrap(OfflineReader()))  # "offline" is not recorded
     background.run(llm.complete(ASKED))
     assert background.run(llm.complete(ASKED)).recorded
     assert len(wrap.made[0].drawn) == 1
