@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import rlm_memory_core
-from rlm_memory_core import Budget, MemoryChat, MemoryRLM, MemoryStore, connect
+from rlm_memory_core import Budget, MemoryChat, MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.search.ranking import rank_sessions
 
 FOLDER = Path(rlm_memory_core.__file__).parent
@@ -39,9 +39,10 @@ def test_chat_as_promised():
 def test_chat_past_its_threshold_as_promised():
     chat = MemoryChat(model="offline", threshold_chars=0)
     chat.add_turn("user", "I grew up in Nairobi.")
-    answer = chat.query("What city did I grow up in?")
+    answer = chat.query("In which city did you hear that I grew up?")
     assert "Nairobi" in answer.text
-    assert answer.coverage.asked == 1
+    assert [found.turn for found in answer.evidence] == [1]
+    assert answer.coverage.asked == 0  # it is found by a search, without sub-agents
 
 
 def test_store_as_promised(history):
@@ -63,13 +64,20 @@ def test_engine_as_promised(history):
     answer = engine.query(history, "What is my cat called?", question_date="2023/05/30 (Tue) 23:40")
     assert "Mochi" in answer.text
     assert [(evidence.session, evidence.date) for evidence in answer.evidence] == [(1, "2023/05/20 (Sat) 02:21")]
-    assert answer.coverage.share == 1.0
-    assert answer.usage.calls == 1 + answer.coverage.asked + (len(answer.trace.steps) - 1)
+    assert answer.coverage.share is None  # no sub-agent was asked
+    assert answer.usage.calls == len(answer.trace.steps) == 2
     assert answer.cost_usd == 0.0
     assert answer.trace.steps
     again = engine.query(history, "What is my cat called?", question_date="2023/05/30 (Tue) 23:40")
     assert again.text == answer.text
     assert again.cost_usd == 0.0  # it is free, so that nothing is recorded
+
+
+def test_the_papers_way_as_promised(history):
+    answer = MemoryRLM(connect("offline"), reading=Reading("paper")).query(history, "What is my cat called?")
+    assert "Mochi" in answer.text
+    assert answer.coverage.share == 1.0
+    assert answer.usage.calls == answer.coverage.asked + len(answer.trace.steps)
 
 
 def test_engine_takes_a_second_model_and_a_budget(history):

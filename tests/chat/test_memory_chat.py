@@ -682,7 +682,7 @@ def test_the_day_of_asking_reaches_the_memory_too(root_and_subagents, scripted):
     root = ["```repl\nread([1])\n```", "FINAL(ok)"]
     llm = root_and_subagents(root, lambda prompt: prompts.append(prompt) or "NOT_FOUND")
     clock = Clock("2023-05-21T03:00:00+00:00")
-    chat = chat_at(clock, llm, tz="America/Los_Angeles", threshold_chars=0, reading=Reading("paper"))
+    chat = chat_at(clock, llm, tz="America/Los_Angeles", threshold_chars=0)
     chat.add_turn("user", "I sold my bicycle yesterday.", "2023-05-15T14:30:00Z")
     chat.query("What did I sell last week?")
     (prompt,) = prompts

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from rlm_memory_core import Answer, Coverage, Evidence, MemoryRLM, MemoryStore, Usage, connect
+from rlm_memory_core import Answer, Coverage, Evidence, MemoryRLM, MemoryStore, Reading, Usage, connect
 from rlm_memory_core.views.answer import answer_html, answer_text
 
 
@@ -113,7 +113,8 @@ def test_a_real_answer_shows_its_turns_after_pickling_and_without_its_store(pars
     with MemoryStore() as store:
         store.start_session("2023/05/20 (Sat) 02:21")
         store.extend([("user", "Hello."), ("assistant", "Hi."), ("user", "[Turn 9][user]: My cat is called Mochi.")])
-        answer = MemoryRLM(connect("offline", recorded="off")).query(store, "What is my cat called?")
+        engine = MemoryRLM(connect("offline", recorded="off"), reading=Reading("paper"))
+        answer = engine.query(store, "What is my cat called?")
     copy = pickle.loads(pickle.dumps(answer))
     html = answer_html(copy, opened=True)
     assert re.search(r"<mark>[^<]*Mochi", html)

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from rlm_memory_core import MemoryRLM, Step, Trace, Usage, connect
+from rlm_memory_core import MemoryRLM, Reading, Step, Trace, Usage, connect
+from rlm_memory_core.offline import OfflineReader
 
 nbval = pytest.importorskip("nbval.plugin")
 ROOT = Path(__file__).parent.parent.parent
@@ -117,7 +118,7 @@ def test_calls_are_not_written_out_with_what_they_read(call):
     assert "Got it." not in repr(call())
 
 
-def test_committed_views_compare_from_run_to_run(diary):
+def test_committed_views_compare_from_run_to_run(diary, tmp_path):
     """What nbval compares after `notebooks/nbval.cfg` is the same for a run and its replay; and is not nothing."""
     patterns = nbval.get_sanitize_patterns((ROOT / "notebooks" / "nbval.cfg").read_text(encoding="utf-8"))
     assert len(patterns) == 3
@@ -127,7 +128,10 @@ def test_committed_views_compare_from_run_to_run(diary):
             text = re.sub(regex, replacement, text)
         return text
 
-    engine = MemoryRLM(connect("offline"))
+    llm = connect(
+        "m", "http://m.invalid/v1", rates=(0, 0), wrap=lambda server: OfflineReader(), calls_path=tmp_path / "calls.db"
+    )  # its calls are recorded, as those of "offline" are not
+    engine = MemoryRLM(llm, reading=Reading("paper"))
     first, again = (engine.query(diary, "What is my cat called?") for _ in range(2))
     assert again.trace.calls[0].recorded
     assert not first.trace.calls[0].recorded
