@@ -205,6 +205,14 @@ async def trial(queries: int, seed: int, llm: LLM, server: Server, path: Path) -
     }  # fmt: skip
 
 
+def peak_mb() -> int:
+    """The most memory that this process held; ru_maxrss may begin at that of the parent, so Linux is asked itself."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20
+
+
 def main(queries: int = 1_000, seed: int = 1) -> int:
     """Run the trial and print its figures. Returns 1 if something did not hold."""
     pipeline.MAX_RETRIES = 0  # so that each request is one call
@@ -219,9 +227,7 @@ def main(queries: int = 1_000, seed: int = 1) -> int:
         told = background.run(trial(queries, seed, llm, server, path))
         llm.close()
     told["seconds"] = round(time.perf_counter() - started, 1)
-    told["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
-        1024 if sys.platform != "darwin" else 2**20
-    )
+    told["peak_mb"] = peak_mb()
     if told["peak_mb"] > MOST_MB:
         told["wrong"].append(f"memory reached {told['peak_mb']} MB")
     print(json.dumps(told))

@@ -18,6 +18,8 @@ FAST = 0.002  # seconds: no pattern that grows faster than its text reads the lo
 MOST_GROWTH = 3.0  # times linear; a quadratic pattern grows by FACTOR times linear
 ROUNDS = 3
 CUT_BEFORE = {  # read texts of bounded length alone
+    "offline.searching._TURN": "at most 16,000 characters of a tool's output",
+    "offline.searching._NOWHERE": "at most 16,000 characters of a tool's output",
     "store.dates._MAY_BE_A_DATE": "at most 100 characters",
     "models.types._MARKUP": "at most 10,000 characters of an error",
     "models.types._TITLE": "at most 10,000 characters of an error",

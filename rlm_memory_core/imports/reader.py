@@ -6,7 +6,6 @@ One odd conversation, message or line never refuses the file: it is named, count
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,8 +25,6 @@ Progress = Callable[[str, int, int], None]
 """Called with what is done ("reading" or "storing"), how much of it, and how much there is: bytes, then messages."""
 
 _SESSIONS = ("session", "session_id", "conversation_id")
-_CONVERSATIONS = re.compile(r"(?:.*/)?conversations[^/]*\.json", re.I)
-_OTHERS = re.compile(r"(?!__MACOSX).*\.(?:jsonl?|ndjson)", re.I)
 _NAMED = 1000  # problems kept in a report; the others are counted
 
 
@@ -124,8 +121,9 @@ def _members(file: io.BufferedReader, report: Report) -> Iterator[tuple[Any, str
     try:
         with ExitStack() as opened:
             archive = opened.enter_context(zipfile.ZipFile(file))
-            names = [name for name in archive.namelist() if _OTHERS.fullmatch(name)]
-            chosen = [name for name in names if _CONVERSATIONS.fullmatch(name)] or names
+            kinds, files = (".json", ".jsonl", ".ndjson"), archive.namelist()
+            names = [name for name in files if name.lower().endswith(kinds) and not name.startswith("__MACOSX")]
+            chosen = [name for name in names if _has_conversations(name)] or names
             for name in sorted(chosen):
                 yield opened.enter_context(archive.open(name)), name
             if not chosen:
@@ -186,3 +184,9 @@ class _Reader:
             self._report.problem(
                 place, f"has a date that cannot be read ({label(message.time or '')}); write 2023-05-30"
             )
+
+
+def _has_conversations(name: str) -> bool:
+    """Whether a file of an archive is one of an export's files with conversations, by its name."""
+    base = name.rpartition("/")[2].lower()
+    return base.startswith("conversations") and base.endswith(".json")

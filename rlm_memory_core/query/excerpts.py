@@ -16,7 +16,7 @@ from ..store.escaping import escape
 _LEAD = 60  # characters of a turn's beginning, to tell what it is about
 _LIST = 700  # characters: a list or table up to this length is shown whole
 _BLOCK = re.compile(r"(?:[ \t]*(?:\||\d+[.)]\s|[-*•]\s)[^\n]*(?:\n|\Z))+|[^\n]+")
-_SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"')\]]*(?=\s)|[。！？]|$)", re.S)
+_SENTENCE = re.compile(r"\S(?:[^.!?…。！？]|[.!?…](?![\"')\]]*\s))*+(?:[。！？]|[.!?…]++[\"')\]]*)?+")
 _LINE = re.compile(r"[^\n]+")
 
 

@@ -21,7 +21,7 @@ from .word_index import PIECES, TURNS
 from .words import content_words, indexed_form, loosened, match_expression
 
 _MOST_WORDS = 30
-_PHRASE = re.compile(r'"([^"]*\w[^"]*)"')
+_PHRASE = re.compile(r'"([^"]*)"')
 _BEYOND_ASCII, _SIGNS = re.compile("[^ -~]+"), re.compile(r"[\W_]+")
 _LONGEST_PHRASE, _HOLDING = 200, 300  # characters of a phrase; turns that may hold it, the newest
 _MOST_SCORED = 20_000  # turns that one probe may score; words that occur in so many say little
@@ -96,7 +96,7 @@ class Probe:
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
         self._store, self._filters = store, filters
-        self._phrases = _PHRASE.findall(probe)
+        self._phrases = [phrase for phrase in _PHRASE.findall(probe) if any(map(str.isalnum, phrase))]
         words = words_of(probe)[:_MOST_WORDS]
         self._words = len(words)
         spread = _spread(store, words)

@@ -84,7 +84,7 @@ class TestReproduce:
         (given,) = [
             "".join(cell["source"]) for cell in cells if "injected-parameters" in cell["metadata"].get("tags", [])
         ]
-        for wanted in ('"hedge": 0.1', '"requests_per_minute": 600000.0', '"tokens_per_minute": 1000000000.0'):
+        for wanted in ('"hedge": 0.1', '"requests_per_minute": 600000', '"tokens_per_minute": 1000000000'):
             assert wanted in given
 
     def test_twice_differs_in_seconds_and_dates_alone(self, first, run, tmp_path):
@@ -240,7 +240,9 @@ def test_questions_without_an_answer_are_counted_and_paid_for_and_change_the_exi
     assert code == 1
     assert "01_niah: 3 of 3 had no answer (" in printed.splitlines()[-1]
     document = json.loads((tmp_path / "outputs/m/results/01_niah.json").read_text())
-    assert document["provenance"]["spent_usd"] == pytest.approx(3 * 110 / 1e6)
+    assert document["provenance"]["spent_usd"] == pytest.approx(
+        5 * 110 / 1e6
+    )  # an empty root reply is asked for three times
     assert all(row["value"] == 0 for row in document["rows"] if row["id"].startswith("table2.rlm"))
 
 

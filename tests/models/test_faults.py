@@ -314,7 +314,11 @@ def test_with_a_tenth_of_the_calls_failing_every_call_of_a_thousand_queries_is_a
     )
     assert _by_kind(failed) == Counter(FAILS[fault] for fault in subagents.values() if fault in FAILS)
     ended = Counter(answer.error for answer in answers if answer.error)
-    assert _by_kind(ended) == Counter(FAILS[fault] for fault in roots.values() if fault in FAILS)
+    kinds = Counter(FAILS[fault] for fault in roots.values() if fault in FAILS)
+    again = {
+        kind for kind in kinds if kind.startswith("empty") or kind == "no choices"
+    }  # the root model is asked again
+    assert _by_kind(ended) == Counter({kind: count for kind, count in kinds.items() if kind not in again})
     assert sum(answer.coverage.cut for answer in answers) == list(subagents.values()).count("cut off") > 0
     assert_accounted(server, sum((answer.usage for answer in answers), Usage()), budget)
     assert MARK not in str(

@@ -6,7 +6,7 @@ import re
 import pytest
 from llama import HELLO
 
-from rlm_memory_core import Budget, MemoryChat, MemoryRLM, connect
+from rlm_memory_core import Budget, MemoryChat, MemoryRLM, Reading, connect
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.experiments.data.assets import project_root
 from rlm_memory_core.models import background
@@ -39,7 +39,9 @@ def test_a_long_history_is_answered_by_the_engine_until_the_budget_ends_it(llm, 
 
 
 def test_subagents_read_at_once_and_none_fails(llm, diary):
-    answer = MemoryRLM(connect("offline", recorded="off"), sub_model=llm(), hedge=0).query(diary, QUESTION)
+    answer = MemoryRLM(connect("offline", recorded="off"), sub_model=llm(), hedge=0, reading=Reading("paper")).query(
+        diary, QUESTION
+    )
     assert answer.coverage.asked == 3
     assert answer.coverage.failures == 0
     assert answer.usage.prompt_tokens > 300
@@ -66,7 +68,7 @@ def test_a_needle_is_looked_for_in_a_notebook_of_a_profile_of_its_own(real_serve
     ])  # fmt: skip
     printed, said = capsys.readouterr()
     assert code == 0, printed + said
-    assert f"Model: {MODEL}." in printed
+    assert f"Answered by: {MODEL}" in printed
     results = json.loads((tmp_path / MODEL / "results" / "01_niah.json").read_text())
     assert results["provenance"]["model"] == MODEL
     figures = {row["id"]: row["value"] for row in results["rows"] if row["id"].startswith("table2.")}

@@ -318,7 +318,7 @@ def test_a_model_and_a_judge_fill_the_register_from_notebook_03(data, tmp_path, 
     assert len(pd.read_csv(folder / "results" / "03_longmemeval_s.judged.csv")) == 15
     assert (folder / "figures" / "03_longmemeval_s.png").is_file()
     executed = (folder / "03_longmemeval_s.ipynb").read_text()
-    assert "12 answers, judged by: fake-judge" in executed
+    assert "15 answers, judged by: fake-judge" in executed
     assert "rlm-parallel, judged" in executed
     # replayed calls are free: all questions are alike, and the notebook paid for each request once
     assert document["provenance"]["spent_usd"] == pytest.approx(
