@@ -283,7 +283,7 @@ def test_concurrency_is_reached_and_never_passed(store, fault_server, model):
 
 
 @pytest.mark.slow
-def test_with_a_tenth_of_the_calls_failing_every_call_of_a_thousand_queries_is_accounted_for(
+def test_with_a_tenth_of_the_calls_failing_every_call_of_hundreds_of_queries_is_accounted_for(
     diary, fault_server, model
 ):
     server, budget = fault_server(play), Budget()
@@ -299,7 +299,7 @@ def test_with_a_tenth_of_the_calls_failing_every_call_of_a_thousand_queries_is_a
             return failed.answer
 
     async def ask_all():
-        return await asyncio.wait_for(asyncio.gather(*map(ask, range(1000))), 300)
+        return await asyncio.wait_for(asyncio.gather(*map(ask, range(400))), 300)
 
     answers = background.run(ask_all())
     last = {attempt.key: attempt.fault for attempt in server.attempts}
@@ -320,7 +320,10 @@ def test_with_a_tenth_of_the_calls_failing_every_call_of_a_thousand_queries_is_a
     }  # the root model is asked again
     assert _by_kind(ended) == Counter({kind: count for kind, count in kinds.items() if kind not in again})
     assert sum(answer.coverage.cut for answer in answers) == list(subagents.values()).count("cut off") > 0
-    assert_accounted(server, sum((answer.usage for answer in answers), Usage()), budget)
+    usage = sum((answer.usage for answer in answers), Usage())
+    assert budget.spent == usage
+    assert usage.calls == server.stated.calls
+    assert usage.prompt_tokens == pytest.approx(server.stated.prompt_tokens, rel=0.01)  # some are not stated: estimated
     assert MARK not in str(
         [(answer.text, answer.evidence, [s.output for s in answer.trace.steps]) for answer in answers]
     )
