@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ..imports import HistoryFileError, import_file, recover
 from ..store.memory_store import MemoryStore
-from .common import Refused
+from .common import Refused, store_in_zone
 from .history import note, say
 
 _SHOWN = 20  # problems named one by one
@@ -17,11 +17,7 @@ _SHOWN = 20  # problems named one by one
 
 def import_files(options: argparse.Namespace) -> int:
     """Add the files to the store, and say what was added and what could not be read; return the exit code."""
-    try:
-        store = MemoryStore(options.store, tz=options.tz)
-    except KeyError as error:
-        raise Refused(f"there is no time zone {options.tz}; write one such as Europe/Berlin") from error
-    with store:
+    with store_in_zone(options.store, options.tz) as store:
         for path in options.files:
             _import(store, path)
         say(f"{options.store}: {len(store):,} turns in {len(store.sessions):,} sessions")

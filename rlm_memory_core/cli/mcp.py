@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .common import Refused
+from .common import Refused, store_in_zone
 
 TOKEN = "RLM_MEMORY_TOKEN"
 """The environment variable with the token that clients send over HTTP."""
@@ -39,7 +39,6 @@ def serve_mcp(options: argparse.Namespace) -> int:
     """Serve until the client ends the session, or the process is interrupted; return the exit code."""
     from ..models.llm import connect
     from ..query.engine import MemoryRLM
-    from ..store.memory_store import MemoryStore
 
     try:
         from ..serving.mcp_server import MemoryServer, serve_http
@@ -49,14 +48,12 @@ def serve_mcp(options: argparse.Namespace) -> int:
         raise Refused(f"there is no file {options.store}")
     try:
         engine = MemoryRLM(connect(options.model, options.base_url)) if options.model else None
-        with MemoryStore(options.store, tz=options.tz) as store:
+        with store_in_zone(options.store, options.tz) as store:
             server = MemoryServer(store, engine, options.read_only, os.environ.get(TOKEN) or None)
             if options.http is None:
                 server.run()
             else:
                 serve_http(server, options.host, options.http, _say, options.allow_host)
-    except KeyError as error:
-        raise Refused(f"there is no time zone {options.tz}; write one such as Europe/Berlin") from error
     except (ValueError, OverflowError) as error:
         raise Refused(f"{error} (set ${TOKEN}, or give --allow-host)" if options.http is not None else error) from error
     except KeyboardInterrupt:

@@ -18,7 +18,7 @@ _LOOKED_AT = 5  # sessions
 _PROBES = 6
 _END = 60  # characters by which a text is recognised
 _HEADING = re.compile(r"-- session (\d+)(?:, (.*))?")
-_TURN = re.compile(r"(\d+) ([^:]*): (.*?)(?: … \(\+[\d,]+ characters.*\))?(?:  <- .*)?")
+_TURN = re.compile(r"(\d+) ([^:]*): (.*?)(?: … \(\+[\d,]+ characters.*\))?")
 _NOWHERE = re.compile(r"\(.*nowhere in the history: ([^;]*).*\)")
 _LOOK = """\
 ```repl
