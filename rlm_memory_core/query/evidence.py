@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ..repl.output import UNKNOWN
 from ..search.quotes import quoted_words
 from ..search.word_index import content_words
+from .findings import Evidence as Evidence
 from .subagents import Call
 
 _ANSWER, _FOUND = 20_000, 4_000  # characters compared: of the answer, of one piece of evidence
@@ -20,41 +20,18 @@ _RUN = 12  # words in a row that count as a quotation
 _SHARE = 0.5  # of the best weight by words: evidence above it supports the answer
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a sub-agent found in one session.
-
-    Args:
-        session: The session's number, from 1; None if the code asked with a prompt of its own.
-        date: The session's date, or None.
-        turn: The number of the turn that is quoted, or None.
-        quote: Words of that turn, exactly as they are stored; "" if the sub-agent quoted nothing.
-        text: What the quote says, in the sub-agent's words; all of its reply if it quoted nothing.
-    """
-
-    session: int | None
-    date: str | None
-    turn: int | None
-    quote: str
-    text: str
-
-
 def evidence_of(calls: Iterable[Call]) -> tuple[Evidence, ...]:
     """What sub-agents found, in the order of the history; what they read outside it comes last.
 
     A reply without a quote is evidence as a whole. Quotes that are not in the session are left out.
     """
-    evidence: list[Evidence] = []
+    found: list[Evidence] = []
     for call in calls:
-        if not call.found:
-            continue
-        if not call.extract.findings and not call.extract.false_quotes:
-            evidence.append(Evidence(call.number, call.date, None, "", call.reply))
-        evidence += [
-            Evidence(call.number, call.date, found.turn, found.quote, found.text) for found in call.extract.findings
-        ]
-    evidence.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))
-    return tuple(evidence)
+        if call.found and (call.extract.findings or call.extract.false_quotes):
+            found += call.extract.findings
+        elif call.found:
+            found.append(Evidence(call.number, call.date, None, "", call.reply))
+    return tuple(sorted(found, key=lambda each: (each.session is None, each.session or 0, each.turn or 0)))
 
 
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
