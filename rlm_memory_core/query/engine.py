@@ -8,12 +8,19 @@ answer. Only the model ends a query: what the REPL prints is data. `MemoryRLM` h
 
 from __future__ import annotations
 
+import asyncio
+
 from ..models import background
 from ..store.memory_store import MemoryStore
 from .answer import Answer
 from .conversation import Query
+from .paper_way import PaperWay
+from .reading import PAPER, SEARCH
+from .search_way import SearchWay
 from .settings import Settings
 from .subagents import Progress
+
+WAYS = {PAPER: PaperWay, SEARCH: SearchWay}
 
 
 class MemoryRLM(Settings):
@@ -76,4 +83,5 @@ class MemoryRLM(Settings):
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        return await Query(self, store, question, date, system, progress).answer()
+        way = await asyncio.to_thread(WAYS[str(self.reading.way)], self, progress, store, question, date)
+        return await Query(way, question, date, system).answer()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from textwrap import dedent
 from typing import Literal
 
@@ -30,12 +30,12 @@ class Final:
 
     Args:
         text: The text between the parentheses, without quotes around it.
-        kind: "variable" for FINAL_VAR; "word" for FINAL of a single word, which may be a variable's name; "value" for
-            anything else.
+        kind: "variable" for FINAL_VAR; "text" for FINAL of a text in quotes; "value" for FINAL of anything else, which
+            may be a text or code.
     """
 
     text: str
-    kind: Literal["value", "word", "variable"]
+    kind: Literal["value", "text", "variable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,14 @@ def parse_message(text: str) -> Message:
     return Message(tuple(blocks), final, prose.strip())
 
 
-def finals_only(message: Message) -> Message:
-    """The message with only those lines of code that answer. The other code of the last reply does not run.
+def final_lines(message: Message) -> list[str]:
+    """Those lines of a message's code that answer. The other code of the last reply may not run.
 
-    >>> finals_only(parse_message("```\\nprint(1)\\nFINAL(2)\\n```")).blocks
-    ('FINAL(2)',)
+    >>> final_lines(parse_message("```\\nprint(1)\\nFINAL(2)\\n```"))
+    ['FINAL(2)']
     """
     lines = [line.strip() for block in message.blocks for line in block.splitlines()]
-    return replace(message, blocks=tuple(line for line in lines if _FINAL.match(line)))
+    return [line for line in lines if _FINAL.match(line)]
 
 
 def _is_answer(block: str) -> bool:
@@ -101,7 +101,7 @@ def _final(prose: str) -> Final | None:
     bare = _unquote(inside)
     if match[1] and bare.isidentifier():
         return Final(bare, "variable")
-    return Final(bare, "word" if bare == inside and inside.isidentifier() else "value")
+    return Final(bare, "value" if bare == inside else "text")
 
 
 def _end(text: str, start: int) -> int:

@@ -186,7 +186,9 @@ class SearchTools:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, said)
         (evidence,) = look_up([claim], [turn])
         if evidence is None:
-            holding = next((each for each in sorted(self.listing.shown) if look_up([claim], [self.turn(each)])[0]), None)
+            holding = next(
+                (each for each in sorted(self.listing.shown) if look_up([claim], [self.turn(each)])[0]), None
+            )
             hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {said[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])

@@ -6,11 +6,9 @@ The first message to the root model already shows a search with the question.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..models.types import ChatMessage
 from ..repl.hostcalls import listed
@@ -44,7 +42,7 @@ class SearchWay(Way):
     """
 
     name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
-    searches = True
+    patience, runs_last = 2, True
 
     def __init__(
         self, engine: Settings, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
@@ -53,7 +51,7 @@ class SearchWay(Way):
         self.tools = SearchTools(store, question, question_date, self.embedder, engine.budget)
         self.cited, self.false_quotes = self.tools.cited, self.tools.false_quotes
         self.values = self.tools.values()
-        self.functions = {name: self._counted(function) for name, function in self.tools.functions().items()}
+        self.functions = self.tools.functions()
         self.asking = {"read": self.read}
         self.sessions = len(self.tools.store.sessions)
         self._was_read: set[tuple[int, str]] = set()
@@ -99,7 +97,6 @@ class SearchWay(Way):
             TypeError: The sessions are not a list of numbers.
             ValueError: There is no such session, or one is too long.
         """
-        self.used += 1
         tools, asked = self.tools, str(ask or self.tools.question)
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(tools.session, numbers)))
@@ -132,14 +129,6 @@ class SearchWay(Way):
             turns = tuple(_shortened(turn) for turn in turns)
         pieces = split(Session(number, self.tools.listing.date(number), turns))
         return [replace(piece, turns=tuple(whole[turn.index] for turn in piece.turns)) for piece in pieces]
-
-    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def counted(*args: Any, **kwargs: Any) -> Any:
-            self.used += 1
-            value = function(*args, **kwargs)
-            return await value if inspect.isawaitable(value) else value
-
-        return counted
 
 
 def _shortened(turn: Turn) -> Turn:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..models.types import ChatMessage
 from ..search.vectors import Metered
 from ..store.turns import Turn
-from .evidence import Evidence
+from .findings import Evidence
 from .settings import Settings
 from .subagents import Progress, SubAgents
 
@@ -23,16 +24,18 @@ class Way:
     `values`, `functions` and `asking` are the names in the REPL; those in `asking` ask `subagents`, whose system prompt
     is `agents_told`. `no_code` and `forced` are what the root model is told after a message without code, and before
     its last reply. `sessions` and `pieces` count what the history has. `embedder` compares meanings and counts its
-    usage. `cited` holds what the code cited, `false_quotes` what of it was not there; `used` counts calls of the tools.
-    Where the code `searches`, a model that writes none is shown a search.
+    usage. `cited` holds what the code cited, `false_quotes` what of it was not there. After `patience` replies in a row
+    without code that ran, the model is shown a `record` and asked for code no more. Where the way `runs_last`, the code
+    of the last reply runs as a whole, and otherwise only its FINAL.
     """
 
     name = no_code = forced = agents_told = ""
     values: Mapping[str, Any]
     functions: Mapping[str, Callable[..., Any]]
     asking: Mapping[str, Callable[..., Any]]
-    sessions = pieces = used = 0
-    searches = False
+    sessions = pieces = 0
+    patience = math.inf
+    runs_last = False
 
     def __init__(self, engine: Settings, progress: Progress | None) -> None:
         self.engine = engine
@@ -59,6 +62,6 @@ class Way:
         """The turns that the root model has seen."""
         return []
 
-    async def record(self, room: int) -> tuple[str, list[Turn]]:
-        """What a model that writes no code is shown, in at most so many characters; and its turns."""
-        raise NotImplementedError
+    async def record(self, room: int) -> tuple[str, list[Turn]] | None:
+        """What a model that writes no code is shown, in at most so many characters, and its turns; None for nothing."""
+        return None

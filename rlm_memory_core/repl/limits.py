@@ -59,14 +59,13 @@ class LimitReached(RuntimeError):
 
 
 class Meter:
-    """Counts what the code of one query has used."""
+    """Counts what the code of one query has used: in `calls`, those of host functions."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._run_seconds = self._query_seconds = 0.0
         self._run_subcalls = self._query_subcalls = self._sent = 0
-        self._shown = self._calls = 0
-        self.refusals = 0
+        self._shown = self.calls = self.refusals = 0
         self.last_refusal = ""
 
     def start_run(self) -> None:
@@ -94,8 +93,8 @@ class Meter:
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
         """
-        self._calls += 1
-        if self._calls > self._limits.host_calls:
+        self.calls += 1
+        if self.calls > self._limits.host_calls:
             raise self._refused(
                 f"the code of one query may call functions outside the sandbox {self._limits.host_calls:,} times; "
                 "call them once and keep what they return in a variable"

@@ -9,7 +9,6 @@ from rlm_memory_core import Turn, connect
 from rlm_memory_core.query.findings import Evidence, Extract, check_reply, look_up
 
 
-
 def claim(quote, text="", turn=None):
     return Evidence(3, None, turn, quote, text)
 

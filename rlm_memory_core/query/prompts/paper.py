@@ -50,7 +50,7 @@ def root_messages(
     return conversation(system, f"{size}\n\n{question_block(question, question_date)}", instructions)
 
 
-def output_message(output: str, coverage: str, remaining: int, last: str = FORCED) -> ChatMessage:
+def output_message(output: str, coverage: str, remaining: int, last: str = FORCED) -> str:
     """Show the root model what its code printed.
 
     Args:
@@ -62,7 +62,7 @@ def output_message(output: str, coverage: str, remaining: int, last: str = FORCE
     parts = [output_block(output)]
     parts += [escape_tags(coverage)] if coverage else []  # it quotes error messages of servers
     parts.append(f"Replies left: {remaining}." if remaining > 1 else last)
-    return {"role": "user", "content": "\n".join(parts)}
+    return "\n".join(parts)
 
 
 def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
