@@ -41,13 +41,12 @@ class Query:
     """One question.
 
     Args:
-        way: How it is answered, with the engine's settings.
-        question, question_date, system: As for `MemoryRLM.query`.
+        way: How it is answered, with the question and the engine's settings.
+        system: As for `MemoryRLM.query`.
     """
 
-    def __init__(self, way: Way, question: str, question_date: str | None, system: str | None) -> None:
+    def __init__(self, way: Way, system: str | None) -> None:
         self._way, self._engine, self._system = way, way.engine, system
-        self._question, self._question_date = question, question_date
         self._steps: list[Step] = []
         self._messages: list[ChatMessage] = []
         self._asked = 0.0
@@ -64,7 +63,7 @@ class Query:
             self._messages = await self._paid(way.open(engine.max_iterations, self._system))
             async with Repl(
                 way.values, way.functions, way.asking, way.subagents.replied, engine.limits, engine.parallel,
-                self._question_date,
+                way.question_date,
             ) as repl:  # fmt: skip
                 return await self._converse(repl)
         except BudgetExceeded as error:
@@ -175,15 +174,16 @@ class Query:
         Raises:
             ContextExceeded: The way has no search of its own, and this is why there is no answer yet.
         """
+        way = self._way
         for room in ROOMS:
-            record = await self._way.record(room)
+            record = await way.record(room)
             if record is None:
                 if error:
                     raise error
                 return self._finish(UNKNOWN)
             shown, turns = record
             try:
-                reply = await self._ask(history_messages(shown, self._question, self._question_date, self._system))
+                reply = await self._ask(history_messages(shown, way.question, way.question_date, self._system))
                 break
             except ContextExceeded:
                 if room == ROOMS[-1]:
@@ -192,7 +192,7 @@ class Query:
         self._note(reply, f"{told}\n{shown}")
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
-        self._way.cited[:] = quoted(text, turns)
+        way.cited[:] = quoted(text, turns)
         return replace(self._finish(text), mode=NO_CODE)
 
     def _finish(self, text: str, error: str = "") -> Answer:

@@ -15,12 +15,11 @@ from ..store.memory_store import MemoryStore
 from .answer import Answer
 from .conversation import Query
 from .paper_way import PaperWay
-from .reading import PAPER, SEARCH
+from .reading import PAPER, SEARCH, Settings
 from .search_way import SearchWay
-from .settings import Settings
 from .subagents import Progress
 
-WAYS = {PAPER: PaperWay, SEARCH: SearchWay}
+_WAYS = {PAPER: PaperWay, SEARCH: SearchWay}
 
 
 class MemoryRLM(Settings):
@@ -83,5 +82,5 @@ class MemoryRLM(Settings):
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        way = await asyncio.to_thread(WAYS[str(self.reading.way)], self, progress, store, question, date)
-        return await Query(way, question, date, system).answer()
+        way = await asyncio.to_thread(_WAYS[str(self.reading.way)], self, store, question, date, progress)
+        return await Query(way, system).answer()

@@ -20,9 +20,8 @@ from .echo import with_echo
 from .excerpts import one_line
 from .prompts.record import session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
-from .reading import SEARCH
+from .reading import SEARCH, Settings
 from .search_tools import SearchTools
-from .settings import Settings
 from .subagents import Call, Progress
 from .unaided import record
 from .way import Way
@@ -37,17 +36,16 @@ class SearchWay(Way):
     """The tools of one query: the free ones and `read`.
 
     Args:
-        engine, progress: As for `Way`.
-        store, question, question_date: As for `MemoryRLM.query`.
+        engine, store, question, question_date, progress: As for `Way`.
     """
 
     name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
     patience, runs_last = 2, True
 
     def __init__(
-        self, engine: Settings, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, progress: Progress | None
     ) -> None:
-        super().__init__(engine, progress)
+        super().__init__(engine, store, question, question_date, progress)
         self.tools = SearchTools(store, question, question_date, self.embedder, engine.budget)
         self.cited, self.false_quotes = self.tools.cited, self.tools.false_quotes
         self.values = self.tools.values()

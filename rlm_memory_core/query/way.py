@@ -8,9 +8,11 @@ from typing import Any
 
 from ..models.types import ChatMessage
 from ..search.vectors import Metered
+from ..store.escaping import well_formed
+from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .findings import Evidence
-from .settings import Settings
+from .reading import Settings
 from .subagents import Progress, SubAgents
 
 
@@ -19,6 +21,8 @@ class Way:
 
     Args:
         engine: Its settings hold for the query.
+        store: The history; what is said during the query does not count.
+        question, question_date: What is asked, and the day on which it is asked, or None.
         progress: Receives the sub-agent calls, or None.
 
     `values`, `functions` and `asking` are the names in the REPL; those in `asking` ask `subagents`, whose system prompt
@@ -37,8 +41,11 @@ class Way:
     patience = math.inf
     runs_last = False
 
-    def __init__(self, engine: Settings, progress: Progress | None) -> None:
-        self.engine = engine
+    def __init__(
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, progress: Progress | None
+    ) -> None:
+        self.engine, self.store = engine, store.snapshot()
+        self.question, self.question_date = well_formed(question), question_date and well_formed(question_date)
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
         self.subagents = SubAgents(
             engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told, progress

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from paper import opened
 
 import rlm_memory_core
 from rlm_memory_core.query.prompts import paper, record
-from rlm_memory_core.query.workspace import Workspace
 
 FUNCTIONS = ["search_history", "get_recent", "rank_sessions", "llm_query", "session_prompt", "FINAL", "FINAL_VAR"]
 VALUES = ["question", "question_date", "sessions", "session_dates", "history_turns", "context"]
@@ -29,10 +29,10 @@ def test_the_root_prompt_names_everything_the_repl_holds(parallel):
 
 @pytest.mark.parametrize("parallel", [True, False])
 def test_the_root_prompt_of_a_large_history_names_what_that_repl_holds_and_nothing_else(store, parallel):
-    workspace = Workspace(store, "Who?", copied=False)
+    workspace = opened(store, "Who?", copied=False)
     system = root(parallel, copied=False)[0]["content"]
-    assert [name for name in [*workspace.functions(), *workspace.values()] if name not in system] == []
-    assert [name for name in VALUES if name not in workspace.values() and f"  {name}" in system] == []
+    assert [name for name in [*workspace.functions, *workspace.values] if name not in system] == []
+    assert [name for name in VALUES if name not in workspace.values and f"  {name}" in system] == []
     assert ("llm_query_parallel" in system) is parallel
     assert "{" not in system.replace("{}", "")
 
