@@ -19,11 +19,9 @@ from ..repl.output import UNKNOWN, to_text
 from ..repl.repl import NoSandbox, Repl, Run
 from ..search.vectors import Metered
 from .answer import Answer, QueryFailed
-from .evidence import evidence_of
+from .findings import Evidence
 from .parsing import Final, Message, final_lines, parse_message
-from .prompts.paper import coverage_line, output_message
-from .prompts.record import CUT_REPLY, EMPTY, UNSEEN, history_messages
-from .prompts.search import FALSE_QUOTE
+from .prompts import paper, record, search
 from .search_tools import CITED
 from .subagents import Call, Coverage
 from .trace import Step, Trace, total_cost
@@ -81,7 +79,7 @@ class Query:
                 if empty == _MOST_EMPTY or not remaining:
                     raise
                 last = self._messages[-1]
-                self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{EMPTY}"}
+                self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{record.EMPTY}"}
             except ContextExceeded as error:
                 return await self._without_code(error)
             else:
@@ -141,9 +139,9 @@ class Query:
             return run, ""
         unseen = [line for line in run.output.splitlines() if line.strip() and not line.startswith(CITED)]
         if len(way.false_quotes) > false_quotes:
-            return replace(run, final=None), FALSE_QUOTE.format(why=way.false_quotes[-1])
+            return replace(run, final=None), search.FALSE_QUOTE.format(why=way.false_quotes[-1])
         if is_new or (stated and unseen):
-            return replace(run, final=None), UNSEEN
+            return replace(run, final=None), record.UNSEEN
         return run, ""
 
     async def _run_blocks(self, repl: Repl, blocks: Sequence[str]) -> Run:
@@ -162,11 +160,11 @@ class Query:
         """What the root model is told next: the output of its code and what was not read, or what to do now."""
         forced = self._way.forced
         if reply.cut or not (message.blocks or run.error):
-            return forced if remaining <= 1 else CUT_REPLY if reply.cut else self._way.no_code
+            return forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self._way.no_code
         coverage = Coverage.of(calls)
         not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-        told = [coverage_line(str(coverage), coverage.failures, not_read)] if calls else []
-        return output_message(str(run), "\n".join(filter(None, [*told, objection])), remaining, forced)
+        told = [paper.coverage_line(str(coverage), coverage.failures, not_read)] if calls else []
+        return paper.output_message(str(run), "\n".join(filter(None, [*told, objection])), remaining, forced)
 
     async def _without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question, and ask for the answer in one call; with less where that is too long.
@@ -176,14 +174,14 @@ class Query:
         """
         way = self._way
         for room in ROOMS:
-            record = await way.record(room)
-            if record is None:
+            found = await way.record(room)
+            if found is None:
                 if error:
                     raise error
                 return self._finish(UNKNOWN)
-            shown, turns = record
+            shown, turns = found
             try:
-                reply = await self._ask(history_messages(shown, way.question, way.question_date, self._system))
+                reply = await self._ask(record.history_messages(shown, way.question, way.question_date, self._system))
                 break
             except ContextExceeded:
                 if room == ROOMS[-1]:
@@ -198,7 +196,8 @@ class Query:
     def _finish(self, text: str, error: str = "") -> Answer:
         """The answer, with the cost of all steps and of the embedder."""
         way, calls, trace = self._way, self._way.subagents.calls, Trace(tuple(self._steps))
-        found = [*way.cited, *evidence_of(calls)] or quoted(text, way.shown())
+        read_there = sorted((each for call in calls for each in call.evidence), key=_in_history)
+        found = [*way.cited, *read_there] or quoted(text, way.shown())
         paid: list[Trace | Metered] = [trace, *([way.embedder] if way.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(
@@ -218,6 +217,11 @@ class Query:
             mode=way.name,
             model=self._engine.llm.label,
         )
+
+
+def _in_history(evidence: Evidence) -> tuple[bool, int, int]:
+    """Sorts evidence in the order of the history; what was read outside it comes last."""
+    return evidence.session is None, evidence.session or 0, evidence.turn or 0
 
 
 async def _resolve(repl: Repl, final: Final, run: Run) -> tuple[Run, bool]:

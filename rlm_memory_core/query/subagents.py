@@ -22,7 +22,7 @@ from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply
 from ..search.pieces import Piece
-from .findings import Extract, check_reply, is_not_found
+from .findings import Evidence, Extract, check_reply, is_not_found
 from .halves import halves, joined
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
 
@@ -79,6 +79,13 @@ class Call:
     def found(self) -> bool:
         """Whether the reply says anything about the question."""
         return not self.error and not is_not_found(self.reply)
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What it found, without quotes that are not in the session; all of a reply that quotes nothing."""
+        if not self.found or self.extract.findings or self.extract.false_quotes:
+            return self.extract.findings
+        return (Evidence(self.number, self.date, None, "", self.reply),)
 
     @property
     def copies(self) -> int:
@@ -188,22 +195,21 @@ class SubAgents:
         self._replied = True
 
     @contextmanager
-    def batch(self) -> Iterator[int]:
-        """Give the calls made within the block one batch number, which is that of other blocks open now."""
+    def batch(self) -> Iterator[None]:
+        """Put the calls made within the block into one batch, which is that of other blocks open now."""
         if self._replied and not self._open:
             self._batches += 1
         self._replied = False
         self._open += 1
         try:
-            yield self._batches
+            yield
         finally:
             self._open -= 1
 
     async def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> list[Call]:
         """Ask one sub-agent for each (prompt, piece), all at once. Returns the calls in this order."""
         siblings = Siblings(self.hedge, self.slots)
-        with self.batch():
-            return await background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
+        return await background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
     async def ask(self, prompt: str, piece: Piece = NO_PIECE, siblings: Siblings | None = None) -> Call:
         """Ask one sub-agent.
@@ -219,17 +225,16 @@ class SubAgents:
         if self.progress is not None:
             self.progress.asked()
         paid: list[Paid] = []
-        with self.batch() as batch:
-            started, reply, error = time.perf_counter(), None, STOPPED
-            try:
-                async with self.slots:
-                    started = time.perf_counter()
-                    reply, error = await self._read(prompt, piece, siblings, paid), ""
-            except (BudgetExceeded, ModelError) as failed:
-                error = str(failed)
-            finally:  # one that is cancelled is counted too, and paid for if it was sent
-                reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
-                call = self._record(piece, batch, started, reply, paid, error)
+        batch, started, reply, error = self._batches, time.perf_counter(), None, STOPPED
+        try:
+            async with self.slots:
+                started = time.perf_counter()
+                reply, error = await self._read(prompt, piece, siblings, paid), ""
+        except (BudgetExceeded, ModelError) as failed:
+            error = str(failed)
+        finally:  # one that is cancelled is counted too, and paid for if it was sent
+            reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
+            call = self._record(piece, batch, started, reply, paid, error)
         return call
 
     async def _read(self, prompt: str, piece: Piece, siblings: Siblings | None, paid: list[Paid]) -> Reply:

@@ -17,10 +17,9 @@ from typing import Any, TypeGuard
 
 import pydantic_monty as monty
 
-from .arguments import measure
 from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
-from .limits import Meter
+from .limits import Meter, measure
 
 MAX_TEXT_CHARACTERS = 10_000  # of a text to search, to rank or to ask with
 PREVIOUS = "previous_replies"
@@ -220,8 +219,8 @@ def listed(function: str, value: object, what: str) -> Sequence[Any]:
     raise TypeError(f"{function} takes {what}, not {given}; make a list with list(...) of anything else")
 
 
-def check_text(function: str, what: str, text: object) -> None:
-    """Refuse an argument that is no text, or one that takes long to search with.
+def check_text(function: str, what: str, text: object) -> str:
+    """Refuse an argument that is no text, or one that takes long to search with. Returns it.
 
     Raises:
         TypeError: It is not a string.
@@ -231,6 +230,7 @@ def check_text(function: str, what: str, text: object) -> None:
         raise TypeError(f"{function} takes {what}, not {type(text).__name__}")
     if len(text) > MAX_TEXT_CHARACTERS:
         raise ValueError(f"{function} takes at most {MAX_TEXT_CHARACTERS:,} characters, not {len(text):,}")
+    return text
 
 
 def from_start(position: object, count: int) -> int:
