@@ -31,6 +31,9 @@ from .way import Way
 NO_CODE = "no code"
 """The mode of an answer that the model gave without code."""
 
+NO_REPLY = "(the model gave no reply)"
+"""The output of a step whose call failed: what its server said of it is no output."""
+
 _MOST_EMPTY = 3  # empty replies in a row that end the query
 _T = TypeVar("_T")
 
@@ -103,7 +106,7 @@ class Query:
         try:
             return await asking
         except ModelError as error:
-            self._note(Reply("", error.usage, error.cost_usd), f"({error})")
+            self._note(Reply("", error.usage, error.cost_usd), NO_REPLY)
             raise
 
     def _note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:

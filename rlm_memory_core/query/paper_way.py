@@ -36,8 +36,8 @@ class PaperWay(Way):
     Args:
         engine, store, question, question_date, progress: As for `Way`.
 
-    The history is `copied` into the REPL if it is no larger than the engine's `copy_limit`, and has no more sessions
-    than the code may ask sub-agents. The `copies` are its pieces.
+    The history is `copied` into the REPL if it is no larger than the engine's `copy_limit`, and has no more pieces than
+    the code may ask sub-agents. The `copies` are its pieces.
     """
 
     name, no_code, forced, agents_told = PAPER, NO_CODE, FORCED, SUBAGENT_SYSTEM
@@ -46,14 +46,15 @@ class PaperWay(Way):
         self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, progress: Progress | None
     ) -> None:
         super().__init__(engine, store, question, question_date, progress)
-        sessions = self.store.sessions
-        self.copied = self.store.characters() <= engine.copy_limit and len(sessions) <= engine.limits.run_subcalls
-        self._positions: dict[int, int] = {}  # of pieces, by the hash of their text or of a prompt that holds it
+        most = min(engine.limits.run_subcalls, engine.limits.query_subcalls)
+        is_small = self.store.characters() <= engine.copy_limit and len(self.store.sessions) <= most
+        self.copies = [piece for session in self.store.sessions for piece in split(session)] if is_small else []
+        self.copied = is_small and len(self.copies) <= most
         self._index = None if self.copied else PieceIndex(self.store)
-        self.copies = [piece for session in sessions for piece in split(session)] if self.copied else []
-        self.pieces = len(self._index or self.copies)
+        self._positions: dict[int, int] = {}  # of pieces, by the hash of their text or of a prompt that holds it
+        self.pieces = len(self.copies if self._index is None else self._index)
         self.sessions = self._index.session_count() if self._index else len({piece.session for piece in self.copies})
-        for position in range(len(self.copies)):
+        for position in range(self.pieces if self.copied else 0):
             self.piece(position)
         self.values, self.functions = self._values(), self._functions()
         self.asking = {"llm_query": self.llm_query}

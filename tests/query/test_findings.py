@@ -296,3 +296,56 @@ def test_of_thousands_of_quotes_some_hundreds_are_looked_up_and_the_rest_counted
     found = check_reply('"My cat is called Mochi."\n' * 5_000, TURNS)
     assert len(found.findings) + found.false_quotes == 5_000
     assert len(found.findings) == 300
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '[{"quote": "My cat is called Mochi."}, {"quote": "My dog is called Rex.", "turn": 12}]',
+        '{"findings": {"first": {"quote": "My dog is called Rex.", "text": "a dog"}}}',
+        '```json\n[[[{"quote": "My dog is called Rex."}]]]\n```',
+        '{"quote": "My dog is called Rex.", "inner": {"quote": "My cat is called Mochi."}}',
+    ],
+)
+def test_a_false_quote_in_json_is_taken_out_as_well(reply):
+    found = check_reply(reply, TURNS)
+    assert found.false_quotes == 1
+    assert "Rex" not in found.text
+    assert "a quote that is not in the session" in found.text
+    assert [each.quote for each in found.findings] == ["My cat is called Mochi."] * reply.count("Mochi")
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900, 980, 1_100, 30_000])
+@pytest.mark.parametrize("brackets", ["[]", '{"a": }'])
+def test_json_of_any_depth_is_read_or_is_text(depth, brackets):
+    opening, closing = brackets[:-1], brackets[-1]
+    inner = '{"quote": "My dog is called Rex."}'
+    check_reply(opening * depth + inner + closing * depth, TURNS)
+    check_reply(opening * depth + inner, TURNS)
+    check_reply('{"quote": "My dog is called Rex.", "text": ' + opening * depth + "1" + closing * depth + "}", TURNS)
+
+
+def test_nothing_that_json_hides_comes_out_as_text_that_cannot_be_stored():
+    reply = '[{"quote": "Mochi", "text": "\\ud800 cat"}, {"quote": "\\udfff Rex", "turn": "\\ud800"}]'
+    found = check_reply(reply, TURNS)
+    assert (len(found.findings), found.false_quotes) == (1, 1)
+    found.text.encode()
+    found.findings[0].text.encode()
+
+
+@pytest.mark.parametrize(
+    "turn", ["null", "true", "-12", "12.0", '"[Turn 12]"', "[[12]]", "1e400", "{}", '"٣"', "9" * 400]
+)
+def test_any_turn_number_is_taken_or_passed_over(turn):
+    (finding,) = check_reply('[{"quote": "My cat is called Mochi.", "turn": %s}]' % turn, TURNS).findings  # noqa: UP031
+    assert finding.turn == 12
+
+
+@pytest.mark.parametrize("length", [2_000, 32_000])
+@pytest.mark.parametrize(
+    "unit",
+    ['"', '" ', '": "', "“a” ", "- [Turn 1] ", "turn 1 ", '"a":\n', "|", "\t", "\u2028", "```", '{"quote":', "[{"],
+)
+def test_long_replies_of_one_sign_cost_at_most_their_own_findings(unit, length):
+    found = check_reply((unit * length)[:length], TURNS)
+    assert len(found.findings) <= 300

@@ -200,3 +200,28 @@ def test_no_code_and_no_final():
 
 def test_a_long_message_of_open_parentheses_is_read_in_linear_time():
     assert final_of("FINAL(" * 20_000).kind == "value"
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("```\na\n````\nb\n```\nc", ["a\n````\nb"]),  # a longer fence closes nothing
+        ("~~~\na\n```\nb\n~~~", ["a\n```\nb"]),
+        ("```py\na\n  ```  \nb", ["a"]),
+        ("```py\na\n``` b\n```", ["a\n``` b"]),
+        ("```", []),
+        ("a\n```py", []),
+        ("```py\n\n\n  a\n  b\n\n```\n```text\nc\n```\n```\nd", ["a\nb", "d"]),
+    ],
+)
+def test_a_block_ends_with_its_own_fence(text, blocks):
+    assert blocks_of(text) == blocks
+
+
+def test_fences_of_many_lengths_that_are_never_closed_are_read():
+    for sign in "`~":
+        text = "\n".join(sign * (3 + number) for number in range(1_500))
+        assert len(blocks_of(text)) == 1
+        parse_message(f"{text}\nFINAL(x)")
+    parse_message("```\n" + " " * 200_000 + "`")
+    parse_message("\n```" * 100_000 + " `")

@@ -29,10 +29,10 @@ def test_the_root_prompt_names_everything_the_repl_holds(parallel):
 
 @pytest.mark.parametrize("parallel", [True, False])
 def test_the_root_prompt_of_a_large_history_names_what_that_repl_holds_and_nothing_else(store, parallel):
-    workspace = opened(store, "Who?", copied=False)
+    way = opened(store, "Who?", copied=False)
     system = root(parallel, copied=False)[0]["content"]
-    assert [name for name in [*workspace.functions, *workspace.values] if name not in system] == []
-    assert [name for name in VALUES if name not in workspace.values and f"  {name}" in system] == []
+    assert [name for name in [*way.functions, *way.values] if name not in system] == []
+    assert [name for name in VALUES if name not in way.values and f"  {name}" in system] == []
     assert ("llm_query_parallel" in system) is parallel
     assert "{" not in system.replace("{}", "")
 

@@ -28,7 +28,7 @@ def kept(store):
     return store.query(f"SELECT * FROM {PIECES} ORDER BY number"), words
 
 
-def test_the_pieces_are_those_that_a_copying_workspace_has(long_store):
+def test_the_pieces_are_those_that_a_copied_history_has(long_store):
     index, copied = PieceIndex(long_store), opened(long_store, "Who?").copies
     assert len(index) == len(copied) == 4
     assert [index.piece(position) for position in range(4)] == copied
