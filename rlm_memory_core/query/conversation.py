@@ -14,8 +14,8 @@ from typing import TypeVar
 from ..models.budget import BudgetExceeded
 from ..models.llm import ModelError
 from ..models.pricing import Usage
-from ..models.types import ChatMessage, ContextExceeded, EmptyReply, Reply
-from ..repl.output import UNKNOWN, to_text
+from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
+from ..repl.output import to_text
 from ..repl.repl import NoSandbox, Repl, Run
 from ..search.vectors import Metered
 from .answer import Answer, QueryFailed

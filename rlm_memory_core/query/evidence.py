@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from ..repl.output import UNKNOWN
+from ..models.types import UNKNOWN
 from ..search.word_index import content_words
 from .findings import Evidence as Evidence
 

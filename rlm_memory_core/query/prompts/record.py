@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+from ...models.types import UNKNOWN as UNKNOWN
 from ...models.types import ChatMessage as ChatMessage
-from ...repl.output import UNKNOWN as UNKNOWN
 from ...store.escaping import escape_tags, label
 
 NOT_FOUND = "NOT_FOUND"  # the reply of a sub-agent whose session says nothing about the question
