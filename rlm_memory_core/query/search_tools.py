@@ -25,9 +25,8 @@ from ..store.dates import parse_date as read_date
 from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .evidence import Evidence
 from .excerpts import head
-from .findings import Finding, checked
+from .findings import Evidence, look_up
 from .listing import NARROW, SHORT, Listing, left_out
 
 _PASTED, _AROUND = 2_000, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
@@ -183,16 +182,16 @@ class SearchTools:
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
     def _cite(self, turn: Turn, quote: Any) -> None:
-        finding = Finding(_PREFIX.sub("", str(quote)))
-        found, _ = checked([finding], [turn])
-        if not found:
+        said = _PREFIX.sub("", str(quote))
+        claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, said)
+        (evidence,) = look_up([claim], [turn])
+        if evidence is None:
             holding = next(
-                (each for each in sorted(self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
+                (each for each in sorted(self.listing.shown) if look_up([claim], [self.turn(each)])[0]), None
             )
             hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
-            self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
+            self.false_quotes.append(f"turn {turn.index} does not say {said[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])
-        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, found[0].quote, "")
         if evidence not in self.cited:
             self.cited.append(evidence)
 
