@@ -155,6 +155,7 @@ class BackendError(Exception):
     """An attempt without an answer; `retryable` says whether another one may help, `becomes` what the caller sees."""
 
     becomes: type[ModelError] = ModelError
+    is_busy = False
 
     def __init__(self, message: str, retryable: bool = True, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -174,7 +175,7 @@ class StreamBroken(BackendError):
 
 
 class Refused(BackendError):
-    """The server answered with an error.
+    """The server answered with an error; it is busy where it says 429, or 503 with a time to wait.
 
     Args:
         status: The HTTP status, such as 429.
@@ -185,12 +186,7 @@ class Refused(BackendError):
 
     def __init__(self, status: int, message: str, retry_after: float | None = None, retryable: bool = False) -> None:
         super().__init__(message, retryable, retry_after)
-        self.status = status
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the server has too much to do: status 429, or 503 with a time to wait."""
-        return self.status == 429 or (self.status == 503 and self.retry_after is not None)
+        self.status, self.is_busy = status, status == 429 or (status == 503 and retry_after is not None)
 
 
 class RecordingError(ModelError):
