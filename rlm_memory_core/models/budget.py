@@ -269,10 +269,9 @@ class ModelCall:
         payer = self.payer  # another call may have sent the request, and left
         if payer is None or not payer._was_sent:
             return Usage()
-        stopped = (answer if answer.total_tokens else payer._budget.expected(payer.request)) * payer._stopped
-        garbled = (answer if answer.calls else Usage(calls=1)) * payer.garbled
-        taken = answer + stopped + garbled + payer._lost
-        return taken + Usage(calls=max(1 + payer.copies - taken.calls, 0))
+        stopped = answer if answer.total_tokens else payer._budget.expected(payer.request)
+        taken = answer * (1 + payer.garbled) + stopped * payer._stopped + payer._lost
+        return taken + Usage(calls=max(1 + payer.copies + payer.garbled - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:
         """Charge the budget unless the call is free; return the dollars, or None where the price is not known."""

@@ -26,7 +26,7 @@ from .call_store import CallStore, CannotRecord, warn_once
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pace, Pacing
-from .pricing import OPENAI_URL, Rates, Usage, cost, price
+from .pricing import OPENAI_URL, Rates, Usage, cost, is_loopback, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
 from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, explain
@@ -116,7 +116,7 @@ class LLM(AbstractContextManager["LLM"]):
     @property
     def is_local(self) -> bool:
         """Whether asking costs no dollars: the offline reader, or a server on this machine."""
-        return self.model == OFFLINE or backends.is_loopback(self.base_url)
+        return self.model == OFFLINE or is_loopback(self.base_url)
 
     def open(self) -> None:
         """Prepare for calls now instead of at the first one, so that a missing key or a broken cache shows at once.

@@ -39,6 +39,9 @@ from .way import Way
 NO_CODE = "no code"
 """The mode of an answer that the model gave without code."""
 
+NO_REPLY = "(the model gave no reply)"
+"""The output of a step whose call failed."""
+
 _MOST_EMPTY = 3  # empty replies in a row that end the query
 _MOST_MISSES = 2  # replies in a row without code that ran, before the engine searches by itself
 
@@ -127,8 +130,8 @@ class Query:
         return await self._engine.llm.complete(messages, self._engine.budget)
 
     def _failed(self, error: ModelError) -> None:
-        """Make a step of a call that failed: it is paid for."""
-        self._note(Reply("", error.usage, error.cost_usd, 0.0), f"({error})")
+        """Make a step of a call that failed: it is paid for. What its server said of it is no output."""
+        self._note(Reply("", error.usage, error.cost_usd, 0.0), NO_REPLY)
 
     def _note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
         self._steps.append(Step.of(reply, output, self._asked, code, calls))
