@@ -98,14 +98,23 @@ class CallStore:
         Raises:
             RecordingError: The file is damaged.
         """
-        with self._reporting("cannot be read"), self._lock:
-            row = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        call = RecordedCall(*row[:-1])
-        if call.checksum != row[-1]:
-            raise self._unusable("is damaged (the checksum of a call differs)")
-        return call
+        return next(self._read("WHERE key = ?", (key,)), None)
+
+    def records(self, model: str | None = None) -> Iterator[RecordedCall]:
+        """Yield all calls, or those of one model, oldest first; each is checked.
+
+        Raises:
+            RecordingError: The file is damaged.
+        """
+        return self._read(f"{_CHOSEN} ORDER BY created, key", (model, None))
+
+    def _read(self, chosen: str, values: tuple[str | None, ...]) -> Iterator[RecordedCall]:
+        with self._reporting("cannot be read"):
+            for *fields, checksum in self._reader.execute(f"SELECT {_COLUMNS} FROM calls {chosen}", values):
+                call = RecordedCall(*fields)
+                if call.checksum != checksum:
+                    raise self._unusable("is damaged (the checksum of a call differs)")
+                yield call
 
     async def put(self, key: str, model: str, response: str, seconds: float) -> None:
         """Store or replace a call; return once it is committed.
@@ -123,17 +132,6 @@ class CallStore:
             self._rows.append((*astuple(call), call.checksum))
             committed = self._committed
         await asyncio.shield(committed)  # a cancelled caller must not stop the others' commit
-
-    def records(self, model: str | None = None) -> Iterator[RecordedCall]:
-        """Yield all calls, or those of one model, oldest first; each is checked.
-
-        Raises:
-            RecordingError: The file is damaged.
-        """
-        for key in self._chosen(model):
-            call = self.get(key)
-            if call is not None:  # another process may have pruned it
-                yield call
 
     def prune(self, model: str | None = None, before: str | None = None) -> int:
         """Delete calls and shrink the file.
@@ -154,26 +152,10 @@ class CallStore:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
-    def verify(self) -> None:
-        """Check the whole file; `get` checks only what it reads.
-
-        Raises:
-            RecordingError: The file is damaged.
-        """
-        with self._reporting("cannot be read"):
-            found = self._reader.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if found != "ok":
-            raise self._unusable(f"is damaged ({found})")
-
     def count(self, model: str | None = None, before: str | None = None) -> int:
         """Return the number of calls that `prune` would delete."""
-        return len(self._chosen(model, before))
-
-    def _chosen(self, model: str | None, before: str | None = None) -> list[str]:
-        """Return the keys of calls, oldest first."""
-        query = f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key"
-        with self._reporting("cannot be read"), self._lock:
-            return [key for (key,) in self._reader.execute(query, (model, before))]
+        with self._reporting("cannot be read"):
+            return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
 
     __len__ = count
 

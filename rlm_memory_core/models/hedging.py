@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from .budget import ModelCall
-from .pacing import PATIENT, Pacing
+from .pacing import Pacing
 from .types import Response
 
 HEDGE = 0.05
@@ -57,7 +57,7 @@ class Siblings:
         self._running: dict[_Race, None] = {}  # oldest first
         self._is_looking = False
 
-    async def send(self, pacing: Pacing, call: ModelCall, rank: int = PATIENT) -> Response:
+    async def send(self, pacing: Pacing, call: ModelCall, is_again: bool = False) -> Response:
         """Send a call, and a copy of it when it is late; return the first good answer.
 
         Raises:
@@ -68,7 +68,7 @@ class Siblings:
         race = _Race(pacing, call, self.slots)
         self._running[race] = None
         try:
-            response = await race.run(rank)
+            response = await race.run(is_again)
             seconds = asyncio.get_running_loop().time() - call.sent_at
             insort(self._answered, seconds)
             if call.copies:
@@ -105,9 +105,9 @@ class _Race:
         self._running: set[asyncio.Task[Response]] = set()
         self._ended: asyncio.Queue[asyncio.Task[Response]] = asyncio.Queue()
 
-    async def run(self, rank: int) -> Response:
+    async def run(self, is_again: bool) -> Response:
         """Send, and return the first good answer."""
-        self._start(self._pacing.send(self.call, rank))
+        self._start(self._pacing.send(self.call, is_again))
         failure: BaseException | None = None
         try:
             while self._running:
@@ -133,7 +133,7 @@ class _Race:
 
     async def _copy(self) -> Response:
         async with self._slots or nullcontext():
-            return await self._pacing.send(self.call, PATIENT)
+            return await self._pacing.send(self.call)
 
     def _start(self, sending: Coroutine[Any, Any, Response]) -> None:
         task = asyncio.create_task(sending)

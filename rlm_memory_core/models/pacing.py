@@ -9,9 +9,9 @@ requests in flight, and climbs back as requests succeed. Known limits per minute
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
 from bisect import insort
+from collections import deque
 from dataclasses import dataclass
 
 from .budget import ModelCall
@@ -25,8 +25,6 @@ PATIENCE = 120.0
 """Seconds to wait for a server that takes nothing; one that asks to wait longer is given up."""
 
 _MINUTE = 60.0
-REPEATED, NORMAL, PATIENT = range(3)
-"""The rank of a request that goes out again, of any other, and of one of a fan-out."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,8 @@ class Pacing:
         self.limit = self._most = float(pace.concurrency or math.inf)
         self._backend, self.max_retries = backend, max_retries
         self._requests, self._tokens = Window(pace.requests_per_minute), Window(pace.tokens_per_minute)
-        self._queue: list[tuple[int, int, int, asyncio.Future[float]]] = []  # rank, order, tokens
-        self._arrivals = self._sends = self._lowered = 0  # the last is `_sends` when the limit was lowered
+        self._queue: deque[tuple[int, asyncio.Future[float]]] = deque()  # tokens, and whom to tell the time
+        self._sends = self._lowered = 0  # the second is `_sends` when the limit was lowered
         self._step = 1.0  # how fast the limit climbs back
         self._timer: asyncio.TimerHandle | None = None
         self._begin_afresh()
@@ -128,18 +126,18 @@ class Pacing:
         now = asyncio.get_running_loop().time()
         return not self._queue and self.in_flight + 1 <= self.limit and self._opens(now, tokens) <= now
 
-    async def send(self, call: ModelCall, rank: int = NORMAL) -> Response:
+    async def send(self, call: ModelCall, is_again: bool = False) -> Response:
         """Send a call's request once, in its turn, and learn from its outcome before the next may go out.
 
         Args:
             call: Is told when the request goes out, and if it fails.
-            rank: `REPEATED`, `NORMAL` or `PATIENT`: who goes first where not all can go at once.
+            is_again: Whether its request failed before; then it goes before the others that wait.
 
         Raises:
             BackendError: There is no answer.
         """
         request, listener = call.request, call.listener
-        sent = await self._turn(rank, request.tokens)
+        sent = await self._turn(request.tokens, is_again)
         self._sends = number = self._sends + 1
         call.went_out(sent)
         try:
@@ -159,11 +157,10 @@ class Pacing:
         self._tokens.take(sent, counted - request.tokens if counted else 0)
         return response
 
-    async def _turn(self, rank: int, tokens: int) -> float:
+    async def _turn(self, tokens: int, is_first: bool) -> float:
         """Wait until a request may go out, take its place, and return the time."""
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._arrivals += 1
-        heapq.heappush(self._queue, (rank, self._arrivals, tokens, turn))
+        (self._queue.appendleft if is_first else self._queue.append)((tokens, turn))
         self._admit()
         try:
             return await turn
@@ -178,7 +175,7 @@ class Pacing:
         """Let out those who may go, and set a timer for the next."""
         loop = asyncio.get_running_loop()
         while self._queue and self.in_flight + 1 <= self.limit:
-            *_, tokens, turn = self._queue[0]
+            tokens, turn = self._queue[0]
             now = loop.time()
             opens = self._opens(now, tokens)
             if opens > now and not turn.done():
@@ -186,7 +183,7 @@ class Pacing:
                     self._timer.cancel()
                 self._timer = loop.call_at(opens, self._admit)
                 return
-            heapq.heappop(self._queue)
+            self._queue.popleft()
             if not turn.done():  # by cancelling
                 self.in_flight += 1
                 self._requests.take(now, 1)
@@ -226,7 +223,7 @@ class Pacing:
     def _give_up(self, refusal: Refused) -> None:
         """Make a refusal final for its request and for all that wait."""
         refusal.retryable = False
-        for *_, turn in self._queue:
+        for _, turn in self._queue:
             if not turn.done():
                 turn.set_exception(Refused(refusal.status, str(refusal), refusal.retry_after))
         self._queue.clear()

@@ -22,7 +22,7 @@ from typing import Any
 
 from .budget import ModelCall
 from .hedging import Siblings
-from .pacing import NORMAL, PATIENCE, PATIENT, REPEATED, Pacing, pause_after
+from .pacing import PATIENCE, Pacing, pause_after
 from .pricing import Usage
 from .recorded_calls import Read, RecordedCalls
 from .types import BackendError, ModelError, RecordingError, Reply, Response, TimedOut
@@ -110,14 +110,13 @@ class Pipeline:
             BudgetExceeded: The budget is spent.
         """
         await call.reserve()
-        is_patient = siblings is not None and call.listener is None
-        hedged = siblings if siblings and siblings.share and is_patient else None
-        rank = PATIENT if is_patient else NORMAL
+        is_hedged = siblings is not None and siblings.share and call.listener is None
+        attempt = partial(siblings.send, self.pacing) if siblings and is_hedged else self.pacing.send
         failures = refusals = 0
         while True:
             call.sent_at = inf
             try:
-                response = await (hedged.send(self.pacing, call, rank) if hedged else self.pacing.send(call, rank))
+                response = await attempt(call, is_again=failures + refusals > 0)
                 if response.body is not None or call.garbled or not call.reserve_again():
                     return response
                 call.garbled = 1
@@ -136,4 +135,3 @@ class Pipeline:
                     if isinstance(error, TimedOut) and not call.reserve_again():
                         raise  # the server may bill what came too late: another attempt is one more call
                     await sleep(pause)
-            rank = REPEATED

@@ -264,5 +264,4 @@ def test_calls_are_pruned_by_model_and_by_age_and_the_file_shrinks(path):
     assert calls.prune(before="2999-01-01") == 50
     assert len(calls) == 0
     assert path.stat().st_size < big / 20
-    calls.verify()
     calls.close()

@@ -7,7 +7,6 @@ from in_flight import InFlight
 from simulated_time import run_simulated
 
 from rlm_memory_core.models.budget import Budget, ModelCall
-from rlm_memory_core.models.hedging import Siblings
 from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.models.pacing import Pace, Pacing, Window
 from rlm_memory_core.models.pipeline import Pipeline
@@ -66,10 +65,10 @@ def call(name="x", budget=None):
     return ModelCall(Request("", {"name": name}), budget)
 
 
-async def outcome(pacing, name="x", is_patient=False):
+async def outcome(pacing, name="x"):
     """200, or the status of the refusal."""
     try:
-        await pacing.send(call(name), Siblings(0) if is_patient else None)
+        await pacing.send(call(name))
     except Refused as refusal:
         return refusal.status
     return 200
@@ -185,18 +184,15 @@ def test_estimated_tokens_are_put_right_by_what_the_server_counted():
     assert cheap.times == [0.0, 1.0, 2.0]
 
 
-def test_refused_requests_go_first_and_those_of_a_fan_out_last():
+def test_refused_requests_go_first_and_others_in_the_order_in_which_they_came():
     server = Server(in_turn(busy(10.0)))
     pacing = paced(server, concurrency=1)
+    run_simulated(_outcomes(pacing, ["refused", "second", "third"]))
+    assert [name for _, name in server.sent] == ["refused", "refused", "second", "third"]
 
-    async def scenario():
-        calls = [outcome(pacing, "refused", is_patient=True)]
-        calls += [outcome(pacing, f"sub-agent {number}", is_patient=True) for number in range(2)]
-        calls += [outcome(pacing, "root")]
-        await asyncio.gather(*calls)
 
-    run_simulated(scenario())
-    assert [name for _, name in server.sent] == ["refused", "refused", "root", "sub-agent 0", "sub-agent 1"]
+async def _outcomes(pacing, names):
+    return await asyncio.gather(*(outcome(pacing, name) for name in names))
 
 
 def test_a_server_that_always_refuses_is_given_up_by_all_that_wait():
