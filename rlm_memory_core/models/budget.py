@@ -17,7 +17,7 @@ from typing import Any
 
 from .pricing import Rates, Usage, cost
 from .streaming import Listener
-from .types import CHAT_PATH, Request, TimedOut
+from .types import CHAT_PATH, ModelError, Request, TimedOut
 
 _REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
 Reserved = tuple[Usage, float]
@@ -194,6 +194,9 @@ class ModelCall:
         rates: Dollars per prompt token and per completion token; None where they are not known.
         listener: Hears the answer while it comes; None to wait for the whole.
 
+    Raises:
+        ModelError: The budget limits dollars, and the price is not known.
+
     `sent_at` is the loop's time when the present attempt went out, or infinity before that.
     `copies` counts second copies of the request that were sent; see `hedging`.
     `garbled` counts answers that broke on their way and were asked for once more.
@@ -208,6 +211,11 @@ class ModelCall:
         self.sent_at = math.inf
         self.copies = self.garbled = 0
         self._budget, self._rates = budget or Budget(), rates
+        if self._budget.usd is not None and rates is None:
+            raise ModelError(
+                f"the price of {request.body.get('model')} is not known, so that a budget in dollars cannot be held: "
+                "give connect() its rates, or limit tokens"
+            )
         self._reserved: list[Reserved] = []
         self._was_sent = self._has_left = False
         self._stopped, self._lost = 0, Usage()  # requests; estimates of those that came too late or broke off
