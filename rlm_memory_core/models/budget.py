@@ -17,7 +17,7 @@ from typing import Any
 
 from .pricing import Rates, Usage, cost
 from .streaming import Listener
-from .types import CHAT_PATH, ModelError, Request, TimedOut
+from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number
 
 _REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
 Reserved = tuple[Usage, float]
@@ -73,9 +73,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name in ("usd", "tokens", "calls", "seconds"):
-            limit = getattr(self, name)
-            if limit is not None and not (isinstance(limit, (int, float)) and limit >= 0):
-                raise ValueError(f"{name} of a Budget must be a number from 0 up, or None, not {limit!r}")
+            check_number(f"{name} of a Budget", getattr(self, name))
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what is spent and the age in seconds, because clocks differ; leave reservations behind."""

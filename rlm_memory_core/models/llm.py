@@ -29,7 +29,7 @@ from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, is_loopback, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, explain
+from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
@@ -91,8 +91,7 @@ class LLM(AbstractContextManager["LLM"]):
         if self.recorded not in MODES:
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
         for name in ("temperature", "timeout", "max_tokens"):
-            if (number := getattr(self, name)) is not None and not 0 <= number < math.inf:
-                raise ValueError(f"{name} must be a number from 0 up, not {number!r}")
+            check_number(name, getattr(self, name))
         if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
         if self.max_tokens is None:

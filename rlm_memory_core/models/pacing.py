@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from .budget import ModelCall
 from .normalise import usage_of
 from .streaming import hear
-from .types import Backend, Refused, Response
+from .types import Backend, Refused, Response, check_number
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
 _ROUNDS_BACK = 8  # of requests, until as many may be in flight as when the server refused
@@ -47,8 +47,7 @@ class Pace:
 
     def __post_init__(self) -> None:
         for name, limit in vars(self).items():
-            if limit is not None and not limit >= 1:
-                raise ValueError(f"{name} must be at least 1, not {limit}")
+            check_number(name, limit, least=1)
 
 
 class Window:

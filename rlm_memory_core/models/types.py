@@ -9,6 +9,7 @@ secrets are taken out.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -201,6 +202,16 @@ def count_tokens(text: str) -> int:
     """
     further_bytes = len(text.encode("utf-8", "surrogatepass")) - len(text)  # in UTF-8; none for ASCII
     return -(-(2 * len(text) + 3 * further_bytes) // 8)
+
+
+def check_number(name: str, number: object, least: float = 0) -> None:
+    """Check that a setting is a number, or None.
+
+    Raises:
+        ValueError: It is text, below the least, infinite or not a number.
+    """
+    if number is not None and not (isinstance(number, (int, float)) and least <= number < math.inf):
+        raise ValueError(f"{name} must be a number from {least:g} up, or None, not {number!r}")
 
 
 def explain(error: Exception, model: str, base_url: str | None, api_key: str | None, timeout: float) -> str:
