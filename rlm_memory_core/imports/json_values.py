@@ -69,7 +69,7 @@ def _value(place: str, text: str, problem: Problem) -> Iterator[tuple[str, Any]]
         problem(place or f"line {getattr(error, 'lineno', 1)}", _reason(error))
 
 
-def _entries(text: io.TextIOWrapper, problem: Problem) -> Iterator[tuple[str, Any]]:
+def _entries(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
     """The entries of one list; a window of text is parsed at a time."""
     decoder, number, buffer = json.JSONDecoder(), 1, text.read(_WINDOW)
     at = buffer.index("[") + 1

@@ -108,7 +108,7 @@ class Staging:
             known = bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
             known = known or bool(count and self._one(_REPEATED, named, count))
             row = (place, part, start, day, named, count, key, known)
-            rank = self._database.execute(_RANK, row).lastrowid
+            rank = self._database.execute(_RANK, row).lastrowid or 0
             if known and not count:
                 self._database.execute("UPDATE ranked SET known = 1 WHERE rank > ? AND count = 0", (unsure,))
                 unsure = rank

@@ -47,11 +47,9 @@ _WORDS = """zero one two three four five six seven eight nine ten eleven twelve 
 _NUMBER_WORDS = {word: number for number, word in enumerate(_WORDS)} | {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100
 }  # fmt: skip
-_UNITS = {
-    "day": relativedelta(days=1), "week": relativedelta(weeks=1), "weekend": relativedelta(weeks=1),
-    "fortnight": relativedelta(weeks=2), "month": relativedelta(months=1), "year": relativedelta(years=1),
-}  # fmt: skip
 UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "year": 365}
+_UNITS = {unit: relativedelta(days=days) for unit, days in UNIT_DAYS.items()}
+_UNITS |= {"month": relativedelta(months=1), "year": relativedelta(years=1)}
 _VAGUE = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
 _TENS = "|".join(word for word in _NUMBER_WORDS if word.endswith("ty"))
 COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{_TENS})[\s-])?(?:{'|'.join(_VAGUE | _NUMBER_WORDS)}))(?:\s+of)?"
