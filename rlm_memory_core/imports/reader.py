@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from .staging import Staging
 Progress = Callable[[str, int, int], None]
 """Called with what is done ("reading" or "storing"), how much of it, and how much there is: bytes, then messages."""
 
+# raised for what is damaged, encrypted or packed in an unknown way in an archive
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _NAMED = 1000  # problems kept in a report; the others are counted
 
 
@@ -103,11 +107,15 @@ def import_stream(
     report = Report()
     with closing(Staging(store)) as staging:
         reader = _Reader(staging, report)
-        for part, name in _members(file, report):
+        for name, opened in _members(file):
             before = f"{name}, " if name else ""
-            for place, value in json_values(part, lambda at, what: report.problem(f"{before}{at}", what)):  # noqa: B023
-                reader.read(value, f"{before}{place}")
-                progress("reading", part.tell(), size)
+            try:
+                with opened() as part:
+                    for place, value in json_values(part, lambda at, what: report.problem(f"{before}{at}", what)):  # noqa: B023
+                        reader.read(value, f"{before}{place}")
+                        progress("reading", part.tell(), size)
+            except _BROKEN as error:
+                report.problem(name, f"cannot be read to its end ({error}); unpack it, and import its files")
         report.known = staging.leave_out_known()
         for count in staging.store():
             report.messages += count
@@ -117,23 +125,20 @@ def import_stream(
     return report
 
 
-def _members(file: io.BufferedReader, report: Report) -> Iterator[tuple[Any, str]]:
-    """The file itself, or the files of an archive that hold conversations, each with its name."""
+def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
+    """The file itself, or the files of an archive that hold conversations: the name of each, and what opens it."""
     if file.peek(2)[:2] != b"PK":
-        yield file, ""
-        return
+        return [("", lambda: nullcontext(file))]
     try:
-        with ExitStack() as opened:
-            archive = opened.enter_context(zipfile.ZipFile(file))
-            kinds, files = (".json", ".jsonl", ".ndjson"), archive.namelist()
-            names = [name for name in files if name.lower().endswith(kinds) and not name.startswith("__MACOSX")]
-            chosen = [name for name in names if _has_conversations(name)] or names
-            for name in sorted(chosen):
-                yield opened.enter_context(archive.open(name)), name
-            if not chosen:
-                raise HistoryFileError("the archive holds no conversations.json")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        report.problem("the archive", f"cannot be read ({error}); unpack it, and import conversations.json")
+        archive = zipfile.ZipFile(file)
+    except _BROKEN as error:
+        raise HistoryFileError(f"the archive cannot be read ({error}); unpack it, and import its files") from None
+    files = [name for name in sorted(archive.namelist()) if not name.startswith("__MACOSX")]
+    names = [name for name in files if name.lower().endswith((".json", ".jsonl", ".ndjson"))]
+    chosen = [name for name in names if name.lower().rpartition("/")[2].startswith("conversations")] or names
+    if not chosen:
+        raise HistoryFileError("the archive holds no conversations.json")
+    return [(name, partial(archive.open, name)) for name in chosen]
 
 
 class _Reader:
@@ -142,9 +147,7 @@ class _Reader:
     def __init__(self, staging: Staging, report: Report) -> None:
         self.messages = 0
         self._staging, self._report = staging, report
-        self._numbers: dict[
-            tuple[str, bool], int
-        ] = {}  # in staging: of a conversation's id, if its messages come alone
+        self._loose: dict[str, int] = {}  # conversations whose messages come alone, by the file's name for them
 
     def read(self, value: Any, where: str) -> None:
         """Read a message, a conversation, or an object with `sessions`."""
@@ -158,14 +161,15 @@ class _Reader:
             self._report.problem(where, str(error))
             return
         messages = list(self._messages(conversation, where))
-        if messages and not (conversation.alone and (conversation.id, True) in self._numbers):
+        begun = self._loose if conversation.alone else {}
+        if messages and conversation.id not in begun:
             self._report.conversations += 1
             times = (message.time for message, _ in messages if parse_time(message.time or ""))
             since = None if conversation.alone else next(times, conversation.date)
-            self._numbers[conversation.id, conversation.alone] = self._staging.begin(conversation, since)
+            begun[conversation.id] = self._staging.begin(conversation, since)
         for message, place in messages:
             self.messages += 1
-            self._staging.add(self._numbers[conversation.id, conversation.alone], message)
+            self._staging.add(begun[conversation.id], message)
             if message.time and not parse_time(message.time):
                 self._report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
             if well_formed(message.content) != message.content:
@@ -187,9 +191,3 @@ class _Reader:
 
 def _joined(where: str, place: str) -> str:
     return f"{where}, {place}" if where else place
-
-
-def _has_conversations(name: str) -> bool:
-    """Whether a file of an archive is one of an export's files with conversations, by its name."""
-    base = name.rpartition("/")[2].lower()
-    return base.startswith("conversations") and base.endswith(".json")
