@@ -41,7 +41,7 @@ _IN_TIME = """SELECT conversation, id, date, since, messages.time, place, said F
 _NEW = """SELECT part, count, key, title, day, said FROM ranked CROSS JOIN messages USING (place)
     JOIN conversations USING (conversation) WHERE NOT known ORDER BY start, part, rank"""
 _RANK = "INSERT INTO ranked (place, part, start, day, named, count, key, known) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_REPEATED = "SELECT 1 FROM ranked WHERE named = ? AND count = ?"
+_REPEATED = "SELECT 1 FROM ranked WHERE named = ?"
 _AT_ONCE, _CHARACTERS = 1000, 4_000_000  # stored in one transaction
 
 
@@ -106,7 +106,7 @@ class Staging:
                 named, count, key = b"", 0, _digest(chain.hex(), said)
                 chain = key
             known = bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
-            known = known or bool(count and self._one(_REPEATED, named, count))
+            known = known or bool(message.id and self._one(_REPEATED, named))
             row = (place, part, start, day, named, count, key, known)
             rank = self._database.execute(_RANK, row).lastrowid or 0
             if known and not count:

@@ -35,6 +35,7 @@ __all__ = ["MemoryStore", "StoreError"]
 _T = TypeVar("_T")
 _SCANNED = 10_000  # turns searched at once; between two such blocks other threads may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp, name FROM turns"
+_LAST = "SELECT turn_index, total_characters FROM turns ORDER BY turn_index DESC LIMIT 1"
 _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, timestamp, name, content, folded)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -119,8 +120,9 @@ class MemoryStore:
 
     def insert(self, session: int, role: str, content: str, timestamp: str, name: str) -> Turn:
         """Append a turn to a session that is known; for `imports`, within a transaction."""
-        turn = Turn(len(self) + 1, session, *map(well_formed, (role, content, timestamp, name)))
-        total = self.characters() + len(turn.content)
+        ((last, total),) = self.query(_LAST) or [(0, 0)]
+        turn = Turn(last + 1, session, *map(well_formed, (role, content, timestamp, name)))
+        total += len(turn.content)
         row = (turn.index, session, turn.role, total, turn.timestamp, turn.name, turn.content, folded(turn.content))
         self.query(_INSERT, row)
         return turn
