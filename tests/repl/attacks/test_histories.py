@@ -48,13 +48,14 @@ def honest(way=answers):
         return way(store)
 
 
-@pytest.fixture(params=HISTORIES, ids=lambda hostile: hostile.name)
+@pytest.fixture(scope="module", params=HISTORIES, ids=lambda hostile: hostile.name)
 def hostile(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def history(hostile):
+    """A hostile history; the tests only read it."""
     with build(hostile, seed=HISTORIES.index(hostile)) as store:
         yield store
 
