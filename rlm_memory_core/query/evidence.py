@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..repl.output import UNKNOWN
 from ..search.quotes import quoted_words
-from ..search.word_index import content_words
+from ..search.words import content_words
 from .subagents import Call
 
 _ANSWER, _FOUND = 20_000, 4_000  # characters compared: of the answer, of one piece of evidence

@@ -23,23 +23,6 @@ Occurrence = tuple[int, int, str]
 """Where a word begins and ends in a text, in characters, and the word that was looked for."""
 
 
-def texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
-    """For each word, the positions of the texts that hold it in any form.
-
-    Args:
-        words: As `words.content_words` returns them.
-        texts: Any texts.
-
-    >>> texts_with(["cat", "rain"], ["My cats sleep.", "It rains."])
-    {'cat': {0}, 'rain': {1}}
-    """
-    found: dict[str, set[int]] = {word: set() for word in words}
-    for at, each in enumerate(occurrences(words, texts)):
-        for *_, word in each:
-            found[word].add(at)
-    return found
-
-
 def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurrence]]:
     """Where each text holds any of the words in any form, in order.
 
@@ -52,16 +35,17 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     >>> occurrences(["cat", "cafe", "ines"], ["Two cats in a Café.", "Rain."])
     [[(4, 8, 'cat'), (14, 18, 'cafe')], []]
     """
-    stems = {word: (stem(word), stem(beginning(word))) for word in words}
-    starts = {re.escape(each[:-1] or each) for pair in stems.values() for each in pair if each}
+    stems = {word: [(stem(form), stem(beginning(form))) for form in word.split()] for word in words}
+    starts = {re.escape(each[:-1] or each) for pairs in stems.values() for pair in pairs for each in pair if each}
     alike = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(starts)})[A-Za-z0-9]*", re.I) if starts else None
 
     def forms_of(form: str) -> list[str]:
         own = stem(form)
         return [
             word
-            for word, (whole, start) in stems.items()
-            if (own == whole or (start and own.startswith(start))) and (word == form or form not in FUNCTION_WORDS)
+            for word, pairs in stems.items()
+            if any(own == whole or (start and own.startswith(start)) for whole, start in pairs)
+            and (word == form or form not in FUNCTION_WORDS)
         ]
 
     return [_found(text, alike, forms_of) if alike else [] for text in texts]
