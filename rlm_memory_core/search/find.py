@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from ..store.memory_store import MemoryStore
 from .occurrences import occurrences
-from .probes import Filters, Hit, Probe, best_first, matching, words_of
+from .probes import Filters, Hit, Probe, best_first, matching
+from .quotes import quoted_words
 from .word_index import TURNS, take_in_new_turns
-from .words import match_expression
+from .words import content_words, match_expression
 
 __all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "turns_with"]
 
@@ -83,7 +84,7 @@ def find_turns(
     conditions, values = filters.sql(store)
     passing = f"SELECT 1 FROM {TURNS} WHERE rowid = ?{conditions}"
     near = [store.turns[number - 1] for number in alike if store.query(passing, (number, *values))]
-    _merge(merged, [Hit(turn, 1.0, 1.0, 1.0) for turn in near], 1.0)
+    _merge(merged, [Hit(turn, 1.0, 1.0) for turn in near], 1.0)
     ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
@@ -120,7 +121,7 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
     [1, 3]
     """
     take_in_new_turns(store)
-    words = [words_of(name)[:10] for name in names]
+    words = [(content_words(name) or quoted_words(name))[:10] for name in names]
     every = " OR ".join(f"({' AND '.join(f'({match_expression([word])})' for word in each)})" for each in words if each)
     turns = matching(store, f"{TURNS} MATCH ?", (every,), filters, "rowid DESC", limit) if every else []
     turns.sort(key=lambda turn: turn.index)
@@ -137,7 +138,7 @@ def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
     for place, hit in enumerate(hits):
         each = merged.setdefault(hit.turn.index, Hit(hit.turn))
         each.score += weight / (_MERGE + place)
-        each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.strength)
+        each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.score / hits[0].score)
         each.matches = sorted(each.matches + hit.matches)
 
 

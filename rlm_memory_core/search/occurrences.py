@@ -17,7 +17,7 @@ _LOCK = threading.Lock()
 _SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # a new one costs 1 ms
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
-_CHUNK = re.compile(r"\S+")
+_BEYOND_ASCII = re.compile(r"(?<!\S)\S*?[^\0-\x7f]\S*")
 
 Occurrence = tuple[int, int, str]
 """Where a word begins and ends in a text, in characters, and the word that was looked for."""
@@ -58,8 +58,6 @@ def stem(word: str) -> str:
     >>> stem("cats"), stem("bicycles")
     ('cat', 'bicycl')
     """
-    if not word:
-        return ""
     with _LOCK:
         _SCRATCH.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
         _SCRATCH.execute("INSERT INTO texts (rowid, text) VALUES (1, ?)", (word,))
@@ -67,14 +65,13 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], forms_of: Callable[[str], list[str]]) -> list[Occurrence]:
-    found: list[Occurrence] = []
-    if not text.isascii():
-        for chunk in _CHUNK.finditer(text):
-            if not chunk[0].isascii():
-                at = chunk.start()
-                found += [
-                    (at + start, at + end, word) for form, start, end in located(chunk[0]) for word in forms_of(form)
-                ]
-        text = _CHUNK.sub(lambda chunk: chunk[0] if chunk[0].isascii() else " " * len(chunk[0]), text)
-    found += [(*match.span(), word) for match in alike.finditer(text) for word in forms_of(match[0].lower())]
-    return sorted(found)
+    found = [
+        (chunk.start() + start, chunk.start() + end, word)
+        for chunk in _BEYOND_ASCII.finditer(text)
+        for form, start, end in located(chunk[0])
+        for word in forms_of(form)
+    ]
+    rest = _BEYOND_ASCII.sub(lambda chunk: " " * len(chunk[0]), text)
+    return sorted(
+        found + [(*match.span(), word) for match in alike.finditer(rest) for word in forms_of(match[0].lower())]
+    )

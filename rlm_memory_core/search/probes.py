@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import Any
 
 from ..store.memory_store import MemoryStore
-from ..store.substring import comparable, substring_condition
+from ..store.substring import substring_condition
 from ..store.turns import Turn
 from .occurrences import occurrences
 from .quotes import Words, quoted_words
@@ -97,23 +97,24 @@ class Probe:
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
         self._store, self._filters = store, filters
         phrases = [phrase for phrase in _PHRASE.findall(probe) if quoted_words(phrase)]
-        self._terms = terms = Terms.of(store, words_of(probe)[:_MOST_WORDS])
+        words = content_words(probe)
+        self._terms = terms = Terms.of(store, words[:_MOST_WORDS])
         turns = max(len(store), 1)
         # what the probe is about may be the word that stands nowhere: the others then have to be rarer
         rare = max(2, (_RAREST if terms.missing else _RARE) * turns)
         self._rare = {form for form, count in terms.counts.items() if count <= rare}
         self._weights = {form: math.log(1 + (turns - n + 0.5) / (n + 0.5)) for form, n in terms.counts.items()}
         self.nowhere: Sequence[str] = terms.nowhere
-        many, telling = len(indexed_form(probe).split()), len(content_words(probe))
-        if not (phrases or self._rare) and probe.strip() and telling <= min(1, many - 1):
+        means_itself = len(words) <= min(1, len(indexed_form(probe).split()) - 1)
+        if means_itself and not (phrases or self._rare):
             phrases, self.nowhere = [probe], ()
         self.hits = self._in_these_words(phrases) if phrases else self._ranked() if terms.counts else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
         self.is_known = bool(phrases or terms.counts)
         self.filtered: list[str] = []
         if filters != Filters() and not self.hits:
-            passing = spread(store, terms.counts, *filters.sql(store), most=1)
-            self.filtered = [terms.looser.get(form, form) for form, count in passing.items() if not count]
+            passing = spread(store, list(terms.counts), *filters.sql(store))
+            self.filtered = [form for form, count in passing.items() if not count]
 
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """The newest turns that hold the phrases."""
@@ -128,7 +129,7 @@ class Probe:
             content = Words(turn.content)
             places = [content.span([quoted_words(phrase)], within=0) for phrase in phrases]
             marks = sorted((*place, 1.0) for place in places if place)
-            hits += [Hit(turn, 1.0, 1.0, 1.0, marks)] if all(places) else []
+            hits += [Hit(turn, 1.0, 1.0, matches=marks)] if all(places) else []
         return hits[:_CANDIDATES]
 
     def _ranked(self) -> list[Hit]:
@@ -152,21 +153,12 @@ class Probe:
                 score *= 1.0 if turn.role == "assistant" else _USER_WEIGHT
                 marks = [(start, end, self._weights[form]) for start, end, form in matches]
                 hits.append(Hit(turn, score, share, matches=marks))
-        hits.sort(key=best_first)
-        for hit in hits:
-            hit.strength = hit.score / hits[0].score
-        return hits
+        return sorted(hits, key=best_first)
 
     def _is_worth_showing(self, forms: set[str], share: float) -> bool:
         """Whether a turn has a rare word of the probe, or two words of weight, or all of its words."""
         is_all = not self.nowhere and len(forms) == len(self._weights)
         return bool(forms & self._rare) or is_all or (len(forms) > 1 and share >= _ENOUGH)
-
-
-def words_of(text: str) -> list[str]:
-    """A text's content words; all of its words if there is no other."""
-    every = indexed_form(comparable(text)).replace('"', " ").split()
-    return content_words(text) or [word for word in every if any(map(str.isalnum, word))]
 
 
 def matching(

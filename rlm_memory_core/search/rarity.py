@@ -6,7 +6,7 @@ Common words cost time and say little. So the rarest words of a question are tak
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -26,7 +26,6 @@ class Terms:
         counts: In how many turns each form is that is looked for, the rarest first; counted up to 5,001.
         deciding: The rarest forms, which together stand in few enough turns to score them all; or all of them.
         after: The turn after which they are looked up: 0, or if each is too common, 5,000 before the last.
-        looser: The forms that are looked for in place of a word that stands nowhere, with that word.
         missing: The words that stand nowhere as they are.
         nowhere: Those of them of which not even the beginning stands anywhere.
     """
@@ -34,7 +33,6 @@ class Terms:
     counts: dict[str, int]
     deciding: list[str]
     after: int
-    looser: dict[str, str]
     missing: tuple[str, ...]
     nowhere: tuple[str, ...]
 
@@ -43,26 +41,20 @@ class Terms:
         """Look words up, as `words.content_words` returns them. One that stands nowhere is loosened."""
         counts = spread(store, words)
         missing = tuple(word for word in counts if not counts[word])
-        looser = {form: word for word in missing if (form := loosened(word))}
-        counts |= spread(store, looser)
+        counts |= spread(store, list(filter(None, map(loosened, missing))))
         nowhere = tuple(word for word in missing if not counts.get(loosened(word)))
         if not any(counts.values()):
-            looser |= {form: word for word in missing if (form := with_other_vowels(word))}
-            counts |= spread(store, looser)
+            counts |= spread(store, list(filter(None, map(with_other_vowels, missing))))
         counts = {form: count for count, form in sorted((count, form) for form, count in counts.items() if count)}
         totals = accumulate(counts.values())
         few = [form for form, total in zip(counts, totals, strict=True) if total <= MOST_SCORED]
         after = len(store) - MOST_SCORED if counts and not few else 0
-        return cls(counts, few or list(counts), after, looser, missing, nowhere)
+        return cls(counts, few or list(counts), after, missing, nowhere)
 
 
-def spread(
-    store: MemoryStore, forms: Collection[str], conditions: str = "", values: Sequence[Any] = (), most: int = 0
-) -> dict[str, int]:
-    """In how many turns that pass the conditions of SQL each form is, counted no further than matters, or `most`."""
-    count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ?{conditions} LIMIT ?))"
-    each = [(match_expression([form]), *values, most or MOST_SCORED + 1) for form in forms]
-    ((*found,),) = store.query(
-        f"SELECT {', '.join([count] * len(each)) or 1}", [value for row in each for value in row]
-    )
+def spread(store: MemoryStore, forms: Sequence[str], further: str = "", values: Sequence[Any] = ()) -> dict[str, int]:
+    """In how many turns that pass further conditions of SQL each form is, counted no further than matters."""
+    count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ?{further} LIMIT ?))"
+    parameters = [value for form in forms for value in (match_expression([form]), *values, MOST_SCORED + 1)]
+    ((*found,),) = store.query(f"SELECT {', '.join([count] * len(forms)) or 1}", parameters)
     return dict(zip(forms, found, strict=False))

@@ -101,12 +101,7 @@ def content_words(text: str) -> list[str]:
     >>> content_words("What is my cat called? My CAT!"), content_words("我的猫")
     (['cat', 'called'], ['我的', '的猫'])
     """
-    folded = _folded(text)
-    words = dict.fromkeys(
-        word
-        for word, start, _ in _words(folded)
-        if len(word) >= _size(word) or not start or not _size(folded[start - 1])  # the end of a run is for short words
-    )
+    words = dict.fromkeys(word for word, *_ in _words(_folded(text), ends=False))
     return [word for word in words if word not in FUNCTION_WORDS]
 
 
@@ -172,15 +167,19 @@ def _folded(text: str) -> str:
     return text if text.isascii() else normalize("NFC", _ACCENTS.sub("", normalize("NFD", text)))
 
 
-def _words(folded: str) -> Iterator[tuple[str, int, int]]:
-    """The words of a folded text, and where each begins and ends in it."""
+def _words(folded: str, ends: bool = True) -> Iterator[tuple[str, int, int]]:
+    """The words of a folded text, and where each begins and ends in it.
+
+    The `ends` of text without spaces, which are shorter than its words, are indexed only to be found by short words.
+    """
     for run in _WORD.finditer(folded):
+        start, stop = run.span()
         if size := _size(run[0]):
-            for at in range(*run.span()):
-                yield folded[at : min(at + size, run.end())], at, min(at + size, run.end())
+            for at in range(start, stop if ends else max(stop - size, start) + 1):
+                yield folded[at : min(at + size, stop)], at, min(at + size, stop)
         else:
             word = run[0] if run[0].isascii() else _ARTICLE.sub("", run[0].translate(_ARABIC))
-            yield word, *run.span()
+            yield word, start, stop
 
 
 def _size(run: str) -> int:
