@@ -23,6 +23,10 @@ ASK_ENDS = (
 )
 _DOLLARS = number("an amount of dollars")
 _COUNT = number("a whole number from 1 up", 1, kind=int)
+_PORT = number("a port: ports go from 0 to 65535", 0, 65_535, int)
+_ADDS = "Reads and adds to a store (.db)."
+_ZONE = "your time zone, such as Europe/Berlin (default: this machine's)"
+_ADDRESS = "address of an OpenAI-compatible server (default: OpenAI's)"
 _SECONDS = number("a number of seconds above 0", 0.001)
 
 
@@ -70,7 +74,7 @@ def add_history_files(commands: Any) -> None:
     part = _command(commands, "import", "history_files:import_files", summary, f"Reads FILE, which is {_FILES}.")
     part.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file to add")
     part.add_argument("--store", type=Path, required=True, help="the history's file, created if it does not exist")
-    part.add_argument("--tz", metavar="ZONE", help="your time zone, such as Europe/Berlin (default: this machine's)")
+    part.add_argument("--tz", metavar="ZONE", help=_ZONE)
     summary = "check whether a store is sound, and copy what can be read out of a damaged one"
     part = _command(commands, "check", "history_files:check", summary, "Reads a store (.db).")
     part.add_argument("store", type=Path, metavar="STORE", help="the history's file; it is only read")
@@ -126,12 +130,29 @@ def add_calls(commands: Any) -> None:
             part.add_argument("--yes", action="store_true", help="delete without asking")
 
 
-def add_serve(commands: Any) -> None:
-    """Add `serve`."""
-    serve = _command(commands, "serve", "serve:serve", "serve the offline reader as OpenAI's API", "Reads no file.")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    port = number("a port: ports go from 0 to 65535", 0, 65_535, int)
-    serve.add_argument("--port", type=port, default=8000, help="port (default: %(default)s); 0 takes a free one")
+def add_servers(commands: Any) -> None:
+    """Add `serve` and `mcp`."""
+    serve = _command(commands, "serve", "serve:serve", "put a memory before any model, as OpenAI's API", _ADDS)
+    serve.add_argument("--store", type=Path, help="the history's file (default: no memory)")
+    serve.add_argument("--model", default="offline", help="the model that answers (default: offline)")
+    serve.add_argument("--port", type=_PORT, default=8000, help="port (default: %(default)s); 0 takes a free one")
+    long = "the memory answers where a history has more characters than this (default: %(default)s)"
+    serve.add_argument("--threshold", type=_COUNT, default=20_000, metavar="N", help=long)
+    pace = "requests of one person in a minute; more get a 429 (default: %(default)s)"
+    serve.add_argument("--requests-per-minute", type=_COUNT, default=3_000, metavar="N", help=pace)
+    mcp = _command(commands, "mcp", "mcp:serve_mcp", "give agents a history as MCP tools, over stdio or HTTP", _ADDS)
+    mcp.set_defaults(needs="rlm-memory[mcp]")
+    mcp.add_argument("--store", type=Path, required=True, help="the history's file, created if it does not exist")
+    mcp.add_argument("--read-only", action="store_true", help="offer no tool that adds to the history")
+    mcp.add_argument("--model", help="a model that answers the questions of the tool `ask` (default: no such tool)")
+    mcp.add_argument("--http", type=_PORT, metavar="PORT", help="listen on this port, 0 for a free one")
+    for part in (serve, mcp):
+        part.add_argument("--tz", metavar="ZONE", help=_ZONE)
+        part.add_argument("--base-url", metavar="URL", help=_ADDRESS)
+        host = "address to listen on (default: %(default)s); any other than loopback needs a key in $RLM_MEMORY_TOKEN"
+        part.add_argument("--host", default="127.0.0.1", help=host)
+        named = "a name or address by which clients call this machine; can be repeated"
+        part.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=named)
 
 
 def _command(commands: Any, name: str, where: str, summary: str, reads: str, end: str = "") -> Any:
@@ -144,7 +165,7 @@ def _add_model(command: Any) -> None:
     """Add what names a model and what it may cost."""
     named = "name of a model (default: offline, the offline reader, which is no LLM and only quotes)"
     command.add_argument("--model", default="offline", help=named)
-    command.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server (default: OpenAI's)")
+    command.add_argument("--base-url", metavar="URL", help=_ADDRESS)
     command.add_argument("--budget", type=_DOLLARS, metavar="USD", help="start no call once this much is spent")
     command.add_argument("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help="dollars per million tokens")
 
@@ -157,5 +178,5 @@ def _sample(given: str) -> str:
     return given if given in ("paper", "all") else str(_COUNT(given))
 
 
-ALL = (add_ask, add_show, add_history_files, add_experiments, add_calls, add_serve)
+ALL = (add_ask, add_show, add_history_files, add_experiments, add_calls, add_servers)
 """Each adds its commands, in the order of the help."""
