@@ -54,17 +54,18 @@ def command(*arguments, key=""):
 
 
 @contextmanager
-def upstream(answer, delay=0.0):
+def upstream(answer, wait=None):
     """The base URL of a model's server, and the bodies that it got. It streams a reply word by word.
 
-    `answer` makes from a body a text, a message, or an `aiohttp.web.Response`.
+    `answer` makes from a body a text, a message, or an `aiohttp.web.Response`; `wait` is awaited before it.
     """
     bodies = []
 
     async def handle(request):
         body = json.loads(await request.read())
         bodies.append(body)
-        await asyncio.sleep(delay)
+        if wait:
+            await wait()
         said = answer(body)
         if isinstance(said, web.Response):
             return said

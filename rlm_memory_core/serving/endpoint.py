@@ -11,7 +11,7 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -69,7 +69,6 @@ class Endpoint:
         finally:
             server.close()
             await runner.cleanup()
-            await self._people.close()
 
     def application(self) -> web.Application:
         """Return the web application."""
@@ -97,8 +96,6 @@ class Endpoint:
             return error
         if isinstance(error, web.HTTPException):
             return Refusal(error.status, error.reason)
-        if isinstance(error, web.RequestPayloadError):
-            return Refusal(400, f"the body cannot be read: {error}")
         if isinstance(error, (types.BackendError, types.ModelError)):
             return self._memory.told(error)
         print(f"rlm-memory: {error!r}", file=sys.stderr, flush=True)
@@ -125,37 +122,19 @@ class Endpoint:
                 if body.get("stream"):
                     options = body.get("stream_options")
                     is_counted = isinstance(options, dict) and bool(options.get("include_usage"))
-                    return await self._send(request, self._chunks(prepared, talk, is_counted))
+                    return await self._stream(request, prepared, talk, is_counted)
                 whole = prepared.reply or await self._memory.ask(prepared.request)
                 message = replies.message_of(whole)
                 await asyncio.to_thread(talk.end, message)
                 whole["usage"] = prepared.counted(whole.get("usage"), message)
                 return web.json_response(whole)
 
-    async def _chunks(
-        self, prepared: Prepared, talk: Conversation, is_counted: bool
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        """The chunks of a reply, the last ones after it is stored."""
-        stream, ending = replies.Stream(), list[dict[str, Any]]()
-        async with aclosing(self._memory.stream(prepared)) as events:
-            async for event in events:
-                chunk = stream.read(event)
-                if stream.ended:
-                    ending.append(chunk)
-                else:
-                    yield chunk
-        if not stream.ended:
-            raise types.StreamBroken("the stream ended early", retryable=False)
-        await asyncio.to_thread(talk.end, stream.message)
-        for chunk in ending:
-            if chunk["choices"]:
-                yield chunk
-        if is_counted:
-            yield {**ending[0], "choices": [], "usage": prepared.counted(stream.usage, stream.message)}
-
-    async def _send(self, request: web.Request, chunks: AsyncGenerator[dict[str, Any], None]) -> web.StreamResponse:
-        """Send chunks as events; an error before the first one is an error of the request, a later one is an event."""
+    async def _stream(
+        self, request: web.Request, prepared: Prepared, talk: Conversation, is_counted: bool
+    ) -> web.StreamResponse:
+        """Send a reply on as events; an error before the first one is an error of the request, a later one an event."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        stream, ending = replies.Stream(), list[dict[str, Any]]()
 
         async def write(event: str) -> None:
             if not response.prepared:
@@ -163,8 +142,19 @@ class Endpoint:
             await response.write(f"data: {event}\n\n".encode())
 
         try:
-            async with aclosing(chunks):
-                async for chunk in chunks:
+            async with aclosing(self._memory.stream(prepared)) as events:
+                async for event in events:
+                    chunk = stream.read(event)
+                    if stream.ended:
+                        ending.append(chunk)
+                    elif chunk["choices"]:
+                        await write(json.dumps(chunk))
+            message = stream.message
+            await asyncio.to_thread(talk.end, message)
+            if is_counted:
+                ending.append(ending[0] | {"choices": [], "usage": prepared.counted(stream.usage, message)})
+            for chunk in ending:
+                if chunk["choices"] or "usage" in chunk:
                     await write(json.dumps(chunk))
             await write("[DONE]")
         except ConnectionError:
@@ -190,7 +180,7 @@ async def _read(request: web.Request) -> dict[str, Any]:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except TimeoutError as error:
         raise Refusal(408, f"the request was not sent within {_SECONDS:g} s") from error
-    except (ValueError, RecursionError) as error:  # lone surrogates too
+    except (ValueError, RecursionError, web.RequestPayloadError) as error:  # lone surrogates too
         raise Refusal(400, "The request body is not valid JSON.") from error
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from .access import CONNECTIONS
 
-_AT_ONCE = 256
+AT_ONCE = 256
 _KNOWN = 10_000  # people whose pace is kept
 _BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -50,7 +50,7 @@ class Limits:
         Raises:
             Refusal: There are too many.
         """
-        if self._running >= _AT_ONCE:
+        if self._running >= AT_ONCE:
             raise Refusal(429, "too many requests at once", 1)
         now = time.monotonic()
         paid = max(self._paid.get(person, now), now) + self._space

@@ -83,7 +83,7 @@ def counted(usage: Any, estimate: Usage, more: Usage) -> dict[str, Any]:
 class Stream:
     """The chunks of a streamed reply, put together.
 
-    `usage` is what the server counted, `ended` says whether the reply is whole, `head` is what chunks have in common.
+    `usage` is what the server counted, `ended` says whether the reply is whole.
 
     >>> stream = Stream()
     >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo"}, "stop")):
@@ -95,13 +95,18 @@ class Stream:
     def __init__(self) -> None:
         self.usage: Any = None
         self.ended = False
-        self.head: dict[str, Any] = {}
         self._texts: list[str] = []
         self._calls: dict[int, dict[str, str]] = {}
 
     @property
     def message(self) -> dict[str, Any]:
-        """What was heard so far of the first choice."""
+        """The first choice.
+
+        Raises:
+            StreamBroken: The reply is not whole.
+        """
+        if not self.ended:
+            raise StreamBroken("the stream ended early", retryable=False)
         calls = [{"function": function} for function in self._calls.values()]
         return {"role": "assistant", "content": "".join(self._texts), "tool_calls": calls}
 
@@ -117,7 +122,6 @@ class Stream:
             self.ended = self.ended or choice.get("finish_reason") is not None
             if choice.get("index", 0) == 0:
                 self._hear(choice.get("delta") or {})
-        self.head = {name: value for name, value in chunk.items() if name != "choices"}
         return chunk
 
     def _hear(self, delta: Mapping[str, Any]) -> None:

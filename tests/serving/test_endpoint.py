@@ -185,7 +185,7 @@ def test_images_reach_the_model_and_are_named_in_the_store(tmp_path):
 def test_a_stream_gives_the_text_and_the_usage_if_it_is_asked_for(tmp_path):
     path = tmp_path / "h.db"
     with (
-        upstream(lambda body: "One two three.") as (model, bodies),
+        upstream(lambda body: "One two three.") as (model, _),
         running(path, "m", model) as url,
         client(url) as asking,
     ):
@@ -274,8 +274,8 @@ def test_a_long_conversation_is_cut_where_the_memory_answers(tmp_path):
 
 
 NAMES = [
-    "ada", "Ada", "ada ", "../ada", "..", ".", "/etc/passwd", "ada/../bob", "a\\b", "CON", "x" * 5000, "Zoë", "Zoe\u0308",
-    "猫", "ada\0", "a\nb", "%2e%2e", "h.db", "😀", "'; DROP TABLE turns; --",
+    "ada", "Ada", "ada ", "../ada", "..", ".", "/etc/passwd", "ada/../bob", "a\\b", "CON", "x" * 5000, "Zoë",
+    "Zoe\u0308", "猫", "ada\0", "a\nb", "%2e%2e", "h.db", "😀", "'; DROP TABLE turns; --",
 ]  # fmt: skip
 
 
