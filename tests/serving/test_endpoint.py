@@ -2,6 +2,8 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import openai
 import pytest
@@ -294,3 +296,45 @@ def test_people_never_see_each_other(tmp_path):
     assert len({People(path).file(name) for name in ["", *NAMES]}) == len(NAMES) + 1
     assert {file.name for file in tmp_path.iterdir()} == {"sub"}
     assert {file.name for file in path.parent.iterdir() if "-" not in file.name} == {"h.db", "h.db.people"}
+
+
+@pytest.mark.slow
+def test_a_thousand_requests_at_fifty_at_once_are_stored_once_and_in_order(tmp_path):
+    path = tmp_path / "h.db"
+    sizes = []
+
+    def talk(url, number):
+        """Twenty messages of one person, each with the whole conversation before it."""
+        messages = []
+        with client(url) as asking:
+            for each in range(20):
+                messages.append(user(f"Message {each} of {number}."))
+                ask = {"model": "m", "messages": messages, "user": f"person {number % 10}", "stream": bool(number % 2)}
+                done = asking.chat.completions.create(**ask)
+                messages.append(assistant(text_of(done, bool(number % 2))))
+                if not number:
+                    sizes.append(resident(process.pid))
+        return [(message["role"], message["content"]) for message in messages]
+
+    with upstream(lambda body: f"Reply to {body['messages'][-1]['content']}") as (model, _):
+        serving = command("--store", path, "--model", "m", "--base-url", model)
+        with serving as (url, process), ThreadPoolExecutor(50) as threads:
+            said = list(threads.map(lambda number: talk(url, number), range(50)))
+    for person in range(10):
+        turns = [turn for session in stored(People(path).file(f"person {person}")) for turn in session]
+        assert len(turns) == 200
+        for number in range(person, 50, 10):
+            assert [turn for turn in turns if turn[1].endswith(f" of {number}.")] == said[number]
+    assert not path.exists() or stored(path) == []
+    assert max(sizes[10:]) - sizes[10] < 40_000  # KB
+
+
+def text_of(done, is_stream):
+    if is_stream:
+        return "".join(chunk.choices[0].delta.content or "" for chunk in done)
+    return done.choices[0].message.content
+
+
+def resident(process):
+    """The memory of a process in KB."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1])
