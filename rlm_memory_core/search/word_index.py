@@ -63,14 +63,14 @@ def take_in_new_turns(store: MemoryStore, progress: Callable[[int, int], None] |
         progress: Called after each block with the number of indexed turns and of all turns.
     """
     if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (PIECES,)):
-        with store.transaction():
+        with store.transaction(derived=True):
             if not store.query(
                 "SELECT 1 FROM sqlite_master WHERE name = ?", (PIECES,)
             ):  # another process may be faster
                 for statement in _SCHEMA:
                     store.query(statement)
     while _indexed(store) < len(store):
-        with store.transaction():
+        with store.transaction(derived=True):
             _index_block(store, _indexed(store))
         if progress is not None:
             progress(_indexed(store), len(store))
