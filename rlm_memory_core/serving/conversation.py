@@ -21,6 +21,7 @@ from ..models.types import ChatMessage
 from ..query.answer import Answer
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session
+from .limits import Refusal
 
 _INSTRUCTIONS = ("system", "developer")
 _TABLE = """CREATE TABLE IF NOT EXISTS endpoint_messages
@@ -42,7 +43,7 @@ class Said:
         A call of a tool is stored as a line of the assistant's turn. What is no text is named, with a short hash.
 
         Raises:
-            ValueError: The message has another form.
+            Refusal: The message has another form.
 
         >>> Said.of({"role": "user", "content": [{"type": "text", "text": "Who is it?"}, {"type": "image_url"}]}).text
         'Who is it?\\n[image_url b4d0fb3f]'
@@ -51,9 +52,9 @@ class Said:
         parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
         calls = message.get("tool_calls") or []
         if not (isinstance(role, str) and role and isinstance(name or "", str) and isinstance(calls, list)):
-            raise ValueError("each message needs a `role`; its `name` is a text, and its `tool_calls` are a list")
+            raise Refusal(400, "each message needs a `role`; its `name` is a text, and its `tool_calls` are a list")
         if not isinstance(content or "", (str, list)) or not all(isinstance(each, dict) for each in (*parts, *calls)):
-            raise ValueError("a message's `content` is a text or a list of objects, and its `tool_calls` are objects")
+            raise Refusal(400, "a message's `content` is a text or a list of objects, and its `tool_calls` are objects")
         text = "\n".join(_text(part) for part in parts)
         if role == "assistant":
             text = split_thoughts(text)[0]
@@ -72,7 +73,7 @@ class Conversation:
         messages: Those of the request.
 
     Raises:
-        ValueError: A message has another form than the protocol's.
+        Refusal: A message has another form than the protocol's.
 
     >>> store = MemoryStore()
     >>> talk = Conversation(store, [{"role": "user", "content": "Hi."}])

@@ -22,7 +22,7 @@ from . import replies
 from .access import Access
 from .conversation import Conversation
 from .limits import Limits, Refusal, bounded
-from .memory import Memory, Prepared
+from .memory import Asking, Memory
 from .people import People
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -113,24 +113,19 @@ class Endpoint:
         person = _person(request, body)
         with self._limits.admit(person):
             async with self._people.store(person) as store:
-                try:
-                    talk = Conversation(store, body["messages"])
-                except ValueError as error:
-                    raise Refusal(400, str(error)) from error
+                talk = Conversation(store, body["messages"])
                 await asyncio.to_thread(talk.begin)
-                prepared = await self._memory.prepare(body, talk)
+                asking = await self._memory.prepare(body, talk)
                 if body.get("stream"):
-                    options = body.get("stream_options")
-                    is_counted = isinstance(options, dict) and bool(options.get("include_usage"))
-                    return await self._stream(request, prepared, talk, is_counted)
-                whole = prepared.reply or await self._memory.ask(prepared.request)
+                    return await self._stream(request, body, asking, talk)
+                whole = replies.parsed((await asking.backend.send(asking.request)).text)
                 message = replies.message_of(whole)
                 await asyncio.to_thread(talk.end, message)
-                whole["usage"] = prepared.counted(whole.get("usage"), message)
+                whole["usage"] = replies.counted(whole.get("usage"), asking.request, message, asking.usage)
                 return web.json_response(whole)
 
     async def _stream(
-        self, request: web.Request, prepared: Prepared, talk: Conversation, is_counted: bool
+        self, request: web.Request, body: dict[str, Any], asking: Asking, talk: Conversation
     ) -> web.StreamResponse:
         """Send a reply on as events; an error before the first one is an error of the request, a later one an event."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
@@ -142,17 +137,18 @@ class Endpoint:
             await response.write(f"data: {event}\n\n".encode())
 
         try:
-            async with aclosing(self._memory.stream(prepared)) as events:
+            async with aclosing(asking.backend.stream(asking.request)) as events:
                 async for event in events:
-                    chunk = stream.read(event)
+                    chunk = stream.read({"choices": []} if event == "[DONE]" else replies.parsed(event))
                     if stream.ended:
                         ending.append(chunk)
                     elif chunk["choices"]:
                         await write(json.dumps(chunk))
             message = stream.message
             await asyncio.to_thread(talk.end, message)
-            if is_counted:
-                ending.append(ending[0] | {"choices": [], "usage": prepared.counted(stream.usage, message)})
+            if (body.get("stream_options") or {}).get("include_usage"):
+                usage = replies.counted(stream.usage, asking.request, message, asking.usage)
+                ending.append(ending[0] | {"choices": [], "usage": usage})
             for chunk in ending:
                 if chunk["choices"] or "usage" in chunk:
                     await write(json.dumps(chunk))
@@ -185,14 +181,16 @@ async def _read(request: web.Request) -> dict[str, Any]:
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
         raise Refusal(400, "The request needs `messages`, a list of objects.")
-    if any(type(body.get(name) or 1) is not int for name in ("max_tokens", "max_completion_tokens")):
-        raise Refusal(400, "`max_tokens` is a whole number.")
+    kinds = {"max_tokens": int, "max_completion_tokens": int, "stream_options": dict, "user": str}
+    for name in kinds.keys() & body.keys():
+        if not isinstance(body[name], (kinds[name], type(None))) or isinstance(body[name], bool):
+            raise Refusal(400, f"`{name}` is of a wrong type.")
     return body
 
 
 def _person(request: web.Request, body: dict[str, Any]) -> str:
     """The name of the person; "" if none is given."""
     names = request.headers.getall(PERSON, [body.get("user") or ""])
-    if len(names) != 1 or not isinstance(names[0], str):
-        raise Refusal(400, f"`user` is a text, and {PERSON} is given once")
-    return names[0]
+    if len(names) > 1:
+        raise Refusal(400, f"{PERSON} is given twice")
+    return str(names[0])

@@ -9,25 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from ..chat.direct import as_messages, opening
+from ..models import types
 from ..models.llm import LLM
 from ..models.pricing import Usage
-from ..models.types import (
-    CHAT_PATH,
-    Backend,
-    BackendError,
-    ModelError,
-    Refused,
-    Request,
-    TimedOut,
-    count_tokens,
-    explain,
-)
 from ..query.engine import MemoryRLM
 from ..store.times import written
 from . import replies
@@ -39,25 +28,31 @@ _STREAM = ("stream", "stream_options")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What to do for a request.
+class Asking:
+    """Who is asked for the reply to a request, and what.
 
     Args:
-        request: What the model is asked.
-        reply: The memory's reply; None to ask the model.
-        usage: What the memory took.
+        backend: The model, or the memory's reply.
+        request: What it is asked.
+        usage: What the memory took, if it was asked before.
     """
 
-    request: Request
-    reply: dict[str, Any] | None = None
+    backend: types.Backend
+    request: types.Request
     usage: Usage = field(default_factory=Usage)
 
-    def counted(self, usage: Any, message: Mapping[str, Any]) -> dict[str, Any]:
-        """The `usage` to tell the client, of what the model's server counted and what the memory took."""
-        if self.reply:
-            return replies.counted(None, Usage(), self.usage)
-        asked = Usage(self.request.tokens, count_tokens(str(message.get("content") or "")), 1)
-        return replies.counted(usage, asked, self.usage)
+
+@dataclass(frozen=True)
+class _Known:
+    """A backend whose only reply is known."""
+
+    reply: str
+
+    async def send(self, request: types.Request) -> types.Response:
+        return types.Response(self.reply)
+
+    async def stream(self, request: types.Request) -> AsyncGenerator[str, None]:
+        yield self.reply
 
 
 class Memory:
@@ -77,11 +72,11 @@ class Memory:
         self.llm.open()
         self._engine, self._threshold = MemoryRLM(self.llm), threshold
 
-    def _keep(self, backend: Backend) -> Backend:
+    def _keep(self, backend: types.Backend) -> types.Backend:
         self._backend = backend
         return backend
 
-    async def prepare(self, body: Mapping[str, Any], talk: Conversation) -> Prepared:
+    async def prepare(self, body: Mapping[str, Any], talk: Conversation) -> Asking:
         """Ask the memory, if the history is long, and put together what the model is asked.
 
         Raises:
@@ -93,39 +88,20 @@ class Memory:
         messages, usage = talk.messages, Usage()
         if talk.question and talk.history.characters() > self._threshold:
             answer = await self._engine.aquery(talk.history, talk.question, today, system=talk.system)
-            usage = answer.usage
             if sent.keys() <= _OURS and talk.is_plain:
-                return Prepared(Request(CHAT_PATH, sent), replies.completion(self.llm.model, answer), usage)
-            remembered, messages = [recollection(answer)], talk.tail(int(self._threshold))
+                return Asking(_Known(replies.completion(self.llm.model, answer)), types.Request(types.CHAT_PATH, sent))
+            remembered, messages, usage = [recollection(answer)], talk.tail(int(self._threshold)), answer.usage
         else:
             remembered = await asyncio.to_thread(lambda: list(as_messages(talk.earlier())))
         system = [opening(talk.system, today)] if remembered else talk.instructions
-        return Prepared(Request(CHAT_PATH, sent | {"messages": [*system, *remembered, *messages]}), None, usage)
+        sent["messages"] = [*system, *remembered, *messages]
+        return Asking(self._backend, types.Request(types.CHAT_PATH, sent), usage)
 
-    async def ask(self, request: Request) -> dict[str, Any]:
-        """Ask the model once, and return its completion.
-
-        Raises:
-            BackendError: There is none.
-        """
-        response = await self._backend.send(request)
-        return replies.parsed(response.text)
-
-    async def stream(self, prepared: Prepared) -> AsyncGenerator[dict[str, Any], None]:
-        """The chunks of the reply; the whole completion as one, if it is there or the server does not stream."""
-        if prepared.reply:
-            yield prepared.reply
-            return
-        async with aclosing(self._backend.stream(prepared.request)) as events:
-            async for event in events:
-                if event != "[DONE]":
-                    yield replies.parsed(event)
-
-    def told(self, error: BackendError | ModelError) -> Refusal:
+    def told(self, error: types.BackendError | types.ModelError) -> Refusal:
         """What a client is told of an error of the model's server. Its refusal of our key is not the client's fault."""
-        if isinstance(error, ModelError):
+        if isinstance(error, types.ModelError):
             return Refusal(502, str(error))
-        said = explain(error, self.llm.model, self.llm.base_url, self.llm.api_key, self.llm.timeout)
-        if isinstance(error, Refused) and error.status not in (401, 403):
+        said = types.explain(error, self.llm.model, self.llm.base_url, self.llm.api_key, self.llm.timeout)
+        if isinstance(error, types.Refused) and error.status not in (401, 403):
             return Refusal(error.status, said, error.retry_after or 0)
-        return Refusal(504 if isinstance(error, TimedOut) else 502, said)
+        return Refusal(504 if isinstance(error, types.TimedOut) else 502, said)

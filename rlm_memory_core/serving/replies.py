@@ -11,7 +11,7 @@ from uuid import uuid4
 from ..models.adapting import server_message
 from ..models.normalise import Content, usage_of
 from ..models.pricing import Usage
-from ..models.types import StreamBroken
+from ..models.types import Request, StreamBroken, count_tokens
 from ..query.answer import Answer
 
 _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
@@ -27,14 +27,13 @@ def error(status: int, message: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": _CODES.get(status)}}
 
 
-def completion(model: str, answer: Answer) -> dict[str, Any]:
-    """An answer of the memory as a completion."""
+def completion(model: str, answer: Answer) -> str:
+    """An answer of the memory as a completion, in JSON."""
     message = {"role": "assistant", "content": answer.text, "refusal": None}
     finish = "length" if answer.error else "stop"
-    return {
-        "id": f"chatcmpl-{uuid4().hex}", "object": "chat.completion", "created": int(time.time()), "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-    }  # fmt: skip
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+    head = {"id": f"chatcmpl-{uuid4().hex}", "object": "chat.completion", "created": int(time.time()), "model": model}
+    return json.dumps({**head, "choices": [choice], "usage": _sums(answer.usage)})
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -64,20 +63,24 @@ def message_of(whole: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(first["message"])
 
 
-def counted(usage: Any, estimate: Usage, more: Usage) -> dict[str, Any]:
+def counted(usage: Any, request: Request, message: Mapping[str, Any], more: Usage) -> dict[str, Any]:
     """The `usage` of a reply, with what was asked besides.
 
     Args:
-        usage: What the model's server counted; None if it did not.
-        estimate: Of the call, for a server that does not count.
-        more: What the memory asked before it.
+        usage: What the model's server counted; None if it did not, for an estimate.
+        request: What the model was asked.
+        message: What it replied.
+        more: What the memory took before.
 
-    >>> counted({"prompt_tokens": 5, "completion_tokens": 2}, Usage(), Usage(10, 1))
+    >>> counted({"prompt_tokens": 5, "completion_tokens": 2}, Request("", {}), {}, Usage(10, 1))
     {'prompt_tokens': 15, 'completion_tokens': 3, 'total_tokens': 18}
     """
-    total = usage_of({"usage": usage}, estimate) + more
-    sums = {name: getattr(total, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
-    return {**(usage if isinstance(usage, dict) else {}), **sums}
+    estimate = Usage(request.tokens, count_tokens(Content.of(message).text))
+    return {**(usage if isinstance(usage, dict) else {}), **_sums(usage_of({"usage": usage}, estimate) + more)}
+
+
+def _sums(usage: Usage) -> dict[str, int]:
+    return {name: getattr(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
 
 
 class Stream:
