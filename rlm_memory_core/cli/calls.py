@@ -44,13 +44,8 @@ def export_calls(options: argparse.Namespace) -> int:
         if options.to is None:
             sys.stdout.writelines(lines)
             return 0
-        draft = options.to.with_name(options.to.name + ".part")
-        try:
-            with draft.open("w", encoding="utf-8") as out:
-                count = sum(out.write(line) > 0 for line in lines)
-            draft.replace(options.to)
-        finally:
-            draft.unlink(missing_ok=True)
+        with options.to.open("w", encoding="utf-8") as out:
+            count = sum(out.write(line) > 0 for line in lines)
         print(f"{count:,} calls are in {options.to}", file=sys.stderr)
     return 0
 

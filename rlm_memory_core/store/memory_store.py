@@ -138,12 +138,18 @@ class MemoryStore:
                 self.add(role, content)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Group appends: they are committed together at the end, or not at all if the block raises."""
+    def transaction(self, derived: bool = False) -> Iterator[None]:
+        """Group appends: they are committed together at the end, or not at all if the block raises.
+
+        Args:
+            derived: What is written can be made again, as an index can: it does not wait for the disk. A power cut may
+                undo it, and the turns stay.
+        """
         with self._lock:
             if self._use(lambda database: database.in_transaction):
                 yield
                 return
+            self.query(f"PRAGMA synchronous = {'NORMAL' if derived else 'FULL'}")
             self.query("BEGIN IMMEDIATE")
             try:
                 yield
