@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sqlite3
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -24,6 +25,11 @@ from pathlib import Path
 from ..store.database import open_database
 from .types import RecordingError as RecordingError
 
+try:
+    import fcntl
+except ImportError:  # Windows: processes do not wait for each other's requests
+    fcntl = None  # type: ignore[assignment]
+
 _MARKS = {"application_id": 0x524C4D43, "user_version": 1}  # "RLMC": tells our file from another program's
 _SCHEMA = """
 CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT NULL, seconds REAL NOT NULL,
@@ -31,6 +37,7 @@ CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT
 """
 _COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
+_LOOK = 0.05  # seconds, until the next look whether another process has its answer
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
 
 
@@ -89,6 +96,7 @@ class CallStore:
             if not path.exists():  # only the user may read what was asked
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch(mode=0o600)
+            self._keys = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)  # one byte for each key on its way
             self._reader = open_database(path, "NORMAL", self._prepare)
             self._writer = open_database(path, "NORMAL", self._prepare)  # so that a commit never delays a reader
 
@@ -152,6 +160,22 @@ class CallStore:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
+    @asynccontextmanager
+    async def alone(self, key: str) -> AsyncIterator[None]:
+        """Wait until no other process is in such a block for this key. One that is killed has left it."""
+        first_byte = int(key[:15], 16)
+        while fcntl:
+            try:
+                fcntl.lockf(self._keys, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, first_byte)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_LOOK)
+        try:
+            yield
+        finally:
+            if fcntl:
+                fcntl.lockf(self._keys, fcntl.LOCK_UN, 1, first_byte)
+
     def count(self, model: str | None = None, before: str | None = None) -> int:
         """Return the number of calls that `prune` would delete."""
         with self._reporting("cannot be read"):
@@ -164,6 +188,7 @@ class CallStore:
         self._commits.shutdown()
         self._reader.close()
         self._writer.close()
+        os.close(self._keys)
 
     def _write(self) -> None:
         with self._lock:
