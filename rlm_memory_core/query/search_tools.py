@@ -15,7 +15,7 @@ from typing import Any
 from ..models.budget import Budget
 from ..repl.date_functions import days_between, parse_date
 from ..repl.hostcalls import listed
-from ..search.find import Filters, Found, Hit, find_turns, turns_with
+from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
 from ..search.periods import periods
 from ..search.ranking import arank_sessions
 from ..search.threads import in_search_thread
@@ -26,11 +26,12 @@ from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .evidence import Evidence
-from .excerpts import head
+from .excerpts import head, one_line
 from .findings import Finding, checked
 from .listing import NARROW, SHORT, Listing, left_out
+from .near_quotes import near_quote
 
-_PASTED, _AROUND = 2_000, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
+_PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
 _PRINTED, _OF_TIMELINE = 16_000, 8_000  # characters that `look` and `timeline` print
 _OPENING, _FEW, _FAR = 12, 6, 0.35  # turns in the first message; fewer if none has so much of the question's weight
 _IN_TIME = 8  # sessions of the time that a question names
@@ -85,9 +86,11 @@ class SearchTools:
         found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
         hits = found.hits if any(hit.share >= _FAR for hit in found.hits) else found.hits[:_FEW]
         in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits})
-        lines = [*left_out(replace(found, more=0, without=())), *self.listing.hits(hits, NARROW)]
+        best = max(hits, key=lambda hit: hit.share, default=None)
+        reply = best if best and best.turn.role == "assistant" and best.share >= _FAR else None
+        lines = [left_out(replace(found, more=0, without=())), *self.listing.hits(hits, NARROW, reply)]
         lines += self.listing.hits(in_time, SHORT)
-        return self.listing.printed("\n".join(lines or ["nothing found"]))[0]
+        return self.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
@@ -104,8 +107,15 @@ class SearchTools:
         if not isinstance(limit, int) or not 1 <= limit <= 100:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
         filters = Filters(role, _day("after", after), _day("before", before))
-        found = await self._found(_texts("find", probes), filters, limit)
-        return await in_search_thread(self.listing.found)(found, order == "date")
+        texts = _texts("find", probes)
+        found = await self._found(texts[:MOST_PROBES], filters, limit)
+        lines = await in_search_thread(self.listing.hits)(found.hits, by_date=order == "date") or ["no good hit"]
+        lines.append(left_out(found, filters != Filters()))
+        if len(texts) > MOST_PROBES:
+            lines.append(
+                f"(only {MOST_PROBES} probes at once; left out: {', '.join(map(one_line, texts[MOST_PROBES:]))})"
+            )
+        return "\n".join(filter(None, lines))
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
         """All that the user said with a word or a name, by date.
@@ -116,13 +126,11 @@ class SearchTools:
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
         hits = turns_with(self.store, _texts("timeline", names), filters, _MOST_NAMED)
         lines: list[str] = []
-        for hit in sorted(hits, key=self.listing.by_time):
+        for line in self.listing.hits(hits, by_date=True):
             if sum(map(len, lines)) > _OF_TIMELINE:
-                date = self.listing.date(hit.turn.session)
-                lines.append(f"(cut here, of {len(hits)} turns: give a rarer word, or after={date!r} for the rest)")
+                lines.append(f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)")
                 break
-            heading, line = self.listing.hits([hit])
-            lines += [line] if heading in lines else [heading, line]
+            lines.append(line)
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}"
 
     def look(
@@ -148,7 +156,7 @@ class SearchTools:
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
                 room = max(long, _AROUND if near else _PASTED if spoken else 0)
-                hint = f": look(around={turn.index}) shows them" if spoken and not near else ""
+                hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), len(turn.content) <= room))
         return "\n".join(lines)
 
@@ -182,17 +190,18 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
-    def _cite(self, turn: Turn, quote: Any) -> None:
-        finding = Finding(_PREFIX.sub("", str(quote)))
+    def _cite(self, turn: Turn, said: Any) -> None:
+        finding = Finding(_PREFIX.sub("", str(said)))
         found, _ = checked([finding], [turn])
-        if not found:
+        quote = found[0].quote if found else near_quote(finding.quote, turn.content)
+        if quote is None:
             holding = next(
                 (each for each in sorted(self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
             )
             hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])
-        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, found[0].quote, "")
+        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, quote, "")
         if evidence not in self.cited:
             self.cited.append(evidence)
 
