@@ -125,7 +125,7 @@ TURN = "Do you know a shop? I got the lamp from my aunt in May, she had it from 
     [
         (TURN * 3, "aunt lamp", "I got the lamp from my aunt in May, she had it from hers."),
         ("word " * 90 + "the zebra ran " + "word " * 90, "zebra", "the zebra ran"),
-        (PRICES, "kind77", "| tea | euro | / | kind7"),
+        (PRICES, "kind77", "| kind77 | 77 |"),
         ("我的猫叫麻糬。" * 60 + "它喜欢鱼。" + "今天下雨。" * 60, "喜欢鱼", "它喜欢鱼。"),
     ],
 )  # fmt: skip
@@ -134,11 +134,12 @@ def test_an_excerpt_holds_whole_sentences_that_match(store, said, asked, expecte
     printed = find(SearchTools(store, "?", None), asked)
     assert expected in printed
     assert len(printed) < 500
+    assert "| tea | euro |" in printed or said != PRICES
 
 
 def test_look_cuts_what_is_long_and_can_show_it(tools):
     printed = tools.look(4, long=20)
-    assert "8 assistant: Here are ten … (+106 characters)" in printed
+    assert "8 assistant: Here are ten hikes: … (+99 characters)" in printed
     assert "look(around=9) shows it whole)" in printed
     assert "zebra" not in printed
     assert "zebra" in tools.look(around=9)
