@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 import rlm_memory_core
@@ -77,3 +78,24 @@ def test_imports_point_one_way():
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint, "--no-cache"], cwd=FOLDER.parent, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
+
+
+def test_folders_lie_on_few_levels():
+    """A folder's level is one above the highest that it imports; the modules of the root are a level of their own."""
+    graph = grimp.build_graph("rlm_memory_core", cache_dir=None)
+    folders = {str(path.parent).replace("/", ".").removeprefix(".") for path in FILES}
+
+    def folder_of(module):
+        name = module.removeprefix("rlm_memory_core").removeprefix(".")
+        return name if name in folders else name.rpartition(".")[0]
+
+    imported = {}
+    for module in graph.modules - {"rlm_memory_core.plugins", "rlm_memory_core.__main__"}:
+        for other in graph.find_modules_directly_imported_by(module) - {"rlm_memory_core.plugins"}:
+            if folder_of(other) != folder_of(module):
+                imported.setdefault(folder_of(module), set()).add(folder_of(other))
+
+    def level(folder):
+        return 1 + max(map(level, imported.get(folder, ())), default=0)
+
+    assert max(map(level, folders)) <= 10

@@ -19,6 +19,9 @@ from .pricing import Usage
 
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
 
+UNKNOWN = "I don't know"
+"""The answer if the history does not contain one (abstention, paper Section 3.2)."""
+
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _SHORTEST_KEY = 8  # a shorter one, such as "none" or "ollama", is no secret and may be part of a word

@@ -25,9 +25,8 @@ from ..store.dates import parse_date as read_date
 from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .evidence import Evidence
 from .excerpts import head, one_line
-from .findings import Finding, checked
+from .findings import Evidence
 from .listing import NARROW, SHORT, Listing, left_out
 from .near_quotes import near_quote
 
@@ -191,17 +190,14 @@ class SearchTools:
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
     def _cite(self, turn: Turn, said: Any) -> None:
-        finding = Finding(_PREFIX.sub("", str(said)))
-        found, _ = checked([finding], [turn])
-        quote = found[0].quote if found else near_quote(finding.quote, turn.content)
+        said = _PREFIX.sub("", str(said))
+        quote = near_quote(said, turn.content)
         if quote is None:
-            holding = next(
-                (each for each in sorted(self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
-            )
-            hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
-            self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
+            others = (each for each in sorted(self.listing.shown) if near_quote(said, self.turn(each).content))
+            hint = f"turn {other} does" if (other := next(others, None)) else f"it says: {head(turn.content, 300)}"
+            self.false_quotes.append(f"turn {turn.index} does not say {said[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])
-        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, quote, "")
+        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, quote)
         if evidence not in self.cited:
             self.cited.append(evidence)
 

@@ -6,11 +6,9 @@ The first message to the root model already shows a search with the question.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..models.types import ChatMessage
 from ..repl.hostcalls import listed
@@ -22,9 +20,8 @@ from .echo import with_echo
 from .excerpts import one_line
 from .prompts.record import session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
-from .reading import SEARCH
+from .reading import SEARCH, Settings
 from .search_tools import SearchTools
-from .settings import Settings
 from .subagents import Call, Progress
 from .unaided import record
 from .way import Way
@@ -39,21 +36,20 @@ class SearchWay(Way):
     """The tools of one query: the free ones and `read`.
 
     Args:
-        engine, progress: As for `Way`.
-        store, question, question_date: As for `MemoryRLM.query`.
+        engine, store, question, question_date, progress: As for `Way`.
     """
 
     name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
-    searches = True
+    patience, runs_last = 2, True
 
     def __init__(
-        self, engine: Settings, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, progress: Progress | None
     ) -> None:
-        super().__init__(engine, progress)
+        super().__init__(engine, store, question, question_date, progress)
         self.tools = SearchTools(store, question, question_date, self.embedder, engine.budget)
         self.cited, self.false_quotes = self.tools.cited, self.tools.false_quotes
         self.values = self.tools.values()
-        self.functions = {name: self._counted(function) for name, function in self.tools.functions().items()}
+        self.functions = self.tools.functions()
         self.asking = {"read": self.read}
         self.sessions = len(self.tools.store.sessions)
         self._was_read: set[tuple[int, str]] = set()
@@ -99,7 +95,6 @@ class SearchWay(Way):
             TypeError: The sessions are not a list of numbers.
             ValueError: There is no such session, or one is too long.
         """
-        self.used += 1
         tools, asked = self.tools, str(ask or self.tools.question)
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(tools.session, numbers)))
@@ -132,14 +127,6 @@ class SearchWay(Way):
             turns = tuple(_shortened(turn) for turn in turns)
         pieces = split(Session(number, self.tools.listing.date(number), turns))
         return [replace(piece, turns=tuple(whole[turn.index] for turn in piece.turns)) for piece in pieces]
-
-    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def counted(*args: Any, **kwargs: Any) -> Any:
-            self.used += 1
-            value = function(*args, **kwargs)
-            return await value if inspect.isawaitable(value) else value
-
-        return counted
 
 
 def _shortened(turn: Turn) -> Turn:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, conversation, output_block, question_block
-from .texts import read_texts
+from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, conversation, output_block, question_block, read_texts
 
 _TEXTS = read_texts("search.txt")
 SEARCH_SYSTEM = _TEXTS["ROOT"]
