@@ -25,33 +25,25 @@ def near_quote(quote: str, content: str) -> str | None:
     >>> near_quote("my cat is called Mochi and she is 4", "My cat is called Mochi and she is 3.")
     """
     words, places = exact_words(content[:_COMPARED])
-    spans: list[tuple[int, int]] = []
+    ends: list[int] = []
     for part in filter(None, map(quoted_words, _LEFT_OUT.split(quote[:_LONGEST]))):
-        span = _near(words, part, spans[-1][1] if spans else 0)
-        if span is None:
+        start = ends[-1] if ends else 0
+        same = SequenceMatcher(None, words, part, autojunk=False).find_longest_match(start, len(words))
+        first = same.a - same.b  # where the part begins, if nothing before the longest run differs in length
+        tried = [(at, at + len(part) + more) for more in (0, 1, -1) for at in (first, first + 1, first - 1)]
+        found = next(((at, end) for at, end in tried if at >= start and _is_near(words[at:end], part)), None)
+        if found is None:
             return None
-        spans.append(span)
-    return content[places[spans[0][0]][0] : places[spans[-1][1] - 1][1]] if spans else None
-
-
-def _near(words: Sequence[str], part: Sequence[str], start: int) -> tuple[int, int] | None:
-    """Where a part begins and ends, in words, from a place on: around the longest run that is the same."""
-    run = SequenceMatcher(None, words, part, autojunk=False).find_longest_match(start, len(words))
-    first = max(run.a - run.b, start)
-    windows = [
-        (at, at + len(part) + more) for more in (0, 1, -1) for at in (first, first + 1, first - 1) if at >= start
-    ]
-    return next((window for window in windows if _is_near(words[slice(*window)], part)), None)
+        ends += found
+    return content[places[ends[0]][0] : places[ends[-1] - 1][1]] if ends else None
 
 
 def _is_near(words: Sequence[str], part: Sequence[str]) -> bool:
+    """Whether most words are the same, and the others only slips: alike, without a digit, none added or dropped."""
     matcher = SequenceMatcher(None, words, part, autojunk=False)
+    changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
+    slips = [("".join(words[a:b]), "".join(part[c:d])) for _, a, b, c, d in changes]
     return matcher.ratio() >= _SAME_WORDS and all(
-        kind == "equal" or (kind == "replace" and _is_slip("".join(words[a:b]), "".join(part[c:d])))
-        for kind, a, b, c, d in matcher.get_opcodes()
+        SequenceMatcher(None, *slip, autojunk=False).ratio() >= _ALIKE and not re.search(r"\d", "".join(slip))
+        for slip in slips
     )
-
-
-def _is_slip(word: str, other: str) -> bool:
-    digits = any(map(str.isdigit, word + other))
-    return not digits and SequenceMatcher(None, word, other, autojunk=False).ratio() >= _ALIKE
