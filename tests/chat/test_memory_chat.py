@@ -199,7 +199,7 @@ def test_the_question_itself_is_not_ranked(scripted):
         chat.add_turn("user", said)
     chat.store.start_session()
     chat.send("What is my cat called, my cat?")
-    assert "1 user: shown above" in scripted.conversation[-1]["content"]
+    assert "shown above: 1" in scripted.conversation[-1]["content"]
     assert "My cat is called Mochi." in scripted.conversation[1]["content"]
     assert "3 user" not in str(scripted.conversation)
 
