@@ -37,10 +37,10 @@ test: setup  ## check style, types and imports, run the fast tests
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-cache
-	@$(RUN) python -m pytest -n auto -m "not slow"
+	@$(RUN) python -m pytest -p no:nbval -n auto -m "not slow"
 
 test-slow: setup  ## run the slow tests, compare the notebooks with their outputs
-	@$(RUN) python -m pytest -n auto --dist loadgroup -m slow
+	@$(RUN) python -m pytest -p no:nbval -n auto --dist loadgroup -m slow
 	@$(RUN) python -m pytest -n auto --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg notebooks
 
 # an environment of its own over the first: Inspect wants older versions of packages that the rest has newer

@@ -65,8 +65,8 @@ class Context:
 
     async def __call__(self, sample: Sample) -> Prediction:
         """Answers one sample."""
-        started = time.perf_counter()
-        history = sample.store().to_string()
+        store, started = sample.store(), time.perf_counter()
+        history = store.to_string()
         kept = history if self.window is None else history[-self.window :]
         return await _ask(self.llm, kept, sample, self.budget, started)
 
@@ -88,8 +88,7 @@ class RAG:
 
     async def __call__(self, sample: Sample) -> Prediction:
         """Answers one sample."""
-        started = time.perf_counter()
-        store, embedded = sample.store(), _NOT_EMBEDDED
+        store, started, embedded = sample.store(), time.perf_counter(), _NOT_EMBEDDED
         if self.embedder is None:
             ranked: Sequence[int] = rank_turns(store, sample.question, TOP)
         else:
