@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -238,7 +239,19 @@ def test_nobody_without_the_token_or_from_another_site_gets_in(history):
     assert asyncio.run(run()) == ([401, 401, 401], 421, 403, 413, 421)
 
 
-def test_the_command_says_in_one_line_what_is_missing(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("token", "said"), [("", "RLM_MEMORY_TOKEN"), ("t", "--allow-host")])
+def test_the_command_says_what_an_address_that_others_reach_needs(tmp_path, token, said):
+    asked = command("--store", tmp_path / "h.db", "--http", 0, "--host", "0.0.0.0")
+    done = subprocess.run(
+        [asked.command, *asked.args], env=asked.env | {"RLM_MEMORY_TOKEN": token}, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path, capsys):
     def run(*arguments):
         assert cli.main(["mcp", "--store", str(tmp_path / "h.db"), *arguments]) == 2
         said = capsys.readouterr().err
@@ -247,9 +260,6 @@ def test_the_command_says_in_one_line_what_is_missing(tmp_path, monkeypatch, cap
 
     assert "rlm-memory: " in run("--http", "70000")
     assert "Mars/Olympus" in run("--tz", "Mars/Olympus")
-    assert "RLM_MEMORY_TOKEN" in run("--http", "0", "--host", "0.0.0.0")
-    monkeypatch.setenv("RLM_MEMORY_TOKEN", "t")
-    assert "--allow-host" in run("--http", "0", "--host", "0.0.0.0")
     (tmp_path / "h.db").write_bytes(b"no database" * 100)
     assert "is not a history" in run()
 
