@@ -106,12 +106,12 @@ class Probe:
         self._terms = terms = Terms.of(store, words[:_MOST_WORDS])
         turns = max(len(store), 1)
         # what the probe is about may be the word that stands nowhere: the others then have to be rarer
-        rare = max(2, (_RAREST if terms.missing else _RARE) * turns)
+        rare = max(2, (_RAREST if 0 < len(terms.missing) < len(words) else _RARE) * turns)
         self._rare = {form for form, count in terms.counts.items() if count <= rare}
         self._weights = {form: math.log(1 + (turns - n + 0.5) / (n + 0.5)) for form, n in terms.counts.items()}
         self.nowhere: Sequence[str] = terms.nowhere
         means_itself = len(words) <= min(1, len(indexed_form(probe).split()) - 1)
-        if means_itself and not (phrases or self._rare):
+        if means_itself and not (phrases or self._rare or terms.missing):
             phrases, self.nowhere = [probe], ()
         self.hits = self._in_these_words(phrases) if phrases else self._ranked() if terms.counts else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
