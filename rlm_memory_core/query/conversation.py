@@ -1,7 +1,7 @@
 """One query: the conversation with the root model, and what it has cost so far.
 
 A root model that twice in a row writes no code that runs is not asked for code again: the engine searches by itself,
-and the model answers from what that shows (`unaided`).
+and the model answers from what that shows.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .findings import Evidence
 from .parsing import Final, Message, final_lines, parse_message
 from .prompts import paper, record, search
 from .search_tools import CITED
+from .search_way import ROOMS, quoted
 from .subagents import Call, Coverage
 from .trace import Step, Trace, total_cost
-from .unaided import ROOMS, quoted
 from .way import Way
 
 NO_CODE = "no code"

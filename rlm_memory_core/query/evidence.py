@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..models.types import UNKNOWN
-from ..search.word_index import content_words
+from ..search.words import content_words
 from .findings import Evidence as Evidence
 
 _ANSWER, _FOUND = 20_000, 4_000  # characters compared: of the answer, of one piece of evidence

@@ -7,7 +7,6 @@ from paper import PaperRLM, opened
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.query import paper_way
 from rlm_memory_core.query.prompts.record import session_prompt
-from rlm_memory_core.search.piece_index import PieceIndex
 from rlm_memory_core.search.ranking import arank_sessions
 from rlm_memory_core.search.threads import in_search_thread
 
@@ -118,7 +117,6 @@ def test_a_search_that_does_not_end_is_ended_and_the_code_goes_on(
     for name in ("rank_pieces", "search_history"):
         owner = paper_way if name == "rank_pieces" else MemoryStore
         monkeypatch.setattr(owner, name, lambda store, *_: store.query(forever))
-    monkeypatch.setattr(PieceIndex, "rank", lambda index, *_: index._store.query(forever))
     llm = root_and_subagents([f"```repl\n{search}\n```", "```repl\nprint(get_recent(1))\n```", "FINAL(done)"])
     assert PaperRLM(llm, copy_limit=copy_limit).query(diary, "Who?").text == "done"
     shown = [request["messages"][-1]["content"] for request in scripted.requests]

@@ -1,6 +1,4 @@
-import os
 import random
-import re
 
 import pytest
 from paper import PaperRLM
@@ -174,26 +172,6 @@ def test_the_offline_reader_quotes_what_is_stored(diary):
     assert len(answer.evidence) >= 3
     assert answer.false_quotes == 0
     assert all(evidence.quote and evidence.quote in contents[evidence.turn] for evidence in answer.evidence)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("RLM_MEMORY_DATA" not in os.environ, reason="needs LongMemEval in RLM_MEMORY_DATA")
-def test_every_quote_over_real_histories_is_verbatim():
-    from rlm_memory_core.experiments.data import longmemeval
-
-    engine = PaperRLM(connect("offline", recorded="off"))
-    quotes = 0
-    for sample in longmemeval.load("s", "paper")[::20]:
-        with sample.store() as store:
-            answer = engine.query(store, sample.question, sample.question_date)
-            turns = list(store.turns)
-        assert answer.false_quotes == 0
-        for evidence in answer.evidence:
-            assert evidence.quote
-            assert re.search(re.escape(evidence.quote), turns[evidence.turn - 1].content)
-            assert turns[evidence.turn - 1].session == evidence.session
-            quotes += 1
-    assert quotes > 50
 
 
 def test_a_quote_that_leaves_much_out_is_looked_up_at_once():

@@ -80,7 +80,7 @@ def random_history(rng):
     return store
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_history_that_is_copied_and_one_that_is_not_have_the_same_pieces(seed):
     rng = random.Random(seed)
     with random_history(rng) as store:

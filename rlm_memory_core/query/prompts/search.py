@@ -12,7 +12,7 @@ FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
 
 
 def search_messages(
-    question: str, question_date: str | None, *, sessions: int, turns: int, last_date: str | None, opening: str,
+    question: str, question_date: str | None, sessions: int, turns: int, last_date: str | None, opening: str,
     replies: int, read_tokens: int, instructions: str | None = None,
 ) -> list[ChatMessage]:  # fmt: skip
     """Open the conversation with the root model.
