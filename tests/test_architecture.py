@@ -14,11 +14,11 @@ FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # What holds today. The plan is store 500, models 1,300, search 800, query 1,400, chat 300, imports 450, cli 600, and
 # 5,300 for the core: these only go down.
 BUDGETS = {
-    "store": 675, "models": 1600, "search": 965, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1720,
-    "chat": 310, "imports": 640, "offline": 500, "views": 500, "cli": 720, "serving": 600, "experiments": 4500,
+    "store": 630, "models": 1600, "search": 965, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1720,
+    "chat": 300, "imports": 591, "offline": 500, "views": 500, "cli": 720, "serving": 600, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
-CORE_BUDGET = 6300
+CORE_BUDGET = 6200
 
 
 def code_lines(source):
