@@ -84,11 +84,7 @@ class RAG:
     llm: LLM
     embedder: LLM | None = None
     budget: Budget | None = None
-
-    @property
-    def name(self) -> str:
-        """The method's name in tables."""
-        return "rag"
+    name = "rag"
 
     async def __call__(self, sample: Sample) -> Prediction:
         """Answers one sample."""

@@ -18,6 +18,7 @@ from .json_values import HistoryFileError
 
 # names in use, the first that is there counts
 _LISTS = ("mapping", "messages", "chat_messages", "conversations", "conversation", "turns")
+_WRAPPERS = ("sessions", "conversations", "chats", "data")  # of conversations
 _CONVERSATIONS = ("session", "session_id", "conversation_id")  # of a message that stands alone
 _IDS = ("conversation_id", "uuid", "id", "session_id")
 _DATES = ("date", "timestamp", "created_at", "createdAt", "create_time", "ts", "time", "datetime")
@@ -70,6 +71,21 @@ class Conversation(NamedTuple):
     date: str | None
     messages: list[Any]
     alone: bool = False
+
+
+def wrapped(value: Any) -> tuple[str, list[Any]]:
+    """The conversations, or messages, within an object that is neither, and what it calls one; none if there are none.
+
+    >>> wrapped({"sessions": [[{"role": "user", "content": "Hi"}]]})
+    ('session', [[{'role': 'user', 'content': 'Hi'}]])
+    """
+    for name in _WRAPPERS:
+        inner = _dict(value).get(name)
+        if isinstance(inner, list) and (
+            name not in _LISTS or any(isinstance(each, list) or _dict(each).keys() & {*_LISTS} for each in inner)
+        ):
+            return name.removesuffix("s"), inner
+    return "", []
 
 
 def conversation_of(value: Any) -> Conversation:

@@ -19,7 +19,7 @@ from typing import Any
 from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from .formats import Conversation, Message, conversation_of, message_of
+from .formats import Conversation, Message, conversation_of, message_of, wrapped
 from .json_values import HistoryFileError, json_values
 from .staging import Staging
 
@@ -150,10 +150,11 @@ class _Reader:
         self._loose: dict[str, int] = {}  # conversations whose messages come alone, by the file's name for them
 
     def read(self, value: Any, where: str) -> None:
-        """Read a message, a conversation, or an object with `sessions`."""
-        if isinstance(value, dict) and isinstance(value.get("sessions"), list):
-            for number, each in enumerate(value["sessions"], 1):
-                self.read(each, _joined(where, f"session {number}"))
+        """Read a message, a conversation, or an object with a list of them."""
+        name, inner = wrapped(value)
+        for number, each in enumerate(inner, 1):
+            self.read(each, _joined(where, f"{name} {number}"))
+        if name:
             return
         try:
             conversation = conversation_of(value)
@@ -185,8 +186,10 @@ class _Reader:
             try:
                 if message := message_of(value, self._report.skipped):
                     yield message, place
-            except HistoryFileError as error:
-                self._report.problem(place, str(error))
+            except (HistoryFileError, RecursionError) as error:
+                self._report.problem(
+                    place, str(error) if isinstance(error, HistoryFileError) else "is nested too deeply"
+                )
 
 
 def _joined(where: str, place: str) -> str:

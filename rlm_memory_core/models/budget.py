@@ -12,7 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .pricing import Rates, Usage, cost
@@ -22,7 +22,6 @@ from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number
 _REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
 Reserved = tuple[Usage, float]
 """What is reserved for one request: tokens and dollars."""
-_NOT_PICKLED = ("_held", "_held_usd", "_turn", "_settled")  # belong to the calls in flight in this process
 
 
 class BudgetExceeded(Exception):
@@ -65,19 +64,17 @@ class Budget:
     spent_usd: float | None = field(default=0.0, init=False)
     ended: str = field(default="", init=False)
     _longest: int = field(default=0, init=False, repr=False)  # tokens of a reply so far
-    _held: Usage = field(default_factory=Usage, init=False, repr=False)
-    _held_usd: float = field(default=0.0, init=False, repr=False)
     _started: float | None = field(default=None, init=False, repr=False)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
-    _settled: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("usd", "tokens", "calls", "seconds"):
             check_number(f"{name} of a Budget", getattr(self, name))
+        self._held, self._held_usd = Usage(), 0.0  # reserved by calls in flight in this process
+        self._turn, self._settled = asyncio.Lock(), asyncio.Event()
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what is spent and the age in seconds, because clocks differ; leave reservations behind."""
-        kept = {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**kept, "_started": None if self._started is None else self._age}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -27,7 +27,6 @@ _MOST = 300  # quotes of one reply that are looked up; more than that count as f
 _OPENING, _CLOSING = re.compile('["“«„]'), re.compile(r'["”»“](?=\s*+(?:$|[:;,.(\[–—-]))')
 _ENDS = 8  # further closing marks that are tried as the end of a quote
 _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
-_NUMBER = re.compile(r"\d{1,9}")
 _AROUND = " \t:;,.-–—*"
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _NO_SIGN = re.compile(r"[\w\s]")
@@ -60,7 +59,7 @@ class Extract:
     """A reply whose quotes have been looked up.
 
     Args:
-        text: The reply; in place of each quote that is not in the session, a note says so.
+        text: The reply, in lines; in place of each quote that is not in the session, a note says so.
         findings: What it quotes, each quote in the exact words of its turn.
         false_quotes: How many of its quotes are not in the session.
     """
@@ -86,8 +85,8 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     "..." may leave some out. If the words are in another turn than the reply says, the number is corrected.
 
     Args:
-        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`. Anything
-            else is text without a finding.
+        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`, which are
+            read as such lines. Anything else is text without a finding.
         turns: The turns that the sub-agent read. A quote that holds quotation marks itself is the longest one that
             a turn holds word for word; otherwise it ends at the first mark after which a comment can begin.
         date: The date of their session, or None.
@@ -98,14 +97,10 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
-    value, objects = _read_json(reply)
-    if isinstance(value, (dict, list)):
-        stored = look_up([_of_object(each, date) for each in objects], turns)
-        for each, found in zip(objects, stored, strict=True):
-            each["quote"] = each["quote"] if found else _NOT_THERE
-        text = well_formed(to_text(value)) if None in stored else reply
-        return Extract(text, tuple(filter(None, stored)), stored.count(None))
-    lines = reply.splitlines()
+    lines = _lines_of_json(reply)
+    if lines == []:
+        return Extract(reply)
+    lines = lines or reply.splitlines()
     spans = {number: span for number, line in enumerate(lines) if (span := _quote(line, turns))}
     stored = look_up([_of_line(lines[number], *span, date) for number, span in spans.items()], turns)
     for (number, (start, stop)), found in zip(spans.items(), stored, strict=True):
@@ -167,23 +162,20 @@ def _of_line(line: str, start: int, stop: int, date: str | None) -> Evidence:
     return Evidence(None, date, int(turn[1]) if turn else None, line[start + 1 : stop - 1], after.strip(_AROUND))
 
 
-def _of_object(each: dict[str, Any], date: str | None) -> Evidence:
-    """The claim of an object; an odd quote has no words."""
-    quote, turn = each["quote"], _NUMBER.search(to_text(each.get("turn")))
-    text = well_formed(next((to_text(each[name]) for name in _TEXTS if each.get(name)), ""))
-    return Evidence(None, date, int(turn[0]) if turn else None, quote.strip() if isinstance(quote, str) else "", text)
+def _lines_of_json(reply: str) -> list[str] | None:
+    """The lines that a reply in JSON, with or without a code fence, was asked for; None for any other reply."""
+    lines: list[str] = []
 
-
-def _read_json(reply: str) -> tuple[Any, list[dict[str, Any]]]:
-    """The value of a reply in JSON, with or without a code fence, and the objects with a quote anywhere in it."""
-    objects: list[dict[str, Any]] = []
-
-    def note(each: dict[str, Any]) -> dict[str, Any]:
-        if each.get("quote") not in (None, ""):
-            objects.append(each)
-        return each
+    def write(each: dict[str, Any]) -> None:
+        said, text = each.get("quote"), next((each[name] for name in _TEXTS if each.get(name)), "")
+        if said not in (None, ""):
+            quote = said if isinstance(said, str) and len(said) <= _LONGEST else "…"  # which is in no turn
+            turn = f"[Turn {to_text(each['turn'])}] " if each.get("turn") else ""
+            line = f'- {turn}"{quote}": {to_text(text) if text else ""}'
+            lines.append(" ".join(well_formed(line).split()))
 
     try:
-        return json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=note), objects
+        value = json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write)
     except (ValueError, RecursionError):  # other text; a number of thousands of digits, thousands of brackets
-        return None, []
+        return None
+    return lines if lines or value is None or isinstance(value, list) else None

@@ -114,12 +114,12 @@ class PaperWay(Way):
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """The prompt that asks a sub-agent to read one session, given by its text or its position."""
-        if not isinstance(session, str):
-            piece = self.piece(session)
-            session, date = piece.text, date or piece.date
-        prompt = session_prompt(session, date, question or self.question, self.question_date)
-        if (position := self._positions.get(hash(session))) is not None:
-            self._positions[hash(prompt)] = position
+        piece = self._recognise(session) if isinstance(session, str) else self.piece(session)
+        if piece is None:
+            return session_prompt(session, date, question or self.question, self.question_date)
+        date = date if isinstance(session, str) else date or piece.date
+        prompt = session_prompt(piece.text, date, question or self.question, self.question_date)
+        self._positions[hash(prompt)] = self._positions[hash(piece.text)]
         return prompt
 
     def search_history(self, keyword: str, limit: int | None = None) -> list[dict[str, Any]]:
@@ -226,7 +226,9 @@ class PaperWay(Way):
         if not isinstance(count, int) or isinstance(count, bool):
             raise TypeError(f"{function} takes a whole number, not {type(count).__name__}")
         if count < 0 or (count > _MOST and not self.copied):
-            raise ValueError(f"{function} takes a number from 0 to {_MOST:,}, not {count:,}")
+            raise ValueError(
+                f"{function} takes a number from 0 {'up' if self.copied else f'to {_MOST:,}'}, not {count:,}"
+            )
         return count
 
 

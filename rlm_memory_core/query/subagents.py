@@ -10,10 +10,10 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
@@ -206,10 +206,10 @@ class SubAgents:
         finally:
             self._open -= 1
 
-    async def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> list[Call]:
-        """Ask one sub-agent for each (prompt, piece), all at once. Returns the calls in this order."""
+    def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
+        """Ask one sub-agent for each (prompt, piece), all at once. Awaiting it gives the calls in this order."""
         siblings = Siblings(self.hedge, self.slots)
-        return await background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
+        return background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
     async def ask(self, prompt: str, piece: Piece = NO_PIECE, siblings: Siblings | None = None) -> Call:
         """Ask one sub-agent.

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from .words import FUNCTION_WORDS, TOKENS, beginning, located
 
@@ -17,7 +17,7 @@ _LOCK = threading.Lock()
 _SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # a new one costs 1 ms
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
-_BEYOND_ASCII = re.compile(r"(?<!\S)\S*?[^\0-\x7f]\S*")
+_BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
 
 Occurrence = tuple[int, int, str]
 """Where a word begins and ends in a text, in characters, and the word that was looked for."""
@@ -37,9 +37,12 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     """
     stems = {word: [(stem(form), stem(beginning(form))) for form in word.split()] for word in words}
     starts = {re.escape(each[:-1] or each) for pairs in stems.values() for pair in pairs for each in pair if each}
-    alike = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(starts)})[A-Za-z0-9]*", re.I) if starts else None
+    alike = None  # words beside other than ASCII characters are looked at in `_found`
+    if starts:
+        alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
 
-    def forms_of(form: str) -> list[str]:
+    @cache
+    def words_of(form: str) -> list[str]:
         own = stem(form)
         return [
             word
@@ -48,7 +51,7 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
             and (word == form or form not in FUNCTION_WORDS)
         ]
 
-    return [_found(text, alike, forms_of) if alike else [] for text in texts]
+    return [_found(text, alike, words_of) if alike else [] for text in texts]
 
 
 @lru_cache(maxsize=50_000)
@@ -64,14 +67,9 @@ def stem(word: str) -> str:
         return "".join(term for (term,) in _SCRATCH.execute("SELECT term FROM terms ORDER BY offset"))
 
 
-def _found(text: str, alike: re.Pattern[str], forms_of: Callable[[str], list[str]]) -> list[Occurrence]:
-    found = [
-        (chunk.start() + start, chunk.start() + end, word)
-        for chunk in _BEYOND_ASCII.finditer(text)
-        for form, start, end in located(chunk[0])
-        for word in forms_of(form)
-    ]
-    rest = _BEYOND_ASCII.sub(lambda chunk: " " * len(chunk[0]), text)
-    return sorted(
-        found + [(*match.span(), word) for match in alike.finditer(rest) for word in forms_of(match[0].lower())]
-    )
+def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
+    found = {(*match.span(), word) for match in alike.finditer(text) for word in words_of(match[0].lower())}
+    for chunk in () if text.isascii() else _BEYOND_ASCII.finditer(text):
+        at = chunk.start()
+        found |= {(at + start, at + stop, word) for form, start, stop in located(chunk[0]) for word in words_of(form)}
+    return sorted(found)

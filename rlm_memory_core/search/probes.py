@@ -10,20 +10,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 from ..store.memory_store import MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
 from ..store.turns import Turn
 from .occurrences import occurrences
-from .quotes import Words, quoted_words
 from .rarity import Terms, spread
 from .word_index import PIECES, TURNS
 from .words import content_words, indexed_form, match_expression
 
 _MOST_WORDS, _MOST_COMMON = 30, 4  # words of a probe that are used, and of one that has only common words
-_PHRASE = re.compile(r'"([^"]*)"')
+_PHRASE, _SIGNS = re.compile(r'"([^"]*)"'), re.compile(r"[\W_]+")
 _LOOKED_THROUGH, _HOLDING = 20_000, 300  # turns, the newest, for a phrase
 _CANDIDATES = 30  # turns looked at closely for each probe
 _K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants, and the longest length in averages
@@ -65,6 +64,12 @@ class Filters:
         given = [(condition, value) for condition, value in conditions if value is not None]
         return "".join(f" AND {condition}" for condition, _ in given), [value for _, value in given]
 
+    def last(self, store: MemoryStore) -> int:
+        """The last turn of the days that count, as far as sessions are in the order of their days."""
+        sql = f"SELECT last_turn FROM {PIECES} WHERE day <= ? ORDER BY day DESC, number DESC LIMIT 1"
+        rows = store.query(sql, (self.before,)) if self.before else []
+        return min(rows[0][0] if rows else len(store), len(store))
+
 
 @dataclass(slots=True)
 class Hit:
@@ -96,24 +101,24 @@ class Probe:
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
         self._store, self._filters = store, filters
-        phrases = [phrase for phrase in _PHRASE.findall(probe) if quoted_words(phrase)]
+        phrases = [phrase for phrase in _PHRASE.findall(probe) if _SIGNS.sub("", phrase)]
         words = content_words(probe)
         self._terms = terms = Terms.of(store, words[:_MOST_WORDS])
         turns = max(len(store), 1)
         # what the probe is about may be the word that stands nowhere: the others then have to be rarer
-        rare = max(2, (_RAREST if terms.missing else _RARE) * turns)
+        rare = max(2, (_RAREST if 0 < len(terms.missing) < len(words) else _RARE) * turns)
         self._rare = {form for form, count in terms.counts.items() if count <= rare}
         self._weights = {form: math.log(1 + (turns - n + 0.5) / (n + 0.5)) for form, n in terms.counts.items()}
         self.nowhere: Sequence[str] = terms.nowhere
         means_itself = len(words) <= min(1, len(indexed_form(probe).split()) - 1)
-        if means_itself and not (phrases or self._rare):
+        if means_itself and not (phrases or self._rare or terms.missing):
             phrases, self.nowhere = [probe], ()
         self.hits = self._in_these_words(phrases) if phrases else self._ranked() if terms.counts else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
         self.is_known = bool(phrases or terms.counts)
         self.filtered: list[str] = []
         if filters != Filters() and not self.hits:
-            passing = spread(store, list(terms.counts), *filters.sql(store))
+            passing = spread(store, list(terms.counts), *filters.sql(store), most=1)
             self.filtered = [form for form, count in passing.items() if not count]
 
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
@@ -124,22 +129,24 @@ class Probe:
         if words:
             found = f"{TURNS} MATCH ?", " AND ".join(f"({match_expression([word])})" for word in words)
         where = f" AND (SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)" * len(phrases)
-        hits = []
-        for turn in matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING):
-            content = Words(turn.content)
-            places = [content.span([quoted_words(phrase)], within=0) for phrase in phrases]
-            marks = sorted((*place, 1.0) for place in places if place)
-            hits += [Hit(turn, 1.0, 1.0, matches=marks)] if all(places) else []
-        return hits[:_CANDIDATES]
+        parts = [map(re.escape, filter(None, _SIGNS.split(comparable(phrase)))) for phrase in phrases]
+        exact = [re.compile(rf"(?<![a-z0-9]){_SIGNS.pattern.join(each)}(?![a-z0-9])", re.I) for each in parts]
+        turns = matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING)
+        holding = (turn for turn in turns if all(each.search(comparable(turn.content)) for each in exact))
+        return [
+            Hit(turn, 1.0, 1.0, matches=sorted((*m.span(), 1.0) for each in exact for m in each.finditer(turn.content)))
+            for turn in islice(holding, _CANDIDATES)
+        ]
 
     def _ranked(self) -> list[Hit]:
         """The turns that BM25 puts first; of words that are all common, the newest turns that have two of them."""
-        order, expression = "rank, rowid DESC", match_expression(self._terms.deciding)
-        if self._terms.after:
+        order, expression, after = "rank, rowid DESC", match_expression(self._terms.deciding), self._terms.after
+        if after:
             each = [f"({match_expression([form])})" for form in self._terms.deciding[:_MOST_COMMON]]
             order, expression = "rowid DESC", " OR ".join(map(" AND ".join, combinations(each, 2))) or each[0]
+            after -= len(self._store) - self._filters.last(self._store)
         where = f"{TURNS} MATCH ? AND {TURNS}.rowid > ?"
-        turns = matching(self._store, where, (expression, self._terms.after), self._filters, order, _CANDIDATES)
+        turns = matching(self._store, where, (expression, after), self._filters, order, _CANDIDATES)
         contents = [turn.content for turn in turns]
         average = max(self._store.characters() / len(self._store), 1.0)
         total = sum(self._weights.values())

@@ -52,9 +52,11 @@ class Terms:
         return cls(counts, few or list(counts), after, missing, nowhere)
 
 
-def spread(store: MemoryStore, forms: Sequence[str], further: str = "", values: Sequence[Any] = ()) -> dict[str, int]:
-    """In how many turns that pass further conditions of SQL each form is, counted no further than matters."""
+def spread(
+    store: MemoryStore, forms: Sequence[str], further: str = "", values: Sequence[Any] = (), most: int = 0
+) -> dict[str, int]:
+    """In how many turns that pass further conditions of SQL each form is, counted up to `most` or as far as matters."""
     count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ?{further} LIMIT ?))"
-    parameters = [value for form in forms for value in (match_expression([form]), *values, MOST_SCORED + 1)]
+    parameters = [value for form in forms for value in (match_expression([form]), *values, most or MOST_SCORED + 1)]
     ((*found,),) = store.query(f"SELECT {', '.join([count] * len(forms)) or 1}", parameters)
     return dict(zip(forms, found, strict=False))

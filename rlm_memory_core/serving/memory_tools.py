@@ -37,7 +37,8 @@ def _as_list(given: Any) -> Any:
 
 
 _Words = Annotated[list[str], BeforeValidator(_as_list)]
-_Number = Annotated[int, Field(ge=1)]
+_Numbers = Annotated[list[int] | None, BeforeValidator(_as_list)]
+_Role = Annotated[str | None, Field(description='Only turns of this role: "user" or "assistant".')]
 _Page = Annotated[int, Field(ge=1, description="The part of a long result; its last line says whether there are more.")]
 _After = Annotated[str | None, Field(description="Only from this day on, such as 2023-05-20.")]
 _Before = Annotated[str | None, Field(description="Only up to this day, such as 2023-05-31.")]
@@ -57,11 +58,8 @@ class MemoryTools:
 
     async def find(
         self,
-        probes: Annotated[
-            _Words,
-            Field(description='1 to 12 short probes of two or three words; "exact words" in double quotes match so.'),
-        ],
-        role: Annotated[str | None, Field(description='Only turns of this role: "user" or "assistant".')] = None,
+        probes: Annotated[_Words, Field(description='1 to 12 short probes of two or three words, or "exact words".')],
+        role: _Role = None,
         after: _After = None,
         before: _Before = None,
         limit: Annotated[int, Field(ge=1, le=100, description="Turns at most.")] = 12,
@@ -81,13 +79,9 @@ class MemoryTools:
 
     async def look(
         self,
-        sessions: Annotated[
-            list[int] | None, BeforeValidator(_as_list), Field(description="Numbers of sessions, such as [3, 17].")
-        ] = None,
-        around: Annotated[
-            int | None, Field(description="A turn's number: shows that turn whole, and its neighbours.")
-        ] = None,
-        role: Annotated[str | None, Field(description='Only turns of this role: "user" or "assistant".')] = None,
+        sessions: Annotated[_Numbers, Field(description="Numbers of sessions, such as [3, 17].")] = None,
+        around: Annotated[int | None, Field(description="A turn's number: it is shown whole, with others.")] = None,
+        role: _Role = None,
         long: Annotated[int, Field(ge=0, description="Characters of each turn of the assistant; 0: none.")] = 300,
         page: _Page = 1,
     ) -> str:
@@ -130,13 +124,8 @@ class MemoryTools:
         context: Context[Any, Any],
         role: Annotated[str, Field(description='Who said it: "user" or "assistant".')] = "user",
         name: Annotated[str, Field(description="The speaker's name, if several people speak in this role.")] = "",
-        conversation: Annotated[
-            str,
-            Field(description="A title for this conversation, the same in all calls; another one begins a session."),
-        ] = "",
-        said_at: Annotated[
-            str | None, Field(description="When it was said, such as 2023-05-20T14:30; leave out for now.")
-        ] = None,
+        conversation: Annotated[str, Field(description="The talk's title; another one begins a session.")] = "",
+        said_at: Annotated[str | None, Field(description="When, such as 2023-05-20T14:30; leave out for now.")] = None,
     ) -> str:
         """Append one turn to the memory, for good: nothing in it is changed or deleted later.
 
@@ -154,9 +143,7 @@ class MemoryTools:
     async def ask(
         self,
         question: Annotated[str, Field(min_length=1, description="A whole question, in the user's words.")],
-        question_date: Annotated[
-            str | None, Field(description="The day that the question is asked on; leave out for today.")
-        ] = None,
+        question_date: Annotated[str | None, Field(description="The day of the question; leave out for today.")] = None,
     ) -> str:
         """Have another model answer a question from the memory, with evidence. Slow, and it costs tokens.
 

@@ -57,6 +57,6 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
     if application == APPLICATION_ID:
         return
     if database.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise StoreError(f"{path} is a database of another program; give a new file for the history")
+        raise StoreError(f"{path} is a database of another program; give another file for the history")
     for statement in _TABLES.split(";"):
         database.execute(statement)

@@ -195,6 +195,26 @@ def test_the_system_prompt_beside_a_list_is_kept():
     assert said(store) == [("system", "Be kind."), ("user", "Hi")]
 
 
+def test_lists_of_conversations_within_an_object_are_read():
+    talk = {"title": "T", "messages": [{"role": "user", "content": "Hi"}]}
+    for value in ({"conversations": [talk, talk["messages"]]}, {"chats": [talk, gpt("G", ("user", ["Hi"], {}))]},
+                  {"object": "list", "data": [talk, {"id": "x", "conversations": [{"from": "human", "value": "Hi"}]}]},
+                  {"data": [{"sessions": [talk, talk]}]}):  # fmt: skip
+        store, report = imported(value)
+        assert (said(store), report.unread, len(store.sessions)) == ([("user", "Hi")] * 2, 0, 2)
+
+
+def test_a_deep_content_costs_its_own_message():
+    deep = "x"
+    for _ in range(700):
+        deep = [deep]
+    talk = {"messages": [{"role": "user", "content": deep}, {"role": "user", "content": "Hi"}, deep]}
+    for value in (talk, [talk]):
+        store, report = imported(value)
+        assert store.turns[-1].content == "Hi"
+        assert len(store) + report.unread == 3
+
+
 FORMS = {
     "bom": lambda text: b"\xef\xbb\xbf" + text.encode(),
     "crlf": lambda text: text.replace("\n", "\r\n").encode(),

@@ -57,6 +57,8 @@ def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, 
         ("llm_query({0})", [1]),
         ("llm_query('Who is it? ' + {0})", [None]),
         ("llm_query_parallel(['Some text', {1}])", [None, 2]),
+        ("llm_query_parallel([session_prompt({0}), {1}])", [1, 2]),
+        ("llm_query(session_prompt(session_prompt({0})))", [1]),
     ],
 )
 def test_what_the_code_passes_as_text_is_recognised(diary, root_and_subagents, code, numbers, copy_limit):
@@ -110,3 +112,13 @@ def test_what_is_more_pieces_than_may_be_asked_is_ranked_and_not_left_unread(sto
     assert answer.text == "My cat is called Mochi."
     assert 1 <= answer.coverage.asked <= 12
     assert "pieces" in answer.read
+
+
+@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
+@pytest.mark.parametrize(
+    "code", ["get_recent(-1)", "rank_sessions(k=-1)", "search_history('a', -1)", "get_recent(1.5)"]
+)
+def test_a_number_that_makes_no_sense_is_refused(diary, root_and_subagents, scripted, copy_limit, code):
+    llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(x)"])
+    PaperRLM(llm, copy_limit=copy_limit).query(diary, "Who?")
+    assert f"Error: {code.partition('(')[0]} takes a" in scripted.conversation[-1]["content"]

@@ -270,3 +270,16 @@ def test_many_can_open_a_new_file_at_once(tmp_path):
                 opened.result()
             with MemoryStore(tmp_path / f"{number}.db") as store:
                 assert len(store) == 4
+
+
+def test_what_can_be_made_again_does_not_wait_for_the_disk_and_turns_do(tmp_path):
+    with MemoryStore(tmp_path / "h.db") as store:
+        with store.transaction(derived=True):
+            store.query("CREATE TABLE made_again (x)")
+            assert store.query("PRAGMA synchronous") == [(1,)]  # NORMAL
+        with store.transaction():
+            store.add("user", "Hi.")
+            assert store.query("PRAGMA synchronous") == [(2,)]  # FULL
+        with MemoryStore(tmp_path / "h.db") as other:
+            assert other.query("SELECT name FROM sqlite_master WHERE name = 'made_again'")
+            assert len(other) == 1
