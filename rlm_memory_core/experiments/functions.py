@@ -22,7 +22,7 @@ from rlm_memory_core.models.types import Reply
 from rlm_memory_core.query.prompts.record import history_messages
 from rlm_memory_core.query.trace import total_cost
 
-from .data.assets import one_line, project_root
+from .project import one_line, project_root
 from .types import Prediction, Sample
 
 

@@ -15,8 +15,8 @@ from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.solver import solver
 
-from rlm_memory_core.experiments.inspect_task import longmemeval_task, sample_of
 from rlm_memory_core.experiments.methods import METHODS
+from rlm_memory_core.experiments.run.inspect_task import longmemeval_task, sample_of
 from rlm_memory_core.offline import completion
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Inspect's own, of streams and of deprecated arguments

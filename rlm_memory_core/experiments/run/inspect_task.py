@@ -24,12 +24,12 @@ from pydantic import TypeAdapter
 from rlm_memory_core.models.llm import OFFLINE, connect
 from rlm_memory_core.models.types import BackendError, Request, Response
 
-from .data import longmemeval
-from .data.assets import DataUnavailable
-from .methods import PAPER_WINDOW, SEARCHED, attempt, make
-from .score.answers import exact_match
-from .score.judge import judge_messages, verdict
-from .types import Sample
+from ..data import longmemeval
+from ..data.assets import DataUnavailable
+from ..methods import PAPER_WINDOW, SEARCHED, attempt, make
+from ..score.answers import exact_match
+from ..score.judge import judge_messages, verdict
+from ..types import Sample
 
 # Inspect puts the package before a task's name, but not in a checkout, where it looks for a project called like it
 _PACKAGE = "" if "site-packages" in Path(__file__).parts else "rlm_memory_core/"
