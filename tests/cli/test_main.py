@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
@@ -238,7 +237,7 @@ def test_questions_without_an_answer_are_counted_and_paid_for_and_change_the_exi
 
 
 @pytest.mark.slow
-def test_subagents_that_failed_are_counted_at_the_end_and_a_price_that_is_not_known_is_said(run, fault_server):
+def test_subagents_that_failed_are_counted_at_the_end_and_a_server_of_this_machine_is_free(run, fault_server):
     def answer(messages):
         if messages[0]["content"] == SUBAGENT_SYSTEM or len(messages) > 2:
             return "FINAL(nothing)"
@@ -249,8 +248,7 @@ def test_subagents_that_failed_are_counted_at_the_end_and_a_price_that_is_not_kn
     server.plan = lambda key, attempt: "400" if server.bodies[key]["messages"][0]["content"] == SUBAGENT_SYSTEM else ""
     code, printed, _ = run("reproduce", *QUICK, *with_subagents, "--model", "m", "--base-url", server.url)
     assert code == 0
-    assert "price not known" in printed
-    assert "Spent: not known" in printed
+    assert "Spent: $0.00" in printed
     assert re.search(r"01_niah: (\d+) sub-agents of \1 failed \(1x .* answered 400 for m", printed.splitlines()[-1])
 
 
@@ -291,11 +289,9 @@ def test_serve_answers_other_clients_until_it_is_stopped():
         with urllib.request.urlopen(request, timeout=20) as response:
             assert "Mochi" in json.load(response)["choices"][0]["message"]["content"]
     finally:
-        started = time.monotonic()
         process.terminate()
         process.wait(timeout=10)
         process.stdout.close()
-        assert time.monotonic() - started < 10
 
 
 def test_serve_says_when_the_port_is_taken(run, refused):

@@ -19,6 +19,9 @@ from typing import Any
 
 from rlm_memory_core.models.llm import cache_path
 
+from ..project import one_line as one_line
+from ..project import project_root as project_root
+
 DATA_VARIABLE = "RLM_MEMORY_DATA"
 
 
@@ -95,18 +98,6 @@ def on_disk(asset: Asset, data_dir: str | Path | None = None) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def project_root() -> Path:
-    """Returns the checkout's folder: the nearest one with the notebooks above the working folder or above this file.
-
-    Falls back to the working folder, so that an installed package works from anywhere.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents, *Path(__file__).resolve().parents):
-        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    return here
-
-
 def sha256_of(path: str | Path) -> str:
     """Returns the SHA-256 of a file in hex.
 
@@ -115,11 +106,6 @@ def sha256_of(path: str | Path) -> str:
     """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def one_line(error: object) -> str:
-    """Returns an error's message, or a text, on one line of at most 300 characters, to quote it in another message."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _why(error: Exception) -> str:

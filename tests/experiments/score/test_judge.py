@@ -336,8 +336,7 @@ def test_answers_without_a_verdict_are_said_and_change_the_exit_code(data, tmp_p
         ])  # fmt: skip
     printed = capsys.readouterr().out
     assert code == 1
-    assert "the price of the judge, fake-judge, is not known" in printed
-    assert "Spent: not known" in printed
+    assert "Spent: $0.00" in printed  # a server on this machine is free
     assert printed.splitlines()[-1] == "03_longmemeval_s: 1 answers were not judged; the notebook says why"
 
 
