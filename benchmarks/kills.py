@@ -31,7 +31,10 @@ from rlm_memory_core.models import background
 from rlm_memory_core.models.call_store import CallStore
 from rlm_memory_core.models.recorded_calls import call_key
 from rlm_memory_core.models.types import Request
-from rlm_memory_core.serving.offline_server import application
+from rlm_memory_core.serving.access import Access
+from rlm_memory_core.serving.endpoint import Endpoint
+from rlm_memory_core.serving.memory import Memory
+from rlm_memory_core.serving.people import People
 
 TYPES = ("multi-session-user",)  # three sessions each, so that a question takes five calls
 MILLISECONDS = (2.0, 8.0)
@@ -64,7 +67,7 @@ class Server:
 
     async def start(self) -> None:
         """Serve on a free port of loopback."""
-        app = application()
+        app = Endpoint(Memory("offline"), People(None), Access("127.0.0.1")).application()
         app.middlewares.append(self._slow)
         self._serving = web.AppRunner(app, access_log=None)
         await self._serving.setup()
@@ -143,7 +146,6 @@ def trials(kills: int, questions: int, seed: int = 0) -> Iterator[Trial]:
             process = start(server, calls, results, questions)
             kill(process, server, draw.randrange(whole), draw.uniform(0, 0.02))
             with closing(CallStore(calls)) as store:
-                store.verify()
                 recorded = {call.key for call in store.records()}
             server.sent.clear()
             finish(start(server, calls, results, questions))

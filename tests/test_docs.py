@@ -26,6 +26,7 @@ from urllib.parse import unquote, urlsplit
 import httpx2
 import pytest
 from attacks.histories import HISTORIES
+from endpoints import running
 from markdown_it import MarkdownIt
 from test_attacks import ATTACKS
 
@@ -50,9 +51,11 @@ EXTERNAL = {
     "vllm",
     "llama-server",
     "claude",
+    "inspect",
 }  # not run
 RUN = {"ask", "calls"}  # of our own commands; the others are parsed, as they take minutes, or serve for ever
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+_SERVED = "http://127.0.0.1:8000/v1"  # where pages say that the endpoint is
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
@@ -86,13 +89,16 @@ class Reader:
         self.names = {"__name__": "__main__"}
         self.printed = None
         self.monkeypatch = monkeypatch
+        self.served = _SERVED  # the base URL of the endpoint that the page has started
+        self.servers = contextlib.ExitStack()
 
     def type(self, block):
         assert block.language in LANGUAGES, f"{self.name}:{block.line}: no block may be of {block.language!r}"
         getattr(self, block.language)(block)
 
     def python(self, block):
-        source = "\n" * (block.line - 1) + block.code  # so that a traceback names the line of the page
+        code = block.code.replace(_SERVED, self.served)
+        source = "\n" * (block.line - 1) + code  # so that a traceback names the line of the page
         code = compile(source, str(ROOT / self.name), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         with self.listening():
             waiting = eval(code, self.names)
@@ -128,6 +134,9 @@ class Reader:
             check_make(arguments, where)
         elif program == "rlm-memory":
             options = parsed(arguments, where)
+            if arguments[0] == "serve" and not options.allow_host:
+                server = running(options.store, options.model, options.base_url, threshold=options.threshold)
+                self.served = self.servers.enter_context(server)
             if arguments[0] in RUN:
                 assert options.command is not None
                 with self.listening():
@@ -145,6 +154,7 @@ class Reader:
         self.printed = out.getvalue()
 
     def close(self):
+        self.servers.close()
         for value in self.names.values():
             if isinstance(value, MemoryStore):
                 value.close()

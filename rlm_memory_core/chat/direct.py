@@ -45,16 +45,21 @@ async def ask_directly(
         ModelError, BudgetExceeded: As for `LLM.complete`.
     """
     asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
-    opening = chat_system(system)
-    if today:
-        opening["content"] += f"\n\n{_DATES.format(today=label(today))}"
-    messages = [opening, *as_messages(sessions), ChatMessage(role="user", content=asked)]
+    messages = [opening(system, today), *as_messages(sessions), ChatMessage(role="user", content=asked)]
     started = time.perf_counter()
     reply = await llm.complete(messages, budget, listener, stopped)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
     text, took, trace = reply.text.strip(), time.perf_counter() - started, Trace((Step.of(reply),))
     usage, dollars = reply.usage, reply.cost_usd
     return Answer(text, usage=usage, cost_usd=dollars, seconds=took, trace=trace, error=cut, model=llm.label)
+
+
+def opening(system: str | None, today: str) -> ChatMessage:
+    """The system message of a chat that holds a history; `today` is the present day, or ""."""
+    message = chat_system(system)
+    if today:
+        message["content"] += f"\n\n{_DATES.format(today=label(today))}"
+    return message
 
 
 def as_messages(sessions: Iterable[Session]) -> Iterator[ChatMessage]:

@@ -20,7 +20,6 @@ def list_calls(options: argparse.Namespace) -> int:
     """Print how many calls are recorded for each model, their tokens, their size, and when they were made."""
     models: dict[str, tuple[Usage, int, str, str]] = {}
     with _opened(options) as calls:
-        calls.verify()
         for call in calls.records(options.model):  # oldest first
             usage, size, first, _ = models.get(call.model, (Usage(), 0, call.created, ""))
             usage, size = usage + usage_of(json.loads(call.response)), size + len(call.response.encode())
@@ -45,13 +44,8 @@ def export_calls(options: argparse.Namespace) -> int:
         if options.to is None:
             sys.stdout.writelines(lines)
             return 0
-        draft = options.to.with_name(options.to.name + ".part")
-        try:
-            with draft.open("w", encoding="utf-8") as out:
-                count = sum(out.write(line) > 0 for line in lines)
-            draft.replace(options.to)
-        finally:
-            draft.unlink(missing_ok=True)
+        with options.to.open("w", encoding="utf-8") as out:
+            count = sum(out.write(line) > 0 for line in lines)
         print(f"{count:,} calls are in {options.to}", file=sys.stderr)
     return 0
 

@@ -52,7 +52,7 @@ def later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
         except ModuleNotFoundError as error:
             if not hasattr(options, "needs"):
                 raise
-            raise Refused(f'{error.name} is not installed; run pip install "{options.needs}"') from error
+            raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{options.needs}]"') from error
 
     return run
 

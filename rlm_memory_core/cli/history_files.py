@@ -1,4 +1,7 @@
-"""The commands `rlm-memory import` and `rlm-memory check`: read files into a store, and copy out a damaged store."""
+"""The commands about histories that ask no model: `rlm-memory show`, `import` and `check`.
+
+They list, print and search a history, read files into a store, and copy out a damaged store.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,31 @@ from tqdm import tqdm
 
 from ..imports import HistoryFileError, import_file, recover
 from ..store.memory_store import MemoryStore
-from .common import Refused, store_in_zone
-from .history import note, say
+from ..views.rendering import counted, in_one_line
+from .common import UNANSWERED, Refused, store_in_zone
+from .history import history, note, say
 
 _SHOWN = 20  # problems named one by one
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print what was asked for; return the exit code: 1 if a search finds nothing."""
+    with history(options.history) as store:
+        if options.search:
+            found = store.search_history(options.search)
+            for turn in found:
+                say(f"session {turn.session}, {store.sessions[turn.session - 1].date or 'no date'}\n{turn}")
+            return 0 if found else UNANSWERED
+        if options.session is None:
+            say(f"{counted(len(store.sessions), 'session')}, {counted(len(store), 'turn')}")
+            for session in store.sessions:
+                size, opening = counted(len(session.turns), "turn"), in_one_line(session.text, 80)
+                say(f"session {session.number}, {session.date or 'no date'}, {size}: {opening}")
+        elif options.session > len(store.sessions):
+            raise Refused(f"--session must be at most {len(store.sessions)}, not {options.session}")
+        else:
+            say(str(store.sessions[options.session - 1]))
+    return 0
 
 
 def import_files(options: argparse.Namespace) -> int:
@@ -36,10 +60,8 @@ def _import(store: MemoryStore, path: Path) -> None:
             report = import_file(store, path, show)
         except HistoryFileError as error:
             raise Refused(f"{path} cannot be imported: {error}") from error
-    for problem in report.problems[:_SHOWN]:
-        note(f"{path}: {problem}")
-    if report.unread > _SHOWN:
-        note(f"{path}: {report.unread - _SHOWN:,} more could not be read")
+    for line in report.lines(_SHOWN):
+        note(f"{path}: {line}")
     say(f"{path}: {report}")
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import mcp, parsers
+from . import parsers
 from .common import USAGE_ERROR, Refused
 
 
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     parser = parsers.Parser(prog="rlm-memory", description=summary)
     parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (*parsers.ALL, mcp.add_parser):
+    for add in parsers.ALL:
         add(commands)
     return parser
 

@@ -6,8 +6,9 @@ This file imports no command: `later` does when one runs. So `--help` answers at
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .common import later, number
 
@@ -23,6 +24,9 @@ ASK_ENDS = (
 )
 _DOLLARS = number("an amount of dollars")
 _COUNT = number("a whole number from 1 up", 1, kind=int)
+_ADDRESS = "address of an OpenAI-compatible server (default: OpenAI's)"
+_PORT = number("a port: ports go from 0 to 65535", 0, 65_535, int)
+_SHARE = number("a share between 0 and 1", 0, 1)
 _SECONDS = number("a number of seconds above 0", 0.001)
 
 
@@ -37,44 +41,42 @@ class Parser(argparse.ArgumentParser):
 def add_ask(commands: Any) -> None:
     """Add `ask`."""
     summary = "answer a question about a history, and show the evidence; or chat"
-    ask = _command(commands, "ask", "ask:ask", summary, HISTORY, ASK_ENDS)
-    ask.add_argument("history", metavar="HISTORY", help="the history's file; only a chat adds to it")
-    ask.add_argument("question", metavar="QUESTION", nargs="?", help="the question")
-    _add_model(ask)
+    add = _command(commands, "ask", "ask:ask", summary, HISTORY, ASK_ENDS)
+    add("history", metavar="HISTORY", help="the history's file; only a chat adds to it")
+    add("question", metavar="QUESTION", nargs="?", help="the question")
+    _add_model(add)
     modes = "use recorded answers and add new ones (auto, the default), only use, replace, or do neither (off)"
-    ask.add_argument("--recorded", choices=("auto", "replay", "refresh", "off"), default="auto", help=modes)
-    silent = "give up on a server that is silent for so long (default: %(default)g)"
-    ask.add_argument("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help=silent)
-    ask.add_argument("--max-tokens", type=_COUNT, metavar="N", help="the longest reply (default: 8192, or 32768)")
-    ask.add_argument("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
-    way = "search (the default): the model searches by itself; paper: sub-agents read all sessions"
-    ask.add_argument("--reading", choices=("search", "paper"), help=way)
-    ask.add_argument("--first", type=_COUNT, metavar="K", help="in the paper's reading: the K best sessions first")
-    chat = "chat: each line of input is a message; a store (.db, made if it is not there) keeps it and the reply"
-    ask.add_argument("--chat", action="store_true", help=chat)
-    ask.add_argument("--json", action="store_true", help="print one JSON object, for programs")
-    ask.add_argument("--trace", action="store_true", help="print the model's messages and code to standard error")
+    add("--recorded", choices=("auto", "replay", "refresh", "off"), default="auto", help=modes)
+    add("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help="give up after such a silence (%(default)g)")
+    add("--max-tokens", type=_COUNT, metavar="N", help="the longest reply (default: 8192, or 32768)")
+    add("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
+    add("--reading", choices=("search", "paper"), help="the model searches (default); or sub-agents read all sessions")
+    add("--first", type=_COUNT, metavar="K", help="in the paper's reading: the K best sessions first")
+    add("--chat", action="store_true", help="answer each line of input; a store (.db, made if need be) keeps the chat")
+    add("--json", action="store_true", help="print one JSON object, for programs")
+    add("--trace", action="store_true", help="print the model's messages and code to standard error")
 
 
 def add_show(commands: Any) -> None:
     """Add `show`."""
-    show = _command(commands, "show", "show:show", "list the sessions of a history, print one, or search", HISTORY)
-    show.add_argument("history", metavar="HISTORY", help="the history's file")
-    show.add_argument("--session", type=_COUNT, metavar="N", help="print session N")
-    show.add_argument("--search", metavar="TEXT", help="print the turns that hold a text, in any letter case")
+    add = _command(
+        commands, "show", "history_files:show", "list the sessions of a history, print one, or search", HISTORY
+    )
+    add("history", metavar="HISTORY", help="the history's file")
+    add("--session", type=_COUNT, metavar="N", help="print session N")
+    add("--search", metavar="TEXT", help="print the turns that hold a text, in any letter case")
 
 
 def add_history_files(commands: Any) -> None:
     """Add `import` and `check`."""
     summary = "add chat exports or message files to a store; what is there already is not added again"
-    part = _command(commands, "import", "history_files:import_files", summary, f"Reads FILE, which is {_FILES}.")
-    part.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file to add")
-    part.add_argument("--store", type=Path, required=True, help="the history's file, created if it does not exist")
-    part.add_argument("--tz", metavar="ZONE", help="your time zone, such as Europe/Berlin (default: this machine's)")
+    add = _command(commands, "import", "history_files:import_files", summary, f"Reads FILE, which is {_FILES}.")
+    add("files", nargs="+", type=Path, metavar="FILE", help="a file to add")
+    _add_store(add, required=True)
     summary = "check whether a store is sound, and copy what can be read out of a damaged one"
-    part = _command(commands, "check", "history_files:check", summary, "Reads a store (.db).")
-    part.add_argument("store", type=Path, metavar="STORE", help="the history's file; it is only read")
-    part.add_argument("--to", type=Path, metavar="PATH", help="the copy (default: the file's name with .recovered)")
+    add = _command(commands, "check", "history_files:check", summary, "Reads a store (.db).")
+    add("store", type=Path, metavar="STORE", help="the history's file; it is only read")
+    add("--to", type=Path, metavar="PATH", help="the copy (default: the file's name with .recovered)")
 
 
 def add_experiments(commands: Any) -> None:
@@ -84,24 +86,20 @@ def add_experiments(commands: Any) -> None:
         ("estimate", "print the calls, tokens and dollars that a run needs, without running it", _NOTEBOOKS),
         ("report", "write the report of the last run, and print the scorecard", "Reads its results: JSON and CSV."),
     ):
-        part = _command(commands, name, f"experiments:{name}_command", summary, reads)
-        part.set_defaults(dask="", needs="rlm-memory[notebooks]")
-        _add_model(part)
-        only = "run this notebook, such as 1 or 01_niah; can be repeated"
-        part.add_argument("--only", action="append", type=_notebook, default=[], metavar="NN", help=only)
-        part.add_argument("--sample", type=_sample, metavar="paper|all|N", help="questions of LongMemEval to ask")
-        part.add_argument("--judge", metavar="MODEL", help="model that judges LongMemEval answers (default: none)")
-        hedge = "share of sub-agent calls that may be sent again when late (default: %(default)s)"
-        part.add_argument("--hedge", type=number("a share between 0 and 1", 0, 1), default=0.05, help=hedge)
-        part.add_argument("--requests-per-minute", type=_COUNT, metavar="N", help="the server's limit, if you know it")
-        part.add_argument("--tokens-per-minute", type=_COUNT, metavar="N", help="the server's limit, if you know it")
-        parameter = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
-        described = "set a notebook's parameter, such as -p turns '[20, 50]'; can be repeated"
-        part.add_argument("-p", dest="parameters", help=described, **parameter)
-        part.add_argument("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs/runs)")
-        part.add_argument("--yes", action="store_true", help="spend money without asking")
+        add = _command(commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", dask="")
+        _add_model(add)
+        add("--only", action="append", type=_notebook, default=[], metavar="NN", help="this notebook; can be repeated")
+        add("--sample", type=_sample, metavar="paper|all|N", help="questions of LongMemEval to ask")
+        add("--judge", metavar="MODEL", help="model that judges LongMemEval answers (default: none)")
+        add("--hedge", type=_SHARE, default=0.05, help="share of late calls that may be sent again (%(default)s)")
+        for limit in ("--requests-per-minute", "--tokens-per-minute"):
+            add(limit, type=_COUNT, metavar="N", help="the server's limit, if you know it")
+        named = {"metavar": ("NAME", "VALUE"), "help": "set a notebook's parameter, such as -p turns '[20, 50]'"}
+        add("-p", dest="parameters", nargs=2, action="append", default=[], **named)
+        add("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs/runs)")
+        add("--yes", action="store_true", help="spend money without asking")
         if name == "reproduce":
-            part.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
+            add("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
 
 
 def add_calls(commands: Any) -> None:
@@ -114,39 +112,62 @@ def add_calls(commands: Any) -> None:
         ("export", "write recorded answers as JSON Lines"),
         ("prune", "delete recorded calls permanently"),
     ):
-        part = _command(actions, name, f"calls:{name}_calls", summary, reads)
-        part.add_argument("--file", type=Path, metavar="PATH", help="the file (default: the one in the cache folder)")
-        part.add_argument("--model", help="only calls of this model")
+        add = _command(actions, name, f"calls:{name}_calls", summary, reads)
+        add("--file", type=Path, metavar="PATH", help="the file (default: the one in the cache folder)")
+        add("--model", help="only calls of this model")
         if name == "export":
-            part.add_argument("--to", type=Path, metavar="PATH", help="file to write (default: standard output)")
+            add("--to", type=Path, metavar="PATH", help="file to write (default: standard output)")
         if name == "prune":
             days = number("a number of days", most=36_500)
-            part.add_argument("--older-than", type=days, metavar="DAYS", help="only calls older than this many days")
-            part.add_argument("--all", action="store_true", help="all calls")
-            part.add_argument("--yes", action="store_true", help="delete without asking")
+            add("--older-than", type=days, metavar="DAYS", help="only calls older than this many days")
+            add("--all", action="store_true", help="all calls")
+            add("--yes", action="store_true", help="delete without asking")
 
 
-def add_serve(commands: Any) -> None:
-    """Add `serve`."""
-    serve = _command(commands, "serve", "serve:serve", "serve the offline reader as OpenAI's API", "Reads no file.")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    port = number("a port: ports go from 0 to 65535", 0, 65_535, int)
-    serve.add_argument("--port", type=port, default=8000, help="port (default: %(default)s); 0 takes a free one")
+def add_servers(commands: Any) -> None:
+    """Add `serve` and `mcp`."""
+    for name, where, summary in (
+        ("serve", "serve:serve", "put a memory before any model, as OpenAI's API"),
+        ("mcp", "mcp:serve_mcp", "give agents a history as MCP tools, over standard input and output or over HTTP"),
+    ):
+        is_mcp = name == "mcp"
+        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", needs="mcp")
+        _add_store(add, required=is_mcp)
+        add("--base-url", metavar="URL", help=_ADDRESS)
+        add("--host", default="127.0.0.1", help="address to listen on (%(default)s); others need $RLM_MEMORY_TOKEN")
+        add("--allow-host", action="append", default=[], metavar="NAME", help="a name of this machine for clients")
+        if is_mcp:
+            add("--http", type=_PORT, metavar="PORT", help="serve over HTTP, on this port; 0 takes a free one")
+            add("--model", help="a model that answers the questions of the tool `ask` (default: no such tool)")
+            add("--read-only", action="store_true", help="offer no tool that adds to the history")
+        else:
+            add("--port", type=_PORT, default=8000, help="port (default: %(default)s); 0 takes a free one")
+            add("--model", default="offline", help="the model that answers (default: offline)")
+            add("--threshold", type=_COUNT, default=20_000, metavar="N", help="search longer histories (%(default)s)")
+            add("--requests-per-minute", type=_COUNT, default=3_000, metavar="N", help="of one person (%(default)s)")
 
 
-def _command(commands: Any, name: str, where: str, summary: str, reads: str, end: str = "") -> Any:
+def _command(
+    commands: Any, name: str, where: str, summary: str, reads: str, end: str = "", **defaults: str
+) -> Callable[..., Any]:
     part = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}. {reads}", epilog=end)
-    part.set_defaults(command=later(*where.split(":")))
-    return part
+    part.set_defaults(command=later(*where.split(":")), **defaults)
+    return cast("Callable[..., Any]", part.add_argument)
 
 
-def _add_model(command: Any) -> None:
+def _add_store(add: Callable[..., Any], required: bool) -> None:
+    """Add what names a store that is written to."""
+    made = "the history's file, created if it does not exist"
+    add("--store", type=Path, required=required, help=made if required else f"{made} (default: no memory)")
+    add("--tz", metavar="ZONE", help="your time zone, such as Europe/Berlin (default: this machine's)")
+
+
+def _add_model(add: Callable[..., Any]) -> None:
     """Add what names a model and what it may cost."""
-    named = "name of a model (default: offline, the offline reader, which is no LLM and only quotes)"
-    command.add_argument("--model", default="offline", help=named)
-    command.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server (default: OpenAI's)")
-    command.add_argument("--budget", type=_DOLLARS, metavar="USD", help="start no call once this much is spent")
-    command.add_argument("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help="dollars per million tokens")
+    add("--model", default="offline", help="a model's name (default: offline, a reader that is no LLM and only quotes)")
+    add("--base-url", metavar="URL", help=_ADDRESS)
+    add("--budget", type=_DOLLARS, metavar="USD", help="start no call once this much is spent")
+    add("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help="dollars per million tokens")
 
 
 def _notebook(given: str) -> str:
@@ -157,5 +178,5 @@ def _sample(given: str) -> str:
     return given if given in ("paper", "all") else str(_COUNT(given))
 
 
-ALL = (add_ask, add_show, add_history_files, add_experiments, add_calls, add_serve)
+ALL = (add_ask, add_show, add_history_files, add_experiments, add_calls, add_servers)
 """Each adds its commands, in the order of the help."""

@@ -1,21 +1,43 @@
-"""The command `rlm-memory serve`: serves the offline reader over HTTP, as an OpenAI-compatible endpoint."""
+"""The command `rlm-memory serve`: an OpenAI-compatible endpoint with memory, before any model."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from contextlib import suppress
+import math
+import os
+import signal
 
-from ..models.llm import OFFLINE, OFFLINE_LABEL
-from ..serving import offline_server
+from ..models import background
+from ..serving.access import TOKEN, Access
+from ..serving.endpoint import Endpoint
+from ..serving.limits import Limits
+from ..serving.memory import Memory
+from ..serving.people import People
+from .common import Refused, store_in_zone
 
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until it is stopped; return the exit code."""
+    if options.store:
+        store_in_zone(options.store, options.tz).close()  # a wrong file or zone is said now
+    try:
+        access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
+        memory = Memory(options.model, options.base_url, options.threshold if options.store else math.inf)
+    except ValueError as error:
+        raise Refused(error) from error
+    endpoint = Endpoint(memory, People(options.store, options.tz), access, Limits(options.requests_per_minute))
 
     def ready(url: str) -> None:
-        print(f"The {OFFLINE_LABEL} answers at {url} (model: {OFFLINE}). Stop with Ctrl-C.", flush=True)
+        kept = f"memory: {options.store}" if options.store else "no memory: give --store"
+        print(f"{memory.llm.label} answers at {url} (model: {memory.llm.model}; {kept}). Stop with Ctrl-C.", flush=True)
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(offline_server.serve(options.host, options.port, ready))
+    stop = asyncio.Event()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    serving = asyncio.run_coroutine_threadsafe(endpoint.serve(options.port, ready, stop), background.loop())
+    try:
+        serving.result()
+    except KeyboardInterrupt:
+        background.loop().call_soon_threadsafe(stop.set)
+        serving.result()  # requests under way are finished
     return 0

@@ -82,10 +82,8 @@ def _read(file: io.BufferedReader, name: str, warn: Callable[[str], None]) -> Me
         report = import_stream(store, file)
     except HistoryFileError as error:
         raise HistoryFileError(f"{name} cannot be read as a history: {error}{_EXPECTED}") from None
-    for problem in report.problems[:_TOLD]:
-        warn(f"{name}: {problem}")
-    if report.unread > _TOLD:
-        warn(f"{name}: {report.unread - _TOLD:,} more could not be read")
+    for line in report.lines(_TOLD):
+        warn(f"{name}: {line}")
     return store
 
 

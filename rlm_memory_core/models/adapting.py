@@ -22,9 +22,8 @@ LEARNT: dict[tuple[str, str], Lessons] = {}
 
 SYSTEM, WINDOW, MOST = "system role", "context window", "most tokens"
 _OPTIONAL = (
-    "temperature", "stream_options", "stream", "max_tokens", "max_completion_tokens", "encoding_format", "seed",
-    "response_format",
-)  # fmt: skip
+    "temperature stream_options stream max_tokens max_completion_tokens encoding_format seed response_format".split()
+)
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses of requests that another form may mend
 _CLUES = {"encoding_format": "|base64", "stream": "|streaming"}  # other words for a field
@@ -68,6 +67,8 @@ def sendable(text: str) -> str:
 def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> list[ChatMessage]:
     """Merge neighbours of one role, and all system messages into the first; let the user begin.
 
+    Messages that are more than a text, such as calls of tools, their results, and images, stay as they are.
+
     Args:
         messages: What is asked. Those that begin with a system message and alternate stay as they are.
         fold_system: Whether the first user message takes the place of the system message.
@@ -75,22 +76,26 @@ def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> l
     >>> alternating([{"role": "user", "content": "Hi."}, {"role": "user", "content": "Who?"}])
     [{'role': 'user', 'content': 'Hi.\\n\\nWho?'}]
     """
-    said = [message for message in messages if message["content"].strip()] or list(messages)
+    said = [message for message in messages if not _is_text(message) or message["content"].strip()] or list(messages)
     system = "\n\n".join(message["content"] for message in said if message["role"] == "system")
     merged: list[ChatMessage] = []
     for message in said:
         if message["role"] == "system":
             continue
-        if merged and merged[-1]["role"] == message["role"]:
+        if merged and merged[-1]["role"] == message["role"] and _is_text(merged[-1]) and _is_text(message):
             message = {**message, "content": f"{merged.pop()['content']}\n\n{message['content']}"}
         merged.append(message)
     if not merged or merged[0]["role"] == "assistant":
         merged.insert(0, _ANSWERS_FIRST)
-    if system and fold_system:
+    if system and fold_system and _is_text(merged[0]):
         merged[0] = {**merged[0], "content": f"{system}\n\n{merged[0]['content']}"}
     elif system:
-        merged.insert(0, {"role": "system", "content": system})
+        merged.insert(0, {"role": "user" if fold_system else "system", "content": system})
     return merged
+
+
+def _is_text(message: ChatMessage) -> bool:
+    return message.keys() == {"role", "content"} and isinstance(message["content"], str)
 
 
 def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:

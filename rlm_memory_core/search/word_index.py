@@ -42,11 +42,11 @@ _REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?,
 def take_in_new_turns(store: MemoryStore) -> None:
     """Cut and index the turns appended since the last call, block by block; each block is committed."""
     if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (TURNS,)):
-        with store.transaction():
+        with store.transaction(derived=True):
             for statement in _SCHEMA:
                 store.query(statement)
     while _indexed(store) < len(store):
-        with store.transaction():
+        with store.transaction(derived=True):
             _index_block(store, _indexed(store))
 
 

@@ -1,7 +1,7 @@
 import pytest
+from paper import opened
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.query.workspace import Workspace
 from rlm_memory_core.search import rarity, word_index
 from rlm_memory_core.search.piece_index import PieceIndex
 from rlm_memory_core.search.ranking import rank_pieces, rank_sessions
@@ -28,8 +28,8 @@ def kept(store):
     return store.query(f"SELECT * FROM {PIECES} ORDER BY number"), words
 
 
-def test_the_pieces_are_those_that_a_copying_workspace_has(long_store):
-    index, copied = PieceIndex(long_store), Workspace(long_store, "Who?").pieces
+def test_the_pieces_are_those_that_a_copied_history_has(long_store):
+    index, copied = PieceIndex(long_store), opened(long_store, "Who?").copies
     assert len(index) == len(copied) == 4
     assert [index.piece(position) for position in range(4)] == copied
 
@@ -117,7 +117,7 @@ def test_an_index_that_grows_is_the_one_that_is_made_at_once(long_store, monkeyp
 
 @pytest.mark.parametrize(("turns", "characters"), [(1, 10**9), (2, 10**9), (50_000, 15), (50_000, 1)])
 def test_the_size_of_the_blocks_does_not_matter(long_store, monkeypatch, turns, characters):
-    expected = Workspace(long_store, "Who?").pieces
+    expected = opened(long_store, "Who?").copies
     monkeypatch.setattr(word_index, "_BLOCK_TURNS", turns)
     monkeypatch.setattr(word_index, "_BLOCK_CHARACTERS", characters)
     index = PieceIndex(long_store)

@@ -1,37 +1,17 @@
-import asyncio
+"""An endpoint without a store: the offline reader, or any model, behind OpenAI's API."""
+
 import json
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 
 import openai
 import pytest
+from endpoints import running
 
 from rlm_memory_core import connect
 from rlm_memory_core.models import background
-from rlm_memory_core.serving.offline_server import serve
 
 QUESTION = [{"role": "user", "content": "What is my cat called?"}]
-
-
-@contextmanager
-def running():
-    """The base URL of a server on a free port of the background loop."""
-
-    async def start():
-        ready = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(serve("127.0.0.1", 0, ready.set_result))
-        return await asyncio.wait_for(ready, 10), task
-
-    async def stop(task):
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    url, task = background.run(start())
-    try:
-        yield url
-    finally:
-        background.run(stop(task))
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +85,3 @@ def test_stopping_frees_the_port():
         pass
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{base}/models", timeout=5)
-
-
-def test_an_address_that_cannot_be_used_is_an_os_error():
-    with pytest.raises(OSError, match=r"198\.51\.100\.1"):
-        background.run(serve("198.51.100.1", 0, print))

@@ -1,0 +1,89 @@
+"""Decides who may reach a server, for the endpoint and the MCP server: checks of address, Host, Origin and key.
+
+A web page that the user visits can send requests to this machine, under any name that it makes its own server's name
+point to. So a request must name this machine in `Host`, and come from a page of this machine, if it comes from one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+TOKEN = "RLM_MEMORY_TOKEN"
+"""The environment variable with the key that clients send."""
+CONNECTIONS = 500  # open at once on one server
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Access:
+    """The checks of one server.
+
+    Args:
+        host: The address of this machine to listen on.
+        key: What clients must send as a bearer token; None or "" for none.
+        allowed: Further names and addresses by which clients call this machine.
+
+    Raises:
+        ValueError: Others can reach the address, and there is no key, or no name by which they call this machine.
+
+    >>> Access("127.0.0.1").refusal({"host": "localhost:8000"})
+    >>> Access("127.0.0.1").refusal({"host": "evil.example"})[0]
+    421
+    """
+
+    def __init__(self, host: str, key: str | None = None, allowed: Sequence[str] = ()) -> None:
+        if not is_loopback(host) and not key:
+            raise ValueError(f"{host} can be reached by others: a token is needed; set ${TOKEN}")
+        if host in ("", "0.0.0.0", "::") and not allowed:
+            raise ValueError(f"{host} is every address: name those that clients use with --allow-host")
+        self.host, self._key = host, key
+        self._names = {name.strip("[]").lower() for name in (host, *allowed, *_LOOPBACK)}
+
+    def refusal(self, headers: Mapping[str, str]) -> tuple[int, str] | None:
+        """Return the status and the reason for which a request is refused; None lets it in.
+
+        Args:
+            headers: Those of the request, found in any letter case or in lower case.
+        """
+        if _named(f"//{headers.get('host', '')}") not in self._names:
+            return 421, "this server has another name; its owner can allow one with --allow-host"
+        if "origin" in headers and _named(headers["origin"]) not in self._names:
+            return 403, "requests from web pages of other sites are refused"
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        known = secrets.compare_digest(given.strip().encode("utf-8", "replace"), (self._key or "").encode())
+        if self._key and not (known and kind.lower() == "bearer"):
+            return 401, "the key is missing or wrong; send it as: Authorization: Bearer KEY"
+        return None
+
+    def listen(self, port: int) -> tuple[socket.socket, str]:
+        """Open a port, 0 for a free one; return the socket and the address for clients.
+
+        Raises:
+            OSError, OverflowError: The address or the port cannot be used.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        opened = socket.create_server((self.host, port), family=family, backlog=CONNECTIONS)
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return opened, f"http://{name}:{opened.getsockname()[1]}"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only programs of this machine reach an address.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("0.0.0.0"), is_loopback("example.org")
+    (True, True, False, False)
+    """
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _named(address: str) -> str:
+    """The host of an address, "" if it has none."""
+    with suppress(ValueError):
+        return urlsplit(address).hostname or ""
+    return ""

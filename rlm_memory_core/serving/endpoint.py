@@ -1,0 +1,196 @@
+"""An OpenAI-compatible endpoint with memory, before any model: `/v1/chat/completions` and `/v1/models`.
+
+`memory` decides what the model is asked, `conversation` stores what is said, `replies` knows the protocol's forms. This
+file lets requests in, passes replies on, whole or in chunks, and tells errors as OpenAI does. A reply is stored before
+the client learns that it is whole; a request whose client goes away is stopped, and nothing of it is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from aiohttp import web
+
+from ..models import types
+from . import replies
+from .access import Access
+from .conversation import Conversation
+from .limits import Limits, Refusal, bounded
+from .memory import Asking, Memory
+from .people import People
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PERSON = "X-Memory-User"
+"""The header that names the person; without it the field `user` does."""
+_BODY, _SECONDS = 16 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
+_GRACE = 10.0  # seconds for requests under way when the server stops
+
+
+class Endpoint:
+    """What all requests share.
+
+    Args:
+        memory: Asks the model.
+        people: The stores.
+        access: Who may come in.
+        limits: How much at once.
+    """
+
+    def __init__(self, memory: Memory, people: People, access: Access, limits: Limits | None = None) -> None:
+        self._memory, self._people, self._access, self._limits = memory, people, access, limits or Limits()
+
+    async def serve(self, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
+        """Serve until `stop` is set; then finish what is under way.
+
+        Args:
+            port: 0 takes a free one.
+            ready: Called once with the base URL to give to clients.
+            stop: Ends it.
+
+        Raises:
+            OSError: The address cannot be used.
+            StoreError: The file of whoever gives no name is not a history.
+        """
+        async with self._people.store(""):
+            listening, address = self._access.listen(port)
+        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE)
+        await runner.setup()
+        assert runner.server is not None
+        server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)
+        try:
+            ready(f"{address}/v1")
+            await stop.wait()
+        finally:
+            server.close()
+            await runner.cleanup()
+
+    def application(self) -> web.Application:
+        """Return the web application."""
+        app = web.Application(client_max_size=_BODY, middlewares=[self._let_in])
+        app.router.add_get("/v1/models{name:(/.+)?}", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        return app
+
+    @web.middleware
+    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if refused := self._access.refusal(request.headers):
+                raise Refusal(*refused)
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+            told = Refusal(404, f"No such endpoint: {request.method} {request.path} (a base_url ends with /v1)")
+        except Exception as error:
+            told = self._told(error)
+        headers = {"Retry-After": f"{math.ceil(told.seconds)}"} if told.seconds else None
+        return web.json_response(replies.error(told.status, str(told)), status=told.status, headers=headers)
+
+    def _told(self, error: Exception) -> Refusal:
+        """What a client is told of an error."""
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, web.HTTPException):
+            return Refusal(error.status, error.reason)
+        if isinstance(error, (types.BackendError, types.ModelError)):
+            return self._memory.told(error)
+        print(f"rlm-memory: {error!r}", file=sys.stderr, flush=True)
+        return Refusal(500, "the memory cannot be used; the server's output says why")
+
+    async def _models(self, request: web.Request) -> web.Response:
+        name, asked = self._memory.llm.model, request.match_info["name"][1:]
+        if asked not in ("", name):
+            raise Refusal(404, f"there is no model {asked}; the only one is {name}")
+        model = {"id": name, "object": "model", "created": 0, "owned_by": "rlm-memory"}
+        return web.json_response(model if asked else {"object": "list", "data": [model]})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await _read(request)
+        person = _person(request, body)
+        with self._limits.admit(person):
+            async with self._people.store(person) as store:
+                talk = Conversation(store, body["messages"])
+                await asyncio.to_thread(talk.begin)
+                asking = await self._memory.prepare(body, talk)
+                if body.get("stream"):
+                    return await self._stream(request, body, asking, talk)
+                whole = replies.parsed((await asking.backend.send(asking.request)).text)
+                message = replies.message_of(whole)
+                await asyncio.to_thread(talk.end, message)
+                whole["usage"] = replies.counted(whole.get("usage"), asking.request, message, asking.usage)
+                return web.json_response(whole)
+
+    async def _stream(
+        self, request: web.Request, body: dict[str, Any], asking: Asking, talk: Conversation
+    ) -> web.StreamResponse:
+        """Send a reply on as events; an error before the first one is an error of the request, a later one an event."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        stream, ending = replies.Stream(), list[dict[str, Any]]()
+
+        async def write(event: str) -> None:
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(f"data: {event}\n\n".encode())
+
+        try:
+            async with aclosing(asking.backend.stream(asking.request)) as events:
+                async for event in events:
+                    chunk = stream.read({"choices": []} if event == "[DONE]" else replies.parsed(event))
+                    if stream.ended:
+                        ending.append(chunk)
+                    elif chunk["choices"]:
+                        await write(json.dumps(chunk))
+            message = stream.message
+            await asyncio.to_thread(talk.end, message)
+            if (body.get("stream_options") or {}).get("include_usage"):
+                usage = replies.counted(stream.usage, asking.request, message, asking.usage)
+                ending.append(ending[0] | {"choices": [], "usage": usage})
+            for chunk in ending:
+                if chunk["choices"] or "usage" in chunk:
+                    await write(json.dumps(chunk))
+            await write("[DONE]")
+        except ConnectionError:
+            pass  # the client went away
+        except Exception as error:
+            if not response.prepared:
+                raise
+            told = self._told(error)
+            await write(json.dumps(replies.error(told.status, str(told))))
+        return response
+
+
+async def _read(request: web.Request) -> dict[str, Any]:
+    """The body of a request.
+
+    Raises:
+        Refusal: It is no JSON that can be sent on, or holds no messages.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS):
+            content = await request.read()
+        body: dict[str, Any] = json.loads(content)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except TimeoutError as error:
+        raise Refusal(408, f"the request was not sent within {_SECONDS:g} s") from error
+    except (ValueError, RecursionError, web.RequestPayloadError) as error:  # lone surrogates too
+        raise Refusal(400, "The request body is not valid JSON.") from error
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
+        raise Refusal(400, "The request needs `messages`, a list of objects.")
+    kinds = {"max_tokens": int, "max_completion_tokens": int, "stream_options": dict, "user": str}
+    for name in kinds.keys() & body.keys():
+        if not isinstance(body[name], (kinds[name], type(None))) or isinstance(body[name], bool):
+            raise Refusal(400, f"`{name}` is of a wrong type.")
+    return body
+
+
+def _person(request: web.Request, body: dict[str, Any]) -> str:
+    """The name of the person; "" if none is given."""
+    names = request.headers.getall(PERSON, [body.get("user") or ""])
+    if len(names) > 1:
+        raise Refusal(400, f"{PERSON} is given twice")
+    return str(names[0])

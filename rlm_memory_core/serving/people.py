@@ -1,0 +1,57 @@
+"""Opens the stores of the people who use one endpoint. Each person has a file that no other name leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..store.memory_store import MemoryStore
+
+
+@dataclass(frozen=True)
+class People:
+    """The stores.
+
+    Args:
+        path: The file of whoever gives no name. The files of the others lie in a folder beside it. None stores
+            nothing: each request gets an empty store in memory.
+        tz: The time zone of all, as for `MemoryStore`.
+    """
+
+    path: Path | None = None
+    tz: str | None = None
+
+    def file(self, name: str) -> Path | None:
+        """The file of a person. A hash names it, because a name can hold any characters and be of any length.
+
+        >>> People(Path("history.db")).file("") == Path("history.db")
+        True
+        >>> str(People(Path("history.db")).file("../ada"))[:30]
+        'history.db.people/c3b4ccb1a7ac'
+        """
+        if self.path is None or not name:
+            return self.path
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.path.with_name(f"{self.path.name}.people") / f"{digest}.db"
+
+    @asynccontextmanager
+    async def store(self, name: str) -> AsyncIterator[MemoryStore]:
+        """The store of a person, open for the time of a block, which is what a request needs.
+
+        Raises:
+            StoreError: The file is not a history, or cannot be opened.
+        """
+        store = await asyncio.to_thread(self._open, self.file(name))
+        try:
+            yield store
+        finally:
+            await asyncio.to_thread(store.close)
+
+    def _open(self, path: Path | None) -> MemoryStore:
+        if path and path != self.path:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        return MemoryStore(path, tz=self.tz)

@@ -1,0 +1,135 @@
+"""Completions and chunks in the form of OpenAI's API: makes those of the memory, reads those of a model's server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from ..models.adapting import server_message
+from ..models.normalise import Content, usage_of
+from ..models.pricing import Usage
+from ..models.types import Request, StreamBroken, count_tokens
+from ..query.answer import Answer
+
+_CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
+
+
+def error(status: int, message: str) -> dict[str, Any]:
+    """An error's body.
+
+    >>> error(404, "No such path.")["error"]["type"]
+    'invalid_request_error'
+    """
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": None, "code": _CODES.get(status)}}
+
+
+def completion(model: str, answer: Answer) -> str:
+    """An answer of the memory as a completion, in JSON."""
+    message = {"role": "assistant", "content": answer.text, "refusal": None}
+    finish = "length" if answer.error else "stop"
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+    head = {"id": f"chatcmpl-{uuid4().hex}", "object": "chat.completion", "created": int(time.time()), "model": model}
+    return json.dumps({**head, "choices": [choice], "usage": _sums(answer.usage)})
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """A completion or a chunk that a model's server sent.
+
+    Raises:
+        StreamBroken: It is something else, or an error.
+    """
+    try:
+        sent = json.loads(text)
+        if "error" not in sent and isinstance(sent.setdefault("choices", []), list):
+            return dict(sent)
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        pass
+    raise StreamBroken(f"it sent {server_message(text)[:100]!r}", retryable=False)
+
+
+def message_of(whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message of a completion's first choice.
+
+    Raises:
+        StreamBroken: It has none.
+    """
+    first = next(iter(whole["choices"]), None)
+    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
+        raise StreamBroken("it sent no choices")
+    return dict(first["message"])
+
+
+def counted(usage: Any, request: Request, message: Mapping[str, Any], more: Usage) -> dict[str, Any]:
+    """The `usage` of a reply, with what was asked besides.
+
+    Args:
+        usage: What the model's server counted; None if it did not, for an estimate.
+        request: What the model was asked.
+        message: What it replied.
+        more: What the memory took before.
+
+    >>> counted({"prompt_tokens": 5, "completion_tokens": 2}, Request("", {}), {}, Usage(10, 1))
+    {'prompt_tokens': 15, 'completion_tokens': 3, 'total_tokens': 18}
+    """
+    estimate = Usage(request.tokens, count_tokens(Content.of(message).text))
+    return {**(usage if isinstance(usage, dict) else {}), **_sums(usage_of({"usage": usage}, estimate) + more)}
+
+
+def _sums(usage: Usage) -> dict[str, int]:
+    return {name: getattr(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+
+
+class Stream:
+    """The chunks of a streamed reply, put together.
+
+    `usage` is what the server counted, `ended` says whether the reply is whole.
+
+    >>> stream = Stream()
+    >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo"}, "stop")):
+    ...     chunk = stream.read({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+    >>> stream.message["content"], stream.ended
+    ('Hello', True)
+    """
+
+    def __init__(self) -> None:
+        self.usage: Any = None
+        self.ended = False
+        self._texts: list[str] = []
+        self._calls: dict[int, dict[str, str]] = {}
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The first choice.
+
+        Raises:
+            StreamBroken: The reply is not whole.
+        """
+        if not self.ended:
+            raise StreamBroken("the stream ended early", retryable=False)
+        calls = [{"function": function} for function in self._calls.values()]
+        return {"role": "assistant", "content": "".join(self._texts), "tool_calls": calls}
+
+    def read(self, chunk: dict[str, Any]) -> dict[str, Any]:
+        """Take a chunk, or the whole completion of a server that does not stream; return the chunk to send on."""
+        self.usage = chunk.pop("usage", None) or self.usage
+        chunk["object"] = "chat.completion.chunk"
+        for choice in chunk["choices"]:
+            if "message" in choice:
+                choice["delta"] = choice.pop("message")
+                calls = enumerate(choice["delta"].get("tool_calls") or [])
+                choice["delta"]["tool_calls"] = [{"index": at, **call} for at, call in calls] or None
+            self.ended = self.ended or choice.get("finish_reason") is not None
+            if choice.get("index", 0) == 0:
+                self._hear(choice.get("delta") or {})
+        return chunk
+
+    def _hear(self, delta: Mapping[str, Any]) -> None:
+        self._texts.append(Content.of(delta).text)
+        for piece in delta.get("tool_calls") or []:
+            function = self._calls.setdefault(piece.get("index", 0), {})
+            for name, text in (piece.get("function") or {}).items():
+                function[name] = function.get(name, "") + str(text or "")
