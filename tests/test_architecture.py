@@ -16,7 +16,7 @@ FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # What holds today. The plan is store 500, models 1,300, search 800, query 1,400, chat 300, imports 450, cli 600, and
 # 5,300 for the core: these only go down.
 BUDGETS = {
-    "store": 675, "models": 1600, "search": 965, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1720,
+    "store": 675, "models": 1600, "search": 850, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1720,
     "chat": 311, "imports": 640, "offline": 500, "views": 500, "cli": 670, "serving": 810, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
