@@ -1,12 +1,12 @@
 """Count what a query runs through: modules, functions, and the stack frames of one sub-agent request.
 
-    python benchmarks/frames.py        # the counts
+    python benchmarks/frames.py        # the counts, for both readings
     python benchmarks/frames.py -v     # also the modules and the frames, by name
 
-A scripted root model sends one sub-agent to the one session of a short history, looks at its reply and answers. It asks
-twice: the first query warms the caches, the second is counted. Only code of `rlm_memory_core` counts, and no reader of
-histories: a fake backend answers. The frames of a request are those from the function that the REPL calls down to the
-backend; where a task starts another, the frames of both count.
+A scripted root model sends one sub-agent to the one session of a short history, looks at its reply and answers. Each
+query is asked twice: the first one warms the caches, the second is counted. Only code of `rlm_memory_core` counts, and
+no reader of histories: a fake backend answers. The frames of a request are those from the function that the REPL calls
+down to the backend; where a task starts another, the frames of both count.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from types import FrameType
 from typing import Any
 
 import rlm_memory_core
-from rlm_memory_core import MemoryRLM, MemoryStore, connect
+from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Backend, Request, Response
 from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
 
 PACKAGE = str(Path(rlm_memory_core.__file__).parent)
 REPL = "repl"
-LOOK = """```repl
-replies = llm_query_parallel(sessions, session_dates, question)
-print(replies)
-```"""
+LOOK = {
+    "paper": "```repl\nreplies = llm_query_parallel(sessions, session_dates, question)\nprint(replies)\n```",
+    "search": "```repl\nread(1)\n```",
+}
 
 
 class Script:
@@ -40,19 +41,20 @@ class Script:
 
     Args:
         asked: Called when a request of a sub-agent arrives.
+        way: "paper" or "search", the reading.
     """
 
-    def __init__(self, asked: Callable[[], None]) -> None:
-        self._asked = asked
+    def __init__(self, asked: Callable[[], None], way: str) -> None:
+        self._asked, self._look = asked, LOOK[way]
 
     async def send(self, request: Request) -> Response:
         """Answer one call."""
         messages = request.body["messages"]
-        if messages[0]["content"] == SUBAGENT_SYSTEM:
+        if messages[0]["content"] in (SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM):
             self._asked()
             text = '- [Turn 1] "My cat is called Mochi.": its name'
         else:
-            text = LOOK if len(messages) == 2 else "FINAL(Mochi)"
+            text = self._look if len(messages) == 2 else "FINAL(Mochi)"
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
         return Response(json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}))
@@ -115,37 +117,40 @@ def _where(frame: FrameType) -> tuple[str, str]:
     return str(Path(frame.f_code.co_filename).relative_to(PACKAGE)), frame.f_code.co_qualname
 
 
-def count() -> Counter:
+def count(counter: Counter, way: str) -> None:
     """Ask the same kind of question twice, and count the second time."""
-    counter = Counter()
-    threading.setprofile(counter.profile)  # for the threads of the background loop
-    background.loop().set_task_factory(counter.task_factory)  # type: ignore[arg-type]
-    backend: Backend = Script(counter.asked)
-    rlm = MemoryRLM(connect("scripted", api_key="none", recorded="off", rates=(0.0, 0.0), wrap=lambda _: backend))
+    counter.functions.clear()
+    counter.request = []
+    backend: Backend = Script(counter.asked, way)
+    llm = connect("scripted", api_key="none", recorded="off", rates=(0.0, 0.0), wrap=lambda _: backend)
+    rlm = MemoryRLM(llm, reading=Reading(way))
     store = MemoryStore()
     store.extend([("user", "My cat is called Mochi."), ("assistant", "A pretty name.")])
     question = "What is my cat called?"
     rlm.query(store, question)
-    sys.setprofile(counter.profile)
     counter.counting = True
     answer = rlm.query(store, question)
     counter.counting = False
-    sys.setprofile(None)
-    threading.setprofile(None)
     assert (answer.text, answer.coverage.found) == ("Mochi", 1), answer
-    return counter
 
 
 def main() -> None:
     """Print the counts."""
-    counter = count()
-    functions = sum(map(len, counter.functions.values()))
-    print(f"a query with one sub-agent: {len(counter.functions)} modules; {functions} functions")
-    print(f"a sub-agent request, from the REPL's host function to the backend: {len(counter.request)} frames")
-    if "-v" in sys.argv:
-        for module, names in sorted(counter.functions.items()):
-            print(f"  {module}: {', '.join(sorted(names))}")
-        print(*(f"  {depth:2} {frame}" for depth, frame in enumerate(counter.request, 1)), sep="\n")
+    counter = Counter()
+    sys.setprofile(counter.profile)
+    threading.setprofile(counter.profile)  # for the threads of the background loop
+    background.loop().set_task_factory(counter.task_factory)  # type: ignore[arg-type]
+    for way in LOOK:
+        count(counter, way)
+        functions = sum(map(len, counter.functions.values()))
+        print(f"{way}: a query with one sub-agent: {len(counter.functions)} modules; {functions} functions")
+        print(
+            f"{way}: a sub-agent request, from the REPL's host function to the backend: {len(counter.request)} frames"
+        )
+        if "-v" in sys.argv:
+            for module, names in sorted(counter.functions.items()):
+                print(f"  {module}: {', '.join(sorted(names))}")
+            print(*(f"  {depth:2} {frame}" for depth, frame in enumerate(counter.request, 1)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -28,11 +28,13 @@ from tqdm import tqdm
 
 from rlm_memory_core import MemoryRLM, MemoryStore, connect
 from rlm_memory_core.experiments.data.smalltalk import chatter
-from rlm_memory_core.search.piece_index import PieceIndex
+from rlm_memory_core.search.ranking import rank_pieces
+from rlm_memory_core.search.word_index import take_in_new_turns
 
 SESSION = 10  # turns
 EVERY = 20_000  # turns, one fact
 QUESTION = "Which metal is the old clock of the lighthouse made of?"
+COMMON = "Was the bus late, and did the soup need bread?"
 FACT = "The old clock of the lighthouse is made of brass."
 SYLLABLES = "ba do fi gu ka le mo nu pi ro sa te vu zi".split()
 TOPICS = ["".join(word) for word in itertools.product(SYLLABLES, repeat=4)]  # 38,416 made-up words
@@ -59,10 +61,8 @@ def make(path: Path, turns: int) -> dict[str, float]:
                     )
                     bar.update(len(store) - first)
         appended = time.perf_counter() - started
-        bar.set_description("index")
-        bar.reset()
         started = time.perf_counter()
-        PieceIndex(store, progress=lambda done, _: bar.update(done - bar.n))
+        take_in_new_turns(store)
         indexed = time.perf_counter() - started
     return {
         "append 1 of a batch, us": 1e6 * appended / turns,
@@ -95,13 +95,12 @@ def measure(path: Path) -> dict[str, float]:
     if "brass" not in answer.text:
         raise SystemExit(f"the fact was not found; the answer was: {answer.text}")
     memory["peak memory of open and query, MB"] = _peak()
-    index = PieceIndex(store)
     figures = {
         "open": opened,
         "open and first query": first_query,
         "query again": _median(lambda: engine.query(store, "Which village has cousin number 10000 moved to?")),
-        "rank, rare words": _median(lambda: index.rank(QUESTION, 10)),
-        "rank, common words": _median(lambda: index.rank("Was the bus late, and did the soup need bread?", 10)),
+        "rank, rare words": _median(lambda: rank_pieces(store, QUESTION, k=10)),
+        "rank, common words": _median(lambda: rank_pieces(store, COMMON, k=10)),
         "get_recent(10)": _median(lambda: store.get_recent(10)),
         "search, rare, limit 10": _median(lambda: store.search_history("lighthouse", 10), 3),
         "search, common, limit 10": _median(lambda: store.search_history("TRUMPET", 10), 3),

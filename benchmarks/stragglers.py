@@ -18,7 +18,7 @@ from simulated_time import run_simulated
 
 from rlm_memory_core.experiments.show.simulated import draw, uniform
 from rlm_memory_core.models.budget import ModelCall
-from rlm_memory_core.models.hedging import Race, Siblings
+from rlm_memory_core.models.hedging import Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
 from rlm_memory_core.models.types import Request, Response
 
@@ -128,7 +128,7 @@ async def _fan_out(scenario: Scenario, hedge: float, concurrency: int) -> tuple[
 
     async def call(number: int) -> None:
         async with slots:
-            await Race(pacing, ModelCall(Request("", {"number": number})), siblings).run()
+            await siblings.send(pacing, ModelCall(Request("", {"number": number})))
 
     await asyncio.gather(*map(call, range(scenario.calls)))
     return asyncio.get_running_loop().time(), siblings.copies

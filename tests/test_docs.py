@@ -51,6 +51,7 @@ EXTERNAL = {
     "vllm",
     "llama-server",
     "claude",
+    "inspect",
 }  # not run
 RUN = {"ask", "calls"}  # of our own commands; the others are parsed, as they take minutes, or serve for ever
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])

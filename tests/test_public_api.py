@@ -39,7 +39,7 @@ def test_chat_as_promised():
 def test_chat_past_its_threshold_as_promised():
     chat = MemoryChat(model="offline", threshold_chars=0)
     chat.add_turn("user", "I grew up in Nairobi.")
-    answer = chat.query("In which city did you hear that I grew up?")
+    answer = chat.query("What city did I grow up in?")
     assert "Nairobi" in answer.text
     assert [found.turn for found in answer.evidence] == [1]
     assert answer.coverage.asked == 0  # it is found by a search, without sub-agents
@@ -131,4 +131,6 @@ def test_public_names_are_listed_before_they_are_loaded_and_a_wrong_one_is_said(
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_the_examples_in_the_docstrings_are_right(path):
     module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    if path.name == "inspect_task.py":
+        pytest.importorskip("inspect_ai", reason="the extra inspect is not installed")
     assert doctest.testmod(importlib.import_module(module)).failed == 0

@@ -22,8 +22,8 @@ and time of what follows. Never write such a line."""
 
 
 async def ask_directly(
-    llm: LLM, sessions: Iterable[Session], question: str, question_date: str | None = None, system: str | None = None,
-    budget: Budget | None = None, listener: Listener | None = None, today: str = "", stopped: Stopped | None = None,
+    llm: LLM, sessions: Iterable[Session], question: str, question_date: str | None, system: str | None,
+    budget: Budget | None, listener: Listener | None, today: str, stopped: Stopped | None,
 ) -> Answer:  # fmt: skip
     """Ask a model with all turns before the question, and with the date of each session.
 
@@ -35,7 +35,7 @@ async def ask_directly(
         system: An assistant's system prompt, which follows our own, or None.
         budget: As for `LLM.complete`.
         listener: Receives the answer in pieces, or None.
-        today: The present day, which the model is told, or "".
+        today: The present day, which the model is told.
         stopped: As for `LLM.complete`.
 
     Returns:
@@ -49,9 +49,10 @@ async def ask_directly(
     started = time.perf_counter()
     reply = await llm.complete(messages, budget, listener, stopped)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
-    text, took, trace = reply.text.strip(), time.perf_counter() - started, Trace((Step.of(reply),))
-    usage, dollars = reply.usage, reply.cost_usd
-    return Answer(text, usage=usage, cost_usd=dollars, seconds=took, trace=trace, error=cut, model=llm.label)
+    return Answer(
+        reply.text.strip(), usage=reply.usage, cost_usd=reply.cost_usd, seconds=time.perf_counter() - started,
+        trace=Trace((Step.of(reply),)), error=cut, model=llm.label,
+    )  # fmt: skip
 
 
 def opening(system: str | None, today: str) -> ChatMessage:

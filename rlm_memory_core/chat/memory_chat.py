@@ -267,8 +267,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         characters = 0 if history is None else len(question)
         history = self.store.snapshot() if history is None else history
         length = history.characters()
-        is_short = length + characters <= self.threshold_chars and length <= self._fits
-        mode: Mode = "normal" if is_short else "memory"
+        mode: Mode = "normal" if length + characters <= self.threshold_chars and length <= self._fits else "memory"
         today = written(self.clock(), self.store.tz, clock=False)
         try:
             if mode == "normal":

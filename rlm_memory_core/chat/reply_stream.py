@@ -25,20 +25,11 @@ class _Reply:
 
     def __init__(self, work: Telling, finish: Finish) -> None:
         self.answer: Answer | None = None
+        self.state = "not begun"  # then "under way", and at last "read to its end" or "ended without an answer"
         self._work = work
         self._finish = finish
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last
         self._task: asyncio.Task[Answer] | None = None
-        self._over = False
-
-    @property
-    def state(self) -> str:
-        """How far the reply is, in words."""
-        if self.answer is not None:
-            return "read to its end"
-        if self._over:
-            return "ended without an answer"
-        return "not begun" if self._task is None else "under way"
 
     async def next(self) -> str | None:
         """The next piece; None after the last, when `answer` is set.
@@ -46,18 +37,17 @@ class _Reply:
         Raises:
             Exception: What ended the work; raised once.
         """
-        if self._over:
-            return None
-        if self._task is None:
-            self._task = asyncio.create_task(self._work(self._pieces.put_nowait))
+        if self.state == "not begun":
+            self.state, self._task = "under way", asyncio.create_task(self._work(self._pieces.put_nowait))
             self._task.add_done_callback(self._ended)
+        if self._task is None or self.state != "under way":
+            return None
         try:
             piece = await self._pieces.get()
             if piece is None:
                 answer = self._task.result()
-                self._over = True
                 self._finish(answer)
-                self.answer = answer
+                self.answer, self.state = answer, "read to its end"
         except BaseException:
             await self.close()
             raise
@@ -68,12 +58,12 @@ class _Reply:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._over = True
+        self.state = "ended without an answer" if self.answer is None else self.state
 
     def let_go(self) -> None:
         """Stop soon, from any thread, when nobody can read the reply any more."""
-        if self._task is not None and not self._over:
-            self._over = True
+        if self._task is not None and self.state == "under way":
+            self.state = "ended without an answer"
             background.loop().call_soon_threadsafe(self._task.cancel)
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:

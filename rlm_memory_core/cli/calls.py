@@ -20,7 +20,6 @@ def list_calls(options: argparse.Namespace) -> int:
     """Print how many calls are recorded for each model, their tokens, their size, and when they were made."""
     models: dict[str, tuple[Usage, int, str, str]] = {}
     with _opened(options) as calls:
-        calls.verify()
         for call in calls.records(options.model):  # oldest first
             usage, size, first, _ = models.get(call.model, (Usage(), 0, call.created, ""))
             usage, size = usage + usage_of(json.loads(call.response)), size + len(call.response.encode())

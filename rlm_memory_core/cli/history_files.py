@@ -60,10 +60,8 @@ def _import(store: MemoryStore, path: Path) -> None:
             report = import_file(store, path, show)
         except HistoryFileError as error:
             raise Refused(f"{path} cannot be imported: {error}") from error
-    for problem in report.problems[:_SHOWN]:
-        note(f"{path}: {problem}")
-    if report.unread > _SHOWN:
-        note(f"{path}: {report.unread - _SHOWN:,} more could not be read")
+    for line in report.lines(_SHOWN):
+        note(f"{path}: {line}")
     say(f"{path}: {report}")
 
 

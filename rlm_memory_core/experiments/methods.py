@@ -3,7 +3,8 @@
 Each is a `Method`: it turns a Sample into a Prediction, and never reads the labels of the sample. RAG is the later
 baseline of the paper's repository: the turns most like the question, by words (BM25 in the store's own index) or, with
 an embedding model, by vectors, as the authors did. RLM asks its sub-agents one by one or at once, as in the paper and
-its repository, or lets the root model search the history by itself, which is this package's default.
+its repository, or lets the root model search the history by itself, which is this package's default. `functions` makes
+any other memory system a method.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rlm_memory_core.search.ranking import rank_turns
 from rlm_memory_core.search.vectors import Embedder
 from rlm_memory_core.store.memory_store import MemoryStore
 
+from .functions import Function, load
 from .types import Method, Prediction, Sample
 
 FULL_SCAN, RANKED, SEARCHED = "rlm-parallel", "rlm-ranked-10", "rlm-search"
@@ -63,8 +65,8 @@ class Context:
 
     async def __call__(self, sample: Sample) -> Prediction:
         """Answers one sample."""
-        started = time.perf_counter()
-        history = sample.store().to_string()
+        store, started = sample.store(), time.perf_counter()
+        history = store.to_string()
         kept = history if self.window is None else history[-self.window :]
         return await _ask(self.llm, kept, sample, self.budget, started)
 
@@ -82,16 +84,11 @@ class RAG:
     llm: LLM
     embedder: LLM | None = None
     budget: Budget | None = None
-
-    @property
-    def name(self) -> str:
-        """The method's name in tables."""
-        return "rag"
+    name = "rag"
 
     async def __call__(self, sample: Sample) -> Prediction:
         """Answers one sample."""
-        started = time.perf_counter()
-        store, embedded = sample.store(), _NOT_EMBEDDED
+        store, started, embedded = sample.store(), time.perf_counter(), _NOT_EMBEDDED
         if self.embedder is None:
             ranked: Sequence[int] = rank_turns(store, sample.question, TOP)
         else:
@@ -220,7 +217,7 @@ async def attempt(method: Method, sample: Sample) -> Prediction:
 
 
 def make(
-    names: Sequence[str],
+    names: Sequence[str | Callable[..., str]],
     llm: LLM,
     window: int,
     budget: Budget | None = None,
@@ -230,7 +227,8 @@ def make(
     """Makes the methods with the given names.
 
     Args:
-        names: Some of `METHODS`.
+        names: Some of `METHODS`; or functions, or their places such as "examples/full_text.py:full_text", each of which
+            becomes a `functions.Function`.
         llm: The model of all of them.
         window: Characters that truncation keeps.
         budget: A limit shared by all, or None.
@@ -238,12 +236,9 @@ def make(
         hedge: As for `MemoryRLM`.
 
     Raises:
-        ValueError: A name is not in `METHODS` or there is none, the window is below 1, an embedding model is named for
-            the offline reader, or `hedge` is not a share.
+        ValueError: A name is not in `METHODS` or there is none, two methods have one name, a place holds no function,
+            the window is below 1, an embedding model is named for the offline reader, or `hedge` is not a share.
     """
-    unknown = [str(name) for name in names if name not in METHODS]
-    if unknown or not names:
-        raise ValueError(f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}")
     if window < 1:
         raise ValueError(f"the truncation window must be at least 1 character, not {window}")
     check_embedder(embedding_model, llm)
@@ -257,7 +252,20 @@ def make(
         FULL_SCAN: lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge, reading=paper)),
         SEARCHED: lambda: RLM(MemoryRLM(llm, budget=budget, hedge=hedge, reading=Reading(SEARCH))),
     }
-    return [makers[name]() for name in names]
+    unknown = [str(name) for name in names if not (callable(name) or ":" in str(name) or name in makers)]
+    if unknown or not names:
+        raise ValueError(
+            f"no such method: {', '.join(unknown) or '(none given)'}; there are {', '.join(METHODS)}, "
+            'and functions of your own, such as "my_memory.py:answer"'
+        )
+    made = [
+        makers[name]() if name in makers else Function(load(name) if isinstance(name, str) else name, llm, budget)
+        for name in names
+    ]
+    called = [method.name for method in made]
+    if doubled := sorted({name for name in called if called.count(name) > 1}):
+        raise ValueError(f"more than one method is called {', '.join(doubled)}: give each function a name of its own")
+    return made
 
 
 def beyond(llm: LLM, embedder: Embedder | None = None, budget: Budget | None = None) -> list[Method]:

@@ -32,35 +32,27 @@ class Progress:
 
     def __init__(self, total: int, show: bool = True) -> None:
         self._bar = tqdm(total=total, unit="question", disable=None if show else True)
-        self._label = ""
 
-    def start(self, label: str) -> None:
-        """Names the next steps."""
-        self._label = label
-        self._bar.set_description(label)
-
-    def advance(self) -> None:
-        """Counts one more step."""
+    def advance(self, label: str) -> None:
+        """Counts one more step, and names it."""
         global _asked
         _asked += 1
+        self._bar.set_description(label, refresh=False)
         self._bar.update()
         if path := os.environ.get(VARIABLE):
-            Path(path).write_text(f"{_asked} {self._label}", encoding="utf-8")
-
-    async def gather(
-        self, work: Callable[[_In], Awaitable[_Out]], items: Iterable[_In], concurrency: int
-    ) -> list[_Out]:
-        """Awaits `work` for every item, at most `concurrency` at once, and counts each; returns results in order."""
-        slots = asyncio.Semaphore(concurrency)
-
-        async def one(item: _In) -> _Out:
-            async with slots:
-                result = await work(item)
-            self.advance()
-            return result
-
-        return list(await asyncio.gather(*map(one, items)))
+            Path(path).write_text(f"{_asked} {label}", encoding="utf-8")
 
     def close(self) -> None:
         """Removes the bar."""
         self._bar.close()
+
+
+async def gather(work: Callable[[_In], Awaitable[_Out]], items: Iterable[_In], concurrency: int) -> list[_Out]:
+    """Awaits `work` for every item, at most `concurrency` at once; returns results in order."""
+    slots = asyncio.Semaphore(concurrency)
+
+    async def one(item: _In) -> _Out:
+        async with slots:
+            return await work(item)
+
+    return list(await asyncio.gather(*map(one, items)))

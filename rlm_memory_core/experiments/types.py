@@ -6,11 +6,14 @@ a particular benchmark, method or model.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple, Protocol
 
 from rlm_memory_core.store.memory_store import MemoryStore
+from rlm_memory_core.store.turns import Session, Turn, serialise
 
 
 class ChatTurn(NamedTuple):
@@ -25,6 +28,9 @@ class ChatSession(NamedTuple):
 
     date: str | None
     turns: Sequence[ChatTurn]
+
+
+_STORED: deque[tuple[Sequence[ChatSession], MemoryStore]] = deque(maxlen=1)  # the history that was stored last
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,33 @@ class Sample:
     evidence: tuple[int, ...] = ()
 
     def store(self) -> MemoryStore:
-        """Returns the history as a new in-memory store."""
+        """Returns the history in memory, to be read only.
+
+        Questions that are asked one after another of the same `sessions` share a store and its indexes.
+        """
+        for sessions, store in tuple(_STORED):
+            if sessions is self.sessions:
+                return store
         store = MemoryStore()
         with store.transaction():
             for session in self.sessions:
                 if session.date is not None or len(self.sessions) > 1:
                     store.start_session(session.date)
                 store.extend(session.turns)
+        _STORED.append((self.sessions, store))
         return store
+
+    def numbered(self) -> list[Session]:
+        """Returns the sessions as the store has them, without storing them: for sizes."""
+        indexes = count(1)
+        return [
+            Session(number, date, tuple(Turn(next(indexes), number, *turn, timestamp="") for turn in turns))
+            for number, (date, turns) in enumerate(self.sessions, 1)
+        ]
+
+    def text(self) -> str:
+        """Returns the history as one text, as the store writes it."""
+        return serialise(self.numbered())
 
 
 @dataclass(frozen=True)

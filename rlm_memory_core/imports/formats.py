@@ -9,24 +9,33 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..store.escaping import label
 from .json_values import HistoryFileError
 
-_LISTS = ("messages", "chat_messages", "conversations", "conversation", "turns")  # of messages; names in use
+# names in use, the first that is there counts
+_LISTS = ("mapping", "messages", "chat_messages", "conversations", "conversation", "turns")
+_WRAPPERS = ("sessions", "conversations", "chats", "data")  # of conversations
+_CONVERSATIONS = ("session", "session_id", "conversation_id")  # of a message that stands alone
 _IDS = ("conversation_id", "uuid", "id", "session_id")
-_DATES = ("date", "timestamp", "created_at", "create_time", "ts", "time", "datetime")
-_TEXTS = ("content", "text", "value", "message", "body")
-_ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
+_DATES = ("date", "timestamp", "created_at", "createdAt", "create_time", "ts", "time", "datetime")
+_CONTENTS = ("content", "text", "value", "message", "body")
+_BESIDE = ("tool_calls", "function_call", "refusal", "audio", "attachments", "files")  # a message's other contents
 _SPEAKERS = ("speaker", "username", "user", "author", "sender", "from")
+_TEXTS = ("text", "refusal", "transcript", "result")
+_CONTEXTS = ("user_profile", "user_instructions", "model_set_context")  # what ChatGPT knows of its user
+_FILES = ("file_name", "fileName", "filename", "name")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_content", "thoughts", "reasoning_recap")
-_CONTEXTS = ("user_editable_context", "model_editable_context")  # what ChatGPT knows of its user
-_CONTEXT_TEXTS = ("user_profile", "user_instructions", "model_set_context")
-_PART_TEXTS = ("text", "refusal", "extracted_content", "result")
+_CALLS, _RESULTS = ("tool_use", "server_tool_use", "function_call"), ("tool_result", "function_call_output")
+_ITEMS = (*_CALLS, *_RESULTS, "reasoning")  # which stand in a list of messages, too
+_ROLES = {role: role for role in ("user", "assistant", "system", "tool")} | {
+    "human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "ai": "assistant",
+    "model": "assistant", "observation": "tool", "function_response": "tool", "reasoning": "assistant",
+    **dict.fromkeys(_CALLS, "assistant"), **dict.fromkeys(_RESULTS, "tool"),
+}  # fmt: skip
 _MILLISECONDS = 100_000_000_000  # as seconds since 1970 this would be the year 5138
 _SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")  # seconds since 1970 as text; a shorter number may be a day: 20230520
 
@@ -47,39 +56,66 @@ class Message(NamedTuple):
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A conversation of a file; its `messages` are as the file gives them."""
+class Conversation(NamedTuple):
+    """A conversation of a file.
+
+    Args:
+        id, title: The file's names for it, or "".
+        date: As for `Message.time`.
+        messages: As the file gives them.
+        alone: Whether it is one message of a conversation whose messages come one by one.
+    """
 
     id: str
     title: str
     date: str | None
     messages: list[Any]
+    alone: bool = False
 
 
-def conversation_of(value: Any) -> Conversation | None:
-    """The conversation that a JSON value is; None if it is none.
+def wrapped(value: Any) -> tuple[str, list[Any]]:
+    """The conversations, or messages, within an object that is neither, and what it calls one; none if there are none.
+
+    >>> wrapped({"sessions": [[{"role": "user", "content": "Hi"}]]})
+    ('session', [[{'role': 'user', 'content': 'Hi'}]])
+    """
+    for name in _WRAPPERS:
+        inner = _dict(value).get(name)
+        if isinstance(inner, list) and (
+            name not in _LISTS or any(isinstance(each, list) or _dict(each).keys() & {*_LISTS} for each in inner)
+        ):
+            return name.removesuffix("s"), inner
+    return "", []
+
+
+def conversation_of(value: Any) -> Conversation:
+    """The conversation that a JSON value is, or the one that a message belongs to.
 
     Raises:
         HistoryFileError: It has no list of messages.
     """
     if isinstance(value, list):
         return Conversation("", "", None, value)
-    name = next((name for name in ("mapping", *_LISTS) if isinstance(value, dict) and name in value), None)
+    name = next((name for name in _LISTS if isinstance(value, dict) and name in value), None)
     if name is None or (isinstance(value.get("role"), str) and name != "mapping"):
-        return None
-    messages = _branch(value) if isinstance(value.get("mapping"), dict) else value[name]
+        return Conversation(_first(value, _CONVERSATIONS, (str, int)), "", None, [value], alone=True)
+    messages = _branch(value) if name == "mapping" and isinstance(value[name], dict) else value[name]
     if not isinstance(messages, list):
-        raise HistoryFileError(f"has no list of messages{keys_of(value)}")
-    channel = value.get("channel") if isinstance(value.get("channel"), dict) else {}
-    ids = (str(value[name]) for name in _IDS if isinstance(value.get(name), (str, int)))
-    return Conversation(next(ids, ""), title_of(value) or title_of(channel), date_of(value), messages)
+        raise HistoryFileError(f"has no list of messages{_keys_of(value)}")
+    if value.get("system"):
+        messages = [{"role": "system", "content": value["system"]}, *messages]
+    title = _first(value, ("title", "name")) or _first(value.get("channel"), ("name",))
+    return Conversation(_first(value, _IDS, (str, int)), title, _date_of(value), messages)
 
 
-def title_of(value: Any) -> str:
-    """The title of a conversation, or ""."""
-    titles = (value.get("title"), value.get("name")) if isinstance(value, dict) else ()
-    return next((title for title in titles if isinstance(title, str)), "")
+def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> str:
+    """The first entry of an object under these names that is of such a kind, as text; "" if there is none."""
+    found = map(value.get, names) if isinstance(value, dict) else ()
+    return next((str(each) for each in found if isinstance(each, kinds) and each != ""), "")
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _branch(conversation: dict[str, Any]) -> list[Any]:
@@ -91,23 +127,16 @@ def _branch(conversation: dict[str, Any]) -> list[Any]:
     nodes = {name: node for name, node in conversation["mapping"].items() if isinstance(node, dict)}
     name = conversation.get("current_node")
     if not isinstance(name, str) or name not in nodes:
-        parents = {node.get("parent") for node in nodes.values() if isinstance(node.get("parent"), str)}
-        leaves = [leaf for leaf in nodes if leaf not in parents] or list(nodes)
-        name = max(leaves, key=lambda leaf: (_created(nodes[leaf]), leaves.index(leaf)), default=None)
+        parents = {_first(node, ("parent",)) for node in nodes.values()}
+        leaves = [leaf for leaf in reversed(nodes) if leaf not in parents] or list(nodes)
+        name = max(leaves, key=lambda leaf: _date_of(_dict(nodes[leaf].get("message"))) or "", default=None)
     messages = []
     while isinstance(name, str) and name in nodes:
         node = nodes.pop(name)
-        if node.get("message") is not None:
-            message = node["message"]
+        if (message := node.get("message")) is not None:
             messages.append({"id": name, **message} if isinstance(message, dict) else message)
         name = node.get("parent")
     return messages[::-1]
-
-
-def _created(node: dict[str, Any]) -> float:
-    message = node.get("message")
-    created = message.get("create_time") if isinstance(message, dict) else None
-    return float(created) if isinstance(created, (int, float)) and created == created else 0.0
 
 
 def message_of(message: Any, skipped: Counter[str]) -> Message | None:
@@ -128,43 +157,50 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     """
     if not isinstance(message, dict):
         raise HistoryFileError(f"is not a message but {label(json.dumps(message))[:60]}")
+    message = {**message, **_dict(message.get("message"))}
+    metadata, content = _dict(message.get("metadata")), _content(message)
     role, name = _speaker(message)
-    content = next((message[key] for key in _TEXTS if message.get(key) not in (None, "", [])), None)
-    kind = content.get("content_type") if isinstance(content, dict) else None
-    if kind in _CONTEXTS:
-        content = [content.get(key) for key in _CONTEXT_TEXTS] if isinstance(content, dict) else content
-        role, name = "system", "memory"
-    elif isinstance(message.get("metadata"), dict) and message["metadata"].get("is_visually_hidden_from_conversation"):
+    is_context = _first(content, ("content_type",)).endswith("_editable_context")
+    if is_context:
+        role, name, content = "system", "memory", [content[key] for key in _CONTEXTS if content.get(key)]
+    elif metadata.get("is_visually_hidden_from_conversation"):
         skipped["hidden message"] += 1
         return None
-    if content is None and not any(key in message for key in (*_TEXTS, "tool_calls", "function_call", "refusal")):
-        raise HistoryFileError(f"has no content{keys_of(message)}")
-    text = "\n".join(filter(None, [*_texts(content, skipped), *_further(message, skipped)]))
-    recipient = message.get("recipient")
-    if isinstance(recipient, str) and recipient != "all" and isinstance(message.get("author"), dict) and text:
+    skipped.update("thought" for key in _THOUGHTS if message.get(key))
+    beside = [metadata.get("attachments"), *map(message.get, _BESIDE)]
+    if content is None and not any(beside) and not message.keys() & {*_CONTENTS}:
+        raise HistoryFileError(f"has no content{_keys_of(message)}")
+    text = "\n".join(filter(None, _texts([content, *filter(None, beside)], skipped)))
+    recipient = _first(message, ("recipient",))
+    if recipient not in ("", "all") and isinstance(message.get("author"), dict) and text:
         text = f"[tool call: {recipient}({text})]"
     if not text.strip():
         skipped["empty message"] += 1
         return None
-    ids = (str(message[key]) for key in ("id", "uuid") if isinstance(message.get(key), (str, int)))
-    return Message(role, text, name, date_of(message), "" if kind in _CONTEXTS else next(ids, ""))
+    known_by = "" if is_context else _first(message, ("id", "uuid"), (str, int))
+    return Message(role, text, name, _date_of(message), known_by)
+
+
+def _content(message: dict[str, Any]) -> Any:
+    """What the message says; the whole message if it is a call or a result."""
+    if message.get("type") in _ITEMS:
+        return message
+    return next((message[key] for key in _CONTENTS if message.get(key) not in (None, "", [])), None)
 
 
 def _speaker(message: dict[str, Any]) -> tuple[str, str]:
     """The role and the name of who speaks."""
-    author: dict[str, Any] = message["author"] if isinstance(message.get("author"), dict) else {}
-    role = message.get("role") or author.get("role")
-    if not isinstance(role, str):
-        known = (message.get(key) for key in ("from", "sender"))
-        role = next((who for who in known if isinstance(who, str) and who.lower() in {*_ROLES, *_ROLES.values()}), None)
-    called = [message.get("name"), author.get("nickname"), author.get("name"), message.get("user_name")]
-    if role is None:
-        called += [message.get(key) for key in _SPEAKERS]
-    name = next((name for name in called if isinstance(name, str)), "")
-    if role is None and (name or author):
-        role = "assistant" if author.get("isBot") or author.get("bot") else "user"
-    if role is None:
-        raise HistoryFileError(f"has no role{keys_of(message)}")
+    author, speaker = _dict(message.get("author")), _first(message, _SPEAKERS)
+    role = _first(message, ("role",)) or _first(author, ("role",))
+    name = _first(message, ("name",)) or _first(author, ("nickname", "name")) or _first(message, ("user_name",))
+    if not role and message.get("type") in _ITEMS:
+        role, name = message["type"], ""
+    elif not role and speaker.lower() in _ROLES:
+        role = speaker
+    elif not role and (name or speaker or author):
+        role, name = "assistant" if author.get("isBot") or author.get("bot") else "user", name or speaker
+    if not role:
+        raise HistoryFileError(f"has no role{_keys_of(message)}")
     return _ROLES.get(role.lower(), role), name
 
 
@@ -176,77 +212,51 @@ def _texts(content: Any, skipped: Counter[str]) -> Iterator[str]:
         for part in content:
             yield from _texts(part, skipped)
     elif isinstance(content, dict):
-        kind = str(content.get("type") or content.get("content_type") or "part")
-        text = next((content[key] for key in _PART_TEXTS if isinstance(content.get(key), str)), None)
+        kind = _first(content, ("type", "content_type"))
+        call = _dict(content.get("function")) or content
         if kind in _THOUGHTS:
             skipped["thought"] += 1
-        elif kind in ("tool_use", "server_tool_use", "function_call"):
-            yield _call(content.get("name"), content.get("input", content.get("arguments", "")))
-        elif kind in ("tool_result", "function_call_output"):
+        elif kind in _CALLS or call is not content or "arguments" in call:
+            given = call.get("arguments", call.get("input", ""))
+            shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+            yield f"[tool call: {call.get('name')}({shown})]"
+        elif kind in _RESULTS:
             yield f"[tool result: {' '.join(_texts(content.get('content', content.get('output')), skipped))}]"
-        elif text is not None or "parts" in content:
-            yield from _texts(content.get("parts") or text, skipped)
+        elif content.keys() & {*_TEXTS, "parts"}:
+            yield from _texts(content.get("parts") or _first(content, _TEXTS), skipped)
+        elif name := _first(content, _FILES):
+            yield f"[file: {label(name)}]"
+            if not (extracted := _first(content, ("extracted_content",))):
+                skipped["file"] += 1
+            yield extracted
         else:
-            skipped[kind] += 1
-            yield f"[{label(kind)}]"
+            yield from _unread(kind or "part", skipped)
     elif content is not None:
-        skipped[type(content).__name__] += 1
-        yield f"[{type(content).__name__}]"
+        yield from _unread(type(content).__name__, skipped)
 
 
-def _further(message: dict[str, Any], skipped: Counter[str]) -> Iterator[str]:
-    """Tool calls, attached files, and a refusal."""
-    for call in [*_dicts(message.get("tool_calls")), {"function": message.get("function_call")}]:
-        if isinstance(function := call.get("function"), dict):
-            yield _call(function.get("name"), function.get("arguments", ""))
-    if isinstance(message.get("refusal"), str):
-        yield message["refusal"]
-    for file in [*_dicts(message.get("attachments")), *_dicts(message.get("files"))]:
-        yield f"[file: {label(str(file.get('file_name') or file.get('fileName') or file.get('name')))}]"
-        if isinstance(file.get("extracted_content"), str):
-            yield file["extracted_content"]
-        else:
-            skipped["file"] += 1
+def _unread(kind: str, skipped: Counter[str]) -> Iterator[str]:
+    skipped[kind] += 1
+    yield f"[{label(kind)}]"
 
 
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
-def _call(name: Any, arguments: Any) -> str:
-    shown = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return f"[tool call: {name}({shown})]"
-
-
-def date_of(value: dict[str, Any]) -> str | None:
+def _date_of(value: dict[str, Any]) -> str | None:
     """The date of a message or conversation as the file gives it, or None.
 
-    A number is read as seconds (or milli-, micro- or nanoseconds) since 1970, and given as ISO 8601 in UTC. One that
-    is no such time is given as it is.
-
-    >>> date_of({"create_time": 1684548060}), date_of({"date": "2023/05/20"})
-    ('2023-05-20T02:01:00+00:00', '2023/05/20')
+    A number of seconds (or milli-, micro- or nanoseconds) since 1970 becomes ISO 8601 in UTC.
     """
-    for key in _DATES:
-        date = value.get(key)
-        if date in (None, "") or (isinstance(date, str) and not _SECONDS.fullmatch(date.strip())):
-            if date and date.strip():
-                return str(date.strip())
-            continue
-        try:
-            seconds = float(date)
-            for _ in range(3):  # milliseconds, microseconds, nanoseconds
-                seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds
-            return datetime.fromtimestamp(seconds, UTC).isoformat()
-        except (ValueError, OverflowError, OSError, TypeError):
-            return str(date)[:60]
-    return None
+    date = next((text for each in map(value.get, _DATES) if each and (text := str(each).strip())), None)
+    if date is None or not _SECONDS.fullmatch(date):
+        return date
+    try:
+        seconds = float(date)
+        for _ in range(3):
+            seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return date
 
 
-def keys_of(value: dict[str, Any]) -> str:
-    """List an object's keys, for an error about a missing one.
-
-    >>> keys_of({"speaker": "me"})
-    ' (its keys: speaker)'
-    """
+def _keys_of(value: dict[str, Any]) -> str:
+    """Lists an object's keys, for an error about a missing one."""
     return f" (its keys: {label(', '.join(value))[:80]})" if value else ""

@@ -15,12 +15,10 @@ from pathlib import Path
 
 from ..store.database import explain, open_read_only
 from ..store.memory_store import MemoryStore, StoreError
-from ..store.schema import APPLICATION_ID
 from .json_values import HistoryFileError
 from .reader import import_stream
 
 _SQLITE = b"SQLite format 3\0"
-_ID_AT = 68  # the byte at which SQLite keeps the application's id
 _EXPECTED = "; a history is a store, or messages as JSON or JSON Lines, or an export of ChatGPT or Claude"
 _TOLD = 3  # problems told one by one
 
@@ -38,17 +36,13 @@ def open_history(path: Path, warn: Callable[[str], None] = lambda line: None) ->
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
-        head = file.read(100)
-        file.seek(0)
-        if not head.startswith(_SQLITE):
+        if file.peek(len(_SQLITE))[: len(_SQLITE)] != _SQLITE:
             with _read(file, str(path), warn) as store:
                 yield store
             return
-    if int.from_bytes(head[_ID_AT : _ID_AT + 4], "big") != APPLICATION_ID:
-        raise HistoryFileError(f"{path} is a database of another program{_EXPECTED}")
     with tempfile.TemporaryDirectory(prefix="rlm-memory-") as folder:
         copy = Path(folder) / "history.db"
-        copy_store(path, copy)
+        _copy_store(path, copy)
         try:
             store = MemoryStore(copy)
         except StoreError as error:
@@ -82,14 +76,12 @@ def _read(file: io.BufferedReader, name: str, warn: Callable[[str], None]) -> Me
         report = import_stream(store, file)
     except HistoryFileError as error:
         raise HistoryFileError(f"{name} cannot be read as a history: {error}{_EXPECTED}") from None
-    for problem in report.problems[:_TOLD]:
-        warn(f"{name}: {problem}")
-    if report.unread > _TOLD:
-        warn(f"{name}: {report.unread - _TOLD:,} more could not be read")
+    for line in report.lines(_TOLD):
+        warn(f"{name}: {line}")
     return store
 
 
-def copy_store(path: Path, copy: Path) -> None:
+def _copy_store(path: Path, copy: Path) -> None:
     """Copy a database that other processes may be writing to, without leaving a trace in or beside the original."""
     try:
         with closing(open_read_only(path)) as source, closing(sqlite3.connect(copy)) as target:

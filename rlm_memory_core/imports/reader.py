@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..store.escaping import label
+from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from .formats import Conversation, Message, conversation_of, message_of
+from .formats import Conversation, Message, conversation_of, message_of, wrapped
 from .json_values import HistoryFileError, json_values
-from .staging import Staged, Staging
+from .staging import Staging
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done ("reading" or "storing"), how much of it, and how much there is: bytes, then messages."""
 
-_SESSIONS = ("session", "session_id", "conversation_id")
+# raised for what is damaged, encrypted or packed in an unknown way in an archive
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _NAMED = 1000  # problems kept in a report; the others are counted
 
 
@@ -53,6 +56,11 @@ class Report:
         self.unread += 1
         if len(self.problems) < _NAMED:
             self.problems.append(f"{place or 'it'} {what}")
+
+    def lines(self, most: int) -> list[str]:
+        """The problems, at most so many, and how many more there are."""
+        more = [f"{self.unread - most:,} more could not be read"] if self.unread > most else []
+        return self.problems[:most] + more
 
     def __str__(self) -> str:
         skipped = ", ".join(f"{count:,} x {kind}" for kind, count in self.skipped.most_common())
@@ -99,11 +107,15 @@ def import_stream(
     report = Report()
     with closing(Staging(store)) as staging:
         reader = _Reader(staging, report)
-        for part, place in _members(file, report):
-            before = f"{place}, " if place else ""
-            told = lambda done: progress("reading", done, size)  # noqa: E731
-            for where, value in json_values(part, lambda at, what: report.problem(f"{before}{at}", what), told):  # noqa: B023
-                reader.read(value, f"{before}{where}" if where else place)
+        for name, opened in _members(file):
+            before = f"{name}, " if name else ""
+            try:
+                with opened() as part:
+                    for place, value in json_values(part, lambda at, what: report.problem(f"{before}{at}", what)):  # noqa: B023
+                        reader.read(value, f"{before}{place}")
+                        progress("reading", part.tell(), size)
+            except _BROKEN as error:
+                report.problem(name, f"cannot be read to its end ({error}); unpack it, and import its files")
         report.known = staging.leave_out_known()
         for count in staging.store():
             report.messages += count
@@ -113,23 +125,20 @@ def import_stream(
     return report
 
 
-def _members(file: io.BufferedReader, report: Report) -> Iterator[tuple[Any, str]]:
-    """The file itself, or the files of an archive that hold conversations, each with its name."""
+def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
+    """The file itself, or the files of an archive that hold conversations: the name of each, and what opens it."""
     if file.peek(2)[:2] != b"PK":
-        yield file, ""
-        return
+        return [("", lambda: nullcontext(file))]
     try:
-        with ExitStack() as opened:
-            archive = opened.enter_context(zipfile.ZipFile(file))
-            kinds, files = (".json", ".jsonl", ".ndjson"), archive.namelist()
-            names = [name for name in files if name.lower().endswith(kinds) and not name.startswith("__MACOSX")]
-            chosen = [name for name in names if _has_conversations(name)] or names
-            for name in sorted(chosen):
-                yield opened.enter_context(archive.open(name)), name
-            if not chosen:
-                raise HistoryFileError("the archive holds no conversations.json")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        report.problem("the archive", f"cannot be read ({error}); unpack it, and import conversations.json")
+        archive = zipfile.ZipFile(file)
+    except _BROKEN as error:
+        raise HistoryFileError(f"the archive cannot be read ({error}); unpack it, and import its files") from None
+    files = [name for name in sorted(archive.namelist()) if not name.startswith("__MACOSX")]
+    names = [name for name in files if name.lower().endswith((".json", ".jsonl", ".ndjson"))]
+    chosen = [name for name in names if name.lower().rpartition("/")[2].startswith("conversations")] or names
+    if not chosen:
+        raise HistoryFileError("the archive holds no conversations.json")
+    return [(name, partial(archive.open, name)) for name in chosen]
 
 
 class _Reader:
@@ -138,55 +147,50 @@ class _Reader:
     def __init__(self, staging: Staging, report: Report) -> None:
         self.messages = 0
         self._staging, self._report = staging, report
-        self._loose: dict[str, Staged] = {}  # conversations whose messages come one by one, by the file's name for them
+        self._loose: dict[str, int] = {}  # conversations whose messages come alone, by the file's name for them
 
     def read(self, value: Any, where: str) -> None:
-        """Read a message, a conversation, or an object with `sessions`."""
-        if isinstance(value, dict) and isinstance(value.get("sessions"), list):
-            for number, each in enumerate(value["sessions"], 1):
-                self.read(each, f"{where}, session {number}".removeprefix(", "))
+        """Read a message, a conversation, or an object with a list of them."""
+        name, inner = wrapped(value)
+        for number, each in enumerate(inner, 1):
+            self.read(each, _joined(where, f"{name} {number}"))
+        if name:
             return
         try:
             conversation = conversation_of(value)
-            if conversation is not None:
-                self._read_conversation(conversation, where)
-            elif message := message_of(value, self._report.skipped):
-                key = next((str(value[name]) for name in _SESSIONS if value.get(name) is not None), "")
-                if key not in self._loose:
-                    self._loose[key] = self._staging.begin(Conversation(key, "", None, []))
-                    self._report.conversations += 1
-                self._add(self._loose[key], message, where)
         except HistoryFileError as error:
             self._report.problem(where, str(error))
-
-    def _read_conversation(self, conversation: Conversation, where: str) -> None:
-        messages: list[tuple[Message, str]] = []
-        named = f'{where} ("{label(conversation.title)}")' if conversation.title else where
-        for number, each in enumerate(conversation.messages, 1):
-            place = f"{named}, message {number}".removeprefix(", ")
-            try:
-                if message := message_of(each, self._report.skipped):
-                    messages.append((message, place))
-            except HistoryFileError as error:
-                self._report.problem(place, str(error))
-        if not messages:
-            self._report.skipped["empty conversation"] += 1
             return
-        self._report.conversations += 1
-        first = next((message.time for message, _ in messages if parse_time(message.time or "")), None)
-        staged = self._staging.begin(conversation, first)
+        messages = list(self._messages(conversation, where))
+        begun = self._loose if conversation.alone else {}
+        if messages and conversation.id not in begun:
+            self._report.conversations += 1
+            times = (message.time for message, _ in messages if parse_time(message.time or ""))
+            since = None if conversation.alone else next(times, conversation.date)
+            begun[conversation.id] = self._staging.begin(conversation, since)
         for message, place in messages:
-            self._add(staged, message, place)
+            self.messages += 1
+            self._staging.add(begun[conversation.id], message)
+            if message.time and not parse_time(message.time):
+                self._report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
+            if well_formed(message.content) != message.content:
+                self._report.problem(place, "has bytes that are not UTF-8 text; each became the character \ufffd")
+        if not (messages or conversation.alone):
+            self._report.skipped["empty conversation"] += 1
 
-    def _add(self, staged: Staged, message: Message, place: str) -> None:
-        self.messages += 1
-        if not self._staging.add(staged, message):
-            self._report.problem(
-                place, f"has a date that cannot be read ({label(message.time or '')}); write 2023-05-30"
-            )
+    def _messages(self, conversation: Conversation, where: str) -> Iterator[tuple[Message, str]]:
+        """The messages of a conversation, each with its place."""
+        titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
+        for number, value in enumerate(conversation.messages, 1):
+            place = where if conversation.alone else _joined(titled, f"message {number}")
+            try:
+                if message := message_of(value, self._report.skipped):
+                    yield message, place
+            except (HistoryFileError, RecursionError) as error:
+                self._report.problem(
+                    place, str(error) if isinstance(error, HistoryFileError) else "is nested too deeply"
+                )
 
 
-def _has_conversations(name: str) -> bool:
-    """Whether a file of an archive is one of an export's files with conversations, by its name."""
-    base = name.rpartition("/")[2].lower()
-    return base.startswith("conversations") and base.endswith(".json")
+def _joined(where: str, place: str) -> str:
+    return f"{where}, {place}" if where else place

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ..store.database import open_read_only
-from ..store.memory_store import INSERT_TURN, MemoryStore
-from ..store.substring import is_beyond_like
+from ..store.memory_store import MemoryStore
 from .json_values import HistoryFileError
 
 _FAILURES = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)  # raised for damaged pages
 _SMALLEST_ROW = 20  # bytes
-_TURNS = "SELECT turn_index, session, role, content, timestamp, {name} FROM turns WHERE turn_index"
+_SESSIONS = "SELECT number, date, title FROM sessions WHERE number"
+_TURNS = "SELECT turn_index, session, role, content, timestamp, name FROM turns WHERE turn_index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def recover(path: Path, copy: Path) -> Recovery:
         if first is None:
             raise HistoryFileError(f"{path} is damaged, and no turn of it can be read")
         with MemoryStore(copy) as store, store.transaction():
-            turns, last = _copy(source, store, most)
-    return Recovery(path, False, turns, last - turns, copy)
+            last = _copy(source, store, most)
+            return Recovery(path, False, len(store), last - len(store), copy)
 
 
 def _is_sound(source: sqlite3.Connection) -> bool:
@@ -81,25 +81,18 @@ def _is_sound(source: sqlite3.Connection) -> bool:
         return False
 
 
-def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> tuple[int, int]:
-    """Copy what can be read; returns how many turns that is, and the number of the last one."""
-    known = {row[0]: row[1:] for row in _rows(source, "SELECT number, * FROM sessions WHERE number", most)}
-    turns = characters = sessions = last = 0
-    session = None
-    ((version,),) = source.execute("PRAGMA user_version")
-    for row in _rows(source, _TURNS.format(name="name" if version > 2 else "''"), most):
-        last, of, role, content, timestamp, name = row
-        if not isinstance(content, str):
-            continue
+def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> int:
+    """Copy what can be read; returns the number of the last turn."""
+    sessions = {number: about for number, *about in _rows(source, _SESSIONS, most)}
+    session, last = None, 0
+    for last, of, role, content, timestamp, name in _rows(source, _TURNS, most):  # noqa: B007
         if of != session:
-            session, sessions = of, sessions + 1
-            date, *more = known.get(of, (of, None))[1:]
-            title = more[0] if more and isinstance(more[0], str) else ""
-            store.query("INSERT INTO sessions (number, date, title) VALUES (?, ?, ?)", (sessions, date, title))
-        turns, characters = turns + 1, characters + len(content)
-        row = (turns, sessions, str(role), characters, is_beyond_like(content), str(timestamp), str(name), content)
-        store.query(INSERT_TURN, row)
-    return turns, last
+            date, title = sessions.get(of, (None, ""))
+            store.start_session(date and str(date), str(title))
+            session = of
+        if isinstance(content, str):
+            store.insert(len(store.sessions), str(role), content, str(timestamp), str(name))
+    return last
 
 
 def _rows(source: sqlite3.Connection, sql: str, most: int) -> Iterator[tuple[Any, ...]]:

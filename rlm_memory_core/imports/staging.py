@@ -1,7 +1,9 @@
 """Puts the messages of a file into sessions and into the order of time before they are stored.
 
 Messages wait in a temporary database, so that a large file needs little memory. What an earlier import has stored is
-left out: a message with an id is known by it, one without by the whole conversation up to it.
+left out. A message is known by its id and what it says. One without an id is known by its conversation's id or its
+time of day, and what it says: the first such message, the second, and so on. Where the file gives none of these, it
+is known by all that was said before it in its conversation.
 """
 
 from __future__ import annotations
@@ -9,57 +11,38 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from ..store.batching import batched
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
-from ..store.times import begins_session, parse_time, written
+from ..store.times import begins_session, has_clock, parse_time, written
 from .formats import Conversation, Message
 
-_IMPORTED = "CREATE TABLE IF NOT EXISTS imported (key BLOB PRIMARY KEY, run INTEGER NOT NULL) WITHOUT ROWID"
+_IMPORTED = "CREATE TABLE IF NOT EXISTS imported_messages (key BLOB PRIMARY KEY) WITHOUT ROWID"
 _TABLES = """
     PRAGMA journal_mode = OFF;
-    CREATE TABLE conversations (conversation INTEGER PRIMARY KEY, id TEXT, title TEXT, backwards INTEGER);
-    CREATE TABLE parts (part INTEGER PRIMARY KEY, conversation INTEGER, start REAL, date TEXT);
-    CREATE TABLE messages (place INTEGER PRIMARY KEY, part INTEGER, time REAL, message TEXT);
-    CREATE TABLE new (conversation INTEGER, rank INTEGER, place INTEGER, key BLOB, PRIMARY KEY (conversation, rank));
-    CREATE INDEX new_by_key ON new (key);
+    CREATE TABLE conversations (conversation INTEGER PRIMARY KEY, id TEXT, title TEXT, date TEXT, since TEXT);
+    CREATE TABLE messages (place INTEGER PRIMARY KEY, conversation INTEGER, time REAL, said TEXT);
+    CREATE TABLE ranked (rank INTEGER PRIMARY KEY, place INTEGER, part INTEGER, start REAL, day TEXT,
+        named BLOB, count INTEGER, key BLOB, known INTEGER);
+    CREATE INDEX by_name ON ranked (named, count);
     BEGIN
 """
-_IN_TIME = "time, CASE backwards WHEN 1 THEN -place ELSE place END"
-_ALL = "messages CROSS JOIN parts USING (part) CROSS JOIN conversations USING (conversation)"
-_BY_CONVERSATION = f"SELECT conversation, id, place, message FROM {_ALL} ORDER BY conversation, {_IN_TIME}"
-_BY_TIME = f"""SELECT part, title, date, key, message FROM new CROSS JOIN messages USING (place)
-    CROSS JOIN parts USING (part) CROSS JOIN conversations ON conversations.conversation = parts.conversation
-    ORDER BY start, part, {_IN_TIME}"""
+# a conversation whose last message is older than its first is written from its end to its beginning
+_IN_TIME = """SELECT conversation, id, date, since, messages.time, place, said FROM messages
+    JOIN conversations USING (conversation)
+    JOIN (SELECT conversation, min(place), time FROM messages GROUP BY conversation) AS first USING (conversation)
+    JOIN (SELECT conversation, max(place), time FROM messages GROUP BY conversation) AS last USING (conversation)
+    ORDER BY conversation, messages.time, CASE WHEN last.time < first.time THEN -place ELSE place END"""
+_NEW = """SELECT part, count, key, title, day, said FROM ranked CROSS JOIN messages USING (place)
+    JOIN conversations USING (conversation) WHERE NOT known ORDER BY start, part, rank"""
+_RANK = "INSERT INTO ranked (place, part, start, day, named, count, key, known) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_REPEATED = "SELECT 1 FROM ranked WHERE named = ?"
 _AT_ONCE, _CHARACTERS = 1000, 4_000_000  # stored in one transaction
-_Row = tuple[int, str, str | None, bytes, str]
-
-
-@dataclass(eq=False, slots=True)
-class Staged:
-    """A conversation while its messages come.
-
-    Args:
-        number: Its number in the file.
-        date: Its date as the file gives it.
-        last: The last time that is known.
-        first: The first time of a message, in seconds.
-        backwards: Whether its messages go back in time, so far.
-        part: The part that its last message belongs to, which becomes a session; 0 before the first.
-    """
-
-    number: int
-    date: str | None
-    last: datetime | None
-    first: float | None = None
-    part: int = 0
-    backwards: bool = False
 
 
 class Staging:
@@ -73,83 +56,81 @@ class Staging:
         self._store = store
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, gone when it is closed
         self._database.executescript(_TABLES)
-        self._conversations = self._parts = self._places = 0
-        self._latest = float("-inf")  # the last time that is known, in seconds
+        self._times: list[float] = []  # by conversation: the last time that is known, in seconds
+        self._latest = float("-inf")  # the last time in the file
         store.query(_IMPORTED)
-        ((self._run,),) = store.query("SELECT coalesce(max(run), 0) + 1 FROM imported")
 
-    def begin(self, conversation: Conversation, first: str | None = None) -> Staged:
-        """Begin a conversation; `first` is the time of its first message that has one."""
-        self._conversations += 1
-        row = (self._conversations, well_formed(conversation.id), well_formed(conversation.title))
-        self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, 0)", row)
-        return Staged(self._conversations, conversation.date, parse_time(first or conversation.date or ""))
+    def begin(self, conversation: Conversation, since: str | None) -> int:
+        """Begin a conversation, and return its number; `since` is its time until a message gives one."""
+        self._times.append(self._seconds(since))
+        row = map(well_formed, (conversation.id, conversation.title, conversation.date or "", since or ""))
+        self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, ?, ?)", (len(self._times), *row))
+        return len(self._times)
 
-    def add(self, staged: Staged, message: Message) -> bool:
-        """Take a message of a conversation; returns whether its time can be read, if it has one."""
-        when, last, store = parse_time(message.time or ""), staged.last, self._store
-        begins = when is not None and (last is None or begins_session(last, when, store.tz, store.gap))
-        staged.last = when or last
-        if staged.last is not None:
-            here = staged.last if staged.last.tzinfo or store.tz is None else staged.last.replace(tzinfo=store.tz)
-            self._latest = here.timestamp()
-        if when is not None and staged.first is None:
-            staged.first = self._latest
-        if begins or not staged.part:
-            self._parts += 1
-            staged.part, date = self._parts, message.time or staged.date
-            given = parse_time(date or "")
-            if given and given.tzinfo:
-                date = written(given, store.tz)
-            date = date and well_formed(date)
-            self._database.execute(
-                "INSERT INTO parts VALUES (?, ?, ?, ?)", (staged.part, staged.number, self._latest, date)
-            )
-        self._places += 1
-        row = (self._places, staged.part, self._latest, json.dumps(message))
-        self._database.execute("INSERT INTO messages VALUES (?, ?, ?, ?)", row)
-        backwards = staged.first is not None and self._latest < staged.first
-        if backwards != staged.backwards:
-            staged.backwards = backwards
-            sql = "UPDATE conversations SET backwards = ? WHERE conversation = ?"
-            self._database.execute(sql, (backwards, staged.number))
-        return when is not None or not message.time
+    def add(self, number: int, message: Message) -> None:
+        """Take the next message of a conversation; without a time it has that of the one before it."""
+        self._latest = self._seconds(message.time, self._times[number - 1])
+        self._times[number - 1] = self._latest
+        row = (number, self._latest, json.dumps(message))
+        self._database.execute("INSERT INTO messages (conversation, time, said) VALUES (?, ?, ?)", row)
+
+    def _seconds(self, time: str | None, otherwise: float | None = None) -> float:
+        when = parse_time(time or "")
+        if when is None:
+            return self._latest if otherwise is None else otherwise
+        return (when if when.tzinfo else when.replace(tzinfo=self._store.tz)).timestamp()
 
     def leave_out_known(self) -> int:
-        """Leave out what earlier imports have stored; returns how many messages that is."""
-        known = 0
-        for number, rows in groupby(self._database.execute(_BY_CONVERSATION), itemgetter(0)):
-            chain, until = b"", -1
-            for rank, (_, conversation, place, said) in enumerate(rows):
-                chain = key = _digest(chain or conversation.encode(), said)
-                if name := json.loads(said)[-1]:
-                    key = _digest(conversation.encode(), name)
-                runs = self._store.query("SELECT run FROM imported WHERE key = ?", (key,))
-                if name and (runs or self._database.execute("SELECT 1 FROM new WHERE key = ?", (key,)).fetchone()):
-                    known += 1
-                    continue
-                if runs:
-                    until = rank
-                self._database.execute("INSERT INTO new VALUES (?, ?, ?, ?)", (number, rank, place, key))
-            sql = "DELETE FROM new WHERE conversation = ? AND rank <= ?"
-            known += self._database.execute(sql, (number, until)).rowcount
-        return known
+        """Divide conversations into sessions, and leave out what was stored before; returns how many messages."""
+        for _, rows in groupby(self._database.execute(_IN_TIME), itemgetter(0)):
+            self._rank(rows)
+        return self._one("SELECT count(*) FROM ranked WHERE known")
+
+    def _rank(self, rows: Iterator[Any]) -> None:
+        """Note the session and the key of each message of a conversation."""
+        store, part, chain, last = self._store, 0, b"", None
+        unsure = self._one("SELECT max(rank) FROM ranked")  # of those behind it, only what follows tells if it is known
+        for _, conversation, date, since, time, place, said in rows:
+            message = Message(*json.loads(said))
+            when, last = parse_time(message.time or ""), last if part else parse_time(since)
+            if not part or (when and (last is None or begins_session(last, when, store.tz, store.gap))):
+                part, start, day = place, time, message.time or date
+                given = parse_time(day)
+                day = written(given, store.tz) if given and given.tzinfo else well_formed(day) or None
+            last = when or last
+            if message.id or conversation or (last and has_clock(last)):
+                named = _digest(conversation, message.id or str(last), message.role, message.name, message.content)
+                count = 1 if message.id else 1 + self._one("SELECT max(count) FROM ranked WHERE named = ?", named)
+                key = _digest(named.hex(), str(count))
+            else:
+                named, count, key = b"", 0, _digest(chain.hex(), said)
+                chain = key
+            known = bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
+            known = known or bool(message.id and self._one(_REPEATED, named))
+            row = (place, part, start, day, named, count, key, known)
+            rank = self._database.execute(_RANK, row).lastrowid or 0
+            if known and not count:
+                self._database.execute("UPDATE ranked SET known = 1 WHERE rank > ? AND count = 0", (unsure,))
+                unsure = rank
+
+    def _one(self, sql: str, *parameters: Any) -> int:
+        """A number; 0 if there is none."""
+        row = self._database.execute(sql, parameters).fetchone()
+        return (row and row[0]) or 0
 
     def store(self) -> Iterator[int]:
         """Store the messages, the oldest session first; gives the number of messages of each transaction."""
         stored = 0
-        rows: Iterator[_Row] = self._database.execute(_BY_TIME)
-        for batch in batched(rows, lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
+        for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
             with self._store.transaction():
-                for row, following in zip(batch, [*batch[1:], (0,)], strict=True):
-                    part, title, date, key, said = row
-                    role, content, name, time, known_by = json.loads(said)
+                for (part, count, key, title, day, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
                     if part != stored:
-                        self._store.start_session(date, title)
+                        self._store.start_session(day, title)
                         stored = part
+                    role, content, name, time, _ = json.loads(said)
                     self._store.add(role, content, time, name)
-                    if known_by or following[0] != part:
-                        self._store.query("INSERT OR REPLACE INTO imported VALUES (?, ?)", (key, self._run))
+                    if count or following[:2] != (part, 0):  # of a chain only the end is told
+                        self._store.query("INSERT OR IGNORE INTO imported_messages VALUES (?)", (key,))
             yield len(batch)
 
     def close(self) -> None:
@@ -157,5 +138,5 @@ class Staging:
         self._database.close()
 
 
-def _digest(before: bytes, text: str) -> bytes:
-    return blake2b(before + b"\0" + text.encode(), digest_size=16).digest()
+def _digest(*parts: str) -> bytes:
+    return blake2b(json.dumps(parts).encode(), digest_size=16).digest()

@@ -22,9 +22,8 @@ LEARNT: dict[tuple[str, str], Lessons] = {}
 
 SYSTEM, WINDOW, MOST = "system role", "context window", "most tokens"
 _OPTIONAL = (
-    "temperature", "stream_options", "stream", "max_tokens", "max_completion_tokens", "encoding_format", "seed",
-    "response_format",
-)  # fmt: skip
+    "temperature stream_options stream max_tokens max_completion_tokens encoding_format seed response_format".split()
+)
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses of requests that another form may mend
 _CLUES = {"encoding_format": "|base64", "stream": "|streaming"}  # other words for a field

@@ -31,16 +31,6 @@ def check_address(base_url: str) -> None:
     raise ValueError(f"base_url {shown!r} is no address such as http://localhost:11434/v1")
 
 
-def is_loopback(base_url: str | None) -> bool:
-    """Say whether an address is of this machine.
-
-    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://api.openai.com/v1"), is_loopback(None)
-    (True, False, False)
-    """
-    host = urlsplit(base_url or "").hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
 def find_key(given: str | None, model: str, is_needed: bool) -> str:
     """Return the API key to send; "none" where there is none and none is needed.
 

@@ -9,19 +9,19 @@ stopped or timed-out request is charged at an estimate.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .pricing import Rates, Usage, cost
 from .streaming import Listener
-from .types import CHAT_PATH, Request
+from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number
 
 _REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
 Reserved = tuple[Usage, float]
 """What is reserved for one request: tokens and dollars."""
-_NOT_PICKLED = ("_held", "_held_usd", "_turn", "_settled")  # belong to the calls in flight in this process
 
 
 class BudgetExceeded(Exception):
@@ -64,21 +64,17 @@ class Budget:
     spent_usd: float | None = field(default=0.0, init=False)
     ended: str = field(default="", init=False)
     _longest: int = field(default=0, init=False, repr=False)  # tokens of a reply so far
-    _held: Usage = field(default_factory=Usage, init=False, repr=False)
-    _held_usd: float = field(default=0.0, init=False, repr=False)
     _started: float | None = field(default=None, init=False, repr=False)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
-    _settled: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("usd", "tokens", "calls", "seconds"):
-            limit = getattr(self, name)
-            if limit is not None and not (isinstance(limit, (int, float)) and limit >= 0):
-                raise ValueError(f"{name} of a Budget must be a number from 0 up, or None, not {limit!r}")
+            check_number(f"{name} of a Budget", getattr(self, name))
+        self._held, self._held_usd = Usage(), 0.0  # reserved by calls in flight in this process
+        self._turn, self._settled = asyncio.Lock(), asyncio.Event()
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what is spent and the age in seconds, because clocks differ; leave reservations behind."""
-        kept = {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**kept, "_started": None if self._started is None else self._age}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -138,25 +134,27 @@ class Budget:
         self._longest = max(self._longest, usage.completion_tokens // max(usage.calls, 1))
         self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd
 
-    def expected(self, prompt_tokens: int, replies: bool) -> Usage:
-        """Estimate one request; `replies` says whether the model writes a text."""
+    def expected(self, request: Request) -> Usage:
+        """Estimate one request; only a chat completion has a reply."""
         reply = max(_REPLY_TOKENS, self.spent.completion_tokens // max(self.spent.calls, 1))
-        return Usage(prompt_tokens, reply if replies else 0, 1)
+        return Usage(request.tokens, reply if request.path == CHAT_PATH else 0, 1, estimated=True)
 
-    def at_most(self, expected: Usage, max_tokens: int, rates: Rates) -> Usage:
-        """Return what one request takes if its reply is as long as it may be, and as the budget can pay for.
+    def at_most(self, request: Request, rates: Rates) -> Reserved:
+        """Return what a request takes if its reply is as long as it may be, and as the budget can pay for.
 
         Args:
-            expected: The estimate of the request; its reply is the least that is worth to be paid for.
-            max_tokens: Of the reply; servers may ignore it, so that longer replies than that are expected once seen.
+            request: Servers may ignore its `max_tokens`, so that longer replies than that are expected once seen.
             rates: Dollars per prompt token and per completion token, or None.
         """
-        left = float(max(max_tokens, self._longest))
-        if self.tokens is not None:
-            left = min(left, self.tokens - self.spent.total_tokens - expected.prompt_tokens)
-        if self.usd is not None and rates and rates[1]:
-            left = min(left, (self.usd - (self.spent_usd or 0.0) - expected.prompt_tokens * rates[0]) / rates[1])
-        return replace(expected, completion_tokens=max(expected.completion_tokens, int(left)))
+        usage = self.expected(request)
+        if usage.completion_tokens:
+            left = float(max(request.body.get("max_tokens", 0), self._longest))
+            if self.tokens is not None:
+                left = min(left, self.tokens - self.spent.total_tokens - usage.prompt_tokens)
+            if self.usd is not None and rates and rates[1]:
+                left = min(left, (self.usd - (self.spent_usd or 0.0) - usage.prompt_tokens * rates[0]) / rates[1])
+            usage = replace(usage, completion_tokens=max(usage.completion_tokens, int(left)))
+        return usage, cost(usage, rates) or 0.0
 
     def _lacks(self, usage: Usage, usd: float, held: bool) -> str:
         """Say which limit a call would pass, counting reservations if `held`; "" where it fits."""
@@ -178,7 +176,10 @@ class Budget:
 
 
 class ModelCall:
-    """Reserves budget for one call and tracks requests whose cost is still unknown.
+    """Reserves budget for one call and counts its requests, to charge each once.
+
+    A server also bills what came too late (charged by an estimate), second copies that were stopped (as much as the
+    call's answer, or an estimate without one), and an answer that broke on its way (likewise, or one call).
 
     Use it as `with ModelCall(...) as call:`; leaving the block gives reservations back.
 
@@ -188,8 +189,12 @@ class ModelCall:
         rates: Dollars per prompt token and per completion token; None where they are not known.
         listener: Hears the answer while it comes; None to wait for the whole.
 
-    `sent` counts the requests that went out.
-    `extra` counts requests beside the first one of an attempt: second copies, and repeats of unreadable answers.
+    Raises:
+        ModelError: The budget limits dollars, and the price is not known.
+
+    `sent_at` is the loop's time when the present attempt went out, or infinity before that.
+    `copies` counts second copies of the request that were sent; see `hedging`.
+    `garbled` counts answers that broke on their way and were asked for once more.
     `payer` is the call whose requests this one pays for; None where another caller pays.
     """
 
@@ -198,13 +203,17 @@ class ModelCall:
     ) -> None:
         self.request, self.listener = request, listener
         self.payer: ModelCall | None = self
-        self.extra = 0
+        self.sent_at = math.inf
+        self.copies = self.garbled = 0
         self._budget, self._rates = budget or Budget(), rates
-        self._estimate = Usage()  # of one request
+        if self._budget.usd is not None and rates is None:
+            raise ModelError(
+                f"the price of {request.body.get('model')} is not known, so that a budget in dollars cannot be held: "
+                "give connect() its rates, or limit tokens"
+            )
         self._reserved: list[Reserved] = []
-        self._has_left = False
-        self.sent = self._failed = self._timed_out = 0  # requests; the server bills those that timed out
-        self._earlier = (0, 0)  # extra requests and timeouts of earlier attempts
+        self._was_sent = self._has_left = False
+        self._stopped, self._lost = 0, Usage()  # requests; estimates of those that came too late or broke off
 
     def __enter__(self) -> ModelCall:
         return self
@@ -220,26 +229,19 @@ class ModelCall:
         Raises:
             BudgetExceeded: There is no room for it.
         """
-        self._estimate = self._budget.expected(self.request.tokens, self.request.path == CHAT_PATH)
-        reserved = await self._budget.reserve(self._at_most)
+        reserved = await self._budget.reserve(lambda: self._budget.at_most(self.request, self._rates))
         self._keep(reserved)
-        most, granted = self.request.body.get("max_tokens", 0), reserved[0].completion_tokens
-        if granted < most:
+        granted = reserved[0].completion_tokens
+        if granted < self.request.body.get("max_tokens", 0):
             self.request = Request(self.request.path, {**self.request.body, "max_tokens": granted})
 
     def reserve_again(self) -> bool:
         """Reserve as much again for another request; False where there is no room right now."""
-        reserved = self._at_most()
+        reserved = self._budget.at_most(self.request, self._rates)
         has_room = self._budget.try_reserve(*reserved)
         if has_room:
             self._keep(reserved)
         return has_room
-
-    def _at_most(self) -> Reserved:
-        usage = self._estimate
-        if usage.completion_tokens:
-            usage = self._budget.at_most(usage, self.request.body.get("max_tokens", 0), self._rates)
-        return usage, cost(usage, self._rates) or 0.0
 
     def _keep(self, reserved: Reserved) -> None:
         """Keep a reservation until the call ends; a request whose caller has left goes on without."""
@@ -248,41 +250,31 @@ class ModelCall:
         else:
             self._reserved.append(reserved)
 
-    def reserve_extra(self) -> bool:
-        """Reserve as `reserve_again` does, and count an extra request."""
-        has_room = self.reserve_again()
-        self.extra += has_room
-        return has_room
+    def went_out(self, now: float) -> None:
+        """Note that a request goes out."""
+        self._was_sent, self.sent_at = True, min(self.sent_at, now)
 
-    def begin_attempt(self) -> None:
-        """Start an attempt: extra requests and timeouts so far belong to earlier ones."""
-        self._earlier = (self.extra, self._timed_out)
+    def failed(self, error: BaseException) -> None:
+        """Note that a request ended without an answer. Servers bill no failures of their own."""
+        if heard := self.listener.unfinished if self.listener else None:
+            self._lost += heard
+        elif isinstance(error, TimedOut):
+            self._lost += self._budget.expected(self.request)
+        else:
+            self._stopped += isinstance(error, asyncio.CancelledError)
 
-    def failed(self, timed_out: bool = False) -> None:
-        """Count a request that failed. Servers bill no failures, but they bill what came too late for us."""
-        self._failed += 1
-        self._timed_out += timed_out
+    def taken(self, answer: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
+        """Return what all requests took that this call pays for.
 
-    def taken(self, answer: Usage) -> Usage:
-        """Return what an answered call took: each extra request of the last attempt costs as much as its answer.
-
-        Extra requests of earlier attempts failed: they are counted without tokens.
+        Args:
+            answer: What the server counted for the answer that was read; without calls where there was none.
         """
-        payer = self.payer or self  # another call may have sent the request, and left
-        extra, timed_out = payer._earlier
-        return answer * (1 + payer.extra - extra) + Usage(calls=extra) + payer._estimate * timed_out
-
-    def taken_without_answer(self, stopped: bool = False) -> Usage:
-        """Estimate what a call took that failed, or that its caller stopped."""
-        payer = self.payer
-        if payer is None or not payer.sent:
+        payer = self.payer  # another call may have sent the request, and left
+        if payer is None or not payer._was_sent:
             return Usage()
-        heard = payer.listener.unfinished if payer.listener else None
-        requests = payer._timed_out
-        if stopped:
-            requests += payer.sent - payer._failed - (heard is not None)
-        taken = payer._estimate * requests + (heard or Usage())
-        return taken + Usage(calls=max(1 + payer.extra - taken.calls, 0))
+        stopped = answer if answer.total_tokens else payer._budget.expected(payer.request)
+        taken = answer * (1 + payer.garbled) + stopped * payer._stopped + payer._lost
+        return taken + Usage(calls=max(1 + payer.copies + payer.garbled - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:
         """Charge the budget unless the call is free; return the dollars, or None where the price is not known."""

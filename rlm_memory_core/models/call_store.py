@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sqlite3
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -23,14 +25,19 @@ from pathlib import Path
 from ..store.database import open_database
 from .types import RecordingError as RecordingError
 
-_APPLICATION_ID = 0x524C4D43  # "RLMC": tells our file from another program's
-_VERSION = 1
+try:
+    import fcntl
+except ImportError:  # Windows: processes do not wait for each other's requests
+    fcntl = None  # type: ignore[assignment]
+
+_MARKS = {"application_id": 0x524C4D43, "user_version": 1}  # "RLMC": tells our file from another program's
 _SCHEMA = """
 CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT NULL, seconds REAL NOT NULL,
                     created TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID
 """
 _COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
+_LOOK = 0.05  # seconds, until the next look whether another process has its answer
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
 
 
@@ -81,14 +88,15 @@ class CallStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._batch: tuple[list[RecordedCall], asyncio.Task[None]] | None = None
-        self._committing = asyncio.Lock()
+        self._commits = ThreadPoolExecutor(1)
+        self._rows: list[tuple[str | float, ...]] = []  # for the next commit
         with self._reporting("cannot be opened"):
             if path.parts[:1] == ("~",):
                 raise FileNotFoundError("there is no home folder")
             if not path.exists():  # only the user may read what was asked
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch(mode=0o600)
+            self._keys = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)  # one byte for each key on its way
             self._reader = open_database(path, "NORMAL", self._prepare)
             self._writer = open_database(path, "NORMAL", self._prepare)  # so that a commit never delays a reader
 
@@ -98,14 +106,23 @@ class CallStore:
         Raises:
             RecordingError: The file is damaged.
         """
-        with self._reporting("cannot be read"), self._lock:
-            row = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        call = RecordedCall(*row[:-1])
-        if call.checksum != row[-1]:
-            raise self._unusable("is damaged (the checksum of a call differs)")
-        return call
+        return next(self._read("WHERE key = ?", (key,)), None)
+
+    def records(self, model: str | None = None) -> Iterator[RecordedCall]:
+        """Yield all calls, or those of one model, oldest first; each is checked.
+
+        Raises:
+            RecordingError: The file is damaged.
+        """
+        return self._read(f"{_CHOSEN} ORDER BY created, key", (model, None))
+
+    def _read(self, chosen: str, values: tuple[str | None, ...]) -> Iterator[RecordedCall]:
+        with self._reporting("cannot be read"):
+            for *fields, checksum in self._reader.execute(f"SELECT {_COLUMNS} FROM calls {chosen}", values):
+                call = RecordedCall(*fields)
+                if call.checksum != checksum:
+                    raise self._unusable("is damaged (the checksum of a call differs)")
+                yield call
 
     async def put(self, key: str, model: str, response: str, seconds: float) -> None:
         """Store or replace a call; return once it is committed.
@@ -116,22 +133,13 @@ class CallStore:
         Raises:
             RecordingError: The file cannot be written.
         """
-        if self._batch is None:
-            self._batch = ([], asyncio.create_task(self._commit_batch()))
-        calls, committed = self._batch
-        calls.append(RecordedCall(key, model, response, float(seconds), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"))
+        call = RecordedCall(key, model, response, float(seconds), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+        with self._lock:
+            if not self._rows:
+                self._committed = asyncio.get_running_loop().run_in_executor(self._commits, self._write)
+            self._rows.append((*astuple(call), call.checksum))
+            committed = self._committed
         await asyncio.shield(committed)  # a cancelled caller must not stop the others' commit
-
-    def records(self, model: str | None = None) -> Iterator[RecordedCall]:
-        """Yield all calls, or those of one model, oldest first; each is checked.
-
-        Raises:
-            RecordingError: The file is damaged.
-        """
-        for key in self._chosen(model):
-            call = self.get(key)
-            if call is not None:  # another process may have pruned it
-                yield call
 
     def prune(self, model: str | None = None, before: str | None = None) -> int:
         """Delete calls and shrink the file.
@@ -152,66 +160,55 @@ class CallStore:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
-    def verify(self) -> None:
-        """Check the whole file; `get` checks only what it reads.
-
-        Raises:
-            RecordingError: The file is damaged.
-        """
-        with self._reporting("cannot be read"):
-            found = self._reader.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if found != "ok":
-            raise self._unusable(f"is damaged ({found})")
+    @asynccontextmanager
+    async def alone(self, key: str) -> AsyncIterator[None]:
+        """Wait until no other process is in such a block for this key. One that is killed has left it."""
+        first_byte = int(key[:15], 16)
+        while fcntl:
+            try:
+                fcntl.lockf(self._keys, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, first_byte)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_LOOK)
+        try:
+            yield
+        finally:
+            if fcntl:
+                fcntl.lockf(self._keys, fcntl.LOCK_UN, 1, first_byte)
 
     def count(self, model: str | None = None, before: str | None = None) -> int:
         """Return the number of calls that `prune` would delete."""
-        return len(self._chosen(model, before))
-
-    def _chosen(self, model: str | None, before: str | None = None) -> list[str]:
-        """Return the keys of calls, oldest first."""
-        query = f"SELECT key FROM calls {_CHOSEN} ORDER BY created, key"
-        with self._reporting("cannot be read"), self._lock:
-            return [key for (key,) in self._reader.execute(query, (model, before))]
+        with self._reporting("cannot be read"):
+            return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
 
     __len__ = count
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file once all calls are committed."""
+        self._commits.shutdown()
         self._reader.close()
         self._writer.close()
+        os.close(self._keys)
 
-    async def aclose(self) -> None:
-        """Close the file once all calls are committed."""
-        if self._batch is not None:
-            await asyncio.wait([self._batch[1]])
-        async with self._committing:
-            self.close()
-
-    async def _commit_batch(self) -> None:
-        async with self._committing:  # one commit at a time; calls gather until then
-            assert self._batch is not None
-            calls, self._batch = self._batch[0], None
-            await asyncio.to_thread(self._write, calls)
-
-    def _write(self, calls: list[RecordedCall]) -> None:
-        rows = [(*astuple(call), call.checksum) for call in calls]
+    def _write(self) -> None:
+        with self._lock:
+            rows, self._rows = self._rows, []
         with self._reporting("cannot be written"), self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.executemany(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Make the table of a new file; refuse what is no file of recorded calls."""
-        names = ("application_id", "user_version")
-        application, version = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if (application, version) == (_APPLICATION_ID, _VERSION) and tables == {"calls"}:
-            return
-        if application == _APPLICATION_ID and version > _VERSION:
+        application, version = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if application == _MARKS["application_id"] and version > _MARKS["user_version"]:
             raise self._unusable("was written by a later version of this package")
-        if (application, version) != (0, 0) or tables:
+        if [application, version, *tables] == [*_MARKS.values(), "calls"]:
+            return
+        if application or version or tables:
             raise self._unusable("is damaged, or is another program's database")
-        database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {_VERSION}")
+        for name, value in _MARKS.items():
+            database.execute(f"PRAGMA {name} = {value}")
         database.execute(_SCHEMA)
 
     @contextmanager

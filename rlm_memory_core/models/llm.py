@@ -26,10 +26,10 @@ from .call_store import CallStore, CannotRecord, warn_once
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pace, Pacing
-from .pricing import OPENAI_URL, Rates, Usage, cost, price
+from .pricing import OPENAI_URL, Rates, Usage, cost, is_loopback, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, explain
+from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
@@ -91,8 +91,7 @@ class LLM(AbstractContextManager["LLM"]):
         if self.recorded not in MODES:
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
         for name in ("temperature", "timeout", "max_tokens"):
-            if (number := getattr(self, name)) is not None and not 0 <= number < math.inf:
-                raise ValueError(f"{name} must be a number from 0 up, not {number!r}")
+            check_number(name, getattr(self, name))
         if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
         if self.max_tokens is None:
@@ -116,7 +115,7 @@ class LLM(AbstractContextManager["LLM"]):
     @property
     def is_local(self) -> bool:
         """Whether asking costs no dollars: the offline reader, or a server on this machine."""
-        return self.model == OFFLINE or backends.is_loopback(self.base_url)
+        return self.model == OFFLINE or is_loopback(self.base_url)
 
     def open(self) -> None:
         """Prepare for calls now instead of at the first one, so that a missing key or a broken cache shows at once.
@@ -125,9 +124,6 @@ class LLM(AbstractContextManager["LLM"]):
             ModelError: The API key is missing, or cannot be sent.
             RecordingError: The recorded calls cannot be opened.
         """
-        background.run(self._open())
-
-    async def _open(self) -> None:
         _ = self._pipeline
 
     async def complete(
@@ -156,7 +152,7 @@ class LLM(AbstractContextManager["LLM"]):
             body["max_tokens"] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
-        call = self._call(Request(CHAT_PATH, body), budget, listener)
+        call = ModelCall(Request(CHAT_PATH, body), budget, self.rates, listener)
         try:
             reply = await self._pipeline.ask(call, read_completion, siblings, stopped)
         except ModelError as error:
@@ -177,7 +173,7 @@ class LLM(AbstractContextManager["LLM"]):
 
         async def embed(batch: Sequence[str]) -> Reply:
             body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # the openai client's default
-            call = self._call(Request(EMBEDDINGS_PATH, body), budget)
+            call = ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates)
             read = partial(read_embeddings, expected=len(batch))
             answer = await self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
             done.append(answer.usage)
@@ -187,7 +183,7 @@ class LLM(AbstractContextManager["LLM"]):
             answers = await background.gather(map(embed, batches(texts)))
         except ModelError as error:  # batches that were answered or stopped are paid for
             usage = sum(done, error.usage)
-            raise type(error)(str(error), usage, None if error.cost_usd is None else cost(usage, self.rates)) from error
+            raise type(error)(str(error), usage, cost(usage, self.rates)) from error
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]
         replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)
@@ -214,14 +210,6 @@ class LLM(AbstractContextManager["LLM"]):
         plugins.load()
         return self.model in backends.NAMED and not self.base_url
 
-    def _call(self, request: Request, budget: Budget | None, listener: Listener | None = None) -> ModelCall:
-        if budget is not None and budget.usd is not None and self.rates is None:
-            raise ModelError(
-                f"the price of {self.model} is not known, so that a budget in dollars cannot be held: "
-                "give connect() its rates, or limit tokens"
-            )
-        return ModelCall(request, budget, self.rates, listener)
-
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """Made at the first call: the client takes 22 ms, and needs a key."""
@@ -238,7 +226,8 @@ class LLM(AbstractContextManager["LLM"]):
             backend, calls = OpenAIBackend(address, key, self.timeout), self._recorded_calls(address.rstrip("/"))
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
-        made = pipeline.Pipeline(Pacing(backend, self.pace, pipeline.MAX_RETRIES), calls, self._explain, close)
+        line = partial(explain, model=self.model, base_url=self.base_url, api_key=key, timeout=self.timeout)
+        made = pipeline.Pipeline(Pacing(backend, self.pace, pipeline.MAX_RETRIES), calls, line, close)
         background.on_exit(made.close)
         return made
 
@@ -253,10 +242,6 @@ class LLM(AbstractContextManager["LLM"]):
                 raise
             warn_once(str(error))
             return None
-
-    def _explain(self, error: Exception) -> str:
-        key = self.api_key or os.environ.get("OPENAI_API_KEY")
-        return explain(error, self.model, self.base_url, key, self.timeout)
 
 
 @cache

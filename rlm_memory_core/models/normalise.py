@@ -61,21 +61,19 @@ class Content:
         >>> Content.of({"content": [{"type": "text", "text": "Hel"}, {"type": "output_text", "text": "lo!"}]}).text
         'Hello!'
         """
-        thoughts = message.get("reasoning_content") or message.get("reasoning")
-        found = cls(thoughts=_joined(thoughts), refusal=_joined(message.get("refusal")))
         content = message.get("content")
-        for part in content if isinstance(content, list) else [content]:
-            fields = part if isinstance(part, dict) else {"text": part}
-            found.text += _joined(fields.get("text"))
-            found.thoughts += _joined(fields.get("thinking") or fields.get("reasoning"))
-            found.refusal += _joined(fields.get("refusal"))
-        return found
+        said = content if isinstance(content, list) else [content]
+        parts = [part if isinstance(part, dict) else {"text": part} for part in said]
+        apart = _joined(message.get("reasoning_content") or message.get("reasoning"), "text")
+        refusal = _joined(message.get("refusal"), "text") + _joined(parts, "refusal")
+        return cls(_joined(parts, "text"), apart + _joined(parts, "thinking", "reasoning"), refusal)
 
 
-def _joined(value: Any) -> str:
-    """Return a text, which may come in a list of parts; "" for anything else."""
+def _joined(value: Any, *names: str) -> str:
+    """Return a text, or what the parts of a list hold under these names; "" for anything else."""
     if isinstance(value, list):
-        return "".join(str(part.get("text") or "") for part in value if isinstance(part, dict))
+        fields = (part.get(name) for part in value if isinstance(part, dict) for name in names)
+        return "".join(_joined(field, "text") for field in fields)
     return value if isinstance(value, str) else ""
 
 
@@ -97,7 +95,7 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         if not choices:
             raise UnusableAnswer("its answer has no choices", usage_of(body, Usage(prompt_tokens)), EmptyReply)
         finish, content = choices[0].get("finish_reason"), Content.of(choices[0]["message"])
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
     usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
     if content.refusal:

@@ -16,18 +16,19 @@ from asyncio import CancelledError, sleep
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from random import random
 from typing import Any
 
 from .budget import ModelCall
-from .hedging import Race, Siblings
-from .normalise import UnusableAnswer
+from .hedging import Siblings
 from .pacing import PATIENCE, Pacing, pause_after
 from .pricing import Usage
 from .recorded_calls import Read, RecordedCalls
 from .types import BackendError, ModelError, RecordingError, Reply, Response, TimedOut
 
 MAX_RETRIES = 4
+_MOST_REFUSALS = 16  # of one request; halving the limit from 256 to 1 takes 8
 
 Stopped = Callable[[Usage, float | None], None]
 """Called with the estimated usage and dollars of a call that was cancelled."""
@@ -64,20 +65,17 @@ class Pipeline:
             ModelError: There is no usable answer.
             BudgetExceeded: The budget is spent.
         """
+        is_free = False
         with call:
-            is_free = False
             try:
-                send = partial(self._send, call, siblings)
+                send = partial(self.send, call, siblings)
                 if self.calls is None:
                     response = await send()
                 else:
                     response, is_free = await self.calls.get_or_send(call, send, read)
                 reply = read(response, call.request.tokens)
             except (BackendError, RecordingError, ValueError, CancelledError) as error:
-                if isinstance(error, UnusableAnswer):
-                    usage = call.taken(error.usage)
-                else:
-                    usage = call.taken_without_answer(stopped=isinstance(error, CancelledError))
+                usage = call.taken(getattr(error, "usage", Usage(calls=int(isinstance(error, ValueError)))))
                 dollars = call.charge(usage, is_free)
                 if isinstance(error, CancelledError):
                     if stopped is not None:
@@ -96,23 +94,44 @@ class Pipeline:
         if self.close_backend is not None:
             await self.close_backend()
         if self.calls is not None:
-            await self.calls.store.aclose()
+            self.calls.store.close()
 
-    async def _send(self, call: ModelCall, siblings: Siblings | None) -> Response:
-        """Make attempts until one is answered; pause longer after each failure."""
+    async def send(self, call: ModelCall, siblings: Siblings | None = None) -> Response:
+        """Send a call until it is answered, where that may help; pause longer after each failure.
+
+        A success whose body is no JSON object is asked for once more, if the budget has room for it.
+
+        Args:
+            call: Reserves budget for each request that the server may bill.
+            siblings: The fan-out that the call belongs to; None for none.
+
+        Raises:
+            BackendError: There is no answer.
+            BudgetExceeded: The budget is spent.
+        """
         await call.reserve()
-        is_patient = siblings is not None and call.listener is None
-        for retries in range(self.pacing.max_retries + 1):
-            call.begin_attempt()
+        is_hedged = siblings is not None and siblings.share and call.listener is None
+        attempt = partial(siblings.send, self.pacing) if siblings and is_hedged else self.pacing.send
+        failures = refusals = 0
+        while True:
+            call.sent_at = inf
             try:
-                if siblings is not None and siblings.share and is_patient:
-                    return await Race(self.pacing, call, siblings).run()
-                return await self.pacing.send(call, is_patient)
+                response = await attempt(call, is_again=failures + refusals > 0)
+                if response.body is not None or call.garbled or not call.reserve_again():
+                    return response
+                call.garbled = 1
             except BackendError as error:
-                pause = error.retry_after
-                if not error.retryable or retries == self.pacing.max_retries or (pause or 0.0) > PATIENCE:
+                if not error.retryable:
                     raise
-                if isinstance(error, TimedOut) and not call.reserve_again():
-                    raise  # the server may bill what came too late, so that another attempt is one more call
-            await sleep(pause or pause_after(retries) * (1 - random() / 4))
-        raise AssertionError("the last attempt returns or raises")
+                if error.is_busy:  # pacing waits
+                    refusals += 1
+                    if refusals == _MOST_REFUSALS:
+                        raise
+                else:
+                    failures += 1
+                    pause = error.retry_after or pause_after(failures) * (1 - random() / 4)
+                    if failures > self.pacing.max_retries or pause > PATIENCE:
+                        raise
+                    if isinstance(error, TimedOut) and not call.reserve_again():
+                        raise  # the server may bill what came too late: another attempt is one more call
+                    await sleep(pause)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 OPENAI_URL = "https://api.openai.com/v1"
 Rates = tuple[float, float] | None
@@ -46,13 +47,27 @@ class Usage:
         return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times, self.estimated)
 
 
+def is_loopback(base_url: str | None) -> bool:
+    """Say whether an address is of this machine.
+
+    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://api.openai.com/v1"), is_loopback(None)
+    (True, False, False)
+    """
+    host = urlsplit(base_url or "").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 @lru_cache(maxsize=256)
 def price(model: str, base_url: str | None = None) -> Rates:
     """Return dollars per prompt token and per completion token, or None where they are not known.
 
-    >>> price("a model nobody has heard of") is None
-    True
+    A server on this machine asks for no dollars.
+
+    >>> price("a model nobody has heard of"), price("any model", "http://localhost:11434/v1")
+    (None, (0.0, 0.0))
     """
+    if is_loopback(base_url):
+        return 0.0, 0.0
     import genai_prices  # only here: it takes long to import
 
     def dollars(prompt: int, completion: int) -> float:

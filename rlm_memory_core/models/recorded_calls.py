@@ -7,7 +7,8 @@ where it was without paying twice. Errors, refusals and cut-off answers are not 
 Identical requests that are on their way at the same time are sent once (single flight).
 The first caller to get the answer, or the failure, pays for it; the others get it free.
 A request goes on while anyone waits for it, and is cancelled with the last caller, who
-then pays for what it has taken.
+then pays for what it has taken. Where another process has sent the same request to the same
+file, this one waits for its answer.
 """
 
 from __future__ import annotations
@@ -106,15 +107,20 @@ class RecordedCalls:
         return found
 
     async def _send_and_store(self, key: str, request: Request, send: Send, read: Read) -> Response:
-        response = await send()
-        try:
-            if not read(response, 0).cut:
-                await self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
-        except RecordingError as error:
-            warn_once(str(error))  # this answer is paid for, and the next one is worth having too
-        except ValueError:
-            pass  # it holds nothing to use
-        return response
+        async with self.store.alone(key):
+            if stored := self._find(key):  # another process has sent it meanwhile
+                self._flights[key].is_paid = True
+                return Response(stored.response, stored.seconds)
+            response = await send()
+            try:
+                if not read(response, 0).cut:
+                    model = str(request.body.get("model", ""))
+                    await self.store.put(key, model, response.text, response.seconds or 0.0)
+            except RecordingError as error:
+                warn_once(str(error))  # this answer is paid for, and the next one is worth having too
+            except ValueError:
+                pass  # it holds nothing to use
+            return response
 
 
 def call_key(url: str, request: Request, salt: str = "") -> str:

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import Any
 
 from ..store.escaping import well_formed
+from .adapting import server_message
 from .normalise import Content
 from .pricing import Usage
 from .thoughts import ThoughtSplitter
@@ -20,7 +21,6 @@ from .types import Backend, BackendError, Request, Response, StreamBroken, count
 
 _DONE = "[DONE]"
 _CONTENT = ("text", "thoughts", "refusal")
-_HEAD = ("id", "created", "model", "usage")  # fields of a chunk that belong to the whole answer
 
 
 class Listener:
@@ -84,26 +84,23 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
         StreamBroken: The answer broke off; it is retryable only while nothing was heard.
         BackendError: There is no answer.
     """
-    head: dict[str, Any] = {}
     pieces: list[Content] = []
-    finish, has_begun, has_ended = None, False, False
+    usage, finish, has_ended = None, None, False
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
                 if event == _DONE:
                     has_ended = True
                     continue
-                if not has_begun and not event.lstrip().startswith(("{", "[")):
+                if not pieces and not event.lstrip().startswith(("{", "[")):
                     return Response(event)  # a page instead of a completion
-                chunk, choice, delta = _parts(event)
+                chunk, choice, piece = _parts(event)
                 if "message" in choice:  # the whole answer of a server that does not stream
                     return Response(event)
-                if not has_begun:
+                if not pieces:
                     listener.begin(request.tokens)
-                has_begun = True
-                head |= {name: chunk[name] for name in _HEAD if chunk.get(name)}
-                pieces.append(piece := Content.of(delta))
-                finish = choice.get("finish_reason") or finish
+                pieces.append(piece)
+                usage, finish = chunk.get("usage") or usage, choice.get("finish_reason") or finish
                 has_ended = has_ended or finish is not None
                 listener.hear(piece.text, piece.thoughts)
         if not has_ended:
@@ -118,11 +115,10 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
     listener.begin(None)
     text, thoughts, refusal = ("".join(getattr(piece, name) for piece in pieces) or None for name in _CONTENT)
     message = {"role": "assistant", "content": text, "reasoning_content": thoughts, "refusal": refusal}
-    choices = [{"index": 0, "message": message, "finish_reason": finish}]
-    return Response(json.dumps({**head, "object": "chat.completion", "choices": choices}))
+    return Response(json.dumps({"choices": [{"message": message, "finish_reason": finish}], "usage": usage}))
 
 
-def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], Content]:
     """Return a chunk, its first choice and what it adds.
 
     Raises:
@@ -130,9 +126,9 @@ def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """
     try:
         chunk = json.loads(event)
-        if error := chunk.get("error"):
-            raise StreamBroken(str(error.get("message") or error) if isinstance(error, dict) else str(error))
+        if chunk.get("error"):
+            raise StreamBroken(server_message(event))
         choice = (chunk.get("choices") or [{}])[0]
-        return chunk, choice, dict(choice.get("delta") or {})
-    except (ValueError, AttributeError, TypeError, LookupError) as error:
+        return chunk, choice, Content.of(choice.get("delta") or {})
+    except (ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:
         raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error

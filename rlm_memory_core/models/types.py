@@ -9,6 +9,7 @@ secrets are taken out.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from typing import Any, Protocol, TypedDict
 from .pricing import Usage
 
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
+
+UNKNOWN = "I don't know"
+"""The answer if the history does not contain one (abstention, paper Section 3.2)."""
 
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
@@ -155,6 +159,7 @@ class BackendError(Exception):
     """An attempt without an answer; `retryable` says whether another one may help, `becomes` what the caller sees."""
 
     becomes: type[ModelError] = ModelError
+    is_busy = False
 
     def __init__(self, message: str, retryable: bool = True, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -174,7 +179,7 @@ class StreamBroken(BackendError):
 
 
 class Refused(BackendError):
-    """The server answered with an error.
+    """The server answered with an error; it is busy where it says 429, or 503 with a time to wait.
 
     Args:
         status: The HTTP status, such as 429.
@@ -185,12 +190,7 @@ class Refused(BackendError):
 
     def __init__(self, status: int, message: str, retry_after: float | None = None, retryable: bool = False) -> None:
         super().__init__(message, retryable, retry_after)
-        self.status = status
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the server has too much to do: status 429, or 503 with a time to wait."""
-        return self.status == 429 or (self.status == 503 and self.retry_after is not None)
+        self.status, self.is_busy = status, status == 429 or (status == 503 and retry_after is not None)
 
 
 class RecordingError(ModelError):
@@ -205,6 +205,16 @@ def count_tokens(text: str) -> int:
     """
     further_bytes = len(text.encode("utf-8", "surrogatepass")) - len(text)  # in UTF-8; none for ASCII
     return -(-(2 * len(text) + 3 * further_bytes) // 8)
+
+
+def check_number(name: str, number: object, least: float = 0) -> None:
+    """Check that a setting is a number, or None.
+
+    Raises:
+        ValueError: It is text, below the least, infinite or not a number.
+    """
+    if number is not None and not (isinstance(number, (int, float)) and least <= number < math.inf):
+        raise ValueError(f"{name} must be a number from {least:g} up, or None, not {number!r}")
 
 
 def explain(error: Exception, model: str, base_url: str | None, api_key: str | None, timeout: float) -> str:

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from dateutil.parser import parserinfo
 
-from ..search.occurrences import texts_with
-from ..search.words import content_words
+from ..search.occurrences import occurrences
+from ..search.words import content_words, with_other_vowels
 from ..store.escaping import well_formed
 from .history import Turn, sentences
 
@@ -23,7 +23,6 @@ _IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that stands in the same t
 _NOT_ASKED = 1 / 2  # what a sentence of the assistant counts in a question that does not say "you"
 _ASKS = 1 / 2  # what a sentence counts that asks
 _WORDY = 6  # words of a question that count in full
-_CONSONANTS = 3  # fewer tell too little
 _YOU = re.compile(r"\byour?\b", re.I)
 _DATES = parserinfo()
 
@@ -88,14 +87,17 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     'My cat is Mochi.'
     """
     words = question_words(question)
-    find, in_turn = texts_with, texts_with(words, [f"{turn.role} {turn.about} {turn.text}" for turn in turns])
-    if not any(in_turn.values()):
-        find, in_turn = _with_other_vowels, _with_other_vowels(words, [turn.text for turn in turns])
+    texts = [f"{turn.role} {turn.about} {turn.text}" for turn in turns]
+    forms = {word: word for word in words}
+    in_turn = _found(forms, texts)
+    if not any(in_turn.values()):  # "grow" may stand there as "grew"
+        forms = {with_other_vowels(word) or word: word for word in words}
+        in_turn = _found(forms, texts)
     weights = {word: _rarity(len(found), len(turns)) if weigh else 1.0 for word, found in in_turn.items()}
     around = _around(in_turn, turns)  # only these turns are cut into sentences: most turns of a history match nothing
     cut = [(place, sentence) for place in sorted(around) for sentence in sentences(turns[place].text)]
     words_of: dict[int, list[str]] = {}
-    for word, found in find(words, [sentence for _, sentence in cut]).items():
+    for word, found in _found(forms, [sentence for _, sentence in cut]).items():
         for at in found:
             words_of.setdefault(at, []).append(word)
     total = sum(weights.values())
@@ -114,14 +116,12 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     return sorted(passages, key=lambda passage: -passage.score)
 
 
-def _with_other_vowels(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
-    """For each word, the positions of the texts that hold its consonants with other vowels: "grew" for "grow"."""
-    found: dict[str, set[int]] = {}
-    for word in words:
-        consonants = re.split("[aeiou]+", word)
-        pattern = re.compile(rf"\b{'[aeiou]+'.join(map(re.escape, consonants))}n?\b", re.I)
-        enough = len("".join(consonants)) >= _CONSONANTS
-        found[word] = {at for at, text in enumerate(texts) if enough and pattern.search(text)}
+def _found(forms: Mapping[str, str], texts: Sequence[str]) -> dict[str, set[int]]:
+    """For each word, by the forms to look for, the positions of the texts that hold it."""
+    found: dict[str, set[int]] = {word: set() for word in forms.values()}
+    for at, each in enumerate(occurrences(list(forms), texts)):
+        for *_, form in each:
+            found[forms[form]].add(at)
     return found
 
 

@@ -8,12 +8,18 @@ answer. Only the model ends a query: what the REPL prints is data. `MemoryRLM` h
 
 from __future__ import annotations
 
+import asyncio
+
 from ..models import background
 from ..store.memory_store import MemoryStore
 from .answer import Answer
 from .conversation import Query
-from .settings import Settings
+from .paper_way import PaperWay
+from .reading import PAPER, SEARCH, Settings
+from .search_way import SearchWay
 from .subagents import Progress
+
+_WAYS = {PAPER: PaperWay, SEARCH: SearchWay}
 
 
 class MemoryRLM(Settings):
@@ -76,4 +82,5 @@ class MemoryRLM(Settings):
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        return await Query(self, store, question, date, system, progress).answer()
+        way = await asyncio.to_thread(_WAYS[str(self.reading.way)], self, store, question, date, progress)
+        return await Query(way, system).answer()

@@ -7,13 +7,13 @@ left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
 
 from ..search.find import Hit
-from ..search.probes import Match
 from ..store.escaping import escape
 
 _LEAD = 60  # characters of a turn's beginning, to tell what it is about
+_SIGHT = 20_000  # characters before and after the rarest match that are looked at
 _LIST = 700  # characters: a list or table up to this length is shown whole
 _BLOCK = re.compile(r"(?:[ \t]*(?:\||\d+[.)]\s|[-*•]\s)[^\n]*(?:\n|\Z))+|[^\n]+")
 _SENTENCE = re.compile(r"\S(?:[^.!?…。！？]|[.!?…](?![\"')\]]*\s))*+(?:[。！？]|[.!?…]++[\"')\]]*)?+")
@@ -37,8 +37,8 @@ def head(text: str, room: int, hint: str = "") -> str:
     """
     if len(text) <= room:
         return one_line(text)
-    kept = _without_torn_words(text[:room], end=True)
-    return f"{one_line(kept)} … (+{len(text) - len(kept.rstrip()):,} characters{hint})"
+    kept = _whole_words(text, room)
+    return f"{one_line(kept)} … (+{len(text) - len(kept):,} characters{hint})"
 
 
 def excerpt(hit: Hit, room: int) -> str:
@@ -50,73 +50,53 @@ def excerpt(hit: Hit, room: int) -> str:
     content = hit.turn.content
     if len(content) <= room:
         return one_line(content)
-    parts = _parts(content, room)
-    weights = [_weight(hit.matches, start, end) for start, end, _ in parts]
-    best = max(range(len(parts)), key=lambda at: (weights[at], -at))
-    near = [at for at in range(max(best - 20, 0), min(best + 20, len(parts))) if not weights[at]]
-    near.sort(key=lambda at: (content[parts[at][0] : parts[at][1]].rstrip().endswith(("?", "？")), abs(at - best)))
-    matching = sorted(filter(weights.__getitem__, range(len(parts))), key=lambda at: (-weights[at], at))
-    chosen, left = {best}, room - (parts[best][1] - parts[best][0])
+    rarest, _, _ = max(hit.matches, key=lambda match: match[2], default=(0, 0, 0.0))
+    first, last = max(rarest - _SIGHT, 0), rarest + _SIGHT
+    parts = _parts(content, first, last, room)
+    starts = [start for start, _, _ in parts]
+    held: dict[int, set[float]] = {} if hit.matches else {0: set()}
+    for start, _, weight in hit.matches:
+        if first <= start < last:
+            held.setdefault(max(bisect_right(starts, start) - 1, 0), set()).add(weight)
+    matching = sorted(held, key=lambda at: (-sum(held[at]), at))
+    best = matching[0]
+    near = [at for at in range(max(best - 20, 0), min(best + 20, len(parts))) if at not in held]
+    near.sort(key=lambda at: (content[slice(*parts[at][:2])].endswith(("?", "？")), abs(at - best)))
+    chosen: set[int] = set()
     for at in [*matching, *near]:
-        size = parts[at][1] - parts[at][0]
-        if at not in chosen and size <= left:
-            chosen.add(at)
-            left -= size
-    return _written(content, [(at, *parts[at]) for at in sorted(chosen)], hit.matches, room)
-
-
-def _written(content: str, parts: Sequence[tuple[int, int, int, str]], matches: Sequence[Match], room: int) -> str:
-    """The chosen parts, each with its place among all, as one line."""
-    texts = [] if parts[0][0] == 0 else [one_line(_without_torn_words(content[:_LEAD], end=True)), " … "]
-    for at, (place, start, end, header) in enumerate(parts):
-        if at and parts[at - 1][0] < place - 1:
-            texts.append(" … ")
-        elif at:
-            texts.append(" / " if "\n" in content[parts[at - 1][2] - 1 : start] else " ")
-        if header and not (at and parts[at - 1][3] == header):
-            texts.append(f"{one_line(header)} / ")
-        if end - start > max(room, min(_LIST, 3 * room) if "\n" in content[start:end].strip() else 0):
-            first = max(start, min(_densest(matches, room), end - room))
-            cut = _without_torn_words(content[first : first + room], start=first > start, end=first + room < end)
-            texts.append(f"{'… ' if first > start and len(texts) < 2 else ''}{one_line(cut)}")
-            end = min(first + room, end)
+        start, end, header = parts[at]
+        if not chosen or end - start <= room:
+            chosen |= {at, header}
+            room -= end - start
+    spans = [(0, len(_whole_words(content, _LEAD)))]
+    for start, end, _ in map(parts.__getitem__, sorted(chosen)):
+        if content[spans[-1][1] : start].strip():
+            spans.append((start, end))
         else:
-            texts.append(one_line(content[start:end]))
-    return "".join(texts) + ("" if not content[end:].strip() else " …")
+            spans[-1] = spans[-1][0], max(end, spans[-1][1])
+    more = " …" if content[spans[-1][1] :].strip() else ""
+    return " … ".join(one_line(content[start:end]) for start, end in spans) + more
 
 
-def _parts(content: str, room: int) -> list[tuple[int, int, str]]:
-    """The sentences, short lists and lines of long lists: where each begins and ends, and the header of its table."""
-    parts: list[tuple[int, int, str]] = []
-    for block in _BLOCK.finditer(content):
-        start, is_list = block.start(), "\n" in block[0].rstrip("\n")
+def _parts(content: str, first: int, last: int, room: int) -> list[tuple[int, int, int]]:
+    """The sentences, short lists and lines of long lists: where each begins and ends, and which is its table's header.
+
+    A part that is longer than the room is parted.
+    """
+    parts: list[tuple[int, int, int]] = []
+    piece = re.compile(rf"\S(?:.{{0,{room - 1}}}(?!\S)|.{{0,{room - 1}}})", re.S)
+    for block in _BLOCK.finditer(content, first, last):
+        is_list = "\n" in block[0].rstrip("\n")
         if is_list and len(block[0]) <= min(_LIST, 3 * room):
-            parts.append((start, block.end(), ""))
+            parts.append((*block.span(), len(parts)))
             continue
-        header = block[0].split("\n", 1)[0] if is_list and block[0].lstrip().startswith("|") else ""
-        parts += [
-            (start + found.start(), start + found.end(), header if found.start() else "")
-            for found in (_LINE if is_list else _SENTENCE).finditer(block[0])
-        ]
-    return parts or [(0, len(content), "")]
+        header = len(parts) if is_list and block[0].lstrip().startswith("|") else None
+        for found in (_LINE if is_list else _SENTENCE).finditer(content, *block.span()):
+            for part in [found] if len(found[0]) <= room else piece.finditer(content, *found.span()):
+                parts.append((*part.span(), len(parts) if header is None else header))
+    return parts or [(first, last, 0)]
 
 
-def _weight(matches: Sequence[Match], start: int, end: int) -> float:
-    return sum({weight for begin, _, weight in matches if start <= begin < end})
-
-
-def _densest(matches: Sequence[Match], room: int) -> int:
-    """Where the stretch begins that holds the greatest weight of different matches."""
-    best, best_start = -1.0, 0
-    for place, (start, _, _) in enumerate(matches[:200]):
-        total = sum({weight for _, stop, weight in matches[place : place + 50] if stop - start <= room * 3 // 4})
-        if total > best:
-            best, best_start = total, max(start - room // 4, 0)
-    return best_start
-
-
-def _without_torn_words(text: str, start: bool = False, end: bool = False) -> str:
-    """A stretch of a text without the words that a cut parted."""
-    if start and " " in text[:30]:
-        text = text.split(" ", 1)[1]
-    return text.rsplit(" ", 1)[0] if end and " " in text[-30:] else text
+def _whole_words(text: str, room: int) -> str:
+    """The beginning of a text, without the word that the cut parted."""
+    return re.sub(r"\s\S{0,30}\Z", "", text[:room]).rstrip()

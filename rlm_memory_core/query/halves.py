@@ -14,6 +14,7 @@ from ..models.types import Reply
 from ..search.pieces import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
+from .findings import is_not_found
 from .prompts.record import NOT_FOUND
 
 _SHORTEST = 500  # characters; a shorter text is not halved
@@ -50,12 +51,3 @@ def joined(replies: Sequence[Reply]) -> Reply:
     found = [reply.text for reply in replies if not is_not_found(reply.text)]
     seconds, recorded = sum(reply.seconds for reply in replies), all(reply.recorded for reply in replies)
     return Reply("\n".join(found) or NOT_FOUND, Usage(), 0.0, seconds, recorded, any(reply.cut for reply in replies))
-
-
-def is_not_found(reply: str) -> bool:
-    """Whether a sub-agent replies that its session says nothing, with or without marks around that word.
-
-    >>> is_not_found(" NOT_FOUND. "), is_not_found("The file was NOT_FOUND, he said.")
-    (True, False)
-    """
-    return reply.strip().strip("`*'\".").strip().upper() == NOT_FOUND

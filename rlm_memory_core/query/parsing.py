@@ -10,13 +10,14 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from textwrap import dedent
 from typing import Literal
 
-_FENCE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`]*+")
+_FENCED = re.compile(  # a fence that is not closed reaches to the end
+    r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.MULTILINE | re.DOTALL
+)
 _FINAL = re.compile(r"^[ \t>*`_]*+FINAL(_VAR)?[ \t]*+\(", re.MULTILINE)
-_QUOTED = re.compile(r"""(?<=\()[ \t]*+("[^"\n]*+"|'[^'\n]*+')[ \t]*+\)""")
 _PARENTHESIS = re.compile(r"[()]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?\)")
 _MARKUP = " \t\n*`_.>"
@@ -29,12 +30,12 @@ class Final:
 
     Args:
         text: The text between the parentheses, without quotes around it.
-        kind: "variable" for FINAL_VAR; "word" for FINAL of a single word, which may be a variable's name; "value" for
-            anything else.
+        kind: "variable" for FINAL_VAR; "text" for FINAL of a text in quotes; "value" for FINAL of anything else, which
+            may be a text or code.
     """
 
     text: str
-    kind: Literal["value", "word", "variable"]
+    kind: Literal["value", "text", "variable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +60,23 @@ def parse_message(text: str) -> Message:
     'Paris (France)'
     """
     text = text.replace("\r\n", "\n")
-    blocks, prose = _split(text)
+    fenced = [(tag.lower(), code) for _, tag, code in _FENCED.findall(text)]
+    blocks = [dedent(code).strip("\n") for tag, code in fenced if tag not in _NOT_CODE and code.strip()]
+    prose = _FENCED.sub("", text)
     final = _final(prose)
     if final is None and blocks and _is_answer(blocks[-1]):
         final = _final(blocks.pop())
     return Message(tuple(blocks), final, prose.strip())
 
 
-def _split(text: str) -> tuple[list[str], str]:
-    """The blocks of code, and the text around all fences. An open fence reaches to the end."""
-    blocks, prose, block = [], [], list[str]()
-    fence, tag = "", ""
-    lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
-        opening = _FENCE.fullmatch(line) if not fence and number < len(lines) else None
-        if opening:
-            (fence, tag), block = opening.groups(), []
-        elif not fence:
-            prose.append(line)
-        elif line.strip(" \t") != fence:
-            block.append(line)
-        if fence and not opening and (line.strip(" \t") == fence or number == len(lines)):
-            if tag.lower() not in _NOT_CODE and "".join(block).strip():
-                blocks.append(dedent("\n".join(block)).strip("\n"))
-            prose.append("")
-            fence = ""
-    return blocks, "\n".join(prose)
+def final_lines(message: Message) -> list[str]:
+    """Those lines of a message's code that answer. The other code of the last reply may not run.
 
-
-def finals_only(message: Message) -> Message:
-    """The message with only those lines of code that answer. The other code of the last reply does not run.
-
-    >>> finals_only(parse_message("```\\nprint(1)\\nFINAL(2)\\n```")).blocks
-    ('FINAL(2)',)
+    >>> final_lines(parse_message("```\\nprint(1)\\nFINAL(2)\\n```"))
+    ['FINAL(2)']
     """
     lines = [line.strip() for block in message.blocks for line in block.splitlines()]
-    return replace(message, blocks=tuple(line for line in lines if _FINAL.match(line)))
+    return [line for line in lines if _FINAL.match(line)]
 
 
 def _is_answer(block: str) -> bool:
@@ -103,10 +85,9 @@ def _is_answer(block: str) -> bool:
     if match is None or block[_end(block, match.end()) + 1 :].strip():
         return False
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             ast.parse(block)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except Exception:  # any text may come
         return True
     return False
 
@@ -115,17 +96,11 @@ def _final(prose: str) -> Final | None:
     match = _FINAL.search(prose)
     if match is None:
         return None
-    inside = _balanced(prose, match.end())
+    inside = prose[match.end() : _end(prose, match.end())].strip()
     bare = _unquote(inside)
     if match[1] and bare.isidentifier():
         return Final(bare, "variable")
-    return Final(bare, "word" if bare == inside and inside.isidentifier() else "value")
-
-
-def _balanced(text: str, start: int) -> str:
-    """The text from `start` to the parenthesis that ends it."""
-    quoted = _QUOTED.match(text, start)
-    return quoted[1] if quoted else text[start : _end(text, start)].strip()
+    return Final(bare, "value" if bare == inside else "text")
 
 
 def _end(text: str, start: int) -> int:
@@ -134,23 +109,21 @@ def _end(text: str, start: int) -> int:
     Where they do not balance, as in "FINAL(1) milk 2) eggs)", it is the last one of the line, or the one that ends the
     message. Without any, the answer ends with its line.
     """
-    closing = _unopened(text, start, len(text))
-    first = closing[0] if closing else start
-    line_end = text.find("\n", first) % (len(text) + 1)  # -1 is the end of the text
-    in_line = _unopened(text, first + 1, line_end) if closing else [text.rfind(")", start, line_end)]
-    if in_line and in_line[-1] >= 0:
-        return in_line[-1]
-    if closing:
-        is_last = len(closing) > 1 and not text[closing[-1] + 1 :].strip(_MARKUP)
-        return closing[-1] if is_last else first
-    return line_end
+    closing = _unopened(text, start)
+    line_end = text.find("\n", closing[0] if closing else start) % (len(text) + 1)  # -1 is the end of the text
+    if not closing:
+        last = text.rfind(")", start, line_end)
+        return last if last >= 0 else line_end
+    in_line = [place for place in closing if place < line_end]
+    is_last = not text[closing[-1] + 1 :].strip(_MARKUP)
+    return closing[-1] if is_last and len(in_line) == 1 else in_line[-1]
 
 
-def _unopened(text: str, start: int, stop: int) -> list[int]:
+def _unopened(text: str, start: int) -> list[int]:
     """The places of the parentheses that close what is not opened after `start`; smileys aside."""
-    smiling = {match.end() - 1 for match in _SMILEY.finditer(text, start, stop)}
+    smiling = {match.end() - 1 for match in _SMILEY.finditer(text, start)}
     found, depth = [], 0
-    for match in _PARENTHESIS.finditer(text, start, stop):
+    for match in _PARENTHESIS.finditer(text, start):
         depth += 1 if match[0] == "(" else -1 * (match.start() not in smiling)
         if depth < 0:
             found.append(match.start())

@@ -7,33 +7,35 @@ line of ours.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from ..models.budget import Budget
-from ..repl.date_functions import days_between, parse_date
+from ..repl.date_functions import parse_date
 from ..repl.hostcalls import listed
-from ..search.find import Filters, Found, Hit, find_turns, turns_with
+from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
 from ..search.periods import periods
 from ..search.ranking import arank_sessions
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
 from ..search.word_index import PIECES
 from ..store.dates import parse_date as read_date
-from ..store.escaping import label, well_formed
+from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .evidence import Evidence
-from .excerpts import head
-from .findings import Finding, checked
+from .excerpts import head, one_line
+from .findings import Evidence
 from .listing import NARROW, SHORT, Listing, left_out
+from .near_quotes import near_quote
 
-_PASTED, _AROUND = 2_000, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
+_PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
 _PRINTED, _OF_TIMELINE = 16_000, 8_000  # characters that `look` and `timeline` print
-_OPENING, _FEW, _FAR = 12, 6, 0.35  # turns in the first message; fewer if none has so much of the question's weight
-_IN_TIME = 8  # sessions of the time that a question names
+_OPENING, _CLOSE = 12, 0.6  # turns in the first message; the least score of one, as a share of the best
+_ANSWERS = 0.35  # of the question's weight: an assistant's turn with so much of it may well answer it
+_IN_TIME, _SPAN = 8, 31  # sessions of the time that a question names, and days of such a time
 _PREFERRED = 20  # sessions whose turns another ranking raises
 _LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
 _MOST_NAMED, _MOST_DATES = 500, 20_000  # turns that `timeline` sorts, sessions in `session_dates`
@@ -61,39 +63,33 @@ class SearchTools:
     ) -> None:  # fmt: skip
         self.store = store.snapshot()
         self.listing = Listing(self.store)
-        self.question, self.question_date = well_formed(question), question_date and well_formed(question_date)
+        self.question, self.question_date = question, question_date
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
         self._embedder, self._budget = embedder, budget
 
-    def functions(self) -> dict[str, Callable[..., Any]]:
-        """The tools by the names that the code calls. What reads the history works in a thread."""
-        threaded = {name: in_search_thread(getattr(self, name)) for name in ("look", "timeline", "cite")}
-        return threaded | {"find": self.find, "parse_date": dated, "days_between": days_between}
-
-    def values(self) -> dict[str, Any]:
-        """The names that the code can read."""
-        return {"question": self.question, "question_date": self.question_date, "session_dates": self._session_dates}
-
-    async def best(self) -> list[Hit]:
-        """The turns that fit the question best."""
-        found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
-        return list(found.hits)
+    async def best(self) -> Found:
+        """The turns that fit the question best, by the ranking of sessions too."""
+        asked = self.question, self.question_date
+        ranked = await arank_sessions(self.store, *asked, self._embedder, _PREFERRED, self._budget)
+        sessions = [place + 1 for place in ranked if place < len(self.store.sessions)]
+        return await self._found((self.question,), Filters(), _OPENING, 2, sessions, least=0.0)
 
     async def opening(self) -> str:
         """What the first message shows: the turns that fit the question best, and some of the time that it names."""
-        found = await self._found((self.question,), Filters(), _OPENING, per_session=2, ranked=True)
-        hits = found.hits if any(hit.share >= _FAR for hit in found.hits) else found.hits[:_FEW]
+        found = await self.best()
+        hits = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
+        best = await in_search_thread(self._answer)(hits)
         in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits})
-        lines = [*left_out(replace(found, more=0, without=())), *self.listing.hits(hits, NARROW)]
+        lines = [left_out(replace(found, more=0, without=())), *self.listing.hits(hits, NARROW, best)]
         lines += self.listing.hits(in_time, SHORT)
-        return self.listing.printed("\n".join(lines or ["nothing found"]))[0]
+        return self.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
         limit: int = 12, order: str = "relevance",
     ) -> str:  # fmt: skip
-        """Search single turns for a few short probes at once.
+        """Search single turns for a few short probes at once; of more than a dozen, the first ones.
 
         Raises:
             TypeError: A probe is not a text.
@@ -104,8 +100,13 @@ class SearchTools:
         if not isinstance(limit, int) or not 1 <= limit <= 100:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
         filters = Filters(role, _day("after", after), _day("before", before))
-        found = await self._found(_texts("find", probes), filters, limit)
-        return await in_search_thread(self.listing.found)(found, order == "date")
+        first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
+        found = await self._found(first, filters, limit)
+        lines = await in_search_thread(self.listing.hits)(found.hits, by_date=order == "date") or ["no good hit"]
+        lines.append(left_out(found, filters != Filters()))
+        if further:
+            lines.append(f"(only {MOST_PROBES} probes at once; left out: {', '.join(map(one_line, further))})")
+        return "\n".join(filter(None, lines))
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
         """All that the user said with a word or a name, by date.
@@ -115,21 +116,17 @@ class SearchTools:
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
         hits = turns_with(self.store, _texts("timeline", names), filters, _MOST_NAMED)
-        lines: list[str] = []
-        for hit in sorted(hits, key=self.listing.by_time):
-            if sum(map(len, lines)) > _OF_TIMELINE:
-                date = self.listing.date(hit.turn.session)
-                lines.append(f"(cut here, of {len(hits)} turns: give a rarer word, or after={date!r} for the rest)")
-                break
-            heading, line = self.listing.hits([hit])
-            lines += [line] if heading in lines else [heading, line]
+        lines = self.listing.hits(hits, by_date=True)
+        shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
+        if shown < len(lines):
+            lines[shown:] = [f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)"]
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}"
 
     def look(
         self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 300,
         around: int | None = None,
     ) -> str:  # fmt: skip
-        """Print whole sessions: the user's turns whole, the assistant's cut to `long` characters.
+        """Print whole sessions: the user's turns whole unless they are pasted texts, the others cut to `long`.
 
         Raises:
             TypeError: The sessions are not a list of numbers.
@@ -148,7 +145,7 @@ class SearchTools:
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
                 room = max(long, _AROUND if near else _PASTED if spoken else 0)
-                hint = f": look(around={turn.index}) shows them" if spoken and not near else ""
+                hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), len(turn.content) <= room))
         return "\n".join(lines)
 
@@ -163,8 +160,14 @@ class SearchTools:
         if len(flat) % 2:
             raise ValueError('cite takes turns and their words: cite(12, "exact words", 15, "other words")')
         for number, words in zip(flat[::2], flat[1::2], strict=True):
-            self._cite(self.turn(number), words)
+            self._cite(self.turn(number), _PREFIX.sub("", str(words)))
         return f"{CITED} {', '.join(map(str, flat[::2]))}"
+
+    def session_dates(self) -> dict[int, str | None]:
+        """The date of each session, by its number; of very many, the newest."""
+        sql = "SELECT number, date FROM sessions WHERE number <= ? ORDER BY number DESC LIMIT ?"
+        rows = self.store.query(sql, (len(self.store.sessions), _MOST_DATES))
+        return {number: date and label(date) for number, date in reversed(rows)}
 
     def session(self, number: Any) -> int:
         """A session's number, checked; -1 is the last session.
@@ -182,53 +185,54 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
-    def _cite(self, turn: Turn, quote: Any) -> None:
-        finding = Finding(_PREFIX.sub("", str(quote)))
-        found, _ = checked([finding], [turn])
-        if not found:
-            holding = next(
-                (each for each in sorted(self.listing.shown) if checked([finding], [self.turn(each)])[0]), None
-            )
-            hint = f"turn {holding} does" if holding else f"it says: {head(turn.content, 300)}"
-            self.false_quotes.append(f"turn {turn.index} does not say {finding.quote[:200]!r}; {hint}")
+    def _cite(self, turn: Turn, words: str) -> None:
+        quote = near_quote(words, turn.content)
+        if quote is None:
+            others = (each for each in sorted(self.listing.shown) if near_quote(words, self.turn(each).content))
+            hint = f"turn {other} does" if (other := next(others, None)) else f"it says: {head(turn.content, 300)}"
+            self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])
-        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, found[0].quote, "")
+        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, quote)
         if evidence not in self.cited:
             self.cited.append(evidence)
 
     async def _found(
-        self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, ranked: bool = False
-    ) -> Found:
-        """What a search finds; if `ranked`, by the ranking of sessions too, and without a least share."""
-        sessions: list[int] = []
-        about = " ".join(probes)
-        if ranked:
-            best = await arank_sessions(self.store, about, self.question_date, self._embedder, _PREFERRED, self._budget)
-            sessions = [place + 1 for place in best if place < len(self.store.sessions)]
-        alike: list[int] = []
+        self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, sessions: Sequence[int] = (),
+        least: float = _LEAST,
+    ) -> Found:  # fmt: skip
+        """What a search finds, by meaning too if there is an embedder."""
+        near: Sequence[tuple[int, float]] = ()
         if self._embedder:
-            near = await similar_turns(self.store, about, self._embedder, limit, self._budget)
-            alike = [number for number, _ in near if number <= len(self.store)]
-        least = 0.0 if ranked else _LEAST
-        searching = in_search_thread(find_turns)
-        return await searching(self.store, probes, filters, limit, per_session, sessions, alike, least)
+            near = await similar_turns(self.store, " ".join(probes), self._embedder, limit, self._budget)
+        alike = [number for number, _ in near if number <= len(self.store)]
+        return await in_search_thread(find_turns)(
+            self.store, probes, filters, limit, per_session, sessions, alike, least
+        )
+
+    def _answer(self, hits: list[Hit]) -> Hit | None:
+        """What the assistant says that may answer the question: the best hit, or, in a lone session, what follows it.
+
+        What follows is added to the hits.
+        """
+        best = max(hits, key=lambda hit: hit.share, default=None)
+        if best is None or best.turn.role == "assistant":
+            return best if best and best.share >= _ANSWERS else None
+        for turn in self.store.turns[best.turn.index : best.turn.index + 1]:
+            if {hit.turn.session for hit in hits} == {turn.session} and turn.index not in {h.turn.index for h in hits}:
+                hits.append(Hit(turn))
+                return hits[-1]
+        return None
 
     def _in_time(self, others: set[int]) -> list[Hit]:
         """What the user says first in other sessions of the time that the question names."""
-        hits: list[Hit] = []
-        sql = f"SELECT DISTINCT session FROM {PIECES} WHERE day BETWEEN ? AND ? ORDER BY day DESC LIMIT 50"
-        for span in periods(self.question[:1_000], self.question_date):
-            for (session,) in self.store.query(sql, (span.start.toordinal(), span.end.toordinal())):
-                turn = next((turn for turn in self.listing.session(session) if turn.role != "assistant"), None)
-                if turn is not None and session not in others and len(hits) < _IN_TIME:
-                    others.add(session)
-                    hits.append(Hit(turn))
-        return hits
-
-    def _session_dates(self) -> dict[int, str | None]:
-        sql = "SELECT number, date FROM sessions WHERE number <= ? ORDER BY number DESC LIMIT ?"
-        rows = self.store.query(sql, (len(self.store.sessions), _MOST_DATES))
-        return {number: date and label(date) for number, date in reversed(rows)}
+        of_time = f"SELECT session FROM {PIECES} WHERE day BETWEEN ? AND ?"
+        sql = f"""SELECT min(turn_index) FROM turns WHERE session IN ({of_time}) AND role <> 'assistant'
+            AND turn_index <= ? GROUP BY session ORDER BY session DESC LIMIT 50"""
+        spans = [span for span in periods(self.question[:1_000], self.question_date) if span.width <= _SPAN]
+        days = [(span.start.toordinal(), span.end.toordinal(), len(self.store)) for span in spans]
+        numbers = dict.fromkeys(number for each in days for (number,) in self.store.query(sql, each))
+        turns = [self.store.turns[number - 1] for number in numbers]
+        return [Hit(turn) for turn in turns if turn.session not in others][:_IN_TIME]
 
 
 def _numbered(what: str, number: Any, count: int) -> int:

@@ -1,78 +1,81 @@
 """The search reading: the code searches the history by itself, and sends sub-agents only where it asks for them.
 
-The first message to the root model already shows a search with the question.
+The first message to the root model already shows a search with the question. A model that writes no code is shown a
+search too, as a short history.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import groupby
 
 from ..models.types import ChatMessage
+from ..repl.date_functions import days_between
 from ..repl.hostcalls import listed
+from ..search.find import Hit
 from ..search.pieces import Piece, split
+from ..search.threads import in_search_thread
 from ..search.word_index import piece_number
 from ..store.memory_store import MemoryStore
-from ..store.turns import Session, Turn
+from ..store.turns import Session, Turn, serialise
 from .echo import with_echo
-from .excerpts import one_line
+from .evidence import supporting
+from .excerpts import excerpt, one_line
+from .findings import Evidence
 from .prompts.record import session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
-from .reading import SEARCH
-from .search_tools import SearchTools
-from .settings import Settings
+from .reading import SEARCH, Settings
+from .search_tools import SearchTools, dated
 from .subagents import Call, Progress
-from .unaided import record
 from .way import Way
+
+ROOMS = (4_000, 2_000, 800)
+"""Characters that a model without code is shown: small models answer better from little. Each is tried where the one
+before is too long: some servers take 2,000 tokens in all."""
 
 _READ_TOKENS = 3_000  # what a sub-agent that reads one session costs, about
 _ASSISTANT = 600  # characters that it sees of the assistant's turns, where it is not asked what the assistant said
 _OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 _MOST_CHARACTERS = 2_000_000  # of one session
+_HITS, _SESSIONS, _TURN = 8, 3, 500  # for a model without code: hits, sessions that follow, characters of one turn
+_QUOTED = 5  # pieces of evidence
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 class SearchWay(Way):
     """The tools of one query: the free ones and `read`.
 
     Args:
-        engine, progress: As for `Way`.
-        store, question, question_date: As for `MemoryRLM.query`.
+        engine, store, question, question_date, progress: As for `Way`.
     """
 
     name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
-    searches = True
+    patience, runs_last = 2, True
 
     def __init__(
-        self, engine: Settings, progress: Progress | None, store: MemoryStore, question: str, question_date: str | None
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, progress: Progress | None
     ) -> None:
-        super().__init__(engine, progress)
-        self.tools = SearchTools(store, question, question_date, self.embedder, engine.budget)
-        self.cited, self.false_quotes = self.tools.cited, self.tools.false_quotes
-        self.values = self.tools.values()
-        self.functions = {name: self._counted(function) for name, function in self.tools.functions().items()}
+        super().__init__(engine, store, question, question_date, progress)
+        tools = SearchTools(self.store, self.question, self.question_date, self.embedder, engine.budget)
+        self.tools, self.cited, self.false_quotes = tools, tools.cited, tools.false_quotes
+        asked = {"question": self.question, "question_date": self.question_date}
+        self.values = asked | {"session_dates": tools.session_dates}
+        threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
+        self.functions = threaded | {"find": tools.find, "parse_date": dated, "days_between": days_between}
         self.asking = {"read": self.read}
-        self.sessions = len(self.tools.store.sessions)
+        self.sessions = len(self.store.sessions)
         self._was_read: set[tuple[int, str]] = set()
 
     async def open(self, replies: int, instructions: str | None) -> list[ChatMessage]:
         """Show the root model what a first search finds."""
-        tools, opening = self.tools, await self.tools.opening()
-        self.pieces = piece_number(tools.store, len(tools.store))
-        return search_messages(
-            tools.question,
-            tools.question_date,
-            sessions=self.sessions,
-            turns=len(tools.store),
-            last_date=tools.listing.date(self.sessions) if self.sessions else None,
-            opening=opening,
-            replies=replies,
-            read_tokens=_READ_TOKENS,
-            instructions=instructions,
-        )
+        opening, turns = await self.tools.opening(), len(self.store)
+        self.pieces = piece_number(self.store, turns)
+        until = self.tools.listing.date(self.sessions) if self.sessions else None
+        asked = self.question, self.question_date
+        return search_messages(*asked, self.sessions, turns, until, opening, replies, _READ_TOKENS, instructions)
 
     def prepare(self, code: str) -> str:
         """The code with what its tools return printed."""
@@ -87,8 +90,24 @@ class SearchWay(Way):
         return [self.tools.turn(number) for number in sorted(self.tools.listing.shown)]
 
     async def record(self, room: int) -> tuple[str, list[Turn]]:
-        """The turns that fit the question best, in at most `room` characters."""
-        return await record(self.tools, room)
+        """The turns that fit the question best, in at most `room` characters of content, in the order of the history.
+
+        Returns:
+            The record as text, and its turns as they are stored.
+        """
+        listing, hits = self.tools.listing, list((await self.tools.best()).hits[:_HITS])
+        for number in list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]:
+            hits += [Hit(turn) for turn in listing.session(number) if turn.role != "assistant"]
+        shown: dict[int, Turn] = {}
+        for hit in hits:
+            text = excerpt(hit, _TURN)
+            if hit.turn.index not in shown and len(text) <= room:
+                shown[hit.turn.index] = replace(hit.turn, content=text)
+                room -= len(text)
+        turns = [shown[index] for index in sorted(shown)]
+        sessions = groupby(turns, lambda turn: turn.session)
+        text = serialise([Session(number, listing.date(number), tuple(each)) for number, each in sessions])
+        return text, [self.tools.turn(turn.index) for turn in turns]
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
         """What sub-agents find in sessions on a question, under the headings of the sessions, in order.
@@ -99,53 +118,39 @@ class SearchWay(Way):
             TypeError: The sessions are not a list of numbers.
             ValueError: There is no such session, or one is too long.
         """
-        self.used += 1
-        tools, asked = self.tools, str(ask or self.tools.question)
+        listing, asked = self.tools.listing, str(ask or self.question)
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
-        wanted = sorted(set(map(tools.session, numbers)))
+        wanted = sorted(set(map(self.tools.session, numbers)))
         new = [number for number in wanted if (number, asked) not in self._was_read]
         with self.subagents.batch():
             pieces = await asyncio.to_thread(lambda: [piece for number in new for piece in self._pieces(number, asked)])
-            prompts = [session_prompt(piece.text, piece.date, asked, tools.question_date) for piece in pieces]
+            prompts = [session_prompt(piece.text, piece.date, asked, self.question_date) for piece in pieces]
             calls = await self.subagents.ask_all(list(zip(prompts, pieces, strict=True)))
         failed = sorted({call.number for call in calls if call.error and call.number})
         self._was_read |= {(number, asked) for number in new if number not in failed}
         lines: list[str] = []
         for number in new:
             found = [line for call in calls if call.number == number and call.found for line in _findings(call)]
-            lines += [tools.listing.heading(number), *map(tools.listing.note, found)] if found else []
+            lines += [listing.heading(number), *map(listing.note, found)] if found else []
         lines = lines or ["nothing found"]
         lines += [f"(session {number} was read for this before)" for number in wanted if number not in new]
         return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
 
     def _pieces(self, number: int, asked: str) -> list[Piece]:
         """A session as sub-agents read it; quotes are looked up in its turns as they are."""
-        whole: dict[int, Turn] = {}
-        size = 0
-        for turn in self.tools.listing.session(number):
-            whole[turn.index] = turn
-            size += len(turn.content)
-            if size > _MOST_CHARACTERS:
-                raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
-        turns = tuple(whole.values())
-        if not _OF_ASSISTANT.search(f"{asked} {self.tools.question}"):
-            turns = tuple(_shortened(turn) for turn in turns)
-        pieces = split(Session(number, self.tools.listing.date(number), turns))
+        sql = "SELECT sum(length(content)) FROM turns WHERE session = ? AND turn_index <= ?"
+        if (self.store.query(sql, (number, len(self.store)))[0][0] or 0) > _MOST_CHARACTERS:
+            raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
+        whole = {turn.index: turn for turn in self.tools.listing.session(number)}
+        room = _MOST_CHARACTERS if _OF_ASSISTANT.search(f"{asked} {self.question}") else _ASSISTANT
+        turns = [
+            replace(turn, content=f"{turn.content[:room]} …")
+            if turn.role == "assistant" and len(turn.content) > room
+            else turn
+            for turn in whole.values()
+        ]
+        pieces = split(Session(number, self.tools.listing.date(number), tuple(turns)))
         return [replace(piece, turns=tuple(whole[turn.index] for turn in piece.turns)) for piece in pieces]
-
-    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def counted(*args: Any, **kwargs: Any) -> Any:
-            self.used += 1
-            value = function(*args, **kwargs)
-            return await value if inspect.isawaitable(value) else value
-
-        return counted
-
-
-def _shortened(turn: Turn) -> Turn:
-    if turn.role != "assistant" or len(turn.content) <= _ASSISTANT:
-        return turn
-    return replace(turn, content=f"{turn.content[:_ASSISTANT]} …")
 
 
 def _findings(call: Call) -> list[str]:
@@ -153,3 +158,10 @@ def _findings(call: Call) -> list[str]:
     if not call.extract.findings:
         return [one_line(call.extract.text)]
     return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.extract.findings]
+
+
+def quoted(text: str, turns: Sequence[Turn]) -> list[Evidence]:
+    """The sentences of turns that an answer quotes, or else those that hold most of its words."""
+    said = [(turn, sentence.strip()) for turn in turns for sentence in _SENTENCE.split(turn.content)]
+    evidence = [Evidence(turn.session, None, turn.index, sentence) for turn, sentence in said if sentence]
+    return list(supporting(text, evidence)[0][:_QUOTED])

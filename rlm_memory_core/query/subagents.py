@@ -10,10 +10,10 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
@@ -22,11 +22,13 @@ from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply
 from ..search.pieces import Piece
-from .findings import NO_EXTRACT, Extract, check_reply
-from .halves import halves, is_not_found, joined
+from .findings import Evidence, Extract, check_reply, is_not_found
+from .halves import halves, joined
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
 
-Took = tuple[Usage, float | None]  # tokens, and dollars or None
+Paid = tuple[Usage, float | None]
+"""What one request took: tokens, and dollars or None."""
+
 _REASONS = 3  # named in a line: a server may word every failure differently
 
 NO_PIECE = Piece(0, None, "")
@@ -71,12 +73,19 @@ class Call:
     number: int | None = None
     date: str | None = None
     thoughts: str = ""
-    extract: Extract = field(default=NO_EXTRACT, repr=False, compare=False)
+    extract: Extract = field(default=Extract(), repr=False, compare=False)
 
     @property
     def found(self) -> bool:
         """Whether the reply says anything about the question."""
         return not self.error and not is_not_found(self.reply)
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What it found, without quotes that are not in the session; all of a reply that quotes nothing."""
+        if not self.found or self.extract.findings or self.extract.false_quotes:
+            return self.extract.findings
+        return (Evidence(self.number, self.date, None, "", self.reply),)
 
     @property
     def copies(self) -> int:
@@ -112,10 +121,10 @@ class Coverage:
     def of(cls, calls: Sequence[Call]) -> Coverage:
         """Count calls, such as those of a query or of one of its steps."""
         failed = Counter(call.error for call in calls if call.error)
-        found = sum(call.found for call in calls)
-        cut = sum(call.found and call.cut for call in calls)
-        copies = sum(call.copies for call in calls)
-        return cls(len(calls), found, len(calls) - found - failed.total(), dict(failed.most_common()), cut, copies)
+        found = [call for call in calls if call.found]
+        not_found = len(calls) - len(found) - failed.total()
+        cut, copies = sum(call.cut for call in found), sum(call.copies for call in calls)
+        return cls(len(calls), len(found), not_found, dict(failed.most_common()), cut, copies)
 
     @property
     def share(self) -> float | None:
@@ -130,8 +139,8 @@ class Coverage:
     @property
     def reasons(self) -> str:
         """Why calls failed, the most frequent reasons first; "" if none failed."""
-        named = [f"{count}x {reason}" for reason, count in list(self.failed.items())[:_REASONS]]
-        others = sum(list(self.failed.values())[_REASONS:])
+        named = [f"{count}x {reason}" for reason, count in self.failed.items()][:_REASONS]
+        others = sum([*self.failed.values()][_REASONS:])
         return "; ".join([*named, f"{others}x for other reasons"] if others else named)
 
     def __str__(self) -> str:
@@ -163,10 +172,8 @@ class SubAgents:
         system: Their system prompt, which says in what form they reply.
         progress: Receives the calls, or None.
 
-    `calls` holds all calls so far, in the order in which they ended.
-
-    Raises:
-        ValueError: The share is not between 0 and 1.
+    `calls` holds all calls so far, in the order in which they ended; `began` is when the query did, by the clock
+    `time.perf_counter`.
     """
 
     llm: LLM
@@ -178,7 +185,7 @@ class SubAgents:
     calls: list[Call] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self._created = time.perf_counter()
+        self.began = time.perf_counter()
         self._batches = self._open = 0
         self._replied = True
         self._too_long = math.inf  # characters of the shortest text that did not fit the model's context window
@@ -188,22 +195,21 @@ class SubAgents:
         self._replied = True
 
     @contextmanager
-    def batch(self) -> Iterator[int]:
-        """Give the calls made within the block one batch number, which is that of other blocks open now."""
+    def batch(self) -> Iterator[None]:
+        """Put the calls made within the block into one batch, which is that of other blocks open now."""
         if self._replied and not self._open:
             self._batches += 1
         self._replied = False
         self._open += 1
         try:
-            yield self._batches
+            yield
         finally:
             self._open -= 1
 
-    async def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> list[Call]:
-        """Ask one sub-agent for each (prompt, piece), all at once. Returns the calls in this order."""
+    def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
+        """Ask one sub-agent for each (prompt, piece), all at once. Awaiting it gives the calls in this order."""
         siblings = Siblings(self.hedge, self.slots)
-        with self.batch():
-            return await background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
+        return background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
     async def ask(self, prompt: str, piece: Piece = NO_PIECE, siblings: Siblings | None = None) -> Call:
         """Ask one sub-agent.
@@ -218,52 +224,44 @@ class SubAgents:
         """
         if self.progress is not None:
             self.progress.asked()
-        taken: list[Took] = []  # by requests without a reply of their own
-        with self.batch() as batch:
-            started, reply, error = time.perf_counter(), None, STOPPED
-            try:
-                async with self.slots:
-                    started = time.perf_counter()
-                    reply, error = await self._read(prompt, piece, siblings, taken), ""
-            except BudgetExceeded as failed:
-                error = str(failed)
-            except ModelError as failed:
-                error = str(failed)
-                taken.append((failed.usage, failed.cost_usd))
-            finally:  # one that is cancelled is counted too, and paid for if it was sent
-                reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
-                call = self._record(piece, batch, started, reply, taken, error)
+        paid: list[Paid] = []
+        batch, started, reply, error = self._batches, time.perf_counter(), None, STOPPED
+        try:
+            async with self.slots:
+                started = time.perf_counter()
+                reply, error = await self._read(prompt, piece, siblings, paid), ""
+        except (BudgetExceeded, ModelError) as failed:
+            error = str(failed)
+        finally:  # one that is cancelled is counted too, and paid for if it was sent
+            reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
+            call = self._record(piece, batch, started, reply, paid, error)
         return call
 
-    async def _read(self, prompt: str, piece: Piece, siblings: Siblings | None, taken: list[Took]) -> Reply:
-        """The reply on a piece. One that does not fit the model's context window is read in halves."""
+    async def _read(self, prompt: str, piece: Piece, siblings: Siblings | None, paid: list[Paid]) -> Reply:
+        """The reply on a piece; `paid` takes what each request cost. What the context window cannot hold is halved."""
         parts = halves(prompt, piece) if len(piece.text) >= self._too_long else []
         if not parts:
             messages = subagent_messages(prompt, self.system)
             try:
-                return await self.llm.complete(messages, self.budget, None, lambda *took: taken.append(took), siblings)
-            except ContextExceeded as error:
-                parts = halves(prompt, piece)
+                reply = await self.llm.complete(messages, self.budget, None, lambda *took: paid.append(took), siblings)
+                paid.append((reply.usage, reply.cost_usd))
+                return reply
+            except ModelError as error:
+                paid.append((error.usage, error.cost_usd))
+                parts = halves(prompt, piece) if isinstance(error, ContextExceeded) else []
                 if not parts:
                     raise
                 self._too_long = min(self._too_long, len(piece.text))
-                taken.append((error.usage, error.cost_usd))
-        replies = []
-        for part in parts:
-            replies.append(await self._read(*part, None, taken))
-            taken.append((replies[-1].usage, replies[-1].cost_usd))
-        return joined(replies)
+        return joined([await self._read(*part, None, paid) for part in parts])
 
-    def _record(
-        self, piece: Piece, batch: int, started: float, reply: Reply, taken: Sequence[Took], error: str
-    ) -> Call:
-        text, costs = _text(reply), [reply.cost_usd, *(cost for _, cost in taken)]
+    def _record(self, piece: Piece, batch: int, started: float, reply: Reply, paid: Sequence[Paid], error: str) -> Call:
+        text, costs = _text(reply), [cost for _, cost in paid]
         call = Call(
             session=piece.text,
             reply=text,
-            usage=sum((usage for usage, _ in taken), reply.usage),
-            cost_usd=None if None in costs else sum(filter(None, costs)),
-            started=started - self._created,
+            usage=sum((usage for usage, _ in paid), Usage()),
+            cost_usd=None if None in costs else sum(filter(None, costs), 0.0),
+            started=started - self.began,
             seconds=reply.seconds,
             recorded=reply.recorded,
             error=error,
@@ -272,7 +270,7 @@ class SubAgents:
             number=piece.session or None,
             date=piece.date,
             thoughts=reply.thoughts,
-            extract=check_reply(text, piece.turns) if piece.turns else Extract(text),
+            extract=check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text),
         )
         self.calls.append(call)
         if self.progress is not None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from ..store import dates
-
-_MOST_CHARACTERS = 10_000  # of a text that is searched for a date
+from .hostcalls import check_text
 
 
 def parse_date(text: str | date | None) -> str | None:
@@ -60,8 +59,6 @@ def _day(function: str, value: object) -> date | None:
         return value.date()
     if isinstance(value, date):
         return value
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{function} takes a text or a date, not {type(value).__name__}")
-    if value and len(value) > _MOST_CHARACTERS:
-        raise ValueError(f"{function} takes at most {_MOST_CHARACTERS:,} characters, not {len(value):,}")
-    return None if value is None else dates.parse_date(value)
+    if value is None:
+        return None
+    return dates.parse_date(check_text(function, "a text or a date", value))

@@ -1,8 +1,8 @@
 """Answers what the code asks of the host: values, host functions, sub-agents, the clock.
 
 `HostCalls` answers the requests of one session, counts them, and records the answers in the journal. It does not run
-the code: `rlm_memory_core.repl.repl` resumes it with the answers. `listed` and `from_start` check arguments of host
-functions.
+the code: `rlm_memory_core.repl.repl` resumes it with the answers. `listed`, `check_text` and `from_start` check
+arguments of host functions.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, TypeGuard
 
 import pydantic_monty as monty
 
-from .arguments import measure
 from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
-from .limits import Meter
+from .limits import Meter, measure
 
+MAX_TEXT_CHARACTERS = 10_000  # of a text to search, to rank or to ask with
 PREVIOUS = "previous_replies"
 FINALS = ("FINAL", "FINAL_VAR")
 # the sandbox passes a range as its text
@@ -217,6 +217,20 @@ def listed(function: str, value: object, what: str) -> Sequence[Any]:
         return values
     given = "text" if isinstance(value, str) else type(value).__name__
     raise TypeError(f"{function} takes {what}, not {given}; make a list with list(...) of anything else")
+
+
+def check_text(function: str, what: str, text: object) -> str:
+    """Refuse an argument that is no text, or one that takes long to search with. Returns it.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It is longer than MAX_TEXT_CHARACTERS.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{function} takes {what}, not {type(text).__name__}")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise ValueError(f"{function} takes at most {MAX_TEXT_CHARACTERS:,} characters, not {len(text):,}")
+    return text
 
 
 def from_start(position: object, count: int) -> int:

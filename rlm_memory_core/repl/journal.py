@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from .arguments import measure
+from .limits import measure
 
 _MAX_CHARACTERS = 32_000_000  # of code and answers; with more, a query that loses its worker loses its variables too
 

@@ -1,15 +1,21 @@
-"""Limits on the code of one query: time, memory, output, sub-agents.
+"""Limits on the code of one query: time, memory, output, sub-agents, what it passes to the host.
 
 `Limits` holds the bounds. `Meter` counts what one query uses and refuses what is over a bound. The sandbox itself
-enforces time, memory and recursion.
+enforces time, memory and recursion. `measure` tells how large a value is without writing it out, for a value may be far
+larger than its memory: `[b] * 1000` holds one list a thousand times.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from hashlib import blake2b
+from itertools import chain
+from typing import Any, NamedTuple
 
-from .arguments import MAX_CHARACTERS, Measured
 from .output import shorten
+
+MAX_CHARACTERS = 32_000_000  # of the arguments of one call: more than a history that is copied into the sandbox
+_VALUE = 64  # characters that a value counts, besides its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +65,13 @@ class LimitReached(RuntimeError):
 
 
 class Meter:
-    """Counts what the code of one query has used."""
+    """Counts what the code of one query has used: in `calls`, those of host functions."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._run_seconds = self._query_seconds = 0.0
         self._run_subcalls = self._query_subcalls = self._sent = 0
-        self._shown = self._calls = 0
-        self.refusals = 0
+        self._shown = self.calls = self.refusals = 0
         self.last_refusal = ""
 
     def start_run(self) -> None:
@@ -94,8 +99,8 @@ class Meter:
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
         """
-        self._calls += 1
-        if self._calls > self._limits.host_calls:
+        self.calls += 1
+        if self.calls > self._limits.host_calls:
             raise self._refused(
                 f"the code of one query may call functions outside the sandbox {self._limits.host_calls:,} times; "
                 "call them once and keep what they return in a variable"
@@ -143,3 +148,56 @@ class Meter:
         self.refusals += 1
         self.last_refusal = f"limit reached: {text}"
         return LimitReached(self.last_refusal)
+
+
+class Measured(NamedTuple):
+    """What `measure` found.
+
+    Args:
+        digest: Equal for equal values of equal types, in every run.
+        characters: How much text the values hold, with something for each value; above the limit if there is more.
+        longest: Characters of the longest text.
+    """
+
+    digest: bytes
+    characters: int
+    longest: int
+
+
+def measure(value: Any, limit: int = MAX_CHARACTERS) -> Measured:
+    """Go through a value and the values in it, up to a limit.
+
+    Args:
+        value: Any value.
+        limit: Characters after which no more is read.
+
+    >>> measure([1]).digest == measure([1.0]).digest, measure(["ab", "abc"]).longest
+    (False, 3)
+    """
+    digest, characters, longest = blake2b(digest_size=16), 0, 0
+    waiting = [value]
+    while waiting and characters <= limit:
+        each = waiting.pop()
+        text, inner = _opened(each)
+        characters, longest = characters + len(text) + _VALUE, max(longest, len(text))
+        digest.update(f"{type(each).__name__} {len(text)} {len(inner)} ".encode())
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        waiting.extend(reversed(inner))
+    return Measured(digest.digest(), characters, longest)
+
+
+def _opened(value: Any) -> tuple[str, list[Any]]:
+    """A value's own text, and the values in it."""
+    if isinstance(value, str):
+        return value, []
+    if isinstance(value, bytes):
+        return value.decode("latin-1"), []
+    if isinstance(value, dict):
+        return "", list(chain.from_iterable(value.items()))
+    if isinstance(value, (list, tuple)):
+        return "", list(value)
+    if isinstance(value, (set, frozenset)):
+        return "", sorted(value, key=lambda each: each if isinstance(each, str) else measure(each, 1000).digest.hex())
+    if hasattr(value, "attributes"):  # an object of a class of the code
+        return str(value.name), [value.attributes]
+    return (f"{value:x}" if isinstance(value, int) else repr(value)), []  # a huge number has no decimal text

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any
 
+from ..models.types import UNKNOWN
+
 MAX_ANSWER_CHARACTERS = 100_000
 _SORTED_BY = 200  # characters of the items of a set
-
-UNKNOWN = "I don't know"
-"""The answer if the history does not contain one (abstention, paper Section 3.2)."""
 
 
 def shorten(text: str, limit: int) -> str:

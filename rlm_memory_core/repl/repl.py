@@ -68,6 +68,8 @@ class Repl:
         limits: Limits on the code.
         at_once: Whether thread pools, map() and asyncio may ask several sub-agents at the same time.
         today: The date that clocks show, as text. Without a date that can be read, the code has no clock.
+
+    `meter` counts what the code has used.
     """
 
     _session: monty.AsyncMontySession
@@ -87,10 +89,10 @@ class Repl:
         asks = subagents or {}
         callables = {**functions, **asks}
         self._limits = limits or Limits()
-        self._meter = Meter(self._limits)
+        self.meter = Meter(self._limits)
         self._today = worker.moment(today)
         self._journal = Journal()
-        self._calls = HostCalls(values, callables, asks, replied, at_once, self._meter, self._journal)
+        self._calls = HostCalls(values, callables, asks, replied, at_once, self.meter, self._journal)
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
         self._rewriter = self._rewriter_of()
@@ -117,7 +119,7 @@ class Repl:
         if len(code) > MAX_CODE_CHARACTERS:
             return Run("", f"SyntaxError: a block of {len(code):,} characters; write at most {MAX_CODE_CHARACTERS:,}")
         try:
-            self._meter.start_run()
+            self.meter.start_run()
         except LimitReached as error:
             return Run("", str(error))
         printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
@@ -139,7 +141,7 @@ class Repl:
         finally:
             await self._calls.cancel()
         self._names.update(dict.fromkeys(program.names))
-        return Run(self._meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
+        return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
     async def variable(self, name: str) -> tuple[str | None, str]:
         """The text of a variable and ""; or None and the error."""
@@ -164,13 +166,15 @@ class Repl:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
+        if isinstance(tree, ast.Name):
+            return (await self.variable(text))[0]
         if isinstance(tree, (ast.List, ast.Tuple, ast.Set)):
             with suppress(ValueError, RecursionError, TypeError):
                 return to_text(ast.literal_eval(tree))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         known = {*self._names, *self._calls.values}
         others = [name for name in names - known if not hasattr(builtins, name)]
-        if isinstance(tree, ast.Name) or not names & known or others:
+        if not names & known or others:
             return None
         return (await self.run(f"FINAL({text})")).final
 
@@ -188,10 +192,10 @@ class Repl:
             if is_final(snapshot):
                 snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
                 continue
-            if past is not None and self._meter.refusals > _MOST_REFUSALS:
+            if past is not None and self.meter.refusals > _MOST_REFUSALS:
                 raise LimitReached(
                     f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
-                    f"{self._meter.last_refusal}"
+                    f"{self.meter.last_refusal}"
                 )
             answer = await self._calls.answer(snapshot, past)
             snapshot = await self._timed(answer())
@@ -202,7 +206,7 @@ class Repl:
         try:
             return await executing
         finally:
-            self._meter.executed(time.perf_counter() - started)
+            self.meter.executed(time.perf_counter() - started)
 
     async def _step(self, snapshot: monty.AsyncSnapshot) -> monty.AsyncSnapshot:
         return await (await self._calls.answer(snapshot, None))()
@@ -250,7 +254,7 @@ class Repl:
         runs, self._journal.runs = self._journal.runs, []
         try:
             for past in runs or ():
-                self._meter.start_run()  # what runs again takes time too
+                self.meter.start_run()  # what runs again takes time too
                 self._calls.replay = past.replay()
                 printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                 try:

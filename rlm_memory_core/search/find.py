@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from ..store.memory_store import MemoryStore
 from .occurrences import occurrences
-from .probes import Filters, Hit, Probe, best_first, matching, words_of
+from .probes import Filters, Hit, Probe, best_first, matching
+from .quotes import quoted_words
 from .word_index import TURNS, take_in_new_turns
-from .words import match_expression
+from .words import content_words, match_expression
 
 __all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "turns_with"]
 
@@ -45,15 +46,9 @@ class Found:
 
 
 def find_turns(
-    store: MemoryStore,
-    probes: Sequence[str],
-    filters: Filters | None = None,
-    limit: int = 12,
-    per_session: int = 3,
-    sessions: Sequence[int] = (),
-    alike: Sequence[int] = (),
-    least: float = 0.0,
-) -> Found:
+    store: MemoryStore, probes: Sequence[str], filters: Filters | None = None, limit: int = 12, per_session: int = 3,
+    sessions: Sequence[int] = (), alike: Sequence[int] = (), least: float = 0.0,
+) -> Found:  # fmt: skip
     """Find the turns that match any of the probes.
 
     Args:
@@ -82,11 +77,14 @@ def find_turns(
         raise ValueError(f"find takes 1 to {MOST_PROBES} probes, not {len(probes)}")
     take_in_new_turns(store)
     filters = filters or Filters()
-    searches = {probe: Probe(store, probe, filters) for probe in dict.fromkeys(probes)}
+    searches = {text: Probe(store, text, filters) for text in dict.fromkeys(probes)}
     merged: dict[int, Hit] = {}
-    for search in searches.values():
-        _merge(merged, search.hits, search.weight)
-    _merge(merged, [Hit(store.turns[each - 1], 1.0, 1.0, 1.0) for each in _passing(store, alike, filters)], 1.0)
+    for probe in searches.values():
+        _merge(merged, probe.hits, probe.weight)
+    conditions, values = filters.sql(store)
+    passing = f"SELECT 1 FROM {TURNS} WHERE rowid = ?{conditions}"
+    near = [store.turns[number - 1] for number in alike if store.query(passing, (number, *values))]
+    _merge(merged, [Hit(turn, 1.0, 1.0) for turn in near], 1.0)
     ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
@@ -95,17 +93,22 @@ def find_turns(
         ranked.sort(key=best_first)
     good = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
     numbers = {each.turn.index for each in good}
-    hits = _chosen(good, limit, per_session)
+    of_session = Counter[int]()
+    hits = []
+    for each in good:
+        of_session[each.turn.session] += 1
+        hits += [each] if of_session[each.turn.session] <= per_session else []
+    without = [
+        text
+        for text, probe in searches.items()
+        if probe.is_known and numbers.isdisjoint(hit.turn.index for hit in probe.hits)
+    ]
     return Found(
-        tuple(hits),
-        len(good) - len(hits),
-        tuple(dict.fromkeys(word for search in searches.values() for word in search.nowhere)),
-        tuple(dict.fromkeys(word for search in searches.values() for word in search.filtered)),
-        tuple(
-            p
-            for p, search in searches.items()
-            if search.is_known and numbers.isdisjoint(hit.turn.index for hit in search.hits)
-        ),
+        tuple(hits[:limit]),
+        len(good) - len(hits[:limit]),
+        tuple(dict.fromkeys(word for probe in searches.values() for word in probe.nowhere)),
+        tuple(dict.fromkeys(word for probe in searches.values() for word in probe.filtered)),
+        tuple(without),
     )
 
 
@@ -118,9 +121,9 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
     [1, 3]
     """
     take_in_new_turns(store)
-    words = [words_of(name)[:10] for name in names]
+    words = [(content_words(name) or quoted_words(name))[:10] for name in names]
     every = " OR ".join(f"({' AND '.join(f'({match_expression([word])})' for word in each)})" for each in words if each)
-    turns = matching(store, every, "", (), filters, "rowid DESC", limit) if every else []
+    turns = matching(store, f"{TURNS} MATCH ?", (every,), filters, "rowid DESC", limit) if every else []
     turns.sort(key=lambda turn: turn.index)
     places = occurrences([word for each in words for word in each], [turn.content for turn in turns])
     return [
@@ -135,7 +138,7 @@ def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
     for place, hit in enumerate(hits):
         each = merged.setdefault(hit.turn.index, Hit(hit.turn))
         each.score += weight / (_MERGE + place)
-        each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.strength)
+        each.share, each.strength = max(each.share, hit.share), max(each.strength, hit.score / hits[0].score)
         each.matches = sorted(each.matches + hit.matches)
 
 
@@ -146,20 +149,3 @@ def _is_strong(each: Hit, found: Mapping[int, Hit], filters: Filters) -> bool:
     asked = found.get(each.turn.index - 1)
     repeats = asked is not None and asked.turn.session == each.turn.session and asked.strength >= each.strength
     return each.strength >= _STRONG_ASSISTANT and not repeats
-
-
-def _chosen(ranked: Sequence[Hit], limit: int, per_session: int) -> list[Hit]:
-    taken = Counter[int]()
-    chosen = []
-    for each in ranked:
-        taken[each.turn.session] += 1
-        if taken[each.turn.session] <= per_session:
-            chosen.append(each)
-    return chosen[:limit]
-
-
-def _passing(store: MemoryStore, numbers: Sequence[int], filters: Filters) -> list[int]:
-    """Those of the turns that pass the filters."""
-    conditions, values = filters.sql(store)
-    sql = f"SELECT count(*) FROM {TURNS} WHERE rowid = ?{conditions}"
-    return [number for number in numbers if store.query(sql, (number, *values))[0][0]]

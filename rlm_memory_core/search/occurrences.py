@@ -9,7 +9,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from .words import FUNCTION_WORDS, TOKENS, beginning, located
 
@@ -17,27 +17,10 @@ _LOCK = threading.Lock()
 _SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # a new one costs 1 ms
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
-_CHUNK = re.compile(r"\S+")
+_BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
 
 Occurrence = tuple[int, int, str]
 """Where a word begins and ends in a text, in characters, and the word that was looked for."""
-
-
-def texts_with(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
-    """For each word, the positions of the texts that hold it in any form.
-
-    Args:
-        words: As `words.content_words` returns them.
-        texts: Any texts.
-
-    >>> texts_with(["cat", "rain"], ["My cats sleep.", "It rains."])
-    {'cat': {0}, 'rain': {1}}
-    """
-    found: dict[str, set[int]] = {word: set() for word in words}
-    for at, each in enumerate(occurrences(words, texts)):
-        for *_, word in each:
-            found[word].add(at)
-    return found
 
 
 def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurrence]]:
@@ -52,19 +35,23 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     >>> occurrences(["cat", "cafe", "ines"], ["Two cats in a Café.", "Rain."])
     [[(4, 8, 'cat'), (14, 18, 'cafe')], []]
     """
-    stems = {word: (stem(word), stem(beginning(word))) for word in words}
-    starts = {re.escape(each[:-1] or each) for pair in stems.values() for each in pair if each}
-    alike = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(starts)})[A-Za-z0-9]*", re.I) if starts else None
+    stems = {word: [(stem(form), stem(beginning(form))) for form in word.split()] for word in words}
+    starts = {re.escape(each[:-1] or each) for pairs in stems.values() for pair in pairs for each in pair if each}
+    alike = None  # words beside other than ASCII characters are looked at in `_found`
+    if starts:
+        alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
 
-    def forms_of(form: str) -> list[str]:
+    @cache
+    def words_of(form: str) -> list[str]:
         own = stem(form)
         return [
             word
-            for word, (whole, start) in stems.items()
-            if (own == whole or (start and own.startswith(start))) and (word == form or form not in FUNCTION_WORDS)
+            for word, pairs in stems.items()
+            if any(own == whole or (start and own.startswith(start)) for whole, start in pairs)
+            and (word == form or form not in FUNCTION_WORDS)
         ]
 
-    return [_found(text, alike, forms_of) if alike else [] for text in texts]
+    return [_found(text, alike, words_of) if alike else [] for text in texts]
 
 
 @lru_cache(maxsize=50_000)
@@ -74,23 +61,15 @@ def stem(word: str) -> str:
     >>> stem("cats"), stem("bicycles")
     ('cat', 'bicycl')
     """
-    if not word:
-        return ""
     with _LOCK:
         _SCRATCH.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
         _SCRATCH.execute("INSERT INTO texts (rowid, text) VALUES (1, ?)", (word,))
         return "".join(term for (term,) in _SCRATCH.execute("SELECT term FROM terms ORDER BY offset"))
 
 
-def _found(text: str, alike: re.Pattern[str], forms_of: Callable[[str], list[str]]) -> list[Occurrence]:
-    found: list[Occurrence] = []
-    if not text.isascii():
-        for chunk in _CHUNK.finditer(text):
-            if not chunk[0].isascii():
-                at = chunk.start()
-                found += [
-                    (at + start, at + end, word) for form, start, end in located(chunk[0]) for word in forms_of(form)
-                ]
-        text = _CHUNK.sub(lambda chunk: chunk[0] if chunk[0].isascii() else " " * len(chunk[0]), text)
-    found += [(*match.span(), word) for match in alike.finditer(text) for word in forms_of(match[0].lower())]
+def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
+    found = {(*match.span(), word) for match in alike.finditer(text) for word in words_of(match[0].lower())}
+    for chunk in () if text.isascii() else _BEYOND_ASCII.finditer(text):
+        at = chunk.start()
+        found |= {(at + start, at + stop, word) for form, start, stop in located(chunk[0]) for word in words_of(form)}
     return sorted(found)

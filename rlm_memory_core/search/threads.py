@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, TypeVar
 from ..store.database import limit
 
 SECONDS = 10.0  # for one search; ten million turns take less
-RANK_SECONDS = 60.0  # for a ranking, which first takes in what is new
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="rlm-memory-search")

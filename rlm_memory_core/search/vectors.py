@@ -8,32 +8,24 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from ..models.budget import Budget
 from ..models.normalise import Embeddings
 from ..models.pricing import Usage
 from ..store.memory_store import MemoryStore
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 MAX_CHARACTERS = 8_000  # of a turn; embedding models take about 8,000 tokens
 _AT_ONCE = 1_024  # turns embedded and stored before the next ones, so that an interruption loses little
 _BLOCK = 8_192  # vectors in memory at once
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
-    model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn)
-)"""
-_NEW = (
-    "SELECT turn_index, substr(content, 1, ?) FROM turns WHERE turn_index > ? AND turn_index <= ? "
-    "AND role <> 'assistant' ORDER BY turn_index LIMIT ?"
-)
-_KEPT = (
-    "SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_index = turn "
-    "WHERE model = ? AND turn > ? AND turn <= ? ORDER BY turn LIMIT ?"
-)
+    model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn))"""
+_NEW = """SELECT turn_index, substr(content, 1, ?) FROM turns
+    WHERE turn_index > ? AND turn_index <= ? AND role <> 'assistant' ORDER BY turn_index LIMIT ?"""
+_KEEP = "INSERT OR REPLACE INTO turn_vectors VALUES (?, ?, ?)"
+_KEPT = """SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_index = turn
+    WHERE model = ? AND turn > ? AND turn <= ? ORDER BY turn LIMIT ?"""
 
 
 class Embedder(Protocol):
@@ -57,10 +49,9 @@ class Metered:
     """
 
     def __init__(self, embedder: Embedder) -> None:
-        self.model = embedder.model
+        self.model, self._embedder = embedder.model, embedder
         self.usage = Usage()
         self.cost_usd: float | None = 0.0
-        self._embedder = embedder
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Return what the embedder returns, and add up tokens and dollars."""
@@ -112,12 +103,18 @@ async def _compared(
     store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None
 ) -> AsyncIterator[tuple[int, int, float]]:
     """The number, the session and the cosine of each embedded turn."""
+    import numpy as np
+
     await _embed_new_turns(store, embedder, budget)
-    embedded = await _embed_question(embedder, question, budget)
-    wanted = _rows(embedded.vectors, embedder.model)[0]
+    wanted = _units((await _embed_question(embedder, question, budget)).vectors, embedder.model)[0]
     last = 0
     while kept := store.query(_KEPT, (embedder.model, last, len(store), _BLOCK)):
-        cosines = _matrix([vector for *_, vector in kept], len(wanted), embedder.model) @ wanted
+        if any(len(vector) != wanted.nbytes for *_, vector in kept):
+            raise ValueError(
+                f"the vectors kept as {embedder.model!r} are not of {len(wanted)} numbers, as those it gives now: "
+                "another model had this name; give this one a name of its own"
+            )
+        cosines = np.frombuffer(b"".join(vector for *_, vector in kept), dtype="<f4").reshape(-1, len(wanted)) @ wanted
         for (turn, session, _), cosine in zip(kept, cosines.tolist(), strict=True):
             yield turn, session, cosine
         last = kept[-1][0]
@@ -131,19 +128,16 @@ async def _embed_question(embedder: Embedder, question: str, budget: Budget | No
 
 async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budget | None) -> None:
     store.query(_SCHEMA)
-    last = store.query("SELECT coalesce(max(turn), 0) FROM turn_vectors WHERE model = ?", (embedder.model,))[0][0]
+    ((last,),) = store.query("SELECT coalesce(max(turn), 0) FROM turn_vectors WHERE model = ?", (embedder.model,))
     while new := store.query(_NEW, (MAX_CHARACTERS, last, len(store), _AT_ONCE)):
         embedded = await embedder.embed([text for _, text in new], budget)
-        rows = _rows(embedded.vectors, embedder.model)
+        rows = _units(embedded.vectors, embedder.model)
         with store.transaction():
-            for (turn, _), row in zip(new, rows, strict=True):
-                store.query(
-                    "INSERT OR REPLACE INTO turn_vectors VALUES (?, ?, ?)", (embedder.model, turn, row.tobytes())
-                )
-        last = new[-1][0]
+            for (last, _), row in zip(new, rows, strict=True):
+                store.query(_KEEP, (embedder.model, last, row.tobytes()))
 
 
-def _rows(vectors: Sequence[Sequence[float]], model: str) -> NDArray[np.float32]:
+def _units(vectors: Sequence[Sequence[float]], model: str) -> Any:
     """Vectors scaled to length 1, as they are stored: little-endian, 32 bits a number."""
     import numpy as np
 
@@ -151,16 +145,4 @@ def _rows(vectors: Sequence[Sequence[float]], model: str) -> NDArray[np.float32]
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
         raise ValueError(f"{model} gave vectors with numbers that are not finite; use another embedding model")
-    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return unit
-
-
-def _matrix(kept: Sequence[bytes], numbers: int, model: str) -> NDArray[np.float32]:
-    import numpy as np
-
-    if any(len(vector) != 4 * numbers for vector in kept):
-        raise ValueError(
-            f"the vectors kept as {model!r} are not of {numbers} numbers, as those it gives now: "
-            "another model had this name; give this one a name of its own"
-        )
-    return np.frombuffer(b"".join(kept), dtype="<f4").reshape(len(kept), numbers)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)

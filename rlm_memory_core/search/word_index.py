@@ -7,24 +7,13 @@ stopped. Memory does not grow with the history. `words` says what a word is; `ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .pieces import parts, runs
-from .words import TOKENS, content_words, indexed_form, match_expression, telling
-
-__all__ = [
-    "PIECES",
-    "SPOKEN",
-    "TOKENS",
-    "TURNS",
-    "content_words",
-    "match_expression",
-    "piece_number",
-    "take_in_new_turns",
-]
+from .words import TOKENS, indexed_form, telling
 
 # Change these names whenever `pieces` cuts in another way: a piece is read by cutting its turns again.
 PIECES = "pieces_5"
@@ -36,18 +25,13 @@ TURNS = "turn_words_5"
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # indexed in one transaction
 _HASH_BYTES = 16_000_000  # FTS5's buffer while indexing, for each of the two indexes
 _SCHEMA = (
-    f"""CREATE TABLE {PIECES} (
-        number INTEGER PRIMARY KEY,
-        session INTEGER NOT NULL,
-        first_turn INTEGER NOT NULL,
-        last_turn INTEGER NOT NULL,
-        part INTEGER NOT NULL,
-        day INTEGER
-    )""",
-    f"CREATE INDEX {PIECES}_by_turn ON {PIECES} (first_turn)",
-    f"CREATE INDEX {PIECES}_by_day ON {PIECES} (day) WHERE day IS NOT NULL",
-    f"CREATE VIRTUAL TABLE {SPOKEN} USING fts5 (content, content = '', {TOKENS})",
-    f"CREATE VIRTUAL TABLE {TURNS} USING fts5 (content, content = 'turns', content_rowid = 'turn_index', {TOKENS})",
+    f"""CREATE TABLE IF NOT EXISTS {PIECES} (number INTEGER PRIMARY KEY, session INTEGER NOT NULL,
+        first_turn INTEGER NOT NULL, last_turn INTEGER NOT NULL, part INTEGER NOT NULL, day INTEGER)""",
+    f"CREATE INDEX IF NOT EXISTS {PIECES}_by_turn ON {PIECES} (first_turn)",
+    f"CREATE INDEX IF NOT EXISTS {PIECES}_by_day ON {PIECES} (day) WHERE day IS NOT NULL",
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS {SPOKEN} USING fts5 (content, content = '', {TOKENS})",
+    f"""CREATE VIRTUAL TABLE IF NOT EXISTS {TURNS} USING fts5 (content, content = 'turns',
+        content_rowid = 'turn_index', {TOKENS})""",
     *(f"INSERT INTO {table} ({table}, rank) VALUES ('hashsize', {_HASH_BYTES})" for table in (SPOKEN, TURNS)),
 )
 
@@ -55,25 +39,15 @@ _INSERT = f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)"
 _REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)"  # FTS5 needs the indexed text
 
 
-def take_in_new_turns(store: MemoryStore, progress: Callable[[int, int], None] | None = None) -> None:
-    """Cut and index the turns appended since the last call, block by block; each block is committed.
-
-    Args:
-        store: The history.
-        progress: Called after each block with the number of indexed turns and of all turns.
-    """
-    if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (PIECES,)):
+def take_in_new_turns(store: MemoryStore) -> None:
+    """Cut and index the turns appended since the last call, block by block; each block is committed."""
+    if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (TURNS,)):
         with store.transaction(derived=True):
-            if not store.query(
-                "SELECT 1 FROM sqlite_master WHERE name = ?", (PIECES,)
-            ):  # another process may be faster
-                for statement in _SCHEMA:
-                    store.query(statement)
+            for statement in _SCHEMA:
+                store.query(statement)
     while _indexed(store) < len(store):
         with store.transaction(derived=True):
             _index_block(store, _indexed(store))
-        if progress is not None:
-            progress(_indexed(store), len(store))
 
 
 def piece_number(store: MemoryStore, turn: int) -> int:
@@ -88,26 +62,24 @@ def _indexed(store: MemoryStore) -> int:
 
 def _index_block(store: MemoryStore, done: int) -> None:
     """Index the next block. The last piece may have grown: it is removed, and cut again with the new turns."""
-    start, number = done, 0
-    for number, first, part in store.query(
-        f"SELECT number, first_turn, part FROM {PIECES} ORDER BY number DESC LIMIT 1"
-    ):
-        if part == 0:
-            start = first - 1
-            _change_spoken(store, _REMOVE, number, store.turns[start:done])
-            store.query(f"DELETE FROM {PIECES} WHERE number = ?", (number,))
-            number -= 1
-    end = _block_end(store, done)
+    rows = store.query(f"SELECT number, first_turn, part FROM {PIECES} ORDER BY number DESC LIMIT 1")
+    number, first, part = rows[0] if rows else (0, 1, 1)
+    start = done if part else first - 1
+    if start < done:
+        _change_spoken(store, _REMOVE, number, store.turns[start:done])
+        store.query(f"DELETE FROM {PIECES} WHERE number = ?", (number,))
+        number -= 1
+    most = (done, min(done + _BLOCK_TURNS, len(store)), store.characters(done) + _BLOCK_CHARACTERS)
+    in_block = "SELECT max(turn_index) FROM turns WHERE turn_index > ? AND turn_index <= ? AND total_characters <= ?"
+    end = store.query(in_block, most)[0][0] or done + 1
     for turn in store.turns[done:end]:
         store.query(f"INSERT INTO {TURNS} (rowid, content) VALUES (?, ?)", (turn.index, telling(turn.content)))
-    session, day = 0, None
     for run in runs(store.turns[start:end]):
-        if run[0].session != session:
-            session = run[0].session
-            day = _day(store, session)
+        session = run[0].session
+        day = parse_date(store.query("SELECT date FROM sessions WHERE number = ?", (session,))[0][0])
         for part, turns in enumerate(parts(run)):
             number += 1
-            row = (number, session, run[0].index, run[-1].index, part, day)
+            row = (number, session, run[0].index, run[-1].index, part, day and day.toordinal())
             store.query(f"INSERT INTO {PIECES} VALUES (?, ?, ?, ?, ?, ?)", row)
             _change_spoken(store, _INSERT, number, turns)
 
@@ -117,17 +89,3 @@ def _change_spoken(store: MemoryStore, sql: str, number: int, turns: Sequence[Tu
     said = [turn.content for turn in turns if turn.role != "assistant"]
     if said:
         store.query(sql, (number, indexed_form("\n".join(said))))
-
-
-def _day(store: MemoryStore, session: int) -> int | None:
-    ((date,),) = store.query("SELECT date FROM sessions WHERE number = ?", (session,))
-    day = parse_date(date)
-    return None if day is None else day.toordinal()
-
-
-def _block_end(store: MemoryStore, done: int) -> int:
-    rows = store.query(
-        "SELECT max(turn_index) FROM turns WHERE turn_index > ? AND turn_index <= ? AND total_characters <= ?",
-        (done, min(done + _BLOCK_TURNS, len(store)), store.characters(done) + _BLOCK_CHARACTERS),
-    )
-    return int(rows[0][0] or done + 1)

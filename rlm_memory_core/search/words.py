@@ -9,7 +9,7 @@ triples of characters. So is Korean, whose particles stand at the words. `occurr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from unicodedata import category, normalize
 
 from ..store.substring import comparable
@@ -33,6 +33,8 @@ _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u06
 _ARTICLE, _ARABIC = re.compile(r"\A(?:[وفبك]?ال|لل)(?=..)"), str.maketrans("ىة", "يه")
 _ENDING = 2  # letters that a form of a word may have in place of others
 _LEAST, _LEAST_LATIN = 3, 4  # letters that forms of a word share at least
+_VOWELS, _CONSONANTS = re.compile("[aeiou]+"), 3  # of a word with fewer consonants other vowels make another word
+_ABLAUT = ("a", "e", "i", "o", "u", "ee", "oo", "ou")
 
 # The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
 # the commonest adverbs, and the parts of contractions ("I've" is read as "i" and "ve").
@@ -56,9 +58,7 @@ def indexed_form(text: str) -> str:
     >>> indexed_form("Une tasse de café"), indexed_form("我的猫")
     ('une tasse de cafe', '我的 的猫 猫')
     """
-    if text.isascii():
-        return text
-    return " ".join(word for run in _WORD.findall(_folded(text)) for word, *_ in _cut(run))
+    return text if text.isascii() else " ".join(word for word, *_ in _words(_folded(text)))
 
 
 def telling(text: str) -> str:
@@ -80,11 +80,7 @@ def located(text: str) -> list[tuple[str, int, int]]:
     ([('zwei', 0, 4), ('cafes', 5, 10)], [('我的', 0, 2), ('的猫', 1, 3), ('猫', 2, 3)])
     """
     folded, places = _traced(text, _folded)
-    spans = [
-        (places[run.start() + start][0], places[run.start() + stop - 1][1])
-        for run in _WORD.finditer(folded)
-        for _, start, stop in _cut(run[0])
-    ]
+    spans = [(places[start][0], places[stop - 1][1]) for _, start, stop in _words(folded)]
     return [(word, *span) for word, span in zip(indexed_form(text).split(), spans, strict=False)]
 
 
@@ -105,12 +101,7 @@ def content_words(text: str) -> list[str]:
     >>> content_words("What is my cat called? My CAT!"), content_words("我的猫")
     (['cat', 'called'], ['我的', '的猫'])
     """
-    words = {
-        word: None
-        for run in _WORD.findall(_folded(text))
-        for word, start, _ in _cut(run)
-        if not start or len(word) == _size(run)  # the ends of a run are only for finding short words
-    }
+    words = dict.fromkeys(word for word, *_ in _words(_folded(text), ends=False))
     return [word for word in words if word not in FUNCTION_WORDS]
 
 
@@ -141,17 +132,33 @@ def loosened(word: str) -> str:
     return f"{word[: max(len(word) - _ENDING, _LEAST_LATIN)]}*" if word.isalpha() and len(word) >= _LEAST_LATIN else ""
 
 
+def with_other_vowels(word: str) -> str:
+    """What irregular forms of an English word may be, for where none of the words sought stands; "" for a short word.
+
+    >>> {"grew", "grown"} <= set(with_other_vowels("grow").split()), with_other_vowels("cat")
+    (True, '')
+    """
+    if not (word.isascii() and word.isalpha() and len(_VOWELS.sub("", word)) >= _CONSONANTS):
+        return ""
+    runs = [run.span() for run in _VOWELS.finditer(word)]
+    ends = ("", "e", "n", "en")  # grew, spoke, grown, spoken
+    return " ".join(
+        f"{word[:start]}{vowels}{word[stop:]}{end}" for start, stop in runs for vowels in _ABLAUT for end in ends
+    )
+
+
 def match_expression(words: Sequence[str]) -> str:
     """An FTS5 query for any of the words, in any form; "" if there is none.
 
     Args:
-        words: As `content_words` or `loosened` returns them.
+        words: As `content_words`, `loosened` or `with_other_vowels` returns them.
 
     >>> match_expression(["cat", "katz*"])
     '"cat" OR "katz" *'
     """
-    exact = [f'"{word}"' for word in words if not word.endswith("*")]
-    return " OR ".join([*exact, *(f'"{start}" *' for start in map(beginning, words) if start)])
+    forms = [form for word in words for form in word.split()]
+    exact = [f'"{form}"' for form in forms if not form.endswith("*")]
+    return " OR ".join([*exact, *(f'"{start}" *' for start in map(beginning, forms) if start)])
 
 
 def _folded(text: str) -> str:
@@ -160,12 +167,19 @@ def _folded(text: str) -> str:
     return text if text.isascii() else normalize("NFC", _ACCENTS.sub("", normalize("NFD", text)))
 
 
-def _cut(run: str) -> list[tuple[str, int, int]]:
-    """The words of a run of characters, and where each begins and ends in it."""
-    if size := _size(run):
-        return [(run[at : at + size], at, min(at + size, len(run))) for at in range(len(run))]
-    word = run if run.isascii() else _ARTICLE.sub("", run.translate(_ARABIC))
-    return [(word, 0, len(run))]
+def _words(folded: str, ends: bool = True) -> Iterator[tuple[str, int, int]]:
+    """The words of a folded text, and where each begins and ends in it.
+
+    The `ends` of text without spaces, which are shorter than its words, are indexed only to be found by short words.
+    """
+    for run in _WORD.finditer(folded):
+        start, stop = run.span()
+        if size := _size(run[0]):
+            for at in range(start, stop if ends else max(stop - size, start) + 1):
+                yield folded[at : min(at + size, stop)], at, min(at + size, stop)
+        else:
+            word = run[0] if run[0].isascii() else _ARTICLE.sub("", run[0].translate(_ARABIC))
+            yield word, start, stop
 
 
 def _size(run: str) -> int:

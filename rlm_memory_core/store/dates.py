@@ -15,13 +15,12 @@ This is the package's only date parser. A full date has a year, a month and a da
 from __future__ import annotations
 
 import re
-from calendar import monthrange
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+
+from dateutil.relativedelta import relativedelta, weekday
 
 _MAX_CHARACTERS = 10_000  # of a text; what follows is not read
 _LONGEST_DATE = 64
@@ -49,6 +48,8 @@ _NUMBER_WORDS = {word: number for number, word in enumerate(_WORDS)} | {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100
 }  # fmt: skip
 UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "year": 365}
+_UNITS = {unit: relativedelta(days=days) for unit, days in UNIT_DAYS.items()}
+_UNITS |= {"month": relativedelta(months=1), "year": relativedelta(years=1)}
 _VAGUE = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
 _TENS = "|".join(word for word in _NUMBER_WORDS if word.endswith("ty"))
 COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{_TENS})[\s-])?(?:{'|'.join(_VAGUE | _NUMBER_WORDS)}))(?:\s+of)?"
@@ -57,6 +58,19 @@ COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{_TENS})[\s-])?(?:{'|'.join(_VAGUE | _NUMBE
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
 _ANY = re.compile(rf"\d|ago|day|night|week|month|year|back|earlier|tomorrow|{'|'.join(_MONTHS)}", re.I)
+_BEFORE_MONTH = r"(?:in|since|during|until|till|by|from|around|last|early|late|mid|of)[\s-]+(?:early |late |mid-?)?"
+_NAMED = f"week|weekend|month|year|{'|'.join(_WEEKDAYS)}"
+_CALENDAR = [
+    *_WITH_DAY,
+    re.compile(rf"\b(?:{_BEFORE_MONTH})?{_MONTH},?\s+(?:of\s+)?{_YEAR}", re.I),
+    re.compile(rf"\b{_BEFORE_MONTH}{_MONTH}(?!\s+\d)", re.I),
+    re.compile(rf"\b(?:in|since|during|until)\s+{_YEAR}(?![\w,]*\d|[-/:%])", re.I),
+]
+_RELATIVE = [
+    re.compile(rf"\b(?<!half ){COUNT}\s+(?P<unit>{'|'.join(UNIT_DAYS)})s?\s+(?:ago|back|earlier)\b", re.I),
+    re.compile(rf"\b(?P<spoken>{'|'.join(_SPOKEN)})\b", re.I),
+    re.compile(rf"\b(?P<which>last|past|previous|on|since|this|next)\s+(?P<unit>{_NAMED})(?!\w| of\b)", re.I),
+]
 
 
 @lru_cache(maxsize=4096)
@@ -76,32 +90,26 @@ def parse_date(text: str | None) -> date | None:
     (datetime.date(2023, 5, 8), datetime.date(2023, 5, 20), None)
     """
     text = (text or "")[:_MAX_CHARACTERS]
-    if (first := _YEAR_FIRST.match(text)) and (day := _read_day(first, None)):
-        return day
     matches = (match for pattern in _WITH_DAY for match in pattern.finditer(text) if match["year"])
-    found = [(match.start(), day) for match in matches if (day := _read_day(match, None))]
+    found = [(match.start(), day) for match in matches if (day := _calendar_day(match, None))]
     return min(found)[1] if found else _parse_whole(text)
 
 
-def _read_day(match: re.Match[str], said_on: date | None) -> date | None:
-    """The day of a match of `_WITH_DAY`; without a year it is the one nearest to `said_on`."""
+def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
+    """The day of a match of `_CALENDAR`: of a month or a year one in its middle, without a year the nearest one."""
     found = match.groupdict()
-    year = int(found["year"] or 0)
+    year, month = int(found.get("year") or 0), found.get("month") or "7"
     if "first" in found:
         first, second = int(found["first"]), int(found["second"])
         return _make_date(year, first, second) or (None if match.re is _YEAR_FIRST else _make_date(year, second, first))
-    month, day = _month_number(found["month"]), int(found["day"])
+    number = int(month) if month.isdigit() else _MONTHS.index(month[:3].casefold()) + 1
+    day = int(found.get("day") or (16 if "month" in found else 1))
     if year:
-        return _make_date(year, month, day)
-    return None if found["month"][0].islower() else _nearest(month, day, said_on)  # not "I may 5"
-
-
-def _nearest(month: int, day: int, said_on: date | None) -> date | None:
-    """The day of the year that lies nearest to the day on which it was said."""
-    if said_on is None:
+        return _make_date(year, number, day)
+    if said_on is None or month[0].islower():  # not "I may 5"
         return None
-    days = [found for year in (-1, 0, 1) if (found := _make_date(said_on.year + year, month, day))]
-    return min(days, key=lambda found: abs((found - said_on).days), default=None)
+    days = [near for year in (-1, 0, 1) if (near := _make_date(said_on.year + year, number, day))]
+    return min(days, key=lambda near: abs((near - said_on).days), default=None)
 
 
 def _parse_whole(text: str) -> date | None:
@@ -112,17 +120,10 @@ def _parse_whole(text: str) -> date | None:
 
     days = []
     for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # replaces what the text does not say
-        try:
+        with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             days.append(parser.parse(re.sub("[()]", " ", text), default=missing, ignoretz=True).date())
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            return None
-    first, second = days
-    return first if first == second or second == first.replace(day=28) else None  # a day, or else a month
-
-
-def _month_number(text: str) -> int:
-    """The number of a month from its digits or its name."""
-    return int(text) if text.isdigit() else _MONTHS.index(text[:3].casefold()) + 1
+    is_date = len(days) == 2 and days[1] in (days[0], days[0].replace(day=28))  # a day, or else a month
+    return days[0] if is_date else None
 
 
 def _make_date(year: int, month: int, day: int) -> date | None:
@@ -164,10 +165,14 @@ def moments(sentence: str, said_on: date | None) -> list[Moment]:
     sentence = sentence[:_MAX_CHARACTERS]
     found: dict[int, Moment] = {}
     covered: set[int] = set()
-    for match, day, width in _days(sentence, said_on) if _ANY.search(sentence) else ():
-        if covered.isdisjoint(range(*match.span())):
-            found[match.start()] = Moment(day, match[0], width)
-            covered.update(range(*match.span()))
+    surest_first = [*_CALENDAR, *(_RELATIVE if said_on else [])] if _ANY.search(sentence) else []
+    for match in (match for pattern in surest_first for match in pattern.finditer(sentence)):
+        words = range(*match.span())
+        with suppress(OverflowError, ValueError):  # before the year 1, or after 9999
+            day = _relative_day(match, said_on) if said_on and match.re in _RELATIVE else _calendar_day(match, said_on)
+            if day and covered.isdisjoint(words):
+                found[match.start()] = Moment(day, match[0], _width(match.groupdict()))
+                covered.update(words)
     return [found[start] for start in sorted(found)]
 
 
@@ -181,66 +186,22 @@ def count_of(words: str) -> int:
     return int(words) if words.isdigit() else sum((_VAGUE | _NUMBER_WORDS)[word] for word in re.split(r"[\s-]", words))
 
 
-def _days(sentence: str, said_on: date | None) -> Iterator[tuple[re.Match[str], date, int]]:
-    """Every match that means a day, with the day and the width; the surest patterns first."""
-    for read, unit, pattern in [*_CALENDAR, *(_RELATIVE if said_on else [])]:
-        for match in pattern.finditer(sentence):
-            with suppress(OverflowError, ValueError):  # before the year 1, or after 9999
-                if day := read(match, said_on):
-                    named = match.groupdict().get("unit", unit).casefold()
-                    yield match, day, 2 if named == "weekend" else UNIT_DAYS.get(named, 1)
-
-
-def _read_month(match: re.Match[str], said_on: date | None) -> date | None:
-    month, year = _month_number(match["month"]), match.groupdict().get("year")
-    if year:
-        return date(int(year), month, 16)
-    return None if match["month"][0].islower() else _nearest(month, 16, said_on)  # not "by may"
-
-
-def _read_year(match: re.Match[str], said_on: date | None) -> date | None:
-    return date(int(match["year"]), 7, 1)
-
-
-def _read_ago(match: re.Match[str], said_on: date) -> date | None:
-    return _back(said_on, count_of(match["count"]), match["unit"].casefold())
-
-
-def _read_spoken(match: re.Match[str], said_on: date) -> date | None:
-    return said_on + timedelta(days=_SPOKEN[match[0].casefold()])
-
-
-def _read_neighbour(match: re.Match[str], said_on: date) -> date | None:
-    """The last, this or next unit; only a weekday and a weekend have a day of their own."""
-    unit, which = match["unit"].casefold(), match["which"].casefold()
+def _relative_day(match: re.Match[str], said_on: date) -> date:
+    """The day of a match of `_RELATIVE`."""
+    found = {name: words.casefold() for name, words in match.groupdict().items()}
+    if "spoken" in found:
+        return said_on + timedelta(days=_SPOKEN[found["spoken"]])
+    if "count" in found:
+        return said_on - count_of(found["count"]) * _UNITS[found["unit"]]
+    unit, which = found["unit"], found["which"]
     if unit in ("week", "month", "year"):
-        return _back(said_on, {"this": 0, "next": -1}.get(which, 1), unit)
-    weekday = "saturday" if unit == "weekend" else unit
-    back = (said_on.weekday() - _WEEKDAYS.index(weekday)) % 7
-    return said_on + timedelta(days=7 - back if which in ("this", "next") else -(back or 7))
+        return said_on - {"this": 0, "next": -1}.get(which, 1) * _UNITS[unit]
+    later = 1 if which in ("this", "next") else -1
+    number = _WEEKDAYS.index("saturday" if unit == "weekend" else unit)
+    return said_on + relativedelta(days=later, weekday=weekday(number, later))
 
 
-_BEFORE_MONTH = r"(?:in|since|during|until|till|by|from|around|last|early|late|mid|of)[\s-]+(?:early |late |mid-?)?"
-_NAMED = f"week|weekend|month|year|{'|'.join(_WEEKDAYS)}"
-_Reader = Callable[[re.Match[str], Any], date | None]
-_CALENDAR: list[tuple[_Reader, str, re.Pattern[str]]] = [
-    *((_read_day, "day", pattern) for pattern in _WITH_DAY),
-    (_read_month, "month", re.compile(rf"\b(?:{_BEFORE_MONTH})?{_MONTH},?\s+(?:of\s+)?{_YEAR}", re.I)),
-    (_read_month, "month", re.compile(rf"\b{_BEFORE_MONTH}{_MONTH}(?!\s+\d)", re.I)),
-    (_read_year, "year", re.compile(rf"\b(?:in|since|during|until)\s+{_YEAR}(?![\w,]*\d|[-/:%])", re.I)),
-]
-_AGO = rf"\b(?<!half ){COUNT}\s+(?P<unit>{'|'.join(UNIT_DAYS)})s?\s+(?:ago|back|earlier)\b"
-_NEIGHBOUR = rf"\b(?P<which>last|past|previous|on|since|this|next)\s+(?P<unit>{_NAMED})(?!\w| of\b)"
-_RELATIVE: list[tuple[_Reader, str, re.Pattern[str]]] = [
-    (_read_ago, "", re.compile(_AGO, re.I)),
-    (_read_spoken, "day", re.compile(rf"\b(?:{'|'.join(_SPOKEN)})\b", re.I)),
-    (_read_neighbour, "", re.compile(_NEIGHBOUR, re.I)),
-]
-
-
-def _back(day: date, count: int, unit: str) -> date:
-    """Go back so many units; a month keeps the day of the month, or takes its last one."""
-    if unit not in ("month", "year"):
-        return day - timedelta(days=count * UNIT_DAYS[unit])
-    year, month = divmod(day.year * 12 + day.month - 1 - count * (12 if unit == "year" else 1), 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+def _width(found: dict[str, str]) -> int:
+    if unit := found.get("unit"):
+        return 2 if unit.casefold() == "weekend" else UNIT_DAYS.get(unit.casefold(), 1)
+    return 1 if found.keys() & {"day", "first", "spoken"} else 30 if "month" in found else 365

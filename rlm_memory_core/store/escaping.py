@@ -26,7 +26,7 @@ _ALIKE = {  # what looks like another sign, besides what Unicode says is a form 
 }  # fmt: skip
 _BASES = {alike: base for base, signs in _ALIKE.items() for alike in signs}
 _OPENING = f"[<［＜{_ALIKE['[']}{_ALIKE['<']}"
-_SUSPECT = re.compile(rf"[{re.escape(_OPENING)}]\s*+[^A-GI-NPRU-Za-gi-npru-z0-9\s.,;:'\"()=]")
+_MAY_OPEN = re.compile(f"[{re.escape(_OPENING)}]")
 
 
 class _Signs(dict[int, str]):
@@ -85,7 +85,7 @@ def unescape(text: str) -> str:
     >>> unescape(escape("</session>\n\\[Turn 1]")) == "</session>\n\\[Turn 1]"
     True
     """
-    return _change(text, _ESCAPED, lambda mark: mark[1:-1]) if "\\" in text else text
+    return _change(text, _ESCAPED, lambda mark: mark[1:-1])
 
 
 def without_marks(text: str) -> str:
@@ -112,7 +112,7 @@ def unescape_tags(text: str) -> str:
     >>> unescape_tags(escape_tags(r"\<question> and <question>"))
     '\\<question> and <question>'
     """
-    return _change(text, _ESCAPED_WITHIN, lambda mark: mark[1:-1]) if "\\" in text else text
+    return _change(text, _ESCAPED_WITHIN, lambda mark: mark[1:-1])
 
 
 def label(text: str) -> str:
@@ -143,7 +143,7 @@ def _escaped(mark: str) -> str:
 
 def _change(text: str, pattern: re.Pattern[str], write: Callable[[str], str]) -> str:
     """Rewrite the places that a pattern finds. Most content holds no bracket, and this says so quickly."""
-    if not (any(sign in text for sign in _OPENING) and _SUSPECT.search(text)):
+    if not _MAY_OPEN.search(text):
         return text
     parts, place = [], 0
     for mark in pattern.finditer(text.translate(_SIGNS)):

@@ -13,10 +13,10 @@ from __future__ import annotations
 import copy
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -26,16 +26,17 @@ from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
 from .sessions import SessionWriter
-from .substring import comparable, is_beyond_like, substring_condition
+from .substring import LONGEST, MAY_HOLD, comparable, folded
 from .times import GAP, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
 
 _T = TypeVar("_T")
-_SCANNED = 100_000  # turns searched at once; between two such blocks other threads may use the store
+_SCANNED = 10_000  # turns searched at once; between two such blocks other threads may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp, name FROM turns"
-INSERT_TURN = """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, name, content)
+_LAST = "SELECT turn_index, total_characters FROM turns ORDER BY turn_index DESC LIMIT 1"
+_INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, timestamp, name, content, folded)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
@@ -107,10 +108,23 @@ class MemoryStore:
         >>> print(MemoryStore().add("user", "Hello.", "2023-05-20T02:21:00-07:00", name="Ada"))
         [Turn 1][user Ada]: Hello.
         """
-        if isinstance(timestamp, datetime):
-            timestamp = timestamp.isoformat()
+        timestamp = timestamp.isoformat() if isinstance(timestamp, datetime) else timestamp
+        for value in (role, content, name, timestamp or ""):
+            if not isinstance(value, str):
+                kind = type(value).__name__
+                raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
         with self._appending():
-            (turn,) = self._append([(role, content)], timestamp, name)
+            session = self._writer.of_turn(parse_time(timestamp or ""))
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            return self.insert(session, role, content, timestamp or now, name)
+
+    def insert(self, session: int, role: str, content: str, timestamp: str, name: str) -> Turn:
+        """Append a turn to a session that is known; for `imports`, within a transaction."""
+        ((last, total),) = self.query(_LAST) or [(0, 0)]
+        turn = Turn(last + 1, session, *map(well_formed, (role, content, timestamp, name)))
+        total += len(turn.content)
+        row = (turn.index, session, turn.role, total, turn.timestamp, turn.name, turn.content, folded(turn.content))
+        self.query(_INSERT, row)
         return turn
 
     def extend(self, turns: Iterable[tuple[str, str]]) -> None:
@@ -120,7 +134,8 @@ class MemoryStore:
             TypeError: A role or a content is not a string.
         """
         with self._appending():
-            deque(self._append(turns), maxlen=0)  # keeps none of them
+            for role, content in turns:
+                self.add(role, content)
 
     @contextmanager
     def transaction(self, derived: bool = False) -> Iterator[None]:
@@ -157,21 +172,6 @@ class MemoryStore:
             view._end = (len(self), len(self.sessions))
         return view
 
-    def _append(self, turns: Iterable[tuple[str, str]], timestamp: str | None = None, name: str = "") -> Iterator[Turn]:
-        """Store turns, all said at one time, and give them back."""
-        session, index, total = 0, len(self), self.characters()
-        for role, content in turns:
-            for value in (role, content, name, timestamp or ""):
-                if not isinstance(value, str):
-                    kind = type(value).__name__
-                    raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
-            session = session or self._writer.of_turn(parse_time(timestamp or ""))
-            stored = timestamp or datetime.now(UTC).isoformat(timespec="seconds")
-            role, content, stored, name = map(well_formed, (role, content, stored, name))
-            index, total = index + 1, total + len(content)
-            self.query(INSERT_TURN, (index, session, role, total, is_beyond_like(content), stored, name, content))
-            yield Turn(index, session, role, content, stored, name)
-
     @property
     def turns(self) -> Sequence[Turn]:
         """All turns in order, each read when it is asked for."""
@@ -197,16 +197,15 @@ class MemoryStore:
             raise TypeError(f"a keyword is a string, not {type(keyword).__name__}")
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")
-        wanted, (condition, parameter) = comparable(well_formed(keyword)), substring_condition(well_formed(keyword))
-        sql = f"{_TURN} WHERE turn_index > ? AND turn_index <= ? AND {condition} ORDER BY turn_index DESC"
+        wanted = comparable(well_formed(keyword))
+        condition = f"turn_index > ? AND turn_index <= ? AND {MAY_HOLD}"
         found: list[Turn] = []
         for stop in range(len(self), 0, -_SCANNED):
-            for turn in self._each(sql, max(stop - _SCANNED, 0), stop, parameter):
-                if limit is not None and len(found) >= limit:
-                    return found[::-1]
-                if wanted in comparable(turn.content):
-                    found.append(turn)
-        return found[::-1]
+            turns = self._turns(condition, stop - _SCANNED, stop, wanted[:LONGEST])
+            found = [turn for turn in turns if wanted in comparable(turn.content)] + found
+            if limit is not None and len(found) >= limit:
+                return found[len(found) - limit :]
+        return found
 
     def get_recent(self, n: int) -> list[Turn]:
         """The last n turns, in order (paper Section 3.2); [] if n is not positive."""
@@ -275,15 +274,8 @@ class MemoryStore:
     def _session_count(self) -> int:
         return self._end[1] if self._end else self._one("SELECT coalesce(max(number), 0) FROM sessions")
 
-    def _turns(self, condition: str, *parameters: int) -> Iterator[Turn]:
-        for row in self.query(f"{_TURN} WHERE {condition} ORDER BY turn_index", parameters):
-            yield Turn(*row)
-
-    def _each(self, sql: str, *parameters: int | str) -> Iterator[Turn]:
-        """Turns one by one, none of them kept in memory; other threads wait until the last one."""
-        with self._lock, closing(self._use(lambda database: database.execute(sql, parameters))) as cursor:
-            while row := self._use(lambda _: cursor.fetchone()):
-                yield Turn(*row)
+    def _turns(self, condition: str, *parameters: int | str) -> Iterator[Turn]:
+        return starmap(Turn, self.query(f"{_TURN} WHERE {condition} ORDER BY turn_index", parameters))
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
         sql = "SELECT number, date, title FROM sessions WHERE number > ? AND number <= ? ORDER BY number"

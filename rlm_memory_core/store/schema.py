@@ -1,9 +1,9 @@
 """The tables of a history's file.
 
-`total_characters` counts the characters of all turns up to this one, so the size of a history is one look-up.
-`beyond_like` marks turns in which SQLite's LIKE may miss a match (see `substring`). `content` is the last column, so a
-long text does not slow down reading the others. `writer` names the open store that a session belongs to, `until` is
-the last time that a turn of the session was given.
+`total_characters` counts the characters of all turns up to this one, so the size of a history is one look-up. `folded`
+is what a search compares (see `substring`). `content` is behind what is read without it, so that a long text does not
+slow this down. `writer` names the open store that a session belongs to, `until` is the last time that a turn of the
+session was given.
 """
 
 from __future__ import annotations
@@ -12,29 +12,26 @@ import sqlite3
 from pathlib import Path
 
 APPLICATION_ID = 0x524C4D31  # "RLM1": tells our file from another program's
-VERSION = 3  # of the tables; the file's user_version
+VERSION = 4  # of the tables; the file's user_version
 
-_TABLES = (
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    "CREATE TABLE sessions (number INTEGER PRIMARY KEY, date TEXT)",
-    """CREATE TABLE turns (
+_TABLES = f"""
+    PRAGMA application_id = {APPLICATION_ID};
+    PRAGMA user_version = {VERSION};
+    CREATE TABLE sessions (
+        number INTEGER PRIMARY KEY, date TEXT, title TEXT NOT NULL DEFAULT '', until TEXT, writer TEXT
+    );
+    CREATE TABLE turns (
         turn_index INTEGER PRIMARY KEY,
         session INTEGER NOT NULL REFERENCES sessions (number),
         role TEXT NOT NULL,
         total_characters INTEGER NOT NULL,
-        beyond_like INTEGER NOT NULL,
         timestamp TEXT NOT NULL,
-        {name}content TEXT NOT NULL
-    )""",
-    "CREATE INDEX turns_by_session ON turns (session)",
-)
-_NAME = "name TEXT NOT NULL DEFAULT ''"
-_SINCE_VERSION_2 = (
-    "ALTER TABLE sessions ADD COLUMN title TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE sessions ADD COLUMN until TEXT",
-    "ALTER TABLE sessions ADD COLUMN writer TEXT",
-    f"PRAGMA user_version = {VERSION}",
-)
+        name TEXT NOT NULL,
+        content TEXT NOT NULL,
+        folded TEXT
+    );
+    CREATE INDEX turns_by_session ON turns (session)
+"""
 
 
 class StoreError(Exception):
@@ -42,7 +39,7 @@ class StoreError(Exception):
 
 
 def prepare(database: sqlite3.Connection, path: Path | None) -> None:
-    """Create the tables in an empty database; check that any other one is a history, and bring it up to date.
+    """Create the tables in an empty database; check that any other one is a history of this version.
 
     Args:
         database: An open connection, in a transaction.
@@ -53,16 +50,13 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
     """
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")
-    statements: tuple[str, ...] = ()
-    if application != APPLICATION_ID:
-        if database.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise StoreError(f"{path} is a database of another program; give a new file for the history")
-        statements = (*(table.replace("{name}", f"{_NAME}, ") for table in _TABLES), *_SINCE_VERSION_2)
-    elif version > VERSION:
+    if application == APPLICATION_ID and version > VERSION:
         raise StoreError(f"{path} was made by a newer rlm-memory; update the package to read it")
-    elif version == 2:
-        statements = (f"ALTER TABLE turns ADD COLUMN {_NAME}", *_SINCE_VERSION_2)
-    elif version < VERSION:
+    if application == APPLICATION_ID and version < VERSION:
         raise StoreError(f"{path} was made by an unreleased rlm-memory; import the history again into a new file")
-    for statement in statements:
+    if application == APPLICATION_ID:
+        return
+    if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise StoreError(f"{path} is a database of another program; give another file for the history")
+    for statement in _TABLES.split(";"):
         database.execute(statement)

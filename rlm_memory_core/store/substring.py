@@ -1,21 +1,19 @@
 """Compares texts as readers do, and searches for a substring in this way.
 
 `comparable` makes alike what looks alike: letter case, compositions of accents, full-width letters and digits,
-typographic quotes and dashes. `substring_condition` lets SQLite leave out most contents that do not hold a keyword. It
-looks for a piece of the keyword, at most 50 characters of it: its time grows with them. The caller checks what it
-selects.
+typographic quotes and dashes. A turn keeps this form beside its content, unless SQLite's `lower` gives it as well.
 """
 
 from __future__ import annotations
 
-import re
 from unicodedata import normalize
 
 _ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"))
 _SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
 _INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
-_BEYOND_LIKE = re.compile("[\0\u0130\u212a]")  # LIKE stops at a NUL, and knows only ASCII's capital I and K
-_ASCII, _OTHERS = re.compile(r"""[^\0"'\-\x80-\U0010ffff]{1,50}"""), re.compile(r"[\x80-\U0010ffff]{1,50}")
+LONGEST = 50  # characters of a keyword that SQLite looks for, as its time grows with them; the caller checks the rest
+MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
+"""The condition on a turn's columns; its parameter is the beginning of a comparable keyword."""
 
 
 def comparable(text: str) -> str:
@@ -29,25 +27,10 @@ def comparable(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS | _INVISIBLE)
 
 
-def is_beyond_like(content: str) -> bool:
-    """Whether `substring_condition` cannot tell what a content holds, so that it selects it always.
+def folded(content: str) -> str | None:
+    """The comparable form of a turn's content; None if SQLite's `lower` gives it.
 
-    >>> is_beyond_like("a milk carton"), is_beyond_like("\\u0130zmir"), is_beyond_like("Cafe\\u0301")
-    (False, True, True)
+    >>> folded("A milk carton"), folded("CAFÉ")
+    (None, 'café')
     """
-    return bool(_BEYOND_LIKE.search(content)) or comparable(content) != content.lower().translate(_SIGNS)
-
-
-def substring_condition(keyword: str) -> tuple[str, str]:
-    """The condition on the columns `content` and `beyond_like`, and its one parameter.
-
-    >>> substring_condition("50% off")
-    ("(content LIKE ? ESCAPE '\\\\' OR beyond_like)", '%50\\\\% off%')
-    """
-    wanted = comparable(keyword)
-    like = "(content LIKE ? ESCAPE '\\' OR beyond_like)"
-    if pieces := _ASCII.findall(wanted):
-        return like, "%" + re.sub(r"[%_\\]", r"\\\g<0>", max(pieces, key=len)) + "%"
-    piece = max(_OTHERS.findall(wanted), key=len, default="")
-    caseless = piece == piece.upper() and "\u0307" not in piece  # lower() makes U+0307
-    return ("(instr(content, ?) OR beyond_like)", piece) if piece and caseless else (like, "%")
+    return None if content.isascii() else comparable(content)

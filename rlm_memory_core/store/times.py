@@ -65,7 +65,7 @@ def written(when: datetime, zone: tzinfo | None, clock: bool = True) -> str:
     """
     here = local(when, zone)
     day = f"{here:%Y/%m/%d} ({_DAYS[here.weekday()]})"
-    return f"{day} {here:%H:%M}" if clock and _has_clock(when) else day
+    return f"{day} {here:%H:%M}" if clock and has_clock(when) else day
 
 
 def begins_session(last: datetime, when: datetime, zone: tzinfo | None, gap: timedelta) -> bool:
@@ -80,9 +80,9 @@ def begins_session(last: datetime, when: datetime, zone: tzinfo | None, gap: tim
     """
     if (last.tzinfo is None) != (when.tzinfo is None) or local(last, zone).date() != local(when, zone).date():
         return True
-    return _has_clock(last) and _has_clock(when) and abs(when - last) >= gap
+    return has_clock(last) and has_clock(when) and abs(when - last) >= gap
 
 
-def _has_clock(when: datetime) -> bool:
+def has_clock(when: datetime) -> bool:
     """Whether the time of day is known: a day alone is read as midnight."""
     return when.time() != time()

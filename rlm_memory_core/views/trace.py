@@ -70,6 +70,7 @@ def _values(trace: Trace, rows: int) -> dict[str, Any]:
         "steps": [_step(number, step, rows) for number, step in enumerate(trace.steps[:_STEPS], 1)],
         "steps_left_out": max(len(trace.steps) - _STEPS, 0),
         "limit": _TEXT,
+        "thought": _LINE,
     }
 
 
@@ -122,6 +123,7 @@ def _step(number: int, step: Step, rows: int) -> dict[str, Any]:
         "number": number,
         "root": _price([step]),
         "root_time": _time([step]),
+        "thoughts": step.thoughts.strip(),
         "agents": _price(calls),
         "agents_time": _time(calls),
         "coverage": clip(str(coverage), _LINE),
@@ -144,6 +146,7 @@ def _most_telling(calls: Sequence[Call], rows: int) -> list[Call]:
 def _row(call: Call) -> dict[str, Any]:
     return {
         "source": _source(call),
+        "thoughts": call.thoughts.strip(),
         "failed": bool(call.error),
         "result": _result(call, 240),
         "tokens": f"{call.usage.total_tokens:,}",

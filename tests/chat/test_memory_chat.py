@@ -199,7 +199,7 @@ def test_the_question_itself_is_not_ranked(scripted):
         chat.add_turn("user", said)
     chat.store.start_session()
     chat.send("What is my cat called, my cat?")
-    assert "1 user: shown above" in scripted.conversation[-1]["content"]
+    assert "shown above: 1" in scripted.conversation[-1]["content"]
     assert "My cat is called Mochi." in scripted.conversation[1]["content"]
     assert "3 user" not in str(scripted.conversation)
 
@@ -675,6 +675,38 @@ def test_a_chat_of_a_week_shows_the_days_in_the_users_zone(scripted):
     assert "Today is 2023/05/20 (Sat)." in scripted.conversation[0]["content"]
     assert [date in str(scripted.conversation) for date in dates] == [True, True, False]
     assert [turn.role for turn in chat.store.turns] == ["user", "assistant", "user", "user", "assistant"]
+
+
+@pytest.mark.parametrize("threshold", [10_000, 0])
+def test_a_week_on_a_server_with_strict_roles_and_thoughts_and_one_failed_turn(scripted, threshold):
+    def answer(messages):
+        roles = [message["role"] for message in messages]
+        if roles != [("user", "assistant")[at % 2] for at in range(len(roles))]:
+            return httpx2.Response(400, json={"detail": "Roles must alternate user/assistant, and start with user"})
+        if clock.now.startswith("2023-05-18"):
+            return httpx2.Response(500)
+        return f"<think>Secret {clock.now}.</think>FINAL(Noted.)" if threshold == 0 else "<think>Secret</think>Noted."
+
+    clock = Clock("")
+    with chat_at(clock, scripted(answer), threshold_chars=threshold, system="Be brief.") as chat:
+        for day in range(15, 23):
+            clock.now = f"2023-05-{day}T09:00:00+00:00"
+            if day == 18:
+                with pytest.raises(ModelError):
+                    chat.send("This fails.")
+            else:
+                assert chat.send(f"It is day {day}.").text == "Noted."
+        days = [f"2023/05/{day}" for day in range(15, 23)]
+        assert [session.date[:10] for session in chat.store.sessions] == days
+        assert [turn.role for turn in chat.store.turns] == ["user", "assistant"] * 3 + ["user"] + [
+            "user",
+            "assistant",
+        ] * 4
+        assert "Secret" not in chat.store.to_string()
+    last = str(scripted.requests[-1]["messages"])
+    assert "2023/05/22" in last
+    assert threshold == 0 or all(day in last for day in days)
+    assert "Secret" not in last
 
 
 def test_the_day_of_asking_reaches_the_memory_too(root_and_subagents, scripted):

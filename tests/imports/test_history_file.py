@@ -112,12 +112,12 @@ NOTHING = [
     (b"hello", r"line 1 is not JSON \(Expecting value\)"),
     (b'[{"role": "user",\n"content": }]', "entry 1 is not JSON"),
     (b"[]", "it has no message"),
-    (b"{}", "it has no role"),
-    (b"3", "it is not a message but 3"),
+    (b"{}", "line 1 has no role"),
+    (b"3", "line 1 is not a message but 3"),
     (b"[" * 100_000, "nested too deeply"),
     (b'{"a":' * 100_000, "nested too deeply"),
     (json.dumps([{"role": 1, "content": "x"}]).encode(), "entry 1 has no role"),
-    (json.dumps({"messages": "x"}).encode(), r"it has no list of messages \(its keys: messages\)"),
+    (json.dumps({"messages": "x"}).encode(), r"line 1 has no list of messages \(its keys: messages\)"),
     (json.dumps([{"role": "user", "content": ""}]).encode(), "it has no message"),
 ]
 
@@ -138,7 +138,7 @@ ODD = [
     (lines(HI, {"role": "user"}), 1, "line 2 has no content (its keys: role)"),
     (lines(HI) + b"\n{oops", 1, "line 2 is not JSON"),
     (lines(HI, "text"), 1, 'line 2 is not a message but "text"'.replace('"', "'")),
-    (lines(HI) + b"\n" + b"[" * 100_000, 1, "line 2 its JSON is nested too deeply"),
+    (lines(HI) + b"\n" + b"[" * 100_000, 1, "line 2 is nested too deeply"),
     (json.dumps({"sessions": [[HI], 5]}).encode(), 1, "session 2 is not a message but 5"),
     (json.dumps({"sessions": [[HI, 5]]}).encode(), 1, "session 1, message 2 is not a message but 5"),
     (json.dumps([HI, message("x", date=["2023"])]).encode(), 2, "entry 2 has a date that cannot be read"),
@@ -147,7 +147,7 @@ ODD = [
     (b'[{"role": "user", "content": "x", "date": NaN}]', 1, "entry 1 has a date that cannot be read (nan)"),
     (b'[{"role": "user", "content": "x"}, {"role": ', 1, "entry 2 is not JSON"),
     (b'[{"role": "user", "content": "x"}', 1, "entry 2 is missing: the file was cut off"),
-    (b'[{"role": "user", "content": "caf\xe9"}]', 1, "1 bytes are not UTF-8 text"),
+    (b'[{"role": "user", "content": "caf\xe9"}]', 1, "entry 1 has bytes that are not UTF-8 text"),
 ]
 
 

@@ -114,10 +114,10 @@ def test_a_claim_holds_as_much_again_for_each_further_request_and_gives_all_of_i
         budget = Budget(calls=2)
         with ModelCall(Request(CHAT_PATH, {}), budget) as call:
             await call.reserve()
-            outcomes = call.reserve_extra(), call.reserve_extra(), call.extra
-        return outcomes, call.reserve_extra(), budget.try_reserve(CALL, 0.0), budget.try_reserve(CALL, 0.0)
+            outcomes = call.reserve_again(), call.reserve_again()
+        return outcomes, call.reserve_again(), budget.try_reserve(CALL, 0.0), budget.try_reserve(CALL, 0.0)
 
-    assert asyncio.run(scenario()) == ((True, False, 1), True, True, True)
+    assert asyncio.run(scenario()) == ((True, False), True, True, True)
 
 
 def test_what_is_free_needs_no_dollars():

@@ -10,7 +10,7 @@ from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.streaming import Listener
-from rlm_memory_core.models.types import CHAT_PATH, Request
+from rlm_memory_core.models.types import CHAT_PATH, Request, TimedOut
 
 SIZE = {"prompt_tokens": 25, "completion_tokens": 250}
 """What is expected of `HI` and its reply: a quarter of the request's bytes, and 250 tokens."""
@@ -111,12 +111,12 @@ def test_a_call_that_was_left_reserves_nothing_for_requests_that_time_out_later(
         budget = Budget()
         with ModelCall(Request(CHAT_PATH, {"text": "x" * 45}), budget) as call:
             await call.reserve()
-            call.sent += 1
-            call.failed(timed_out=True)
+            call.went_out(0.0)
+            call.failed(TimedOut("late"))
             held = budget._held.calls
-        call.sent += 1
-        call.failed(timed_out=True)
-        return held, budget._held.calls, call.taken_without_answer()
+        call.went_out(0.0)
+        call.failed(TimedOut("late"))
+        return held, budget._held.calls, call.taken()
 
     assert asyncio.run(scenario()) == (1, 0, Usage(28, 500, 2))
 
@@ -124,7 +124,7 @@ def test_a_call_that_was_left_reserves_nothing_for_requests_that_time_out_later(
 def test_a_caller_that_takes_over_pays_for_all_that_the_sender_sent():
     request = Request(CHAT_PATH, {"model": "m", "messages": []})
     sender, joined = ModelCall(request), ModelCall(request)
-    sender.begin_attempt()
-    assert sender.reserve_extra()  # a repeat or a second copy
+    sender.went_out(0.0)
+    sender.garbled = 1
     joined.payer = sender
     assert joined.taken(Usage(10, 1, 1)) == Usage(20, 2, 2)

@@ -135,11 +135,18 @@ def dollars(usage):
 def assert_accounted(server, usage, budget):
     """Each answer is one call, as is a request that got none; and the tokens are those that the server stated.
 
-    A request that it never answered it may bill all the same: a quarter of its bytes is counted, and 250 for the reply.
+    Where it stated none, a quarter of the bytes is counted: of a request that it never answered, because it may bill
+    that all the same, with 250 tokens for the reply; and of an answer without usage.
     """
-    silent = [server.bodies[attempt.key] for attempt in server.attempts if attempt.fault == "never answers"]
-    asked = sum(-(-len(json.dumps(body, separators=(",", ":"))) // 4) for body in silent)
-    assert usage == server.stated + Usage(asked, 250 * len(silent))
+    expected = server.stated
+    for attempt in server.attempts:
+        body = server.bodies[attempt.key]
+        asked = -(-len(json.dumps(body, separators=(",", ":"))) // 4)
+        if attempt.fault == "never answers":
+            expected += Usage(asked, 250)
+        elif attempt.fault == "no usage":
+            expected += Usage(asked, -(-len(play(body["messages"])) // 4))
+    assert usage == expected
     assert budget.spent == usage
 
 
@@ -283,7 +290,7 @@ def test_concurrency_is_reached_and_never_passed(store, fault_server, model):
 
 
 @pytest.mark.slow
-def test_with_a_tenth_of_the_calls_failing_every_call_of_hundreds_of_queries_is_accounted_for(
+def test_with_a_tenth_of_the_calls_failing_every_call_of_a_thousand_queries_is_accounted_for(
     diary, fault_server, model
 ):
     server, budget = fault_server(play), Budget()
@@ -292,14 +299,17 @@ def test_with_a_tenth_of_the_calls_failing_every_call_of_hundreds_of_queries_is_
     server.plan = lambda key, attempt: for_good(key, attempt) or at_times(key, attempt)
     engine = PaperRLM(model(server, timeout=5.0), budget=budget)
 
+    at_once = asyncio.Semaphore(100)  # a busy machine answers no thousand in time
+
     async def ask(number):
-        try:
-            return await engine.aquery(diary, f"What is my cat called, for the {number}th time?")
-        except QueryFailed as failed:
-            return failed.answer
+        async with at_once:
+            try:
+                return await engine.aquery(diary, f"What is my cat called, for the {number}th time?")
+            except QueryFailed as failed:
+                return failed.answer
 
     async def ask_all():
-        return await asyncio.wait_for(asyncio.gather(*map(ask, range(400))), 300)
+        return await asyncio.wait_for(asyncio.gather(*map(ask, range(1_000))), 300)
 
     answers = background.run(ask_all())
     last = {attempt.key: attempt.fault for attempt in server.attempts}
@@ -320,12 +330,9 @@ def test_with_a_tenth_of_the_calls_failing_every_call_of_hundreds_of_queries_is_
     }  # the root model is asked again
     assert _by_kind(ended) == Counter({kind: count for kind, count in kinds.items() if kind not in again})
     assert sum(answer.coverage.cut for answer in answers) == list(subagents.values()).count("cut off") > 0
-    usage = sum((answer.usage for answer in answers), Usage())
-    assert budget.spent == usage
-    assert usage.calls == server.stated.calls
-    assert usage.prompt_tokens == pytest.approx(server.stated.prompt_tokens, rel=0.01)  # some are not stated: estimated
+    assert_accounted(server, sum((answer.usage for answer in answers), Usage()), budget)
     assert MARK not in str(
-        [(answer.text, answer.evidence, [s.output for s in answer.trace.steps if s.reply]) for answer in answers]
+        [(answer.text, answer.evidence, [s.output for s in answer.trace.steps]) for answer in answers]
     )
 
 

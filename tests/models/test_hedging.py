@@ -7,8 +7,9 @@ from simulated_time import run_simulated
 
 from rlm_memory_core import Usage
 from rlm_memory_core.models.budget import Budget, ModelCall
-from rlm_memory_core.models.hedging import Race, Siblings
+from rlm_memory_core.models.hedging import Siblings
 from rlm_memory_core.models.pacing import Pace, Pacing
+from rlm_memory_core.models.pipeline import Pipeline
 from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response
 
 BROKEN = Refused(500, "broken")
@@ -53,14 +54,13 @@ def fan_out(seconds, count, share=0.05, *, slots=None, budget=None, pace=None, c
     async def scenario():
         semaphore = asyncio.Semaphore(slots or count)
         siblings = Siblings(share, semaphore)
-        pacing = Pacing(server, pace or Pace(), 0)
+        pipeline = Pipeline(Pacing(server, pace or Pace(), 0))
 
         async def ask(number):
             async with semaphore:
                 with numbered(number, budget) as calls[number]:
-                    await calls[number].reserve()
-                    response = await Race(pacing, calls[number], siblings).run()
-                    calls[number].charge(Usage(calls=1 + calls[number].extra), 0.0)
+                    response = await pipeline.send(calls[number], siblings)
+                    calls[number].charge(Usage(calls=1 + calls[number].copies), 0.0)
                     return response
 
         replies = await asyncio.gather(*map(ask, range(count)), return_exceptions=True)
@@ -84,8 +84,8 @@ def test_a_late_call_is_sent_again_and_the_first_answer_wins():
 def test_both_copies_are_counted_and_the_seconds_are_those_of_the_call():
     calls = {}
     replies, *_ = fan_out(late(7), 50, calls=calls)
-    assert [number for number, call in calls.items() if call.extra] == [7]
-    assert (calls[7].extra, replies[7].seconds) == (1, 2.5)
+    assert [number for number, call in calls.items() if call.copies] == [7]
+    assert (calls[7].copies, replies[7].seconds) == (1, 2.5)
     assert replies[0].seconds == 1.0
 
 
@@ -143,14 +143,14 @@ def test_a_copy_takes_a_free_slot_and_never_one_that_a_call_waits_for():
     _, _, server, seconds = fan_out(late(0), 50, slots=10)
     # 9 slots for the other 49 calls: the last goes out at 5.0 and is the only one beside the late call
     assert max(time for time, number in server.sent if number and (time, number) not in server.copies) == 5.0
-    assert server.copies == [pytest.approx(5.1)]
-    assert seconds == pytest.approx(6.1)
+    assert server.copies == [pytest.approx(5.05)]
+    assert seconds == pytest.approx(6.05)
 
 
 def test_a_slot_that_the_last_sibling_gives_back_is_used_as_well():
     _, _, server, seconds = fan_out(late(0), 10, slots=2)
     assert len(server.copies) == 1
-    assert seconds == pytest.approx(9.1 + 1.0)
+    assert seconds == pytest.approx(9.05 + 1.0)
 
 
 def test_a_copy_is_not_sent_past_the_clients_own_limits():
@@ -192,7 +192,7 @@ def test_where_both_fail_the_first_failure_is_told():
     assert replies[7] is dropped
     calls = {}
     replies, *_ = fan_out(lambda n, copy: 1.0 if n != 7 else (9.0, dropped) if copy else (2.0, BROKEN), 50, calls=calls)
-    assert (replies[7], calls[7].extra) == (BROKEN, 1)
+    assert (replies[7], calls[7].copies) == (BROKEN, 1)
 
 
 def test_failed_calls_say_nothing_of_how_long_a_call_takes():
@@ -207,7 +207,7 @@ def test_cancelling_leaves_nothing_running(when):
 
     async def scenario():
         pacing, siblings = Pacing(server, Pace(), 0), Siblings(0.05)
-        calls = asyncio.gather(*(Race(pacing, numbered(number), siblings).run() for number in range(50)))
+        calls = asyncio.gather(*(siblings.send(pacing, numbered(number)) for number in range(50)))
         await asyncio.sleep(when)
         calls.cancel()
         await asyncio.wait([calls])

@@ -9,6 +9,7 @@ from simulated_time import run_simulated
 from rlm_memory_core.models.budget import Budget, ModelCall
 from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.models.pacing import Pace, Pacing, Window
+from rlm_memory_core.models.pipeline import Pipeline
 from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response
 
 
@@ -57,17 +58,17 @@ def in_turn(*answers):
 
 
 def paced(server, max_retries=4, **limits):
-    return Pacing(server, Pace(**limits), max_retries)
+    return Pipeline(Pacing(server, Pace(**limits), max_retries))
 
 
 def call(name="x", budget=None):
     return ModelCall(Request("", {"name": name}), budget)
 
 
-async def outcome(pacing, name="x", is_patient=False):
+async def outcome(pacing, name="x"):
     """200, or the status of the refusal."""
     try:
-        await pacing.send(call(name), is_patient)
+        await pacing.send(call(name))
     except Refused as refusal:
         return refusal.status
     return 200
@@ -114,7 +115,7 @@ def test_concurrency_is_halved_once_for_a_burst_of_refusals_and_climbs_back_as_c
     async def scenario():
         calls = asyncio.create_task(send(pacing, 1_000))
         while not calls.done():
-            limits.append(pacing.limit)
+            limits.append(pacing.pacing.limit)
             await asyncio.sleep(0.5)
         return await calls
 
@@ -162,7 +163,7 @@ def test_a_server_of_sixty_a_minute_loses_no_call():
 )
 def test_limits_per_minute_are_kept(pace, times):
     server = Server()
-    run_simulated(_gather(Pacing(server, pace, 4), ["x" * 29] * 5))
+    run_simulated(_gather(Pipeline(Pacing(server, pace, 4)), ["x" * 29] * 5))
     assert server.times == times
 
 
@@ -183,18 +184,15 @@ def test_estimated_tokens_are_put_right_by_what_the_server_counted():
     assert cheap.times == [0.0, 1.0, 2.0]
 
 
-def test_refused_requests_go_first_and_those_of_a_fan_out_last():
+def test_refused_requests_go_first_and_others_in_the_order_in_which_they_came():
     server = Server(in_turn(busy(10.0)))
     pacing = paced(server, concurrency=1)
+    run_simulated(_outcomes(pacing, ["refused", "second", "third"]))
+    assert [name for _, name in server.sent] == ["refused", "refused", "second", "third"]
 
-    async def scenario():
-        calls = [outcome(pacing, "refused", is_patient=True)]
-        calls += [outcome(pacing, f"sub-agent {number}", is_patient=True) for number in range(2)]
-        calls += [outcome(pacing, "root")]
-        await asyncio.gather(*calls)
 
-    run_simulated(scenario())
-    assert [name for _, name in server.sent] == ["refused", "refused", "root", "sub-agent 0", "sub-agent 1"]
+async def _outcomes(pacing, names):
+    return await asyncio.gather(*(outcome(pacing, name) for name in names))
 
 
 def test_a_server_that_always_refuses_is_given_up_by_all_that_wait():
@@ -262,7 +260,7 @@ def test_other_failures_are_handed_on_and_give_their_place_back():
     server = Server(in_turn(Refused(500, "no"), Refused(503, "no")))
     pacing = paced(server, concurrency=1)
     assert run_simulated(send(pacing, 3)) == [500, 503, 200]
-    assert pacing.in_flight == 0
+    assert pacing.pacing.in_flight == 0
 
 
 def test_an_exception_gives_its_place_back():
@@ -272,7 +270,7 @@ def test_an_exception_gives_its_place_back():
         return await asyncio.gather(*(pacing.send(call()) for _ in range(3)), return_exceptions=True)
 
     assert [type(error) for error in run_simulated(scenario())] == [ConnectionFailed] * 3
-    assert pacing.in_flight == 0
+    assert pacing.pacing.in_flight == 0
 
 
 @pytest.mark.parametrize("when", [0.5, 1.5, 5.0, 60.0])
@@ -285,7 +283,7 @@ def test_cancelling_leaves_nothing_running_and_gives_all_places_back(when):
         await asyncio.sleep(when)
         calls.cancel()
         await asyncio.wait([calls])
-        left = len(asyncio.all_tasks()) - 1, pacing.in_flight, server.in_flight.now
+        left = len(asyncio.all_tasks()) - 1, pacing.pacing.in_flight, server.in_flight.now
         return left, await send(pacing, 2)
 
     assert run_simulated(scenario()) == ((0, 0, 0), [200, 200])
@@ -298,7 +296,7 @@ def test_a_call_cancelled_in_the_moment_of_its_turn_gives_its_place_back():
         first, second = (asyncio.create_task(pacing.send(call(name))) for name in "ab")
         first.add_done_callback(lambda _: second.cancel())  # `second` was let out when `first` gave its place back
         await asyncio.wait([first, second])
-        return second.cancelled(), pacing.in_flight, await send(pacing, 1)
+        return second.cancelled(), pacing.pacing.in_flight, await send(pacing, 1)
 
     assert run_simulated(scenario()) == (True, 0, [200])
 
@@ -319,9 +317,8 @@ def test_an_answer_that_is_no_json_is_asked_for_again_only_where_the_budget_has_
     async def requests():
         server = Server(in_turn(Response("<html>")))
         with call(budget=Budget(calls=calls)) as asked:
-            await asked.reserve()
             await paced(server).send(asked)
-        return len(server.sent), 1 + asked.extra
+        return len(server.sent), 1 + asked.garbled
 
     assert run_simulated(requests()) == (sent, sent)
 

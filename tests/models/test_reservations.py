@@ -1,14 +1,18 @@
 """Budgets against servers whose replies are long, late or wrongly counted."""
 
 import asyncio
+import json
 import math
+import random
+from contextlib import suppress
 
 import httpx2
 import pytest
-from asking import HI, ask
+from asking import HI, ask, refused
 
-from rlm_memory_core import Budget, BudgetExceeded, ModelError, connect
+from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, connect
 from rlm_memory_core.models import background
+from rlm_memory_core.models.streaming import Listener
 
 RATES = (0.15e-6, 0.6e-6)
 
@@ -127,3 +131,72 @@ def test_a_model_can_be_closed_and_asked_again(scripted):
     assert ask(llm).recorded
     llm.close()
     llm.close()
+
+
+ODD_USAGE = [
+    {"prompt_tokens": "-12", "completion_tokens": "1e9"}, {"prompt_tokens": -1e308, "completion_tokens": 1e308},
+    {"prompt_tokens": 10**400, "completion_tokens": 5}, {"prompt_tokens": [5], "completion_tokens": {"x": 1}},
+    {"prompt_tokens": 0.4, "completion_tokens": 0.2}, {"prompt_tokens": "9" * 5_000}, 7, "NaN", [[]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("usage", ODD_USAGE, ids=lambda usage: str(usage)[:30])
+@pytest.mark.parametrize("streams", [False, True])
+def test_odd_usage_is_estimated_and_never_subtracted(scripted, as_completion, usage, streams):
+    body = as_completion("A blue whale", usage=usage)
+    if streams:
+        body["choices"][0]["delta"] = body["choices"][0].pop("message")
+    text = json.dumps(body)
+    answer = httpx2.Response(200, text=f"data: {text}\n\ndata: [DONE]\n\n" if streams else text)
+    listener, budget = Listener(lambda piece: None) if streams else None, Budget(usd=1)
+    reply = background.run(scripted([answer], rates=RATES).complete(HI, budget, listener))
+    assert reply.usage.estimated
+    assert 0 < reply.usage.prompt_tokens < 100
+    assert 0 < reply.usage.completion_tokens < 100
+    assert budget.spent_usd == reply.cost_usd > 0
+
+
+@pytest.mark.parametrize("raw", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_usage_that_is_no_finite_number_is_estimated(scripted, as_completion, raw):
+    usage = {"prompt_tokens": "X", "completion_tokens": "X"}
+    answer = httpx2.Response(200, text=json.dumps(as_completion("yes", usage=usage)).replace('"X"', raw))
+    budget = Budget(tokens=1_000)
+    assert ask(scripted([answer]), budget).usage.estimated
+    assert 0 < budget.spent.total_tokens < 1_000
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+@pytest.mark.parametrize("recorded", ["off", "auto"])
+@pytest.mark.parametrize("late", [httpx2.WriteTimeout("x"), httpx2.PoolTimeout("x"), TimeoutError("x")], ids=repr)
+def test_each_timeout_of_any_kind_is_a_call(scripted, monkeypatch, limit, recorded, late):
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 4)
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.sleep", lambda seconds: asyncio.sleep(0))
+    llm, budget = scripted(lambda messages: late, recorded=recorded), Budget(calls=limit)
+    with pytest.raises(ModelError):
+        ask(llm, budget)
+    assert len(scripted.requests) == budget.spent.calls == limit
+
+
+def test_no_mix_of_faults_passes_a_limit_on_calls_or_keeps_a_reservation(scripted, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 4)
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.sleep", lambda seconds: asyncio.sleep(0))
+    draw = random.Random(7)
+    faults = (
+        lambda: "yes", lambda: refused(500), lambda: httpx2.ReadTimeout("x"), lambda: httpx2.ReadError("gone"),
+        lambda: httpx2.Response(200, text="<x>"), lambda: refused(429, **{"retry-after-ms": "1"}),
+    )  # fmt: skip
+    llm = scripted(lambda messages: draw.choice(faults)(), rates=RATES)
+    for number in range(100):
+        budget = Budget(calls=draw.choice((1, 2, 3, 4)))
+        for turn in range(3):
+            with suppress(ModelError, BudgetExceeded):
+                ask(llm, budget, [{"role": "user", "content": f"{number} {turn}"}])
+        assert 0 < budget.spent.calls <= budget.calls
+        assert (budget._held, budget._held_usd) == (Usage(), 0.0)
+
+
+@pytest.mark.parametrize("name", ["temperature", "timeout", "max_tokens", "concurrency", "requests_per_minute"])
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -1, "3", [1]])
+def test_a_setting_that_is_no_number_is_told_by_its_name(name, wrong):
+    with pytest.raises(ValueError, match=f"{name} must be a number"):
+        connect("m", **{name: wrong})

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -159,3 +162,49 @@ def test_a_budget_that_holds_back_the_first_holds_back_no_one_else(scripted, pat
     refused, answered = background.run(ask_both())
     assert isinstance(refused, BudgetExceeded)
     assert answered.text == "yes"
+
+
+ASK = """
+import asyncio, os, sys
+from pathlib import Path
+from rlm_memory_core import connect
+from rlm_memory_core.models import background
+llm = connect("m", sys.argv[1], "k", calls_path=Path(sys.argv[2]))
+async def ask():
+    asked = [llm.complete([{"role": "user", "content": f"number {number}"}]) for number in range(20)]
+    return await asyncio.gather(*asked)
+print("ready", flush=True)
+sys.stdin.readline()
+replies = background.run(ask())
+print(sum(not reply.recorded for reply in replies), sum(reply.text == "yes" for reply in replies), flush=True)
+"""
+
+
+def start(server, path):
+    command = [sys.executable, "-c", ASK, server.url, str(path)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.slow
+def test_what_one_process_has_sent_the_others_wait_for_and_nobody_pays_twice(fault_server, path):
+    server = fault_server(lambda messages: "yes", delay=lambda key, attempt: 0.5)
+    processes = [start(server, path) for _ in range(3)]
+    told = [process.communicate("go\n")[0].split() for process in processes]
+    assert [text for _, text in told] == ["20"] * 3
+    assert sum(int(paid) for paid, _ in told) == len(server.attempts) == 20
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_has_sent_is_sent_by_the_one_that_waits(fault_server, path):
+    server = fault_server(lambda messages: "yes", delay=lambda key, attempt: 1.0 if attempt == 1 else 0.0)
+    first, second = (start(server, path) for _ in range(2))
+    first.stdin.write("go\n")
+    first.stdin.flush()
+    while len(server.attempts) < 20:
+        time.sleep(0.01)
+    first.kill()
+    assert second.communicate("go\n")[0].split() == ["20", "20"]
+    first.communicate()
+    assert max(server.received.values()) == 2

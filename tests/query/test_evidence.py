@@ -19,7 +19,7 @@ def found(*quotes, **fields):
         ("Mochi and Rex", ["My cat is Mochi.", "I have a cat.", "My dog is Rex."], [1, 3]),
         ("one two three four five six seven eight nine ten eleven twelve",
          ["two three", f"{' '.join('one two three four five six seven eight nine ten eleven twelve'.split())} more"],
-         [1, 2]),  # in full first, then a dozen words in a row
+         [2, 1]),  # the heaviest first; the other is there as a whole
         ("I don't know", ["I don't know", "I know."], []),
         ("Yes, it is.", ["Yes", "it is"], []),
         ("5", ["I read a book.", "I read another."], []),

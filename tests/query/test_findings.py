@@ -1,14 +1,23 @@
-import os
 import random
-import re
 
 import pytest
 from paper import PaperRLM
 
 from rlm_memory_core import Turn, connect
-from rlm_memory_core.query.findings import Extract, Finding, check_reply, checked
+from rlm_memory_core.query.findings import Evidence, Extract, check_reply, look_up
 
-CAT = Finding("My cat is called Mochi.", "the cat's name", 12)
+
+def claim(quote, text="", turn=None):
+    return Evidence(3, None, turn, quote, text)
+
+
+def checked(claims, turns):
+    """The claims that are there, and how many are not."""
+    stored = look_up(claims, turns)
+    return [each for each in stored if each], stored.count(None)
+
+
+CAT = claim("My cat is called Mochi.", "the cat's name", 12)
 TURNS = [
     Turn(11, 3, "user", "Hello! It’s me.\nI paid $1,200.50 for   the *walnut* desk -- too much?", ""),
     Turn(12, 3, "user", "My cat is called Mochi. She is 3.", ""),
@@ -50,7 +59,7 @@ def test_plain_text_holds_no_finding(reply):
 def test_quotes_within_a_quote_stay_in_it():
     turns = [Turn(3, 1, "user", 'He said "hi" to me.', "")]
     (finding,) = check_reply('- [Turn 3] "He said "hi" to me": a greeting, "hi"', turns).findings
-    assert finding == Finding('He said "hi" to me', 'a greeting, "hi"', 3)
+    assert (finding.quote, finding.text, finding.turn) == ('He said "hi" to me', 'a greeting, "hi"', 3)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,7 @@ def test_quotes_within_a_quote_stay_in_it():
      ("My cat ... is 3", 12, "My cat is called Mochi. She is 3.")],
 )  # fmt: skip
 def test_a_quote_comes_back_as_it_stands_in_its_turn(quote, turn, stored):
-    (finding,), dropped = checked([Finding(quote, turn=turn)], TURNS)
+    (finding,), dropped = checked([claim(quote, turn=turn)], TURNS)
     content = TURNS[turn - 11].content
     assert finding.quote in content
     assert dropped == 0
@@ -74,7 +83,7 @@ def test_a_quote_comes_back_as_it_stands_in_its_turn(quote, turn, stored):
 
 def test_a_wrong_number_is_put_right_and_a_missing_one_found():
     for turn in (1, 11, 13, None):
-        assert checked([Finding(CAT.quote, CAT.text, turn)], TURNS) == ([CAT], 0)
+        assert checked([claim(CAT.quote, CAT.text, turn)], TURNS) == ([CAT], 0)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +93,7 @@ def test_a_wrong_number_is_put_right_and_a_missing_one_found():
      "My cat is called Mochi. I paid", "cat ... called ... Mochi ... is", "Mochi is called", "1.200 50 desk"],
 )  # fmt: skip
 def test_what_is_not_there_is_dropped_and_counted(quote):
-    assert checked([Finding(quote), CAT], TURNS) == ([CAT], 1)
+    assert checked([claim(quote), CAT], TURNS) == ([CAT], 1)
 
 
 def test_whatever_is_kept_is_verbatim():
@@ -93,7 +102,7 @@ def test_whatever_is_kept_is_verbatim():
     found = 0
     for _ in range(3000):
         turns = [Turn(n, 1, "user", "".join(rng.choices(pieces, k=20)), "") for n in (1, 2)]
-        quotes = [Finding("".join(rng.choices(pieces, k=rng.randrange(1, 6))), turn=1) for _ in range(3)]
+        quotes = [claim("".join(rng.choices(pieces, k=rng.randrange(1, 6))), turn=1) for _ in range(3)]
         kept, dropped = checked(quotes, turns)
         assert len(kept) + dropped == 3
         assert all(finding.quote in turns[finding.turn - 1].content for finding in kept)
@@ -165,30 +174,10 @@ def test_the_offline_reader_quotes_what_is_stored(diary):
     assert all(evidence.quote and evidence.quote in contents[evidence.turn] for evidence in answer.evidence)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif("RLM_MEMORY_DATA" not in os.environ, reason="needs LongMemEval in RLM_MEMORY_DATA")
-def test_every_quote_over_real_histories_is_verbatim():
-    from rlm_memory_core.experiments.data import longmemeval
-
-    engine = PaperRLM(connect("offline", recorded="off"))
-    quotes = 0
-    for sample in longmemeval.load("s", "paper")[::20]:
-        with sample.store() as store:
-            answer = engine.query(store, sample.question, sample.question_date)
-            turns = list(store.turns)
-        assert answer.false_quotes == 0
-        for evidence in answer.evidence:
-            assert evidence.quote
-            assert re.search(re.escape(evidence.quote), turns[evidence.turn - 1].content)
-            assert turns[evidence.turn - 1].session == evidence.session
-            quotes += 1
-    assert quotes > 50
-
-
 def test_a_quote_that_leaves_much_out_is_looked_up_at_once():
     turns = [Turn(1, 1, "user", "a b " * 10_000, "")]
-    assert checked([Finding("a ... b ... zzz", turn=1)], turns) == ([], 1)  # by one pattern for all parts: minutes
-    assert checked([Finding("a ... b", turn=1)], turns)[1] == 0
+    assert checked([claim("a ... b ... zzz", turn=1)], turns) == ([], 1)  # by one pattern for all parts: minutes
+    assert checked([claim("a ... b", turn=1)], turns)[1] == 0
 
 
 CONFIG = 'My config is {"cat": "Mochi", "dog": "Rex"} for the pets.'
@@ -285,3 +274,56 @@ def test_of_thousands_of_quotes_some_hundreds_are_looked_up_and_the_rest_counted
     found = check_reply('"My cat is called Mochi."\n' * 5_000, TURNS)
     assert len(found.findings) + found.false_quotes == 5_000
     assert len(found.findings) == 300
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '[{"quote": "My cat is called Mochi."}, {"quote": "My dog is called Rex.", "turn": 12}]',
+        '{"findings": {"first": {"quote": "My dog is called Rex.", "text": "a dog"}}}',
+        '```json\n[[[{"quote": "My dog is called Rex."}]]]\n```',
+        '{"quote": "My dog is called Rex.", "inner": {"quote": "My cat is called Mochi."}}',
+    ],
+)
+def test_a_false_quote_in_json_is_taken_out_as_well(reply):
+    found = check_reply(reply, TURNS)
+    assert found.false_quotes == 1
+    assert "Rex" not in found.text
+    assert "a quote that is not in the session" in found.text
+    assert [each.quote for each in found.findings] == ["My cat is called Mochi."] * reply.count("Mochi")
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900, 980, 1_100, 30_000])
+@pytest.mark.parametrize("brackets", ["[]", '{"a": }'])
+def test_json_of_any_depth_is_read_or_is_text(depth, brackets):
+    opening, closing = brackets[:-1], brackets[-1]
+    inner = '{"quote": "My dog is called Rex."}'
+    check_reply(opening * depth + inner + closing * depth, TURNS)
+    check_reply(opening * depth + inner, TURNS)
+    check_reply('{"quote": "My dog is called Rex.", "text": ' + opening * depth + "1" + closing * depth + "}", TURNS)
+
+
+def test_nothing_that_json_hides_comes_out_as_text_that_cannot_be_stored():
+    reply = '[{"quote": "Mochi", "text": "\\ud800 cat"}, {"quote": "\\udfff Rex", "turn": "\\ud800"}]'
+    found = check_reply(reply, TURNS)
+    assert (len(found.findings), found.false_quotes) == (1, 1)
+    found.text.encode()
+    found.findings[0].text.encode()
+
+
+@pytest.mark.parametrize(
+    "turn", ["null", "true", "-12", "12.0", '"[Turn 12]"', "[[12]]", "1e400", "{}", '"٣"', "9" * 400]
+)
+def test_any_turn_number_is_taken_or_passed_over(turn):
+    (finding,) = check_reply('[{"quote": "My cat is called Mochi.", "turn": %s}]' % turn, TURNS).findings  # noqa: UP031
+    assert finding.turn == 12
+
+
+@pytest.mark.parametrize("length", [2_000, 32_000])
+@pytest.mark.parametrize(
+    "unit",
+    ['"', '" ', '": "', "“a” ", "- [Turn 1] ", "turn 1 ", '"a":\n', "|", "\t", "\u2028", "```", '{"quote":', "[{"],
+)
+def test_long_replies_of_one_sign_cost_at_most_their_own_findings(unit, length):
+    found = check_reply((unit * length)[:length], TURNS)
+    assert len(found.findings) <= 300

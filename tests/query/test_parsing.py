@@ -34,11 +34,11 @@ def blocks_of(text):
     ],
 )
 def test_final_in_prose_is_read_whole(text, answer):
-    assert final_of(text) == Final(answer, "value")
+    assert final_of(text) == Final(answer, "text" if answer.startswith(("in quotes", "it's")) else "value")
 
 
 def test_final_keeps_a_parenthesis_within_quotes():
-    assert final_of('FINAL("She smiled :)")') == Final("She smiled :)", "value")
+    assert final_of('FINAL("She smiled :)")') == Final("She smiled :)", "text")
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_lines_may_end_as_on_windows():
 
 
 def test_a_bare_word_may_be_a_variable_and_a_quoted_word_is_not():
-    assert final_of("FINAL(answer)") == Final("answer", "word")
-    assert final_of('FINAL("answer")') == Final("answer", "value")
+    assert final_of("FINAL(answer)") == Final("answer", "value")
+    assert final_of('FINAL("answer")') == Final("answer", "text")
 
 
 @pytest.mark.parametrize("text", ["FINAL_VAR(answer)", 'FINAL_VAR("answer")', "FINAL_VAR('answer')"])
@@ -146,7 +146,7 @@ def test_final_var_names_a_variable(text):
 
 
 def test_final_var_of_what_cannot_be_a_name_is_a_value():
-    assert final_of('FINAL_VAR("the red one")') == Final("the red one", "value")
+    assert final_of('FINAL_VAR("the red one")') == Final("the red one", "text")
 
 
 @pytest.mark.parametrize("tag", ["repl", "python", "py", "python3", "Python", "", "repl extra words", "c++"])
@@ -200,3 +200,28 @@ def test_no_code_and_no_final():
 
 def test_a_long_message_of_open_parentheses_is_read_in_linear_time():
     assert final_of("FINAL(" * 20_000).kind == "value"
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("```\na\n````\nb\n```\nc", ["a\n````\nb"]),  # a longer fence closes nothing
+        ("~~~\na\n```\nb\n~~~", ["a\n```\nb"]),
+        ("```py\na\n  ```  \nb", ["a"]),
+        ("```py\na\n``` b\n```", ["a\n``` b"]),
+        ("```", []),
+        ("a\n```py", []),
+        ("```py\n\n\n  a\n  b\n\n```\n```text\nc\n```\n```\nd", ["a\nb", "d"]),
+    ],
+)
+def test_a_block_ends_with_its_own_fence(text, blocks):
+    assert blocks_of(text) == blocks
+
+
+def test_fences_of_many_lengths_that_are_never_closed_are_read():
+    for sign in "`~":
+        text = "\n".join(sign * (3 + number) for number in range(1_500))
+        assert len(blocks_of(text)) == 1
+        parse_message(f"{text}\nFINAL(x)")
+    parse_message("```\n" + " " * 200_000 + "`")
+    parse_message("\n```" * 100_000 + " `")

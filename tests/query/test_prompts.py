@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from paper import opened
 
 import rlm_memory_core
 from rlm_memory_core.query.prompts import paper, record
-from rlm_memory_core.query.workspace import Workspace
 
 FUNCTIONS = ["search_history", "get_recent", "rank_sessions", "llm_query", "session_prompt", "FINAL", "FINAL_VAR"]
 VALUES = ["question", "question_date", "sessions", "session_dates", "history_turns", "context"]
@@ -29,10 +29,10 @@ def test_the_root_prompt_names_everything_the_repl_holds(parallel):
 
 @pytest.mark.parametrize("parallel", [True, False])
 def test_the_root_prompt_of_a_large_history_names_what_that_repl_holds_and_nothing_else(store, parallel):
-    workspace = Workspace(store, "Who?", copied=False)
+    way = opened(store, "Who?", copied=False)
     system = root(parallel, copied=False)[0]["content"]
-    assert [name for name in [*workspace.functions(), *workspace.values()] if name not in system] == []
-    assert [name for name in VALUES if name not in workspace.values() and f"  {name}" in system] == []
+    assert [name for name in [*way.functions, *way.values] if name not in system] == []
+    assert [name for name in VALUES if name not in way.values and f"  {name}" in system] == []
     assert ("llm_query_parallel" in system) is parallel
     assert "{" not in system.replace("{}", "")
 
@@ -49,9 +49,9 @@ def test_a_question_with_braces_is_kept():
 
 
 def test_the_last_reply_is_told_to_answer():
-    assert "Replies left: 2." in paper.output_message("out", "", 2)["content"]
-    assert paper.FORCED in paper.output_message("out", "", 1)["content"]
-    assert "<output>\nout\n</output>" in paper.output_message("out", "asked 1", 1)["content"]
+    assert "Replies left: 2." in paper.output_message("out", "", 2)
+    assert paper.FORCED in paper.output_message("out", "", 1)
+    assert "<output>\nout\n</output>" in paper.output_message("out", "asked 1", 1)
 
 
 def test_every_prompt_sent_is_worded_in_this_room():
@@ -73,7 +73,7 @@ def test_no_text_opens_or_closes_a_tag():
     made = [
         (record.session_prompt(HOSTILE, HOSTILE, HOSTILE, HOSTILE), 4),
         (record.history_messages(HOSTILE, HOSTILE, HOSTILE)[1]["content"], 4),
-        (paper.output_message(HOSTILE, HOSTILE, 3)["content"], 2),
+        (paper.output_message(HOSTILE, HOSTILE, 3), 2),
         (paper.root_messages(HOSTILE, HOSTILE, sessions=1, turns=1, characters=1)[1]["content"], 2),
     ]
     for prompt, own in made:
@@ -126,5 +126,6 @@ def test_the_papers_prompts_are_what_they_were():
         record.subagent_messages(record.session_prompt("s", "d", "q", "e")),
         record.history_messages("h", "q", "d"),
     ]
-    made += [record.CHAT_SYSTEM, record.CUT_REPLY, paper.NO_CODE, paper.FORCED, paper.output_message("o", "c", 2)]
+    made += [record.CHAT_SYSTEM, record.CUT_REPLY, paper.NO_CODE, paper.FORCED]
+    made += [{"role": "user", "content": paper.output_message("o", "c", 2)}]
     assert hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16] == "656507105d0c0645"

@@ -88,7 +88,8 @@ def test_the_text_of_an_error_is_nowhere_in_the_findings(scripted):
 def test_replies_keep_the_order_of_the_sessions_whatever_comes_back_first(scripted):
     async def answer(messages):
         number = int(messages[1]["content"].split("number ")[1].split()[0])
-        await asyncio.sleep(0.02 * (5 - number))
+        while len(subagents.calls) < 4 - number:  # until the calls on all later sessions have ended
+            await asyncio.sleep(0.001)
         return str(number)
 
     subagents = agents(scripted(answer))

@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from rlm_memory_core.models import background
-from rlm_memory_core.repl.arguments import MAX_CHARACTERS, measure
+from rlm_memory_core.repl.limits import MAX_CHARACTERS, measure
 from rlm_memory_core.repl.repl import Limits, Repl
 
 

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from rlm_memory_core.search import rarity
 from rlm_memory_core.search.find import MOST_PROBES, find_turns, turns_with
 from rlm_memory_core.search.probes import Filters
 
@@ -105,6 +106,62 @@ def test_one_common_word_of_two_is_no_match(weeks):
     assert find_turns(weeks, ["work Porto", "cold zebra"]).without == ("cold zebra",)
 
 
+@pytest.fixture
+def pets(store):
+    """A hundred turns, of which ten speak of a tank, ten of food in Chinese and one of a parrot."""
+    told = {
+        10: "I cleaned the tank.",
+        20: "The tank is full.",
+        30: "今天吃鱼缸面。",
+        44: "A parrot talks.",
+        45: "Zebras run.",
+    }
+    said = [told.get(number, told.get(number % 10 * 10, "The bus was late again.")) for number in range(100)]
+    store.extend([("user", text) for text in said])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("probe", "expected", "nowhere"),
+    [
+        ("zebrafish tank", set(), ("zebrafish",)),  # not by the common word alone, nor by a part of the rare one
+        ("tanks of zebrafishes", set(), ("zebrafishes",)),
+        ("斑点 鱼缸", set(), ("斑点",)),
+        ("zebrafish parrots", {45}, ("zebrafish",)),  # a rare word is enough, and what is missing is told
+        ("parrot tank", {45}, ()),
+        ("parrots talking", {45}, ()),
+        ("zebrafish", set(), ("zebrafish",)),
+        ("my zebrafish", set(), ("zebrafish",)),
+    ],
+)
+def test_a_probe_whose_rare_word_stands_nowhere_does_not_match_by_a_common_one(pets, probe, expected, nowhere):
+    found = find_turns(pets, [probe, "bus"])
+    assert {hit.turn.index for hit in find_turns(pets, [probe]).hits} == expected
+    assert found.nowhere == nowhere
+    assert (probe in found.without) == (not expected and not probe.endswith("zebrafish"))
+
+
+def test_a_common_word_of_a_probe_counts_again_once_the_rare_one_is_said(pets):
+    pets.add("user", "The zebrafish like their tank.")
+    assert numbers(find_turns(pets, ["zebrafish tank"])) == [101]
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("I grew up in Nairobi.", "what city did I grow up in"),
+        ("She sang at the wedding.", "sing"),
+        ("We drove to Porto.", "drive"),
+        ("He has spoken about it.", "speak"),
+    ],
+)
+def test_irregular_forms_are_found_where_no_word_of_a_probe_stands(pets, said, asked):
+    pets.add("user", said)
+    (hit,) = find_turns(pets, [asked]).hits
+    assert hit.turn.content == said
+    assert hit.matches
+
+
 def test_quotes_mean_exactly(life):
     assert numbers(find_turns(life, ['"old violin"'])) == [turn(11)]
     assert numbers(find_turns(life, ['"violin old"'])) == []
@@ -115,6 +172,15 @@ def test_quotes_mean_exactly(life):
 )
 def test_no_probe_is_a_command(life, probe):
     assert numbers(find_turns(life, [probe, "viola"]))[:1] == [turn(11)]
+
+
+def test_where_all_words_are_common_the_newest_turns_with_two_of_them_are_found(store, monkeypatch):
+    monkeypatch.setattr(rarity, "MOST_SCORED", 20)
+    store.extend([("user", ("The red car.", "A red bus.", "The bus is late.")[number % 3]) for number in range(90)])
+    assert numbers(find_turns(store, ["red bus"], limit=2)) == [89, 86]
+    assert set(numbers(find_turns(store, ["bus"], per_session=99, limit=2))) <= set(range(61, 91))
+    store.add("user", "The red bus was sold.")
+    assert numbers(find_turns(store, ["red bus sold"], limit=2))[0] == 91
 
 
 def test_filters_and_what_they_leave_out(life):

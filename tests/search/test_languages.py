@@ -6,7 +6,7 @@ import random
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.query.findings import Finding, checked
+from rlm_memory_core.query.findings import Evidence, look_up
 from rlm_memory_core.search import rank_sessions
 from rlm_memory_core.search.occurrences import occurrences
 from rlm_memory_core.search.words import content_words
@@ -97,9 +97,9 @@ def test_a_question_finds_its_session_and_its_quote(language, question, said, qu
             if number == 11:
                 store.add("user", said)
         assert rank_sessions(store, question)[0] == 11
-        found, false_quotes = checked([Finding(quote)], store.turns)
-        assert not false_quotes
-        assert found[0].quote.strip("，。、.") in said
+        (found,) = look_up([Evidence(None, None, None, quote)], store.turns)
+        assert found is not None
+        assert found.quote.strip("，。、.") in said
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 import pytest
+from paper import opened
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.query.workspace import Workspace
-from rlm_memory_core.search import ranking, word_index
+from rlm_memory_core.search import rarity, word_index
 from rlm_memory_core.search.piece_index import PieceIndex
-from rlm_memory_core.search.ranking import rank_sessions
+from rlm_memory_core.search.ranking import rank_pieces, rank_sessions
 from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS
 
 SESSIONS = [["about cats"], ["about dogs", "dogs " * 7990, "dogs at last"], [], ["about cats", "and birds"]]
@@ -28,11 +28,10 @@ def kept(store):
     return store.query(f"SELECT * FROM {PIECES} ORDER BY number"), words
 
 
-def test_the_pieces_are_those_that_a_copying_workspace_has(long_store):
-    index, copied = PieceIndex(long_store), Workspace(long_store, "Who?").pieces
+def test_the_pieces_are_those_that_a_copied_history_has(long_store):
+    index, copied = PieceIndex(long_store), opened(long_store, "Who?").copies
     assert len(index) == len(copied) == 4
     assert [index.piece(position) for position in range(4)] == copied
-    assert [index.date(position) for position in range(4)] == [piece.date for piece in copied]
 
 
 def test_every_turn_lies_in_the_piece_that_is_named_for_it(long_store):
@@ -49,7 +48,7 @@ def test_a_turn_too_long_for_one_piece_is_read_whole_and_stands_alone(store):
     assert (texts[0], texts[-1]) == ("[Turn 1][user]: before", "[Turn 3][user]: after")
     said = "".join(text.removeprefix("[Turn 2][user]: ") for text in texts[1:-1])
     assert said.split() == long.split()
-    assert "word11999" in index.piece(index.rank("word11999", 1)[0]).text
+    assert "word11999" in index.piece(rank_pieces(store, "word11999", k=1)[0]).text
     store.add("user", "more")
     again = PieceIndex(store)
     assert [again.piece(position).text for position in range(len(index) - 1)] == texts[:-1]
@@ -59,22 +58,13 @@ def test_pieces_that_are_said_later_have_no_position(long_store):
     index = PieceIndex(long_store)
     long_store.start_session()
     long_store.add("user", "dogs and birds")
-    assert sorted(index.rank("dogs birds", 99)) == list(range(4))
-    with pytest.raises(IndexError):
-        index.piece(4)
-    assert sorted(PieceIndex(long_store).rank("dogs birds", 99)) == list(range(5))
-
-
-def test_positions_outside_are_refused(long_store):
-    index = PieceIndex(long_store)
-    for position in (4, -1):
-        with pytest.raises(IndexError, match=rf"no session {position}: positions go from 0 to 3"):
-            index.piece(position)
+    assert (len(index), len(index.session_numbers())) == (4, 4)
+    assert sorted(rank_pieces(long_store, "dogs birds")) == list(range(5)) == list(range(len(PieceIndex(long_store))))
 
 
 def test_an_empty_history_has_no_piece(store):
     index = PieceIndex(store)
-    assert (len(index), index.rank("anything", 5), index.position_of(1)) == (0, [], -1)
+    assert (len(index), rank_pieces(store, "anything", k=5), index.position_of(1)) == (0, [], -1)
 
 
 @pytest.mark.parametrize("question", ["cats", "dogs", "about birds", "nothing of it", "", "of the", '"', "NOT cats*"])
@@ -82,29 +72,28 @@ def test_sessions_of_one_piece_rank_as_in_ranking(store, question):
     for text in ("about cats", "about dogs and dogs", "cats and dogs and birds", "fish", "cat"):
         store.start_session()
         store.add("user", text)
-    index = PieceIndex(store)
-    assert index.rank(question, 99) == rank_sessions(store, question)
-    assert index.rank(question, 2) == rank_sessions(store, question, k=2)
-    assert index.rank(question, 0) == []
+    assert rank_pieces(store, question) == rank_sessions(store, question)
+    assert rank_pieces(store, question, k=2) == rank_sessions(store, question, k=2)
+    assert rank_pieces(store, question, k=0) == []
 
 
 def test_common_words_are_left_out_where_a_rarer_one_decides(store, monkeypatch):
     for number in range(9):
         store.start_session()
         store.add("user", "bus bus bus" if number else "bus trumpet")
-    assert PieceIndex(store).rank("bus trumpet", 3)[0] == 0
-    monkeypatch.setattr(ranking, "_MOST_SCORED", 5)
-    assert PieceIndex(store).rank("bus trumpet", 3) == [0, 8, 7]  # the others come as if they had no word of it
+    assert rank_pieces(store, "bus trumpet", k=3)[0] == 0
+    monkeypatch.setattr(rarity, "MOST_SCORED", 5)
+    assert rank_pieces(store, "bus trumpet", k=3) == [0, 8, 7]  # the others come as if they had no word of it
 
 
 def test_where_all_words_are_common_the_newest_pieces_are_ranked(store, monkeypatch):
     for number in range(9):
         store.start_session()
         store.add("user", "bus bus bus" if number in (1, 6) else "a bus went by in the rain")
-    assert PieceIndex(store).rank("bus", 3) == [6, 1, 8]
-    monkeypatch.setattr(ranking, "_MOST_SCORED", 5)
-    assert PieceIndex(store).rank("bus", 3) == [6, 8, 7]
-    assert sorted(PieceIndex(store).rank("bus", 99)) == list(range(9))
+    assert rank_pieces(store, "bus", k=3) == [6, 1, 8]
+    monkeypatch.setattr(rarity, "MOST_SCORED", 5)
+    assert rank_pieces(store, "bus", k=3) == [6, 8, 7]
+    assert sorted(rank_pieces(store, "bus", k=99)) == list(range(9))
 
 
 def test_an_index_that_grows_is_the_one_that_is_made_at_once(long_store, monkeypatch):
@@ -128,34 +117,30 @@ def test_an_index_that_grows_is_the_one_that_is_made_at_once(long_store, monkeyp
 
 @pytest.mark.parametrize(("turns", "characters"), [(1, 10**9), (2, 10**9), (50_000, 15), (50_000, 1)])
 def test_the_size_of_the_blocks_does_not_matter(long_store, monkeypatch, turns, characters):
-    expected = Workspace(long_store, "Who?").pieces
+    expected = opened(long_store, "Who?").copies
     monkeypatch.setattr(word_index, "_BLOCK_TURNS", turns)
     monkeypatch.setattr(word_index, "_BLOCK_CHARACTERS", characters)
-    told = []
-    index = PieceIndex(long_store, progress=lambda done, turns: told.append((done, turns)))
+    index = PieceIndex(long_store)
     assert [index.piece(position) for position in range(len(index))] == expected
-    assert told[-1] == (6, 6)
-    assert told == sorted(told)
-    assert len(told) > 2
 
 
 def test_what_a_stopped_run_has_done_is_kept_in_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(word_index, "_BLOCK_TURNS", 2)
     path = tmp_path / "history.db"
 
-    def stop(done, turns):
-        raise KeyboardInterrupt
+    def stop(text):
+        if text == "cat4":
+            raise KeyboardInterrupt
+        return text
 
-    with MemoryStore(path) as store:
+    with MemoryStore(path) as store, monkeypatch.context() as stopping:
         for number in range(7):
             store.start_session()
             store.add("user", f"cat{number}")
+        stopping.setattr(word_index, "telling", stop)
         with pytest.raises(KeyboardInterrupt):
-            PieceIndex(store, progress=stop)
-    told = []
+            PieceIndex(store)
     with MemoryStore(path) as store:
-        index = PieceIndex(store, progress=lambda done, turns: told.append(done))
-        assert told == [4, 6, 7]
-        assert [index.rank(f"cat{number}", 1) for number in range(7)] == [[number] for number in range(7)]
-    with MemoryStore(path) as store:
-        PieceIndex(store, progress=stop)  # nothing is left to do
+        assert store.query(f"SELECT count(*) FROM {PIECES}") == [(4,)]
+        assert len(PieceIndex(store)) == 7
+        assert [rank_pieces(store, f"cat{number}", k=1) for number in range(7)] == [[number] for number in range(7)]

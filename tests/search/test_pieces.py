@@ -1,9 +1,9 @@
 import random
 
 import pytest
+from paper import opened
 
 from rlm_memory_core import MemoryStore, Session, Turn
-from rlm_memory_core.query.workspace import Workspace
 from rlm_memory_core.search.piece_index import PieceIndex
 from rlm_memory_core.search.pieces import MAX_PIECE_CHARACTERS, split
 from rlm_memory_core.store.escaping import unescape
@@ -80,16 +80,16 @@ def random_history(rng):
     return store
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_history_that_is_copied_and_one_that_is_not_have_the_same_pieces(seed):
     rng = random.Random(seed)
     with random_history(rng) as store:
-        index, copied = PieceIndex(store), Workspace(store, "Who?").pieces
+        index, copied = PieceIndex(store), opened(store, "Who?").copies
         assert [index.piece(position) for position in range(len(index))] == copied
         assert all(len(piece.text) <= MAX_PIECE_CHARACTERS for piece in copied)
         store.add("user", "One more.")
         again = [PieceIndex(store).piece(position) for position in range(len(PieceIndex(store)))]
-        assert again == Workspace(store, "Who?").pieces
+        assert again == opened(store, "Who?").copies
 
 
 def test_a_short_turn_after_a_long_one_is_a_piece_of_its_own():

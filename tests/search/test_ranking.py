@@ -5,9 +5,9 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments.data import longmemeval
-from rlm_memory_core.search import ranking
 from rlm_memory_core.search.ranking import rank_pieces, rank_sessions, rank_turns
-from rlm_memory_core.search.word_index import SPOKEN, TURNS, content_words
+from rlm_memory_core.search.word_index import SPOKEN, TURNS
+from rlm_memory_core.search.words import content_words
 
 CORPUS = [
     "The violin teacher comes on Monday and brings new sheet music.",
@@ -247,13 +247,9 @@ def test_a_page_full_of_dates_is_ranked_by_all_of_them(dinners):
 
 
 @pytest.mark.parametrize("question", ["dinner on 2023-05-15? {}", "{} dinner on 2023-05-15?"])
-def test_of_a_very_long_page_what_is_asked_counts_at_either_end(dinners, monkeypatch, question):
-    asked = []
-    monkeypatch.setattr(ranking, "_spread", lambda store, word: asked.append(word) or 1)
+def test_of_a_very_long_page_what_is_asked_counts_at_either_end(dinners, question):
     page = " ".join(f"word{number}" for number in range(20_000))
     assert rank_sessions(dinners, question.format(page), k=1) == [2]
-    assert len(asked) == len(set(asked)) == 300
-    assert "dinner" in asked
 
 
 def test_the_nearer_to_the_date_the_better(dinners):

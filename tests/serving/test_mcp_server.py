@@ -18,6 +18,7 @@ from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from rlm_memory_core import MemoryRLM, MemoryStore
+from rlm_memory_core.cli import main as cli
 from rlm_memory_core.serving.mcp_server import MemoryServer
 
 READING = {"find", "look", "timeline", "cite", "sessions"}
@@ -110,8 +111,7 @@ def history(tmp_path):
     export = tmp_path / "conversations.json"
     export.write_text(json.dumps(chats))
     store = tmp_path / "history.db"
-    done = [sys.executable, "-m", "rlm_memory_core", "import", str(export), "--store", str(store), "--tz", "UTC"]
-    subprocess.run(done, check=True, capture_output=True, timeout=60)
+    assert cli.main(["import", str(export), "--store", str(store), "--tz", "UTC"]) == 0
     return store
 
 
@@ -189,30 +189,26 @@ def test_the_configuration_of_every_client_in_the_docs_starts_a_server(tmp_path)
     lines = re.findall(r"^claude mcp add memory -- (.*)$", page, re.MULTILINE)
     commands = {(server["command"], *server["args"]) for server in servers if "command" in server}
     commands |= {tuple(line.split()) for line in lines}
+    assert {words[:3] for words in commands} == {("rlm-memory", "mcp", "--store")}
     assert len(servers) == 4
     assert len(lines) == 1
 
-    async def run(words):
-        assert words[:3] == ("rlm-memory", "mcp", "--store")
-        async with Client(command("--store", tmp_path / Path(words[3]).name, *words[4:])) as client:
+    async def run(options):
+        async with Client(command("--store", tmp_path / "h.db", *options)) as client:
             return {tool.name for tool in (await client.list_tools()).tools}
 
-    for words in commands:
-        assert asyncio.run(run(words)) == READING | {"remember"}
+    for options in {words[4:] for words in commands}:  # but for the file, most are alike
+        assert asyncio.run(run(options)) == READING | {"remember"}
 
 
-def test_a_read_only_server_offers_nothing_that_adds_and_creates_no_file(history, tmp_path):
-    async def run():
-        async with Client(command("--store", history, "--read-only")) as client:
-            assert {tool.name for tool in (await client.list_tools()).tools} == READING
-            assert "Unknown tool" in await mistake(client, "remember", content="x")
+def test_a_read_only_server_offers_nothing_that_adds_and_creates_no_file(diary, tmp_path, capsys):
+    async def reading(client):
+        assert {tool.name for tool in (await client.list_tools()).tools} == READING
+        assert "Unknown tool" in await mistake(client, "remember", content="x")
 
-    asyncio.run(run())
-    done = subprocess.run(
-        [sys.executable, "-m", "rlm_memory_core", "mcp", "--read-only", "--store", str(tmp_path / "none.db")],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (2, f"rlm-memory: there is no file {tmp_path / 'none.db'}\n")
+    within(diary, reading, read_only=True)
+    assert cli.main(["mcp", "--read-only", "--store", str(tmp_path / "none.db")]) == 2
+    assert capsys.readouterr().err == f"rlm-memory: there is no file {tmp_path / 'none.db'}\n"
     assert not (tmp_path / "none.db").exists()
 
 
@@ -243,18 +239,25 @@ def test_nobody_without_the_token_or_from_another_site_gets_in(history):
     assert asyncio.run(run()) == ([401, 401, 401], 421, 403, 413, 421)
 
 
-def test_the_command_says_in_one_line_what_is_missing(tmp_path):
-    def run(*arguments, **environment):
-        done = subprocess.run(
-            [sys.executable, "-m", "rlm_memory_core", "mcp", "--store", str(tmp_path / "h.db"), *arguments],
-            capture_output=True, text=True, timeout=60, env=dict(os.environ) | environment,
-        )  # fmt: skip
-        assert done.returncode == 2
-        assert done.stderr.count("\n") == 1
-        return done.stderr
+@pytest.mark.parametrize(("token", "said"), [("", "RLM_MEMORY_TOKEN"), ("t", "--allow-host")])
+def test_the_command_says_what_an_address_that_others_reach_needs(tmp_path, token, said):
+    asked = command("--store", tmp_path / "h.db", "--http", 0, "--host", "0.0.0.0")
+    done = subprocess.run(
+        [asked.command, *asked.args], env=asked.env | {"RLM_MEMORY_TOKEN": token}, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
 
-    assert "RLM_MEMORY_TOKEN" in run("--http", "0", "--host", "0.0.0.0")
-    assert "--allow-host" in run("--http", "0", "--host", "0.0.0.0", RLM_MEMORY_TOKEN="t")
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path, capsys):
+    def run(*arguments):
+        assert cli.main(["mcp", "--store", str(tmp_path / "h.db"), *arguments]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        return said
+
     assert "rlm-memory: " in run("--http", "70000")
     assert "Mars/Olympus" in run("--tz", "Mars/Olympus")
     (tmp_path / "h.db").write_bytes(b"no database" * 100)

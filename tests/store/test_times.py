@@ -1,4 +1,3 @@
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -181,23 +180,3 @@ def test_two_writers_do_not_share_a_session(tmp_path):
         two.extend([("two", "a"), ("two", "b")])
     with MemoryStore(path) as later:  # nobody writes any more
         assert later.add("user", "goes on").session == 7
-
-
-def test_a_file_of_the_last_version_is_taken_over(tmp_path):
-
-    path = tmp_path / "old.db"
-    database = sqlite3.connect(path)
-    database.executescript(
-        f"""PRAGMA application_id = {0x524C4D31}; PRAGMA user_version = 2;
-        CREATE TABLE sessions (number INTEGER PRIMARY KEY, date TEXT);
-        CREATE TABLE turns (turn_index INTEGER PRIMARY KEY, session INTEGER NOT NULL, role TEXT NOT NULL,
-            total_characters INTEGER NOT NULL, beyond_like INTEGER NOT NULL, timestamp TEXT NOT NULL,
-            content TEXT NOT NULL);
-        CREATE INDEX turns_by_session ON turns (session);
-        INSERT INTO sessions VALUES (1, '2023/05/20');
-        INSERT INTO turns VALUES (1, 1, 'user', 2, 0, '2023-05-20T09:00:00+00:00', 'Hi');"""
-    )
-    database.close()
-    with MemoryStore(path) as store:
-        store.add("user", "Again", name="Ada")
-        assert [str(turn) for turn in store.turns] == ["[Turn 1][user]: Hi", "[Turn 2][user Ada]: Again"]

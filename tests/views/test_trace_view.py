@@ -53,6 +53,19 @@ def test_steps_show_message_output_tokens_and_cost(call, trace, parsed):
     assert "code that ran" in parsed(trace(code=("print(2)",))._repr_html_()).text
 
 
+def test_thoughts_are_folded_and_short(call, trace, parsed):
+    thought = "Hm, <em>which</em> cat? " * 1_000
+    html = trace(call(thoughts="The cat again."), thoughts=thought)._repr_html_()
+    page = parsed(html)
+    assert page.tags.count("details") == 2 + 2
+    assert page.text.count("it thought first") == 2
+    assert "The cat again." in page.text
+    assert "Hm, <em>which</em> cat?" in page.text
+    assert "em" not in page.tags
+    assert len(html) < 30_000
+    assert "it thought first" not in parsed(trace(call())._repr_html_()).text
+
+
 def test_five_hundred_calls_are_thin_bars_and_the_tables_hold_the_telling_ones(call, trace, parsed):
     calls = [call(number=number, reply="NOT_FOUND", started=1 + number / 1000) for number in range(1, 501)]
     calls[300] = call(number=301, reply="", error="the server is away")
@@ -74,8 +87,9 @@ def test_five_hundred_calls_are_thin_bars_and_the_tables_hold_the_telling_ones(c
 
 def test_nothing_a_model_or_a_history_says_becomes_part_of_the_page(call, trace, parsed, hostile):
     made = trace(
-        call(reply=hostile, date=hostile), call(reply="", error=hostile), reply=hostile, code=(hostile,), output=hostile
-    )
+        call(reply=hostile, date=hostile, thoughts=hostile), call(reply="", error=hostile), reply=hostile,
+        code=(hostile,), output=hostile, thoughts=hostile,
+    )  # fmt: skip
     for html in (made._repr_html_(), made.to_html()):
         page = parsed(html)
         assert not {"script", "img"} & set(page.tags)

@@ -61,7 +61,7 @@ def pairs(sample: Sample) -> int:
 
 def share_in_window(samples: Sequence[Sample], window: int) -> float:
     """Returns the share of samples whose fact lies in the last `window` characters: the best that truncation can do."""
-    return sum(sample.answer in sample.store().to_string()[-window:] for sample in samples) / len(samples)
+    return sum(sample.answer in sample.text()[-window:] for sample in samples) / len(samples)
 
 
 def _sample(length: int, run: int, rng: random.Random) -> Sample:

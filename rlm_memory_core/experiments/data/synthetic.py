@@ -39,7 +39,7 @@ class _Case(NamedTuple):
     answer: str
 
 
-def load(n_per_type: int = 10, seed: int = 42, types: Sequence[str] | None = None) -> list[Sample]:
+def load(n_per_type: int = 10, seed: int = 42) -> list[Sample]:
     """Makes `n_per_type` samples of each kind, kind by kind.
 
     Sample i of a kind, counted from 0, uses the seed `seed + 37 * i`. Its history has about 50 to 130 turns, in three
@@ -48,26 +48,21 @@ def load(n_per_type: int = 10, seed: int = 42, types: Sequence[str] | None = Non
     Args:
         n_per_type: Samples of each kind, at least 1.
         seed: The seed of the first sample.
-        types: Some of `TYPES`, in the order wanted; None for all.
 
     Raises:
-        ValueError: `n_per_type` is too small, or a kind is not in `TYPES`.
+        ValueError: `n_per_type` is too small.
 
     Example:
-        >>> sample = load(n_per_type=1, types=["multi-session-user"])[0]
+        >>> sample = load(n_per_type=1)[1]
         >>> sample.id, len(sample.sessions), sample.answer
         ('multi-session-user-1', 3, 'MERIDIAN')
 
     Source:
         Paper, Section 4.1 and Table 1.
     """
-    chosen = TYPES if types is None else tuple(types)
-    unknown = [kind for kind in chosen if kind not in _GENERATORS]
-    if unknown or not chosen:
-        raise ValueError(f"no such type: {', '.join(unknown) or '(none given)'}; there are {', '.join(TYPES)}")
     if n_per_type < 1:
         raise ValueError(f"n_per_type must be at least 1, not {n_per_type}")
-    return [_sample(kind, number, random.Random(seed + 37 * number)) for kind in chosen for number in range(n_per_type)]
+    return [_sample(kind, number, random.Random(seed + 37 * number)) for kind in TYPES for number in range(n_per_type)]
 
 
 def _sample(kind: str, number: int, rng: random.Random) -> Sample:

@@ -15,13 +15,9 @@ import pandas as pd
 from ..score.results import as_text
 
 KINDS = (
-    "single-session-user",
-    "single-session-assistant",
-    "knowledge-update",
-    "temporal-reasoning",
-    "multi-session",
+    "single-session-user", "single-session-assistant", "knowledge-update", "temporal-reasoning", "multi-session",
     "single-session-preference",
-)
+)  # fmt: skip
 """The question types in the order of the paper's Table 6."""
 
 _VERDICTS = {True: "holds", False: "does not hold", None: ""}

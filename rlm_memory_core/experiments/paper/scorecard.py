@@ -176,6 +176,9 @@ class _Figure:
     since: str = ""
 
 
+_NOTHING = _Figure(math.nan)
+
+
 class _Evidence:
     """Results rows by id; among several rows of one id, the one from the notebook that the register names."""
 
@@ -214,20 +217,17 @@ def _judge(number: Number, numbers: Mapping[str, Number], evidence: _Evidence) -
     else:
         status, verdict = ("not run" if ours is None else "measured"), ours_verdict
     missing = _missing(origin, evidence) if status == "not run" else ""
+    checked, seen = recomputed or _NOTHING, ours or _NOTHING
     return {
         "id": number.id,
         "where": number.where,
         "kind": number.kind,
         "paper": number.printed,
-        "recomputed": None if recomputed is None else recomputed.value,
-        "recomputed_n": None if recomputed is None else recomputed.n,
-        "ours": None if ours is None else ours.value,
-        "low": None if ours is None else ours.low,
-        "high": None if ours is None else ours.high,
-        "n": None if ours is None else ours.n,
-        "model": "" if ours is None else ours.model,
-        "since": "" if ours is None else ours.since,
-        "checked_since": "" if recomputed is None else recomputed.since,
+        "recomputed": checked.value,
+        "recomputed_n": checked.n,
+        "ours": seen.value,
+        **{name: getattr(seen, name) for name in ("low", "high", "n", "model", "since")},
+        "checked_since": checked.since,
         "status": status,
         "verdict": FAULTY if fault else verdict,
         "ours_verdict": ours_verdict,

@@ -97,13 +97,13 @@ QUICKSTART = "00_quickstart"
 
 NOTEBOOKS = (
     Notebook("01_niah", "Needle in a haystack: Table 2", _niah, {"runs": 4}),
-    Notebook("02_synthetic_longmemeval", "Synthetic LongMemEval: Tables 1, 3 and 4", _synthetic, {"n_per_type": 5}),
+    Notebook("02_synthetic_longmemeval", "Synthetic set: Tables 1, 3 and 4", _synthetic, {"n_per_type": 5}),
     Notebook("03_longmemeval_s", "LongMemEval-S: Tables 5 and 6", _longmemeval, {"sample": 1}, True, seconds=70),
     Notebook("04_published_systems", "Published systems: Table 7"),
     Notebook("05_latency_and_cost", "Latency and cost: Section 6", timed=True, seconds=15),
     Notebook("06_paper_audit", "The authors' own logs, recomputed"),
     Notebook(
-        "07_beyond", "Beyond the paper: search and ranked reading, LoCoMo, long histories", _beyond,
+        "07_beyond", "Beyond the paper: search, LoCoMo, long histories", _beyond,
         {"questions": 1, "locomo_questions": 1}, True, seconds=80,
     ),
     Notebook("99_scorecard", "Every number of the paper, and its verdict", judges=True),

@@ -89,14 +89,14 @@ def estimate(
     sized: object = None
     for sample in samples:
         if sized is not sample.sessions:  # consecutive questions may share a history
-            store, sized = sample.store(), sample.sessions
-            pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
-            turns = [len(str(turn)) for turn in store.turns]
+            pieces, sized = piece_sizes(sample), sample.sessions
+            turns = [turn for session in sample.numbered() for turn in session.turns]
+            lengths = [len(str(turn)) for turn in turns]
         for method in methods:
-            total += usage(method, pieces, turns, window)
+            total += usage(method, pieces, lengths, window)
             waited += seconds(method, sessions_read(method, len(pieces)))
             if embedder is not None and (method == "rag" or method.endswith("-embeddings")):
-                embedded += _embedding([sample.question, *(turn.content for turn in store.turns)])
+                embedded += _embedding([sample.question, *(turn.content for turn in turns)])
                 waited += _CALL_SECONDS
     all_usage, pace = total + embedded, llm.pace
     waited = max(
@@ -106,6 +106,11 @@ def estimate(
     )
     dollars = [cost(total, llm.rates), cost(embedded, embedder.rates) if embedder else 0.0]
     return Estimate(all_usage, total_cost(dollars), None if llm.model == OFFLINE else waited)
+
+
+def piece_sizes(sample: Sample) -> list[int]:
+    """Returns the characters of each piece of a history that one sub-agent would read."""
+    return [len(piece.text) for session in sample.numbered() for piece in split(session)]
 
 
 def judging(methods: int, samples: int, rates: tuple[float, float] | None) -> Estimate:

@@ -21,12 +21,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from rlm_memory_core.models.llm import OFFLINE
+from rlm_memory_core.models.types import first_line
 from rlm_memory_core.query.trace import total_cost
 
 from ..data.assets import DataUnavailable, one_line, project_root
 from ..progress import VARIABLE
 from ..score.judge import count_unjudged
 from .catalog import Notebook
+from .options import Options
 from .reproduce import Plan, Ready, ReproduceError
 from .results import STARTED
 
@@ -178,7 +180,9 @@ def _run(plan: Plan, ready: Ready, progress: Path) -> Ran:
             return Ran(name, 0.0, skipped=one_line(error.evalue))
         why = f"{error.ename}: {one_line(error.evalue)} (the notebook is in {target})"
         return Ran(name, None, error=f"{name} failed in cell {error.exec_count}: {why}")
-    _tidy(target)
+    finally:
+        if target.is_file():
+            _tidy(target, plan.options)
     if ready.notebook.judges:
         return Ran(name, 0.0)
     written = plan.folder / "results" / f"{name}.json"
@@ -208,9 +212,12 @@ def _problems(rows: pd.DataFrame) -> list[str]:
     return problems
 
 
-def _tidy(path: Path) -> None:
-    """Removes timings and paths of this machine from an executed notebook, so that reruns differ only in results."""
-    book = json.loads(path.read_text(encoding="utf-8"))
+def _tidy(path: Path, options: Options) -> None:
+    """Removes passwords in addresses, and timings, from an executed notebook, so that reruns differ only in results."""
+    text = path.read_text(encoding="utf-8")
+    for address in filter(None, (options.base_url, options.judge_base_url)):
+        text = text.replace(address, first_line(address))
+    book = json.loads(text)
     for part in (book, *book["cells"]):
         for noise in ("papermill", "execution"):
             part["metadata"].pop(noise, None)

@@ -17,7 +17,7 @@ import pandas as pd
 from rlm_memory_core.models import background
 
 from ..methods import attempt
-from ..progress import Progress
+from ..progress import Progress, gather
 from ..score.scoring import score
 from ..types import Method, Prediction, Sample
 from .executors import spread
@@ -74,29 +74,31 @@ def run(
         raise ValueError(f"concurrency {concurrency} is for one machine; an executor sets its own number of workers")
     if not len(samples) or not methods:
         raise ValueError("nothing to run: no samples, or no methods")
-    rows: list[dict[str, Any]] = []
     with closing(Progress(len(methods) * len(samples), show=progress)) as bar:
-        if executor is not None:
-            found = {}
-            questions = ((method, samples[place]) for method in methods for place in range(len(samples)))
-            for number, method, sample, prediction in spread(executor, questions):
-                bar.start(method.name)
-                bar.advance()
-                found[number] = _row(sample, prediction, method.name, model, score_with)
-            rows = [found[number] for number in sorted(found)]
+        if executor is None:
+            answer = partial(_answer, methods, samples, model, score_with, bar)
+            answered = background.run(gather(answer, range(len(samples)), concurrency))
         else:
-            for method in methods:
-                bar.start(method.name)
-                answer = partial(_answer, method, samples, model, score_with)
-                rows += background.run(bar.gather(answer, range(len(samples)), concurrency))
+            found = {}
+            questions = ((method, sample) for sample in samples for method in methods)
+            for number, method, sample, prediction in spread(executor, questions):
+                bar.advance(method.name)
+                found[number] = _row(sample, prediction, method.name, model, score_with)
+            in_order = [found[number] for number in sorted(found)]
+            answered = [in_order[start : start + len(methods)] for start in range(0, len(in_order), len(methods))]
+    rows = [row for of_method in zip(*answered, strict=True) for row in of_method]
     return pd.DataFrame(rows, columns=[*COLUMNS, "answer"])
 
 
 async def _answer(
-    method: Method, samples: Sequence[Sample], model: str, score_with: Score, position: int
-) -> dict[str, Any]:
-    sample = samples[position]  # only now: a waiting question holds no history
-    return _row(sample, await attempt(method, sample), method.name, model, score_with)
+    methods: Sequence[Method], samples: Sequence[Sample], model: str, score_with: Score, bar: Progress, position: int
+) -> list[dict[str, Any]]:
+    """Has every method answer one question, one after another, so that they share its stored history."""
+    sample, rows = samples[position], []  # only now: a waiting question holds no history
+    for method in methods:
+        rows.append(_row(sample, await attempt(method, sample), method.name, model, score_with))
+        bar.advance(method.name)
+    return rows
 
 
 def _row(sample: Sample, prediction: Prediction, method: str, model: str, score_with: Score) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from rlm_memory_core.models.budget import Budget, BudgetExceeded
 from rlm_memory_core.models.llm import LLM, OFFLINE, OFFLINE_LABEL, ModelError, connect
 from rlm_memory_core.models.types import ChatMessage
 
-from ..progress import Progress
+from ..progress import Progress, gather
 from ..types import Result, Sample
 from .results import OVERALL, as_text, groups, paper_row, share, typed, with_interval
 
@@ -95,10 +95,9 @@ def run(
         raise ValueError(f"cannot judge {min(missing)}: it is not among the samples")
     judged: list[dict[str, Any]] = []
     with closing(Progress(len(frame))) as bar:
-        for method, rows in groups(frame, "method"):  # in turn, so that equal answers of two methods are judged once
-            bar.start(f"judge of {method}")
-            read = partial(_judge_row, asked, judge, budget)
-            judged += background.run(bar.gather(read, rows.to_dict("records"), _CONCURRENCY))
+        for _, rows in groups(frame, "method"):  # in turn, so that equal answers of two methods are judged once
+            read = partial(_judge_row, asked, judge, budget, bar)
+            judged += background.run(gather(read, rows.to_dict("records"), _CONCURRENCY))
     verdicts = pd.DataFrame(judged, columns=COLUMNS)
     print(f"{len(verdicts)} answers, judged by: {judge.label}{_unjudged(verdicts)}")
     return verdicts
@@ -136,7 +135,7 @@ def judge_messages(question: str, reference: str, answer: str, *, kind: str, abs
 
 
 async def _judge_row(
-    asked: Mapping[str, tuple[str, str, bool]], judge: LLM, budget: Budget | None, row: dict[Any, Any]
+    asked: Mapping[str, tuple[str, str, bool]], judge: LLM, budget: Budget | None, bar: Progress, row: dict[Any, Any]
 ) -> dict[str, Any]:
     question, gold, abstain = asked[row["question_id"]]
     correct: bool | None = False
@@ -144,6 +143,7 @@ async def _judge_row(
     if not row["error"] and row["answer"].strip():
         messages = judge_messages(question, gold, row["answer"], kind=row["question_type"], abstain=abstain)
         correct, reason = await _ask(judge, messages, budget)
+    bar.advance(f"judge of {row['method']}")
     judged = float("nan") if correct is None else float(correct)
     kept = {name: row[name] for name in ("question_id", "question_type", "method", "em")}
     return {**kept, "judge": judge.label, "abstain": abstain, "judged": judged, "reason": reason}

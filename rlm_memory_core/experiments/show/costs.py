@@ -14,13 +14,12 @@ import pandas as pd
 
 from rlm_memory_core.models.pricing import Usage, cost, price
 from rlm_memory_core.query.engine import MemoryRLM
-from rlm_memory_core.search.pieces import split
 
 from ..methods import FULL_SCAN, PAPER_WINDOW
 from ..paper import paper_logs
 from ..paper import registry as paper
 from ..paper.checks import of
-from ..run.estimate import usage
+from ..run.estimate import piece_sizes, usage
 from ..score.intervals import mean_interval
 from ..score.results import as_text
 from ..types import Result, Sample
@@ -80,7 +79,7 @@ def real_scans(samples: Sequence[Sample], model: str = PAPER_MODEL) -> pd.DataFr
     """
     rows = []
     for sample in samples:
-        pieces = [len(piece.text) for session in sample.store().sessions for piece in split(session)]
+        pieces = piece_sizes(sample)
         taken = usage(FULL_SCAN, pieces, [], PAPER_WINDOW)
         rows.append((sample.id, len(pieces), taken.total_tokens, _dollars(taken, model)))
     return pd.DataFrame(rows, columns=["question_id", "calls", "tokens", "usd"])

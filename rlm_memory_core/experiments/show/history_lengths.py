@@ -7,34 +7,21 @@ the full scan runs up to a given length and has no figure beyond it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 
 import pandas as pd
 
 from rlm_memory_core.models.llm import LLM
-from rlm_memory_core.store.memory_store import MemoryStore
 
 from ..data import long_histories
 from ..methods import FULL_SCAN
 from ..run import runner
 from ..score.results import as_text, groups, mean_of, measured, share
 from ..score.scoring import score_by_gold
-from ..types import Method, Result, Sample
+from ..types import Method, Result
 from .tables import tokens
 
 LENGTHS = (50, 200, 500, 1_000, 2_000, 5_000)
 """Sessions of the histories; LongMemEval-S has about 48, LongMemEval-M about 500."""
-
-
-@dataclass(frozen=True)
-class _Stored(Sample):
-    """A question whose history is already stored."""
-
-    kept: MemoryStore | None = None
-
-    def store(self) -> MemoryStore:
-        """The store that all questions over this history share."""
-        return super().store() if self.kept is None else self.kept
 
 
 def run(
@@ -68,12 +55,9 @@ def run(
     frames = []
     for length in lengths:
         samples = long_histories.load(length, n_per_type, seed)
-        store = samples[0].store()
-        asked = [_Stored(**{each.name: getattr(one, each.name) for each in fields(one)}, kept=store) for one in samples]
         reading = [method for method in methods if method.name != FULL_SCAN or length <= scan_up_to]
-        frame = runner.run(reading, asked, model=llm.label, score_with=score_by_gold, progress=progress)
+        frame = runner.run(reading, samples, model=llm.label, score_with=score_by_gold, progress=progress)
         frames.append(frame.assign(sessions=length))
-        store.close()
     return pd.concat(frames, ignore_index=True)
 
 

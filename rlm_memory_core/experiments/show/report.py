@@ -19,6 +19,7 @@ from rlm_memory_core.models.llm import OFFLINE_LABEL
 from ..paper import registry as paper
 from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, evidence_of, scorecard
 from ..paper.scorecard_tables import cells
+from ..run.results import write_text
 from .report_run import answered, origins
 from .report_sections import CAPTIONS, sections
 
@@ -70,10 +71,7 @@ def write(folder: Path) -> Path:
         ValueError: As for `render`; an earlier report stays as it was.
     """
     target = folder / FILE
-    page = render(folder)
-    draft = target.with_name(FILE + ".part")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(target)
+    write_text(target, render(folder))
     return target
 
 

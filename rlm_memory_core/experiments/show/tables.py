@@ -76,12 +76,11 @@ def history_sizes(samples: Sequence[Sample]) -> pd.DataFrame:
 
 def session_counts(sample: Sample) -> dict[str, int]:
     """Sessions, turns and characters of a history; turns and characters include one marker per session."""
-    store = sample.store()
-    markers = [session.marker for session in store.sessions]
+    sessions = sample.numbered()
     return {
-        "sessions": len(markers),
-        "turns": len(store) + len(markers),
-        "characters": store.characters() + sum(map(len, markers)),
+        "sessions": len(sessions),
+        "turns": sum(len(session.turns) + 1 for session in sessions),
+        "characters": content_characters(sample) + sum(len(session.marker) for session in sessions),
     }
 
 
@@ -199,7 +198,7 @@ def sizes_by_sample(samples: Sequence[Sample]) -> pd.DataFrame:
             "sessions": len(sample.sessions),
             "turns": sum(len(session.turns) for session in sample.sessions),
             "characters": content_characters(sample),
-            "serialised": len(sample.store().to_string()),
+            "serialised": len(sample.text()),
         }
         for sample in samples
     )

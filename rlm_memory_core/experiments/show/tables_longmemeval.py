@@ -6,15 +6,14 @@ Sizes of the histories, of the sample and of the file are facts of the data: no 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pandas as pd
-
-from rlm_memory_core.search.pieces import split
 
 from ..data.assets import LONGMEMEVAL
 from ..data.longmemeval import Samples, paper_ids
 from ..paper import registry as paper
-from ..run.estimate import CHARACTERS_PER_TOKEN
+from ..run.estimate import CHARACTERS_PER_TOKEN, piece_sizes
 from ..score.results import OVERALL, as_text, measured
 from ..types import Result
 from .tables import longmemeval_results, session_counts, tokens
@@ -38,14 +37,15 @@ def results(frame: pd.DataFrame, samples: Samples, variant: str, window: int) ->
     return [Result(f"{variant}.{one.id}", one.value, one.n, one.low, one.high) for one in found]
 
 
-def facts(samples: Samples) -> list[Result]:
+@lru_cache(maxsize=1)
+def facts(samples: Samples) -> tuple[Result, ...]:
     """Sizes of the paper's 100 questions, and of the official file.
 
     Other questions or another file give no results: their sizes say nothing about the paper's. Turns and
     characters include one marker per session, as in the authors' log. One sub-agent reads a session, or
     several if it is very long; a token is taken as four characters.
     """
-    return [*_of_the_sample(samples), *_of_the_file(samples)]
+    return *_of_the_sample(samples), *_of_the_file(samples)
 
 
 def facts_table(samples: Samples) -> pd.DataFrame | None:
@@ -76,7 +76,7 @@ def _of_the_sample(samples: Samples) -> Iterator[Result]:
     yield Result("abstract.history.characters", float(sizes["characters"].mean()), n)
     yield Result("section5.4.history.turns", float(sizes["turns"].mean()), n)
     yield Result("section5.4.history.sessions", float(sizes["sessions"].mean()), n)
-    pieces = [len(piece.text) for sample in samples for session in sample.store().sessions for piece in split(session)]
+    pieces = [size for sample in samples for size in piece_sizes(sample)]
     yield Result("section5.5.chunk.characters", max(pieces), len(pieces))
     yield Result("readme.chunk.tokens", sum(pieces) / len(pieces) / CHARACTERS_PER_TOKEN, len(pieces))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...store.escaping import escape_tags
-from .record import ESCAPED, NOT_FOUND, NOT_READ, UNKNOWN, ChatMessage, conversation, output_block, question_block
-from .texts import read_texts
+from . import record
+from .record import UNKNOWN, ChatMessage, read_texts
 
 NOT_HERE = (
     "files, network, input(), numpy and pandas, base classes (of exceptions and Enum too), decorated methods, "
@@ -40,17 +40,17 @@ def root_messages(
     subagents = "SUBAGENTS_PARALLEL" if parallel else "SUBAGENTS_SEQUENTIAL"
     system = ROOT_SYSTEM.format(
         history=f"{_TEXTS['HISTORY_COPIED' if copied else 'HISTORY_REACHED']}\n",
-        subagents=f"{_TEXTS[subagents].format(llm_query=_TEXTS['LLM_QUERY'], not_found=NOT_FOUND)}\n",
+        subagents=f"{_TEXTS[subagents].format(llm_query=_TEXTS['LLM_QUERY'], not_found=record.NOT_FOUND)}\n",
         steps=f"6. {_TEXTS['READ_IN_WAVES'].format(first=first)}\n" if first else "",
         unknown=UNKNOWN,
-        escaped=ESCAPED,
+        escaped=record.ESCAPED,
         not_here=NOT_HERE,
     )
     size = f"The history has {sessions} sessions, {turns} turns, {characters:,} characters."
-    return conversation(system, f"{size}\n\n{question_block(question, question_date)}", instructions)
+    return record.conversation(system, f"{size}\n\n{record.question_block(question, question_date)}", instructions)
 
 
-def output_message(output: str, coverage: str, remaining: int, last: str = FORCED) -> ChatMessage:
+def output_message(output: str, coverage: str, remaining: int, last: str = FORCED) -> str:
     """Show the root model what its code printed.
 
     Args:
@@ -59,10 +59,10 @@ def output_message(output: str, coverage: str, remaining: int, last: str = FORCE
         remaining: How many replies are left, with the one that must answer.
         last: What it is told before the reply that must answer.
     """
-    parts = [output_block(output)]
+    parts = [record.output_block(output)]
     parts += [escape_tags(coverage)] if coverage else []  # it quotes error messages of servers
     parts.append(f"Replies left: {remaining}." if remaining > 1 else last)
-    return {"role": "user", "content": "\n".join(parts)}
+    return "\n".join(parts)
 
 
 def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
@@ -78,4 +78,4 @@ def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
     if not failed:
         return f"Sub-agents: {coverage}."
     sessions = f"; not read: session {', '.join(map(str, not_read))}" if not_read else ""
-    return f'Sub-agents: {coverage}. Where one failed, its reply is "{NOT_READ}"{sessions}.'
+    return f'Sub-agents: {coverage}. Where one failed, its reply is "{record.NOT_READ}"{sessions}.'

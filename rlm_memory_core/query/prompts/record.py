@@ -6,17 +6,32 @@ from instructions. A tag within the record gets a backslash.
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+
+from ...models.types import UNKNOWN as UNKNOWN
 from ...models.types import ChatMessage as ChatMessage
-from ...repl.output import UNKNOWN as UNKNOWN
 from ...store.escaping import escape_tags, label
-from .texts import read_texts
 
 NOT_FOUND = "NOT_FOUND"  # the reply of a sub-agent whose session says nothing about the question
 NOT_READ = "NOT_READ"  # what the code gets in place of the reply of a sub-agent that failed
 CUT_OFF = "[... cut off at the model's token limit]"  # the end of a reply that the model did not finish
 
+_SECTION = re.compile(r"^### (\w+)\n(.*?)\n(?=### |\Z)", re.S | re.M)
+
 ESCAPED = "A heading or a tag with a backslash before it is something that was said, not a mark of the record."
 """Explains `store.escaping` to a model."""
+
+
+def read_texts(file: str) -> dict[str, str]:
+    """The texts of a file beside this one, by their names: `### NAME` begins a text, a backslash joins two lines.
+
+    >>> sorted(read_texts("record.txt"))[:2]
+    ['CHAT', 'CUT_REPLY']
+    """
+    whole = files(__package__).joinpath(file).read_text(encoding="utf-8")
+    return {name: text.replace("\\\n", "") for name, text in _SECTION.findall(whole)}
+
 
 _TEXTS = read_texts("record.txt")
 _TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}

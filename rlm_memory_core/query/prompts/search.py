@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, conversation, output_block, question_block
-from .texts import read_texts
+from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, conversation, output_block, question_block, read_texts
 
 _TEXTS = read_texts("search.txt")
 SEARCH_SYSTEM = _TEXTS["ROOT"]
@@ -13,7 +12,7 @@ FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
 
 
 def search_messages(
-    question: str, question_date: str | None, *, sessions: int, turns: int, last_date: str | None, opening: str,
+    question: str, question_date: str | None, sessions: int, turns: int, last_date: str | None, opening: str,
     replies: int, read_tokens: int, instructions: str | None = None,
 ) -> list[ChatMessage]:  # fmt: skip
     """Open the conversation with the root model.

@@ -3,7 +3,6 @@ import pytest
 from rlm_memory_core.experiments.paper import audit_answers, audit_costs, audit_tables, recompute
 from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.paper.checks import one_scan, rounded
-from rlm_memory_core.experiments.show import figures_audit
 
 TWICE = {
     "table6.rlm.f1.single-session-assistant",
@@ -172,10 +171,3 @@ def test_claim_11_what_rules_find_leaves_room_for_what_readers_found(answers):
     ruled = counts["all of it"] + counts["no more"]
     assert ruled <= 14 <= ruled + counts["to be read"]  # the audit's reader counted 14
     assert len(audit_answers.doubtful_hits(answers)) >= 1  # and one wrong hit
-
-
-@pytest.mark.parametrize("draw", [figures_audit.tokens, figures_audit.seconds, figures_audit.em_by_type])
-def test_figures_name_their_axes_and_lines(answers, draw):
-    (axes,) = draw(answers).axes
-    assert axes.get_xlabel()
-    assert axes.get_legend() is not None

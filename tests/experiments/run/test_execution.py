@@ -1,10 +1,14 @@
 """In which order notebooks run, and what a run tells on its way; the processes are stood in for by threads."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import papermill
 import pytest
 
+from rlm_memory_core.experiments.progress import VARIABLE
 from rlm_memory_core.experiments.run import execution
 from rlm_memory_core.experiments.run.catalog import Notebook
 from rlm_memory_core.experiments.run.execution import Ran
@@ -64,3 +68,24 @@ def test_where_a_model_is_paid_one_runs_after_another_with_what_is_left_of_the_b
     began, found, _ = beside("gpt-4o-mini", budget=2.0)
     assert all(others == set() for others in found.values())
     assert [budget for name, budget in began if name in ("01", "02")] == [1.75, 1.5]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_password_in_an_address_stays_out_of_the_notebook(tmp_path, monkeypatch, fails):
+    def executed(path, target, parameters, **_):
+        cell = {"metadata": {}, "source": [f"options = {parameters['options']!r}"]}
+        Path(target).write_text(json.dumps({"metadata": {}, "cells": [cell]}))
+        if fails:
+            raise papermill.PapermillExecutionError(0, 1, "", "ValueError", "no", [])
+
+    monkeypatch.setattr(papermill, "execute_notebook", executed)
+    monkeypatch.setenv(VARIABLE, "")  # set by a notebook's process
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
+    options = Options("m", base_url="http://ada:s3cret@one.test/v1", judge_base_url="http://bob:s3cret@two.test/v1")
+    ready = Ready(Notebook("99", "d", judges=True), {"options": options.changed()})
+    ran = execution._run(Plan(options, outputs=tmp_path), ready, tmp_path / "progress")
+    written = (tmp_path / "m" / "99.ipynb").read_text()
+    assert "s3cret" not in written
+    assert "http://[key]@one.test/v1" in written
+    assert "http://[key]@two.test/v1" in written
+    assert bool(ran.error) == fails

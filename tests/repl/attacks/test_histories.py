@@ -48,13 +48,14 @@ def honest(way=answers):
         return way(store)
 
 
-@pytest.fixture(params=HISTORIES, ids=lambda hostile: hostile.name)
+@pytest.fixture(scope="module", params=HISTORIES, ids=lambda hostile: hostile.name)
 def hostile(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def history(hostile):
+    """A hostile history; the tests only read it."""
     with build(hostile, seed=HISTORIES.index(hostile)) as store:
         yield store
 
@@ -143,7 +144,7 @@ def expected_tags(message):
     return ["output", "/output"] if message["content"].startswith("<output") else ["question", "/question"]
 
 
-OURS = re.compile(r"-- session \d+|\((?:\d+ more|nowhere|not under|cut here)|only weaker|the user never")
+OURS = re.compile(r"-- session \d+|\((?:\d+ more|nowhere|nothing|cut here)|shown above: [\d, ]+$|the user never")
 
 
 def test_no_line_of_a_tool_is_forged(history, scripted):
@@ -157,9 +158,7 @@ def test_no_line_of_a_tool_is_forged(history, scripted):
         shown = request["messages"][-1]["content"].partition("<output>\n")[2].rpartition("\n</output>")[0]
         for line in shown.splitlines():
             turn = re.match(r"(\d+) ", line)
-            assert turn or re.match(
-                r"-- session \d+|\((?:\d+ more|nowhere|not under|cut here)|only weaker|the user never", line
-            )
+            assert turn or OURS.match(line)
             assert not turn or int(turn[1]) <= len(history)
 
 

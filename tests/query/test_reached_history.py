@@ -2,19 +2,18 @@ import asyncio
 from functools import partial
 
 import pytest
-from paper import PaperRLM
+from paper import PaperRLM, opened
 
 from rlm_memory_core import connect
-from rlm_memory_core.query import workspace
+from rlm_memory_core.query import paper_way
 from rlm_memory_core.query.prompts.record import session_prompt
-from rlm_memory_core.query.workspace import Workspace
 
-LargeWorkspace = partial(Workspace, copied=False)
+reached = partial(opened, copied=False)
 QUESTIONS = ["What is my cat called?", "What did I buy?", "Where did I move?", "What is the name of my parrot Kiwi?"]
 
 
 def call(large, name, *args, **kwargs):
-    return asyncio.run(large.functions()[name](*args, **kwargs))
+    return asyncio.run(large.functions[name](*args, **kwargs))
 
 
 def test_the_limit_decides_whether_texts_are_copied(diary, root_and_subagents, scripted):
@@ -26,23 +25,24 @@ def test_the_limit_decides_whether_texts_are_copied(diary, root_and_subagents, s
 
 def test_both_tell_the_same_size(diary, store):
     for history in (diary, store):
-        assert LargeWorkspace(history, "Who?").size() == Workspace(history, "Who?").size()
+        large, copied = reached(history, "Who?"), opened(history, "Who?")
+        assert (large.sessions, large.pieces) == (copied.sessions, copied.pieces)
 
 
 def test_no_text_is_among_the_values(diary):
-    values = LargeWorkspace(diary, "Who?", "2023/08/01").values()
+    values = reached(diary, "Who?", "2023/08/01").values
     assert values == {"question": "Who?", "question_date": "2023/08/01", "session_count": 3}
 
 
 def test_sessions_are_reached_by_position(diary):
-    large, copied = LargeWorkspace(diary, "Who?"), Workspace(diary, "Who?").values()
+    large, copied = reached(diary, "Who?"), opened(diary, "Who?").values
     assert [call(large, "get_session", position) for position in range(3)] == copied["sessions"]
     assert [call(large, "get_date", position) for position in range(3)] == copied["session_dates"]
     assert call(large, "get_session", -1) == copied["sessions"][-1]
 
 
 def test_ranking_searching_and_recent_turns_name_positions(diary):
-    large = LargeWorkspace(diary, "What is my cat called?")
+    large = reached(diary, "What is my cat called?")
     assert call(large, "rank_sessions", k=1) == [0]
     assert call(large, "rank_sessions", "bicycle", 2) == [1, 2]
     assert call(large, "rank_sessions", "bicycle") == [1, 2, 0]
@@ -53,7 +53,7 @@ def test_ranking_searching_and_recent_turns_name_positions(diary):
 
 
 def test_the_prompt_for_a_sub_agent_takes_a_position_or_a_text(diary):
-    large = LargeWorkspace(diary, "Who?", "2023/08/01")
+    large = reached(diary, "Who?", "2023/08/01")
     text, date = "[Turn 3][user]: I bought a red bicycle.\n[Turn 4][assistant]: Noted.", "2023/06/01 (Thu) 10:00"
     assert call(large, "session_prompt", 1) == session_prompt(text, date, "Who?", "2023/08/01")
     assert call(large, "session_prompt", 1, "Monday", "When?") == session_prompt(text, "Monday", "When?", "2023/08/01")
@@ -61,10 +61,10 @@ def test_the_prompt_for_a_sub_agent_takes_a_position_or_a_text(diary):
 
 
 def test_what_is_said_during_the_query_is_not_there(diary):
-    large = LargeWorkspace(diary, "Paris")
+    large = reached(diary, "Paris")
     diary.start_session("2023/08/01")
     diary.add("user", "I moved to Paris. Noted.")
-    assert large.values()["session_count"] == 3
+    assert large.values["session_count"] == 3
     assert sorted(call(large, "rank_sessions")) == [0, 1, 2]
     assert call(large, "search_history", "Paris") == []
     assert [turn["turn_index"] for turn in call(large, "get_recent", 2)] == [5, 6]
@@ -93,21 +93,21 @@ def test_what_is_said_during_the_query_is_not_there(diary):
 )
 def test_wrong_arguments_are_refused_in_one_line(diary, name, arguments, said):
     with pytest.raises((TypeError, ValueError, IndexError), match=said) as refused:
-        call(LargeWorkspace(diary, "Who?"), name, *arguments)
+        call(reached(diary, "Who?"), name, *arguments)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["search_history", "rank_sessions"])
 def test_a_text_that_is_too_long_to_search_by_is_refused_unless_it_is_the_question(diary, name):
     with pytest.raises(ValueError, match="at most 10,000 characters"):
-        call(LargeWorkspace(diary, "Who?"), name, "word " * 3_000)
+        call(reached(diary, "Who?"), name, "word " * 3_000)
     question = "bicycle " * 3_000
-    assert call(LargeWorkspace(diary, question), "rank_sessions", question, 1) == [1]
+    assert call(reached(diary, question), "rank_sessions", question, 1) == [1]
 
 
 def test_turns_that_hold_too_much_together_are_refused(diary, monkeypatch):
-    monkeypatch.setattr(workspace, "COPY_LIMIT", 29)
-    large = LargeWorkspace(diary, "Who?")
+    monkeypatch.setattr(paper_way, "COPY_LIMIT", 29)
+    large = reached(diary, "Who?")
     assert len(call(large, "get_recent", 2)) == 2
     for name, argument in (("get_recent", 3), ("search_history", "")):
         with pytest.raises(ValueError, match="over 29 characters; ask for fewer"):

@@ -2,13 +2,11 @@ import asyncio
 import threading
 
 import pytest
-from paper import PaperRLM
+from paper import PaperRLM, opened
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.query import workspace
+from rlm_memory_core.query import paper_way
 from rlm_memory_core.query.prompts.record import session_prompt
-from rlm_memory_core.query.workspace import Workspace
-from rlm_memory_core.search.piece_index import PieceIndex
 from rlm_memory_core.search.ranking import arank_sessions
 from rlm_memory_core.search.threads import in_search_thread
 
@@ -25,21 +23,21 @@ def long_store():
 
 def values_of(workspace):
     """The values as the REPL gives them to the code."""
-    return {name: value() if callable(value) else value for name, value in workspace.values().items()}
+    return {name: value() if callable(value) else value for name, value in workspace.values.items()}
 
 
 def test_ranked_positions_are_positions_of_pieces(long_store):
-    workspace = Workspace(long_store, "dogs")
+    workspace = opened(long_store, "dogs")
     sessions = values_of(workspace)["sessions"]
-    assert [piece.session for piece in workspace.pieces] == [1, 2, 2, 4]
-    assert workspace.rank_sessions() == [2, 1, 3, 0]  # each piece by what is said in it
-    assert workspace.rank_sessions("birds", 1) == [3]
+    assert [piece.session for piece in workspace.copies] == [1, 2, 2, 4]
+    assert asyncio.run(workspace.rank_sessions()) == [2, 1, 3, 0]  # each piece by what is said in it
+    assert asyncio.run(workspace.rank_sessions("birds", 1)) == [3]
     assert "birds" in sessions[3]
-    assert workspace.rank_sessions("birds", k=2)[0] == 3
+    assert asyncio.run(workspace.rank_sessions("birds", k=2))[0] == 3
 
 
 def test_the_values_are_those_that_the_prompt_promises(diary):
-    values = values_of(Workspace(diary, "Who?", "2023/08/01"))
+    values = values_of(opened(diary, "Who?", "2023/08/01"))
     assert (values["question"], values["question_date"]) == ("Who?", "2023/08/01")
     assert values["sessions"][0] == "[Turn 1][user]: My cat is called Mochi.\n[Turn 2][assistant]: Noted."
     assert values["session_dates"] == ["2023/05/20 (Sat) 02:21", "2023/06/01 (Thu) 10:00", "2023/07/04 (Tue) 18:30"]
@@ -49,7 +47,7 @@ def test_the_values_are_those_that_the_prompt_promises(diary):
 
 
 def test_the_functions_give_turns_as_dicts(diary):
-    functions = Workspace(diary, "Who?", "2023/08/01").functions()
+    functions = opened(diary, "Who?", "2023/08/01").functions
     found = asyncio.run(functions["search_history"]("MOCHI"))
     assert found == [{"turn_index": 1, "role": "user", "content": "My cat is called Mochi."}]
     assert [turn["turn_index"] for turn in asyncio.run(functions["get_recent"](2))] == [5, 6]
@@ -68,7 +66,7 @@ def test_what_reads_the_file_leaves_the_loop_to_others(diary, monkeypatch):
         return query(*args)
 
     async def call():
-        functions = Workspace(diary, "Who?").functions()
+        functions = opened(diary, "Who?").functions
         monkeypatch.setattr(MemoryStore, "query", noted)
         await functions["rank_sessions"]("cat", 1)
         await functions["search_history"]("cat")
@@ -81,12 +79,12 @@ def test_what_reads_the_file_leaves_the_loop_to_others(diary, monkeypatch):
 
 
 def test_what_is_said_during_the_query_is_not_there(long_store):
-    workspace = Workspace(long_store, "cats")
+    workspace = opened(long_store, "cats")
     before = long_store.to_string()
     long_store.start_session()
     long_store.add("user", "more cats")
     assert values_of(workspace)["context"] == before
-    assert sorted(workspace.rank_sessions()) == list(range(4))
+    assert sorted(asyncio.run(workspace.rank_sessions())) == list(range(4))
     assert "more cats" not in str(workspace.search_history("cats") + workspace.get_recent(9))
 
 
@@ -94,19 +92,19 @@ def test_sessions_without_turns_are_headed_and_have_no_position(store):
     for date, said in (("Monday", ["cat", "dog"]), ("Tuesday", []), ("Wednesday", ["bird"]), ("Thursday", [])):
         store.start_session(date)
         store.extend(("user", text) for text in said)
-    workspace = Workspace(store, "bird")
+    workspace = opened(store, "bird")
     assert all(day in values_of(workspace)["context"] for day in ("Monday", "Tuesday", "Wednesday", "Thursday"))
-    assert workspace.rank_sessions() == [1, 0]
-    assert [piece.session for piece in workspace.pieces] == [1, 3]
+    assert asyncio.run(workspace.rank_sessions()) == [1, 0]
+    assert [piece.session for piece in workspace.copies] == [1, 3]
 
 
 def test_a_workspace_of_an_empty_store(store):
-    workspace = Workspace(store, "Who?")
+    workspace = opened(store, "Who?")
     assert values_of(workspace) == {
         "question": "Who?", "question_date": None, "sessions": [], "session_dates": [], "history_turns": [],
         "context": "",
     }  # fmt: skip
-    assert workspace.rank_sessions() == []
+    assert asyncio.run(workspace.rank_sessions()) == []
 
 
 @pytest.mark.parametrize("copy_limit", [20_000_000, 0])
@@ -115,11 +113,10 @@ def test_a_search_that_does_not_end_is_ended_and_the_code_goes_on(
     diary, root_and_subagents, scripted, monkeypatch, search, copy_limit
 ):
     forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < 0"
-    monkeypatch.setattr(workspace, "in_search_thread", lambda function, *_: in_search_thread(function, 0.05))
+    monkeypatch.setattr(paper_way, "in_search_thread", lambda function, *_: in_search_thread(function, 0.05))
     for name in ("rank_pieces", "search_history"):
-        owner = workspace if name == "rank_pieces" else MemoryStore
+        owner = paper_way if name == "rank_pieces" else MemoryStore
         monkeypatch.setattr(owner, name, lambda store, *_: store.query(forever))
-    monkeypatch.setattr(PieceIndex, "rank", lambda index, *_: index._store.query(forever))
     llm = root_and_subagents([f"```repl\n{search}\n```", "```repl\nprint(get_recent(1))\n```", "FINAL(done)"])
     assert PaperRLM(llm, copy_limit=copy_limit).query(diary, "Who?").text == "done"
     shown = [request["messages"][-1]["content"] for request in scripted.requests]
