@@ -23,13 +23,22 @@ def history(named: str) -> AbstractContextManager[MemoryStore]:
     """
     if named == "-":
         return read_messages(sys.stdin.buffer.read(), "standard input", note)
+    return open_history(existing(named), note)
+
+
+def existing(named: str | Path) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        Refused: It is not there, or is a folder.
+    """
     path = Path(named)
     if not path.exists():
-        hint = "; download it first, and give the file" if "://" in named else ""
+        hint = "; download it first, and give the file" if ":/" in str(named) else ""
         raise Refused(f"there is no file {named}{hint}")
     if path.is_dir():
         raise Refused(f"{path} is a folder; name the history's file in it")
-    return open_history(path, note)
+    return path
 
 
 def store_in_zone(path: Path, zone: str | None) -> MemoryStore:

@@ -14,7 +14,7 @@ from ..imports import HistoryFileError, import_file, recover
 from ..store.memory_store import MemoryStore
 from ..views.rendering import counted, in_one_line
 from .common import UNANSWERED, Refused
-from .history import history, note, say, store_in_zone
+from .history import existing, history, note, say, store_in_zone
 
 _SHOWN = 20  # problems named one by one
 
@@ -41,8 +41,9 @@ def show(options: argparse.Namespace) -> int:
 
 def import_files(options: argparse.Namespace) -> int:
     """Add the files to the store, and say what was added and what could not be read; return the exit code."""
+    files = list(map(existing, options.files))  # before a store is made for them
     with store_in_zone(options.store, options.tz) as store:
-        for path in options.files:
+        for path in files:
             _import(store, path)
         say(f"{options.store}: {len(store):,} turns in {len(store.sessions):,} sessions")
     return 0

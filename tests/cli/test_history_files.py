@@ -31,10 +31,18 @@ def test_import_says_what_it_did_and_can_be_run_again(tmp_path, export, capsys):
         assert history.sessions[0].marker == "[--- Session 1 | 2023/05/20 (Sat) 20:00 | Cats ---]"
 
 
+def test_a_file_that_is_not_there_leaves_no_empty_store(tmp_path):
+    assert main(["import", str(tmp_path / "none.json"), "--store", str(tmp_path / "h.db")]) == 2
+    assert not (tmp_path / "h.db").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["none.json", "--store", "h.db"], "none.json"),
+        (["none.json", "--store", "h.db"], "there is no file none.json"),
+        (["empty.json", "none.json", "--store", "h.db"], "there is no file none.json"),
+        ([".", "--store", "h.db"], ". is a folder; name the history's file in it"),
+        (["https://example.org/chats.json", "--store", "h.db"], "download it first"),
         (["empty.json", "--store", "h.db"], "empty.json cannot be imported: it is empty"),
         (["empty.json", "--store", "h.db", "--tz", "Mars"], "there is no time zone Mars"),
         (["empty.json", "--store", "no/such/h.db"], "cannot open no/such/h.db as a history"),
