@@ -39,8 +39,8 @@ TIMES = 9
 COPY = (  # a session is one piece
     """INSERT INTO sessions (number, date) SELECT number + :sessions, date FROM sessions
     WHERE number <= :first / 10""",
-    """INSERT INTO turns (turn_index, session, role, total_characters, beyond_like, timestamp, name, content)
-    SELECT turn_index + :turns, session + :sessions, role, total_characters + :size, 0, timestamp, name, content
+    """INSERT INTO turns (turn_index, session, role, total_characters, timestamp, name, content)
+    SELECT turn_index + :turns, session + :sessions, role, total_characters + :size, timestamp, name, content
     FROM turns WHERE turn_index <= :first""",
     f"""INSERT INTO {TURNS} (rowid, content) SELECT turn_index + :turns, content FROM turns
     WHERE turn_index <= :first""",

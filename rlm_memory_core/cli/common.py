@@ -6,11 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ..store.memory_store import MemoryStore
+from typing import Any
 
 UNANSWERED = 1
 """The exit code of a command that ran but left a question without an answer."""
@@ -21,20 +17,6 @@ USAGE_ERROR = 2
 
 class Refused(Exception):
     """A command cannot run; the message is one line for the user."""
-
-
-def store_in_zone(path: Path, zone: str | None) -> MemoryStore:
-    """Open a store in the user's time zone.
-
-    Raises:
-        Refused: There is no such zone.
-    """
-    from ..store.memory_store import MemoryStore  # only now: `--help` needs no store
-
-    try:
-        return MemoryStore(path, tz=zone)
-    except KeyError as error:
-        raise Refused(f"there is no time zone {zone}; write one such as Europe/Berlin") from error
 
 
 def later(module: str, function: str) -> Callable[[argparse.Namespace], int]:

@@ -32,6 +32,18 @@ def history(named: str) -> AbstractContextManager[MemoryStore]:
     return open_history(path, note)
 
 
+def store_in_zone(path: Path, zone: str | None) -> MemoryStore:
+    """Open a store in the user's time zone, to add to it.
+
+    Raises:
+        Refused: There is no such zone.
+    """
+    try:
+        return MemoryStore(path, tz=zone)
+    except KeyError as error:
+        raise Refused(f"there is no time zone {zone}; write one such as Europe/Berlin") from error
+
+
 def printable(text: str) -> str:
     r"""Replace characters that control a terminal: a history may contain any.
 

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from ..imports import HistoryFileError, import_file, recover
 from ..store.memory_store import MemoryStore
 from ..views.rendering import counted, in_one_line
-from .common import UNANSWERED, Refused, store_in_zone
-from .history import history, note, say
+from .common import UNANSWERED, Refused
+from .history import history, note, say, store_in_zone
 
 _SHOWN = 20  # problems named one by one
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from contextlib import suppress
 
 from ..models.llm import connect
 from ..query.engine import MemoryRLM
 from ..serving.access import TOKEN, Access
 from ..serving.mcp_server import MemoryServer, serve_http
-from .common import Refused, store_in_zone
+from .common import Refused
+from .history import note, store_in_zone
 
 
 def serve_mcp(options: argparse.Namespace) -> int:
@@ -28,9 +28,5 @@ def serve_mcp(options: argparse.Namespace) -> int:
         if options.http is None:
             server.run()
         else:
-            serve_http(server, access, options.http, _say)
+            serve_http(server, access, options.http, lambda url: note(f"MCP at {url} (stop with Ctrl-C)"))
     return 0
-
-
-def _say(address: str) -> None:
-    print(f"MCP at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True)

@@ -14,7 +14,8 @@ from ..serving.endpoint import Endpoint
 from ..serving.limits import Limits
 from ..serving.memory import Memory
 from ..serving.people import People
-from .common import Refused, store_in_zone
+from .common import Refused
+from .history import store_in_zone
 
 
 def serve(options: argparse.Namespace) -> int:

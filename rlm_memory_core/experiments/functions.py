@@ -22,7 +22,6 @@ from rlm_memory_core.models.types import Reply
 from rlm_memory_core.query.prompts.record import history_messages
 from rlm_memory_core.query.trace import total_cost
 
-from .project import one_line, project_root
 from .types import Prediction, Sample
 
 
@@ -64,9 +63,14 @@ class Function:
         try:
             text = await asyncio.to_thread(self.answer, sample.sessions, sample.question, **wanted)
             error = "" if isinstance(text, str) else f"{self.name} returned {type(text).__name__}, not a text"
-        except Exception as failure:
-            error = _told(failure)
-            used += [failure] if isinstance(failure, ModelError) else []
+        except ModelError as failure:
+            error = str(failure)
+            used.append(failure)
+        except BudgetExceeded as failure:
+            error = str(failure)
+        except Exception as failure:  # a run shows no traceback: say where it came from
+            place = traceback.extract_tb(failure.__traceback__)[-1]
+            error = f"{_told(failure)} ({Path(place.filename).name}, line {place.lineno})"
         usage = sum((each.usage for each in used), Usage())
         return Prediction(
             "" if error else text,
@@ -80,7 +84,7 @@ class Function:
 
 
 def load(place: str) -> Callable[..., str]:
-    """Returns a function by its file, relative to the project's folder, and its name in it.
+    """Returns a function by its file, in the working folder or one above it, and its name in the file.
 
     Raises:
         ValueError: There is no such file or function, or the file cannot be run.
@@ -90,18 +94,16 @@ def load(place: str) -> Callable[..., str]:
     ValueError: nowhere.py:answer: FileNotFoundError
     """
     file, _, name = place.rpartition(":")
+    places = [folder / file for folder in (Path.cwd(), *Path.cwd().parents)]
+    path = next((path for path in places if path.is_file()), places[0])
     try:
-        found = runpy.run_path(str(project_root() / file)).get(name)
+        found = runpy.run_path(str(path)).get(name)
     except Exception as error:
-        raise ValueError(f"{place}: {type(error).__name__}: {one_line(error)}") from error
+        raise ValueError(f"{place}: {_told(error)}") from error
     if not callable(found):
-        raise ValueError(f"{place}: there is no function {name!r} in {project_root() / file}")
+        raise ValueError(f"{place}: there is no function {name!r} in {path}")
     return found  # type: ignore[no-any-return]
 
 
 def _told(error: Exception) -> str:
-    """Says on one line what went wrong in foreign code, and where: a run shows no traceback."""
-    if isinstance(error, (ModelError, BudgetExceeded)):
-        return str(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {one_line(error)} ({Path(place.filename).name}, line {place.lineno})"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

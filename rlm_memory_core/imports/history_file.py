@@ -44,11 +44,10 @@ def open_history(path: Path, warn: Callable[[str], None] = lambda line: None) ->
         copy = Path(folder) / "history.db"
         _copy_store(path, copy)
         try:
-            store = MemoryStore(copy)
+            with MemoryStore(copy) as store:
+                yield store
         except StoreError as error:
             raise HistoryFileError(str(error).replace(str(copy), str(path))) from None
-        with store:
-            yield store
 
 
 def read_messages(content: bytes, name: str, warn: Callable[[str], None] = lambda line: None) -> MemoryStore:

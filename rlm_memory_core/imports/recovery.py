@@ -65,6 +65,7 @@ def recover(path: Path, copy: Path) -> Recovery:
             return Recovery(path, True, turns, 0, copy)
         if copy.exists():
             raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
+        source.execute("PRAGMA writable_schema = ON")  # so that SQLite reads a file that was cut off, too
         most = path.stat().st_size // _SMALLEST_ROW
         first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None)
         if first is None:

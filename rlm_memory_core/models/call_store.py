@@ -12,10 +12,8 @@ import asyncio
 import hashlib
 import os
 import sqlite3
-import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
@@ -87,18 +85,14 @@ class CallStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._commits = ThreadPoolExecutor(1)
-        self._rows: list[tuple[str | float, ...]] = []  # for the next commit
         with self._reporting("cannot be opened"):
             if path.parts[:1] == ("~",):
                 raise FileNotFoundError("there is no home folder")
             if not path.exists():  # only the user may read what was asked
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch(mode=0o600)
+            self._database = open_database(path, "NORMAL", self._prepare)  # a commit takes 50 microseconds
             self._keys = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)  # one byte for each key on its way
-            self._reader = open_database(path, "NORMAL", self._prepare)
-            self._writer = open_database(path, "NORMAL", self._prepare)  # so that a commit never delays a reader
 
     def get(self, key: str) -> RecordedCall | None:
         """Return the call of a key, or None where it is not recorded.
@@ -118,28 +112,22 @@ class CallStore:
 
     def _read(self, chosen: str, values: tuple[str | None, ...]) -> Iterator[RecordedCall]:
         with self._reporting("cannot be read"):
-            for *fields, checksum in self._reader.execute(f"SELECT {_COLUMNS} FROM calls {chosen}", values):
+            for *fields, checksum in self._database.execute(f"SELECT {_COLUMNS} FROM calls {chosen}", values):
                 call = RecordedCall(*fields)
                 if call.checksum != checksum:
                     raise self._unusable("is damaged (the checksum of a call differs)")
                 yield call
 
-    async def put(self, key: str, model: str, response: str, seconds: float) -> None:
+    def put(self, key: str, model: str, response: str, seconds: float) -> None:
         """Store or replace a call; return once it is committed.
-
-        A thread commits, because a commit may wait for the disk or for another process.
-        Calls that arrive meanwhile are committed together.
 
         Raises:
             RecordingError: The file cannot be written.
         """
         call = RecordedCall(key, model, response, float(seconds), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
-        with self._lock:
-            if not self._rows:
-                self._committed = asyncio.get_running_loop().run_in_executor(self._commits, self._write)
-            self._rows.append((*astuple(call), call.checksum))
-            committed = self._committed
-        await asyncio.shield(committed)  # a cancelled caller must not stop the others' commit
+        values = (*astuple(call), call.checksum)
+        with self._reporting("cannot be written"):
+            self._database.execute(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def prune(self, model: str | None = None, before: str | None = None) -> int:
         """Delete calls and shrink the file.
@@ -155,9 +143,9 @@ class CallStore:
             RecordingError: The file cannot be written.
         """
         with self._reporting("cannot be pruned"):
-            deleted = self._writer.execute(f"DELETE FROM calls {_CHOSEN}", (model, before)).rowcount
-            self._writer.execute("VACUUM")
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            deleted = self._database.execute(f"DELETE FROM calls {_CHOSEN}", (model, before)).rowcount
+            self._database.execute("VACUUM")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
     @asynccontextmanager
@@ -179,23 +167,14 @@ class CallStore:
     def count(self, model: str | None = None, before: str | None = None) -> int:
         """Return the number of calls that `prune` would delete."""
         with self._reporting("cannot be read"):
-            return int(self._reader.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
+            return int(self._database.execute(f"SELECT count(*) FROM calls {_CHOSEN}", (model, before)).fetchone()[0])
 
     __len__ = count
 
     def close(self) -> None:
-        """Close the file once all calls are committed."""
-        self._commits.shutdown()
-        self._reader.close()
-        self._writer.close()
+        """Close the file."""
+        self._database.close()
         os.close(self._keys)
-
-    def _write(self) -> None:
-        with self._lock:
-            rows, self._rows = self._rows, []
-        with self._reporting("cannot be written"), self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.executemany(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Make the table of a new file; refuse what is no file of recorded calls."""

@@ -115,7 +115,7 @@ class RecordedCalls:
             try:
                 if not read(response, 0).cut:
                     model = str(request.body.get("model", ""))
-                    await self.store.put(key, model, response.text, response.seconds or 0.0)
+                    self.store.put(key, model, response.text, response.seconds or 0.0)
             except RecordingError as error:
                 warn_once(str(error))  # this answer is paid for, and the next one is worth having too
             except ValueError:

@@ -62,6 +62,8 @@ def _turns(lines: Sequence[str]) -> Iterator[Turn]:
     for line in lines:
         if heading := _HEADING.fullmatch(line):
             session, day = int(heading[1]), parse_date(heading[2])
-        elif session and (turn := _TURN.fullmatch(line)) and turn[3] != "shown above":
-            said = without_marks(unescape(re.sub(" (?:/|…) ", "\n", turn[3])))
+        elif session and (turn := _TURN.fullmatch(line)):
+            said = without_marks(
+                unescape(turn[3].replace(" / ", "\n").replace(" … ", "\n…\n"))
+            )  # no passage over a cut
             yield Turn(turn[2], said, day, session, int(turn[1]))

@@ -32,8 +32,8 @@ from .listing import NARROW, SHORT, Listing, left_out
 from .near_quotes import near_quote
 
 _PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
-_PRINTED, _OF_TIMELINE = 16_000, 8_000  # characters that `look` and `timeline` print
-_OPENING, _CLOSE = 12, 0.6  # turns in the first message; the least score of one, as a share of the best
+_PRINTED, _OF_TIMELINE = 16_000, 4_000  # characters that `look` and `timeline` print
+_OPENING, _CLOSE = 8, 0.6  # turns in the first message; the least score of one, as a share of the best
 _ANSWERS = 0.35  # of the question's weight: an assistant's turn with so much of it may well answer it
 _IN_TIME, _SPAN = 8, 31  # sessions of the time that a question names, and days of such a time
 _PREFERRED = 20  # sessions whose turns another ranking raises

@@ -123,13 +123,14 @@ class Probe:
 
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """The newest turns that hold the phrases."""
-        values = [comparable(phrase)[:LONGEST] for phrase in phrases]
+        phrases = [comparable(phrase).strip() for phrase in phrases]
+        values = [phrase[:LONGEST] for phrase in phrases]
         words = dict.fromkeys(word for phrase in phrases for word in content_words(phrase))
         found: tuple[str, Any] = f"{TURNS}.rowid > ?", len(self._store) - _LOOKED_THROUGH
         if words:
             found = f"{TURNS} MATCH ?", " AND ".join(f"({match_expression([word])})" for word in words)
         where = f" AND (SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)" * len(phrases)
-        parts = [map(re.escape, filter(None, _SIGNS.split(comparable(phrase)))) for phrase in phrases]
+        parts = [map(re.escape, filter(None, _SIGNS.split(phrase))) for phrase in phrases]
         exact = [re.compile(rf"(?<![a-z0-9]){_SIGNS.pattern.join(each)}(?![a-z0-9])", re.I) for each in parts]
         turns = matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING)
         holding = (turn for turn in turns if all(each.search(comparable(turn.content)) for each in exact))

@@ -56,7 +56,9 @@ def spread(
     store: MemoryStore, forms: Sequence[str], further: str = "", values: Sequence[Any] = (), most: int = 0
 ) -> dict[str, int]:
     """In how many turns that pass further conditions of SQL each form is, counted up to `most` or as far as matters."""
-    count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ?{further} LIMIT ?))"
+    matching = f"SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid <= {len(store)}{further} LIMIT ?"
     parameters = [value for form in forms for value in (match_expression([form]), *values, most or MOST_SCORED + 1)]
-    ((*found,),) = store.query(f"SELECT {', '.join([count] * len(forms)) or 1}", parameters)
+    ((*found,),) = store.query(
+        f"SELECT {', '.join([f'(SELECT count(*) FROM ({matching}))'] * len(forms)) or 1}", parameters
+    )
     return dict(zip(forms, found, strict=False))

@@ -1,4 +1,3 @@
-import asyncio
 import io
 import json
 import sqlite3
@@ -19,17 +18,14 @@ def run(capsys, monkeypatch):
 def path(tmp_path):
     """Two models' calls where the command line looks for them."""
 
-    async def put():
-        for model, count in (("gpt-4o-mini", 3), ("llama3.2", 2)):
-            for number in range(count):
-                usage = {"prompt_tokens": 1000 + number, "completion_tokens": 10}
-                body = json.dumps({"choices": [{"message": {"content": "läuft"}}], "usage": usage}, ensure_ascii=False)
-                await calls.put(f"{model} {number}", model, body, 1.5)
-
     path = tmp_path / "cache" / "calls.sqlite"
     calls = CallStore(path)
-    asyncio.run(put())
-    calls._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for model, count in (("gpt-4o-mini", 3), ("llama3.2", 2)):
+        for number in range(count):
+            usage = {"prompt_tokens": 1000 + number, "completion_tokens": 10}
+            body = json.dumps({"choices": [{"message": {"content": "läuft"}}], "usage": usage}, ensure_ascii=False)
+            calls.put(f"{model} {number}", model, body, 1.5)
+    calls._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     calls.close()
     return path
 

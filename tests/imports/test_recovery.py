@@ -93,3 +93,34 @@ def test_a_full_disk_is_said_and_loses_nothing(history):
         assert len(store) == 400
         store.query("PRAGMA max_page_count = 1000000")
         assert store.add("user", "room again").index == 401
+
+
+@pytest.mark.parametrize("kept", [0.97, 0.8, 0.5])
+def test_a_file_that_was_cut_off_gives_what_is_left_of_it(history, tmp_path, kept):
+    content = history.read_bytes()
+    history.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(StoreError, match=r"damaged.*rlm-memory check"), MemoryStore(history) as store:
+        list(store.turns)
+    found = recover(history, tmp_path / "copy.db")
+    assert kept * 400 * 0.8 < found.turns < 400
+    with MemoryStore(tmp_path / "copy.db") as store:
+        assert len(store) == len({turn.content for turn in store.turns}) == found.turns
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_single_bytes_that_changed_all_over_a_file_cost_single_turns(history, tmp_path, seed):
+    draw, content = random.Random(seed), bytearray(history.read_bytes())
+    for _ in range(60):
+        content[draw.randrange(4096, len(content))] = draw.randrange(256)
+    history.write_bytes(content)
+    found = recover(history, tmp_path / "copy.db")
+    assert found.turns > 200
+    if not found.sound:
+        with MemoryStore(tmp_path / "copy.db") as store:
+            assert len(list(store.turns)) == found.turns
+
+
+def test_damage_that_shows_while_a_copy_is_read_names_the_file(history):
+    with pytest.raises(HistoryFileError) as raised, open_history(history) as store:
+        raise StoreError(f"{store.path} is damaged")
+    assert str(raised.value) == f"{history} is damaged"

@@ -1,6 +1,5 @@
 """The file of recorded calls: written by several at once, damaged at any place, of other versions, pruned."""
 
-import asyncio
 import random
 import sqlite3
 import subprocess
@@ -22,10 +21,8 @@ def path(tmp_path):
 
 
 def put(calls, *rows):
-    async def put_all():
-        await asyncio.gather(*(calls.put(*row) for row in rows))
-
-    asyncio.run(put_all())
+    for row in rows:
+        calls.put(*row)
 
 
 def got(calls, key):
@@ -34,15 +31,13 @@ def got(calls, key):
 
 
 WRITE = """
-import asyncio, sys
+import sys
 from pathlib import Path
 from rlm_memory_core.models.call_store import CallStore
 calls = CallStore(Path(sys.argv[1]))
-async def write():
-    for number in range(60):
-        await calls.put(f"{sys.argv[2]} {number}", "m", sys.argv[2] * number, 0.5)
-        assert calls.get(f"{sys.argv[2]} {number}").response == sys.argv[2] * number
-asyncio.run(write())
+for number in range(60):
+    calls.put(f"{sys.argv[2]} {number}", "m", sys.argv[2] * number, 0.5)
+    assert calls.get(f"{sys.argv[2]} {number}").response == sys.argv[2] * number
 """
 
 
@@ -69,31 +64,10 @@ def test_many_can_open_a_new_file_at_once(tmp_path):
                 opened.result()
 
 
-def test_what_is_put_at_once_is_committed_together_and_the_last_of_a_key_stays(path):
+def test_the_last_answer_of_a_key_stays(path):
     calls = CallStore(path)
-    statements = []
-    calls._writer.set_trace_callback(statements.append)
     put(calls, *[(str(number % 50), "m", str(number), 1.5) for number in range(100)])
     assert [got(calls, str(number)) for number in range(50)] == [(str(number + 50), 1.5) for number in range(50)]
-    assert statements.count("COMMIT") < 50
-    calls.close()
-
-
-def test_a_cancelled_put_is_still_committed_and_takes_no_others_with_it(path):
-    async def scenario():
-        calls = CallStore(path)
-        puts = [asyncio.create_task(calls.put(name, "m", "{}", 0.0)) for name in "ab"]
-        await asyncio.sleep(0)
-        puts[0].cancel()
-        await asyncio.gather(*puts, return_exceptions=True)
-        third = asyncio.create_task(calls.put("c", "m", "{}", 0.0))
-        await asyncio.sleep(0)
-        third.cancel()
-        calls.close()
-
-    asyncio.run(scenario())
-    calls = CallStore(path)
-    assert [call.key for call in calls.records()] == ["a", "b", "c"]
     calls.close()
 
 
@@ -102,14 +76,11 @@ def test_a_folder_in_place_of_the_file_is_a_clear_error(tmp_path):
         CallStore(tmp_path)
 
 
-def test_a_failure_to_write_is_a_recording_error_for_all_who_wait(path):
-    async def put_three():
-        return await asyncio.gather(*(calls.put(name, "m", "{}", 0.0) for name in "abc"), return_exceptions=True)
-
+def test_a_failure_to_write_is_a_recording_error(path):
     calls = CallStore(path)
-    calls._writer.execute("DROP TABLE calls")
-    outcomes = asyncio.run(put_three())
-    assert all(isinstance(outcome, RecordingError) and "calls.sqlite" in str(outcome) for outcome in outcomes)
+    calls._database.execute("DROP TABLE calls")
+    with pytest.raises(RecordingError, match=r"calls\.sqlite cannot be written"):
+        calls.put("a", "m", "{}", 0.0)
     calls.close()
 
 

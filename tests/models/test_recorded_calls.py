@@ -134,7 +134,7 @@ def test_errors_are_not_kept(scripted, status, path):
 
 
 def test_answers_that_cannot_be_stored_are_given_after_one_warning(scripted, path, monkeypatch):
-    async def full(*_):
+    def full(*_):
         raise RecordingError("the disk is full")
 
     llm = scripted(["yes", "yes"], recorded="auto", calls_path=path)

@@ -48,7 +48,7 @@ def test_no_home(scripted, monkeypatch, tmp_path):
 def test_a_full_disk_in_mid_run(scripted, tmp_path):
     llm = scripted(lambda messages: "yes " * 5_000, recorded="auto", calls_path=tmp_path / "calls.sqlite")
     llm.open()
-    writer = llm._pipeline.calls.store._writer
+    writer = llm._pipeline.calls.store._database
     writer.execute("PRAGMA max_page_count = 2")
     with pytest.warns(RuntimeWarning, match="full"):
         assert ask(llm).text.startswith("yes")

@@ -94,7 +94,8 @@ def test_what_is_missing_is_said(tools):
     assert "(nothing under these filters for: bicycle)" in find(tools, "bicycle", after="2023-07-01")
     assert find(tools, "bicycle", before="2023-07-01", role="user", order="date").count("\n") == 1
     assert find(tools, "lighthouse") == "no good hit\n(nowhere in the history: lighthouse)"
-    assert find(tools, "bicycle", "back from").endswith("(nothing for: back from)")
+    assert find(tools, "bicycle", "they were there").endswith("(nothing for: they were there)")
+    assert find(tools, "bicycle", "back from").endswith("(nowhere in the history: back)")
     assert "13 of these words" in find(tools, "oak elk ape fox yew box bay fig rye oat hop pea ivy")
 
 

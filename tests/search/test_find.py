@@ -183,6 +183,15 @@ def test_where_all_words_are_common_the_newest_turns_with_two_of_them_are_found(
     assert numbers(find_turns(store, ["red bus sold"], limit=2))[0] == 91
 
 
+def test_common_words_are_found_in_the_days_asked_for(store, monkeypatch):
+    monkeypatch.setattr(rarity, "MOST_SCORED", 20)
+    for day in range(1, 31):
+        store.start_session(f"2023/05/{day:02}")
+        store.extend([("user", "The red bus was late.")] * 3)
+    found = find_turns(store, ["red bus"], Filters(before=date(2023, 5, 4).toordinal()), limit=3)
+    assert {hit.turn.session for hit in found.hits} == {4}
+
+
 def test_filters_and_what_they_leave_out(life):
     after = Filters(after=date(2023, 1, 10).toordinal())
     assert turn(3) not in numbers(find_turns(life, ["violin"], after))
@@ -194,6 +203,11 @@ def test_filters_and_what_they_leave_out(life):
 def test_a_snapshot_ends_with_its_last_turn(life):
     before = life.snapshot()
     life.add("user", "The harp was sold.")
+    find_turns(life, ["harp"])
+    assert find_turns(before, ["sold out", "auction sold"]).nowhere == ("auction",)
+    life.add("user", "What became of the trombone?")
+    find_turns(life, ["trombone"])
+    assert find_turns(before, ["trombone"]).nowhere == ("trombone",)
     assert numbers(find_turns(before, ["harp"])) == [turn(20)]
     assert len(find_turns(life, ["harp"]).hits) == 2
 
