@@ -17,7 +17,7 @@ FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # serving 600, experiments 4,500, and 5,300 for the core: these only go down.
 BUDGETS = {
     "store": 675, "models": 1600, "search": 965, "repl": 700, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1720,
-    "chat": 311, "imports": 640, "offline": 500, "views": 500, "cli": 670, "serving": 810, "experiments": 4675,
+    "chat": 311, "imports": 640, "offline": 500, "views": 500, "cli": 670, "serving": 810, "experiments": 4595,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
 CORE_BUDGET = 6200

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pooch
 import pytest
 
+from rlm_memory_core.experiments import project
 from rlm_memory_core.experiments.data import assets
 from rlm_memory_core.experiments.data.assets import Asset, DataUnavailable, locate, project_root, sha256_of
 
@@ -202,7 +203,7 @@ def test_the_project_root_is_found_from_below(places, monkeypatch):
 
 
 def test_outside_any_project_the_root_is_this_checkout_or_the_working_folder(places, monkeypatch):
-    monkeypatch.setattr(assets, "__file__", str(places / "site-packages" / "assets.py"))
+    monkeypatch.setattr(project, "__file__", str(places / "site-packages" / "project.py"))
     (places / "elsewhere").mkdir()
     monkeypatch.chdir(places / "elsewhere")
     assert project_root() == places / "elsewhere"
