@@ -2,7 +2,7 @@
 
 import os
 from datetime import date, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -45,7 +45,7 @@ def history(filler, own, count):
 def taken(store, sample, scripted):
     """The characters sent by a root model that probes for pairs of the question's words, and then answers."""
     words = content_words(sample.question)[:6]
-    probes = ", ".join(map(repr, map(" ".join, zip(words, words[1:], strict=False))))
+    probes = ", ".join(map(repr, map(" ".join, pairwise(words))))
     root = [f'```repl\nfind({probes}, role="user")\nfind({probes})\n```', '```repl\nFINAL("x")\n```']
     before = len(scripted.requests)
     MemoryRLM(scripted(root)).query(store, sample.question, sample.question_date)
@@ -60,5 +60,4 @@ def test_tokens_of_a_scripted_root_hardly_grow(samples, scripted):
         own = sessions_of(sample)
         few += taken(history(filler, own[:FEW], FEW), sample, scripted)
         many += taken(history(filler, own[:FEW], MANY), sample, scripted)
-    print("GROWTH", few, many)
     assert many < 1.15 * few
