@@ -60,5 +60,4 @@ def test_tokens_of_a_scripted_root_hardly_grow(samples, scripted):
         own = sessions_of(sample)
         few += taken(history(filler, own[:FEW], FEW), sample, scripted)
         many += taken(history(filler, own[:FEW], MANY), sample, scripted)
-    print("GROWTH", few, many)
     assert many < 1.15 * few

@@ -273,7 +273,6 @@ MISTAKES = [
     ("find", {"probes": ["cat"], "order": "newest"}, "'relevance' or 'date'"),
     ("find", {"probes": ["cat"], "limit": 1000}, "limit"),
     ("find", {"probes": ["cat"], "page": 7}, "1 pages"),
-    ("find", {"probes": ["a"] * 3 + [f"w{number}" for number in range(20)]}, "1 to 12 probes"),
     ("look", {}, "either sessions"),
     ("look", {"sessions": [1], "around": 1}, "either sessions"),
     ("look", {"sessions": [9]}, "from 1 to 3"),
