@@ -14,11 +14,14 @@ from ..search.words import exact_words
 
 _COMPARED, _LONGEST = 200_000, 2_000  # characters of a turn, and of a quote
 _SAME_WORDS, _ALIKE = 0.7, 0.65  # the least share of words that are the same, and likeness of two words that are not
+_SIGNS_AT_END = re.compile(r"[^\w\s]{0,9}\Z")
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 
 
 def near_quote(quote: str, content: str) -> str | None:
     """The words of a text that a quote means, from the first part to the last; None if it has no such words.
+
+    The signs at its end belong to it where the text has them too.
 
     >>> near_quote("my kat is called Mochi … she is 3", "So, my cat is called “Mochi”, and I think she is 3 now.")
     'my cat is called “Mochi”, and I think she is 3'
@@ -35,7 +38,11 @@ def near_quote(quote: str, content: str) -> str | None:
         if found is None:
             return None
         ends += found
-    return content[places[ends[0]][0] : places[ends[-1] - 1][1]] if ends else None
+    if not ends:
+        return None
+    start, end = places[ends[0]][0], places[ends[-1] - 1][1]
+    signs = _SIGNS_AT_END.findall(quote.rstrip())[0]
+    return content[start : end + len(signs) * content.startswith(signs, end)]
 
 
 def _is_near(words: Sequence[str], part: Sequence[str]) -> bool:

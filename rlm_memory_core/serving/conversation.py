@@ -46,7 +46,7 @@ class Said:
             Refusal: The message has another form.
 
         >>> Said.of({"role": "user", "content": [{"type": "text", "text": "Who is it?"}, {"type": "image_url"}]}).text
-        'Who is it?\\n[image_url b4d0fb3f]'
+        'Who is it?\\n[image_url 3a7af6cd]'
         """
         role, content, name = (message.get(field) for field in ("role", "content", "name"))
         parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]

@@ -31,7 +31,7 @@ class People:
         >>> People(Path("history.db")).file("") == Path("history.db")
         True
         >>> str(People(Path("history.db")).file("../ada"))[:30]
-        'history.db.people/c3b4ccb1a7ac'
+        'history.db.people/60088279524e'
         """
         if self.path is None or not name:
             return self.path
