@@ -17,9 +17,11 @@ from rlm_memory_core.query.engine import MemoryRLM
 from rlm_memory_core.search.pieces import split
 from rlm_memory_core.store.memory_store import MemoryStore
 
+from ..methods import SEARCHED
 from ..run.estimate import usage
 from ..types import Sample
 
+_READS = {"what it searches for": SEARCHED, "all sessions, as in the paper": "rlm-parallel"}
 _PATIENCE = 2.0  # seconds for a server to say that it is there
 
 
@@ -48,36 +50,30 @@ def answers(memory: MemoryRLM, samples: Sequence[Sample]) -> pd.DataFrame:
         samples: The questions, each over its own history.
 
     Returns:
-        One row per question: `question`, `answer`, `right answer`, `sessions read`, `tokens`.
+        One row per question: `question`, `answer`, `right answer`, `quotes`, `tokens`.
     """
     rows = []
     for sample in samples:
         answer = memory.query(sample.store(), sample.question, sample.question_date)
-        rows.append((sample.question, answer.text, sample.answer, len(answer.sessions_read), answer.usage.total_tokens))
-    return pd.DataFrame(rows, columns=["question", "answer", "right answer", "sessions read", "tokens"])
+        rows.append((sample.question, answer.text, sample.answer, len(answer.evidence), answer.usage.total_tokens))
+    return pd.DataFrame(rows, columns=["question", "answer", "right answer", "quotes", "tokens"])
 
 
-def what_it_would_take(store: MemoryStore, models: Sequence[str], first: int) -> pd.DataFrame:
+def what_it_would_take(store: MemoryStore, models: Sequence[str]) -> pd.DataFrame:
     """Estimates the cost of one question over a history. No model is asked.
 
     Args:
         store: The history.
         models: Names of models.
-        first: Sessions that are read first; assumes that they settle the question.
 
     Returns:
         One row per model and way of reading: `model`, `reads`, `calls`, `tokens`, `dollars` (None: unknown price).
     """
     pieces = [len(piece.text) for session in store.sessions for piece in split(session)]
-    longest = sorted(pieces, reverse=True)[:first]
-    ways = {
-        f"the {len(longest)} best sessions, assumed to be the longest": longest,
-        "all sessions, as in the paper": pieces,
-    }
     rows = []
     for model in models:
-        for reads, sizes in ways.items():
-            took = usage("rlm-parallel", sizes, [], 0)
+        for reads, method in _READS.items():
+            took = usage(method, pieces, [], 0)
             rows.append((model, reads, took.calls, took.total_tokens, cost(took, price(model, None))))
     return pd.DataFrame(rows, columns=["model", "reads", "calls", "tokens", "dollars"])
 
