@@ -1,7 +1,5 @@
 """Starts `rlm-memory` and `python -m rlm_memory_core`. Ctrl-C prints one line, even while modules are loading."""
 
-from __future__ import annotations
-
 import sys
 
 

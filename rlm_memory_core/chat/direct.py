@@ -1,7 +1,5 @@
 """Answers a question about a short history by one call, with the whole history as a chat in the model's context."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator
 

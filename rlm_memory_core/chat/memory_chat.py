@@ -4,8 +4,6 @@ A short history goes to the model as it is. Past a threshold, MemoryRLM answers 
 cleared; a new conversation needs a new store.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager

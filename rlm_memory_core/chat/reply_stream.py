@@ -4,8 +4,6 @@ The work runs as one task of the background loop. It starts with the first piece
 pieces ends, fails or is closed.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager

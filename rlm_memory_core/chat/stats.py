@@ -1,7 +1,5 @@
 """What `MemoryChat.stats` returns."""
 
-from __future__ import annotations
-
 from typing import Literal, TypedDict
 
 Mode = Literal["normal", "memory"]

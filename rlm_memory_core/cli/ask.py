@@ -3,8 +3,6 @@
 Answers go to standard output, all else to standard error. The history is not changed, except by a chat with a store.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """The command `rlm-memory calls`: lists, exports or deletes recorded calls. It asks no model."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """What several commands share: exit codes, refusals, confirmation, late imports, and numbers as arguments."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The commands `rlm-memory reproduce`, `estimate` and `report`: run the notebooks, or say what a run costs or gave."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Opens the history that the user names, and prints texts of it as a terminal can bear them."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path

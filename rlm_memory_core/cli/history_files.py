@@ -3,8 +3,6 @@
 They list, print and search a history, read files into a store, and copy out a damaged store.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

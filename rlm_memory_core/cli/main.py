@@ -4,8 +4,6 @@ An error is one line on standard error and exit code 2; a traceback is a bug. Ex
 but left a question without an answer.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -1,7 +1,5 @@
 """The command `rlm-memory mcp`: gives agents a history as tools, by the Model Context Protocol."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from contextlib import suppress

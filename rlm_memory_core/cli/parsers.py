@@ -3,8 +3,6 @@
 This file imports no command: `later` does when one runs. So `--help` answers at once.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command `rlm-memory serve`: an OpenAI-compatible endpoint with memory, before any model."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import math

@@ -1,7 +1,5 @@
 """Says on standard error for whom a command waits and since when, and gives up on a server that stays silent."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import AsyncGenerator

@@ -3,8 +3,6 @@
 A notebook names it by its file, as in "examples/full_text.py:full_text"; `methods.make` also takes the function itself.
 """
 
-from __future__ import annotations
-
 import asyncio
 import runpy
 import time

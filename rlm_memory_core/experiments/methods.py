@@ -7,8 +7,6 @@ its repository, or lets the root model search the history by itself, which is th
 any other memory system a method.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ A kernel is another process without a terminal: it writes how many questions it 
 driver of the run reads (see `run.execution`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable

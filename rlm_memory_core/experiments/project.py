@@ -1,7 +1,5 @@
 """Where the project lies, and how an error is quoted on one line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

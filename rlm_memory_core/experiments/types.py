@@ -4,8 +4,6 @@ A benchmark is a function that returns Samples; a method is anything with a name
 a particular benchmark, method or model.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass

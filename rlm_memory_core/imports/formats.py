@@ -4,8 +4,6 @@ Text is kept as it is. What is not text, such as an image, leaves its name in br
 model, and messages that the service hid from the user, are left out and counted.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -4,8 +4,6 @@ A store is copied to a temporary file first, so that neither an index nor a migr
 is not a history raises a `HistoryFileError` of one line.
 """
 
-from __future__ import annotations
-
 import io
 import sqlite3
 import tempfile

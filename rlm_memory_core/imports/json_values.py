@@ -4,8 +4,6 @@ A file is a list, whose entries are read one by one; lines with one value each; 
 and left out.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

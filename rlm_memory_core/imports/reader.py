@@ -3,8 +3,6 @@
 One odd conversation, message or line never refuses the file: it is named, counted and left out.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 import zlib

@@ -4,8 +4,6 @@ Python's `sqlite3` has no access to SQLite's own recovery, so rows are read one 
 rows of that page are missed, and the ones behind it are looked up by their number.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing

@@ -6,8 +6,6 @@ time of day, and what it says: the first such message, the second, and so on. Wh
 is known by all that was said before it in its conversation.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Iterator

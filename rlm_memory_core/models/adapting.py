@@ -4,8 +4,6 @@ Servers differ in the fields they know, in the order of roles they take, and in 
 refuses once is left out, or said in another way, from then on.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Who answers a model's calls: a server with an address and a key, or a backend that is registered by name."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Connections and REPL workers belong to the loop that made them. Because all shar
 loop, callers may have a loop of their own, as a notebook does, or several threads.
 """
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import os

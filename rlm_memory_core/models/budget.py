@@ -6,8 +6,6 @@ left, a shorter reply is asked for. Servers also bill requests that we gave up, 
 stopped or timed-out request is charged at an estimate.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import time
@@ -215,7 +213,7 @@ class ModelCall:
         self._was_sent = self._has_left = False
         self._stopped, self._lost = 0, Usage()  # requests; estimates of those that came too late or broke off
 
-    def __enter__(self) -> ModelCall:
+    def __enter__(self) -> "ModelCall":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,8 +6,6 @@ nothing. Of the request only a hash is stored, because the data and the code can
 again, and a question may take 500,000 characters.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import os

@@ -5,8 +5,6 @@ of the answered ones. Only a small share may be copied, and only while concurren
 budget allow it. The loser is cancelled.
 """
 
-from __future__ import annotations
-
 import asyncio
 from bisect import insort
 from collections.abc import Coroutine

@@ -4,8 +4,6 @@ Callers need not know who answers, a server or the offline reader. The prompts a
 `query.prompts`.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re
@@ -189,7 +187,7 @@ class LLM(AbstractContextManager["LLM"]):
         replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)
         return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
 
-    def another(self, model: str) -> LLM:
+    def another(self, model: str) -> "LLM":
         """Return another model of the same server, with the same key, recorded calls and limits."""
         return replace(self, model=model, rates=None, temperature=0.0, max_tokens=None, wrap=None)
 

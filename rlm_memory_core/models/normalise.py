@@ -4,8 +4,6 @@ Servers differ. A new difference in answers is handled here; one in what a serve
 belongs in `openai_backend`.
 """
 
-from __future__ import annotations
-
 import base64
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +53,7 @@ class Content:
     refusal: str = ""
 
     @classmethod
-    def of(cls, message: Mapping[str, Any]) -> Content:
+    def of(cls, message: Mapping[str, Any]) -> "Content":
         """Read a message whose content is a text, a list of parts, or null.
 
         >>> Content.of({"content": [{"type": "text", "text": "Hel"}, {"type": "output_text", "text": "lo!"}]}).text

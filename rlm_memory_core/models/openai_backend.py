@@ -4,8 +4,6 @@ The openai client gives the headers and the HTTP client. It does not make the re
 time, and a fan-out makes hundreds at once. `adapting` handles what servers accept, `normalise` what they return.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import math

@@ -6,8 +6,6 @@ requests in flight, and climbs back as requests succeed. Known limits per minute
 `pipeline` sends again what failed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 from bisect import insort

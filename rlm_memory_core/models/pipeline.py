@@ -10,8 +10,6 @@ backend           one attempt                                   openai_backend, 
 normalise         read the answer                               normalise
 """
 
-from __future__ import annotations
-
 from asyncio import CancelledError, sleep
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Prices come from the package `genai-prices`. A model of unknown price is counted
 tokens only: its cost is None, never 0.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -35,15 +33,15 @@ class Usage:
         """Prompt and completion together."""
         return self.prompt_tokens + self.completion_tokens
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: "Usage") -> "Usage":
         prompt = self.prompt_tokens + other.prompt_tokens
         completion = self.completion_tokens + other.completion_tokens
         return Usage(prompt, completion, self.calls + other.calls, self.estimated or other.estimated)
 
-    def __sub__(self, other: Usage) -> Usage:
+    def __sub__(self, other: "Usage") -> "Usage":
         return self + other * -1
 
-    def __mul__(self, times: int) -> Usage:
+    def __mul__(self, times: int) -> "Usage":
         return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times, self.estimated)
 
 

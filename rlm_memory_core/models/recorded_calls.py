@@ -11,8 +11,6 @@ then pays for what it has taken. Where another process has sent the same request
 file, this one waits for its answer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Iterable

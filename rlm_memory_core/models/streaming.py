@@ -5,8 +5,6 @@ streamed answer is recorded when it is whole, and a recorded one is heard at onc
 piece was heard, the request is not sent again.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from contextlib import aclosing

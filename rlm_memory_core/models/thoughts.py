@@ -5,8 +5,6 @@ outside code, and ends with its closing tag. At the start of a reply the closing
 was cut off, or the opening tag, because the server's template holds it. Any other tag is part of the reply.
 """
 
-from __future__ import annotations
-
 import re
 
 # ignoring case only in the names keeps the search fast

@@ -6,8 +6,6 @@ Proxies send pages of HTML, and some servers repeat the key that they refuse: ma
 secrets are taken out.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

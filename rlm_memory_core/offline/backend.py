@@ -4,8 +4,6 @@ It is a deterministic extractive control, always labelled so, and no substitute 
 model. This file makes completions and chunks; `roles` decides what to say.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -3,8 +3,6 @@
 It knows the marks that the package writes around turns and sessions. It compares nothing with a question.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date

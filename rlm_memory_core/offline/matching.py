@@ -4,8 +4,6 @@ A sentence counts for each word of the question that it holds, and for less if t
 in a turn beside it. Rare words count for more. SQLite's FTS5 compares the words by their stems.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence

@@ -4,8 +4,6 @@ Nothing is rephrased, inferred or computed. A question on how things stand now g
 match about equally well.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import date

@@ -4,8 +4,6 @@ It plays the root model, the sub-agent, and whoever answers from a whole history
 leaves the reading to `reader` and `root`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

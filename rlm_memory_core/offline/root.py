@@ -3,8 +3,6 @@
 One program serves every way of reading; it is filled in with what the system prompt offers.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The offline root model of the search reading: it looks at the sessions that the opening found, cites, and answers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a query returns: the answer with its evidence, its cost, and its trace."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from ..models.llm import ModelError
@@ -106,5 +104,5 @@ class QueryFailed(ModelError):
         super().__init__(answer.error, answer.usage, answer.cost_usd)
         self.answer = answer
 
-    def __reduce__(self) -> tuple[type[QueryFailed], tuple[Answer]]:
+    def __reduce__(self) -> "tuple[type[QueryFailed], tuple[Answer]]":
         return type(self), (self.answer,)  # the default would call QueryFailed with the message

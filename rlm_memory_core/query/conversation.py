@@ -4,8 +4,6 @@ A root model that twice in a row writes no code that runs is not asked for code 
 and the model answers from what that shows.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace

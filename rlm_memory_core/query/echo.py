@@ -1,7 +1,5 @@
 """Prints what a line of code yields where nothing takes it, as a notebook would."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Collection
 

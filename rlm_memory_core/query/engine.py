@@ -6,8 +6,6 @@ answer. Only the model ends a query: what the REPL prints is data. `MemoryRLM` h
 `conversation.Query` runs one of them.
 """
 
-from __future__ import annotations
-
 import asyncio
 
 from ..models import background

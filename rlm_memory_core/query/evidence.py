@@ -3,8 +3,6 @@
 Evidence supports an answer if its words match. Nothing here checks that it proves the answer.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ On one line nothing that was said can pose as a line of ours. " / " stands for t
 left out.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 

@@ -8,8 +8,6 @@ A sub-agent is asked for lines such as
 quoted words mean what the sub-agent says is not judged.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,6 @@ How many tokens a text has is known to the server alone: 37,800 Chinese characte
 the history is halved when the server refuses it, and again if need be.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

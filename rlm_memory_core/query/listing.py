@@ -3,8 +3,6 @@
 A turn counts as shown once it was really printed whole, or the same part of it was; then only its number is repeated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 

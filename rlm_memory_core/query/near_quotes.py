@@ -3,8 +3,6 @@
 A slip never changes a number, and never adds or drops a word: "does not" is no near quote of "does".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher

@@ -5,8 +5,6 @@ history are copied into the REPL as a whole. Of a large one the code sees how ma
 read need not pass through the sandbox, and memory grows with what is read, not with the history.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any

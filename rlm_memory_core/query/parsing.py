@@ -5,8 +5,6 @@ FINAL(Paris (France)) is read as a whole. A block that holds only FINAL(...) wit
 is an answer too.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import warnings

@@ -4,8 +4,6 @@ A `Reading` says whether the root model searches by itself, or sends sub-agents 
 explains it to the root model; `search_way` and `paper_way` do what it says.
 """
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass
 from functools import partial

@@ -4,8 +4,6 @@ Every tool returns a text. `listing` writes it: each turn on one line, so that n
 line of ours.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

@@ -4,8 +4,6 @@ The first message to the root model already shows a search with the question. A 
 search too, as a short history.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Sequence

@@ -4,8 +4,6 @@
 time (`models.hedging`). A failed call is recorded with its reason; its error text is never a finding.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import time
@@ -118,7 +116,7 @@ class Coverage:
     copies: int = 0
 
     @classmethod
-    def of(cls, calls: Sequence[Call]) -> Coverage:
+    def of(cls, calls: Sequence[Call]) -> "Coverage":
         """Count calls, such as those of a query or of one of its steps."""
         failed = Counter(call.error for call in calls if call.error)
         found = [call for call in calls if call.found]

@@ -5,8 +5,6 @@ fields of `Step` (without its calls) or of `Call` (without its extract); `usage`
 `completion_tokens`, `calls` and `estimated`. A call holds the whole text that its sub-agent read.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -55,7 +53,7 @@ class Step:
     def of(
         cls, reply: Reply, output: str = "", started: float = 0.0, code: tuple[str, ...] = (),
         calls: tuple[Call, ...] = (),
-    ) -> Step:  # fmt: skip
+    ) -> "Step":  # fmt: skip
         """The step of a reply."""
         taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
         return cls(reply.text, code, output, calls, *taken, started, reply.thoughts)

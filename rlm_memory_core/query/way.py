@@ -1,7 +1,5 @@
 """What the engine needs to know of a way of reading: `paper_way` and `search_way` are the two."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any

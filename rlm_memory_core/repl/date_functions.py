@@ -3,8 +3,6 @@
 `store.dates` reads the dates; `5/6/2023` is the 6th of May. Times of day are ignored.
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 from ..store import dates

@@ -5,8 +5,6 @@ the code: `rlm_memory_core.repl.repl` resumes it with the answers. `listed`, `ch
 arguments of host functions.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import re

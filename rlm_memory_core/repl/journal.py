@@ -4,8 +4,6 @@ The sandbox is deterministic: the same code with the same answers makes the same
 of each run and the answers that it got. `rlm_memory_core.repl.repl` runs the code again.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any

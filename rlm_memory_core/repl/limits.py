@@ -5,8 +5,6 @@ enforces time, memory and recursion. `measure` tells how large a value is withou
 larger than its memory: `[b] * 1000` holds one list a thousand times.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from itertools import chain
@@ -93,7 +91,7 @@ class Meter:
         self._run_seconds += seconds
         self._query_seconds += seconds
 
-    def call(self, given: Measured) -> None:
+    def call(self, given: "Measured") -> None:
         """Count a call of a host function with these arguments.
 
         Raises:
@@ -113,7 +111,7 @@ class Meter:
         if given.characters > MAX_CHARACTERS:
             raise self._refused(f"one call takes at most {MAX_CHARACTERS:,} characters; pass less text at once")
 
-    def ask(self, count: int, given: Measured) -> None:
+    def ask(self, count: int, given: "Measured") -> None:
         """Count sub-agents before the code asks them with these arguments.
 
         Raises:

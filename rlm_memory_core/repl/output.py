@@ -1,7 +1,5 @@
 """Turns what the code printed or answered into text: shortens outputs, and writes out answers of any type."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from itertools import takewhile

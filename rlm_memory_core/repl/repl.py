@@ -7,8 +7,6 @@ host function may be a coroutine function; for the code it is an ordinary functi
 Printed text never ends a query. Only the functions FINAL and FINAL_VAR do.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import time
@@ -97,7 +95,7 @@ class Repl:
         self._names: dict[str, None] = {}
         self._rewriter = self._rewriter_of()
 
-    async def __aenter__(self) -> Repl:
+    async def __aenter__(self) -> "Repl":
         self._lease = worker.Lease(self._limits, self._today)  # a worker starts while the root model writes
         return self
 

@@ -4,8 +4,6 @@ The sandbox's own message says what it could not do. A model that reads only tha
 the alternative.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from functools import cache

@@ -3,8 +3,6 @@
 All queries share one pool of workers. Each query gets a fresh session.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from contextlib import AbstractAsyncContextManager

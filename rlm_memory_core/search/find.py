@@ -6,8 +6,6 @@ long as the average: the long lists of an assistant neither win nor vanish. A tu
 probe is left out and counted.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

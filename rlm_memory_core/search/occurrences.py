@@ -3,8 +3,6 @@
 Only words that begin like a stem are looked at closely, so that long texts cost little.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 import threading

@@ -3,8 +3,6 @@
 `store.dates` reads the days. This makes spans of them, and leaves out those after the day of asking ("next weekend").
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta

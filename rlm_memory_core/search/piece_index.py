@@ -4,8 +4,6 @@
 the history.
 """
 
-from __future__ import annotations
-
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session
 from .pieces import Piece, split

@@ -4,8 +4,6 @@ A piece is a session, or a part of a session that is too long for one sub-agent.
 parts, each a piece of its own. Only the turns before a cut decide where it is: later turns do not move it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 

@@ -3,8 +3,6 @@
 `find` merges probes. What a word is, and where it stands in a text, `words` and `occurrences` say.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

@@ -3,8 +3,6 @@
 The time grows with the text plus the quote, not with their product: no quote of a sub-agent can block the host.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice

@@ -8,8 +8,6 @@ turn is added, both in standard deviations over all sessions. Nothing is left ou
 The words that decide are picked by `rarity`. If even the rarest word is common, only the newest turns are ranked.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

@@ -4,8 +4,6 @@ Common words cost time and say little. So the rarest words of a question are tak
 5,000 turns, and the others are ignored. Nothing here counts further, however long the history is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -37,7 +35,7 @@ class Terms:
     nowhere: tuple[str, ...]
 
     @classmethod
-    def of(cls, store: MemoryStore, words: Sequence[str]) -> Terms:
+    def of(cls, store: MemoryStore, words: Sequence[str]) -> "Terms":
         """Look words up, as `words.content_words` returns them. One that stands nowhere is loosened."""
         counts = spread(store, words)
         missing = tuple(word for word in counts if not counts[word])

@@ -4,8 +4,6 @@
 Each library is imported with the first text: the second one brings PyTorch.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import threading

@@ -1,7 +1,5 @@
 """Runs searches in a few threads of their own, each for a limited time, so that many slow ones stop nothing else."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import sqlite3

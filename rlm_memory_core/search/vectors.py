@@ -4,8 +4,6 @@ Each turn, except the assistant's, is embedded once for each model. All vectors 
 linear in the history. There is no approximate index here and no model: an `Embedder` makes the vectors.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol

@@ -5,8 +5,6 @@ that were appended since. For millions of turns the first use takes minutes; an 
 stopped. Memory does not grow with the history. `words` says what a word is; `ranking` makes rankings of the scores.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..store.dates import parse_date

@@ -6,8 +6,6 @@ so that "Katzen" finds "Katze". Text without spaces, such as Chinese, Japanese o
 triples of characters. So is Korean, whose particles stand at the words. `occurrences` finds words in texts.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from unicodedata import category, normalize

@@ -4,8 +4,6 @@ A web page that the user visits can send requests to this machine, under any nam
 point to. So a request must name this machine in `Host`, and come from a page of this machine, if it comes from one.
 """
 
-from __future__ import annotations
-
 import secrets
 import socket
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ go on with a conversation that began elsewhere. So each stored message is known 
 before it in its conversation; what comes after the last known one is new. System prompts are no part of a history.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time
@@ -37,7 +35,7 @@ class Said:
     name: str = ""
 
     @classmethod
-    def of(cls, message: Mapping[str, Any]) -> Said:
+    def of(cls, message: Mapping[str, Any]) -> "Said":
         """Read a message of the chat-completions protocol.
 
         A call of a tool is stored as a line of the assistant's turn. What is no text is named, with a short hash.

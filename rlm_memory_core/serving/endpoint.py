@@ -5,8 +5,6 @@ file lets requests in, passes replies on, whole or in chunks, and tells errors a
 the client learns that it is whole; a request whose client goes away is stopped, and nothing of it is stored.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

@@ -1,7 +1,5 @@
 """Bounds what clients may ask of a server: requests at once, requests of one person in a minute, and connections."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import time

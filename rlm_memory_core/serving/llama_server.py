@@ -6,8 +6,6 @@ Any GGUF file can be served. The default is SmolLM2-135M-Instruct in 4 bits, out
 that everything works together, but it is far too weak to answer from a long history.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import threading

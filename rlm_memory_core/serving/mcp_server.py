@@ -4,8 +4,6 @@ The protocol, the sessions, and the limit on the size of a request are those of 
 may come in over HTTP.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any

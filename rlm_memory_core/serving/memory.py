@@ -5,8 +5,6 @@ history is long, `query` answers from it. Its answer is the reply, unless the re
 can keep, such as a temperature, tools or a response format: then the model is asked, and told what the memory says.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field

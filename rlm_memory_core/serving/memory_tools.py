@@ -5,8 +5,6 @@ knows nothing of the calls before it, because an agent may have forgotten what i
 same turns again, and finds those that were added meanwhile.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from datetime import datetime

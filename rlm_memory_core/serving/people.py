@@ -1,7 +1,5 @@
 """Opens the stores of the people who use one endpoint. Each person has a file that no other name leads to."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator

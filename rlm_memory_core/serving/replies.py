@@ -1,7 +1,5 @@
 """Completions and chunks in the form of OpenAI's API: makes those of the memory, reads those of a model's server."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Divides many items into batches that are handled at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 

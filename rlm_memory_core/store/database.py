@@ -1,7 +1,5 @@
 """Opens SQLite files that several processes may use at the same moment, explains errors, and ends slow statements."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 import time

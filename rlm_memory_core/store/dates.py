@@ -12,8 +12,6 @@ This is the package's only date parser. A full date has a year, a month and a da
 ("yesterday", "last Saturday", "two weeks ago"). Text without a date gives None or [], never an error.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The classes of the core call these functions; `views` registers an implementatio
 needs no template and no import of `views`.
 """
 
-from __future__ import annotations
-
 from functools import singledispatch
 
 

@@ -11,8 +11,6 @@ of a line, and a few tags. `escape` puts a backslash before everything in the co
     \</session>
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable

@@ -8,8 +8,6 @@ that was stored. Ten million turns open, count and append as fast as ten: figure
 totals or are read block by block.
 """
 
-from __future__ import annotations
-
 import copy
 import sqlite3
 import threading
@@ -165,7 +163,7 @@ class MemoryStore:
         with self.transaction():
             yield
 
-    def snapshot(self) -> MemoryStore:
+    def snapshot(self) -> "MemoryStore":
         """The history as it is now, to be read only: what is added to the store later is not in it."""
         with self._lock:
             view = copy.copy(self)
@@ -232,7 +230,7 @@ class MemoryStore:
     def __len__(self) -> int:
         return self._end[0] if self._end else self._one("SELECT coalesce(max(turn_index), 0) FROM turns")
 
-    def __enter__(self) -> MemoryStore:
+    def __enter__(self) -> "MemoryStore":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,8 +6,6 @@ slow this down. `writer` names the open store that a session belongs to, `until`
 session was given.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Sessions lie one after another in a history: all turns of one come before those 
 sessions of its own, and begins another one where somebody else has begun one meanwhile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, cast

@@ -4,8 +4,6 @@
 typographic quotes and dashes. A turn keeps this form beside its content, unless SQLite's `lower` gives it as well.
 """
 
-from __future__ import annotations
-
 from unicodedata import normalize
 
 _ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"))

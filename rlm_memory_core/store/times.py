@@ -4,8 +4,6 @@ A time has a zone or has none. Without a zone it is what the user's clock showed
 nobody knows how far they lie apart.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, time, timedelta, tzinfo
 

@@ -1,7 +1,5 @@
 """Turns and sessions of a history, as objects and as text (paper Section 3.1), and lazy sequences of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime

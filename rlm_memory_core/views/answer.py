@@ -1,7 +1,5 @@
 """Shows an answer: its text, the evidence that supports it, what was read, and what it cost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Finds the turns around a quote in the text that the sub-agent read, so that no store is needed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

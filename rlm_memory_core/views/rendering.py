@@ -5,8 +5,6 @@ them in elements of class `rlm-run`, plain text in brackets, as in `[1.2 s]`. `n
 it compares outputs.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from functools import lru_cache
@@ -105,7 +103,7 @@ def _spelled_out(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def _environment() -> "Environment":
     from jinja2 import (
         Environment,
         PackageLoader,

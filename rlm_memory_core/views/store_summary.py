@@ -4,8 +4,6 @@ Reads a fixed number of rows, so ten million turns are summarised as fast as ten
 last thousand turns; the summary says so where there are more.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..store.escaping import label

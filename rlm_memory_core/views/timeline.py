@@ -4,8 +4,6 @@ If some calls were replayed, this run's clock says nothing about them. The axis 
 one after another and batch by batch, as `Trace.replayed_seconds` counts them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise

@@ -3,8 +3,6 @@
 Sizes are bounded, whatever a model wrote or a history contains. `Trace.to_jsonl` writes everything in full.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ A file on disk is taken as it is, so that a subset in the official format works;
 checksum. Nothing here reads the contents of a file, and nothing is ever deleted. `assets.toml` lists the files.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """Draws questions balanced over their types; knows only ids and types, no benchmark."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Sequence

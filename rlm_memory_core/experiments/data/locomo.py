@@ -7,8 +7,6 @@ turns are labels and never reach a model. The summaries and observations in the 
 Our scores (containment and token F1) are not comparable with the authors', which stem words and split lists.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

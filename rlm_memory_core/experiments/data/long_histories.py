@@ -10,8 +10,6 @@ evidence was read say more.
 All questions of a history share it. The same seed hides the same facts at every length.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,6 @@
 `longmemeval_file` reads the file; `score` scores answers, with a judge too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +31,7 @@ class Samples(Sequence[Sample]):
         rows: The chosen rows, in order.
     """
 
-    def __init__(self, path: Path, dataset: Dataset, rows: Sequence[int]) -> None:
+    def __init__(self, path: Path, dataset: "Dataset", rows: Sequence[int]) -> None:
         self.path = path
         self._dataset = dataset
         self._rows = rows
@@ -55,8 +53,8 @@ class Samples(Sequence[Sample]):
     @overload
     def __getitem__(self, index: int) -> Sample: ...
     @overload
-    def __getitem__(self, index: slice) -> Samples: ...
-    def __getitem__(self, index: int | slice) -> Sample | Samples:
+    def __getitem__(self, index: slice) -> "Samples": ...
+    def __getitem__(self, index: int | slice) -> "Sample | Samples":
         """One sample, or a slice of them."""
         if isinstance(index, slice):
             return Samples(self.path, self._dataset, self._rows[index])

@@ -5,8 +5,6 @@ in date order. The gold session ids become positions of evidence; no other label
 questions.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator
@@ -33,7 +31,7 @@ _TEXTS = ("question_id", "question_type", "question", "question_date")
 _LISTS = ("haystack_session_ids", "haystack_dates", "haystack_sessions", "answer_session_ids")
 
 
-def open_rows(path: Path) -> Dataset:
+def open_rows(path: Path) -> "Dataset":
     """Returns the rows of a file, built on first use and found again by its path, size and time.
 
     Args:

@@ -8,8 +8,6 @@ We chose the order for which the paper's seeds give the paper's 0.2 at 200 pairs
 near 0.3 (`share_in_window` measures it).
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ Short benchmarks draw whole sentences (`chatter`). Long histories build tens of 
 finds many sessions that mention the right thing but hold no answer.
 """
 
-from __future__ import annotations
-
 import random
 import re
 import tomllib

@@ -5,8 +5,6 @@ stands before and after a fact; the sentences (`sentences.toml`) are ours. Sampl
 no dates.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

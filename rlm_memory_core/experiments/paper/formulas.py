@@ -5,8 +5,6 @@ width is an exact number. A formula may use + - * /, `n("id")`, `min` and `max`.
 count as independent, so a range may be wider than necessary, but never narrower.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import operator

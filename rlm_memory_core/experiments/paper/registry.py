@@ -3,8 +3,6 @@
 `scorecard` judges whether a number holds. The tests check that the register is complete and consistent.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Lists the notebooks and what each asks a model, so that a run can be checked and estimated before it starts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

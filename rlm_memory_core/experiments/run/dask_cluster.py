@@ -5,8 +5,6 @@ and, for a hosted model, OPENAI_API_KEY in its own environment: keys are never s
 gives its questions to another.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import logging

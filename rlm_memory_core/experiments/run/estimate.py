@@ -6,8 +6,6 @@ nothing; for the search reading it counts one further search, as a strong model 
 long it takes are unknown; the lengths and seconds below are assumptions. A judge's calls are estimated separately.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence
@@ -65,7 +63,7 @@ class Estimate:
             )
         return ", ".join(parts)
 
-    def __add__(self, other: Estimate) -> Estimate:
+    def __add__(self, other: "Estimate") -> "Estimate":
         seconds = [part for part in (self.seconds, other.seconds) if part is not None]
         return Estimate(self.usage + other.usage, total_cost([self.usd, other.usd]), sum(seconds) if seconds else None)
 

@@ -11,8 +11,6 @@ recorded calls, which are free, and send no others. So only the questions in fli
 `dask_cluster` makes a Dask cluster an executor.
 """
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait

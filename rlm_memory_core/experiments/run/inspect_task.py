@@ -4,8 +4,6 @@ Our methods are its solver and our scores its scorers; each call goes through In
 counts and limits it. A log holds no history: `sample_of` finds a question's, also for a solver of your own.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncGenerator

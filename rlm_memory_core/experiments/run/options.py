@@ -3,8 +3,6 @@
 A notebook's `options` and the command line override the defaults here, the only place that lists them.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -5,8 +5,6 @@ the same answer again, for the same time; calls and tokens are counted as if it 
 model is wrapped in it: what a model answers is recorded (see `rlm_memory_core.models.recorded_calls`).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import AsyncGenerator
 

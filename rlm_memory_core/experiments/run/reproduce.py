@@ -3,8 +3,6 @@
 `execution` runs the notebooks.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import re

@@ -4,8 +4,6 @@ The paper's "exact match" is containment, and its F1 counts shared words once; S
 compare words, not meanings: "four" is not "4".
 """
 
-from __future__ import annotations
-
 import re
 import string
 from collections import Counter

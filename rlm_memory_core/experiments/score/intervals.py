@@ -4,8 +4,6 @@ Wilson's interval for a share, McNemar's exact test for two methods on the same 
 mean. No corrections for multiple comparisons. statsmodels has the first two, but is a heavy dependency.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from statistics import NormalDist

@@ -3,8 +3,6 @@
 `answers` compares texts, `intervals` says how certain a share is. `judge` asks a model instead.
 """
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 

@@ -4,8 +4,6 @@ A figure belongs to no window, so none needs closing. The colours are Okabe and 
 vision can tell apart.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path

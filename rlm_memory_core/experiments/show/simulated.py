@@ -4,8 +4,6 @@ Label all figures that come from it as simulated. The wait depends only on the r
 the order of requests or on threads. So two ways of sending the same requests wait for the same times.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import math

@@ -1,7 +1,5 @@
 """What the root model of the paper's reading is told (paper Section 3.1), and of the ranked readings built on it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ...store.escaping import escape_tags

@@ -4,8 +4,6 @@ A prompt is plain text and a few tags (`<session>`, `<history>`, `<question>`, `
 from instructions. A tag within the record gets a backslash.
 """
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 

@@ -1,7 +1,5 @@
 """What the root model and the sub-agents of the search reading are told."""
 
-from __future__ import annotations
-
 from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, conversation, output_block, question_block, read_texts
 
 _TEXTS = read_texts("search.txt")

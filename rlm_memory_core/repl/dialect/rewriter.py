@@ -5,8 +5,6 @@ _rlm_later_ask`, which awaits each sub-agent. A thread pool, `map` or `asyncio.t
 calls at once.
 """
 
-from __future__ import annotations
-
 import ast
 import symtable
 import warnings

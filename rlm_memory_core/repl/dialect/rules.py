@@ -9,8 +9,6 @@ The rules cover:
 - `map`, `sorted`, `any` and the like over a function that asks sub-agents: the sandbox's own cannot wait for these.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

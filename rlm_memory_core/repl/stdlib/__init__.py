@@ -7,8 +7,6 @@ what it computes counts against that program's time and memory. `host.py` and `h
 the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`).
 """
 
-from __future__ import annotations
-
 import ast
 from functools import cache
 from importlib import resources
