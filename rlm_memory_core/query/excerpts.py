@@ -14,7 +14,9 @@ _LEAD = 60  # characters of a turn's beginning, to tell what it is about
 _SIGHT = 20_000  # characters before and after the rarest match that are looked at
 _LIST = 700  # characters: a list or table up to this length is shown whole
 _BLOCK = re.compile(r"(?:[ \t]*(?:\||\d+[.)]\s|[-*•]\s)[^\n]*(?:\n|\Z))+|[^\n]+")
-_SENTENCE = re.compile(r"\S(?:[^.!?…。！？]|[.!?…](?![\"')\]]*\s))*+(?:[。！？]|[.!?…]++[\"')\]]*)?+")
+_SENTENCE = re.compile(
+    r"(?:\d{1,3}[.)]\s+)?+\S(?:[^.!?…。！？]|[.!?…](?![\"')\]]*\s))*+(?:[。！？]|[.!?…]++[\"')\]]*)?+"
+)
 _LINE = re.compile(r"[^\n]+")
 
 
