@@ -221,6 +221,38 @@ def test_a_quote_that_says_something_else_is_false(store, quote):
     assert (tools.cited, len(tools.false_quotes)) == ([], 1)
 
 
+def test_news_is_what_is_not_cited_and_shares_a_rare_word_with_the_question_or_the_quotes(store):
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
+    store.extend([("user", "The rent of the pottery is 310."), ("user", "The pottery asks for 20 more.")])
+    store.extend([("user", "The tech summit is on Monday."), ("assistant", "A pottery course may be fun.")])
+    tools = SearchTools(store, "What do I pay for the pottery?", None)
+    background.run(tools.opening())
+    assert tools.is_news([203])  # nothing is cited yet
+    tools.cite(201, "The rent of the pottery is 310")
+    assert [tools.is_news([number]) for number in (201, 202, 203, 204, 1)] == [False, True, False, False, False]
+    assert tools.is_news([0, 203])  # a sub-agent's finding
+
+
+def test_timeline_leaves_out_the_commonest_names_where_all_are_too_long(store):
+    store.extend(("user", f"Walk {n}: in the park. " + "It was a fine day. " * 8) for n in range(60))
+    store.extend([("user", "I took the oboe out."), ("user", "The oboe is sold.")])
+    tools = SearchTools(store, "?", None)
+    printed = tools.timeline("walk", "oboe", "park")
+    assert printed.endswith("(too common, left out: 'park', 60 turns, 'walk', 60 turns)")
+    assert "I took the oboe out." in printed
+    assert "The oboe is sold." in printed
+    assert "park." not in printed
+    assert tools.timeline("cello", after="2023/01/01") == "the user never says 'cello' between these days"
+
+
+def test_the_opening_shows_the_user_unless_the_assistant_is_asked_about(store):
+    store.extend([("user", "I keep a ferret."), ("assistant", "A ferret sleeps much; call it Bandit, the ferret.")])
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(50))
+    asked, told = "What is my ferret called?", "What did you say about the ferret?"
+    opened = [background.run(SearchTools(store, question, None).opening()) for question in (asked, told)]
+    assert ["Bandit" in opening for opening in opened] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("cited", "said"),
     [
