@@ -133,6 +133,8 @@ class SearchTools:
             common.append(names_left.pop())
         if shown < len(lines):
             lines[shown:] = [f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)"]
+        if never := [name for name in found if not found[name] and lines]:
+            lines.append(f"(never said: {', '.join(map(one_line, never))})")
         if common:
             lines.append(
                 f"(too common, left out: {', '.join(f'{name!r}, {len(found[name])} turns' for name in common)})"
@@ -206,16 +208,18 @@ class SearchTools:
     def is_news(self, turns: Collection[int]) -> bool:
         """Say whether turns that the model has not seen may change an answer that it gave with them.
 
-        The turns that it cites do not, nor those that share no rare word with the question and the quotes.
+        The turns that it cites do not, nor those that share no very rare word, or two rare ones, with the question and
+        the quotes.
         """
         if 0 in turns or not self.cited:
             return bool(turns)
         new = [self.turn(number) for number in set(turns) - {each.turn for each in self.cited}]
         rare = max(_FEW, int(len(self.store) * _RARE))
         counts = spread(self.store, content_words(" ".join([self.question, *(each.quote for each in self.cited)])))
-        words = [word for word, count in counts.items() if 0 < count <= rare]
+        weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= rare}
         spoken = [turn.content for turn in new if turn.role != "assistant" or OF_ASSISTANT.search(self.question)]
-        return any(occurrences(words, spoken))
+        shared = ({word for *_, word in places} for places in occurrences(list(weights), spoken))
+        return any(sum(map(weights.__getitem__, words)) > 1 for words in shared)
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
