@@ -30,7 +30,7 @@ def later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
             command = getattr(import_module(f".{module}", __package__), function)
             return int(command(options))
         except ModuleNotFoundError as error:
-            if not hasattr(options, "needs"):
+            if not getattr(options, "needs", ""):
                 raise
             raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{options.needs}]"') from error
 

@@ -129,7 +129,8 @@ def add_servers(commands: Any) -> None:
         ("mcp", "mcp:serve_mcp", "give agents a history as MCP tools, over standard input and output or over HTTP"),
     ):
         is_mcp = name == "mcp"
-        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", needs="mcp")
+        needs = "mcp" if is_mcp else ""
+        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", needs=needs)
         _add_store(add, required=is_mcp)
         add("--base-url", metavar="URL", help=_ADDRESS)
         add("--host", default="127.0.0.1", help="address to listen on (%(default)s); others need $RLM_MEMORY_TOKEN")

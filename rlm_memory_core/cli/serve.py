@@ -32,7 +32,8 @@ def serve(options: argparse.Namespace) -> int:
         print(f"{memory.llm.label} answers at {url} (model: {memory.llm.model}; {kept}). Stop with Ctrl-C.", flush=True)
 
     stop = asyncio.Event()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in its background with SIGINT ignored
+        signal.signal(each, signal.default_int_handler)
     serving = asyncio.run_coroutine_threadsafe(endpoint.serve(options.port, ready, stop), background.loop())
     try:
         serving.result()

@@ -34,6 +34,7 @@ class Access:
     """
 
     def __init__(self, host: str, key: str | None = None, allowed: Sequence[str] = ()) -> None:
+        key = (key or "").strip()
         if not is_loopback(host) and not key:
             raise ValueError(f"{host} can be reached by others: a token is needed; set ${TOKEN}")
         if host in ("", "0.0.0.0", "::") and not allowed:
@@ -52,7 +53,7 @@ class Access:
         if "origin" in headers and _named(headers["origin"]) not in self._names:
             return 403, "requests from web pages of other sites are refused"
         kind, _, given = headers.get("authorization", "").partition(" ")
-        known = secrets.compare_digest(given.strip().encode("utf-8", "replace"), (self._key or "").encode())
+        known = secrets.compare_digest(given.strip().encode("utf-8", "replace"), self._key.encode())
         if self._key and not (known and kind.lower() == "bearer"):
             return 401, "the key is missing or wrong; send it as: Authorization: Bearer KEY"
         return None

@@ -1,29 +1,35 @@
 """Keeps the conversations of one person: stores of each request what no request has brought before.
 
-Clients send the whole conversation again with each message. They may also edit a message, ask for another reply, or
-go on with a conversation that began elsewhere. So each stored message is known by a hash of itself and of all messages
-before it in its conversation; what comes after the last known one is new. System prompts are no part of a history.
+Clients send the conversation again with each message: whole, or only its last messages. They may also edit a message,
+ask for another reply, or go on with a conversation that began elsewhere. So each stored message has a key, a hash of
+itself and of the key before it in its conversation. A request is followed along these keys from the beginning of a
+conversation; if that does not lead to the last reply, from wherever its first or second message was said. What comes
+after the last message found is new. System prompts are no part of a history.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..models.thoughts import split_thoughts
 from ..models.types import ChatMessage
 from ..query.answer import Answer
+from ..query.excerpts import head
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session
 from .limits import Refusal
 
 _INSTRUCTIONS = ("system", "developer")
-_TABLE = """CREATE TABLE IF NOT EXISTS endpoint_messages
-    (chain BLOB PRIMARY KEY, session INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID"""
+_TABLE = """CREATE TABLE IF NOT EXISTS endpoint_turns (said BLOB, before BLOB, turn INTEGER NOT NULL,
+    session INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (said, before)) WITHOUT ROWID"""
+_NEXT = "SELECT turn, session, at FROM endpoint_turns WHERE said = ? AND before = ?"
+_PLACES = "SELECT before FROM endpoint_turns WHERE said = ? ORDER BY at DESC LIMIT 20"
+_CONTEXT = 4  # messages that the search is told besides the user's last one
+_HELPS = "What do earlier conversations hold that helps to answer the last message of this one? It ends:"
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,11 @@ class Said:
     role: str
     text: str
     name: str = ""
+
+    @property
+    def digest(self) -> bytes:
+        """Identifies the message; clients may change the blanks of what they repeat."""
+        return hashlib.sha256(json.dumps([self.role, self.name, self.text.split()]).encode()).digest()[:16]
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> "Said":
@@ -63,8 +74,19 @@ class Said:
         return cls(role, text.strip(), name or "")
 
 
+class _Stored(NamedTuple):
+    """A message that is stored: the key of what it ends, its turn and session, and when it was stored."""
+
+    key: bytes
+    turn: int = 0
+    session: int = 0
+    at: float = 0.0
+
+
 class Conversation:
-    """The conversation of one request, and what the store holds of it. Its methods block; call them in a thread.
+    """The conversation of one request, stored up to its last reply, and the `history` with it.
+
+    Making it and its methods block: use a thread.
 
     Args:
         store: Of the person who speaks.
@@ -75,7 +97,6 @@ class Conversation:
 
     >>> store = MemoryStore()
     >>> talk = Conversation(store, [{"role": "user", "content": "Hi."}])
-    >>> talk.begin()
     >>> talk.end({"role": "assistant", "content": "Hello!"})
     >>> Conversation(store, [{"role": "user", "content": "Hi."}]).end({"role": "assistant", "content": "Hey!"})
     >>> [turn.content for turn in store.turns]
@@ -83,45 +104,43 @@ class Conversation:
     """
 
     def __init__(self, store: MemoryStore, messages: Sequence[Mapping[str, Any]]) -> None:
-        self.store = self.history = store
+        self.store = store
         every = [(message, Said.of(message)) for message in messages]
         instructions = [said.text for _, said in every if said.role in _INSTRUCTIONS]
         self.system = "\n\n".join(filter(None, instructions)) or None
         self.instructions = [ChatMessage(role="system", content=self.system)] if self.system else []
         self.messages = [message for message, said in every if said.role not in _INSTRUCTIONS]
         self._said = [said for _, said in every if said.role not in _INSTRUCTIONS and said.text]
-        replies = [at for at, said in enumerate(self._said, 1) if said.role == "assistant"]
-        self._past = max(replies, default=0)  # what is not about this request: all up to the last reply
-        self._own: set[int] = set()  # the sessions that hold the conversation
+        self._settled = max((at for at, said in enumerate(self._said, 1) if said.role == "assistant"), default=0)
+        self.is_too_long = False  # for the model's context
+        self._own = self._store(self._said, self._settled)  # what is stored of it
+        self.history = store.snapshot()
 
     @property
     def question(self) -> str:
-        """The user's last text, "" if there is none."""
-        return next((said.text for said in reversed(self._said) if said.role == "user"), "")
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the last message is a text of the user, so that a text can answer it."""
-        last = self.messages[-1] if self.messages else {}
-        content = last.get("content")
-        parts = content if isinstance(content, list) else [{"type": "text"}]
-        return last.get("role") == "user" and all(part.get("type") == "text" for part in parts)
-
-    def begin(self) -> None:
-        """Store the past of the conversation, as far as it is new, and set `history` to what is stored now."""
-        self._store(self._said[: self._past])
-        self.history = self.store.snapshot()
+        """What the memory is asked: the user's last text, and what it follows; "" if the user says nothing."""
+        asked = max((at for at, said in enumerate(self._said) if said.role == "user"), default=-1)
+        context = self._said[max(asked - _CONTEXT, 0) : max(asked, 0)]
+        if not context:
+            return self._said[asked].text if asked == 0 else ""
+        lines = [f"{said.role}: {head(said.text, 500)}" for said in context]
+        return "\n".join([_HELPS, *lines, f"user: {self._said[asked].text}"])
 
     def end(self, reply: Mapping[str, Any]) -> None:
         """Store what the request asks, as far as it is new, together with the reply: both or none."""
         said = Said.of(reply)
-        self._store([*self._said, *([said] if said.text else [])])
+        said_all = [*self._said, *([said] if said.text else [])]
+        self._store(said_all, len(said_all))
 
-    def earlier(self) -> list[Session]:
-        """The sessions of the history that hold nothing of this conversation."""
-        return [session for session in self.history.sessions if session.number not in self._own]
+    def earlier(self) -> Iterator[Session]:
+        """The history without this conversation; what was said in its session before it belongs to the history."""
+        sessions = {stored.session for stored in self._own}
+        first = min((stored.turn for stored in self._own), default=0)
+        for session in self.history.sessions:
+            is_own = session.number in sessions
+            yield replace(session, turns=tuple(each for each in session.turns if not is_own or each.index < first))
 
-    def tail(self, characters: int) -> list[Mapping[str, Any]]:
+    def tail(self, characters: float) -> list[Mapping[str, Any]]:
         """The last messages, from one of the user on, of about so many characters at most."""
         size, start = 0, len(self.messages)
         for at, message in reversed(list(enumerate(self.messages))):
@@ -131,28 +150,47 @@ class Conversation:
             start = at if message["role"] == "user" else start
         return self.messages[start:] or self.messages
 
-    def _store(self, said: Sequence[Said]) -> None:
-        chains = list(accumulate(said, _chain, initial=b""))[1:]
-        if not chains:
-            return
+    def _store(self, said: Sequence[Said], stop: int) -> list[_Stored]:
+        """Store what is new of the messages up to `stop`; return all that are stored."""
         now = time.time()
         with self.store.transaction():
             self.store.query(_TABLE)
-            found = [self.store.query("SELECT session, at FROM endpoint_messages WHERE chain = ?", [chain])
-                     for chain in chains]  # fmt: skip
-            known = max((at for at, rows in enumerate(found, 1) if rows), default=0)
-            self._own = {session for rows in found for session, _ in rows}
-            session, at = found[known - 1][0] if known else (0, 0.0)
-            goes_on = session == len(self.store.sessions)
-            if known > self._past and not (goes_on and now - at < self.store.gap.total_seconds()):
-                known = self._past  # said again later, and not a reply that is asked for again
-            if known < len(chains) and not goes_on:
+            start, path = self._found(said)
+            last, sessions = path[-1], len(self.store.sessions)
+            is_soon = last.session == sessions and now - last.at < self.store.gap.total_seconds()
+            if start + len(path) - 1 > self._settled and not is_soon:
+                # the same words hours later are a new message; soon after, they ask for another reply
+                path = path[: max(self._settled - start, 0) + 1]
+            new = said[start + len(path) - 1 : stop]
+            if new and path[-1].session != sessions:
                 self.store.start_session()
-            for chain, each in zip(chains[known:], said[known:], strict=True):
+            for each in new:
+                before = path[-1].key
                 turn = self.store.add(each.role, each.text, datetime.now(UTC), each.name)
-                row = (chain, turn.session, now)
-                self.store.query("INSERT OR REPLACE INTO endpoint_messages VALUES (?, ?, ?)", row)
-                self._own.add(turn.session)
+                path.append(_Stored(_key(before, each), turn.index, turn.session, now))
+                row = (each.digest, before, *path[-1][1:])
+                self.store.query("INSERT OR REPLACE INTO endpoint_turns VALUES (?, ?, ?, ?, ?)", row)
+        return path[1:]
+
+    def _found(self, said: Sequence[Said]) -> tuple[int, list[_Stored]]:
+        """From which message on the request is stored, and what is: the key before that message, then the messages."""
+        whole = self._follow(said, b"")
+        runs = [(0, whole)]
+        if len(whole) <= self._settled:
+            for start, each in enumerate(said[:2]):
+                places = self.store.query(_PLACES, [each.digest])
+                runs += [(start, self._follow(said[start:], before)) for (before,) in places]
+        return max((run for run in runs if run[1] is whole or len(run[1]) > 2), key=lambda run: len(run[1]))
+
+    def _follow(self, said: Sequence[Said], before: bytes) -> list[_Stored]:
+        """The stored messages that follow one another as these do, after the key of what was said before them."""
+        path = [_Stored(before)]
+        for each in said:
+            rows = self.store.query(_NEXT, (each.digest, path[-1].key))
+            if not rows:
+                break
+            path.append(_Stored(_key(path[-1].key, each), *rows[0]))
+        return path
 
 
 def recollection(answer: Answer) -> ChatMessage:
@@ -168,7 +206,6 @@ def _text(part: Mapping[str, Any]) -> str:
     return f"[{part.get('type')} {digest[:8]}]"
 
 
-def _chain(before: bytes, said: Said) -> bytes:
-    """Identifies a message in its conversation; clients may change the blanks of what they repeat."""
-    words = json.dumps([said.role, said.name, said.text.split()])
-    return hashlib.sha256(before + words.encode()).digest()[:16]
+def _key(before: bytes, said: Said) -> bytes:
+    """Identifies a conversation that ends with a message."""
+    return hashlib.sha256(before + said.digest).digest()[:16]

@@ -26,7 +26,8 @@ from .people import People
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PERSON = "X-Memory-User"
 """The header that names the person; without it the field `user` does."""
-_BODY, _SECONDS = 16 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
+_BODY, _SECONDS = 4 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
+_PARTS = 10_000  # messages, their parts and their calls of tools
 _GRACE = 10.0  # seconds for requests under way when the server stops
 
 
@@ -107,20 +108,29 @@ class Endpoint:
         return web.json_response(model if asked else {"object": "list", "data": [model]})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        body = await _read(request)
-        person = _person(request, body)
-        with self._limits.admit(person):
+        with self._limits.admit():
+            body = await asyncio.to_thread(_parsed, await _read(request))  # a large one would hold up all others
+            person = _person(request, body)
+            self._limits.count(person)
             async with self._people.store(person) as store:
-                talk = Conversation(store, body["messages"])
-                await asyncio.to_thread(talk.begin)
-                asking = await self._memory.prepare(body, talk)
-                if body.get("stream"):
-                    return await self._stream(request, body, asking, talk)
-                whole = replies.parsed((await asking.backend.send(asking.request)).text)
-                message = replies.message_of(whole)
-                await asyncio.to_thread(talk.end, message)
-                whole["usage"] = replies.counted(whole.get("usage"), asking.request, message, asking.usage)
-                return web.json_response(whole)
+                talk = await asyncio.to_thread(Conversation, store, body["messages"])
+                try:
+                    return await self._reply(request, body, talk)
+                except types.Refused as error:
+                    if error.becomes is not types.ContextExceeded or store.path is None:
+                        raise
+                    talk.is_too_long = True
+                    return await self._reply(request, body, talk)
+
+    async def _reply(self, request: web.Request, body: dict[str, Any], talk: Conversation) -> web.StreamResponse:
+        asking = await self._memory.prepare(body, talk)
+        if body.get("stream"):
+            return await self._stream(request, body, asking, talk)
+        whole = replies.parsed((await self._memory.backend.send(asking.request)).text)
+        message = replies.message_of(whole)
+        await asyncio.to_thread(talk.end, message)
+        whole["usage"] = replies.counted(whole.get("usage"), asking.request, message, asking.usage)
+        return web.json_response(whole)
 
     async def _stream(
         self, request: web.Request, body: dict[str, Any], asking: Asking, talk: Conversation
@@ -135,7 +145,7 @@ class Endpoint:
             await response.write(f"data: {event}\n\n".encode())
 
         try:
-            async with aclosing(asking.backend.stream(asking.request)) as events:
+            async with aclosing(self._memory.backend.stream(asking.request)) as events:
                 async for event in events:
                     chunk = stream.read({"choices": []} if event == "[DONE]" else replies.parsed(event))
                     if stream.ended:
@@ -161,24 +171,34 @@ class Endpoint:
         return response
 
 
-async def _read(request: web.Request) -> dict[str, Any]:
-    """The body of a request.
-
-    Raises:
-        Refusal: It is no JSON that can be sent on, or holds no messages.
-    """
+async def _read(request: web.Request) -> bytes:
+    """The body of a request."""
     try:
         async with asyncio.timeout(_SECONDS):
-            content = await request.read()
-        body: dict[str, Any] = json.loads(content)
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            return await request.read()
     except TimeoutError as error:
         raise Refusal(408, f"the request was not sent within {_SECONDS:g} s") from error
-    except (ValueError, RecursionError, web.RequestPayloadError) as error:  # lone surrogates too
+    except web.RequestPayloadError as error:
+        raise Refusal(400, "The request body cannot be decompressed.") from error
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    """What a body says.
+
+    Raises:
+        Refusal: It is no JSON that can be sent on, holds no messages, or too many.
+    """
+    try:
+        body: dict[str, Any] = json.loads(content)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:  # lone surrogates too
         raise Refusal(400, "The request body is not valid JSON.") from error
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
         raise Refusal(400, "The request needs `messages`, a list of objects.")
+    lists = [messages, *(value for each in messages for value in each.values() if isinstance(value, list))]
+    if sum(map(len, lists)) > _PARTS:
+        raise Refusal(413, f"The request has more than {_PARTS:,} messages, parts and calls of tools.")
     kinds = {"max_tokens": int, "max_completion_tokens": int, "stream_options": dict, "user": str}
     for name in kinds.keys() & body.keys():
         if not isinstance(body[name], (kinds[name], type(None))) or isinstance(body[name], bool):

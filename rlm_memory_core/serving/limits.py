@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
+from ..models.pacing import Window
 from .access import CONNECTIONS
 
 AT_ONCE = 256
-_KNOWN = 10_000  # people whose pace is kept
+_KNOWN = 10_000  # people whose requests are counted
 _BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -24,25 +25,24 @@ class Refusal(Exception):
 
 
 class Limits:
-    """Counts the requests under way, and spaces those of each person.
+    """Counts the requests under way, and those of each person.
 
     Args:
-        per_minute: Requests of one person. So many may come at once, and more as time passes.
+        per_minute: Requests of one person in any 60 seconds.
 
     >>> limits = Limits(per_minute=1)
     >>> for _ in range(2):
-    ...     with limits.admit("ada"):
-    ...         print("in")
+    ...     limits.count("ada")
     Traceback (most recent call last):
     rlm_memory_core.serving.limits.Refusal: too many requests of one person
     """
 
     def __init__(self, per_minute: int = 3_000) -> None:
-        self._space, self._running = 60 / per_minute, 0
-        self._paid: dict[str, float] = {}  # up to when each person's requests fill the time
+        self._per_minute, self._running = per_minute, 0
+        self._windows: dict[str, Window] = {}
 
     @contextmanager
-    def admit(self, person: str) -> Iterator[None]:
+    def admit(self) -> Iterator[None]:
         """Let a request in, for the time of a block.
 
         Raises:
@@ -50,18 +50,25 @@ class Limits:
         """
         if self._running >= AT_ONCE:
             raise Refusal(429, "too many requests at once", 1)
-        now = time.monotonic()
-        paid = max(self._paid.get(person, now), now) + self._space
-        if paid > now + 60.001:
-            raise Refusal(429, "too many requests of one person", math.ceil(paid - now - 60))
-        if len(self._paid) >= _KNOWN:
-            self._paid = {name: until for name, until in self._paid.items() if until > now}
-        self._paid[person] = paid
         self._running += 1
         try:
             yield
         finally:
             self._running -= 1
+
+    def count(self, person: str) -> None:
+        """Count a request of a person.
+
+        Raises:
+            Refusal: There were too many in the last minute.
+        """
+        now = time.monotonic()
+        if len(self._windows) >= _KNOWN:
+            self._windows = {name: each for name, each in self._windows.items() if each.opens(now, math.inf) > now}
+        window = self._windows.setdefault(person, Window(self._per_minute))
+        if (opens := window.opens(now, 1)) > now:
+            raise Refusal(429, "too many requests of one person", opens - now)
+        window.take(now, 1)
 
 
 def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:

@@ -1,16 +1,13 @@
-"""Completions and chunks in the form of OpenAI's API: makes those of the memory, reads those of a model's server."""
+"""Completions and chunks in the form of OpenAI's API: reads those of a model's server, and counts what was asked."""
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 from ..models.adapting import server_message
 from ..models.normalise import Content, usage_of
 from ..models.pricing import Usage
 from ..models.types import Request, StreamBroken, count_tokens
-from ..query.answer import Answer
 
 _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
@@ -23,15 +20,6 @@ def error(status: int, message: str) -> dict[str, Any]:
     """
     kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
     return {"error": {"message": message, "type": kind, "param": None, "code": _CODES.get(status)}}
-
-
-def completion(model: str, answer: Answer) -> str:
-    """An answer of the memory as a completion, in JSON."""
-    message = {"role": "assistant", "content": answer.text, "refusal": None}
-    finish = "length" if answer.error else "stop"
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
-    head = {"id": f"chatcmpl-{uuid4().hex}", "object": "chat.completion", "created": int(time.time()), "model": model}
-    return json.dumps({**head, "choices": [choice], "usage": _sums(answer.usage)})
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -74,11 +62,9 @@ def counted(usage: Any, request: Request, message: Mapping[str, Any], more: Usag
     {'prompt_tokens': 15, 'completion_tokens': 3, 'total_tokens': 18}
     """
     estimate = Usage(request.tokens, count_tokens(Content.of(message).text))
-    return {**(usage if isinstance(usage, dict) else {}), **_sums(usage_of({"usage": usage}, estimate) + more)}
-
-
-def _sums(usage: Usage) -> dict[str, int]:
-    return {name: getattr(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    sums = usage_of({"usage": usage}, estimate) + more
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {**(usage if isinstance(usage, dict) else {}), **{name: getattr(sums, name) for name in names}}
 
 
 class Stream:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from aiohttp import web
 from endpoints import command, running, upstream
 
 from rlm_memory_core import MemoryStore
@@ -221,11 +222,11 @@ def memory(final):
     return answer
 
 
-def test_a_long_history_is_answered_by_the_memory_and_all_is_counted(tmp_path):
+def test_a_long_history_is_searched_and_all_is_counted(tmp_path):
     path = tmp_path / "h.db"
     long_history(path)
     with (
-        upstream(memory("unused")) as (model, bodies),
+        upstream(memory("Mochi, I think.")) as (model, bodies),
         running(path, "m", model, threshold=500) as url,
         client(url) as asking,
     ):
@@ -235,12 +236,60 @@ def test_a_long_history_is_answered_by_the_memory_and_all_is_counted(tmp_path):
                 model="m", messages=[user("My cat's name?")], stream=True, stream_options={"include_usage": True}
             )
         )
-    assert done.choices[0].message.content == "Mochi"
+    assert done.choices[0].message.content == "Mochi, I think."
     assert done.usage.prompt_tokens == 7 * (len(bodies) // 2)
-    assert "pirate" in json.dumps(bodies[0])
-    assert chunks[0].choices[0].delta.content == "Mochi"
+    assert "pirate" in json.dumps(bodies[len(bodies) // 2 - 1])
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "Mochi, I think."
     assert chunks[-1].usage.completion_tokens == 3 * (len(bodies) // 2)
-    assert stored(path)[-1] == [("user", "My cat's name?"), ("assistant", "Mochi")]
+    assert stored(path)[-1] == [("user", "My cat's name?"), ("assistant", "Mochi, I think.")]
+
+
+def is_search(body):
+    return "FINAL" in body["messages"][0]["content"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_follow_up_past_the_threshold_reaches_the_model_with_its_conversation(tmp_path, streamed):
+    path = tmp_path / "h.db"
+    long_history(path)
+    talk = [
+        user("We went to a wedding in Porto."), assistant("Lovely."), user("It was on a Sunday."), assistant("I see."),
+        user("And who came with her?"),
+    ]  # fmt: skip
+    with (
+        upstream(memory("Her aunt.")) as (model, bodies),
+        running(path, "m", model, threshold=500) as url,
+        client(url) as asking,
+    ):
+        done = asking.chat.completions.create(model="m", messages=talk, stream=streamed)
+        assert text_of(done, streamed) == "Her aunt."
+    *searches, last = bodies
+    assert last["messages"][-5:] == talk
+    assert "Mochi" in last["messages"][-6]["content"]
+    assert all(is_search(body) and "wedding in Porto" in json.dumps(body) for body in searches)
+
+
+def test_the_steps_of_a_tool_loop_search_once_and_keep_what_was_found(tmp_path):
+    path = tmp_path / "h.db"
+    long_history(path)
+
+    def answer(body):
+        if is_search(body):
+            return '```repl\ncite(1, "called Mochi")\nFINAL("Mochi")\n```'
+        return {"content": None, "tool_calls": [CALL]} if len(body["messages"]) < 7 else "Rain."
+
+    with upstream(answer) as (model, bodies), running(path, "m", model, threshold=500) as url:
+        messages = [user("Weather for my cat?")]
+        say(url, *messages, tools=TOOLS, user="")
+        searches = sum(map(is_search, bodies))
+        for _ in range(3):
+            messages.append({"role": "assistant", "content": None, "tool_calls": [CALL]})
+            messages.append({"role": "tool", "tool_call_id": "c1", "content": "18"})
+            reply = say(url, *messages, tools=TOOLS, user="")
+        assert (reply, sum(map(is_search, bodies))) == ("Rain.", searches)
+        assert all("Mochi" in json.dumps(body) for body in bodies if not is_search(body))
+        say(url, *messages, assistant("Rain."), user("And my cat's name?"), tools=TOOLS, user="")
+    assert sum(map(is_search, bodies)) > searches
 
 
 def test_a_request_with_parameters_is_worded_by_the_model_from_what_the_memory_says(tmp_path):
@@ -263,16 +312,110 @@ def test_a_request_with_parameters_is_worded_by_the_model_from_what_the_memory_s
     assert done.usage.prompt_tokens == 7 * len(bodies)
 
 
-def test_a_long_conversation_is_cut_where_the_memory_answers(tmp_path):
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("threshold", [300, 3000])
+def test_what_does_not_fit_the_models_context_is_searched_and_cut(tmp_path, threshold, streamed):
+    path = tmp_path / "h.db"
+    long_history(path)
     talk = [
-        each for number in range(50) for each in (user(f"Question {number} about the weather?"), assistant("Mild."))
+        each for number in range(20) for each in (user(f"Question {number} about the weather?"), assistant("Mild."))
     ]
-    with upstream(memory("Yes.")) as (model, bodies), running(tmp_path / "h.db", "m", model, threshold=300) as url:
-        assert say(url, *talk, user("Is it so?"), temperature=0) == "Yes."
+
+    def answer(body):
+        if not is_search(body) and len(body["messages"]) > 43:
+            said = "This model's maximum context length is 100 tokens"
+            return web.json_response({"error": {"message": said, "code": "context_length_exceeded"}}, status=400)
+        return memory("Yes.")(body)
+
+    talk = talk if threshold == 3000 else talk * 3
+    with (
+        upstream(answer) as (model, bodies),
+        running(path, "m", model, threshold=threshold) as url,
+        client(url) as asking,
+    ):
+        done = asking.chat.completions.create(model="m", messages=[*talk, user("Is it so?")], stream=streamed)
+        assert text_of(done, streamed) == "Yes."
     sent = json.dumps(bodies[-1]["messages"])
-    assert "Question 49" in sent
-    assert "Question 3 " not in sent
-    assert len(stored(tmp_path / "h.db")[0]) == 102
+    assert "Mochi" in sent
+    assert "Question 19" in sent
+    assert ("Question 3 " in sent) == (threshold == 3000)
+    assert stored(path)[-1][-2:] == [("user", "Is it so?"), ("assistant", "Yes.")]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 9])
+def test_a_client_that_sends_its_last_messages_is_stored_once(tmp_path, size):
+    path = tmp_path / "h.db"
+    with upstream(numbered()) as (model, _), running(path, "m", model) as url:
+        talk = []
+        for number in range(8):
+            talk.append(user(f"Message {number}."))
+            talk.append(assistant(say(url, *talk[-size:])))
+    turns = [text for session in stored(path) for _, text in session]
+    if size > 2:
+        assert turns == [message["content"] for message in talk]
+        assert len(stored(path)) == 1
+    else:  # a single message before the new one does not show where it was said
+        assert {message["content"] for message in talk} == set(turns)
+
+
+@pytest.mark.parametrize("first", ["It is {}:00. Hi.", "Summary of what was said, {}."])
+def test_a_first_message_that_changes_does_not_store_the_rest_again(tmp_path, first):
+    path = tmp_path / "h.db"
+    with upstream(numbered()) as (model, _), running(path, "m", model) as url:
+        talk = []
+        for number in range(6):
+            talk.append(user(f"Message {number}."))
+            kept = talk if "Hi" in first else talk[-5:]
+            sent = [user(first.format(number)), *kept]
+            talk.append(assistant(say(url, *sent)))
+    turns = [text for session in stored(path) for _, text in session]
+    assert [text for text in turns if text.startswith("reply")] == [f"reply {number}" for number in range(1, 7)]
+    for number in range(2, 6):
+        assert turns.count(f"Message {number}.") == 1
+
+
+def test_the_first_message_with_the_last_ones_is_stored_once(tmp_path):
+    path = tmp_path / "h.db"
+    with upstream(numbered()) as (model, _), running(path, "m", model) as url:
+        talk = []
+        for number in range(8):
+            talk.append(user(f"Message {number}."))
+            sent = talk if len(talk) < 6 else [talk[0], *talk[-5:]]
+            talk.append(assistant(say(url, *sent)))
+    (session,) = stored(path)
+    assert [text for _, text in session] == [message["content"] for message in talk]
+
+
+def test_conversations_with_the_same_replies_are_kept_apart(tmp_path):
+    path = tmp_path / "h.db"
+    with upstream(lambda body: "I don't know") as (model, _), running(path, "m", model) as url:
+        for name in ("Ada", "Bob", "Cy"):
+            talk = []
+            for text in (f"Who is {name}?", "Why?", "Really?", "Thanks."):
+                talk += [user(text)]
+                talk += [assistant(say(url, *talk))]
+    assert [[text for _, text in session][0::2] for session in stored(path)] == [
+        [f"Who is {name}?", "Why?", "Really?", "Thanks."] for name in ("Ada", "Bob", "Cy")
+    ]
+
+
+def test_a_window_shows_the_model_what_fell_out_of_it(tmp_path):
+    with upstream(numbered()) as (model, bodies), running(tmp_path / "h.db", "m", model) as url:
+        talk = []
+        for number in range(5):
+            talk.append(user(f"Message {number}."))
+            talk.append(assistant(say(url, *talk[-3:])))
+    said = [message["content"] for message in bodies[-1]["messages"]]
+    assert [text for text in said if text.startswith("Message")] == [f"Message {number}." for number in range(5)]
+
+
+def test_another_reply_does_not_see_the_old_one_as_an_earlier_conversation(tmp_path):
+    with upstream(numbered()) as (model, bodies), running(tmp_path / "h.db", "m", model) as url:
+        say(url, user("A poem?"))
+        say(url, user("A poem?"))
+        say(url, user("A song?"))
+    assert bodies[1]["messages"] == [user("A poem?")]
+    assert "reply 1" in json.dumps(bodies[2])
 
 
 NAMES = [

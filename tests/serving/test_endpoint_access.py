@@ -177,7 +177,7 @@ def test_a_person_who_asks_too_often_is_told_when_to_come_again():
     with running(limits=Limits(per_minute=3)) as url:
         ada, bob = HELLO | {"user": "ada"}, HELLO | {"user": "bob"}
         assert [post(url, ada).status_code for _ in range(4)] == [200, 200, 200, 429]
-        assert 1 <= int(refused(post(url, ada), 429, "too many").headers["Retry-After"]) <= 20
+        assert 1 <= int(refused(post(url, ada), 429, "too many").headers["Retry-After"]) <= 60
         assert post(url, bob).status_code == 200
 
 
@@ -221,10 +221,10 @@ def _refused(opened):
         (lambda: web.json_response({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "7"}),
         429, "slow down"),
         (lambda: web.json_response({"error": {"message": "no such field"}}, status=422), 422, "no such field"),
-        (lambda: web.json_response({"error": {"message": "bad key"}}, status=401), 502, "key"),
+        (lambda: web.json_response({"error": {"message": "bad key"}}, status=401), 502, "no answer"),
         (lambda: web.Response(text="<html><title>Oops</title></html>", status=500, content_type="text/html"),
         500, "Oops"),
-        (lambda: web.Response(text="<html>Hello</html>"), 502, "Hello"),
+        (lambda: web.Response(text="<html>Hello</html>"), 502, "no answer"),
         (lambda: web.json_response({"choices": []}), 502, ""),
         (lambda: web.json_response([1]), 502, ""),
     ],
@@ -239,7 +239,9 @@ def test_a_fault_of_the_model_is_told_and_nothing_is_stored(tmp_path, sent, stat
 
 def test_a_model_that_is_not_there_is_a_502(tmp_path):
     with running(tmp_path / "h.db", "m", "http://127.0.0.1:9/v1") as url:
-        refused(post(url), 502, "cannot reach")
+        told = refused(post(url), 502, "no answer").text
+        assert "127.0.0.1" not in told
+        assert "OPENAI_API_KEY" not in told
 
 
 def events(*chunks):
