@@ -36,7 +36,7 @@ from rlm_memory_core.serving.endpoint import Endpoint
 from rlm_memory_core.serving.memory import Memory
 from rlm_memory_core.serving.people import People
 
-TYPES = ("multi-session-user",)  # three sessions each, so that a question takes five calls
+TYPE = "multi-session-user"  # three sessions each, so that a question takes five calls
 MILLISECONDS = (2.0, 8.0)
 STARTED = "started"
 
@@ -98,7 +98,7 @@ def serving() -> Iterator[Server]:
 
 def work(url: str, calls: Path, results: Path, questions: int) -> None:
     """The run that is killed: all questions, one after another, through the runner."""
-    samples = synthetic.load(questions, types=TYPES)
+    samples = [sample for sample in synthetic.load(questions) if sample.kind == TYPE]
     llm = connect("reader", url, recorded="auto", calls_path=calls)
     made = methods.make(["rlm-parallel"], llm, 16_000)
     print(STARTED, flush=True)

@@ -2,10 +2,13 @@
 
 import argparse
 import json
+import shutil
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from ..models.call_store import CallStore
 from ..models.llm import cache_path
@@ -42,7 +45,7 @@ def export_calls(options: argparse.Namespace) -> int:
         if options.to is None:
             sys.stdout.writelines(lines)
             return 0
-        with options.to.open("w", encoding="utf-8") as out:
+        with _replacing(options.to) as draft, draft.open("w", encoding="utf-8") as out:
             count = sum(out.write(line) > 0 for line in lines)
         print(f"{count:,} calls are in {options.to}", file=sys.stderr)
     return 0
@@ -63,6 +66,23 @@ def prune_calls(options: argparse.Namespace) -> int:
             confirm(options.yes, "stopped before anything was deleted")
             print(f"{calls.prune(options.model, before):,} calls deleted.")
     return 0
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a file to write, which takes a path's place once it is whole; pipes and devices are written themselves."""
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    target = path.resolve()  # a symbolic link stays
+    draft = target.with_name(f"{target.name}.part")
+    try:
+        yield draft
+        if target.exists():
+            shutil.copymode(target, draft)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _opened(options: argparse.Namespace) -> closing[CallStore]:

@@ -53,13 +53,17 @@ def accepted(body: Mapping[str, Any], learnt: Lessons) -> dict[str, Any]:
     return {name: value for name, value in sent.items() if name not in (*learnt, *_LIMITS * (WINDOW in learnt))}
 
 
-def sendable(text: str) -> str:
-    """Replace what servers cannot read: NUL and lone surrogates.
+def sendable(value: Any) -> Any:
+    """Replace what servers cannot read, NUL and lone surrogates, in a text or in all texts of a JSON value.
 
-    >>> sendable("a\\x00b\\ud800") == "a\ufffdb\ufffd"
+    >>> sendable(["a\\x00b\\ud800", {"n": 1}]) == ["a\ufffdb\ufffd", {"n": 1}]
     True
     """
-    return well_formed(text.replace("\0", "\ufffd"))
+    if isinstance(value, str):
+        return well_formed(value.replace("\0", "\ufffd"))
+    if isinstance(value, list):
+        return [sendable(each) for each in value]
+    return {name: sendable(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> list[ChatMessage]:
@@ -75,11 +79,13 @@ def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> l
     [{'role': 'user', 'content': 'Hi.\\n\\nWho?'}]
     """
     said = [message for message in messages if not _is_text(message) or message["content"].strip()] or list(messages)
-    system = "\n\n".join(message["content"] for message in said if message["role"] == "system")
+    system = "\n\n".join(message["content"] for message in said if message["role"] == "system" and _is_text(message))
     merged: list[ChatMessage] = []
     for message in said:
         if message["role"] == "system":
-            continue
+            if _is_text(message):
+                continue
+            message = {**message, "role": "user" if fold_system else "system"}
         if merged and merged[-1]["role"] == message["role"] and _is_text(merged[-1]) and _is_text(message):
             message = {**message, "content": f"{merged.pop()['content']}\n\n{message['content']}"}
         merged.append(message)

@@ -6,25 +6,16 @@ nothing. Of the request only a hash is stored, because the data and the code can
 again, and a question may take 500,000 characters.
 """
 
-import asyncio
 import hashlib
-import os
 import sqlite3
-import warnings
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 from ..store.database import open_database
 from .types import RecordingError as RecordingError
-
-try:
-    import fcntl
-except ImportError:  # Windows: processes do not wait for each other's requests
-    fcntl = None  # type: ignore[assignment]
 
 _MARKS = {"application_id": 0x524C4D43, "user_version": 1}  # "RLMC": tells our file from another program's
 _SCHEMA = """
@@ -33,7 +24,6 @@ CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT
 """
 _COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
-_LOOK = 0.05  # seconds, until the next look whether another process has its answer
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
 
 
@@ -65,12 +55,6 @@ class CannotRecord(RecordingError):
     """The file cannot be made, read or written: a full or read-only disk, no home folder."""
 
 
-@cache
-def warn_once(message: str) -> None:
-    """Warn that answers are not recorded, once for each reason."""
-    warnings.warn(f"{message}: answers are not recorded", RuntimeWarning, stacklevel=2)
-
-
 class CallStore:
     """The SQLite file of recorded calls.
 
@@ -90,7 +74,6 @@ class CallStore:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch(mode=0o600)
             self._database = open_database(path, "NORMAL", self._prepare)  # a commit takes 50 microseconds
-            self._keys = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)  # one byte for each key on its way
 
     def get(self, key: str) -> RecordedCall | None:
         """Return the call of a key, or None where it is not recorded.
@@ -146,22 +129,6 @@ class CallStore:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
-    @asynccontextmanager
-    async def alone(self, key: str) -> AsyncIterator[None]:
-        """Wait until no other process is in such a block for this key. One that is killed has left it."""
-        first_byte = int(key[:15], 16)
-        while fcntl:
-            try:
-                fcntl.lockf(self._keys, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, first_byte)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(_LOOK)
-        try:
-            yield
-        finally:
-            if fcntl:
-                fcntl.lockf(self._keys, fcntl.LOCK_UN, 1, first_byte)
-
     def count(self, model: str | None = None, before: str | None = None) -> int:
         """Return the number of calls that `prune` would delete."""
         with self._reporting("cannot be read"):
@@ -172,7 +139,6 @@ class CallStore:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-        os.close(self._keys)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Make the table of a new file; refuse what is no file of recorded calls."""

@@ -20,11 +20,12 @@ from .. import plugins
 from . import backends, background, pipeline
 from .adapting import sendable
 from .budget import Budget, ModelCall
-from .call_store import CallStore, CannotRecord, warn_once
+from .call_store import CallStore, CannotRecord
 from .hedging import Siblings
+from .key_locks import warn_once
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pace, Pacing
-from .pricing import OPENAI_URL, Rates, Usage, cost, is_loopback, price
+from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
 from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain
@@ -112,8 +113,8 @@ class LLM(AbstractContextManager["LLM"]):
 
     @property
     def is_local(self) -> bool:
-        """Whether asking costs no dollars: the offline reader, or a server on this machine."""
-        return self.model == OFFLINE or is_loopback(self.base_url)
+        """Whether asking costs no dollars: the offline reader, or a model of no price on this machine."""
+        return self.rates == (0.0, 0.0)
 
     def open(self) -> None:
         """Prepare for calls now instead of at the first one, so that a missing key or a broken cache shows at once.
@@ -144,8 +145,7 @@ class LLM(AbstractContextManager["LLM"]):
         """
         if not background.is_running_here():
             return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
-        sent = [{**message, "content": sendable(message["content"])} for message in messages]
-        body: dict[str, Any] = {"model": self.model, "messages": sent}
+        body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
         if self.max_tokens and not self._is_named:
             body["max_tokens"] = self.max_tokens
         if self.temperature is not None:
@@ -234,11 +234,12 @@ class LLM(AbstractContextManager["LLM"]):
         if self.recorded == "off":
             return None
         try:
-            return RecordedCalls(CallStore(self.calls_path or cache_path() / "calls.sqlite"), self.recorded, address)
+            store = CallStore(self.calls_path or cache_path() / "calls.sqlite")
+            return RecordedCalls(store, self.recorded, address, self.timeout)
         except CannotRecord as error:
             if self.recorded == "replay":
                 raise
-            warn_once(str(error))
+            warn_once(f"{error}: answers are not recorded")
             return None
 
 

@@ -6,6 +6,7 @@ tokens only: its cost is None, never 0.
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -59,21 +60,25 @@ def is_loopback(base_url: str | None) -> bool:
 def price(model: str, base_url: str | None = None) -> Rates:
     """Return dollars per prompt token and per completion token, or None where they are not known.
 
-    A server on this machine asks for no dollars.
+    A server on this machine may be a proxy, which passes a known model's calls on to whoever bills them: they have the
+    model's price. All other models of this machine ask for no dollars.
 
     >>> price("a model nobody has heard of"), price("any model", "http://localhost:11434/v1")
     (None, (0.0, 0.0))
     """
-    if is_loopback(base_url):
-        return 0.0, 0.0
+    if is_loopback(base_url):  # "litellm" knows any maker's models, also with the maker: "openai/gpt-4o"
+        return price(model) or _rates(model, provider_id="litellm") or (0.0, 0.0)
+    return _rates(model, provider_api_url=base_url or OPENAI_URL)
+
+
+def _rates(model: str, **provider: Any) -> Rates:
     import genai_prices  # only here: it takes long to import
 
-    def dollars(prompt: int, completion: int) -> float:
-        usage = genai_prices.Usage(input_tokens=prompt, output_tokens=completion)
-        return float(genai_prices.calc_price(usage, model, provider_api_url=base_url or OPENAI_URL).total_price)
+    def dollars(**usage: int) -> float:
+        return float(genai_prices.calc_price(genai_prices.Usage(**usage), model, **provider).total_price)
 
     try:
-        return dollars(1_000, 0) / 1_000, dollars(0, 1_000) / 1_000
+        return dollars(input_tokens=1_000) / 1_000, dollars(output_tokens=1_000) / 1_000
     except LookupError:
         return None
 

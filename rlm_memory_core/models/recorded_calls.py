@@ -7,8 +7,8 @@ where it was without paying twice. Errors, refusals and cut-off answers are not 
 Identical requests that are on their way at the same time are sent once (single flight).
 The first caller to get the answer, or the failure, pays for it; the others get it free.
 A request goes on while anyone waits for it, and is cancelled with the last caller, who
-then pays for what it has taken. Where another process has sent the same request to the same
-file, this one waits for its answer.
+then pays for what it has taken. Where another process, or another `LLM`, of the same file has
+sent the same request, this one waits for its answer, for about as long as an attempt may take.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
-from .call_store import CallStore, RecordedCall, warn_once
+from .call_store import CallStore, RecordedCall
+from .key_locks import only_sender, warn_once
 from .types import RecordingError, Reply, Request, Response
 
 Mode = Literal["auto", "replay", "refresh", "off"]
@@ -46,11 +47,13 @@ class RecordedCalls:
         mode: "auto" replays what is stored and stores the rest; "replay" sends nothing, so that a missing call is an
             error; "refresh" sends everything again and replaces what is stored.
         address: The server's address; part of each key.
+        patience: Seconds to wait for the answer of another process, before the request is sent once more.
     """
 
-    def __init__(self, store: CallStore, mode: Mode, address: str) -> None:
+    def __init__(self, store: CallStore, mode: Mode, address: str, patience: float = 120.0) -> None:
         self.store = store
-        self._mode, self._address = mode, address
+        self._mode, self._address, self._patience = mode, address, patience
+        self._locks = f"{store.path.resolve()}.lock"
         self._flights: dict[str, _Flight] = {}
 
     async def get_or_send(self, call: ModelCall, send: Send, read: Read) -> tuple[Response, bool]:
@@ -105,8 +108,8 @@ class RecordedCalls:
         return found
 
     async def _send_and_store(self, key: str, request: Request, send: Send, read: Read) -> Response:
-        async with self.store.alone(key):
-            if stored := self._find(key):  # another process has sent it meanwhile
+        async with only_sender(self._locks, key, self._patience):
+            if stored := self._find(key):  # someone else has sent it meanwhile
                 self._flights[key].is_paid = True
                 return Response(stored.response, stored.seconds)
             response = await send()
@@ -115,7 +118,8 @@ class RecordedCalls:
                     model = str(request.body.get("model", ""))
                     self.store.put(key, model, response.text, response.seconds or 0.0)
             except RecordingError as error:
-                warn_once(str(error))  # this answer is paid for, and the next one is worth having too
+                # this answer is paid for, and the next one is worth having too
+                warn_once(f"{error}: answers are not recorded")
             except ValueError:
                 pass  # it holds nothing to use
             return response

@@ -142,7 +142,7 @@ class Query:
         if len(way.false_quotes) > false_quotes:
             return replace(run, final=None), search.FALSE_QUOTE.format(why=way.false_quotes[-1])
         if is_new or (stated and unseen):
-            return replace(run, final=None), record.UNSEEN
+            return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(way.cited)}"
         return run, ""
 
     async def _run_blocks(self, repl: Repl, blocks: Sequence[str]) -> Run:

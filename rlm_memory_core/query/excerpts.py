@@ -13,8 +13,11 @@ from ..store.escaping import escape
 _LEAD = 60  # characters of a turn's beginning, to tell what it is about
 _SIGHT = 20_000  # characters before and after the rarest match that are looked at
 _LIST = 700  # characters: a list or table up to this length is shown whole
+_LARGE, _FOLLOWING = 600, 10  # in a room of more characters, this many parts from the best match on come first
 _BLOCK = re.compile(r"(?:[ \t]*(?:\||\d+[.)]\s|[-*•]\s)[^\n]*(?:\n|\Z))+|[^\n]+")
-_SENTENCE = re.compile(r"\S(?:[^.!?…。！？]|[.!?…](?![\"')\]]*\s))*+(?:[。！？]|[.!?…]++[\"')\]]*)?+")
+_SENTENCE = re.compile(
+    r"(?:\d{1,3}[.)]\s+)?+\S(?:[^.!?…。！？]|[.!?…](?![\"')\]]*\s))*+(?:[。！？]|[.!?…]++[\"')\]]*)?+"
+)
 _LINE = re.compile(r"[^\n]+")
 
 
@@ -61,7 +64,8 @@ def excerpt(hit: Hit, room: int) -> str:
     near = [at for at in range(max(best - 20, 0), min(best + 20, len(parts))) if at not in held]
     near.sort(key=lambda at: (content[slice(*parts[at][:2])].endswith(("?", "？")), abs(at - best)))
     chosen: set[int] = set()
-    for at in [*matching, *near]:
+    follows = range(best, min(best + _FOLLOWING, len(parts)) if room > _LARGE else best)
+    for at in dict.fromkeys([*follows, *matching, *near]):
         start, end, header = parts[at]
         if not chosen or end - start <= room:
             chosen |= {at, header}

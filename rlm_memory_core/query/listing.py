@@ -13,11 +13,11 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .excerpts import excerpt, one_line
 
-WIDE, NARROW, SHORT = (400, 320), (220, 120), (110, 110)
+WIDE, NARROW = (400, 320), (220, 120)
 """Characters shown of a turn: of the user's (up to which it is whole), and of the assistant's."""
 
 _LONG, _OF_LONG = 600, 200  # a longer turn is mostly a pasted text: so much of it is shown
-_OF_BEST = 900  # of an answer of the assistant that fits a question best
+_OF_BEST = 1_200  # of an answer of the assistant that fits a question best
 _FEW_WORDS = 12  # missing words that are named
 _NEAR = 4  # turns on either side of a turn
 _BLOCK = 50  # turns read at once
@@ -38,16 +38,17 @@ class Listing:
         self._written: dict[str, tuple[int, bool]] = {}  # by line: its turn, or 0, and whether that is whole
         self._printed: set[str] = set()
 
-    def printed(self, output: str) -> tuple[str, bool]:
+    def printed(self, output: str) -> tuple[str, set[int]]:
         """Mark the turns whose lines stand in what the model is shown.
 
         Returns:
-            The output, in which a run of turns that were shown before is one line, and whether anything is new.
+            The output, in which a run of turns that were shown before is one line, and the turns of which anything is
+            new; 0 stands for a note.
         """
         lines: list[str] = []
         heading: list[str] = []
         again: list[int] = []
-        is_new = False
+        new: set[int] = set()
         for line in output.split("\n"):
             turn, whole = self._written.get(line, (0, False))
             if line in self._headings:
@@ -55,15 +56,15 @@ class Listing:
             elif turn and (turn in self._whole or line in self._printed):
                 again.append(turn)
             else:
-                lines += [*_shown_above(again), *(heading if turn or not again else ()), line]
+                lines += [*self._shown_above(again), *(heading if turn or not again else ()), line]
                 heading, again = [], []
-                if line in self._written:
-                    is_new = is_new or line not in self._printed
+                if line in self._written and line not in self._printed:
+                    new.add(turn)
                     self._printed.add(line)
                 if turn:
                     self.shown.add(turn)
                     self._whole |= {turn} if whole else set()
-        return "\n".join([*lines, *(_shown_above(again) or heading)]), is_new
+        return "\n".join([*lines, *(self._shown_above(again) or heading)]), new
 
     def line(self, turn: Turn, text: str, whole: bool) -> str:
         """A turn's line, with so much of it as the text; `whole` if nothing is left out."""
@@ -104,6 +105,12 @@ class Listing:
         ((date,),) = self.store.query("SELECT date FROM sessions WHERE number = ?", (session,))
         return date and label(date)
 
+    def _shown_above(self, turns: Sequence[int]) -> list[str]:
+        """A run of turns as one line: their numbers and days, in order."""
+        days = {turn: moment(self.date(self.store.turns[turn - 1].session)) for turn in sorted(set(turns))}
+        known = [f"{turn} ({day:%Y/%m/%d})" if day else str(turn) for turn, day in days.items()]
+        return [f"shown above: {', '.join(known)}"] if known else []
+
     def _time(self, hit: Hit) -> tuple[datetime, int]:
         """Sorts hits by the date and time of their sessions; those without a date come first."""
         return moment(self.date(hit.turn.session)) or datetime.min, hit.turn.index
@@ -122,14 +129,10 @@ def left_out(found: Found, filtered: bool = False) -> str:
     """One line on what is not listed; "" if nothing is left out."""
     unknown = {probe for probe in found.without if not set(probe.split()) - set(found.nowhere)}
     without = [one_line(probe) for probe in found.without if probe not in unknown]
-    left = [f"{found.more} more good hits, in these sessions or beyond the limit"] if found.more else []
+    left = [f"more good hits, not shown: {found.more}"] if found.more else []
     left += [f"nothing{' under these filters' if filtered else ''} for: {', '.join(without)}"] if without else []
     if found.nowhere:
         some = len(found.nowhere) > _FEW_WORDS
         words = f"{len(found.nowhere)} of these words" if some else ", ".join(map(one_line, found.nowhere))
         left.append(f"nowhere in the history: {words}")
     return f"({'; '.join(left)})" if left else ""
-
-
-def _shown_above(turns: Sequence[int]) -> list[str]:
-    return [f"shown above: {', '.join(map(str, dict.fromkeys(turns)))}"] if turns else []

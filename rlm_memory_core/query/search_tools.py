@@ -5,7 +5,7 @@ line of ours.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate
@@ -15,28 +15,33 @@ from ..models.budget import Budget
 from ..repl.date_functions import parse_date
 from ..repl.hostcalls import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
+from ..search.occurrences import occurrences
 from ..search.periods import periods
 from ..search.ranking import arank_sessions
+from ..search.rarity import spread
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
 from ..search.word_index import PIECES
+from ..search.words import content_words
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .excerpts import head, one_line
-from .findings import Evidence
-from .listing import NARROW, SHORT, Listing, left_out
-from .near_quotes import near_quote
+from .findings import Evidence, look_up
+from .listing import NARROW, Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
 _PRINTED, _OF_TIMELINE = 16_000, 4_000  # characters that `look` and `timeline` print
 _OPENING, _CLOSE = 8, 0.6  # turns in the first message; the least score of one, as a share of the best
 _ANSWERS = 0.35  # of the question's weight: an assistant's turn with so much of it may well answer it
-_IN_TIME, _SPAN = 8, 31  # sessions of the time that a question names, and days of such a time
+_IN_TIME, _SHORT, _LONG = 4, 4, 31  # sessions of the time that a question names; days of such a time, if few hits fit
+_RARE, _FEW = 0.02, 3  # share of the turns, or turns, that a rare word stands in
 _PREFERRED = 20  # sessions whose turns another ranking raises
 _LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
 _MOST_NAMED, _MOST_DATES = 500, 20_000  # turns that `timeline` sorts, sessions in `session_dates`
+OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
+"""Tells a question about what the assistant said, so that its turns are shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
 
 CITED = "cited turn"
@@ -76,11 +81,14 @@ class SearchTools:
     async def opening(self) -> str:
         """What the first message shows: the turns that fit the question best, and some of the time that it names."""
         found = await self.best()
-        hits = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
+        close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
+        spoken = [hit for hit in close if hit.turn.role != "assistant"]
+        hits = close if OF_ASSISTANT.search(self.question) else spoken or close
         best = await in_search_thread(self._answer)(hits)
-        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits})
+        most_days = _SHORT if len(hits) > _FEW else _LONG
+        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits}, most_days)
         lines = [left_out(replace(found, more=0, without=())), *self.listing.hits(hits, NARROW, best)]
-        lines += self.listing.hits(in_time, SHORT)
+        lines += self.listing.hits(in_time, NARROW)
         return self.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
     async def find(
@@ -113,12 +121,26 @@ class SearchTools:
             TypeError, ValueError: As for `find`.
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
-        hits = turns_with(self.store, _texts("timeline", names), filters, _MOST_NAMED)
-        lines = self.listing.hits(hits, by_date=True)
-        shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
+        found = {name: turns_with(self.store, [name], filters, _MOST_NAMED) for name in _texts("timeline", names)}
+        names_left = sorted(filter(found.get, found), key=lambda name: len(found[name]))
+        common: list[str] = []
+        while True:
+            hits = list({hit.turn.index: hit for name in reversed(names_left) for hit in found[name]}.values())
+            lines = self.listing.hits(hits, by_date=True)
+            shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
+            if shown == len(lines) or len(names_left) < 2:
+                break
+            common.append(names_left.pop())
         if shown < len(lines):
             lines[shown:] = [f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)"]
-        return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}"
+        if never := [name for name in found if not found[name] and lines]:
+            lines.append(f"(never said: {', '.join(map(one_line, never))})")
+        if common:
+            lines.append(
+                f"(too common, left out: {', '.join(f'{name!r}, {len(found[name])} turns' for name in common)})"
+            )
+        where = " between these days" if after or before else ""
+        return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}{where}"
 
     def look(
         self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 300,
@@ -142,7 +164,7 @@ class SearchTools:
                     continue
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
-                room = max(long, _AROUND if near else _PASTED if spoken else 0)
+                room = max(long // 3 if around else long, _AROUND if near else _PASTED if spoken else 0)
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), len(turn.content) <= room))
         return "\n".join(lines)
@@ -183,14 +205,30 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
+    def is_news(self, turns: Collection[int]) -> bool:
+        """Say whether turns that the model has not seen may change an answer that it gave with them.
+
+        The turns that it cites do not, nor those that share no very rare word, or two rare ones, with the question and
+        the quotes.
+        """
+        if 0 in turns or not self.cited:
+            return bool(turns)
+        new = [self.turn(number) for number in set(turns) - {each.turn for each in self.cited}]
+        rare = max(_FEW, int(len(self.store) * _RARE))
+        counts = spread(self.store, content_words(" ".join([self.question, *(each.quote for each in self.cited)])))
+        weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= rare}
+        spoken = [turn.content for turn in new if turn.role != "assistant" or OF_ASSISTANT.search(self.question)]
+        shared = ({word for *_, word in places} for places in occurrences(list(weights), spoken))
+        return any(sum(map(weights.__getitem__, words)) > 1 for words in shared)
+
     def _cite(self, turn: Turn, words: str) -> None:
-        quote = near_quote(words, turn.content)
-        if quote is None:
-            others = (each for each in sorted(self.listing.shown) if near_quote(words, self.turn(each).content))
-            hint = f"turn {other} does" if (other := next(others, None)) else f"it says: {head(turn.content, 300)}"
+        claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
+        (evidence,) = look_up([claim], [turn])
+        if evidence is None:
+            (elsewhere,) = look_up([claim], [self.turn(number) for number in sorted(self.listing.shown)])
+            hint = f"turn {elsewhere.turn} does" if elsewhere else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])
-        evidence = Evidence(turn.session, self.listing.date(turn.session), turn.index, quote)
         if evidence not in self.cited:
             self.cited.append(evidence)
 
@@ -212,21 +250,24 @@ class SearchTools:
 
         What follows is added to the hits.
         """
-        best = max(hits, key=lambda hit: hit.share, default=None)
-        if best is None or best.turn.role == "assistant":
-            return best if best and best.share >= _ANSWERS else None
+        if not hits or not OF_ASSISTANT.search(self.question):
+            return None
+        said = [hit for hit in hits if hit.turn.role == "assistant" and hit.share >= _ANSWERS]
+        best = max(said or hits, key=lambda hit: hit.share)
+        if best.turn.role == "assistant":
+            return best if said else None
         for turn in self.store.turns[best.turn.index : best.turn.index + 1]:
             if {hit.turn.session for hit in hits} == {turn.session} and turn.index not in {h.turn.index for h in hits}:
                 hits.append(Hit(turn))
                 return hits[-1]
         return None
 
-    def _in_time(self, others: set[int]) -> list[Hit]:
+    def _in_time(self, others: set[int], most_days: int) -> list[Hit]:
         """What the user says first in other sessions of the time that the question names."""
         of_time = f"SELECT session FROM {PIECES} WHERE day BETWEEN ? AND ?"
         sql = f"""SELECT min(turn_index) FROM turns WHERE session IN ({of_time}) AND role <> 'assistant'
             AND turn_index <= ? GROUP BY session ORDER BY session DESC LIMIT 50"""
-        spans = [span for span in periods(self.question[:1_000], self.question_date) if span.width <= _SPAN]
+        spans = [span for span in periods(self.question[:1_000], self.question_date) if span.width <= most_days]
         days = [(span.start.toordinal(), span.end.toordinal(), len(self.store)) for span in spans]
         numbers = dict.fromkeys(number for each in days for (number,) in self.store.query(sql, each))
         turns = [self.store.turns[number - 1] for number in numbers]

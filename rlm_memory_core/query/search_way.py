@@ -26,7 +26,7 @@ from .findings import Evidence
 from .prompts.record import session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
 from .reading import SEARCH, Settings
-from .search_tools import SearchTools, dated
+from .search_tools import OF_ASSISTANT, SearchTools, dated
 from .subagents import Call, Progress
 from .way import Way
 
@@ -36,7 +36,6 @@ before is too long: some servers take 2,000 tokens in all."""
 
 _READ_TOKENS = 3_000  # what a sub-agent that reads one session costs, about
 _ASSISTANT = 600  # characters that it sees of the assistant's turns, where it is not asked what the assistant said
-_OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 _MOST_CHARACTERS = 2_000_000  # of one session
 _HITS, _SESSIONS, _TURN = 8, 3, 500  # for a model without code: hits, sessions that follow, characters of one turn
 _QUOTED = 5  # pieces of evidence
@@ -81,7 +80,8 @@ class SearchWay(Way):
 
     def printed(self, output: str) -> tuple[str, bool]:
         """Mark the turns that are in the output as shown; none is repeated in it."""
-        return self.tools.listing.printed(output)
+        text, new = self.tools.listing.printed(output)
+        return text, self.tools.is_news(new)
 
     def shown(self) -> list[Turn]:
         """The turns that the root model has seen."""
@@ -140,7 +140,7 @@ class SearchWay(Way):
         if (self.store.query(sql, (number, len(self.store)))[0][0] or 0) > _MOST_CHARACTERS:
             raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
         whole = {turn.index: turn for turn in self.tools.listing.session(number)}
-        room = _MOST_CHARACTERS if _OF_ASSISTANT.search(f"{asked} {self.question}") else _ASSISTANT
+        room = _MOST_CHARACTERS if OF_ASSISTANT.search(f"{asked} {self.question}") else _ASSISTANT
         turns = [
             replace(turn, content=f"{turn.content[:room]} …")
             if turn.role == "assistant" and len(turn.content) > room

@@ -1,6 +1,8 @@
 import io
 import json
+import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -55,6 +57,31 @@ def test_export_writes_json_lines_to_a_file_or_to_standard_output(run, path, tmp
     assert [left.name for left in tmp_path.glob("*.part")] == []
 
 
+def test_an_earlier_export_stays_where_a_new_one_fails(run, refused, path, tmp_path):
+    target, link = tmp_path / "out.jsonl", tmp_path / "latest.jsonl"
+    link.symlink_to(target)
+    run("export", "--to", str(link))
+    earlier = target.read_text(encoding="utf-8")
+    target.chmod(0o600)
+    damage(path)
+    assert "is damaged" in refused(run("export", "--to", str(link)))
+    assert target.read_text(encoding="utf-8") == earlier
+    assert "3 calls" in run("export", "--model", "gpt-4o-mini", "--to", str(link))[2]
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 3
+    assert (link.is_symlink(), target.stat().st_mode & 0o777) == (True, 0o600)
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_export_writes_to_a_pipe_itself(run, path, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text, encoding="utf-8")
+        assert run("export", "--to", str(pipe))[0] == 0
+        assert len(read.result().splitlines()) == 5
+    assert pipe.is_fifo()
+
+
 def test_prune_asks_first_and_deletes_what_was_named(run, refused, path, monkeypatch):
     assert "there is no input to confirm with" in refused(run("prune", "--model", "llama3.2"))
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
@@ -87,12 +114,16 @@ def test_no_file_is_said_and_none_is_made(run, refused, tmp_path):
     assert not (tmp_path / "cache" / "calls.sqlite").exists()
 
 
-@pytest.mark.parametrize("action", ["list", "export"])
-def test_a_damaged_call_is_one_line(run, refused, path, action):
+def damage(path):
     db = sqlite3.connect(path)
     db.execute("UPDATE calls SET seconds = 9 WHERE key = 'llama3.2 1'")
     db.commit()
     db.close()
+
+
+@pytest.mark.parametrize("action", ["list", "export"])
+def test_a_damaged_call_is_one_line(run, refused, path, action):
+    damage(path)
     assert "is damaged" in refused(run(action))
 
 

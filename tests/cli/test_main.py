@@ -267,9 +267,9 @@ def test_a_budget_of_ten_cents_stops_a_run_of_a_dollar_and_keeps_what_it_has(run
     unanswered = [row for row in rows if row["error"]]
     assert len(rows) == 3 * 20
     assert 0.05 < spent <= 0.10
-    paid = [row for row in answered if row["method"] == "truncation"]  # which full-context, asking the same, replays
+    paid = [row for row in answered if row["method"] != "full-context"]  # this one asks what truncation asked: replayed
     assert spent == pytest.approx(sum(float(row["cost_usd"]) for row in paid))  # so what was paid for is kept
-    assert len(answered) == 2 * len(paid)
+    assert len({row["method"] for row in answered}) == 3  # every method answers a question before the next is read
     assert {row["error"].split(" (")[0] for row in unanswered} == {"the budget of 0.1 usd is spent"}
     assert f"{len(unanswered)} of 60 had no answer (the budget of 0.1 usd is spent" in printed
 

@@ -37,6 +37,30 @@ def test_neighbours_of_one_role_are_merged(messages, sent):
     assert alternating(messages) == sent
 
 
+IN_PARTS = {"role": "system", "content": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]}
+
+
+@pytest.mark.parametrize("odd", [IN_PARTS, {"role": "system", "content": None}, {**said("system", "s"), "name": "n"}])
+def test_a_system_message_that_is_more_than_a_text_stays_as_it_is(odd):
+    user = said("user", "Q")
+    assert alternating([odd, user]) == [odd, user]
+    assert alternating([odd, user], fold_system=True) == [{**odd, "role": "user"}, user]
+    assert alternating([said("system", "t"), odd, user]) == [said("system", "t"), odd, user]
+
+
+def test_messages_in_parts_are_sent_and_told_from_the_system_role_that_is_refused(scripted):
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    asked = [IN_PARTS, {"role": "user", "content": [{"type": "text", "text": "a\0\ud800"}, image]}]
+    llm = scripted(strict_of_system)
+    assert ask(llm, messages=asked).text == "yes"
+    assert scripted.conversation[0] == {**IN_PARTS, "role": "user"}
+    assert scripted.conversation[1]["content"] == [{"type": "text", "text": "a\ufffd\ufffd"}, image]
+
+
+def strict_of_system(messages):
+    return refused(400, "System role not supported") if messages[0]["role"] == "system" else "yes"
+
+
 def test_an_assistant_never_speaks_first():
     roles = [
         message["role"] for message in alternating([said("system", "s"), said("assistant", "Hi"), said("user", "a")])

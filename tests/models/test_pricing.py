@@ -2,7 +2,7 @@ import genai_prices
 import pytest
 from asking import ask
 
-from rlm_memory_core import Budget, Usage, connect
+from rlm_memory_core import Budget, BudgetExceeded, Usage, connect
 from rlm_memory_core.models.pricing import cost, price
 
 
@@ -23,16 +23,45 @@ def test_an_unknown_server_has_no_price():
 
 
 @pytest.mark.parametrize("host", ["localhost:11434", "127.0.0.1:8000", "127.0.1.1", "[::1]:8080"])
-@pytest.mark.parametrize("model", ["my-own-model", "gpt-4o-mini"])
-def test_a_server_on_this_machine_asks_for_no_dollars(host, model):
-    assert price(model, f"http://{host}/v1") == (0.0, 0.0)
+@pytest.mark.parametrize("model", ["my-own-model", "llama3.2", "SmolLM2-135M-Instruct", "qwen2.5:7b"])
+def test_a_model_of_this_machine_asks_for_no_dollars(host, model):
+    llm = connect(model, f"http://{host}/v1")
+    assert (llm.rates, llm.is_local) == ((0.0, 0.0), True)
+
+
+@pytest.mark.parametrize("host", ["localhost:4000", "127.0.0.1:8000", "[::1]:8080"])
+@pytest.mark.parametrize(
+    ("model", "maker"),
+    [
+        ("gpt-4o", "openai"),
+        ("openai/gpt-4o", "openai"),
+        ("text-embedding-3-small", "openai"),
+        ("claude-3-5-sonnet-20241022", "anthropic"),
+        ("anthropic/claude-3-5-sonnet-20241022", "anthropic"),
+        ("gemini-2.0-flash", "google"),
+    ],
+)
+def test_a_proxy_on_this_machine_asks_for_the_models_price(host, model, maker):
+    usage = genai_prices.Usage(input_tokens=1_000, output_tokens=100)
+    expected = float(genai_prices.calc_price(usage, model.rpartition("/")[2], provider_id=maker).total_price)
+    llm = connect(model, f"http://{host}/v1")
+    assert cost(Usage(1_000, 100, 1), llm.rates) == pytest.approx(expected)
+    assert expected > 0
+    assert not llm.is_local
+    assert connect(model, f"http://{host}/v1", rates=(0.0, 0.0)).is_local
     assert connect(model, f"http://{host}/v1", rates=(1.0, 2.0)).rates == (1.0, 2.0)
 
 
-def test_a_budget_in_dollars_holds_for_a_server_on_this_machine(fault_server):
-    budget = Budget(usd=0.01)
-    reply = ask(connect("m", fault_server(lambda messages: "yes").url, recorded="off"), budget)
-    assert (reply.cost_usd, budget.spent_usd, budget.spent.calls) == (0.0, 0.0, 1)
+def test_a_budget_in_dollars_ends_what_a_proxy_passes_on(fault_server):
+    llm, budget = connect("gpt-4o", fault_server(lambda messages: "yes").url, recorded="off"), Budget(usd=0.003)
+
+    def ask_on():
+        while True:
+            ask(llm, budget)
+
+    with pytest.raises(BudgetExceeded, match="the budget of"):
+        ask_on()
+    assert 0 < budget.spent_usd <= 0.003
 
 
 def test_usages_add_up():

@@ -8,13 +8,13 @@ import pytest
 from asking import ask
 
 from rlm_memory_core import MemoryChat, connect
-from rlm_memory_core.models import call_store
+from rlm_memory_core.models import key_locks
 from rlm_memory_core.models.call_store import CallStore, RecordingError
 
 
 @pytest.fixture(autouse=True)
 def _afresh():
-    call_store.warn_once.cache_clear()
+    key_locks.warn_once.cache_clear()
 
 
 def test_a_read_only_disk_costs_one_warning_and_no_answer(scripted, monkeypatch):
@@ -53,6 +53,23 @@ def test_a_full_disk_in_mid_run(scripted, tmp_path):
     with pytest.warns(RuntimeWarning, match="full"):
         assert ask(llm).text.startswith("yes")
     assert not ask(llm).recorded
+
+
+@pytest.mark.parametrize("failing", ["lockf", "open"])
+def test_a_disk_without_locks_costs_one_warning_and_no_answer(scripted, monkeypatch, tmp_path, failing):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    llm = scripted(lambda messages: "yes", recorded="auto", calls_path=tmp_path / "calls.sqlite")
+    llm.open()
+    monkeypatch.setattr(key_locks.fcntl if failing == "lockf" else key_locks.os, failing, refuse)
+    with pytest.warns(RuntimeWarning, match=r"calls\.sqlite\.lock cannot be locked .*No locks available"):
+        assert ask(llm).text == "yes"
+    assert (
+        ask(llm, messages=[{"role": "user", "content": "another"}]).text == "yes"
+    )  # a second warning would be an error
+    assert ask(llm).recorded
+    llm.close()
 
 
 def test_a_damaged_file_is_still_an_error(scripted, tmp_path):

@@ -31,21 +31,24 @@ def find(tools, *probes, **filters):
 def test_the_opening_shows_what_fits_and_marks_it_as_shown(tools):
     opening = background.run(tools.opening())
     assert "-- session 1, 2023/05/20 (Sat) 02:21\n1 user: My cat is called Mochi." in opening
-    assert tools.listing.printed(find(tools, "cat")) == ("shown above: 1", False)
+    assert tools.listing.printed(find(tools, "cat")) == ("shown above: 1 (2023/05/20)", set())
 
 
 def test_a_turn_counts_as_shown_only_if_its_whole_line_was_printed(tools):
     printed = find(tools, "bicycle")
     for output in ("", printed[:-3], printed.replace("bicycle", "[... 9 characters cut ...]"), repr(printed)):
         assert not tools.listing.printed(output)[1]
-    assert tools.listing.printed(f"first\n{printed}\nlast") == (f"first\n{printed}\nlast", True)
-    assert tools.listing.printed(f"first\n{printed}\nlast") == ("first\nshown above: 3\nlast", False)
+    assert tools.listing.printed(f"first\n{printed}\nlast") == (f"first\n{printed}\nlast", {3})
+    assert tools.listing.printed(f"first\n{printed}\nlast") == ("first\nshown above: 3 (2023/06/01)\nlast", set())
+
+
+SHOWN = ["3 (2023/06/01)", "4 (2023/06/01)", "5 (2023/07/04)", "6 (2023/07/04)"]
 
 
 def test_look_marks_turns_too_and_a_second_look_is_nothing_new(tools):
     assert tools.listing.printed(tools.look([2, 3]))[1]
-    assert tools.listing.printed(tools.look([2, 3])) == ("shown above: 3, 4, 5, 6", False)
-    assert tools.listing.printed(find(tools, "Lisbon")) == ("shown above: 5", False)
+    assert tools.listing.printed(tools.look([2, 3])) == (f"shown above: {', '.join(SHOWN)}", set())
+    assert tools.listing.printed(find(tools, "Lisbon")) == ("shown above: 5 (2023/07/04)", set())
 
 
 def test_a_run_of_turns_that_were_shown_is_one_line_and_new_ones_keep_their_heading(tools):
@@ -53,10 +56,10 @@ def test_a_run_of_turns_that_were_shown_is_one_line_and_new_ones_keep_their_head
     printed, is_new = tools.listing.printed(tools.look([1, 2, 3]))
     assert is_new
     assert printed.splitlines()[-6:] == [
-        "shown above: 3",
+        "shown above: 3 (2023/06/01)",
         "-- session 2, 2023/06/01 (Thu) 10:00",
         "4 assistant: Noted.",
-        "shown above: 5",
+        "shown above: 5 (2023/07/04)",
         "-- session 3, 2023/07/04 (Tue) 18:30",
         "6 assistant: Noted.",
     ]
@@ -84,7 +87,7 @@ def test_what_one_block_prints_twice_is_shown_once(tools):
     printed, is_new = tools.listing.printed(output)
     assert is_new
     assert printed.count("I bought a red bicycle.") == 1
-    assert printed.endswith("\nx\nshown above: 3")
+    assert printed.endswith("\nx\nshown above: 3 (2023/06/01)")
 
 
 def test_what_is_missing_is_said(tools):
@@ -109,7 +112,7 @@ def test_too_many_probes_are_named_and_the_first_ones_run(tools):
 def test_the_opening_shows_much_of_an_answer_that_fits_best(store):
     store.extend([("user", "Which trails are near Sintra?"), ("assistant", LIST + "\nGood luck!" + " Enjoy it." * 100)])
     store.extend([("user", f"It is day {n}, and all is well. Which tea is good?") for n in range(30)])
-    asked = "Which was the third of the ten hikes, the trail with a tree?"
+    asked = "Which was the third of the ten hikes that you named, the trail with a tree?"
     assert all(f"{name} Trail" in background.run(SearchTools(store, asked, None).opening()) for name in ("Ash", "Fir"))
 
 
@@ -178,7 +181,7 @@ def test_citations_are_looked_up(tools):
     assert tools.cite(1, "cat is called mochi", 5, "5 user: I moved") == "cited turn 1, 5"
     assert tools.cite([(3, "red bicycle")]) == "cited turn 3"
     assert [(each.session, each.turn, each.quote) for each in tools.cited] == [
-        (1, 1, "cat is called Mochi"), (3, 5, "I moved"), (2, 3, "red bicycle"),
+        (1, 1, "cat is called Mochi."), (3, 5, "I moved"), (2, 3, "red bicycle"),
     ]  # fmt: skip
     tools.cite(1, "cat is called mochi")
     assert len(tools.cited) == 3
@@ -191,14 +194,12 @@ LONG = "I've sold the “old” Skoda – at last! – and since then I catch th
     ("quote", "recorded"),
     [
         ("sold the 'old'  Skoda - at last - AND since then", "sold the “old” Skoda – at last! – and since then"),
-        ("i catch the 7:12 train", "I catch the 7:12 train"),
-        ("the 7:12 train. / It is 20 minutes", "the 7:12 train.\nIt is 20 minutes"),
-        ("sold … Skoda … since then … 7:12 train … 20 minutes", LONG[5:-13]),
-        ("since then I catched the 7:12 train", "since then I catch the 7:12 train"),
-        ("I have sold the old Skoda at last and since then", "I've sold the “old” Skoda – at last! – and since then"),
+        ("i catch the 7:12 train", "I catch the 7:12 train."),
+        ("the 7:12 train. / It is 20 minutes", "the 7:12 train.\nIt is 20 minutes,"),
+        ("sold … since then … 7:12 train", LONG[5:77]),
     ],
 )
-def test_a_near_quote_is_recorded_in_the_words_of_the_turn(store, quote, recorded):
+def test_a_quote_is_recorded_in_the_words_of_the_turn(store, quote, recorded):
     store.add("user", LONG)
     tools = SearchTools(store, "?", None)
     tools.cite(1, quote)
@@ -209,7 +210,8 @@ def test_a_near_quote_is_recorded_in_the_words_of_the_turn(store, quote, recorde
 @pytest.mark.parametrize(
     "quote",
     ["since then I catch the 7:21 train", "since then I do not catch the 7:12 train", "since then I catch the 7:12 bus",
-     "the 7:12 train … the old Skoda", "It is 30 minutes, never more", "I've sold the old house at last", "…", "Skida"],
+     "I have not sold the old Skoda", "since then I catched the 7:12 train", "the 7:12 train … the old Skoda",
+     "It is 30 minutes, never more", "I've sold the old house at last", "…", "Skida"],
 )  # fmt: skip
 def test_a_quote_that_says_something_else_is_false(store, quote):
     store.add("user", LONG)
@@ -217,6 +219,38 @@ def test_a_quote_that_says_something_else_is_false(store, quote):
     with pytest.raises(ValueError, match="turn 1 does not say"):
         tools.cite(1, quote)
     assert (tools.cited, len(tools.false_quotes)) == ([], 1)
+
+
+def test_news_is_what_is_not_cited_and_shares_a_rare_word_with_the_question_or_the_quotes(store):
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
+    store.extend([("user", "The rent of the pottery is 310."), ("user", "The pottery asks for 20 more.")])
+    store.extend([("user", "The tech summit is on Monday."), ("assistant", "A pottery course may be fun.")])
+    tools = SearchTools(store, "What do I pay for the pottery?", None)
+    background.run(tools.opening())
+    assert tools.is_news([203])  # nothing is cited yet
+    tools.cite(201, "The rent of the pottery is 310")
+    assert [tools.is_news([number]) for number in (201, 202, 203, 204, 1)] == [False, True, False, False, False]
+    assert tools.is_news([0, 203])  # a sub-agent's finding
+
+
+def test_timeline_leaves_out_the_commonest_names_where_all_are_too_long(store):
+    store.extend(("user", f"Walk {n}: in the park. " + "It was a fine day. " * 8) for n in range(60))
+    store.extend([("user", "I took the oboe out."), ("user", "The oboe is sold.")])
+    tools = SearchTools(store, "?", None)
+    printed = tools.timeline("walk", "oboe", "park")
+    assert printed.endswith("(too common, left out: 'park', 60 turns, 'walk', 60 turns)")
+    assert "I took the oboe out." in printed
+    assert "The oboe is sold." in printed
+    assert "park." not in printed
+    assert tools.timeline("cello", after="2023/01/01") == "the user never says 'cello' between these days"
+
+
+def test_the_opening_shows_the_user_unless_the_assistant_is_asked_about(store):
+    store.extend([("user", "I keep a ferret."), ("assistant", "A ferret sleeps much; call it Bandit, the ferret.")])
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(50))
+    asked, told = "What is my ferret called?", "What did you say about the ferret?"
+    opened = [background.run(SearchTools(store, question, None).opening()) for question in (asked, told)]
+    assert ["Bandit" in opening for opening in opened] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -459,4 +459,4 @@ def test_servers_at_once_on_one_file_lose_nothing(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("http", [True, False])
 def test_twenty_clients_at_once_lose_nothing(tmp_path, http):
-    nothing_was_lost(tmp_path / "h.db", asyncio.run(many(tmp_path / "h.db", 20, 60, http=http)))
+    nothing_was_lost(tmp_path / "h.db", asyncio.run(many(tmp_path / "h.db", 20, 40 if http else 15, http=http)))

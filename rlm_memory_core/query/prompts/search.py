@@ -5,7 +5,7 @@ from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, conversation, outp
 _TEXTS = read_texts("search.txt")
 SEARCH_SYSTEM = _TEXTS["ROOT"]
 SEARCH_SUBAGENT_SYSTEM = _TEXTS["SUBAGENT"].format(not_found=NOT_FOUND, escaped=ESCAPED)
-NO_CODE, FALSE_QUOTE = _TEXTS["NO_CODE"], _TEXTS["FALSE_QUOTE"]
+NO_CODE, FALSE_QUOTE, CITES_STAND = _TEXTS["NO_CODE"], _TEXTS["FALSE_QUOTE"], f" {_TEXTS['CITES_STAND']}"
 FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
 
 

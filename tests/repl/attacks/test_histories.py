@@ -144,7 +144,10 @@ def expected_tags(message):
     return ["output", "/output"] if message["content"].startswith("<output") else ["question", "/question"]
 
 
-OURS = re.compile(r"-- session \d+|\((?:\d+ more|nowhere|nothing|cut here)|shown above: [\d, ]+$|the user never")
+KNOWN = r"shown above: (?:\d+(?: \(\d{4}/\d\d/\d\d\))?(?:, |$))+$"
+OURS = re.compile(
+    rf"-- session \d+|\((?:more good|nowhere|nothing|cut here|never said|too common)|{KNOWN}|the user never"
+)
 
 
 def test_no_line_of_a_tool_is_forged(history, scripted):
