@@ -119,18 +119,15 @@ class Conversation:
     @property
     def question(self) -> str:
         """What the memory is asked: the user's last text, and what it follows; "" if the user says nothing."""
-        asked = max((at for at, said in enumerate(self._said) if said.role == "user"), default=-1)
-        context = self._said[max(asked - _CONTEXT, 0) : max(asked, 0)]
-        if not context:
-            return self._said[asked].text if asked == 0 else ""
-        lines = [f"{said.role}: {head(said.text, 500)}" for said in context]
-        return "\n".join([_HELPS, *lines, f"user: {self._said[asked].text}"])
+        asked = max((at for at, said in enumerate(self._said, 1) if said.role == "user"), default=0)
+        *context, last = self._said[max(asked - 1 - _CONTEXT, 0) : asked] or [Said("user", "")]
+        before = [f"{said.role}: {head(said.text, 500)}" for said in context]
+        return "\n".join([_HELPS, *before, f"user: {last.text}"]) if before else last.text
 
     def end(self, reply: Mapping[str, Any]) -> None:
         """Store what the request asks, as far as it is new, together with the reply: both or none."""
         said = Said.of(reply)
-        said_all = [*self._said, *([said] if said.text else [])]
-        self._store(said_all, len(said_all))
+        self._store([*self._said, said] if said.text else self._said)
 
     def earlier(self) -> Iterator[Session]:
         """The history without this conversation; what was said in its session before it belongs to the history."""
@@ -150,7 +147,7 @@ class Conversation:
             start = at if message["role"] == "user" else start
         return self.messages[start:] or self.messages
 
-    def _store(self, said: Sequence[Said], stop: int) -> list[_Stored]:
+    def _store(self, said: Sequence[Said], stop: int | None = None) -> list[_Stored]:
         """Store what is new of the messages up to `stop`; return all that are stored."""
         now = time.time()
         with self.store.transaction():
