@@ -32,14 +32,13 @@ from .findings import Evidence, look_up
 from .listing import NARROW, Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
-_PRINTED, _OF_TIMELINE = 16_000, 4_000  # characters that `look` and `timeline` print
+_PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look` and `timeline`, turns that it sorts
 _OPENING, _CLOSE = 8, 0.6  # turns in the first message; the least score of one, as a share of the best
 _ANSWERS = 0.35  # of the question's weight: an assistant's turn with so much of it may well answer it
-_IN_TIME, _SHORT, _LONG = 4, 4, 31  # sessions of the time that a question names; days of such a time, if few hits fit
+_IN_TIME, _SPAN = 4, 31  # sessions of the time that a question names, and days of such a time
 _RARE, _FEW = 0.02, 3  # share of the turns, or turns, that a rare word stands in
-_PREFERRED = 20  # sessions whose turns another ranking raises
+_PREFERRED, _MOST_DATES = 20, 20_000  # sessions whose turns another ranking raises, and in `session_dates`
 _LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
-_MOST_NAMED, _MOST_DATES = 500, 20_000  # turns that `timeline` sorts, sessions in `session_dates`
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Tells a question about what the assistant said, so that its turns are shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
@@ -66,10 +65,9 @@ class SearchTools:
     ) -> None:  # fmt: skip
         self.store = store.snapshot()
         self.listing = Listing(self.store)
-        self.question, self.question_date = question, question_date
+        self.question, self.question_date, self._embedder, self._budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self._embedder, self._budget = embedder, budget
 
     async def best(self) -> Found:
         """The turns that fit the question best, by the ranking of sessions too."""
@@ -85,10 +83,9 @@ class SearchTools:
         spoken = [hit for hit in close if hit.turn.role != "assistant"]
         hits = close if OF_ASSISTANT.search(self.question) else spoken or close
         best = await in_search_thread(self._answer)(hits)
-        most_days = _SHORT if len(hits) > _FEW else _LONG
-        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits}, most_days)
-        lines = [left_out(replace(found, more=0, without=())), *self.listing.hits(hits, NARROW, best)]
-        lines += self.listing.hits(in_time, NARROW)
+        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits}) if len(hits) <= _FEW else []
+        lines = [left_out(replace(found, more=0, without=()))]
+        lines += self.listing.hits(hits, NARROW, best) + self.listing.hits(in_time, NARROW)
         return self.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
     async def find(
@@ -208,8 +205,7 @@ class SearchTools:
     def is_news(self, turns: Collection[int]) -> bool:
         """Say whether turns that the model has not seen may change an answer that it gave with them.
 
-        The turns that it cites do not, nor those that share no very rare word, or two rare ones, with the question and
-        the quotes.
+        They do if they share a very rare word, or two rare ones, with the question or the quotes.
         """
         if 0 in turns or not self.cited:
             return bool(turns)
@@ -262,13 +258,12 @@ class SearchTools:
                 return hits[-1]
         return None
 
-    def _in_time(self, others: set[int], most_days: int) -> list[Hit]:
+    def _in_time(self, others: set[int]) -> list[Hit]:
         """What the user says first in other sessions of the time that the question names."""
-        of_time = f"SELECT session FROM {PIECES} WHERE day BETWEEN ? AND ?"
-        sql = f"""SELECT min(turn_index) FROM turns WHERE session IN ({of_time}) AND role <> 'assistant'
-            AND turn_index <= ? GROUP BY session ORDER BY session DESC LIMIT 50"""
-        spans = [span for span in periods(self.question[:1_000], self.question_date) if span.width <= most_days]
-        days = [(span.start.toordinal(), span.end.toordinal(), len(self.store)) for span in spans]
+        sql = f"""SELECT min(turn_index) FROM turns WHERE turn_index <= ? AND role <> 'assistant' AND session IN
+            (SELECT session FROM {PIECES} WHERE day BETWEEN ? AND ?) GROUP BY session ORDER BY session DESC LIMIT 50"""
+        spans = [span for span in periods(self.question[:1_000], self.question_date) if span.width <= _SPAN]
+        days = [(len(self.store), span.start.toordinal(), span.end.toordinal()) for span in spans]
         numbers = dict.fromkeys(number for each in days for (number,) in self.store.query(sql, each))
         turns = [self.store.turns[number - 1] for number in numbers]
         return [Hit(turn) for turn in turns if turn.session not in others][:_IN_TIME]

@@ -146,7 +146,7 @@ def test_what_workers_answered_is_judged_here(workers, fault_server, tmp_path, l
     code = cli.main([
         "reproduce", "--only", "03", "--dask", workers.address, "--judge", "fake-judge", "--sample", "all",
         "-p", "judge_base_url", judge.url, "-p", "judge_rates", "[1e-6, 1e-6]", "-p", "data_dir", str(tmp_path),
-        "-p", "methods", "['truncation', 'rlm-parallel']", "--outputs", str(tmp_path / "outputs"),
+        "-p", "methods", "['truncation', 'rlm-parallel']", "--outputs", str(tmp_path / "outputs"), "--yes",
     ])  # fmt: skip
     assert code == 0
     document = json.loads((tmp_path / "outputs/offline/results/03_longmemeval_s.json").read_text())
