@@ -75,7 +75,7 @@ class Said:
 
 
 class _Stored(NamedTuple):
-    """A message that is stored: the key of what it ends, its turn and session, and when it was stored."""
+    """A message that is stored: the key of the conversation up to it, its turn and session, and when."""
 
     key: bytes
     turn: int = 0
@@ -115,6 +115,8 @@ class Conversation:
         self.is_too_long = False  # for the model's context
         self._own = self._store(self._said, self._settled)  # what is stored of it
         self.history = store.snapshot()
+        own = sum(len(said.text) for said in self._said[: self._settled])
+        self.characters = self.history.characters() - own  # of the history that the request does not hold
 
     @property
     def question(self) -> str:

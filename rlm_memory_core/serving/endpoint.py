@@ -148,7 +148,7 @@ class Endpoint:
             async with aclosing(self._memory.backend.stream(asking.request)) as events:
                 async for event in events:
                     chunk = stream.read({"choices": []} if event == "[DONE]" else replies.parsed(event))
-                    if stream.ended:
+                    if stream.ended and chunk["choices"]:
                         ending.append(chunk)
                     elif chunk["choices"]:
                         await write(json.dumps(chunk))
@@ -158,8 +158,7 @@ class Endpoint:
                 usage = replies.counted(stream.usage, asking.request, message, asking.usage)
                 ending.append(ending[0] | {"choices": [], "usage": usage})
             for chunk in ending:
-                if chunk["choices"] or "usage" in chunk:
-                    await write(json.dumps(chunk))
+                await write(json.dumps(chunk))
             await write("[DONE]")
         except ConnectionError:
             pass  # the client went away

@@ -36,7 +36,7 @@ class Memory:
 
     Args:
         model, base_url: As for `connect`. Nothing is recorded: who asks for another reply wants another one.
-        threshold: A longer history, in characters, is searched.
+        threshold: Characters; where more were said in earlier conversations, they are searched.
 
     Raises:
         ModelError: The API key is missing.
@@ -68,7 +68,7 @@ class Memory:
         """
         today = written(datetime.now(UTC), talk.store.tz, clock=False)
         messages, usage = talk.tail(self._threshold) if talk.is_too_long else talk.messages, Usage()
-        if talk.question and (talk.is_too_long or talk.history.characters() > self._threshold):
+        if talk.question and (talk.is_too_long or talk.characters > self._threshold):
             remembered, usage = await self._recall(talk, today)
         else:
             remembered = await asyncio.to_thread(lambda: list(as_messages(talk.earlier())))

@@ -270,6 +270,17 @@ def test_a_follow_up_past_the_threshold_reaches_the_model_with_its_conversation(
     assert all(is_search(body) and "wedding in Porto" in json.dumps(body) for body in searches)
 
 
+def test_a_long_conversation_that_the_request_holds_needs_no_search(tmp_path):
+    talk = [
+        each for number in range(50) for each in (user(f"Question {number} about the weather?"), assistant("Mild."))
+    ]
+    with upstream(memory("Yes.")) as (model, bodies), running(tmp_path / "h.db", "m", model, threshold=300) as url:
+        assert say(url, *talk, user("Is it so?")) == "Yes."
+        assert bodies[0]["messages"] == [*talk, user("Is it so?")]
+        assert say(url, user("What did I ask?")) == "Yes."
+    assert len(bodies) > 2
+
+
 def test_the_steps_of_a_tool_loop_search_once_and_keep_what_was_found(tmp_path):
     path = tmp_path / "h.db"
     long_history(path)

@@ -160,6 +160,40 @@ def test_large_bodies_are_refused_also_if_they_are_compressed(url):
     assert post(url, b"no gzip", headers={"Content-Encoding": "gzip"}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        HELLO["messages"] * 10_001,
+        [{"role": "user", "content": [{"type": "text", "text": "x"}] * 10_000}],
+        [{"role": "assistant", "tool_calls": [{}] * 5_000}, {"role": "assistant", "tool_calls": [{}] * 5_000}],
+    ],
+    ids=["messages", "parts", "calls"],
+)
+def test_a_request_of_too_many_parts_is_refused(url, messages):
+    refused(post(url, {"messages": messages}), 413, "10,000")
+
+
+def test_requests_are_let_in_before_their_bodies_are_read(monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.serving.limits.AT_ONCE", 1)
+    with running() as url:
+        host, port = url.split("/")[2].split(":")
+        with socket.create_connection((host, int(port))) as first:
+            first.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\n".encode())
+            deadline = time.monotonic() + 20
+            while post(url).status_code != 429 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            refused(post(url), 429, "at once")
+
+
+@pytest.mark.parametrize("key", ["s3cret\n", " s3cret \r\n"])
+def test_blanks_around_the_key_do_not_count(key):
+    access = Access("127.0.0.1", key)
+    assert access.refusal({"host": "localhost", "authorization": "Bearer s3cret"}) is None
+    assert access.refusal({"host": "localhost", "authorization": "Bearer wrong"})[0] == 401
+    with pytest.raises(ValueError, match="a token is needed"):
+        Access("192.0.2.7", " \n")
+
+
 def test_the_person_is_named_once(tmp_path):
     with running(tmp_path / "h.db") as url:
         refused(post(url, headers=[("X-Memory-User", "ada"), ("X-Memory-User", "bob")]), 400, "twice")
@@ -305,6 +339,15 @@ def test_a_client_that_goes_away_stops_the_call_and_nothing_is_stored(tmp_path, 
         assert len(store) == 0
 
 
+@pytest.fixture
+def in_background():
+    """Lets programs start with SIGINT ignored, as a shell starts those in its background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_background")
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_stopped_finishes_what_is_under_way(tmp_path, signal_):
     asked, answer = threading.Event(), threading.Event()
