@@ -226,7 +226,7 @@ def test_damaged_results_are_said(run, refused, tmp_path):
 def test_questions_without_an_answer_are_counted_and_paid_for_and_change_the_exit_code(run, tmp_path):
     left = ["ready"]
     with answering(lambda body: left.pop() if left else "") as url:
-        code, printed, _ = run("reproduce", *QUICK, "--model", "m", "--base-url", url, "--prices", "1", "1")
+        code, printed, _ = run("reproduce", *QUICK, "--model", "m", "--base-url", url, "--prices", "1", "1", "--yes")
     assert code == 1
     assert "01_niah: 3 of 3 had no answer (" in printed.splitlines()[-1]
     document = json.loads((tmp_path / "outputs/m/results/01_niah.json").read_text())
@@ -254,7 +254,7 @@ def test_subagents_that_failed_are_counted_at_the_end_and_a_server_of_this_machi
 
 @pytest.mark.slow
 def test_a_budget_of_ten_cents_stops_a_run_of_a_dollar_and_keeps_what_it_has(run, tmp_path):
-    arguments = ["--only", "01", "-p", "turns", "[20, 50]", "-p", "runs", "10", "--prices", "15", "15"]
+    arguments = ["--only", "01", "-p", "turns", "[20, 50]", "-p", "runs", "10", "--prices", "15", "15", "--yes"]
     with answering(lambda body: "FINAL(Nairobi)", lambda body: len(json.dumps(body)) // 4) as url:
         code, printed, _ = run("reproduce", *arguments, "--model", "m", "--base-url", url, "--budget", "0.10")
     assert code == 1

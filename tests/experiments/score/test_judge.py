@@ -278,7 +278,7 @@ def test_a_model_and_a_judge_fill_the_register_from_notebook_03(data, tmp_path, 
     with answering(answer) as url:
         code = cli.main([
             "reproduce", "--only", "03", "--model", "fake-model", "--judge", "fake-judge", "--base-url", url,
-            "--sample", "all", "--prices", "1", "1", "-p", "judge_rates", "[1e-6, 1e-6]", "--budget", "1",
+            "--sample", "all", "--prices", "1", "1", "-p", "judge_rates", "[1e-6, 1e-6]", "--budget", "1", "--yes",
             "-p", "data_dir", str(data), "--outputs", str(tmp_path / "outputs"),
         ])  # fmt: skip
     printed = capsys.readouterr()
