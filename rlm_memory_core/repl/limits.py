@@ -91,6 +91,18 @@ class Meter:
         self._run_seconds += seconds
         self._query_seconds += seconds
 
+    def check_time(self) -> None:
+        """End a run that goes on without calls, such as by looking up names in a loop, at twice its time.
+
+        Raises:
+            LimitReached: The run has taken that long.
+        """
+        if self._run_seconds > 2 * self._limits.run_seconds:
+            raise LimitReached(
+                f"RuntimeError: the run was ended after {self._run_seconds:.0f} s; {self._limits.run_seconds:g} s is "
+                "its limit. Do less in one block"
+            )
+
     def call(self, given: "Measured") -> None:
         """Count a call of a host function with these arguments.
 

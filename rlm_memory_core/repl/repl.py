@@ -195,6 +195,8 @@ class Repl:
                     f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
                     f"{self.meter.last_refusal}"
                 )
+            if past is not None:
+                self.meter.check_time()
             answer = await self._calls.answer(snapshot, past)
             snapshot = await self._timed(answer())
         return None, ""

@@ -14,7 +14,7 @@ from rlm_memory_core.models import background
 
 FOLDER = Path(__file__).parent / "attacks"
 LIMITS = Limits(
-    run_seconds=0.4, query_seconds=2.0, memory_mb=64, query_subcalls=20, host_calls=500, output_characters=2000
+    run_seconds=0.4, query_seconds=2.0, memory_mb=64, query_subcalls=20, host_calls=2000, output_characters=2000
 )
 CANARY = "sk-canary-0123456789"
 MOST_GROWTH = 150 * 2**20  # of the host's memory, over the whole suite

@@ -106,6 +106,13 @@ def test_time_in_host_functions_counts_and_waiting_for_subagents_does_not():
     assert second.output == "late late\n"
 
 
+def test_names_that_are_looked_up_without_end_take_time():
+    code = "while True:\n    try:\n        no_such_name\n    except NameError:\n        pass"
+    first, second = run(code, "print('still here')", run_seconds=0.2)
+    assert "the run was ended after" in first.error
+    assert second.output == "still here\n"
+
+
 def test_a_query_whose_time_is_up_runs_no_further_code():
     *_, last = run("while True:\n    pass", "print(1)", run_seconds=0.2, query_seconds=0.1)
     assert last.output == ""
