@@ -20,7 +20,7 @@ BUDGETS = {
     "chat": 300, "imports": 590, "offline": 500, "views": 500, "cli": 670, "serving": 815, "experiments": 4565,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
-CORE_BUDGET = 5_840
+CORE_BUDGET = 5_845
 
 
 def code_lines(source):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..store.display import as_html, show
+from ..store.memory_store import MemoryStore
 from .evidence import Evidence, supporting
 from .subagents import Coverage
 from .trace import Trace
@@ -87,9 +88,13 @@ class Answer:
     def _repr_html_(self) -> str:
         return as_html(self) or ""
 
-    def show(self) -> None:
-        """Display the answer with the turns that support it in a notebook, or print it in a terminal."""
-        show(self)
+    def show(self, store: MemoryStore | None = None) -> None:
+        """Display the answer with the turns that support it in a notebook, or print it in a terminal.
+
+        Args:
+            store: The history, to show each quote among its turns; None shows them only where a sub-agent read them.
+        """
+        show(self, store)
 
 
 class QueryFailed(ModelError):

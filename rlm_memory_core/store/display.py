@@ -30,6 +30,6 @@ def as_text(shown: object) -> str:
 
 
 @singledispatch
-def show(shown: object) -> None:
-    """Display the object in a notebook, or print it in a terminal."""
+def show(shown: object, history: object = None) -> None:
+    """Display the object in a notebook, or print it in a terminal; `history` is what it is about, if it is known."""
     print(as_text(shown))

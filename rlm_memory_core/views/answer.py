@@ -9,6 +9,7 @@ from ..query.answer import Answer
 from ..query.evidence import Evidence, supporting
 from ..query.subagents import Call
 from ..store.escaping import label
+from ..store.memory_store import MemoryStore
 from .context import ShownTurn, around
 from .rendering import clip, counted, dollars, duration, render, show
 
@@ -37,14 +38,15 @@ class Item:
     turns: tuple[ShownTurn, ...]
 
 
-def answer_html(answer: Answer, opened: bool = False) -> str:
+def answer_html(answer: Answer, opened: bool = False, store: MemoryStore | None = None) -> str:
     """Return the answer as HTML for a notebook.
 
     Args:
         answer: The answer.
         opened: Whether to show the turns that support it.
+        store: Its history, to find those turns; None to find them in what sub-agents read.
     """
-    items, others, left_out = _items(answer, opened)
+    items, others, left_out = _items(answer, opened, store)
     return render(
         "answer",
         text=clip(answer.text, _ANSWER),
@@ -61,8 +63,9 @@ def answer_html(answer: Answer, opened: bool = False) -> str:
 
 
 def answer_text(
-    answer: Answer, opened: bool = True, all_in: str = "in answer.evidence", another: str = _ANOTHER
-) -> str:
+    answer: Answer, opened: bool = True, all_in: str = "in answer.evidence", another: str = _ANOTHER,
+    store: MemoryStore | None = None,
+) -> str:  # fmt: skip
     """Return the answer with its evidence as text for a terminal.
 
     Args:
@@ -70,6 +73,7 @@ def answer_text(
         opened: Whether to show the turns that support it.
         all_in: Where the reader finds evidence that is left out.
         another: The argument that asks a model instead of the offline reader.
+        store: As for `answer_html`.
 
     >>> print(answer_text(Answer("Mochi", (Evidence(1, "2023/05/20", 1, "called Mochi", "the cat"),), seconds=0.5)))
     Mochi
@@ -79,7 +83,7 @@ def answer_text(
     <BLANKLINE>
     0 calls, 0 tokens, $0 [500 ms]
     """
-    items, others, left_out = _items(answer, True)
+    items, others, left_out = _items(answer, True, store)
     lines = [clip(answer.text, _ANSWER)]
     if answer.error:
         lines.append(f"(ended early: {clip(answer.error, _TEXT)})")
@@ -115,17 +119,17 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def show_answer(answer: Answer) -> None:
+def show_answer(answer: Answer, store: MemoryStore | None = None) -> None:
     """Display the answer with its supporting turns, in a notebook or a terminal."""
-    show(answer_html(answer, opened=True), answer_text(answer))
+    show(answer_html(answer, opened=True, store=store), answer_text(answer, store=store))
 
 
-def _items(answer: Answer, opened: bool) -> tuple[list[Item], list[Item], int]:
+def _items(answer: Answer, opened: bool, store: MemoryStore | None) -> tuple[list[Item], list[Item], int]:
     """Supporting evidence, other evidence, and how many pieces are left out."""
     support, others = supporting(answer.text, answer.evidence)
     support, others = support[:_ITEMS], others[: _OTHERS if support else _ITEMS]
     calls = answer.trace.calls if opened else ()
-    items = [_item(found, calls) for found in _by_turn(support)]
+    items = [_item(found, calls, store) for found in _by_turn(support)]
     left_out = len(answer.evidence) - len(support) - len(others)
     return items, [_item(found, ()) for found in _by_turn(others)], left_out
 
@@ -138,12 +142,12 @@ def _by_turn(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
     return list(groups.values())
 
 
-def _item(found: Sequence[Evidence], calls: Sequence[Call]) -> Item:
+def _item(found: Sequence[Evidence], calls: Sequence[Call], store: MemoryStore | None = None) -> Item:
     one = found[0]
     place = [f"session {one.session}" if one.session is not None else "a prompt of the code's own"]
     place += [label(one.date)] if one.date else []
     place += [f"turn {one.turn}"] if one.turn is not None else []
-    turns = tuple(map(_clipped, around(found, calls)))
+    turns = tuple(map(_clipped, around(found, calls, store)))
     roles = {turn.role for turn in turns if turn.quoted}  # shown with the turn: a text that is only a role says nothing
     pairs = ((clip(each.quote, _QUOTE), "" if each.text in roles else clip(each.text, _TEXT)) for each in found)
     return Item(" | ".join(place), tuple(pairs), turns)

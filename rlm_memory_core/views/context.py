@@ -1,4 +1,4 @@
-"""Finds the turns around a quote in the text that the sub-agent read, so that no store is needed."""
+"""Finds the turns around a quote: in the history, or without it in the text that a sub-agent read."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..query.evidence import Evidence
 from ..query.subagents import Call
 from ..store.escaping import unescape
+from ..store.memory_store import MemoryStore
 
 _HEADING = re.compile(r"^\[Turn (\d+)\]\[([^\]\n]*)\]: ", re.M)  # content never looks like one: see `store.escaping`
 _AROUND = 2  # turns before, and turns after
@@ -32,12 +33,13 @@ class ShownTurn:
         return any(quoted for _, quoted in self.parts)
 
 
-def around(found: Sequence[Evidence], calls: Iterable[Call]) -> list[ShownTurn]:
-    """Return the quoted turn and its neighbours; [] if there is no quote or no call read that turn.
+def around(found: Sequence[Evidence], calls: Iterable[Call], store: MemoryStore | None = None) -> list[ShownTurn]:
+    """Return the quoted turn and its neighbours; [] if there is no quote, and no store or call has that turn.
 
     Args:
         found: Evidence from one turn.
         calls: The query's calls.
+        store: The history, or None.
 
     >>> from rlm_memory_core import Usage
     >>> text = "[Turn 1][user]: My cat is called Mochi.\\n[Turn 2][assistant]: Got it."
@@ -48,6 +50,10 @@ def around(found: Sequence[Evidence], calls: Iterable[Call]) -> list[ShownTurn]:
     2 assistant (('Got it.', False),)
     """
     session, turn, quotes = found[0].session, found[0].turn, [each.quote for each in found if each.quote]
+    if store is not None and turn is not None and quotes:
+        said = [each for each in store.turns[max(turn - 1 - _AROUND, 0) : turn + _AROUND] if each.session == session]
+        split = (_split(each.content, quotes if each.index == turn else ()) for each in said)
+        return [ShownTurn(each.index, each.role, parts) for each, parts in zip(said, split, strict=True)]
     for call in calls if turn is not None and quotes else ():
         if call.number != session or f"[Turn {turn}][" not in call.session:
             continue

@@ -130,3 +130,16 @@ def test_a_text_that_only_names_the_turns_role_is_not_shown_twice(answer, parsed
     told = answer(evidence=(Evidence(1, None, 1, "called Mochi", "user"),))
     assert parsed(answer_html(told, opened=True)).text.count("user") == 1
     assert '"called Mochi": user' not in answer_text(told)
+
+
+def test_with_the_history_each_quote_is_shown_among_its_turns(capsys):
+    store = MemoryStore()
+    store.extend([("user", "It rains."), ("user", "My cat is called Mochi."), ("assistant", "A fine name.")])
+    store.start_session()
+    store.add("user", "Another day.")
+    found = Evidence(1, None, 2, "called Mochi", "")
+    Answer("Mochi", (found,)).show(store)
+    printed = capsys.readouterr().out
+    assert "It rains." in printed
+    assert "A fine name." in printed
+    assert "Another day." not in printed
