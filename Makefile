@@ -48,7 +48,8 @@ test-inspect: setup  ## install Inspect beside the environment (120 MB), run the
 	@$(BIN)/python -m venv $(VENV)-inspect
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(VENV)-inspect/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
 	@$(VENV)-inspect/bin/python -m pip install -q --disable-pip-version-check --no-compile "$$(grep -o 'inspect-ai>[^"]*' pyproject.toml)"
-	@$(VENV)-inspect/bin/python -m pytest tests/experiments/run/test_inspect_task.py
+	@PYTHONPATH=$(CURDIR) JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(VENV))-inspect/bin:$(abspath $(BIN)):$$PATH" \
+		python -m pytest -W ignore::pytest.PytestUnraisableExceptionWarning tests/experiments/run/test_inspect_task.py
 
 lab: setup  ## open the notebooks in JupyterLab
 	@$(RUN) jupyter lab notebooks
