@@ -73,7 +73,7 @@ ODD_BODIES = ("", "null", "[]", "{}", '{"choices": []}', '{"choices": [{}]}', "<
 
 
 class WatchedBudget(Budget):
-    """A budget that knows the largest reservation that was asked of it, in dollars."""
+    """A budget that remembers its largest reservation, in dollars."""
 
     largest = 0.0
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 from contextlib import ExitStack
 from html.parser import HTMLParser
 
@@ -153,6 +154,20 @@ def fault_server():
             return servers.enter_context(FaultServer(complete, **options))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def longmemeval_s():
+    """The paper's questions of LongMemEval-S; a test that asks for them is skipped where the data is not."""
+    from rlm_memory_core.experiments.data.assets import DataUnavailable
+    from rlm_memory_core.experiments.data.longmemeval import load  # here: most tests do not need pandas
+
+    if not os.environ.get("RLM_MEMORY_DATA"):
+        pytest.skip("RLM_MEMORY_DATA is not set, where LongMemEval-S would lie")
+    try:
+        return load("s")
+    except DataUnavailable as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

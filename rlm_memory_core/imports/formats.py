@@ -28,7 +28,7 @@ _CONTEXTS = ("user_profile", "user_instructions", "model_set_context")  # what C
 _FILES = ("file_name", "fileName", "filename", "name")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_content", "thoughts", "reasoning_recap")
 _CALLS, _RESULTS = ("tool_use", "server_tool_use", "function_call"), ("tool_result", "function_call_output")
-_ITEMS = (*_CALLS, *_RESULTS, "reasoning")  # which stand in a list of messages, too
+_ITEMS = (*_CALLS, *_RESULTS, "reasoning")  # kinds that may stand between messages
 _ROLES = {role: role for role in ("user", "assistant", "system", "tool")} | {
     "human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "ai": "assistant",
     "model": "assistant", "observation": "tool", "function_response": "tool", "reasoning": "assistant",

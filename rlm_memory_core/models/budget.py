@@ -192,7 +192,7 @@ class ModelCall:
 
     `sent_at` is the loop's time when the present attempt went out, or infinity before that.
     `copies` counts second copies of the request that were sent; see `hedging`.
-    `garbled` counts answers that broke on their way and were asked for once more.
+    `garbled` counts unreadable answers, each of which was asked for once more.
     `payer` is the call whose requests this one pays for; None where another caller pays.
     """
 

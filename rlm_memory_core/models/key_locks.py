@@ -1,8 +1,8 @@
 """Lets one caller at a time send a recorded request, among all threads and processes that share a file of calls.
 
-The sender locks one byte of a file of locks; the system frees the bytes of a process that is killed. It also frees them
-when a process closes any descriptor of the file: so a process has one, and closes it when it holds no lock. And it does
-not shut out the process itself, which therefore keeps the bytes that it has locked.
+The sender locks one byte of a lock file. The system unlocks the bytes of a process that is killed, and also those of a
+process that closes any descriptor of the file: so each process opens it once, and closes it when it holds no lock.
+Such locks do not stop other threads of the same process: so the process also remembers which bytes it has locked.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _files: dict[str, tuple[int, set[int]]] = {}  # a descriptor and the locked byte
 
 @asynccontextmanager
 async def only_sender(path: str, key: str, patience: float) -> AsyncIterator[None]:
-    """Wait until nobody else is in such a block for this key.
+    """Wait until no other caller holds this key, and hold it within the block.
 
     Args:
         path: The file of locks, without symbolic links; it is made if it does not exist.

@@ -1,6 +1,6 @@
 """What the search tools print: turns under the headings of their sessions, and which turns were shown before.
 
-A turn counts as shown once it was really printed whole, or the same part of it was; then only its number is repeated.
+A turn that was printed whole is not printed again, nor is the same excerpt of a turn: only its number and day are.
 """
 
 from collections.abc import Iterator, Sequence

@@ -203,7 +203,7 @@ class SearchTools:
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
     def is_news(self, turns: Collection[int]) -> bool:
-        """Say whether turns that the model has not seen may change an answer that it gave with them.
+        """Say whether turns that the model had not seen may change the answer that it gave beside them.
 
         They do if they share a very rare word, or two rare ones, with the question or the quotes.
         """

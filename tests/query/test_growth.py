@@ -1,27 +1,14 @@
 """Tokens of a question hardly grow with the history, if the root model searches for the same things."""
 
-import os
 from datetime import date, timedelta
 from itertools import islice, pairwise
 
 import pytest
 
 from rlm_memory_core import MemoryRLM, MemoryStore
-from rlm_memory_core.experiments.data.assets import DataUnavailable
-from rlm_memory_core.experiments.data.longmemeval import load
 from rlm_memory_core.search.words import content_words
 
 FEW, MANY = 50, 1_000
-
-
-@pytest.fixture(scope="module")
-def samples():
-    if not os.environ.get("RLM_MEMORY_DATA"):
-        pytest.skip("RLM_MEMORY_DATA is not set, where LongMemEval-S would lie")
-    try:
-        return load("s")
-    except DataUnavailable as error:
-        pytest.skip(str(error))
 
 
 def sessions_of(sample):
@@ -53,10 +40,10 @@ def taken(store, sample, scripted):
 
 
 @pytest.mark.slow
-def test_tokens_of_a_scripted_root_hardly_grow(samples, scripted):
-    filler = [each for sample in samples for each in sessions_of(sample)[:FEW]]
+def test_tokens_of_a_scripted_root_hardly_grow(longmemeval_s, scripted):
+    filler = [each for sample in longmemeval_s for each in sessions_of(sample)[:FEW]]
     few = many = 0
-    for sample in samples[9::33]:
+    for sample in longmemeval_s[9::33]:
         own = sessions_of(sample)
         few += taken(history(filler, own[:FEW], FEW), sample, scripted)
         many += taken(history(filler, own[:FEW], MANY), sample, scripted)
