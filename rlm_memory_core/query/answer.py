@@ -7,8 +7,7 @@ from ..models.pricing import Usage
 from ..store.display import as_html, show
 from ..store.memory_store import MemoryStore
 from .evidence import Evidence, supporting
-from .subagents import Coverage
-from .trace import Trace
+from .trace import Coverage, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import asyncio
 from ..models import background
 from ..store.memory_store import MemoryStore
 from .answer import Answer
-from .conversation import Query
 from .paper_way import PaperWay
 from .reading import PAPER, SEARCH, Settings
 from .search_way import SearchWay
@@ -80,5 +79,6 @@ class MemoryRLM(Settings):
     ) -> Answer:
         if not question.strip():
             raise ValueError("the question is empty")
-        way = await asyncio.to_thread(_WAYS[str(self.reading.way)], self, store, question, date, progress)
-        return await Query(way, system).answer()
+        way = _WAYS[str(self.reading.way)]
+        query = await asyncio.to_thread(way, self, store, question, date, system, progress)
+        return await query.answer()
