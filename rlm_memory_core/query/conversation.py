@@ -181,7 +181,7 @@ class Query:
         self._steps.append(Step.of(reply, output, self._asked, code, calls))
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
-        """Run a reply and tell the model what came of it. Returns its answer, and whether it answers or its code ran."""
+        """Run a reply, and tell the model what came of it. Returns its answer or None, and whether its code ran."""
         asked, called = len(self.subagents.calls), self._repl.meter.calls
         try:
             run, objection = await self._run(message, remaining)

@@ -9,13 +9,12 @@ import asyncio
 import inspect
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import pydantic_monty as monty
 
-from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
 from .limits import Meter, measure
 
@@ -38,8 +37,8 @@ class HostCalls:
         values: Names that the code can read. A function is called when the code first reads the name.
         functions: Names that the code can call, those of `subagents` included.
         subagents: The functions that ask sub-agents.
+        twins: The names of the awaiting twins of these functions, each with the function's own.
         replied: Called before the code gets replies of sub-agents.
-        at_once: Whether sub-agents have awaiting twins.
         meter: Counts the calls, and refuses those over a limit.
         journal: Knows the replies of runs that were lost.
         replay: Gives the answers of an earlier run, in place of the functions; or None.
@@ -47,9 +46,9 @@ class HostCalls:
 
     values: Mapping[str, Any]
     functions: Mapping[str, HostFunction]
-    subagents: Mapping[str, HostFunction]
+    subagents: Collection[str]
+    twins: Mapping[str, str]
     replied: Callable[[], None]
-    at_once: bool
     meter: Meter
     journal: Journal
     replay: Callable[[Key], Result] | None = None
@@ -73,9 +72,8 @@ class HostCalls:
         name = str(snapshot.function_name)
         if snapshot.is_os_function:
             return _without_clock(snapshot)
-        twin_of = self._twin_of(name)
-        if twin_of:
-            call = self._call(twin_of, snapshot.args, snapshot.kwargs, past)
+        if name in self.twins:
+            call = self._call(self.twins[name], snapshot.args, snapshot.kwargs, past)
             self._tasks[snapshot.call_id] = asyncio.ensure_future(call)
             return lambda: snapshot.resume({"future": ...})
         result = await self._call(name, snapshot.args, snapshot.kwargs, past)
@@ -92,14 +90,9 @@ class HostCalls:
             return lambda: snapshot.resume(value=self._made[name])
         if name == PREVIOUS and self.journal.lost:
             return lambda: snapshot.resume(value=list(self.journal.lost))
-        if name in self.functions or name in FINALS or self._twin_of(name):
+        if name in (*self.functions, *self.twins, *FINALS):
             return lambda: snapshot.resume(value=_named(name))
         return snapshot.resume
-
-    def _twin_of(self, name: str) -> str:
-        """The sub-agent function whose awaiting twin has this name, or ""."""
-        asked = name.removeprefix(LATER)
-        return asked if self.at_once and name.startswith(LATER) and asked in self.subagents else ""
 
     async def _settle(self, snapshot: monty.AsyncFutureSnapshot) -> Resume:
         """Wait for any of the calls in flight that the code awaits."""

@@ -19,7 +19,7 @@ from typing import Any
 import pydantic_monty as monty
 
 from . import worker
-from .dialect.rewriter import MAX_CODE_CHARACTERS, Rewriter, Rewritten
+from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
 from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
 from .journal import Journal, Past
 from .limits import LimitReached, Limits, Meter
@@ -28,7 +28,6 @@ from .sandbox_errors import describe, is_session_lost
 
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # held by the host: the sandbox's memory limit does not cover it
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
-_MOST_REFUSALS = 100  # a run that continues after so many refusals is ended
 
 
 class NoSandbox(Exception):
@@ -90,7 +89,8 @@ class Repl:
         self.meter = Meter(self._limits)
         self._today = worker.moment(today)
         self._journal = Journal()
-        self._calls = HostCalls(values, callables, asks, replied, at_once, self.meter, self._journal)
+        twins = {f"{LATER}{name}": name for name in asks} if at_once else {}
+        self._calls = HostCalls(values, callables, asks, twins, replied, self.meter, self._journal)
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
         self._rewriter = self._rewriter_of()
@@ -143,20 +143,14 @@ class Repl:
 
     async def variable(self, name: str) -> tuple[str | None, str]:
         """The text of a variable and ""; or None and the error."""
-        if not name.isidentifier():
-            return None, f"ValueError: {name!r} is not the name of a variable"
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
         if hasattr(builtins, name) and name not in self._names:
             return None, missing  # a word like max or list
         await self._started()
         try:
-            await self._unwind()
-            snapshot = await self._session.feed_start(name)
-            while not isinstance(snapshot, monty.MontyComplete):
-                snapshot = await self._step(snapshot)
+            return await self._drive(Rewritten(f"FINAL({name})"), None, monty.CollectString())
         except (monty.MontyError, LimitReached):
             return None, missing
-        return to_text(snapshot.output), ""
 
     async def value(self, text: str) -> str | None:
         """The text of an expression over the session's variables, such as `len(found)`; None for any other text."""
@@ -185,18 +179,9 @@ class Repl:
             await self._session.feed_run(source)
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, monty.MontyComplete):
-            if is_final(snapshot) and past is not None:
-                return await self._final(snapshot)
             if is_final(snapshot):
-                snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
-                continue
-            if past is not None and self.meter.refusals > _MOST_REFUSALS:
-                raise LimitReached(
-                    f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
-                    f"{self.meter.last_refusal}"
-                )
-            if past is not None:
-                self.meter.check_time()
+                return await self._final(snapshot)
+            self.meter.check()
             answer = await self._calls.answer(snapshot, past)
             snapshot = await self._timed(answer())
         return None, ""
@@ -207,9 +192,6 @@ class Repl:
             return await executing
         finally:
             self.meter.executed(time.perf_counter() - started)
-
-    async def _step(self, snapshot: monty.AsyncSnapshot) -> monty.AsyncSnapshot:
-        return await (await self._calls.answer(snapshot, None))()
 
     async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
         """The answer given to FINAL or FINAL_VAR, or None and the error. The rest of the code does not run."""
@@ -227,7 +209,7 @@ class Repl:
                 if isinstance(unwound, monty.AsyncFunctionSnapshot):
                     unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
                 elif unwound is not None and not isinstance(unwound, monty.MontyComplete):
-                    unwound = await self._step(unwound)
+                    unwound = await (await self._calls.answer(unwound, None))()
 
     async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
         """Replace the worker, and restore the variables of earlier runs by running them again on the kept replies."""

@@ -44,11 +44,10 @@ def describe(error: monty.MontyError, run_seconds: float) -> str:
     """The text of an error for the model, with advice where there is some."""
     if isinstance(error, monty.MontyRuntimeError | monty.MontySyntaxError):
         text, last = error.display("traceback"), error.display("type-msg")[:_READ].partition("\n")[0]
+    elif isinstance(error, monty.MontyCrashedError) and error.timed_out:
+        text = last = f"TimeoutError: time limit exceeded: more than {run_seconds:g} s"
     else:
-        text = last = str(error)
-    if isinstance(error, monty.MontyCrashedError):
-        died = f"RuntimeError: the Python worker died: {error}"
-        text = last = f"TimeoutError: time limit exceeded: more than {run_seconds:g} s" if error.timed_out else died
+        text = last = f"RuntimeError: the Python worker died: {error}"
     return "\n".join(filter(None, (text, hint(last))))
 
 
