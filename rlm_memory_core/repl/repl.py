@@ -124,20 +124,17 @@ class Repl:
         past = Past(code)
         program = self._rewriter.rewrite(code)
         await self._started()
-        error_text, final = "", None
+        final, error_text, is_lost = None, "", False
         try:
             final, error_text = await self._drive(program, past, printed)
-            self._journal.keep(past)
-        except monty.MontyError as error:
-            error_text = describe(error, self._limits.run_seconds)
-            if is_session_lost(error):
-                error_text = await self._replace(error_text, program, past)
-            else:
-                self._journal.keep(past)
-        except LimitReached as error:
-            error_text = await self._replace(str(error), program, past)
+        except (monty.MontyError, LimitReached) as error:
+            error_text, is_lost = describe(error, self._limits.run_seconds), is_session_lost(error)
         finally:
             await self._calls.cancel()
+        if is_lost:
+            error_text = await self._replace(error_text, program, past)
+        else:
+            self._journal.keep(past)
         self._names.update(dict.fromkeys(program.names))
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
@@ -160,13 +157,10 @@ class Repl:
             return None
         if isinstance(tree, ast.Name):
             return (await self.variable(text))[0]
-        if isinstance(tree, (ast.List, ast.Tuple, ast.Set)):
-            with suppress(ValueError, RecursionError, TypeError):
-                return to_text(ast.literal_eval(tree))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         known = {*self._names, *self._calls.values}
-        others = [name for name in names - known if not hasattr(builtins, name)]
-        if not names & known or others:
+        is_code = names & known or isinstance(tree, (ast.List, ast.Tuple, ast.Set))
+        if not is_code or any(not hasattr(builtins, name) for name in names - known):
             return None
         return (await self.run(f"FINAL({text})")).final
 
@@ -203,17 +197,18 @@ class Repl:
 
     async def _unwind(self) -> None:
         """End the code that stands at its FINAL, so that the session can go on."""
-        unwound, self._ended = self._ended, None
+        snapshot, self._ended = self._ended, None
         with suppress(monty.MontyError, LimitReached):
             for _ in range(_UNWINDINGS):
-                if isinstance(unwound, monty.AsyncFunctionSnapshot):
-                    unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
-                elif unwound is not None and not isinstance(unwound, monty.MontyComplete):
-                    unwound = await (await self._calls.answer(unwound, None))()
+                if snapshot is None or isinstance(snapshot, monty.MontyComplete):
+                    return
+                if isinstance(snapshot, monty.AsyncFunctionSnapshot):
+                    snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
+                else:
+                    snapshot = await (await self._calls.answer(snapshot, None))()
 
     async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
         """Replace the worker, and restore the variables of earlier runs by running them again on the kept replies."""
-        await self._calls.cancel()
         self._journal.lose(past)
         replies = len(self._journal.lost)
         restored = await self._restore()
@@ -241,6 +236,7 @@ class Repl:
                 printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                 try:
                     await self._drive(self._rewriter.rewrite(past.code), None, printed)
+                    await self._unwind()
                 except monty.MontyError as error:  # the run ended with this error the first time too, or is lost
                     if is_session_lost(error):
                         raise
