@@ -6,14 +6,15 @@ and what the root model is told.
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ..models.budget import BudgetExceeded
 from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
+from ..repl.date_functions import days_between
 from ..repl.output import to_text
 from ..repl.repl import NoSandbox, Repl, Run
 from ..search.vectors import Metered
@@ -57,12 +58,9 @@ class Query:
         cited, false_quotes: What the code cited, and what was wrong with what it cited and is not there.
     """
 
-    name: ClassVar[str]
-    agents_told: ClassVar[str]
-    no_code: ClassVar[str]
-    forced: ClassVar[str]
-    patience: ClassVar[float] = math.inf
-    runs_last: ClassVar[bool] = False
+    name = agents_told = no_code = forced = ""
+    patience = math.inf
+    runs_last = False
 
     engine: Settings
     store: MemoryStore
@@ -71,19 +69,16 @@ class Query:
     system: str | None = None
     progress: Progress | None = None
 
-    values: dict[str, Any] = field(init=False)
-    functions: Mapping[str, Callable[..., Any]] = field(init=False)
-    asking: Mapping[str, Callable[..., Any]] = field(init=False)
-    sessions: int = field(init=False, default=0)
-    pieces: int = field(init=False, default=0)
-    cited: list[Evidence] = field(init=False, default_factory=list)
-    false_quotes: list[str] = field(init=False, default_factory=list)
-
     def __post_init__(self) -> None:
         engine = self.engine
         self.store = self.store.snapshot()
         self.question, self.question_date = well_formed(self.question), well_formed(self.question_date or "") or None
-        self.values = {"question": self.question, "question_date": self.question_date}
+        self.values: dict[str, Any] = {"question": self.question, "question_date": self.question_date}
+        self.functions: dict[str, Callable[..., Any]] = {"days_between": days_between}
+        self.asking: dict[str, Callable[..., Any]] = {}
+        self.sessions = self.pieces = 0
+        self.cited: list[Evidence] = []
+        self.false_quotes: list[str] = []
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
         self.subagents = SubAgents(
             engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told, self.progress

@@ -108,11 +108,11 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     """
     lines = _lines_of_json(reply)
     lines = reply.splitlines() if lines is None else lines
-    spans = {number: span for number, line in enumerate(lines) if (span := _quote(line, turns))}
-    stored = look_up([_of_line(lines[number], *span, date) for number, span in spans.items()], turns)
-    for (number, (start, stop)), found in zip(spans.items(), stored, strict=True):
+    quoting = {number: split for number, line in enumerate(lines) if (split := _split(line, turns))}
+    stored = look_up([_claim(*each, date) for each in quoting.values()], turns)
+    for (number, (before, _, after)), found in zip(quoting.items(), stored, strict=True):
         if found is None:
-            lines[number] = f"{lines[number][:start]}{_NOT_THERE}{lines[number][stop:]}"
+            lines[number] = f"{before}{_NOT_THERE}{after}"
     return Extract("\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None))
 
 
@@ -149,24 +149,23 @@ def _with_ends(content: str, start: int, stop: int) -> str:
     return f"{_NO_SIGN.split(before)[-1]}{content[start:stop]}{_NO_SIGN.split(after)[0]}"
 
 
-def _quote(line: str, turns: Sequence[Turn]) -> tuple[int, int] | None:
-    """Where a line's quote begins and ends, its marks included: the longest that is in a turn, or else the shortest."""
+def _split(line: str, turns: Sequence[Turn]) -> tuple[str, str, str] | None:
+    """Split a line with a quote: what comes before it, the quote, what follows. None for a line without a quote.
+
+    The quote is the longest that a turn holds word for word, or else the shortest.
+    """
     opening = _OPENING.search(line)
-    if opening is None:
-        return None
-    start = opening.start()
-    ends = [mark.end() for mark in _CLOSING.finditer(line, start + 2, start + 2 + _LONGEST)]
-    for end in reversed(ends[1:][-_ENDS:]):
-        if any(line[start + 1 : end - 1] in turn.content for turn in turns):  # word for word: this costs little
-            return start, end
-    return (start, ends[0]) if ends else None
+    start = opening.end() if opening else 0
+    ends = [mark.start() for mark in _CLOSING.finditer(line, start + 1, start + 1 + _LONGEST)] if opening else []
+    there = (end for end in reversed(ends[1:][-_ENDS:]) if any(line[start:end] in turn.content for turn in turns))
+    end = next(there, ends[0] if ends else None)
+    return None if end is None else (line[: start - 1], line[start:end], line[end + 1 :])
 
 
-def _of_line(line: str, start: int, stop: int, date: str | None) -> Evidence:
-    """The claim of a line with a quote from `start` to `stop`."""
-    before, after = line[:start], line[stop:]
+def _claim(before: str, quote: str, after: str, date: str | None) -> Evidence:
+    """What a line with a quote claims."""
     turn = _TURN.search(before) or _TURN.search(after)
-    return Evidence(None, date, int(turn[1]) if turn else None, line[start + 1 : stop - 1], after.strip(_AROUND))
+    return Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
 
 
 def _lines_of_json(reply: str) -> list[str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..models.types import ChatMessage
-from ..repl.date_functions import days_between, parse_date
+from ..repl.date_functions import parse_date
 from ..repl.hostcalls import check_text, from_start, listed
 from ..search.piece_index import PieceIndex
 from ..search.pieces import Piece, split
@@ -50,7 +50,7 @@ class PaperWay(Query):
         # positions of pieces, by the hash of their text or of a prompt that holds it
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
         self.values |= self._values()
-        self.functions = self._functions()
+        self.functions |= self._functions()
         self.asking = {"llm_query": self.llm_query}
         if self.engine.parallel:
             self.asking["llm_query_parallel"] = self.llm_query_parallel
@@ -168,7 +168,7 @@ class PaperWay(Query):
             reading["get_session"] = lambda position: self.piece(position).text
             reading["get_date"] = lambda position: self.piece(position).date
         threaded = {name: in_search_thread(function, _SECONDS) for name, function in reading.items()}
-        return threaded | {"rank_sessions": self.rank_sessions, "parse_date": parse_date, "days_between": days_between}
+        return threaded | {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
 
     def _recognise(self, text: str) -> Piece | None:
         """The piece whose text this is, or which this prompt asks about; None for any other text.
@@ -223,9 +223,8 @@ class PaperWay(Query):
         if not isinstance(count, int) or isinstance(count, bool):
             raise TypeError(f"{function} takes a whole number, not {type(count).__name__}")
         if count < 0 or (count > _MOST and not self.copied):
-            raise ValueError(
-                f"{function} takes a number from 0 {'up' if self.copied else f'to {_MOST:,}'}, not {count:,}"
-            )
+            most = "up" if self.copied else f"to {_MOST:,}"
+            raise ValueError(f"{function} takes a number from 0 {most}, not {count:,}")
         return count
 
 

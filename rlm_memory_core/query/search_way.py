@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import groupby
 
 from ..models.types import ChatMessage, ContextExceeded
-from ..repl.date_functions import days_between
 from ..repl.hostcalls import listed
 from ..repl.output import to_text
 from ..search.find import Hit
@@ -55,7 +54,7 @@ class SearchWay(Query):
         self.tools, self.cited, self.false_quotes = tools, tools.cited, tools.false_quotes
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
-        self.functions = threaded | {"find": tools.find, "parse_date": dated, "days_between": days_between}
+        self.functions |= threaded | {"find": tools.find, "parse_date": dated}
         self.asking = {"read": self.read}
         self.sessions = len(self.store.sessions)
         self._was_read: set[tuple[int, str]] = set()
