@@ -1,7 +1,7 @@
-"""One query: the conversation between the root model and its REPL, and what it has cost so far.
+"""One query: the root model writes code, the REPL runs it and prints, and so on until there is an answer.
 
-`Query` is what both readings share. `paper_way` and `search_way` extend it: they say what the code finds in the REPL
-and what the root model is told.
+`Query` does what both readings share. `search_way` and `paper_way` extend it with what the code finds in the REPL and
+what the root model is told.
 """
 
 import math
@@ -30,7 +30,7 @@ from .subagents import Progress, SubAgents
 from .trace import Call, Coverage, Step, Trace, total_cost
 
 NO_REPLY = "(the model gave no reply)"
-"""The output of a step whose call failed: what its server said of it is no output."""
+"""The output of a step whose call failed. What the server said is an error, not output."""
 
 _MOST_EMPTY = 3  # empty replies in a row that end the query
 _T = TypeVar("_T")
@@ -38,24 +38,24 @@ _T = TypeVar("_T")
 
 @dataclass(eq=False, repr=False)
 class Query:
-    """One question. A subclass is a way of reading: it sets the attributes below, opens the conversation, and more.
+    """One question over a history. Each reading is a subclass.
 
     Args:
-        engine: Its settings hold for the query.
-        store: The history; what is said during the query does not count.
+        engine: The settings.
+        store: The history as it is now; turns that are added during the query do not count.
         question, question_date: What is asked, and the day on which it is asked, or None.
         system: As for `MemoryRLM.query`.
         progress: Receives the sub-agent calls, or None.
 
-    Attributes:
-        name: The reading, which is the answer's `mode`.
+    A subclass sets:
+        name: The reading; it becomes the answer's `mode`.
         agents_told: The system prompt of the sub-agents.
-        no_code, forced: What the root model is told after a message without code, and before its last reply.
-        patience: After so many replies in a row without code that ran, the model is asked `without_code`.
-        runs_last: Whether the code of the last reply runs as a whole; otherwise only its FINAL does.
-        values, functions, asking: The names in the REPL; those in `asking` ask sub-agents.
+        no_code, forced: What the root model is told after a reply without code, and before its last reply.
+        patience: The most replies in a row without code that runs; then `without_code` answers.
+        runs_last: Whether all code of the last reply runs, or only its FINAL.
+        values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions, pieces: How many the history has.
-        cited, false_quotes: What the code cited, and what was wrong with what it cited and is not there.
+        cited, false_quotes: The code's citations that were found; and, for each one that was not, an error.
     """
 
     name = agents_told = no_code = forced = ""
@@ -85,18 +85,18 @@ class Query:
         )
         self._messages: list[ChatMessage] = []
         self._steps: list[Step] = []
-        self._asked = 0.0  # when the last call of the root model began
+        self._asked = 0.0  # seconds into the query at which the root model was last asked
 
     async def open(self) -> list[ChatMessage]:
         """Open the conversation with the root model."""
         raise NotImplementedError
 
     def prepare(self, code: str) -> str:
-        """The code as it is run."""
+        """Change the model's code before it runs."""
         return code
 
     def printed(self, output: str) -> tuple[str, bool]:
-        """Note what the root model is about to be shown. Returns it, and whether any turn is new to it."""
+        """Take note of output before the root model sees it. Returns it, and whether it shows the model a new turn."""
         return output, False
 
     def shown(self) -> list[Turn]:
@@ -104,17 +104,17 @@ class Query:
         return []
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
-        """Answer for a model that writes no code that runs, or whose context window the conversation exceeds.
+        """Answer where the model writes no code that runs, or the conversation exceeds its context window.
 
         Raises:
-            ContextExceeded: There is no other way to an answer.
+            ContextExceeded: This reading cannot answer without code.
         """
         if error:
             raise error
         return self.finish(UNKNOWN)
 
     async def answer(self) -> Answer:
-        """Run the loop until there is an answer.
+        """Run the query.
 
         Raises:
             QueryFailed: The root model gave no answer, or the sandbox could not be started. The exception carries what
@@ -134,7 +134,7 @@ class Query:
             raise QueryFailed(self.finish("", str(error))) from error
 
     async def _converse(self) -> Answer:
-        empty = misses = 0  # replies in a row: that were empty, and that had no code that ran
+        empty = misses = 0  # replies in a row that were empty, and that had no code that ran
         for remaining in range(self.engine.max_iterations - 1, -1, -1):
             try:
                 reply = await self.ask(self._messages)
@@ -148,10 +148,10 @@ class Query:
                 return await self.without_code(error)
             else:
                 message = parse_message("" if reply.cut else reply.text)  # half a program must not run
-                final, ran = await self._step(reply, message, remaining)
+                final, did_anything = await self._step(reply, message, remaining)
                 if final is not None:
                     return self.finish(final)
-                empty, misses = 0, 0 if ran else misses + 1
+                empty, misses = 0, 0 if did_anything else misses + 1
             if remaining and misses >= self.patience:
                 return await self.without_code()
         if reply.cut:
@@ -163,7 +163,7 @@ class Query:
         return await self._paid(self.engine.llm.complete(messages, self.engine.budget))
 
     async def _paid(self, asking: Awaitable[_T]) -> _T:
-        """Wait for a call. One that fails is a step of its own, for it is paid for."""
+        """Wait for a call. A failed one becomes a step, so that the trace counts what it cost."""
         self._asked = time.perf_counter() - self.subagents.began
         try:
             return await asking
@@ -176,7 +176,7 @@ class Query:
         self._steps.append(Step.of(reply, output, self._asked, code, calls))
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
-        """Run a reply, and tell the model what came of it. Returns its answer or None, and whether its code ran."""
+        """Run a reply and tell the model the outcome. Returns its answer or None, and whether it did anything."""
         asked, called = len(self.subagents.calls), self._repl.meter.calls
         try:
             run, objection = await self._run(message, remaining)
@@ -191,30 +191,30 @@ class Query:
             notes = "\n".join(filter(None, (_coverage(calls), objection)))
             told = paper.output_message(str(run), notes, remaining, self.forced)
         self._messages += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": told}]
-        ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
-        return run.final, bool(ran or message.final)
+        code_ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
+        return run.final, bool(code_ran or message.final)
 
     async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
-        """Run a message's code and take its answer. Returns also why an answer in it does not count, or ""."""
-        false_quotes, is_stated = len(self.false_quotes), False
+        """Run a message's code and find its answer. Returns also why the answer does not count, or "" if it does."""
+        false_quotes, is_plain = len(self.false_quotes), False
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
         output, is_new = self.printed(run.output)
         run = replace(run, output=output)
         if run.final is None and message.final is not None and not (remaining and run.error):
-            run, is_stated = await self._resolve(message.final, run)
+            run, is_plain = await self._resolve(message.final, run)
         if run.final is None or not remaining:
             return run, ""
         if len(self.false_quotes) > false_quotes:
             return replace(run, final=None), search.FALSE_QUOTE.format(why=self.false_quotes[-1])
         unseen = [line for line in output.splitlines() if line.strip() and not line.startswith(CITED)]
-        if is_new or (is_stated and unseen):
+        if is_new or (is_plain and unseen):
             return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(self.cited)}"
         return run, ""
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
-        """Run code, block by block, up to the first error or answer."""
+        """Run blocks of code up to the first error or answer. The result has the output of all."""
         run, output = Run(""), ""
         for block in blocks:
             run = await self._repl.run(self.prepare(block))
@@ -224,7 +224,7 @@ class Query:
         return replace(run, output=output)
 
     async def _resolve(self, final: Final, run: Run) -> tuple[Run, bool]:
-        """The answer that a message gives outside its code, and whether it is stated there: not the value of code."""
+        """Take the FINAL outside the code as the answer. Returns also whether it is plain words, not a value."""
         if final.kind == "variable":
             value, error = await self._repl.variable(final.text)
             return Run(run.output, error, value), False
@@ -232,7 +232,7 @@ class Query:
         return replace(run, final=to_text(final.text) if value is None else value), value is None
 
     def finish(self, text: str, error: str = "") -> Answer:
-        """The answer, with the cost of all steps and of the embedder."""
+        """Build the answer from all that the query did."""
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = sorted((each for call in calls for each in call.evidence), key=_in_history)
         found = [*self.cited, *read_there] or quoted(text, self.shown())
@@ -258,12 +258,12 @@ class Query:
 
 
 def _in_history(evidence: Evidence) -> tuple[bool, int, int]:
-    """Sorts evidence in the order of the history; what was read outside it comes last."""
+    """The sort key for the order of the history. Evidence without a session comes last."""
     return evidence.session is None, evidence.session or 0, evidence.turn or 0
 
 
 def _coverage(calls: Sequence[Call]) -> str:
-    """What the root model is told of its sub-agents, or "" if it asked none."""
+    """Tell the root model how its sub-agents fared; "" if it asked none."""
     coverage = Coverage.of(calls)
     not_read = sorted({call.number for call in calls if call.error and call.number is not None})
     return paper.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""

@@ -117,7 +117,7 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
 
 
 def look_up(claims: Iterable[Evidence], turns: Sequence[Turn]) -> list[Evidence | None]:
-    """Each claim with the turn that has its quote and the exact words of that turn; None for a quote in no turn.
+    """Look quotes up. Returns each claim with the turn's number and exact words, or None if no turn holds its quote.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> look_up([Evidence(3, None, 1, 'My cat is called "Mochi"'), Evidence(3, None, 12, "I have a dog")], turns)
@@ -128,7 +128,7 @@ def look_up(claims: Iterable[Evidence], turns: Sequence[Turn]) -> list[Evidence 
 
 
 def _look_up(claim: Evidence, turns: Sequence[Turn], words: dict[int, Words]) -> Evidence | None:
-    """One claim; `words` caches the words of turns by their index."""
+    """Look one claim up. `words` caches the words of each turn."""
     pieces = _LEFT_OUT.split(claim.quote) if len(claim.quote) <= _LONGEST else []
     parts = [part for part in map(quoted_words, pieces) if part]
     if len(pieces) > _PARTS or not parts:
@@ -144,7 +144,7 @@ def _look_up(claim: Evidence, turns: Sequence[Turn], words: dict[int, Words]) ->
 
 
 def _with_ends(content: str, start: int, stop: int) -> str:
-    """The words from `start` to `stop` with the signs that touch them, such as a currency sign or a full stop."""
+    """The text from `start` to `stop` with the signs that touch it, such as a currency sign or a full stop."""
     before, after = content[max(start - 8, 0) : start], content[stop : stop + 8]
     return f"{_NO_SIGN.split(before)[-1]}{content[start:stop]}{_NO_SIGN.split(after)[0]}"
 
@@ -169,7 +169,7 @@ def _claim(before: str, quote: str, after: str, date: str | None) -> Evidence:
 
 
 def _lines_of_json(reply: str) -> list[str] | None:
-    """The lines that a reply in JSON, with or without a code fence, was asked for; None for any other reply."""
+    """Write a reply in JSON, with or without a code fence, as the lines that were asked for; None for other replies."""
     lines: list[str] = []
 
     def write(each: dict[str, Any]) -> None:
@@ -191,15 +191,15 @@ def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence,
     """Split the evidence into what supports an answer and the rest.
 
     Evidence weighs as much as the words that it shares with the answer; a rare word weighs more. It supports the answer
-    if it weighs half as much as the heaviest, or if the answer holds all of its words. The answer that the history does
-    not say has no support.
+    if it weighs at least half as much as the heaviest, or if the answer holds all words of its quote. Nothing supports
+    "I don't know".
 
     Args:
         text: The answer.
         evidence: What was found, oldest session first.
 
     Returns:
-        The supporting evidence, the heaviest first; and the rest, oldest session first.
+        The supporting evidence, the heaviest first; and the rest, in the given order.
 
     >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
     >>> [found.quote for found in supporting("It is Mochi.", (dog, cat))[0]]

@@ -1,8 +1,8 @@
 """The paper's way, and the ranked reading built on it: the code sends sub-agents to sessions.
 
-The code sees pieces (`search.pieces`) as sessions, and names each by its text or its position. The texts of a small
-history are copied into the REPL as a whole. Of a large one the code sees how many sessions there are: what sub-agents
-read need not pass through the sandbox, and memory grows with what is read, not with the history.
+What the code sees as sessions are pieces (`search.pieces`); it names each by its text or its position. A small history
+is copied into the REPL. Of a large one the code learns only how many sessions there are, and reaches them by position:
+what sub-agents read need not pass through the sandbox, and memory grows with what is read, not with the history.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ _DEFAULT, _MOST = 100, 1000  # turns or positions that one call may ask of a lar
 
 
 class PaperWay(Query):
-    """A query in the paper's way: the REPL holds the history as it was when the query began, and functions that ask.
+    """A query in the paper's way: the REPL holds the history, and functions that send sub-agents to its sessions.
 
-    The history is `copied` into the REPL if it is no larger than the engine's `copy_limit`, and has no more pieces than
-    the code may ask sub-agents. The `copies` are its pieces.
+    `copied` says whether the REPL holds the texts. It does if the history is no larger than the engine's `copy_limit`
+    and has no more pieces than the code may ask sub-agents. `copies` then has the pieces.
     """
 
     name, no_code, forced, agents_told = PAPER, NO_CODE, FORCED, SUBAGENT_SYSTEM
@@ -47,7 +47,7 @@ class PaperWay(Query):
         self._index = None if self.copied else PieceIndex(store)
         self.pieces = len(self.copies if self._index is None else self._index)
         self.sessions = self._index.session_count() if self._index else len({piece.session for piece in self.copies})
-        # positions of pieces, by the hash of their text or of a prompt that holds it
+        # of pieces, by the hash of their text or of a prompt that holds it
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
         self.values |= self._values()
         self.functions |= self._functions()
@@ -56,7 +56,7 @@ class PaperWay(Query):
             self.asking["llm_query_parallel"] = self.llm_query_parallel
 
     async def open(self) -> list[ChatMessage]:
-        """Tell the root model how large the history is; it sees nothing of it."""
+        """Tell the root model how large the history is. It sees none of it."""
         return root_messages(
             self.question,
             self.question_date,
@@ -100,14 +100,14 @@ class PaperWay(Query):
         return list(map(_told, await self.subagents.ask_all(assignments)))
 
     def piece(self, position: Any) -> Piece:
-        """The piece at a position, from 0; -1 is the last. The code may send its text to a sub-agent from now on."""
+        """The piece at a position, from 0; -1 is the last. From now on its text is recognised."""
         position = from_start(position, self.pieces)
         piece = self._index.piece(position) if self._index else self.copies[position]
         self._positions[hash(piece.text)] = position
         return piece
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
-        """The prompt that asks a sub-agent to read one session, given by its text or its position."""
+        """The prompt that asks a sub-agent to read one session, given by its text or position."""
         prompt, piece = self._assignment(session, date, question)
         if piece.session:
             self._positions[hash(prompt)] = self._positions[hash(piece.text)]
@@ -128,7 +128,7 @@ class PaperWay(Query):
         return self._as_dicts(self.store.get_recent(self._most("get_recent", n) or 0))
 
     async def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
-        """Positions of sessions, the most relevant first: k of them; or all, or of a large history the best.
+        """Positions of sessions, the most relevant first: k of them, or all; by default 100 in a large history.
 
         Raises:
             TypeError: The question is not a string, or k is not a whole number.
@@ -149,7 +149,7 @@ class PaperWay(Query):
         return sorted(range(self.pieces), key=lambda position: places[numbers[position]])[:most]
 
     def _values(self) -> dict[str, Any]:
-        """The names that the code can read. The REPL calls a function when the code first reads its name."""
+        """The data that the code can read. The REPL calls a function when the code first reads its name."""
         if not self.copied:
             return {"session_count": self.pieces}
         return {
@@ -160,7 +160,7 @@ class PaperWay(Query):
         }
 
     def _functions(self) -> dict[str, Callable[..., Any]]:
-        """The names that the code can call. What may read the history's file works in a thread."""
+        """The functions that the code can call. Those that may read the history's file run in a thread."""
         reading: dict[str, Callable[..., Any]] = {
             name: getattr(self, name) for name in ("search_history", "get_recent", "session_prompt")
         }
@@ -171,15 +171,12 @@ class PaperWay(Query):
         return threaded | {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
 
     def _recognise(self, text: str) -> Piece | None:
-        """The piece whose text this is, or which this prompt asks about; None for any other text.
-
-        The code passes free text. A prompt is recognised if `session_prompt` made it for a piece.
-        """
+        """The piece whose text this is, or about which `session_prompt` made this prompt; None for any other text."""
         position = self._positions.get(hash(text))
         return None if position is None else self.piece(position)
 
     def _assignment(self, session: Any, date: str | None, question: str | None) -> tuple[str, Piece]:
-        """The prompt that asks a sub-agent to read one session, given by its text or its position; and the piece."""
+        """The prompt for a sub-agent, and the piece that it reads; the session is given by its text or position."""
         if isinstance(session, str):
             piece = self._recognise(session) or Piece(0, None, session)
         else:
@@ -202,10 +199,10 @@ class PaperWay(Query):
         return [self._assignment(each, date, question) for each, date in zip(sessions, dates, strict=True)]
 
     def _as_dicts(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
-        """Turns as the code sees them; those of a large history with the positions of their sessions.
+        """Turns as the code sees them. In a large history each has the position of its session.
 
         Raises:
-            ValueError: Those of a large history hold too much together.
+            ValueError: The history is large, and so are these turns together.
         """
         if not self.copied and sum(len(turn.content) for turn in turns) > COPY_LIMIT:
             raise ValueError(f"these turns hold over {COPY_LIMIT:,} characters; ask for fewer")
@@ -217,7 +214,7 @@ class PaperWay(Query):
         ]
 
     def _most(self, function: str, count: int | None) -> int | None:
-        """How many turns or positions a call asks for; only of a large history not all of them."""
+        """Check how many turns or positions a call asks for. None means all, or in a large history the default."""
         if count is None:
             return None if self.copied else _DEFAULT
         if not isinstance(count, int) or isinstance(count, bool):
@@ -229,5 +226,5 @@ class PaperWay(Query):
 
 
 def _told(call: Call) -> str:
-    """What the code is given of a call."""
+    """What the code gets back from a call."""
     return NOT_READ if call.error else call.extract.text

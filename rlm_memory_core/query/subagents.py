@@ -76,11 +76,11 @@ class SubAgents:
         self._too_long = math.inf  # characters of the shortest text that did not fit the model's context window
 
     def replied(self) -> None:
-        """Note that the code has seen replies: its next calls may depend on them, so they begin a new batch."""
+        """Note that the code has seen a reply. Its next calls may depend on it, so they begin a new batch."""
         self._replied = True
 
     def next_batch(self) -> None:
-        """Begin a new batch, if the code has seen a reply to the last one. Call it as soon as the code asks."""
+        """Begin a new batch if the code has seen a reply to the last one. To be called as soon as the code asks."""
         self._batch, self._replied = self._batch + self._replied, False
 
     def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
@@ -153,7 +153,7 @@ class SubAgents:
 
 
 def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
-    """Split a piece between turns or within its only turn.
+    """Halve a piece between turns, or within its only turn.
 
     Args:
         prompt: A prompt that holds the piece's text.

@@ -1,8 +1,8 @@
 """Answers what the code asks of the host: values, host functions, sub-agents, the clock.
 
 `HostCalls` answers the requests of one session, counts them, and records the answers in the journal. It does not run
-the code: `rlm_memory_core.repl.repl` resumes it with the answers. `listed`, `check_text` and `from_start` check
-arguments of host functions.
+the code: `repl` resumes the code with the answers. `listed`, `check_text` and `from_start` check arguments of host
+functions.
 """
 
 import asyncio
@@ -56,14 +56,14 @@ class HostCalls:
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
-        """Cancel the calls in flight, and wait until they have counted what they used."""
+        """Cancel the calls in flight, and wait until each has counted what it used."""
         tasks, self._tasks = self._tasks, {}
         running = [task for task in tasks.values() if task.cancel()]
         if running:
             await asyncio.wait(running)
 
     async def answer(self, snapshot: monty.AsyncSnapshot, past: Past | None) -> Resume:
-        """Work out what the code waits for. Returns the step that resumes the code with it."""
+        """Find the answer that the code waits for. Returns a function that resumes the code with it."""
         if isinstance(snapshot, monty.AsyncNameLookupSnapshot):
             return self._lookup(snapshot)
         if isinstance(snapshot, monty.AsyncFutureSnapshot):
@@ -95,7 +95,7 @@ class HostCalls:
         return snapshot.resume
 
     async def _settle(self, snapshot: monty.AsyncFutureSnapshot) -> Resume:
-        """Wait for any of the calls in flight that the code awaits."""
+        """Wait until at least one of the calls that the code awaits is done."""
         waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
         done = {call: task.result() for call, task in waiting.items() if task.done()}
@@ -160,7 +160,7 @@ def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnap
 
 
 def _named(name: str) -> HostFunction:
-    """What the code sees as a host function. Only its name counts: the sandbox asks us to make the call."""
+    """What the code sees as a host function. Only the name matters: the sandbox asks us to make the call."""
 
     def stand_in() -> None: ...
 
@@ -211,7 +211,7 @@ def listed(function: str, value: object, what: str) -> Sequence[Any]:
 
 
 def check_text(function: str, what: str, text: object) -> str:
-    """Refuse an argument that is no text, or one that takes long to search with. Returns it.
+    """Check that an argument is a text, and not too long to search with. Returns it.
 
     Raises:
         TypeError: It is not a string.

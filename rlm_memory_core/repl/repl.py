@@ -139,7 +139,7 @@ class Repl:
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
     async def variable(self, name: str) -> tuple[str | None, str]:
-        """The text of a variable and ""; or None and the error."""
+        """The text of a variable, and ""; or None, and the error."""
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
         if hasattr(builtins, name) and name not in self._names:
             return None, missing  # a word like max or list
@@ -167,7 +167,7 @@ class Repl:
     async def _drive(
         self, program: Rewritten, past: Past | None, printed: monty.CollectString
     ) -> tuple[str | None, str]:
-        """Run a program. Returns its answer or None, and the error if its FINAL gave no answer."""
+        """Run a program. Returns its answer or None; and an error if its FINAL_VAR names no variable."""
         await self._unwind()
         for source in program.before:
             await self._session.feed_run(source)
@@ -188,7 +188,7 @@ class Repl:
             self.meter.executed(time.perf_counter() - started)
 
     async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
-        """The answer given to FINAL or FINAL_VAR, or None and the error. The rest of the code does not run."""
+        """What the code gives to FINAL or FINAL_VAR. The rest of the code does not run."""
         self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
         if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
@@ -196,7 +196,7 @@ class Repl:
         return await self.variable(value)
 
     async def _unwind(self) -> None:
-        """End the code that stands at its FINAL, so that the session can go on."""
+        """End the code that stopped at its FINAL, so that the session can go on."""
         snapshot, self._ended = self._ended, None
         with suppress(monty.MontyError, LimitReached):
             for _ in range(_UNWINDINGS):
@@ -208,7 +208,7 @@ class Repl:
                     snapshot = await (await self._calls.answer(snapshot, None))()
 
     async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
-        """Replace the worker, and restore the variables of earlier runs by running them again on the kept replies."""
+        """Replace the worker and run the earlier runs again on their recorded answers. Returns the error to show."""
         self._journal.lose(past)
         replies = len(self._journal.lost)
         restored = await self._restore()
@@ -226,7 +226,7 @@ class Repl:
         return "\n".join(filter(None, lines))
 
     async def _restore(self) -> bool:
-        """Start a new session and run the journal's runs again in it. Returns False if the session is empty instead."""
+        """Start a new session and run the journal's runs again in it. Returns False if it has to stay empty."""
         await self._start_again()
         runs, self._journal.runs = self._journal.runs, []
         try:
@@ -237,7 +237,7 @@ class Repl:
                 try:
                     await self._drive(self._rewriter.rewrite(past.code), None, printed)
                     await self._unwind()
-                except monty.MontyError as error:  # the run ended with this error the first time too, or is lost
+                except monty.MontyError as error:  # the run ended with this error the first time, too
                     if is_session_lost(error):
                         raise
         except (monty.MontyError, LimitReached):
