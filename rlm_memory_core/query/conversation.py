@@ -24,7 +24,7 @@ from ..store.turns import Turn
 from .answer import Answer, QueryFailed
 from .evidence import CITED, Evidence, quoted
 from .parsing import Final, Message, final_lines, parse_message
-from .prompts import paper, record, search
+from .prompts import record, search
 from .reading import Settings
 from .subagents import Progress, SubAgents
 from .trace import Call, Coverage, Step, Trace, total_cost
@@ -189,7 +189,7 @@ class Query:
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:
             notes = "\n".join(filter(None, (_coverage(calls), objection)))
-            told = paper.output_message(str(run), notes, remaining, self.forced)
+            told = record.output_message(str(run), notes, remaining, self.forced)
         self._messages += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": told}]
         code_ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
         return run.final, bool(code_ran or message.final)
@@ -266,4 +266,4 @@ def _coverage(calls: Sequence[Call]) -> str:
     """Tell the root model how its sub-agents fared; "" if it asked none."""
     coverage = Coverage.of(calls)
     not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-    return paper.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
+    return record.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""

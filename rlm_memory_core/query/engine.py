@@ -65,20 +65,17 @@ class MemoryRLM(Settings):
             QueryFailed: The root model gave no answer (a ModelError). It carries what the query found and cost.
             ValueError: The question is empty.
         """
-        return background.run(self._query(store, question, question_date, system, progress))
+        return background.run(self.aquery(store, question, question_date, system=system, progress=progress))
 
     async def aquery(
         self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
         progress: Progress | None = None,
     ) -> Answer:  # fmt: skip
         """`query` for callers with an event loop of their own."""
-        return await background.arun(self._query(store, question, question_date, system, progress))
-
-    async def _query(
-        self, store: MemoryStore, question: str, date: str | None, system: str | None, progress: Progress | None
-    ) -> Answer:
+        if not background.is_running_here():
+            return await background.arun(self.aquery(store, question, question_date, system=system, progress=progress))
         if not question.strip():
             raise ValueError("the question is empty")
         way = _WAYS[str(self.reading.way)]
-        query = await asyncio.to_thread(way, self, store, question, date, system, progress)
+        query = await asyncio.to_thread(way, self, store, question, question_date, system, progress)
         return await query.answer()
