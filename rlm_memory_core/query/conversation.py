@@ -196,20 +196,18 @@ class Query:
 
     async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
         """Run a message's code and find its answer. Returns also why the answer does not count, or "" if it does."""
-        false_quotes, is_plain = len(self.false_quotes), False
+        false_quotes = len(self.false_quotes)
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
         output, is_new = self.printed(run.output)
-        run = replace(run, output=output)
-        if run.final is None and message.final is not None and not (remaining and run.error):
-            run, is_plain = await self._resolve(message.final, run)
+        run, is_plain = await self._resolve(message.final, replace(run, output=output), remaining)
         if run.final is None or not remaining:
             return run, ""
+        is_unseen = any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
         if len(self.false_quotes) > false_quotes:
             return replace(run, final=None), search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        unseen = [line for line in output.splitlines() if line.strip() and not line.startswith(CITED)]
-        if is_new or (is_plain and unseen):
+        if is_new or (is_plain and is_unseen):
             return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(self.cited)}"
         return run, ""
 
@@ -223,8 +221,13 @@ class Query:
                 break
         return replace(run, output=output)
 
-    async def _resolve(self, final: Final, run: Run) -> tuple[Run, bool]:
-        """Take the FINAL outside the code as the answer. Returns also whether it is plain words, not a value."""
+    async def _resolve(self, final: Final | None, run: Run, remaining: int) -> tuple[Run, bool]:
+        """Take the FINAL outside the code as the answer, if the code gave none and did not fail.
+
+        Returns also whether the answer is plain words, not a value of the code.
+        """
+        if final is None or run.final is not None or (run.error and remaining):
+            return run, False
         if final.kind == "variable":
             value, error = await self._repl.variable(final.text)
             return Run(run.output, error, value), False
