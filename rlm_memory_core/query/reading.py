@@ -24,8 +24,7 @@ class Reading:
 
     `Reading("search")`, which is `Reading()`: the root model searches single turns, looks at sessions and cites what it
     answers from; sub-agents read only what it asks them to. `Reading("paper")`: sub-agents read all sessions at once
-    (Section 3.1 of the paper), or the best-ranked ones first. Each further argument can be set by itself, so that its
-    effect can be measured.
+    (Section 3.1 of the paper), or the best-ranked ones first.
 
     Args:
         way: "search" or "paper". None: "paper" if `first` is given, and otherwise "search".

@@ -30,7 +30,7 @@ def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/
     printed = []
 
     def query(prompt):
-        return reply(record.subagent_messages(prompt))
+        return reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
 
     def query_parallel(texts, dates, question):
         assert parallel
@@ -90,7 +90,7 @@ def test_final_is_balanced(text, expected):
 def test_subagent_reads_one_session():
     question = "What is my cat called?"
     ask = [record.session_prompt(text, day, question) for text, day in zip(SESSIONS, DATES, strict=True)]
-    replies = [reply(record.subagent_messages(prompt)) for prompt in ask]
+    replies = [reply(record.conversation(record.SUBAGENT_SYSTEM, prompt)) for prompt in ask]
     assert "Mochi" in replies[0]
     assert replies[1] == record.NOT_FOUND
 
@@ -101,7 +101,7 @@ def test_subagent_reads_one_session():
      f"Question: What is my cat called?\n{SESSIONS[0]}", f"Read:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
 )  # fmt: skip
 def test_subagent_takes_any_prompt(prompt):
-    assert "Mochi" in reply(record.subagent_messages(prompt))
+    assert "Mochi" in reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
 
 
 def test_plain_reader_reads_a_history():
