@@ -86,9 +86,14 @@ async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop(tasks)
+
+
+async def stop(tasks: Iterable[asyncio.Task[_T]]) -> None:
+    """Cancel tasks and wait until all have ended; this raises nothing."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:

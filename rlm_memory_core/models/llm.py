@@ -22,11 +22,10 @@ from .adapting import sendable
 from .budget import Budget, ModelCall
 from .call_store import CallStore, CannotRecord
 from .hedging import Siblings
-from .key_locks import warn_once
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
-from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
+from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds, warn_once
 from .streaming import Listener
 from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain
 from .types import ModelError as ModelError

@@ -24,20 +24,6 @@ _BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a char
 _TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
 
 
-class UnusableAnswer(ValueError):
-    """An answer with nothing to use, which was paid for all the same.
-
-    Args:
-        message: One line that says what is wrong with it.
-        usage: What the server counted for it.
-        becomes: The error that the caller sees.
-    """
-
-    def __init__(self, message: str, usage: Usage, becomes: type[ModelError] = ModelError) -> None:
-        super().__init__(message)
-        self.usage, self.becomes = usage, becomes
-
-
 @dataclass
 class Content:
     """What a message, or a piece of a streamed one, holds.
@@ -83,26 +69,26 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         prompt_tokens: An estimate, in case the server does not count.
 
     Raises:
-        UnusableAnswer: The model refused, or the answer was withheld, or it holds no text.
-        ValueError: The answer is no chat completion.
+        ModelError: The model refused, the answer was withheld, or it is no chat completion.
+        EmptyReply: It holds no text.
     """
     body = response.body
     try:
         if body is None or not isinstance(choices := body["choices"], list):
             raise TypeError("no choices")
         if not choices:
-            raise UnusableAnswer("its answer has no choices", usage_of(body, Usage(prompt_tokens)), EmptyReply)
+            raise EmptyReply("its answer has no choices", usage_of(body, Usage(prompt_tokens)))
         finish, content = choices[0].get("finish_reason"), Content.of(choices[0]["message"])
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
+        raise ModelError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
     usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
     if content.refusal:
-        raise UnusableAnswer(f"it refused: {content.refusal}", usage)
+        raise ModelError(f"it refused: {content.refusal}", usage)
     if finish == "content_filter":
-        raise UnusableAnswer("the server's content filter withheld its answer", usage)
+        raise ModelError("the server's content filter withheld its answer", usage)
     text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
     if not text.strip():
-        raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage, EmptyReply)
+        raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
     is_cut = bool(finish) and str(finish).lower() not in _WHOLE
     return Reply(text, usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
 
@@ -167,17 +153,17 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
         expected: Number of texts that were sent.
 
     Raises:
-        ValueError: The answer is no such list, or holds not one vector for each text, all of one length.
+        ModelError: The answer is no such list, or holds not one vector for each text, all of one length.
     """
     try:
         body = response.body or {}
         found = {int(row["index"]): _vector(row["embedding"]) for row in body["data"]}
         usage = usage_of(body, Usage(prompt_tokens))
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
-        raise ValueError(f"it sent no embeddings but {response.text[:80]!r}") from error
+        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}") from error
     vectors = [found[place] for place in sorted(found)]
     if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
-        raise ValueError(f"it sent no {expected} vectors of one length for {expected} texts")
+        raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
     return Reply("", usage, vectors=vectors)
 
 

@@ -135,7 +135,7 @@ class Pacing:
             BackendError: There is no answer.
         """
         request, listener = call.request, call.listener
-        sent = await self._turn(request.tokens, is_again)
+        sent = await call.budget.wait_for(self._turn(request.tokens, is_again))
         self._sends = number = self._sends + 1
         call.went_out(sent)
         try:

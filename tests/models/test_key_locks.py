@@ -1,4 +1,4 @@
-"""One sender for each recorded request: among the stores of a process, its threads, and other processes."""
+"""One sender for each recorded request: among the stores of a process, and other processes."""
 
 import asyncio
 import os
@@ -7,24 +7,24 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asking import HI, ask
 
-from rlm_memory_core import connect
-from rlm_memory_core.models import background, key_locks
+from rlm_memory_core import Budget, BudgetExceeded, connect
+from rlm_memory_core.models import background
 from rlm_memory_core.models.call_store import CallStore
-from rlm_memory_core.models.key_locks import only_sender
+from rlm_memory_core.models.recorded_calls import only_sender
 
 KEY, OTHER = "a" * 64, "b" * 64
 
 ENTER = """
 import asyncio, sys
-from rlm_memory_core.models.key_locks import only_sender
+from rlm_memory_core import Budget
+from rlm_memory_core.models.recorded_calls import only_sender
 async def enter():
     print("ready", flush=True)
-    async with only_sender(sys.argv[1], sys.argv[2], 60):
+    async with only_sender(sys.argv[1], sys.argv[2], 60, Budget()):
         print("in", flush=True)
 asyncio.run(enter())
 """
@@ -45,31 +45,14 @@ def start(script, *arguments):
 def test_another_process_waits_although_this_one_closes_a_store_and_leaves_other_keys(path):
     async def hold():
         lock, store = f"{path}.lock", CallStore(path)
-        async with only_sender(lock, KEY, 60):
-            async with only_sender(lock, OTHER, 60):
+        async with only_sender(lock, KEY, 60, Budget()):
+            async with only_sender(lock, OTHER, 60, Budget()):
                 store.close()
             process = start(ENTER, lock, KEY)
             assert select.select([process.stdout], [], [], 0.3)[0] == []
         assert process.communicate(timeout=30)[0] == "in\n"
 
     asyncio.run(hold())
-    assert key_locks._files == {}  # no descriptor stays open
-
-
-def test_threads_of_one_process_wait_for_each_other(tmp_path):
-    inside, most = [], []
-
-    async def enter():
-        async with only_sender(str(tmp_path / "lock"), KEY, 60):
-            inside.append(1)
-            most.append(len(inside))
-            await asyncio.sleep(0.001)
-            inside.pop()
-
-    with ThreadPoolExecutor(4) as pool:
-        for entered in [pool.submit(asyncio.run, enter()) for _ in range(8)]:
-            entered.result()
-    assert most == [1] * 8
 
 
 def test_two_models_of_one_file_send_the_same_request_once(fault_server, path):
@@ -87,12 +70,12 @@ def test_two_models_of_one_file_send_the_same_request_once(fault_server, path):
 
 def test_who_waits_may_be_cancelled_and_a_failure_lets_the_next_in(tmp_path):
     async def enter(fails=False):
-        async with only_sender(str(tmp_path / "lock"), KEY, 60):
+        async with only_sender(str(tmp_path / "lock"), KEY, 60, Budget()):
             if fails:
                 raise ValueError("the request failed")
 
     async def run():
-        async with only_sender(str(tmp_path / "lock"), KEY, 60):
+        async with only_sender(str(tmp_path / "lock"), KEY, 60, Budget()):
             waiting = asyncio.create_task(enter())
             await asyncio.sleep(0.01)
             waiting.cancel()
@@ -107,7 +90,7 @@ def test_who_waits_may_be_cancelled_and_a_failure_lets_the_next_in(tmp_path):
 ASK = """
 import sys
 from pathlib import Path
-from rlm_memory_core import connect
+from rlm_memory_core import Budget, BudgetExceeded, connect
 from rlm_memory_core.models import background
 llm = connect("m", sys.argv[1], "k", calls_path=Path(sys.argv[2]))
 print("ready", flush=True)
@@ -127,5 +110,17 @@ def test_a_process_that_is_stopped_or_killed_holds_nobody_up_for_longer_than_the
     assert ask(llm).recorded
     assert len(server.attempts) == 2
     llm.close()
+    process.kill()
+    process.communicate()
+
+
+def test_a_budget_of_seconds_ends_the_wait_for_another_process(fault_server, path):
+    server = fault_server(lambda messages: "yes", delay=lambda key, attempt: 30.0)
+    process = start(ASK, server.url, path)
+    while not server.attempts:
+        time.sleep(0.01)
+    with connect("m", server.url, "k", calls_path=path) as llm, pytest.raises(BudgetExceeded, match="seconds"):
+        ask(llm, Budget(seconds=0.2))
+    assert len(server.attempts) == 1
     process.kill()
     process.communicate()

@@ -318,7 +318,7 @@ def test_an_answer_that_is_no_json_is_asked_for_again_only_where_the_budget_has_
         server = Server(in_turn(Response("<html>")))
         with call(budget=Budget(calls=calls)) as asked:
             await paced(server).send(asked)
-        return len(server.sent), 1 + asked.garbled
+        return len(server.sent), 1 + asked.unread
 
     assert run_simulated(requests()) == (sent, sent)
 
