@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from .pricing import Rates, Usage, cost
 from .streaming import Listener
-from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number
+from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number, count_tokens
 
 _REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
 _T = TypeVar("_T")
@@ -251,8 +251,8 @@ class ModelCall(ExitStack):
 
     def failed(self, error: BaseException) -> None:
         """Note that a request ended without an answer. Servers bill no failures of their own."""
-        if heard := self.listener.unfinished if self.listener else None:
-            self._lost += heard
+        if self.listener and (heard := self.listener.received):
+            self._lost += Usage(self.request.tokens, count_tokens("".join(heard)), 1, estimated=True)
         elif isinstance(error, (TimedOut, asyncio.CancelledError)):
             self._lost += self.budget.expected(self.request)
 

@@ -48,7 +48,7 @@ def test_a_reply_is_heard_in_pieces_and_counted_as_the_server_counts(fault_serve
     assert reply.cost_usd == 14 + 2 * 25
     assert body["stream"] is True
     assert body["stream_options"] == {"include_usage": True}
-    assert listener.unfinished is None
+    assert listener.received == []
 
 
 def test_pieces_are_heard_before_the_reply_is_whole(scripted, as_completion):
