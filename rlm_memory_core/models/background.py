@@ -65,11 +65,6 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
-def is_running_here() -> bool:
-    """Say whether the caller runs on the background loop."""
-    return asyncio.get_running_loop() is _running
-
-
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine on the background loop and await its result on any loop."""
     if asyncio.get_running_loop() is loop():

@@ -23,7 +23,7 @@ from .budget import Budget, ModelCall
 from .call_store import CallStore, CannotRecord
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
-from .pacing import Pace, Pacing
+from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds, warn_once
 from .streaming import Listener
@@ -31,6 +31,7 @@ from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Requ
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
+PACE = ("concurrency", "requests_per_minute", "tokens_per_minute")
 OFFLINE_LABEL = "offline reader (no LLM)"
 _REPLY, _LONG_REPLY = 8_192, 32_768  # tokens that a reply may have, the second with thoughts
 _THINKS = re.compile(r"\bo\d|gpt-[5-9]|gpt-oss|\br1\b|qwq|qwen3|magistral|think|reason")
@@ -88,8 +89,8 @@ class LLM(AbstractContextManager["LLM"]):
             backends.check_address(self.base_url)
         if self.recorded not in MODES:
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
-        for name in ("temperature", "timeout", "max_tokens"):
-            check_number(name, getattr(self, name))
+        for name in ("temperature", "timeout", "max_tokens", *PACE):
+            check_number(name, getattr(self, name), least=1 if name in PACE else 0)
         if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
         if self.max_tokens is None:
@@ -98,7 +99,6 @@ class LLM(AbstractContextManager["LLM"]):
             self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL")
         if self.rates is None:
             self.rates = (0.0, 0.0) if self.model == OFFLINE else price(self.model, self.base_url)
-        self.pace = Pace(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a description without connections and key: another process reads the key of its own environment."""
@@ -142,37 +142,27 @@ class LLM(AbstractContextManager["LLM"]):
             ModelError: There is no usable answer, also after retries. Once a piece was heard there are none.
             BudgetExceeded: The budget is spent.
         """
-        if not background.is_running_here():
-            return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
         body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
         if self.max_tokens and not self._is_named:
             body["max_tokens"] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
         call = ModelCall(Request(CHAT_PATH, body), budget, self.rates, listener)
-        try:
-            reply = await self._pipeline.ask(call, read_completion, siblings, stopped)
-        except ModelError as error:
-            error.said = listener.text if listener else ""
-            raise
-        if listener is not None:
-            listener.end(reply.text)
-        return reply
+        return await background.arun(self._pipeline.ask(call, read_completion, siblings, stopped))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as their number and length take.
 
         Budget and errors are those of `complete`, for each call.
         """
-        if not background.is_running_here():
-            return await background.arun(self.embed(texts, budget))
         done: list[Usage] = []
 
         async def embed(batch: Sequence[str]) -> Reply:
             body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # the openai client's default
             call = ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates)
             read = partial(read_embeddings, expected=len(batch))
-            answer = await self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
+            asking = self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
+            answer = await background.arun(asking)
             done.append(answer.usage)
             return answer
 
@@ -202,6 +192,11 @@ class LLM(AbstractContextManager["LLM"]):
         self.close()
 
     @property
+    def pace(self) -> dict[str, Any]:
+        """The limits of the server that are known, by name; for `connect` and `Pacing`."""
+        return {name: getattr(self, name) for name in PACE}
+
+    @property
     def _is_named(self) -> bool:
         """Whether a backend of this package answers instead of a server."""
         plugins.load()
@@ -224,7 +219,7 @@ class LLM(AbstractContextManager["LLM"]):
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
         line = partial(explain, model=self.model, base_url=self.base_url, api_key=key, timeout=self.timeout)
-        made = pipeline.Pipeline(Pacing(backend, self.pace, pipeline.MAX_RETRIES), calls, line, close)
+        made = pipeline.Pipeline(Pacing(backend, pipeline.MAX_RETRIES, **self.pace), calls, line, close)
         background.on_exit(made.close)
         return made
 

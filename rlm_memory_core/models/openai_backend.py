@@ -114,8 +114,8 @@ async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes | bytearray]:
             *lines, rest = rest.split(b"\n")
             for line in lines:
                 yield line
-    for line in (rest, b""):
-        yield line
+    yield rest
+    yield b""
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:

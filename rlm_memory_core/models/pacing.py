@@ -10,12 +10,11 @@ import asyncio
 import math
 from bisect import insort
 from contextlib import suppress
-from dataclasses import dataclass
 
 from .budget import ModelCall
 from .normalise import usage_of
 from .streaming import hear
-from .types import Backend, Refused, Response, check_number
+from .types import Backend, Refused, Response
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
 _ROUNDS_BACK = 8  # of requests, until as many may be in flight as when the server refused
@@ -23,29 +22,6 @@ PATIENCE = 120.0
 """Seconds to wait for a server that takes nothing; one that asks to wait longer is given up."""
 
 _MINUTE = 60.0
-
-
-@dataclass(frozen=True)
-class Pace:
-    """The limits that the user knows of; None for no limit.
-
-    Args:
-        concurrency: Requests in flight at once.
-        requests_per_minute: Requests in any 60 seconds.
-        tokens_per_minute: Tokens in any 60 seconds: estimated from a request's size, then corrected by the server's
-            count.
-
-    Raises:
-        ValueError: A limit is below 1.
-    """
-
-    concurrency: int | None = None
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, limit in vars(self).items():
-            check_number(name, limit, least=1)
 
 
 class Window:
@@ -96,18 +72,24 @@ class Pacing:
 
     Args:
         backend: Answers the requests.
-        pace: Known limits.
         max_retries: For a server that refuses without naming a time to wait.
+        concurrency: Requests in flight at once; None for no limit.
+        requests_per_minute: Requests in any 60 seconds; None for no limit.
+        tokens_per_minute: Tokens in any 60 seconds: estimated from a request's size, then corrected by the server's
+            count.
 
     `pipeline` makes as many further attempts after other failures. `limit` is the present limit on `in_flight`, the
     requests in flight.
     """
 
-    def __init__(self, backend: Backend, pace: Pace, max_retries: int) -> None:
+    def __init__(
+        self, backend: Backend, max_retries: int, concurrency: int | None = None,
+        requests_per_minute: float | None = None, tokens_per_minute: float | None = None,
+    ) -> None:  # fmt: skip
         self.in_flight = 0
-        self.limit = self._most = float(pace.concurrency or math.inf)
+        self.limit = self._most = float(concurrency or math.inf)
         self._backend, self.max_retries = backend, max_retries
-        self._requests, self._tokens = Window(pace.requests_per_minute), Window(pace.tokens_per_minute)
+        self._requests, self._tokens = Window(requests_per_minute), Window(tokens_per_minute)
         self._new, self._again = asyncio.Lock(), asyncio.Lock()  # the first who waits holds it, the others queue for it
         self._changed = asyncio.Event()
         self._sends = self._lowered = 0  # the second is `_sends` when the limit was lowered

@@ -81,7 +81,10 @@ class Pipeline:
                     raise
                 kind = type(error) if isinstance(error, ModelError) else getattr(error, "becomes", ModelError)
                 failure = kind(self.explain(error), usage, dollars)
+                failure.said = call.listener.text if call.listener else ""
             else:
+                if call.listener:
+                    call.listener.end(reply.text)
                 usage = reply.usage if is_free else call.taken(reply.usage)
                 dollars, seconds = call.charge(usage, is_free), response.seconds or 0.0
                 return replace(reply, usage=usage, cost_usd=dollars, seconds=seconds, recorded=is_free)

@@ -13,7 +13,7 @@ from rlm_memory_core.models import background, recorded_calls
 from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.call_store import CallStore
 from rlm_memory_core.models.normalise import read_completion
-from rlm_memory_core.models.pacing import Pace, Pacing
+from rlm_memory_core.models.pacing import Pacing
 from rlm_memory_core.models.pipeline import Pipeline
 from rlm_memory_core.models.recorded_calls import RecordedCalls
 from rlm_memory_core.models.types import CHAT_PATH, ConnectionFailed, Refused, Request, Response
@@ -58,7 +58,7 @@ def in_flight(give, path, scenario, mode="auto"):
 
     async def run():
         gate = Gate(give)
-        pipeline = Pipeline(Pacing(gate, Pace(), 0), RecordedCalls(CallStore(path), mode, "http://m.test"))
+        pipeline = Pipeline(Pacing(gate, 0), RecordedCalls(CallStore(path), mode, "http://m.test"))
         result = await asyncio.wait_for(scenario(gate, pipeline), 10)
         await pipeline.close()
         assert recorded_calls._in_flight == {}
