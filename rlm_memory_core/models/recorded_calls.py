@@ -19,10 +19,11 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .budget import Budget, BudgetExceeded, ModelCall
-from .call_store import CallStore
+from .call_store import CallStore, CannotRecord
 from .types import ModelError, RecordingError, Reply, Request, Response
 
 try:
@@ -38,6 +39,21 @@ Read = Callable[[Response, int], Reply]
 
 _LOOK = 0.05  # seconds, until the next look whether another process has ended its request
 _in_flight: dict[tuple[str, str], asyncio.Task[tuple[Response, bool]]] = {}  # by a file of locks and a request's key
+
+
+def open_calls(path: Path, mode: Mode, address: str, patience: float) -> "RecordedCalls | None":
+    """Open a file of recorded calls; None for the mode "off", and, after a warning, where there can be no file.
+
+    Raises:
+        RecordingError: The file is damaged, or there is none to replay.
+    """
+    try:
+        return None if mode == "off" else RecordedCalls(CallStore(path), mode, address, patience)
+    except CannotRecord as error:
+        if mode == "replay":
+            raise
+        warn_once(f"{error}: answers are not recorded")
+        return None
 
 
 class RecordedCalls:

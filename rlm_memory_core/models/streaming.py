@@ -12,8 +12,7 @@ from typing import Any
 
 from ..store.escaping import well_formed
 from .adapting import server_message
-from .normalise import Content
-from .thoughts import ThoughtSplitter
+from .normalise import Content, ThoughtSplitter
 from .types import Backend, BackendError, Request, Response, StreamBroken
 
 _CONTENT = ("text", "thoughts", "refusal")
