@@ -10,14 +10,14 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
 _process = 0  # the process that started the loop
-_closers: list[Callable[[], Awaitable[object]]] = []
+_closers = AsyncExitStack()
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -93,14 +93,13 @@ async def stop(tasks: Iterable[asyncio.Task[_T]]) -> None:
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:
     """Close a resource of the background loop before the interpreter ends."""
-    _closers.append(close)
+    _closers.push_async_callback(close)
 
 
 async def _close_all() -> None:
-    for close in reversed(_closers):
-        with suppress(Exception):  # at exit nobody handles errors
-            async with asyncio.timeout(2):
-                await close()
+    with suppress(Exception):  # at exit nobody handles errors
+        async with asyncio.timeout(5):
+            await _closers.aclose()
 
 
 def _close() -> None:

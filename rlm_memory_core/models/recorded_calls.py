@@ -16,13 +16,12 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .budget import Budget, BudgetExceeded, ModelCall
+from .budget import BudgetExceeded, ModelCall
 from .call_store import CallStore, CannotRecord
 from .types import ModelError, RecordingError, Reply, Request, Response
 
@@ -109,39 +108,28 @@ class RecordedCalls:
         return Response(found.response, found.seconds) if found else None
 
     async def _send_and_store(self, key: str, call: ModelCall, send: Send, read: Read) -> tuple[Response, bool]:
-        async with only_sender(self._locks, key, self._patience, call.budget):
+        byte, last_look = int(key[:15], 16), time.monotonic() + self._patience
+        while not _lock(self._locks, byte) and time.monotonic() < last_look:
+            await call.budget.wait_for(asyncio.sleep(_LOOK))
+        try:
             if stored := self._find(key):  # another process has sent it meanwhile
                 return stored, True
             response = await send()
-            try:
-                if not read(response, 0).cut:
-                    model = str(call.request.body.get("model", ""))
-                    self.store.put(key, model, response.text, response.seconds or 0.0)
-            except RecordingError as error:
-                # this answer is paid for, and the next one is worth having too
-                warn_once(f"{error}: answers are not recorded")
-            except ModelError:
-                pass  # it holds nothing to use
+            self._store(key, call.request, response, read)
             return response, False
+        finally:
+            _lock(self._locks, byte, unlock=True)
 
-
-@asynccontextmanager
-async def only_sender(path: str, key: str, patience: float, budget: Budget) -> AsyncIterator[None]:
-    """Wait until no other process holds this key, and hold it within the block.
-
-    Args:
-        path: The file of locks, without symbolic links; it is made if it does not exist.
-        key: A hash in hexadecimal digits.
-        patience: Seconds to wait; then go on all the same.
-        budget: Its time may end before.
-    """
-    byte, last_look = int(key[:15], 16), time.monotonic() + patience
-    while not _lock(path, byte) and time.monotonic() < last_look:
-        await budget.wait_for(asyncio.sleep(_LOOK))
-    try:
-        yield
-    finally:
-        _lock(path, byte, unlock=True)
+    def _store(self, key: str, request: Request, response: Response, read: Read) -> None:
+        try:
+            if not read(response, 0).cut:
+                self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
+        except RecordingError as error:
+            warn_once(
+                f"{error}: answers are not recorded"
+            )  # this one is paid for, and the next one is worth having too
+        except ModelError:
+            pass  # it holds nothing to use
 
 
 def _lock(path: str, byte: int, unlock: bool = False) -> bool:

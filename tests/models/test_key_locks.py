@@ -13,20 +13,26 @@ from asking import HI, ask
 
 from rlm_memory_core import Budget, BudgetExceeded, connect
 from rlm_memory_core.models import background
+from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.call_store import CallStore
-from rlm_memory_core.models.recorded_calls import only_sender
-
-KEY, OTHER = "a" * 64, "b" * 64
+from rlm_memory_core.models.normalise import read_completion
+from rlm_memory_core.models.recorded_calls import RecordedCalls
+from rlm_memory_core.models.types import CHAT_PATH, ConnectionFailed, Request, Response
 
 ENTER = """
 import asyncio, sys
-from rlm_memory_core import Budget
-from rlm_memory_core.models.recorded_calls import only_sender
-async def enter():
-    print("ready", flush=True)
-    async with only_sender(sys.argv[1], sys.argv[2], 60, Budget()):
-        print("in", flush=True)
-asyncio.run(enter())
+from pathlib import Path
+from rlm_memory_core.models.budget import ModelCall
+from rlm_memory_core.models.call_store import CallStore
+from rlm_memory_core.models.normalise import read_completion
+from rlm_memory_core.models.recorded_calls import RecordedCalls
+from rlm_memory_core.models.types import CHAT_PATH, Request, Response
+async def send():
+    print("in", flush=True)
+    return Response("{}")
+calls = RecordedCalls(CallStore(Path(sys.argv[1])), "auto", "http://m.test")
+print("ready", flush=True)
+asyncio.run(calls.get_or_send(ModelCall(Request(CHAT_PATH, {})), send, read_completion))
 """
 
 
@@ -42,15 +48,31 @@ def start(script, *arguments):
     return process
 
 
+async def send(calls, sending, number=0):
+    return await calls.get_or_send(
+        ModelCall(Request(CHAT_PATH, {"n": number} if number else {})), sending, read_completion
+    )
+
+
+async def nothing_to_keep():
+    return Response("{}")
+
+
 def test_another_process_waits_although_this_one_closes_a_store_and_leaves_other_keys(path):
     async def hold():
-        lock, store = f"{path}.lock", CallStore(path)
-        async with only_sender(lock, KEY, 60, Budget()):
-            async with only_sender(lock, OTHER, 60, Budget()):
-                store.close()
-            process = start(ENTER, lock, KEY)
-            assert select.select([process.stdout], [], [], 0.3)[0] == []
-        assert process.communicate(timeout=30)[0] == "in\n"
+        calls, other = (RecordedCalls(CallStore(path), "auto", "http://m.test") for _ in range(2))
+
+        async def sending():
+            await send(other, nothing_to_keep, number=1)
+            other.store.close()
+            processes.append(start(ENTER, path))
+            assert select.select([processes[0].stdout], [], [], 0.3)[0] == []
+            return Response("{}")
+
+        processes = []
+        await send(calls, sending)
+        calls.store.close()
+        assert processes[0].communicate(timeout=30)[0] == "in\n"
 
     asyncio.run(hold())
 
@@ -68,21 +90,23 @@ def test_two_models_of_one_file_send_the_same_request_once(fault_server, path):
     second.close()
 
 
-def test_who_waits_may_be_cancelled_and_a_failure_lets_the_next_in(tmp_path):
-    async def enter(fails=False):
-        async with only_sender(str(tmp_path / "lock"), KEY, 60, Budget()):
-            if fails:
-                raise ValueError("the request failed")
-
+def test_who_waits_may_be_cancelled_and_a_failure_lets_the_next_in(path):
     async def run():
-        async with only_sender(str(tmp_path / "lock"), KEY, 60, Budget()):
-            waiting = asyncio.create_task(enter())
-            await asyncio.sleep(0.01)
-            waiting.cancel()
-            await asyncio.wait([waiting])
-        with pytest.raises(ValueError, match="the request failed"):
-            await enter(fails=True)
-        await asyncio.wait_for(enter(), 10)
+        calls, held = RecordedCalls(CallStore(path), "auto", "http://m.test"), asyncio.Event()
+
+        async def fail():
+            await held.wait()
+            raise ConnectionFailed("dropped")
+
+        sending, waiting = (asyncio.create_task(send(calls, each)) for each in (fail, nothing_to_keep))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        held.set()
+        with pytest.raises(ConnectionFailed):
+            await sending
+        await asyncio.wait_for(send(calls, nothing_to_keep), 10)
+        calls.store.close()
 
     asyncio.run(run())
 
