@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rlm_memory_core.models import backends
+from rlm_memory_core.models.llm import NAMED
 from rlm_memory_core.models.types import CHAT_PATH, EMBEDDINGS_PATH, Refused, Request
 from rlm_memory_core.offline import FINGERPRINT, OfflineReader, completion, reply, stream_chunks
 from rlm_memory_core.offline.root import final
@@ -185,4 +185,4 @@ def test_it_embeds_nothing():
 
 
 def test_its_version_is_part_of_the_keys_of_recorded_calls():
-    assert backends.NAMED["offline"] is OfflineReader
+    assert NAMED["offline"] is OfflineReader
