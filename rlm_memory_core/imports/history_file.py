@@ -17,7 +17,6 @@ from .json_values import HistoryFileError
 from .reader import import_stream
 
 _SQLITE = b"SQLite format 3\0"
-_EXPECTED = "; a history is a store, or messages as JSON or JSON Lines, or an export of ChatGPT or Claude"
 _TOLD = 3  # problems told one by one
 
 
@@ -72,7 +71,7 @@ def _read(file: io.BufferedReader, name: str, warn: Callable[[str], None]) -> Me
     try:
         report = import_stream(store, file)
     except HistoryFileError as error:
-        raise HistoryFileError(f"{name} cannot be read as a history: {error}{_EXPECTED}") from None
+        raise HistoryFileError(f"{name} cannot be read as a history: {error}") from None
     for line in report.lines(_TOLD):
         warn(f"{name}: {line}")
     return store

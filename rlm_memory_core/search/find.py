@@ -32,14 +32,12 @@ class Found:
         hits: The turns, best first; none that matches much less than the best.
         more: How many further turns match as well and were cut off by the limits.
         nowhere: Words of the probes that no turn of the history contains.
-        filtered: Words that the history contains, but no turn that passes the filters.
         without: Probes that have no good hit, although the history has words of them.
     """
 
     hits: tuple[Hit, ...] = ()
     more: int = 0
     nowhere: tuple[str, ...] = ()
-    filtered: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
 
@@ -79,10 +77,8 @@ def find_turns(
     merged: dict[int, Hit] = {}
     for probe in searches.values():
         _merge(merged, probe.hits, probe.weight)
-    conditions, values = filters.sql(store)
-    passing = f"SELECT 1 FROM {TURNS} WHERE rowid = ?{conditions}"
-    near = [store.turns[number - 1] for number in alike if store.query(passing, (number, *values))]
-    _merge(merged, [Hit(turn, 1.0, 1.0) for turn in near], 1.0)
+    near = [matching(store, f"{TURNS}.rowid = ?", (number,), filters, "rowid", 1) for number in alike]
+    _merge(merged, [Hit(turn, 1.0, 1.0) for found in near for turn in found], 1.0)
     ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
@@ -96,18 +92,10 @@ def find_turns(
     for each in good:
         of_session[each.turn.session] += 1
         hits += [each] if of_session[each.turn.session] <= per_session else []
-    without = [
-        text
-        for text, probe in searches.items()
-        if probe.is_known and numbers.isdisjoint(hit.turn.index for hit in probe.hits)
-    ]
-    return Found(
-        tuple(hits[:limit]),
-        len(good) - len(hits[:limit]),
-        tuple(dict.fromkeys(word for probe in searches.values() for word in probe.nowhere)),
-        tuple(dict.fromkeys(word for probe in searches.values() for word in probe.filtered)),
-        tuple(without),
-    )
+    known = [text for text, probe in searches.items() if probe.is_known]
+    without = [text for text in known if numbers.isdisjoint(hit.turn.index for hit in searches[text].hits)]
+    nowhere = dict.fromkeys(word for probe in searches.values() for word in probe.nowhere)
+    return Found(tuple(hits[:limit]), len(good) - len(hits[:limit]), tuple(nowhere), tuple(without))
 
 
 def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:

@@ -15,8 +15,7 @@ from ..store.memory_store import MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
 from ..store.turns import Turn
 from .occurrences import occurrences
-from .rarity import Terms, spread
-from .word_index import PIECES, TURNS
+from .word_index import PIECES, TURNS, Terms
 from .words import content_words, indexed_form, match_expression
 
 _MOST_WORDS, _MOST_COMMON = 30, 4  # words of a probe that are used, and of one that has only common words
@@ -92,9 +91,8 @@ class Probe:
     """One probe.
 
     `hits` are the turns that match, best first. `weight` says how much its best hit counts beside those of other
-    probes: 1 if that hit has all of its words. No turn has the words `nowhere`; none that passes the filters has those
-    in `filtered`. A probe with function words and no more than one other word, such as "back from", means these words
-    as they stand, unless the other word is rare.
+    probes: 1 if that hit has all of its words. No turn has the words `nowhere`. A probe with function words and no more
+    than one other word, such as "back from", means these words as they stand, unless the other word is rare.
     """
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
@@ -114,10 +112,6 @@ class Probe:
         self.hits = self._in_these_words(phrases) if phrases else self._ranked() if terms.counts else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
         self.is_known = bool(phrases or terms.counts)
-        self.filtered: list[str] = []
-        if filters != Filters() and not self.hits:
-            passing = spread(store, list(terms.counts), *filters.sql(store), most=1)
-            self.filtered = [form for form, count in passing.items() if not count]
 
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """The newest turns that hold the phrases."""

@@ -83,6 +83,8 @@ def explain(error: sqlite3.Error, path: Path | None) -> str:
     """What went wrong with a history's file and what to do, in one line that quotes nothing of the history."""
     if isinstance(error, sqlite3.ProgrammingError):
         return "the history is closed; open it again with MemoryStore(path)"
+    if path and path.is_dir():
+        return f"{path} is a folder; name the history's file in it"
     name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
     return meaning.format(path=path or "the history in memory", name=name)

@@ -12,7 +12,7 @@ import copy
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import starmap
 from pathlib import Path
@@ -38,7 +38,7 @@ _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, tim
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
-class MemoryStore:
+class MemoryStore(AbstractContextManager["MemoryStore"]):
     """Append-only turns in sessions.
 
     A session begins with `start_session`, and where the given time of a turn lies on another day than the last one's,
@@ -87,7 +87,7 @@ class MemoryStore:
             date: Its date, in any form; None to take it from its first turn whose time is given.
             title: Its title, or "".
         """
-        with self._appending():
+        with self.transaction():
             return self._writer.begin(None if date is None else well_formed(date), well_formed(title))
 
     def add(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
@@ -111,7 +111,7 @@ class MemoryStore:
             if not isinstance(value, str):
                 kind = type(value).__name__
                 raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
-        with self._appending():
+        with self.transaction():
             session = self._writer.of_turn(parse_time(timestamp or ""))
             now = datetime.now(UTC).isoformat(timespec="seconds")
             return self.insert(session, role, content, timestamp or now, name)
@@ -131,7 +131,7 @@ class MemoryStore:
         Raises:
             TypeError: A role or a content is not a string.
         """
-        with self._appending():
+        with self.transaction():
             for role, content in turns:
                 self.add(role, content)
 
@@ -142,7 +142,12 @@ class MemoryStore:
         Args:
             derived: What is written can be made again, as an index can: it does not wait for the disk. A power cut may
                 undo it, and the turns stay.
+
+        Raises:
+            StoreError: This is a snapshot, and what is written is not derived.
         """
+        if self._end is not None and not derived:
+            raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
         with self._lock:
             if self._use(lambda database: database.in_transaction):
                 yield
@@ -155,13 +160,6 @@ class MemoryStore:
             except BaseException:
                 self._use(lambda database: database.rollback())
                 raise
-
-    @contextmanager
-    def _appending(self) -> Iterator[None]:
-        if self._end is not None:
-            raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
-        with self.transaction():
-            yield
 
     def snapshot(self) -> "MemoryStore":
         """The history as it is now, to be read only: what is added to the store later is not in it."""
@@ -229,9 +227,6 @@ class MemoryStore:
 
     def __len__(self) -> int:
         return self._end[0] if self._end else self._one("SELECT coalesce(max(turn_index), 0) FROM turns")
-
-    def __enter__(self) -> "MemoryStore":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

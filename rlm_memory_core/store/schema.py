@@ -48,10 +48,10 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
     """
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")
-    if application == APPLICATION_ID and version > VERSION:
-        raise StoreError(f"{path} was made by a newer rlm-memory; update the package to read it")
-    if application == APPLICATION_ID and version < VERSION:
-        raise StoreError(f"{path} was made by an unreleased rlm-memory; import the history again into a new file")
+    if application == APPLICATION_ID and version != VERSION:
+        newer = "a newer rlm-memory; update the package to read it"
+        older = "an unreleased rlm-memory; import the history again into a new file"
+        raise StoreError(f"{path} was made by {newer if version > VERSION else older}")
     if application == APPLICATION_ID:
         return
     if database.execute("SELECT 1 FROM sqlite_master").fetchone():
