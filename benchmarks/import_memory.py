@@ -1,6 +1,6 @@
 """How much memory and time an import takes, by the size of the file.
 
-    python benchmarks/import_memory.py [MEGABYTES ...] [--folder FOLDER]
+    python benchmarks/import_memory.py [MEGABYTES ...] [--words WORDS] [--folder FOLDER]
 
 Default: 20 and 200 megabytes, each as three files: JSON Lines with a message a line, JSON Lines with a conversation a
 line that has neither ids nor times, and a list of ChatGPT's conversations. Each file is imported twice, in a process of
@@ -31,31 +31,31 @@ FIRST, APART = 1_600_000_000, 60  # seconds since 1970, and between two messages
 IN_CONVERSATION = 20
 
 
-def messages() -> Iterator[dict[str, Any]]:
-    """Messages of user and assistant, without end."""
+def messages(words: int) -> Iterator[dict[str, Any]]:
+    """Messages of user and assistant, without end, of about so many words."""
     draw, number = random.Random(1), 0
     while True:
-        text = " ".join(draw.choices(WORDS, k=draw.choice((10, 20, 200))))
+        text = " ".join(draw.choices(WORDS, k=int(words * draw.choice((0.2, 0.3, 2.5)))))
         yield {"role": ("user", "assistant")[number % 2], "content": text, "timestamp": FIRST + APART * number}
         number += 1
 
 
-def conversations() -> Iterator[list[dict[str, Any]]]:
+def conversations(words: int) -> Iterator[list[dict[str, Any]]]:
     """The same, in conversations."""
-    endless = messages()
+    endless = messages(words)
     while True:
         yield [next(endless) for _ in range(IN_CONVERSATION)]
 
 
-def timeless() -> Iterator[list[dict[str, Any]]]:
+def timeless(words: int) -> Iterator[list[dict[str, Any]]]:
     """Conversations whose messages have no times."""
-    for talk in conversations():
+    for talk in conversations(words):
         yield [{"role": each["role"], "content": each["content"]} for each in talk]
 
 
-def chatgpt() -> Iterator[dict[str, Any]]:
+def chatgpt(words: int) -> Iterator[dict[str, Any]]:
     """Conversations as trees, as ChatGPT exports them."""
-    for number, talk in enumerate(conversations()):
+    for number, talk in enumerate(conversations(words)):
         nodes = {}
         for place, each in enumerate(talk):
             message = {"author": {"role": each["role"]}, "create_time": each["timestamp"], "id": f"{number}-{place}"}
@@ -67,12 +67,12 @@ def chatgpt() -> Iterator[dict[str, Any]]:
 FILES = {"messages.jsonl": messages, "timeless.jsonl": timeless, "conversations.json": chatgpt}
 
 
-def write(path: Path, size: int) -> None:
+def write(path: Path, size: int, words: int) -> None:
     """Make a file of so many bytes."""
     as_list = path.suffix == ".json"
     with path.open("w", encoding="ascii") as file:
         file.write("[" if as_list else "")
-        for number, value in enumerate(FILES[path.name]()):
+        for number, value in enumerate(FILES[path.name](words)):
             file.write(f"{(',' if as_list else '') if number else ''}{json.dumps(value)}\n")
             if file.tell() >= size:
                 break
@@ -94,6 +94,7 @@ def main() -> None:
     """Make the files, and import each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("megabytes", nargs="*", type=int, default=[20, 200])
+    parser.add_argument("--words", type=int, default=80, help="words of a message, on average (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where the files are made; default: the temporary folder")
     parser.add_argument("--measure", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -107,7 +108,7 @@ def main() -> None:
         for name in FILES:
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
                 path, history = Path(folder) / name, Path(folder) / "history.db"
-                write(path, size * 1_000_000)
+                write(path, size * 1_000_000, options.words)
                 for _ in range(2):
                     subprocess.run([*command, str(path), str(history)], check=True)
 

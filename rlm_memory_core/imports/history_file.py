@@ -1,7 +1,7 @@
 """Opens a history file without changing it: a store, or messages that are read into a store in memory.
 
-A store is copied to a temporary file first, so that neither an index nor a migration changes the original. A file that
-is not a history raises a `HistoryFileError` of one line.
+A store is copied to a temporary file first, so that search can make its index there. A file that is not a history
+raises a `HistoryFileError` of one line.
 """
 
 import io

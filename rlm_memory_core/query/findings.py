@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..repl.output import to_text
-from ..search.quotes import Words, quoted_words
+from ..search.occurrences import Words, quoted_words
 from ..store.escaping import well_formed
 from ..store.turns import Turn
 from .prompts.record import NOT_FOUND

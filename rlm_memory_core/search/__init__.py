@@ -3,7 +3,7 @@
 Read `ranking` first: `rank_sessions` is the way in. It adds up the scores of `word_index` (SQLite's FTS5), the dates of
 `periods` and, with an embedder, the similarities of `vectors`. `find` finds single turns for a few short `probes`.
 Both let the rarest words decide (`word_index.Terms`). `words` says what a word is in any language, `occurrences` finds
-words in a text, `quotes` a quote in a turn. `pieces` cuts long sessions. `semantic` embeds on this machine. `threads`
+words and quotes in a text. `pieces` cuts long sessions. `semantic` embeds on this machine. `threads`
 runs searches beside everything else.
 """
 

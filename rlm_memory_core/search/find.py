@@ -1,9 +1,9 @@
 """Finds the single turns that match a few short probes, best first; and all turns with a name.
 
-Each probe is ranked by BM25 over turns (`probes`); the probes are then merged by the places that they give a turn.
-Compared with plain BM25, what a user says counts a little more, and long turns are treated as at most three times as
-long as the average: the long lists of an assistant neither win nor vanish. A turn that shares only common words with a
-probe is left out and counted.
+Each probe ranks turns by BM25 (`probes`). The rankings are then merged: a turn counts by its place in each of them
+(reciprocal rank fusion). Compared with plain BM25, what a user says counts a little more, and a long turn counts as at
+most three times as long as the average: the long lists of an assistant neither win nor vanish. A turn that shares only
+common words with a probe is left out.
 """
 
 from collections import Counter
@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..store.memory_store import MemoryStore
-from .occurrences import occurrences
+from .occurrences import occurrences, quoted_words
 from .probes import Filters, Hit, Probe, best_first, matching
-from .quotes import quoted_words
 from .word_index import TURNS, take_in_new_turns
 from .words import content_words, match_expression
 
@@ -30,7 +29,7 @@ class Found:
 
     Args:
         hits: The turns, best first; none that matches much less than the best.
-        more: How many further turns match as well and were cut off by the limits.
+        more: How many further turns match too, but were cut off by the limits.
         nowhere: Words of the probes that no turn of the history contains.
         without: Probes that have no good hit, although the history has words of them.
     """
@@ -53,9 +52,9 @@ def find_turns(
         filters: Which turns count; None for all.
         limit: Turns at most.
         per_session: Turns of one session at most, so that one long conversation does not hide the others.
-        sessions: Numbers of sessions that another ranking prefers, best first; their turns rise.
+        sessions: Numbers of sessions that another ranking prefers, best first; their turns move up.
         alike: Numbers of turns that are alike in meaning, best first; they count like the hits of one more probe.
-        least: The share of a probe's weight, 0..1, that a hit has at least.
+        least: The least share of a probe's weight, 0..1, that a hit must have.
 
     Returns:
         The turns, best first; a turn that several probes find comes before one that a single probe finds.
@@ -120,7 +119,7 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
 
 
 def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
-    """Add what one more search found, by the places that it gives the turns."""
+    """Add one more ranking to the scores: each turn's score grows by its place."""
     for place, hit in enumerate(hits):
         each = merged.setdefault(hit.turn.index, Hit(hit.turn))
         each.score += weight / (_MERGE + place)

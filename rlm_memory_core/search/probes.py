@@ -1,6 +1,6 @@
-"""Ranks single turns for one probe, which is a few words: BM25, and which matches are worth showing.
+"""Ranks single turns for one probe of a few words by BM25, and leaves out matches that say little.
 
-`find` merges probes. What a word is, and where it stands in a text, `words` and `occurrences` say.
+`find` merges probes. `words` says what a word is, `occurrences` where it is in a text.
 """
 
 import math
@@ -75,8 +75,8 @@ class Hit:
     Args:
         turn: The turn.
         score: The higher the better; scores of different searches do not compare.
-        share: How much of a probe's weight it has, 0..1, by the probe that it matches best.
-        strength: Its score as a share of that of the best hit of the same probe, by the probe where it is greatest.
+        share: How much of a probe's weight its words have, 0..1; of several probes, the greatest share.
+        strength: Its score divided by that of the probe's best hit, 0..1; of several probes, the greatest.
         matches: Where the matching words are in its content.
     """
 
@@ -101,7 +101,7 @@ class Probe:
         words = content_words(probe)
         self._terms = terms = Terms.of(store, words[:_MOST_WORDS])
         turns = max(len(store), 1)
-        # what the probe is about may be the word that stands nowhere: the others then have to be rarer
+        # a word that is nowhere may be what the probe is about: the others then have to be rarer
         rare = max(2, (_RAREST if 0 < len(terms.missing) < len(words) else _RARE) * turns)
         self._rare = {form for form, count in terms.counts.items() if count <= rare}
         self._weights = {form: math.log(1 + (turns - n + 0.5) / (n + 0.5)) for form, n in terms.counts.items()}

@@ -143,9 +143,10 @@ def _matching(store: MemoryStore, table: str, terms: Terms, after: int, end: int
 
 
 def _near(store: MemoryStore, spans: Sequence[Moment]) -> Scores:
-    """The dates as one more word, which a piece has the less, the farther it lies from them.
+    """Score pieces by their dates, as if the dates were one more word.
 
-    It weighs what BM25 gives a word in so many pieces, once for each of the two scores by words.
+    A piece near the dates has this word in part: the less, the farther away it is. The word's weight is what BM25 gives
+    a word in so many pieces, twice, because the other words are also counted twice: for the piece and its best turn.
     """
     near: Scores = {}
     pieces = piece_number(store, len(store))

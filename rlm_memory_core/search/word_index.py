@@ -50,10 +50,10 @@ class Terms:
 
     Args:
         counts: In how many turns each form is that is looked for, the rarest first; counted up to 5,001.
-        deciding: The rarest forms, which together stand in few enough turns to score them all; or all of them.
-        after: The turn after which they are looked up: 0, or if each is too common, 5,000 before the last.
-        missing: The words that stand nowhere as they are.
-        nowhere: Those of them of which not even the beginning stands anywhere.
+        deciding: The rarest forms, as many as are together in at most 5,000 turns; all forms if each is in more.
+        after: The turn after which they are looked up: 0; if each form is in more, the 5,000th from the end.
+        missing: The words that no turn has as they are.
+        nowhere: Those of them of which no turn has even the beginning.
     """
 
     counts: dict[str, int]
@@ -64,7 +64,7 @@ class Terms:
 
     @classmethod
     def of(cls, store: MemoryStore, words: Sequence[str]) -> "Terms":
-        """Look words up, as `words.content_words` returns them. One that stands nowhere is loosened."""
+        """Look words up, as `words.content_words` returns them. A word that no turn has is loosened."""
         counts = spread(store, words)
         missing = tuple(word for word in counts if not counts[word])
         counts |= spread(store, list(filter(None, map(loosened, missing))))

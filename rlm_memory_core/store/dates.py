@@ -93,7 +93,7 @@ def parse_date(text: str | None) -> date | None:
 
 
 def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
-    """The day of a match of `_CALENDAR`: of a month or a year one in its middle, without a year the nearest one."""
+    """The day of a match of `_CALENDAR`. Of a month or a year it is the middle one; without a year, the nearest one."""
     found = match.groupdict()
     year, month = int(found.get("year") or 0), found.get("month") or "7"
     if "first" in found:
@@ -110,13 +110,13 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
 
 
 def _parse_whole(text: str) -> date | None:
-    """The date that the whole text is, as `python-dateutil` reads it; None if it lacks a month or a year."""
+    """The whole text as a date, as `python-dateutil` reads it; None if it lacks a month or a year."""
     if len(text) > _LONGEST_DATE or not _MAY_BE_A_DATE.match(text):
         return None
     from dateutil import parser  # imported when needed: it takes longer than all of the store
 
     days = []
-    for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # replaces what the text does not say
+    for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # stands in for what the text lacks
         with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             days.append(parser.parse(re.sub("[()]", " ", text), default=missing, ignoretz=True).date())
     is_date = len(days) == 2 and days[1] in (days[0], days[0].replace(day=28))  # a day, or else a month

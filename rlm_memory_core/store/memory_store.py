@@ -4,8 +4,8 @@ A `MemoryStore` keeps turns in the order in which they were said, grouped into s
 rewrite or forget, and it calls no model. It finds turns by keyword and by recency; `search` ranks them.
 
 Both forms are SQLite. Every append to a file is on disk before it returns, so that a killed process loses nothing
-that was stored. Ten million turns open, count and append as fast as ten: figures about the whole history are running
-totals or are read block by block.
+that was stored. Ten million turns open, count and append as fast as ten: totals are kept with each turn, and searches
+read block by block.
 """
 
 import copy
@@ -41,15 +41,15 @@ _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, tim
 class MemoryStore(AbstractContextManager["MemoryStore"]):
     """Append-only turns in sessions.
 
-    A session begins with `start_session`, and where the given time of a turn lies on another day than the last one's,
-    or `gap` after it. Such a session has a date. Each open store writes sessions of its own: where another program has
-    begun one meanwhile, the next turn begins a session.
+    `start_session` begins a session. So does a turn whose given time is on another day than that of the turn before it,
+    or `gap` later; such a session has a date. Each open store writes its own sessions: if another program has begun
+    one meanwhile, the next turn begins a new one.
 
     Args:
         path: The history's file, created if it does not exist; None keeps the history in memory.
         tz: The user's time zone, such as "America/Los_Angeles", which decides the day of a time that has a zone; None
-            for this machine's. A time without a zone is what the user's clock showed; it is compared with none that
-            has one, and begins a session after it. `Turn.time` says which it is.
+            for this machine's. A time without a zone is what the user's clock showed. It cannot be compared with a
+            time that has one, so the first turn of the other kind begins a session. `Turn.time` says which it is.
         gap: The silence that begins a session.
 
     Raises:
@@ -247,7 +247,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run SQL on the history's database; `search` keeps its indexes there.
 
-        A snapshot is no other database: SQL on the turns of a store goes up to turn `len(store)`.
+        A snapshot has the same database: SQL for it must not look past turn `len(store)`.
         """
         return self._use(lambda database: database.execute(sql, parameters).fetchall())
 

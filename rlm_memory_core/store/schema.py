@@ -1,9 +1,9 @@
 """The tables of a history's file.
 
 `total_characters` counts the characters of all turns up to this one, so the size of a history is one look-up. `folded`
-is what a search compares (see `substring`). `content` is behind what is read without it, so that a long text does not
-slow this down. `writer` names the open store that a session belongs to, `until` is the last time that a turn of the
-session was given.
+is what a search compares (see `substring`). `content` comes after the short columns, which are often read without it:
+a long text does not slow that down. `writer` names the open store that a session belongs to; `until` is the latest time
+that was given for a turn of the session.
 """
 
 import sqlite3
