@@ -66,9 +66,7 @@ def _import(store: MemoryStore, path: Path) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """Check a store; if it is damaged, copy what can be read. Return the exit code."""
-    if not options.store.is_file():
-        raise Refused(f"there is no file {options.store}")
-    copy = options.to or options.store.with_name(f"{options.store.name}.recovered")
-    found = recover(options.store, copy)
+    path = existing(options.store)
+    found = recover(path, options.to or path.with_name(f"{path.name}.recovered"))
     say(str(found))
     return 0 if found.sound else 1

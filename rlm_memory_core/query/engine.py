@@ -72,10 +72,8 @@ class MemoryRLM(Settings):
         progress: Progress | None = None,
     ) -> Answer:  # fmt: skip
         """`query` for callers with an event loop of their own."""
-        if not background.is_running_here():
-            return await background.arun(self.aquery(store, question, question_date, system=system, progress=progress))
         if not question.strip():
             raise ValueError("the question is empty")
         way = _WAYS[str(self.reading.way)]
         query = await asyncio.to_thread(way, self, store, question, question_date, system, progress)
-        return await query.answer()
+        return await background.arun(query.answer())

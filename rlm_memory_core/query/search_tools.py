@@ -18,10 +18,9 @@ from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_wi
 from ..search.occurrences import occurrences
 from ..search.periods import periods
 from ..search.ranking import arank_sessions
-from ..search.rarity import spread
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
-from ..search.word_index import PIECES
+from ..search.word_index import PIECES, spread
 from ..search.words import content_words
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label

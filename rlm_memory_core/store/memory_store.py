@@ -4,15 +4,15 @@ A `MemoryStore` keeps turns in the order in which they were said, grouped into s
 rewrite or forget, and it calls no model. It finds turns by keyword and by recency; `search` ranks them.
 
 Both forms are SQLite. Every append to a file is on disk before it returns, so that a killed process loses nothing
-that was stored. Ten million turns open, count and append as fast as ten: figures about the whole history are running
-totals or are read block by block.
+that was stored. Ten million turns open, count and append as fast as ten: totals are kept with each turn, and searches
+read block by block.
 """
 
 import copy
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import starmap
 from pathlib import Path
@@ -38,18 +38,18 @@ _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, tim
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
-class MemoryStore:
+class MemoryStore(AbstractContextManager["MemoryStore"]):
     """Append-only turns in sessions.
 
-    A session begins with `start_session`, and where the given time of a turn lies on another day than the last one's,
-    or `gap` after it. Such a session has a date. Each open store writes sessions of its own: where another program has
-    begun one meanwhile, the next turn begins a session.
+    `start_session` begins a session. So does a turn whose given time is on another day than that of the turn before it,
+    or `gap` later; such a session has a date. Each open store writes its own sessions: if another program has begun
+    one meanwhile, the next turn begins a new one.
 
     Args:
         path: The history's file, created if it does not exist; None keeps the history in memory.
         tz: The user's time zone, such as "America/Los_Angeles", which decides the day of a time that has a zone; None
-            for this machine's. A time without a zone is what the user's clock showed; it is compared with none that
-            has one, and begins a session after it. `Turn.time` says which it is.
+            for this machine's. A time without a zone is what the user's clock showed. It cannot be compared with a
+            time that has one, so the first turn of the other kind begins a session. `Turn.time` says which it is.
         gap: The silence that begins a session.
 
     Raises:
@@ -87,7 +87,7 @@ class MemoryStore:
             date: Its date, in any form; None to take it from its first turn whose time is given.
             title: Its title, or "".
         """
-        with self._appending():
+        with self.transaction():
             return self._writer.begin(None if date is None else well_formed(date), well_formed(title))
 
     def add(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
@@ -111,7 +111,7 @@ class MemoryStore:
             if not isinstance(value, str):
                 kind = type(value).__name__
                 raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
-        with self._appending():
+        with self.transaction():
             session = self._writer.of_turn(parse_time(timestamp or ""))
             now = datetime.now(UTC).isoformat(timespec="seconds")
             return self.insert(session, role, content, timestamp or now, name)
@@ -131,7 +131,7 @@ class MemoryStore:
         Raises:
             TypeError: A role or a content is not a string.
         """
-        with self._appending():
+        with self.transaction():
             for role, content in turns:
                 self.add(role, content)
 
@@ -142,7 +142,12 @@ class MemoryStore:
         Args:
             derived: What is written can be made again, as an index can: it does not wait for the disk. A power cut may
                 undo it, and the turns stay.
+
+        Raises:
+            StoreError: This is a snapshot, and what is written is not derived.
         """
+        if self._end is not None and not derived:
+            raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
         with self._lock:
             if self._use(lambda database: database.in_transaction):
                 yield
@@ -155,13 +160,6 @@ class MemoryStore:
             except BaseException:
                 self._use(lambda database: database.rollback())
                 raise
-
-    @contextmanager
-    def _appending(self) -> Iterator[None]:
-        if self._end is not None:
-            raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
-        with self.transaction():
-            yield
 
     def snapshot(self) -> "MemoryStore":
         """The history as it is now, to be read only: what is added to the store later is not in it."""
@@ -230,9 +228,6 @@ class MemoryStore:
     def __len__(self) -> int:
         return self._end[0] if self._end else self._one("SELECT coalesce(max(turn_index), 0) FROM turns")
 
-    def __enter__(self) -> "MemoryStore":
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -252,7 +247,7 @@ class MemoryStore:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run SQL on the history's database; `search` keeps its indexes there.
 
-        A snapshot is no other database: SQL on the turns of a store goes up to turn `len(store)`.
+        A snapshot has the same database: SQL for it must not look past turn `len(store)`.
         """
         return self._use(lambda database: database.execute(sql, parameters).fetchall())
 
