@@ -166,7 +166,8 @@ def add_servers(commands: Any) -> None:
 def _command(
     commands: Any, name: str, where: str, summary: str, reads: str, end: str = "", **defaults: str
 ) -> Callable[..., Any]:
-    part = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}. {reads}", epilog=end)
+    told = f"{summary[0].upper()}{summary[1:]}. {reads}"
+    part = commands.add_parser(name, help=summary, description=told, epilog=end)
     part.set_defaults(command=later(*where.split(":")), **defaults)
     return cast("Callable[..., Any]", part.add_argument)
 
