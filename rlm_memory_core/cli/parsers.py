@@ -100,7 +100,7 @@ def add_experiments(commands: Any) -> None:
     ):
         add = _command(commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", dask="")
         _add_model(add)
-        add("--only", action="append", type=_notebook, default=[], metavar="NN", help="only this one; can be repeated")
+        add("--only", action="append", type=_notebook, default=[], metavar="NN", help="notebook NN; can be repeated")
         add("--sample", type=_sample, metavar="paper|all|N", help="questions of LongMemEval to ask")
         add("--judge", metavar="MODEL", help="the model that judges LongMemEval answers (default: none)")
         add(
