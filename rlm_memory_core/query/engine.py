@@ -37,6 +37,7 @@ class MemoryRLM(Settings):
         reading: How histories are read, such as `Reading("paper")`; None for `Reading("search")`.
 
     Raises:
+        TypeError: A model is only a name; `connect` makes a model of it.
         ValueError: Concurrency or max_iterations is below 1, or hedge is not between 0 and 1.
 
     >>> from rlm_memory_core import connect
@@ -64,6 +65,7 @@ class MemoryRLM(Settings):
 
         Raises:
             QueryFailed: The root model gave no answer (a ModelError). It carries what the query found and cost.
+            TypeError: The store is not a MemoryStore.
             ValueError: The question is empty.
         """
         return background.run(self.aquery(store, question, question_date, system=system, progress=progress))
@@ -75,6 +77,8 @@ class MemoryRLM(Settings):
         """`query` for callers with an event loop of their own."""
         if not background.is_running_here():
             return await background.arun(self.aquery(store, question, question_date, system=system, progress=progress))
+        if not isinstance(store, MemoryStore):
+            raise TypeError(f"store is a MemoryStore, such as MemoryStore('history.db'), not {store!r:.60}")
         if not question.strip():
             raise ValueError("the question is empty")
         way = _WAYS[str(self.reading.way)]

@@ -64,6 +64,9 @@ class Settings:
         budget: Budget | None = None, parallel: bool = True, hedge: float = HEDGE, copy_limit: int = COPY_LIMIT,
         limits: Limits | None = None, reading: Reading | None = None,
     ) -> None:  # fmt: skip
+        for name, model in (("llm", llm), ("sub_model", sub_model)):
+            if isinstance(model, str):
+                raise TypeError(f"{name} is what connect() returns; write connect({model!r}), not {model!r}")
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
         if not 0 <= hedge <= 1:
