@@ -14,7 +14,7 @@ _MEANINGS = {
     "SQLITE_FULL": "the disk is full: nothing was added to {path}, what was stored before can be read; free some space",
     "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
     "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
-    "SQLITE_CANTOPEN": "cannot open {path}: it is a folder, its folder is missing, or access is denied; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: a folder, no such folder, or no permission; give another path",
 }
 limit = threading.local()
 """`limit.is_over`, if a thread sets it, is asked now and then: once it is true, its statement is interrupted."""
