@@ -1,4 +1,4 @@
-"""Long-term memory for LLM assistants: the whole history in a Python REPL, read by parallel sub-agents.
+"""Long-term memory for LLM assistants: a model searches the whole history with code, and answers with quotes.
 
     >>> from rlm_memory_core import MemoryChat
     >>> chat = MemoryChat(model="offline")

@@ -24,6 +24,8 @@ def show(options: argparse.Namespace) -> int:
             found = store.search_history(options.search)
             for turn in found:
                 say(f"session {turn.session}, {store.sessions[turn.session - 1].date or 'no date'}\n{turn}")
+            if not found:
+                note(f"no turn contains {options.search!r}")
             return 0 if found else UNANSWERED
         if options.session is None:
             say(f"{counted(len(store.sessions), 'session')}, {counted(len(store), 'turn')}")
@@ -43,7 +45,7 @@ def import_files(options: argparse.Namespace) -> int:
     with store_in_zone(options.store, options.tz) as store:
         for path in files:
             _import(store, path)
-        say(f"{options.store}: {len(store):,} turns in {len(store.sessions):,} sessions")
+        say(f"{options.store}: {counted(len(store), 'turn')} in {counted(len(store.sessions), 'session')}")
     return 0
 
 

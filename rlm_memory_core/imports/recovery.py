@@ -71,7 +71,7 @@ def recover(path: Path, copy: Path) -> Recovery:
         most = path.stat().st_size // _SMALLEST_ROW
         first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None)
         if first is None:
-            raise HistoryFileError(f"{path} is not a store, or is so damaged that no turn of it can be read")
+            raise HistoryFileError(f"{path} is not a store, or it is damaged, and no turn of it can be read")
         with MemoryStore(copy) as store, store.transaction():
             last = _copy(source, store, most)
             return Recovery(path, False, len(store), last - len(store), copy)

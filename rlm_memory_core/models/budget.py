@@ -30,12 +30,11 @@ class BudgetExceeded(Exception):
 
 @dataclass
 class Budget:
-    """A limit shared by all calls that are given it, checked before each of them.
+    """A limit for all calls that share it. It is checked before each call.
 
-    A call waits while only the reservations of calls in flight leave no room for it. The
-    first call that does not fit beside what is already spent ends the budget: it is
-    refused, and so is every later call, even a smaller one, so that cheap calls get no
-    advantage. Replayed calls are free and never refused.
+    A call reserves what it may cost at most. If only the reservations of other calls leave no room for it, it waits. If
+    what is already spent leaves no room, the budget ends: it refuses this call and every later one, even a smaller one,
+    so that cheap calls get no advantage. Replayed calls are free and never refused.
 
     Args:
         usd: Dollars; None for no limit.
@@ -43,8 +42,8 @@ class Budget:
         calls: Number of calls; None for no limit.
         seconds: Seconds since the first call; None for no limit.
 
-    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted by their estimate, because
-    the server bills them all the same. `spent_usd` is None once a price is not known.
+    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts count with an estimate, because the
+    server bills them too. `spent_usd` is None after a call whose price is not known.
     `ended` says in one line why no more calls are sent; "" before that.
 
     Raises:

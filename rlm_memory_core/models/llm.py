@@ -1,7 +1,6 @@
 """`connect()` names a model; the `LLM` that it returns asks it through one `pipeline`.
 
-Callers need not know who answers, a server or the offline reader. The prompts are in
-`query.prompts`.
+A server or the offline reader answers; for callers it makes no difference. The prompts are in `query.prompts`.
 """
 
 import math
@@ -42,29 +41,31 @@ NAMED: dict[str, Callable[[], Backend]] = {}
 
 @dataclass(eq=False, repr=False)
 class LLM(AbstractContextManager["LLM"]):
-    """A model, by its name; nothing is sent until it is asked. `connect` is the usual name of this class.
+    """A model, by its name. It sends nothing until it is asked. `connect` is the usual name of this class.
 
     Args:
         model: The server's name for it, or "offline" for the reader that needs no model.
         base_url: An OpenAI-compatible server, such as "http://localhost:11434/v1"; None for OPENAI_BASE_URL, or else
             OpenAI's own.
-        api_key: None for OPENAI_API_KEY; a server named by base_url may need none.
-        recorded: "auto", "replay", "refresh" or "off"; see `recorded_calls`.
+        api_key: The server's key; None for OPENAI_API_KEY. A server at `base_url` may need none.
+        recorded: What to do with recorded answers: "auto" uses them and records new ones, "replay" only uses them,
+            "refresh" replaces them, "off" does neither.
         calls_path: The file of recorded calls; None for one in the user's cache folder.
         temperature: Sent with each call; None leaves it to the server.
-        timeout: Seconds for one attempt, once it is sent; waiting for its turn does not count.
-        rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
-        max_tokens: The longest reply, sent with each call and reserved in budgets; None for 8,192, or 32,768 for a
+        timeout: The most seconds of one attempt, once it is sent; the wait for its turn does not count.
+        rates: Dollars per prompt token and per completion token; None to look them up in `genai-prices`.
+        max_tokens: The longest reply, sent with each call and reserved in budgets. None for 8,192, or 32,768 for a
             model that thinks before it answers; 0 leaves it to the server.
-        wrap: Makes another `Backend` out of the one that asks the server, below recorded calls; for experiments.
-        concurrency: Calls in flight at once; None for as many as are asked and as the server takes. Sub-agents have a
-            limit of their own in `MemoryRLM`.
-        requests_per_minute: The server's limit, where it is known; `pacing` keeps it, and finds out the others.
+        wrap: Takes the `Backend` that asks the server and returns another, for a model without a server or for
+            experiments. Answers are recorded outside it.
+        concurrency: The most calls at once; None for as many as the server takes. `MemoryRLM` limits its sub-agents by
+            itself.
+        requests_per_minute: The server's limit, if you know it; calls then keep to it. None to find it out.
         tokens_per_minute: Likewise.
 
     Raises:
-        ValueError: A mode is none of the four, the model has no name, the address is none, a number is negative or
-            not a number, or a limit is below 1.
+        ValueError: `recorded` is none of the four, the model has no name, the address is not one, a number is negative
+            or not a number, or a limit is below 1.
 
     >>> connect("offline").label
     'offline reader (no LLM)'

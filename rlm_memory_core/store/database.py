@@ -13,8 +13,8 @@ _MEANINGS = {
     "SQLITE_BUSY": "another program keeps writing to {path}; try again when it has finished",
     "SQLITE_FULL": "the disk is full: nothing was added to {path}, what was stored before can be read; free some space",
     "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
-    "SQLITE_NOTADB": "{path} is not a history, or its beginning is damaged; give another path",
-    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
+    "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: a folder, no such folder, or no permission; give another path",
 }
 limit = threading.local()
 """A thread may set `limit.is_over`. SQLite calls it now and then, and stops the thread's statement once it is true."""
