@@ -10,7 +10,7 @@ from bisect import insort
 from contextlib import nullcontext
 
 from . import background
-from .budget import ModelCall
+from .budget import BudgetExceeded, ModelCall
 from .pacing import Pacing
 from .types import BackendError, Response
 
@@ -69,10 +69,10 @@ class Siblings:
             await asyncio.wait([*tasks, late], return_when=asyncio.FIRST_COMPLETED)
             if late.done():
                 tasks.append(asyncio.create_task(self._copy(pacing, call)))
-            for ended in asyncio.as_completed(tasks):
+            for ended in asyncio.as_completed(tasks) if late.done() else tasks:
                 try:
                     response = await ended
-                except BackendError as error:
+                except (BackendError, BudgetExceeded) as error:  # the second: a copy's turn came too late
                     failures.append(error)
                     continue
                 seconds = loop.time() - call.sent_at
