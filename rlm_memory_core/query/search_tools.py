@@ -26,8 +26,8 @@ from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
+from .evidence import CITED, Evidence, look_up
 from .excerpts import head, one_line
-from .findings import Evidence, look_up
 from .listing import NARROW, Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
@@ -41,9 +41,6 @@ _LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Tells a question about what the assistant said, so that its turns are shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
-
-CITED = "cited turn"
-"""How the output of `cite` begins."""
 
 
 class SearchTools:
