@@ -23,6 +23,7 @@ from .echo import with_echo
 from .evidence import supporting
 from .excerpts import excerpt, one_line
 from .findings import Evidence
+from .opening import best, opening
 from .prompts.record import session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
 from .reading import SEARCH, Settings
@@ -68,11 +69,11 @@ class SearchWay(Way):
 
     async def open(self, replies: int, instructions: str | None) -> list[ChatMessage]:
         """Show the root model what a first search finds."""
-        opening, turns = await self.tools.opening(), len(self.store)
+        shown, turns = await opening(self.tools), len(self.store)
         self.pieces = piece_number(self.store, turns)
         until = self.tools.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
-        return search_messages(*asked, self.sessions, turns, until, opening, replies, _READ_TOKENS, instructions)
+        return search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, instructions)
 
     def prepare(self, code: str) -> str:
         """The code with what its tools return printed."""
@@ -93,7 +94,7 @@ class SearchWay(Way):
         Returns:
             The record as text, and its turns as they are stored.
         """
-        listing, hits = self.tools.listing, list((await self.tools.best()).hits[:_HITS])
+        listing, hits = self.tools.listing, list((await best(self.tools)).hits[:_HITS])
         for number in list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]:
             hits += [Hit(turn) for turn in listing.session(number) if turn.role != "assistant"]
         shown: dict[int, Turn] = {}
