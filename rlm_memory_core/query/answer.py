@@ -7,8 +7,7 @@ from ..models.pricing import Usage
 from ..store.display import as_html, show
 from ..store.memory_store import MemoryStore
 from .evidence import Evidence, supporting
-from .subagents import Coverage
-from .trace import Trace
+from .trace import Coverage, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Answer:
         return f"{read:,} of {self.sessions:,} sessions read{of_pieces}"
 
     def standing_on(self) -> tuple[Evidence, ...]:
-        """The evidence that supports the answer, what has the most of its words first; see `evidence.supporting`.
+        """The evidence that supports the answer, the best first; see `evidence.supporting`.
 
         >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
         >>> [found.turn for found in Answer("Mochi", (cat, dog)).standing_on()]

@@ -11,7 +11,6 @@ import asyncio
 from ..models import background
 from ..store.memory_store import MemoryStore
 from .answer import Answer
-from .conversation import Query
 from .paper_way import PaperWay
 from .reading import PAPER, SEARCH, Settings
 from .search_way import SearchWay
@@ -66,19 +65,17 @@ class MemoryRLM(Settings):
             QueryFailed: The root model gave no answer (a ModelError). It carries what the query found and cost.
             ValueError: The question is empty.
         """
-        return background.run(self._query(store, question, question_date, system, progress))
+        return background.run(self.aquery(store, question, question_date, system=system, progress=progress))
 
     async def aquery(
         self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
         progress: Progress | None = None,
     ) -> Answer:  # fmt: skip
         """`query` for callers with an event loop of their own."""
-        return await background.arun(self._query(store, question, question_date, system, progress))
-
-    async def _query(
-        self, store: MemoryStore, question: str, date: str | None, system: str | None, progress: Progress | None
-    ) -> Answer:
+        if not background.is_running_here():
+            return await background.arun(self.aquery(store, question, question_date, system=system, progress=progress))
         if not question.strip():
             raise ValueError("the question is empty")
-        way = await asyncio.to_thread(_WAYS[str(self.reading.way)], self, store, question, date, progress)
-        return await Query(way, system).answer()
+        way = _WAYS[str(self.reading.way)]
+        query = await asyncio.to_thread(way, self, store, question, question_date, system, progress)
+        return await query.answer()

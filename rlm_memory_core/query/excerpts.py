@@ -42,15 +42,6 @@ def head(text: str, room: int, hint: str = "") -> str:
     return f"{one_line(kept)} … (+{len(text) - len(kept):,} characters{hint})"
 
 
-def cut(text: str, room: int) -> str:
-    """The beginning of a text on one line.
-
-    >>> cut("one two three", 9)
-    'one two …'
-    """
-    return one_line(text) if len(text) <= room else f"{one_line(_whole_words(text, room))} …"
-
-
 def excerpt(hit: Hit, room: int) -> str:
     """A turn that was found: whole if it is short; otherwise how it begins, and the sentences that match best.
 

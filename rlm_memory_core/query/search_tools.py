@@ -13,7 +13,7 @@ from typing import Any
 from ..models.budget import Budget
 from ..repl.date_functions import parse_date
 from ..repl.hostcalls import listed
-from ..search.find import MOST_PROBES, Filters, Found, find_turns, turns_with
+from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
 from ..search.occurrences import occurrences
 from ..search.rarity import spread
 from ..search.threads import in_search_thread
@@ -24,8 +24,8 @@ from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .excerpts import cut, head, one_line
-from .findings import Evidence, look_up
+from .evidence import CITED, Evidence, look_up
+from .excerpts import excerpt, head, one_line
 from .listing import Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
@@ -39,9 +39,6 @@ _LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Tells a question about what the assistant said, so that its turns are shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
-
-CITED = "cited turn"
-"""How the output of `cite` begins."""
 
 
 class SearchTools:
@@ -108,8 +105,9 @@ class SearchTools:
         if never := [name for name in found if not found[name] and lines]:
             lines.append(f"(never said: {', '.join(map(one_line, never))})")
         if common:
-            counts = ", ".join(f"{name!r}, {len(found[name])} turns" for name in common)
-            lines.append(f"(too common, left out: {counts})")
+            lines.append(
+                f"(too common, left out: {', '.join(f'{name!r}, {len(found[name])} turns' for name in common)})"
+            )
         where = " between these days" if after or before else ""
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}{where}"
 
@@ -126,10 +124,7 @@ class SearchTools:
             ValueError: There is no such session or turn.
         """
         if sessions is None and around is None:
-            begun = sorted(self.topics(_TOPICS), key=lambda turn: turn.index)
-            more = [f"(the newest {_TOPICS})"] if len(begun) == _TOPICS else []
-            short = [(turn, cut(turn.content, _TOPIC)) for turn in begun]
-            return "\n".join(more + [self.listing.line(turn, text, text == turn.content) for turn, text in short])
+            return self._contents()
         given, what = (sessions, "session numbers") if around is None else (around, "turn numbers")
         numbers = [given] if isinstance(given, int) else listed("look", given, what)
         lines: list[str] = []
@@ -147,6 +142,12 @@ class SearchTools:
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), len(turn.content) <= room))
         return "\n".join(lines)
+
+    def _contents(self) -> str:
+        """How each topic of the newest sessions begins, a line each."""
+        hits = [Hit(turn) for turn in sorted(self.topics(_TOPICS), key=lambda turn: turn.index)]
+        lines = [self.listing.line(hit.turn, excerpt(hit, _TOPIC), len(hit.turn.content) <= _TOPIC) for hit in hits]
+        return "\n".join(["(the newest ones)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
         """How the user begins each topic of the newest sessions of some days: turns with hardly a word said before."""
@@ -205,14 +206,13 @@ class SearchTools:
         They do if they share rare words with the question or the quotes: a very rare one, or two rare ones, where they
         are later than all that is cited; more words where they are earlier.
         """
-        cited = {each.turn or 0 for each in self.cited}
+        cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
             return bool(turns)
         rare = max(_FEW, int(len(self.store) * _RARE))
         counts = spread(self.store, content_words(" ".join([self.question, *(each.quote for each in self.cited)])))
         weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= rare}
-        new = [self.turn(number) for number in set(turns) - cited]
-        new = [turn for turn in new if turn.role != "assistant" or OF_ASSISTANT.search(self.question)]
+        new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
         shared = occurrences(list(weights), [turn.content for turn in new])
         for turn, places in zip(new, shared, strict=True):
             weight = sum(weights[word] for word in {word for *_, word in places})

@@ -165,7 +165,7 @@ class Probe:
 
     def _is_worth_showing(self, forms: set[str], share: float) -> bool:
         """Whether a turn has a rare word of the probe, or two words of weight, or all of its words."""
-        is_all = not self.nowhere and len(forms) == len(self._weights)
+        is_all = not self._terms.missing and len(forms) == len(self._weights)
         return bool(forms & self._rare) or is_all or (len(forms) > 1 and share >= _ENOUGH)
 
 

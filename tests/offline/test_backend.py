@@ -42,7 +42,7 @@ def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/
         "rank_sessions": lambda question: [0, 2, 1],
     })  # fmt: skip
     output = "NameError: no such thing" if broken else "\n".join(printed)
-    shown = paper.output_message(output, "asked 3", 7)
+    shown = record.output_message(output, "asked 3", 7, paper.FORCED)
     messages = [*messages, {"role": "assistant", "content": code}, {"role": "user", "content": shown}]
     return reply(messages)
 
@@ -140,7 +140,7 @@ def test_root_passes_over_lines_it_did_not_print():
     messages = paper.root_messages("What is my cat called?", None, sessions=1, turns=1, characters=1)
     lines = ['{"place": "x", "rank": [], "date": 3, "text": "My cat is called Mochi."}', "[1", "7", '{"text": 3}',
              '{"spread": {"cat": "many"}, "sessions": "all"}', "NaN", '{"place": 1, "text": "My cat']  # fmt: skip
-    shown = {"role": "user", "content": paper.output_message("\n".join(lines), "", 3)}
+    shown = {"role": "user", "content": record.output_message("\n".join(lines), "", 3, paper.FORCED)}
     assert reply([*messages, {"role": "assistant", "content": "x"}, shown]).startswith("FINAL(")
 
 
