@@ -4,6 +4,7 @@ Every tool returns a text. `listing` writes it: each turn on one line, so that n
 line of ours.
 """
 
+import operator
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -147,7 +148,7 @@ class SearchTools:
         """How each topic of the newest sessions begins, a line each."""
         hits = [Hit(turn) for turn in sorted(self.topics(_TOPICS), key=lambda turn: turn.index)]
         lines = [self.listing.line(hit.turn, excerpt(hit, _TOPIC), len(hit.turn.content) <= _TOPIC) for hit in hits]
-        return "\n".join(["(the newest ones)", *lines] if len(lines) == _TOPICS else lines)
+        return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
         """How the user begins each topic of the newest sessions of some days: turns with hardly a word said before."""
@@ -159,8 +160,10 @@ class SearchTools:
             said: set[str] = set()
             for turn in self.listing.session(number):
                 words = set(content_words(turn.content[:_AROUND]))
-                if turn.role != "assistant" and len(words & said) <= _ON_TOPIC * len(words) and len(begun) < most:
+                if turn.role != "assistant" and len(words & said) <= _ON_TOPIC * len(words):
                     begun.append(turn)
+                if len(begun) == most:
+                    return begun
                 said |= words
         return begun
 
@@ -214,11 +217,9 @@ class SearchTools:
         weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= rare}
         new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
         shared = occurrences(list(weights), [turn.content for turn in new])
-        for turn, places in zip(new, shared, strict=True):
-            weight = sum(weights[word] for word in {word for *_, word in places})
-            if weight >= (_NEWS if turn.index > max(cited) else _OLD_NEWS):
-                return True
-        return False
+        found = [sum(map(weights.__getitem__, {word for *_, word in places})) for places in shared]
+        enough = [_NEWS if turn.index > max(cited) else _OLD_NEWS for turn in new]
+        return any(map(operator.ge, found, enough))
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)

@@ -182,7 +182,7 @@ def test_the_topics_of_a_long_history_are_the_newest(store):
         store.start_session()
         store.add("user", f"Topic{number} is new.")
     listed = SearchTools(store, "?", None).look().splitlines()
-    assert (listed[0], len(listed)) == ("(the newest ones)", 61)
+    assert (listed[0], len(listed)) == ("(those of the newest sessions)", 61)
     assert listed[-1] == "500 user: Topic499 is new."
 
 
