@@ -22,6 +22,7 @@ from .conversation import Query
 from .echo import with_echo
 from .evidence import quoted
 from .excerpts import excerpt, one_line
+from .opening import best, opening
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
@@ -61,11 +62,11 @@ class SearchWay(Query):
 
     async def open(self) -> list[ChatMessage]:
         """Show the root model what a first search finds."""
-        opening, turns, replies = await self.tools.opening(), len(self.store), self.engine.max_iterations
+        shown, turns, replies = await opening(self.tools), len(self.store), self.engine.max_iterations
         self.pieces = piece_number(self.store, turns)
         until = self.tools.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
-        return search_messages(*asked, self.sessions, turns, until, opening, replies, _READ_TOKENS, self.system)
+        return search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
         """The code with what its tools return printed."""
@@ -103,7 +104,7 @@ class SearchWay(Query):
         Returns:
             The record as text, and its turns as they are stored.
         """
-        listing, hits = self.tools.listing, list((await self.tools.best()).hits[:_HITS])
+        listing, hits = self.tools.listing, list((await best(self.tools)).hits[:_HITS])
         for number in list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]:
             hits += [Hit(turn) for turn in listing.session(number) if turn.role != "assistant"]
         shown: dict[int, Turn] = {}

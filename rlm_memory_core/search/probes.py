@@ -26,6 +26,7 @@ _K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants, and the longest length i
 _USER_WEIGHT = 1.25
 _RARE, _RAREST = 0.04, 0.01  # a word is rare if at most so many of the turns have it, or two turns
 _ENOUGH = 1 / 3  # of a probe's weight
+_DECIDES, _HALF = 2, 0.5  # a word of so few turns counts as so much of its probe's weight: it says enough by itself
 
 Match = tuple[int, int, float]
 """Where a matching word begins and ends in a turn's content, and its weight."""
@@ -152,12 +153,13 @@ class Probe:
                 score = sum(self._weights[form] * n * (_K1 + 1) / (n + _K1 * length) for form, n in often.items())
                 score *= 1.0 if turn.role == "assistant" else _USER_WEIGHT
                 marks = [(start, end, self._weights[form]) for start, end, form in matches]
-                hits.append(Hit(turn, score, share, matches=marks))
+                decides = turn.role != "assistant" and any(self._terms.counts[form] <= _DECIDES for form in often)
+                hits.append(Hit(turn, score, max(share, _HALF * decides), matches=marks))
         return sorted(hits, key=best_first)
 
     def _is_worth_showing(self, forms: set[str], share: float) -> bool:
         """Whether a turn has a rare word of the probe, or two words of weight, or all of its words."""
-        is_all = not self.nowhere and len(forms) == len(self._weights)
+        is_all = not self._terms.missing and len(forms) == len(self._weights)
         return bool(forms & self._rare) or is_all or (len(forms) > 1 and share >= _ENOUGH)
 
 
