@@ -31,7 +31,7 @@ async def opening(tools: SearchTools) -> str:
     spoken = [hit for hit in close if hit.turn.role != "assistant"]
     of_assistant = OF_ASSISTANT.search(tools.question)
     hits = close if of_assistant else spoken or close
-    said = [hit for hit in hits if hit.turn.role == "assistant" and hit.share >= _ANSWERS]
+    said = [hit for hit in hits if of_assistant and hit.turn.role == "assistant" and hit.share >= _ANSWERS]
     if of_assistant and not said and len({hit.turn.session for hit in hits}) == 1:
         said = [
             Hit(turn) for turn in tools.store.turns[hits[0].turn.index :][:1] if turn.session == hits[0].turn.session
@@ -42,7 +42,7 @@ async def opening(tools: SearchTools) -> str:
     days = {(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN}
     of_time = [await in_search_thread(tools.topics)(_IN_TIME, *each) for each in sorted(days)]
     others = {hit.turn.session for hit in hits}
-    in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in others]
+    in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in others][:_IN_TIME]
     lines = [left_out(replace(found, more=0, without=()))]
     lines += tools.listing.hits(hits, NARROW, answer) + tools.listing.hits(in_time, NARROW)
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
