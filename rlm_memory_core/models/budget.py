@@ -41,7 +41,8 @@ class Budget:
         usd: Dollars; None for no limit.
         tokens: Prompt and completion tokens together; None for no limit.
         calls: Number of calls; None for no limit.
-        seconds: Seconds since the first call; None for no limit.
+        seconds: Seconds since the first call; None for no limit. Their end also ends each wait before a request, such
+            as for a busy server or for another process, but no request that is out.
 
     `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted by their estimate, because
     the server bills them all the same. `spent_usd` is None once a price is not known.
