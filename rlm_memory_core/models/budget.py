@@ -266,7 +266,7 @@ class ModelCall(ExitStack):
         if not self._was_sent:
             return Usage()
         taken = answer * (1 + self.unread) + self._lost
-        return taken + Usage(calls=max(1 + self.copies - taken.calls, 0))
+        return taken + Usage(calls=max(1 + self.copies + self.unread - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:
         """Charge the budget unless the call is free; return the dollars, or None where the price is not known."""
