@@ -40,7 +40,8 @@ class Budget:
         usd: Dollars; None for no limit.
         tokens: Prompt and completion tokens together; None for no limit.
         calls: Number of calls; None for no limit.
-        seconds: Seconds since the first call; None for no limit.
+        seconds: Seconds since the first call; None for no limit. Their end also ends each wait before a request, such
+            as for a busy server or for another process, but no request that is out.
 
     `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts count with an estimate, because the
     server bills them too. `spent_usd` is None after a call whose price is not known.
@@ -264,7 +265,7 @@ class ModelCall(ExitStack):
         if not self._was_sent:
             return Usage()
         taken = answer * (1 + self.unread) + self._lost
-        return taken + Usage(calls=max(1 + self.copies - taken.calls, 0))
+        return taken + Usage(calls=max(1 + self.copies + self.unread - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:
         """Charge the budget unless the call is free; return the dollars, or None where the price is not known."""

@@ -11,6 +11,13 @@ def test_an_answer_that_is_no_json_is_asked_for_once_more_and_was_paid_for(scrip
     assert (reply.text, reply.usage) == ("yes", Usage(4, 6, 2))  # as much as the answer that came whole
 
 
+def test_an_answer_that_is_no_json_and_a_failure_after_it_are_two_calls(scripted):
+    budget = Budget()
+    with pytest.raises(ModelError, match="400") as caught:
+        ask(scripted([httpx2.Response(200, content=b"{not json"), refused(400)]), budget)
+    assert caught.value.usage == budget.spent == Usage(calls=2)
+
+
 NEGATIVE = {"prompt_tokens": -50, "completion_tokens": -5}
 ODD = [None, {}, [], "many", {"prompt_tokens": 0, "completion_tokens": 0}, NEGATIVE, {"prompt_tokens": None}]
 
