@@ -18,7 +18,7 @@ from typing import Any
 
 from ..models.types import UNKNOWN
 from ..repl.output import to_text
-from ..search.quotes import Words, quoted_words
+from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words
 from ..store.escaping import well_formed
 from ..store.turns import Turn

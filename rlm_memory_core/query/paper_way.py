@@ -12,10 +12,10 @@ from typing import Any
 from ..models.types import ChatMessage
 from ..repl.date_functions import parse_date
 from ..repl.hostcalls import check_text, from_start, listed
-from ..search.piece_index import PieceIndex
 from ..search.pieces import Piece, split
 from ..search.ranking import arank_sessions, rank_pieces
 from ..search.threads import in_search_thread
+from ..search.word_index import PieceIndex
 from ..store.turns import Turn
 from .conversation import Query
 from .prompts.paper import FORCED, NO_CODE, root_messages

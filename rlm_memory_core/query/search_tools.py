@@ -16,10 +16,9 @@ from ..repl.date_functions import parse_date
 from ..repl.hostcalls import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
 from ..search.occurrences import occurrences
-from ..search.rarity import spread
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
-from ..search.word_index import PIECES, take_in_new_turns
+from ..search.word_index import PIECES, spread, take_in_new_turns
 from ..search.words import content_words
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label

@@ -24,7 +24,7 @@ from ..search.pieces import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
 from .evidence import Extract, check_reply, is_not_found
-from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
+from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
 _SHORTEST = 500  # characters; a shorter text is not halved
@@ -139,7 +139,7 @@ class SubAgents:
         """The reply on a piece, as a whole or in halves. `paid` takes the tokens and dollars of each request."""
         if len(piece.text) >= self._too_long and (parts := halves(prompt, piece)):
             return _joined([await self._read(*part, None, paid) for part in parts])
-        messages = subagent_messages(prompt, self.system)
+        messages = conversation(self.system, prompt)
         try:
             reply = await self.llm.complete(messages, self.budget, None, lambda *took: paid.append(took), siblings)
         except ModelError as error:

@@ -20,7 +20,7 @@ from .limits import Meter, measure
 
 MAX_TEXT_CHARACTERS = 10_000  # of a text to search, to rank or to ask with
 PREVIOUS = "previous_replies"
-FINALS = ("FINAL", "FINAL_VAR")
+FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is ours: code may call its own variables FINAL
 # the sandbox passes a range as its text
 _RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
 _KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)

@@ -145,7 +145,7 @@ class Repl:
             return None, missing  # a word like max or list
         await self._started()
         try:
-            return await self._drive(Rewritten(f"FINAL({name})"), None, monty.CollectString())
+            return await self._drive(Rewritten(f"_rlm_final({name})"), None, monty.CollectString())
         except (monty.MontyError, LimitReached):
             return None, missing
 
@@ -162,7 +162,7 @@ class Repl:
         is_code = names & known or isinstance(tree, (ast.List, ast.Tuple, ast.Set))
         if not is_code or any(not hasattr(builtins, name) for name in names - known):
             return None
-        return (await self.run(f"FINAL({text})")).final
+        return (await self.run(f"_rlm_final({text})")).final
 
     async def _drive(
         self, program: Rewritten, past: Past | None, printed: monty.CollectString
@@ -191,7 +191,7 @@ class Repl:
         """What the code gives to FINAL or FINAL_VAR. The rest of the code does not run."""
         self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
-        if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
+        if snapshot.function_name != "FINAL_VAR" or not isinstance(value, str) or not value.isidentifier():
             return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
         return await self.variable(value)
 

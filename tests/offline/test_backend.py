@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rlm_memory_core.models import backends
+from rlm_memory_core.models.llm import NAMED
 from rlm_memory_core.models.types import CHAT_PATH, EMBEDDINGS_PATH, Refused, Request
 from rlm_memory_core.offline import FINGERPRINT, OfflineReader, completion, reply, stream_chunks
 from rlm_memory_core.offline.root import final
@@ -30,7 +30,7 @@ def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/
     printed = []
 
     def query(prompt):
-        return reply(record.subagent_messages(prompt))
+        return reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
 
     def query_parallel(texts, dates, question):
         assert parallel
@@ -90,7 +90,7 @@ def test_final_is_balanced(text, expected):
 def test_subagent_reads_one_session():
     question = "What is my cat called?"
     ask = [record.session_prompt(text, day, question) for text, day in zip(SESSIONS, DATES, strict=True)]
-    replies = [reply(record.subagent_messages(prompt)) for prompt in ask]
+    replies = [reply(record.conversation(record.SUBAGENT_SYSTEM, prompt)) for prompt in ask]
     assert "Mochi" in replies[0]
     assert replies[1] == record.NOT_FOUND
 
@@ -101,7 +101,7 @@ def test_subagent_reads_one_session():
      f"Question: What is my cat called?\n{SESSIONS[0]}", f"Read:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
 )  # fmt: skip
 def test_subagent_takes_any_prompt(prompt):
-    assert "Mochi" in reply(record.subagent_messages(prompt))
+    assert "Mochi" in reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
 
 
 def test_plain_reader_reads_a_history():
@@ -185,4 +185,4 @@ def test_it_embeds_nothing():
 
 
 def test_its_version_is_part_of_the_keys_of_recorded_calls():
-    assert backends.NAMED["offline"] is OfflineReader
+    assert NAMED["offline"] is OfflineReader

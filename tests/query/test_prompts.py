@@ -123,7 +123,7 @@ def test_the_papers_prompts_are_what_they_were():
         for n in (None, 5, 10)
     ]
     made += [
-        record.subagent_messages(record.session_prompt("s", "d", "q", "e")),
+        record.conversation(record.SUBAGENT_SYSTEM, record.session_prompt("s", "d", "q", "e")),
         record.history_messages("h", "q", "d"),
     ]
     made += [record.CHAT_SYSTEM, record.CUT_REPLY, paper.NO_CODE, paper.FORCED]

@@ -55,11 +55,6 @@ def session_prompt(session: str, date: str | None, question: str, question_date:
     return f"{record}\n{question_block(question, question_date)}"
 
 
-def subagent_messages(prompt: str, system: str = SUBAGENT_SYSTEM) -> list[ChatMessage]:
-    """The conversation of one sub-agent call. `system` says in what form it replies."""
-    return conversation(system, prompt)
-
-
 def history_messages(
     history: str, question: str, question_date: str | None = None, instructions: str | None = None
 ) -> list[ChatMessage]:
