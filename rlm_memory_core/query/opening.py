@@ -41,8 +41,8 @@ async def opening(tools: SearchTools) -> str:
     spans = periods(tools.question[:1_000], tools.question_date) if len(hits) <= _FEW else []
     days = {(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN}
     of_time = [await in_search_thread(tools.topics)(_IN_TIME, *each) for each in sorted(days)]
-    others = {hit.turn.session for hit in hits}
-    in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in others][:_IN_TIME]
+    shown = {hit.turn.session for hit in hits}
+    in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in shown][:_IN_TIME]
     lines = [left_out(replace(found, more=0, without=()))]
     lines += tools.listing.hits(hits, NARROW, answer) + tools.listing.hits(in_time, NARROW)
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
