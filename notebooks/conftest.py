@@ -1,4 +1,4 @@
-"""Skips the notebooks that cannot be compared on this machine, with the reason. Tests download nothing."""
+"""Makes notebooks slow tests, and skips those that cannot be compared on this machine. Tests download nothing."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ NEEDS: dict[str, tuple[Callable[[], object], ...]] = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker("slow")
     for number, needs in NEEDS.items():
         try:
             for find in needs:

@@ -16,6 +16,22 @@ from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
 
 
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="repeat as often as benchmarks/full.py does: minutes longer")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With `-m slow`, files without a slow test are not even imported."""
+    fast = config.option.markexpr == "slow" and collection_path.match("test_*.py")
+    return True if fast and "mark.slow" not in collection_path.read_text(encoding="utf-8") else None
+
+
+@pytest.fixture
+def times(pytestconfig):
+    """`times(few, many)`: how often a slow test repeats what it does; many with `--full`."""
+    return lambda few, many: many if pytestconfig.getoption("full") else few
+
+
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path, monkeypatch):
     monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "cache"))

@@ -82,13 +82,11 @@ def test_a_list_is_a_list_however_it_is_written(capsys, text):
     assert capsys.readouterr().out.startswith("01_niah: 60 calls")
 
 
-def test_an_extra_that_is_missing_is_one_line(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "papermill", None)
-    monkeypatch.delitem(sys.modules, "rlm_memory_core.cli.experiments", raising=False)
-    assert cli.main(["reproduce", "--only", "1"]) == 2
-    assert capsys.readouterr().err == (
-        'rlm-memory: papermill is not installed; run pip install "rlm-memory[notebooks]"\n'
-    )
+def test_an_extra_that_is_missing_is_one_line():
+    without = "import sys; sys.modules['pandas'] = None; from rlm_memory_core.cli import main; sys.exit(main.main())"
+    done = subprocess.run([sys.executable, "-c", without, "reproduce"], capture_output=True, text=True, check=False)
+    line = 'rlm-memory: pandas is not installed; run pip install "rlm-memory[notebooks]"\n'
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
 
 
 def test_the_shell_completes_commands_options_and_files(tmp_path):

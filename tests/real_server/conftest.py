@@ -15,7 +15,7 @@ from rlm_memory_core.serving.llama_server import MODEL, ServerFailed, small_mode
 
 @pytest.fixture(scope="session")
 def real_server():
-    """One server for all tests of a process; pytest-xdist gives all of them to one process, as they are one group."""
+    """One server for all tests of a process; pytest-xdist gives those of a file to one process."""
     missing = "" if importlib.util.find_spec("xllamacpp") else "xllamacpp is not installed: make setup"
     try:
         small_model()

@@ -12,7 +12,7 @@ from rlm_memory_core.experiments.data.assets import project_root
 from rlm_memory_core.models import background
 from rlm_memory_core.serving.llama_server import MODEL
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real-server")]
+pytestmark = pytest.mark.slow
 
 QUESTION = "What is my cat called?"
 
@@ -64,7 +64,7 @@ def test_the_command_answers_from_a_file(real_server, diary, tmp_path, capsys):
 def test_a_needle_is_looked_for_in_a_notebook_of_a_profile_of_its_own(real_server, tmp_path, capsys):
     code = cli.main([
         "reproduce", "--only", "01", "--model", MODEL, "--base-url", real_server.url, "--outputs", str(tmp_path),
-        "-p", "turns", "[3]", "-p", "runs", "1", "-p", "methods", '["truncation", "rlm-sequential"]',
+        "-p", "turns", "[3]", "-p", "runs", "1", "-p", "methods", '["truncation"]',
     ])  # fmt: skip
     printed, said = capsys.readouterr()
     assert code == 0, printed + said

@@ -16,7 +16,7 @@ from rlm_memory_core.models.streaming import Listener
 from rlm_memory_core.models.types import Request
 from rlm_memory_core.serving import llama_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real-server")]
+pytestmark = pytest.mark.slow
 
 STORY = [{"role": "user", "content": "Write a long story about a cat, with many chapters."}]
 LONGEST = 8  # tokens of an answer that is cut off

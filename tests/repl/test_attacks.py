@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent / "attacks"
 LIMITS = Limits(
     run_seconds=0.4, query_seconds=2.0, memory_mb=64, query_subcalls=20, host_calls=2000, output_characters=2000
 )
+SLOW = replace(LIMITS, run_seconds=5.0, query_seconds=10.0)  # time is not what stops the program, on a busy machine too
 CANARY = "sk-canary-0123456789"
 MOST_GROWTH = 150 * 2**20  # of the host's memory, over the whole suite
 
@@ -87,7 +88,8 @@ def test_the_suite_is_large():
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_is_stopped_or_harmless(attack, diary, root_and_subagents, scripted, place, known, at_first):
     llm = root_and_subagents([f"```repl\nkept = 1\n```\n```repl\n{attack.code}\n```", "FINAL(the honest answer)"])
-    answer = PaperRLM(llm, limits=LIMITS).query(diary, "Who?", question_date="2024/03/10 (Sun) 12:00")
+    limits = SLOW if attack.words in ("memory", "at most") else LIMITS
+    answer = PaperRLM(llm, limits=limits).query(diary, "Who?", question_date="2024/03/10 (Sun) 12:00")
     shown = answer.trace.steps[0].output
     if attack.fate == "stopped":
         assert "Error" in shown or "limit" in shown.lower() or attack.words in shown.split()

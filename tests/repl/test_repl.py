@@ -487,7 +487,7 @@ def test_what_runs_again_takes_time_too():
 
 
 @pytest.mark.slow
-def test_no_worker_is_lost_when_sessions_are_cancelled_while_they_wait_for_one():
+def test_no_worker_is_lost_when_sessions_are_cancelled_while_they_wait_for_one(times):
     async def enter():
         async with Repl({}, {}) as opened:
             await opened.run("x = 1")
@@ -498,7 +498,7 @@ def test_no_worker_is_lost_when_sessions_are_cancelled_while_they_wait_for_one()
             await everyone.wait()
 
     async def rounds():
-        for number in range(300):
+        for number in range(times(100, 300)):
             waiting = [asyncio.create_task(enter()) for _ in range(WORKERS + 8)]
             await asyncio.sleep(number % 10 * 0.0005)
             for task in waiting:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -154,6 +155,8 @@ class _Bar:
 
 def _run(plan: Plan, ready: Ready, progress: Path) -> Ran:
     """Runs one notebook, in a process of its own."""
+    # papermill imports jsonschema, which would build grammars for 2 s to check addresses that no notebook has
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill
     from nbclient.exceptions import DeadKernelError
 

@@ -199,12 +199,12 @@ def _ask_for_a_word(llm: LLM) -> None:
 
 def _declared(notebook: Notebook) -> dict[str, Any]:
     """Returns the notebook's parameters and defaults, as its parameters cell declares them."""
-    import papermill
-
     if not notebook.path.is_file():
         raise ReproduceError(f"{notebook.path} is not there; run this in a checkout of the project")
-    found = papermill.inspect_notebook(str(notebook.path))
-    return {name: ast.literal_eval(parameter["default"]) for name, parameter in found.items()}
+    cells = json.loads(notebook.path.read_text(encoding="utf-8"))["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", ()))
+    set_here = (line for line in ast.parse(source).body if isinstance(line, ast.Assign))
+    return {ast.unparse(line.targets[0]): ast.literal_eval(line.value) for line in set_here}
 
 
 def _check(plan: Plan, notebook: Notebook, declared: Mapping[str, Any]) -> Ready:

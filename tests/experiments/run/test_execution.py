@@ -1,11 +1,11 @@
 """In which order notebooks run, and what a run tells on its way; the processes are stood in for by threads."""
 
 import json
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import papermill
 import pytest
 
 from rlm_memory_core.experiments.progress import VARIABLE
@@ -70,8 +70,19 @@ def test_where_a_model_is_paid_one_runs_after_another_with_what_is_left_of_the_b
     assert [budget for name, budget in began if name in ("01", "02")] == [1.75, 1.5]
 
 
+@pytest.fixture
+def papermill(monkeypatch):
+    """Papermill, as a notebook's process imports it, and what that process sets."""
+    monkeypatch.setitem(sys.modules, "rfc3987_syntax", None)
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
+    import papermill  # here: it takes a second
+
+    return papermill
+
+
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_password_in_an_address_stays_out_of_the_notebook(tmp_path, monkeypatch, fails):
+def test_a_password_in_an_address_stays_out_of_the_notebook(tmp_path, monkeypatch, papermill, fails):
     def executed(path, target, parameters, **_):
         cell = {"metadata": {}, "source": [f"options = {parameters['options']!r}"]}
         Path(target).write_text(json.dumps({"metadata": {}, "cells": [cell]}))
@@ -79,8 +90,6 @@ def test_a_password_in_an_address_stays_out_of_the_notebook(tmp_path, monkeypatc
             raise papermill.PapermillExecutionError(0, 1, "", "ValueError", "no", [])
 
     monkeypatch.setattr(papermill, "execute_notebook", executed)
-    monkeypatch.setenv(VARIABLE, "")  # set by a notebook's process
-    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
     options = Options("m", base_url="http://ada:s3cret@one.test/v1", judge_base_url="http://bob:s3cret@two.test/v1")
     ready = Ready(Notebook("99", "d", judges=True), {"options": options.changed()})
     ran = execution._run(Plan(options, outputs=tmp_path), ready, tmp_path / "progress")
@@ -89,3 +98,17 @@ def test_a_password_in_an_address_stays_out_of_the_notebook(tmp_path, monkeypatc
     assert "http://[key]@one.test/v1" in written
     assert "http://[key]@two.test/v1" in written
     assert bool(ran.error) == fails
+
+
+def test_answers_without_a_verdict_are_counted_and_said(tmp_path, monkeypatch, papermill):
+    def executed(path, target, **_):
+        Path(target).write_text('{"metadata": {}, "cells": []}')
+        folder = Path(target).parent / "results"
+        folder.mkdir()
+        rows = [{"id": "judged.rag.overall", "value": 0.5}, {"id": "judged.rag.unjudged", "value": 2}]
+        (folder / "03.json").write_text(json.dumps({"provenance": {"spent_usd": 0.5}, "rows": rows}))
+        (folder / "03.questions.csv").write_text("method,error,failures\nrag,,\nrag,,\n")
+
+    monkeypatch.setattr(papermill, "execute_notebook", executed)
+    ran = execution._run(Plan(Options("m"), outputs=tmp_path), Ready(Notebook("03", "b", asks), {}), tmp_path / "to")
+    assert ran == Ran("03", 0.5, 2, ["2 answers were not judged; the notebook says why"])
