@@ -11,11 +11,11 @@ from contextlib import aclosing
 from typing import Any
 
 from ..store.escaping import well_formed
-from .adapting import server_message
+from .adapting import is_too_long, server_message
 from .normalise import Content
 from .pricing import Usage
 from .thoughts import ThoughtSplitter
-from .types import Backend, BackendError, Request, Response, StreamBroken, count_tokens
+from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken, count_tokens
 
 _DONE = "[DONE]"
 _CONTENT = ("text", "thoughts", "refusal")
@@ -93,7 +93,7 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
                 if not pieces and not event.lstrip().startswith(("{", "[")):
                     return Response(event)  # a page instead of a completion
                 chunk, choice, piece = _parts(event)
-                if "message" in choice:  # the whole answer of a server that does not stream
+                if choice.get("message") and not choice.get("delta"):  # the whole answer: the server does not stream
                     return Response(event)
                 if not pieces:
                     listener.begin(request.tokens)
@@ -124,8 +124,11 @@ def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], Content]:
     """
     try:
         chunk = json.loads(event)
-        if chunk.get("error"):
-            raise StreamBroken(server_message(event))
+        if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
+            broken = StreamBroken(server_message(event))
+            if is_too_long(400, event):
+                broken.becomes, broken.retryable = ContextExceeded, False
+            raise broken
         choice = (chunk.get("choices") or [{}])[0]
         return chunk, choice, Content.of(choice.get("delta") or {})
     except (ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:

@@ -1,16 +1,25 @@
 """Takes a model's thoughts out of what it says, such as `<think>Hm.</think>Hello!`.
 
 Servers that do not separate thoughts leave them in the text. A thought begins with a tag at the start of a line and
-outside code, and ends with its closing tag. At the start of a reply the closing tag may be missing, because the model
-was cut off, or the opening tag, because the server's template holds it. Any other tag is part of the reply.
+outside code, and ends with its closing tag; some models write special tokens, such as `<|channel|>analysis<|message|>`.
+At the start of a reply the closing tag may be missing, because the model was cut off, or the opening tag, because the
+server's template holds it. Any other tag is part of the reply.
 """
 
 import re
 
-# ignoring case only in the names keeps the search fast
-_TOKEN = re.compile(r"<(/?)(?i:(?:seed:)?(think|thinking|thoughts?|reasoning))>|\[(/?)((?i:THINK))\]|```+|~~~+")
-_UNFINISHED = re.compile(r"(?:<[/a-zA-Z:]*|\[[/a-zA-Z]*|`+|~+)\Z")  # the end of a piece may be half a tag
-_LONGEST = 20  # characters of a tag
+# the closing sign or word, and the name, of each kind of tag; ignoring case only in the names keeps the search fast
+_TOKEN = re.compile(
+    r"[<◁]\|?(/|(?i:end_(?:of_)?))?(?i:(?:seed:|ant|start_|begin_of_)?(think(?:ing)?|thoughts?|reason(?:ing)?))"
+    r"(?:\s[^<>\n]{0,40})?\|?[>▷]|\[(/?)((?i:THINK))\]"
+    r"|(?:<\|start\|>\w+)?<\|channel\|>(?:(final)|analysis|commentary)<\|message\|>|<\|channel>thought|(<channel\|>)"
+    r"|<\|\w+\|>|```+|~~~+"
+)
+_UNFINISHED = re.compile(  # the end of a piece may be half a tag
+    r"(?:[<◁](?:[|/\w:]+(?:\s[^<>\n]{0,40})?\|?)?|<\|(?:start|channel)(?:(?!message\|>)[|\w<>]){0,70}"
+    r"|\[[/a-zA-Z]*|`+|~+)\Z"
+)
+_LONGEST = 80  # characters of a tag
 _QUOTES = ("`", "'", '"', "“", "‘", "«")
 
 
@@ -64,7 +73,9 @@ class ThoughtSplitter:
         self._last = text[-1:] or self._last
 
     def _read_token(self, token: re.Match[str], parts: list[str]) -> None:
-        name, closes = _name(token), bool(token[1] or token[3])
+        name, closes = _name(token), any(token.group(1, 3, 5, 6))
+        if token[0].startswith("<|") and not name and self.thoughts and not self._open:
+            return  # a special token around what is said
         if self._open and closes and name == _name(self._open):
             self.thoughts.append("".join(self._thought).strip())
             self._open, self._thought, self._line_is_blank = None, [], True
@@ -95,4 +106,5 @@ def split_thoughts(text: str) -> tuple[str, str]:
 
 
 def _name(token: re.Match[str]) -> str:
-    return (token[2] or token[4] or "").lower()
+    """The beginning of a tag's name, as some models close <think> with </thinking>; "" for other tokens."""
+    return (token[2] or token[4] or "channel" * ("channel" in token[0]))[:5].lower()

@@ -143,8 +143,6 @@ class Repl:
 
     async def variable(self, name: str) -> tuple[str | None, str]:
         """The text of a variable and ""; or None and the error."""
-        if not name.isidentifier():
-            return None, f"ValueError: {name!r} is not the name of a variable"
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
         if hasattr(builtins, name) and name not in self._names:
             return None, missing  # a word like max or list
@@ -186,7 +184,7 @@ class Repl:
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, monty.MontyComplete):
             if is_final(snapshot) and past is not None:
-                return await self._final(snapshot)
+                return await self._final(snapshot, past.code)
             if is_final(snapshot):
                 snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
                 continue
@@ -211,13 +209,15 @@ class Repl:
     async def _step(self, snapshot: monty.AsyncSnapshot) -> monty.AsyncSnapshot:
         return await (await self._calls.answer(snapshot, None))()
 
-    async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
+    async def _final(self, snapshot: monty.AsyncFunctionSnapshot, code: str) -> tuple[str | None, str]:
         """The answer given to FINAL or FINAL_VAR, or None and the error. The rest of the code does not run."""
         self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
-        if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
-            return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
-        return await self.variable(value)
+        if snapshot.function_name == "FINAL_VAR" and isinstance(value, str) and value.isidentifier():
+            named = await self.variable(value)
+            if named[0] is not None or any(f"FINAL_VAR({sign}{value}{sign}" in code for sign in "'\""):
+                return named
+        return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
 
     async def _unwind(self) -> None:
         """End the code that stands at its FINAL, so that the session can go on."""
