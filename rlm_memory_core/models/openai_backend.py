@@ -101,21 +101,21 @@ class OpenAIBackend:
                 raise _refusal(answer.status_code, answer.headers, text)
             tried |= found
 
-    def _text(self, content: bytes) -> str:
+    def _text(self, content: bytes | bytearray) -> str:
         return without_key(content.decode("utf-8", "replace"), self._key)
 
 
-async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
+async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes | bytearray]:
     """Yield the lines of a body as it comes, and an empty one after the last. A line ends with CR, LF or both."""
-    rest: list[bytes] = []
+    rest = bytearray()
     async for block in answer.aiter_bytes():
-        rest.append(block)
+        rest += block
         if b"\n" in block or b"\r" in block:
-            lines = b"".join(rest).splitlines(keepends=True)
-            rest = [] if lines[-1].endswith(b"\n") else [lines.pop()]  # after a CR, an LF may come
+            lines = bytes(rest).splitlines(keepends=True)
+            rest = bytearray(b"" if lines[-1].endswith(b"\n") else lines.pop())  # after a CR, an LF may come
             for line in lines:
                 yield line.rstrip(b"\r\n")
-    for line in (*b"".join(rest).splitlines(), b""):
+    for line in (*rest.splitlines(), b""):
         yield line
 
 
@@ -145,19 +145,17 @@ def _backend_error(error: Exception) -> BackendError:
         reason = error.__cause__ or error
     if isinstance(reason, (httpx2.TimeoutException, TimeoutError)):
         return TimedOut("the server did not answer in time")
-    return ConnectionFailed(str(reason) or type(reason).__name__)
+    reason = getattr(reason, "os_error", reason)  # aiohttp's own words name its settings, such as ssl:default
+    return ConnectionFailed(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
 
 
 def _refusal(status: int, headers: Mapping[str, str], text: str) -> Refused:
-    told = headers.get("x-should-retry")
-    message = server_message(text) or f"status {status}"
-    is_final = "insufficient_quota" in text or message.startswith("Request too large")  # OpenAI has no code for it
+    message, told = server_message(text) or f"status {status}", headers.get("x-should-retry")
     error = Refused(status, message, retry_after(headers))
-    if is_too_long(status, text) or (status == 429 and message.startswith("Request too large")):
+    if is_too_long(status, text):
         error.becomes = ContextExceeded
-        return error
-    may_help = told == "true" or status in (408, 409, 429) or status >= 500
-    error.retryable = may_help and told != "false" and not is_final and status != 501  # what is not there stays away
+    elif "insufficient_quota" not in text and status != 501:  # neither will change
+        error.retryable = told == "true" or (told != "false" and (status in (408, 409, 429) or status >= 500))
     return error
 
 
@@ -177,9 +175,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = float(headers.get(name, "")) * unit
             if math.isfinite(seconds):
                 return max(seconds, 0.0)
-    now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
-    try:
+    with suppress(ValueError, TypeError):
+        now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
         wait = parsedate_to_datetime(headers.get("retry-after", "")) - parsedate_to_datetime(now)
-    except (ValueError, TypeError):
-        return None
-    return max(wait.total_seconds(), 0.0)
+        return max(wait.total_seconds(), 0.0)
+    return None

@@ -231,7 +231,7 @@ def explain(error: Exception, model: str, base_url: str | None, api_key: str | N
     if isinstance(error, TimedOut):
         return f"{where} did not answer within {timeout:g} s"
     if isinstance(error, ConnectionFailed):
-        return f"cannot reach {where} ({said}): check the address and that it runs"
+        return f"cannot reach {where} ({said}); check the address, and whether the server runs"
     if isinstance(error, StreamBroken):
         return f"{where} broke off {'its reply' if error.retryable else 'in mid-reply'}: {said}"
     if isinstance(error, Refused):

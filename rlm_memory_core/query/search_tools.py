@@ -18,17 +18,16 @@ from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_wi
 from ..search.occurrences import occurrences
 from ..search.periods import periods
 from ..search.ranking import arank_sessions
-from ..search.rarity import spread
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
-from ..search.word_index import PIECES
+from ..search.word_index import PIECES, spread
 from ..search.words import content_words
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
+from .evidence import CITED, Evidence, look_up
 from .excerpts import head, one_line
-from .findings import Evidence, look_up
 from .listing import NARROW, Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
@@ -42,9 +41,6 @@ _LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Tells a question about what the assistant said, so that its turns are shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
-
-CITED = "cited turn"
-"""How the output of `cite` begins."""
 
 
 class SearchTools:

@@ -8,12 +8,11 @@ gives it as well.
 from unicodedata import normalize
 
 _ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"), ("i", "ı"), ("ae", "æ"), ("oe", "œ"))
-_ZEROS = "٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០᠐"  # nine further digits follow each
 _SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
-_SIGNS |= {ord(zero) + digit: str(digit) for zero in _ZEROS for digit in range(10)}
+_SIGNS |= {ord(zero) + digit: str(digit) for zero in "٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០᠐" for digit in range(10)}
 # nothing is seen of these; 0x307 is the dot of a small İ
 _SIGNS |= dict.fromkeys((0xAD, 0x307, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
-LONGEST = 50  # characters of a keyword that SQLite looks for, as its time grows with them; the caller checks the rest
+LONGEST = 50  # characters of a keyword that SQLite looks for: more take more time. The caller checks the rest
 MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
 """The condition on a turn's columns; its parameter is the beginning of a comparable keyword."""
 

@@ -4,9 +4,9 @@ import httpx2
 import pytest
 
 from rlm_memory_core import MemoryRLM, MemoryStore, ModelError, Reading, connect
-from rlm_memory_core.query.conversation import NO_CODE
 from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
 from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
+from rlm_memory_core.query.search_way import WITHOUT_CODE
 
 QUESTION = "What is my cat called?"
 
@@ -105,7 +105,7 @@ WEAK = {
 @pytest.mark.parametrize("replies", WEAK.values(), ids=WEAK)
 def test_a_weak_model_is_shown_a_search_and_answers_from_that(diary, scripted, replies):
     answer = MemoryRLM(scripted([*replies, "Your cat is called Mochi."])).query(diary, QUESTION, system="Be kind.")
-    assert (answer.text, answer.mode) == ("Your cat is called Mochi.", NO_CODE)
+    assert (answer.text, answer.mode) == ("Your cat is called Mochi.", WITHOUT_CODE)
     assert [(each.session, each.turn, each.quote) for each in answer.evidence] == [(1, 1, "My cat is called Mochi.")]
     system, record = scripted.conversation
     assert system["content"].startswith(HISTORY_SYSTEM)
@@ -122,7 +122,7 @@ def test_one_miss_is_forgiven(diary, scripted):
 
 def test_a_model_whose_code_never_answers_is_asked_once_more(diary, scripted):
     answer = MemoryRLM(scripted([block("print(1)")] * 3 + ["FINAL(Mochi)"]), max_iterations=3).query(diary, QUESTION)
-    assert (answer.text, answer.mode) == ("Mochi", NO_CODE)
+    assert (answer.text, answer.mode) == ("Mochi", WITHOUT_CODE)
 
 
 def test_a_small_context_window_is_shown_less(scripted):
@@ -139,7 +139,7 @@ def test_a_small_context_window_is_shown_less(scripted):
         return "Mochi"
 
     answer = MemoryRLM(scripted(small)).query(store, QUESTION)
-    assert (answer.text, answer.mode) == ("Mochi", NO_CODE)
+    assert (answer.text, answer.mode) == ("Mochi", WITHOUT_CODE)
     assert "Mochi" in scripted.conversation[1]["content"]
 
 

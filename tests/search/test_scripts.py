@@ -3,7 +3,7 @@
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.query.findings import Evidence, look_up
+from rlm_memory_core.query.evidence import Evidence, look_up
 from rlm_memory_core.search import rank_sessions
 from rlm_memory_core.search.words import content_words
 
