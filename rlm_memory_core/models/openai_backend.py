@@ -105,7 +105,7 @@ class OpenAIBackend:
         return without_key(content.decode("utf-8", "replace"), self._key)
 
 
-async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes | bytearray]:
+async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
     """Yield the lines of a body as it comes, and an empty one after the last. A line ends with CR, LF or both."""
     rest = bytearray()
     async for block in answer.aiter_bytes():
@@ -115,7 +115,7 @@ async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes | bytearray]:
             rest = bytearray(b"" if lines[-1].endswith(b"\n") else lines.pop())  # after a CR, an LF may come
             for line in lines:
                 yield line.rstrip(b"\r\n")
-    for line in (*rest.splitlines(), b""):
+    for line in (*bytes(rest).splitlines(), b""):
         yield line
 
 
