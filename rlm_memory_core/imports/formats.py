@@ -11,23 +11,25 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ..models.normalise import split_thoughts
 from ..store.escaping import label
 from .json_values import HistoryFileError
 
 # names that files use; the first one that an object has counts
-_LISTS = ("mapping", "messages", "chat_messages", "conversations", "conversation", "turns")
+_LISTS = "mapping messages chat_messages conversations conversation turns dialog history contents".split()
 _WRAPPERS = ("sessions", "conversations", "chats", "data")  # of conversations
 _CONVERSATIONS = ("session", "session_id", "conversation_id")  # of a message that stands alone
 _IDS = ("conversation_id", "uuid", "id", "session_id")
 _DATES = ("date", "timestamp", "created_at", "createdAt", "create_time", "ts", "time", "datetime")
-_CONTENTS = ("content", "text", "value", "message", "body")
+_CONTENTS = ("content", "text", "value", "message", "body", "parts")
 _BESIDE = ("tool_calls", "function_call", "refusal", "audio", "attachments", "files")  # a message's other contents
-_SPEAKERS = ("speaker", "username", "user", "author", "sender", "from")
+_SPEAKERS = ("speaker", "username", "user", "author", "sender", "sender_name", "from")
 _TEXTS = ("text", "refusal", "transcript", "result")
 _CONTEXTS = ("user_profile", "user_instructions", "model_set_context")  # what ChatGPT knows of its user
 _FILES = ("file_name", "fileName", "filename", "name")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_content", "thoughts", "reasoning_recap")
-_CALLS, _RESULTS = ("tool_use", "server_tool_use", "function_call"), ("tool_result", "function_call_output")
+_CALLS = ("tool_use", "server_tool_use", "function_call", "custom_tool_call")
+_RESULTS = ("tool_result", "function_call_output", "custom_tool_call_output")
 _ITEMS = (*_CALLS, *_RESULTS, "reasoning")  # kinds that may stand between messages
 _ROLES = {role: role for role in ("user", "assistant", "system", "tool")} | {
     "human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "ai": "assistant",
@@ -94,6 +96,8 @@ def conversation_of(value: Any) -> Conversation:
     """
     if isinstance(value, list):
         return Conversation("", "", None, value)
+    if isinstance(value, dict):  # Open WebUI wraps a conversation, and OpenAI's batches wrap a request
+        value = {**value, **_dict(value.get("chat")), **_dict(value.get("body"))}
     name = next((name for name in _LISTS if isinstance(value, dict) and name in value), None)
     if name is None or (isinstance(value.get("role"), str) and name != "mapping"):
         return Conversation(_first(value, _CONVERSATIONS, (str, int)), "", None, [value], alone=True)
@@ -155,7 +159,7 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     """
     if not isinstance(message, dict):
         raise HistoryFileError(f"is not a message but {label(json.dumps(message))[:60]}")
-    message = {**message, **_dict(message.get("message"))}
+    message = {**message, **_dict(message.get("message")), **_dict(message.get("data"))}
     metadata, content = _dict(message.get("metadata")), _content(message)
     role, name = _speaker(message)
     is_context = _first(content, ("content_type",)).endswith("_editable_context")
@@ -169,6 +173,9 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     if content is None and not any(beside) and not message.keys() & {*_CONTENTS}:
         raise HistoryFileError(f"has no content{_keys_of(message)}")
     text = "\n".join(filter(None, _texts([content, *filter(None, beside)], skipped)))
+    if role == "assistant":
+        text, thoughts = split_thoughts(text)
+        skipped.update(["thought"] * bool(thoughts))
     recipient = _first(message, ("recipient",))
     if recipient not in ("", "all") and isinstance(message.get("author"), dict) and text:
         text = f"[tool call: {recipient}({text})]"
@@ -191,11 +198,11 @@ def _speaker(message: dict[str, Any]) -> tuple[str, str]:
     author, speaker = _dict(message.get("author")), _first(message, _SPEAKERS)
     role = _first(message, ("role",)) or _first(author, ("role",))
     name = _first(message, ("name",)) or _first(author, ("nickname", "name")) or _first(message, ("user_name",))
-    if not role and message.get("type") in _ITEMS:
+    if not role and str(message.get("type")) in _ROLES:
         role, name = message["type"], ""
     elif not role and speaker.lower() in _ROLES:
         role = speaker
-    elif not role and (name or speaker or author):
+    elif not role and (name or speaker):
         role, name = "assistant" if author.get("isBot") or author.get("bot") else "user", name or speaker
     if not role:
         raise HistoryFileError(f"has no role{_keys_of(message)}")
@@ -256,5 +263,7 @@ def _date_of(value: dict[str, Any]) -> str | None:
 
 
 def _keys_of(value: dict[str, Any]) -> str:
-    """Lists an object's keys, for an error about a missing one."""
-    return f" (its keys: {label(', '.join(value))[:80]})" if value else ""
+    """Names an object and lists its keys, for an error about a missing one."""
+    title = _first(value, ("title", "name"))
+    named = f'"{label(title)[:80]}"; ' if title else ""
+    return f" ({named}its keys: {label(', '.join(value))[:80]})" if value else ""

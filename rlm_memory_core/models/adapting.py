@@ -24,14 +24,21 @@ _OPTIONAL = (
 )
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses of requests that another form may mend
-_CLUES = {"encoding_format": "|base64", "stream": "|streaming"}  # other words for a field
-_ROLES = re.compile(r"\brole|\bsystem (?:message|prompt|instruction)|developer instruction")
+_CLUES = {"encoding_format": "|base64", "stream": "(?! options)|streaming"}  # other words for a field
+_UNNAMED = re.compile(r"\b(?:param|arg|field)")
+_ROLES = re.compile(
+    r"\brole|\bsystem[ _](?:message|prompt|instruction)|developer instruction|[`'\":] ?system(?:[`'\"\\.]|$)"
+    r"|\buser\W+(?:or|and)\W+assistant|\buser message|\bfrom user"
+)
+_SUBJECT, _EXCESS = r"\b(?:context|prompt|input|sequence|message|request|text|seq|string|tokens?)", r"[^.;\"]{0,80}?"
 _TOO_LONG = re.compile(
     r"(?:context|prompt|input|sequence)[ _]?(?:length|window|size)|too many (?:input )?tokens|reduce the length"
-    r"|(?:prompt|input|message|request|context)s? (?:is |are )?too (?:long|large)|max_new_tokens|fewer tokens"
-    r"|maximum number of (?:input )?tokens|less than \d+ tokens|exceeds? the (?:available|maximum|model's) context"
+    rf"|{_SUBJECT}{_EXCESS}(?:too (?:long|large)|longer than|exceed)|max_new_tokens|fewer tokens"
+    rf"|maximum number of (?:input )?tokens|less than \d+ tokens|exceed(?:s|ed)?{_EXCESS}{_SUBJECT}"
 )
-_OF_PROMPT = re.compile(r"context|prompt|input|messages")
+_OF_PROMPT = re.compile(r"prompt|input|messages")
+_LIMIT = re.compile(r"max(?:imum)?[_ ]?(?:completion[_ ]?|new[_ ]?|output[_ ]?)?tokens")
+_NUMBER = re.compile(r"\b(?:\d{1,3}(?:,\d{3})+|\d{3,7})\b")
 _ANSWERS_FIRST = ChatMessage(role="user", content="(The assistant begins.)")
 _LEAST = 512  # tokens; a smaller number in an error is no limit on the reply
 _MESSAGES = ("error", "message", "detail", "msg", "errors", "title")  # where errors say what is wrong
@@ -109,17 +116,19 @@ def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
     if status not in _TELLING:
         return {}
     limit = next((name for name in _LIMITS if name in sent), "")
-    numbers = map(int, re.findall(r"\b\d{3,7}\b", said))
-    if limit and limit in said and not _OF_PROMPT.search(said):
+    if limit and _LIMIT.search(said) and not _OF_PROMPT.search(said):
+        numbers = (int(number.replace(",", "")) for number in _NUMBER.findall(said))
         if fitting := [number for number in numbers if _LEAST <= number < sent[limit]]:
             return {MOST: max(fitting)}
-    elif limit and is_too_long(status, text):
+    if limit and is_too_long(status, text):
         return {WINDOW: 0}  # the reply may be shorter; how much depends on the prompt, so this is not remembered
-    named = [name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b{_CLUES.get(name, '')}", said)]
-    if named:
+    optional = {name: rf"\b{name.replace('_', '[_ ]?')}\b{_CLUES.get(name, '')}" for name in _OPTIONAL if name in sent}
+    if named := [name for name, pattern in optional.items() if re.search(pattern, said)]:
         return dict.fromkeys(named, 0)
     has_system = any(message["role"] == "system" for message in sent.get("messages", ()))
-    return {SYSTEM: 0} if has_system and _ROLES.search(said) else {}
+    if has_system and _ROLES.search(said):
+        return {SYSTEM: 0}
+    return {name: 0 for name in optional if name != "stream" and _UNNAMED.search(said)}
 
 
 def is_too_long(status: int, text: str) -> bool:

@@ -17,19 +17,30 @@ from typing import Any
 
 from ..store.batching import batched
 from ..store.escaping import well_formed
-from .adapting import sendable
+from .adapting import is_too_long, sendable, server_message
 from .pricing import Usage
-from .types import EmptyReply, ModelError, Reply, Response, count_tokens, one_line
+from .types import ContextExceeded, EmptyReply, ModelError, Reply, Response, count_tokens, one_line
 
-# finish reasons of a whole answer, as different servers name them; any other but None means that it was cut off
-_WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "tool_calls", "function_call"})
+# how finish reasons of a whole answer begin, as different servers name them; any other means that it was cut off
+_WHOLE = ("stop", "eos", "eot", "end", "complete", "tool", "function_call", "normal", "finishreason.stop")
+# where servers put what is said, and what is thought
+_TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 _BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
 _TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
-# ignoring case only in the names keeps the search fast
-_TOKEN = re.compile(r"<(/?)(?i:(?:seed:)?(think|thinking|thoughts?|reasoning))>|\[(/?)((?i:THINK))\]|```+|~~~+")
-_UNFINISHED = re.compile(r"(?:<[/a-zA-Z:]*|\[[/a-zA-Z]*|`+|~+)\Z")  # the end of a piece may be half a tag
-_LONGEST = 20  # characters of a tag
+# the closing sign or word, and the name, of each kind of tag; ignoring case only in the names keeps the search fast
+_TOKEN = re.compile(
+    r"[<◁]\|?(/|(?i:end_(?:of_)?))?(?i:(?:seed:|ant|start_|begin_of_)?(think(?:ing)?|thoughts?|reason(?:ing)?))"
+    r"(?:\s[^<>\n]{0,40})?\|?[>▷]|\[(/?)((?i:THINK))\]"
+    r"|(?:<\|start\|>\w+)?<\|channel\|>(?:(final)|analysis|commentary)<\|message\|>|<\|channel>thought|(<channel\|>)"
+    r"|<\|\w+\|>|```+|~~~+"
+)
+_UNFINISHED = re.compile(  # the end of a piece may be half a tag
+    r"(?:[<◁](?:[|/\w:]+(?:\s[^<>\n]{0,40})?\|?)?|<\|(?:start|channel)(?:(?!message\|>)[|\w<>]){0,70}"
+    r"|\[[/a-zA-Z]*|`+|~+)\Z"
+)
+_LONGEST = 80  # characters of a tag
 _QUOTES = ("`", "'", '"', "“", "‘", "«")
 
 
@@ -55,18 +66,22 @@ class Content:
         'Hello!'
         """
         content = message.get("content")
-        said = content if isinstance(content, list) else [content]
-        parts = [part if isinstance(part, dict) else {"text": part} for part in said]
-        apart = _joined(message.get("reasoning_content") or message.get("reasoning"), "text")
-        refusal = _joined(message.get("refusal"), "text") + _joined(parts, "refusal")
-        return cls(_joined(parts, "text"), apart + _joined(parts, "thinking", "reasoning"), refusal)
+        apart = next(filter(None, map(message.get, _THOUGHTS)), "")
+        said, thoughts, refusals = list[Any](), [apart], [message.get("refusal")]
+        for part in content if isinstance(content, list) else [content]:
+            fields = part if isinstance(part, dict) else {}
+            kind = str(fields.get("type"))
+            is_thought = "think" in kind or "reason" in kind or any(map(fields.get, ("thought", *_THOUGHTS)))
+            (refusals if "refusal" in (kind, *fields) else thoughts if is_thought else said).append(part)
+        return cls(_text(said), _text(thoughts), _text(refusals))
 
 
-def _joined(value: Any, *names: str) -> str:
-    """Return a text, or what the parts of a list hold under these names; "" for anything else."""
+def _text(value: Any) -> str:
+    """Return a text, or what lists and objects hold under the usual names; "" for anything else."""
     if isinstance(value, list):
-        fields = (part.get(name) for part in value if isinstance(part, dict) for name in names)
-        return "".join(_joined(field, "text") for field in fields)
+        return "".join(map(_text, value))
+    if isinstance(value, dict):
+        return next(filter(None, (_text(value.get(name)) for name in _TEXTS)), "")
     return value if isinstance(value, str) else ""
 
 
@@ -82,12 +97,14 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         EmptyReply: It holds no text.
     """
     body = response.body
+    if body and body.get("error") and is_too_long(400, response.text):
+        raise ContextExceeded(server_message(response.text), Usage())
     try:
         if body is None or not isinstance(choices := body["choices"], list):
             raise TypeError("no choices")
         if not choices:
             raise EmptyReply("its answer has no choices", usage_of(body, Usage(prompt_tokens)))
-        finish, content = choices[0].get("finish_reason"), Content.of(choices[0]["message"])
+        finish, content = choices[0].get("finish_reason"), Content.of(choices[0]["message"] or {})
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
     usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
@@ -98,7 +115,7 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
     text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
     if not text.strip():
         raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
-    is_cut = bool(finish) and str(finish).lower() not in _WHOLE
+    is_cut = bool(finish) and not str(finish).lower().startswith(_WHOLE)
     return Reply(text, usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
 
 
@@ -166,7 +183,8 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
     """
     try:
         body = response.body or {}
-        found = {int(row["index"]): _vector(row["embedding"]) for row in body["data"]}
+        rows = [(row.get("index"), _vector(row["embedding"])) for row in body["data"]]
+        found = {int(place if index is None else index): vector for place, (index, vector) in enumerate(rows)}
         usage = usage_of(body, Usage(prompt_tokens))
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(f"it sent no embeddings but {response.text[:80]!r}") from error
@@ -234,7 +252,11 @@ class ThoughtSplitter:
         self._last = text[-1:] or self._last
 
     def _read_token(self, token: re.Match[str], parts: list[str]) -> None:
-        name, closes = _name(token), bool(token[1] or token[3])
+        name, closes = _name(token), any(token.group(1, 3, 5, 6))
+        if token[0].startswith("<|") and not name:
+            if self._open or not self.thoughts:  # around what is said, special tokens say nothing
+                self._read(token[0], parts)
+            return
         if not name and self._line_is_blank and not self._open:
             self._in_code = not self._in_code
         if self._open and closes and name == _name(self._open):
@@ -264,4 +286,5 @@ def split_thoughts(text: str) -> tuple[str, str]:
 
 
 def _name(token: re.Match[str]) -> str:
-    return (token[2] or token[4] or "").lower()
+    """The beginning of a tag's name, as some models close <think> with </thinking>; "" for other tokens."""
+    return (token[2] or token[4] or "channel" * ("channel" in token[0]))[:5].lower()

@@ -21,7 +21,7 @@ from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons, server_me
 from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Request, Response, TimedOut, without_key
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-_FIELDS = ("data:", "event:", "id:", "retry:", ":")  # how lines of an event stream begin
+_FIELDS = ("data", "event:", "error:", "id:", "retry:", ":")  # how lines of an event stream begin
 _FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
 
@@ -105,17 +105,18 @@ class OpenAIBackend:
         return without_key(content.decode("utf-8", "replace"), self._key)
 
 
-async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes | bytearray]:
-    """Yield the lines of a body as it comes, and an empty one after the last."""
+async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    """Yield the lines of a body as it comes, and an empty one after the last. A line ends with CR, LF or both."""
     rest = bytearray()
     async for block in answer.aiter_bytes():
         rest += block
-        if b"\n" in block:
-            *lines, rest = rest.split(b"\n")
+        if b"\n" in block or b"\r" in block:
+            lines = bytes(rest).splitlines(keepends=True)
+            rest = bytearray(b"" if lines[-1].endswith(b"\n") else lines.pop())  # after a CR, an LF may come
             for line in lines:
-                yield line
-    yield rest
-    yield b""
+                yield line.rstrip(b"\r\n")
+    for line in (*bytes(rest).splitlines(), b""):
+        yield line
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
@@ -123,16 +124,17 @@ async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
     data: list[str] = []
     has_begun = False
     async for line in lines:
-        line = line.rstrip()
-        if line.startswith("data:"):
-            data.append(line[5:].lstrip())
+        line = line.strip().lstrip("\ufeff")
+        if line.startswith(("data:", "error:")):
+            data += filter(None, [line.partition(":")[2].lstrip()])
         elif line and not has_begun and not line.startswith(_FIELDS):
             yield "\n".join([line, *[each async for each in lines]])
-        elif not line and any(data):
+        elif not line and data:
             # some servers leave out the empty line between events
             are_whole = all(part.startswith(("{", "[DONE]")) for part in data)
             for event in data if are_whole else ["\n".join(data)]:
-                yield event
+                if event.startswith(("{", "[")):  # a server may send words to keep the connection open
+                    yield event
             data = []
         has_begun = has_begun or bool(line)
 

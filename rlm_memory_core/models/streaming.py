@@ -11,9 +11,9 @@ from contextlib import aclosing
 from typing import Any
 
 from ..store.escaping import well_formed
-from .adapting import server_message
+from .adapting import is_too_long, server_message
 from .normalise import Content, ThoughtSplitter
-from .types import Backend, BackendError, Request, Response, StreamBroken
+from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
 
 _CONTENT = ("text", "thoughts", "refusal")
 
@@ -85,7 +85,7 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
                 if not pieces and not event.lstrip().startswith(("{", "[")):
                     return Response(event)  # a page instead of a completion
                 chunk, choice, piece = _parts(event)
-                if "message" in choice:  # the whole answer of a server that does not stream
+                if choice.get("message") and not choice.get("delta"):  # the whole answer: the server does not stream
                     return Response(event)
                 pieces.append(piece)
                 usage, finish = chunk.get("usage") or usage, choice.get("finish_reason") or finish
@@ -114,8 +114,11 @@ def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], Content]:
     """
     try:
         chunk = json.loads(event)
-        if chunk.get("error"):
-            raise StreamBroken(server_message(event))
+        if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
+            broken = StreamBroken(server_message(event))
+            if is_too_long(400, event):
+                broken.becomes, broken.retryable = ContextExceeded, False
+            raise broken
         choice = (chunk.get("choices") or [{}])[0]
         return chunk, choice, Content.of(choice.get("delta") or {})
     except (ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:

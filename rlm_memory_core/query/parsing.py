@@ -15,8 +15,8 @@ from typing import Literal
 _FENCED = re.compile(  # a fence that is not closed reaches to the end
     r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.MULTILINE | re.DOTALL
 )
-_FINAL = re.compile(r"^[ \t>*`_]*+FINAL(_VAR)?[ \t]*+\(", re.MULTILINE)
-_PARENTHESIS = re.compile(r"[()]")
+_FINAL = re.compile(r"^[ \t>*`_#]*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE)
+_PARENTHESIS = re.compile(r"[()（）]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?\)")
 _MARKUP = " \t\n*`_.>"
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
@@ -122,7 +122,7 @@ def _unopened(text: str, start: int) -> list[int]:
     smiling = {match.end() - 1 for match in _SMILEY.finditer(text, start)}
     found, depth = [], 0
     for match in _PARENTHESIS.finditer(text, start):
-        depth += 1 if match[0] == "(" else -1 * (match.start() not in smiling)
+        depth += 1 if match[0] in "(（" else -1 * (match.start() not in smiling)
         if depth < 0:
             found.append(match.start())
             depth = 0
@@ -130,7 +130,7 @@ def _unopened(text: str, start: int) -> list[int]:
 
 
 def _unquote(text: str) -> str:
-    for quote in ('"""', "'''", '"', "'", "`"):
-        if len(text) >= 2 * len(quote) and text.startswith(quote) and text.endswith(quote):
+    for quote in ('"""', "'''", '"', "'", "`", "“"):
+        if len(text) >= 2 * len(quote) and text.startswith(quote) and text.endswith(quote.replace("“", "”")):
             return text[len(quote) : -len(quote)].strip()
     return text

@@ -174,7 +174,7 @@ class Repl:
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, monty.MontyComplete):
             if is_final(snapshot):
-                return await self._final(snapshot)
+                return await self._final(snapshot, program.code)
             self.meter.check()
             answer = await self._calls.answer(snapshot, past)
             snapshot = await self._timed(answer())
@@ -187,13 +187,15 @@ class Repl:
         finally:
             self.meter.executed(time.perf_counter() - started)
 
-    async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
+    async def _final(self, snapshot: monty.AsyncFunctionSnapshot, code: str) -> tuple[str | None, str]:
         """What the code gives to FINAL or FINAL_VAR. The rest of the code does not run."""
         self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
-        if snapshot.function_name != "FINAL_VAR" or not isinstance(value, str) or not value.isidentifier():
-            return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
-        return await self.variable(value)
+        if snapshot.function_name == "FINAL_VAR" and isinstance(value, str) and value.isidentifier():
+            named = await self.variable(value)
+            if named[0] is not None or any(f"FINAL_VAR({sign}{value}{sign}" in code for sign in "'\""):
+                return named
+        return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
 
     async def _unwind(self) -> None:
         """End the code that stopped at its FINAL, so that the session can go on."""

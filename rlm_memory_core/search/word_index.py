@@ -19,12 +19,12 @@ from ..store.turns import Session, Turn
 from .pieces import Piece, parts, runs, split
 from .words import TOKENS, indexed_form, loosened, match_expression, telling, with_other_vowels
 
-# Change these names whenever `pieces` cuts in another way: a piece is read by cutting its turns again.
-PIECES = "pieces_5"
+# Change these names whenever `pieces` cuts or `words` folds otherwise: a piece is read by cutting its turns again.
+PIECES = "pieces_6"
 """One row for each piece: its number from 1, its session, its first and last turn, its part of a long turn, its day."""
-SPOKEN = "piece_words_5"
+SPOKEN = "piece_words_6"
 """What anyone but the assistant says in a piece, under the number of the piece."""
-TURNS = "turn_words_5"
+TURNS = "turn_words_6"
 """The telling words of each turn, under its index."""
 MOST_SCORED = 5_000  # turns that are scored by words; words that stand in so many say little
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # indexed in one transaction

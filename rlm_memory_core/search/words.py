@@ -3,12 +3,13 @@
 Words are compared without letter case, accents and the Arabic article. English words are compared by their stems,
 which SQLite's FTS5 finds; words in other alphabets by their beginnings. A word that the history lacks can be loosened
 to its beginning, so that "Katzen" finds "Katze". Text without spaces, such as Chinese, Japanese or Thai, is cut into
-overlapping pairs or triples of characters. So is Korean, which joins particles to its words. `occurrences` finds words
-in texts.
+overlapping pairs or triples of characters. So are Korean and Hebrew, which join particles to their words. `occurrences`
+finds words in texts.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import filterfalse
 from unicodedata import category, normalize
 
 from ..store.substring import comparable
@@ -20,8 +21,8 @@ _PAIRS = (  # of Hangul, kana, Han
     "\u1100-\u11ff\u3005-\u3007\u3041-\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u318f\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
 )
-_TRIPLES = (  # of Thai, Lao, Burmese, Khmer
-    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17e0-\u17e9"
+_TRIPLES = (  # of Hebrew, whose prefixes stand at the words, Thai, Lao, Burmese, Khmer
+    "\u05d0-\u05ea\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17e0-\u17e9"
 )
 _MARKS = "".join(chr(code) for code in range(0x300, 0x1E00) if category(chr(code))[0] == "M") + "\u3099\u309a"
 _SPACELESS = re.compile(f"([{_PAIRS}])|[{_TRIPLES}]")
@@ -69,7 +70,7 @@ def telling(text: str) -> str:
     >>> telling("Ines is in Will's garden.")
     "Ines Will's garden."
     """
-    return " ".join([word for word in indexed_form(text).split() if word not in FUNCTION_WORDS])
+    return " ".join(filterfalse(_function_words(text).__contains__, indexed_form(text).split()))
 
 
 def located(text: str) -> list[tuple[str, int, int]]:
@@ -84,12 +85,12 @@ def located(text: str) -> list[tuple[str, int, int]]:
 
 
 def exact_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """The words of a text for comparing quotes, and their places: with accents, each character of text without spaces.
+    """The words of a text for comparing quotes, and their places: each character of text without spaces.
 
     >>> exact_words("Ein Café")
-    (['ein', 'café'], [(0, 3), (4, 8)])
+    (['ein', 'cafe'], [(0, 3), (4, 8)])
     """
-    folded, places = _traced(text, comparable)
+    folded, places = _traced(text, _folded)
     found = list(_ONE_CHARACTER.finditer(folded))
     return [word[0] for word in found], [(places[word.start()][0], places[word.end() - 1][1]) for word in found]
 
@@ -101,7 +102,7 @@ def content_words(text: str) -> list[str]:
     (['cat', 'called'], ['我的', '的猫'])
     """
     words = dict.fromkeys(word for word, *_ in _words(_folded(text), ends=False))
-    return [word for word in words if word not in FUNCTION_WORDS]
+    return list(filterfalse(_function_words(text).__contains__, words))
 
 
 def beginning(word: str) -> str:
@@ -158,6 +159,11 @@ def match_expression(words: Sequence[str]) -> str:
     forms = [form for word in words for form in word.split()]
     exact = [f'"{form}"' for form in forms if not form.endswith("*")]
     return " OR ".join([*exact, *(f'"{start}" *' for start in map(beginning, forms) if start)])
+
+
+def _function_words(text: str) -> frozenset[str]:
+    """The function words that may be in a text: not those that it writes with accents, such as "sợ"."""
+    return FUNCTION_WORDS if text.isascii() else FUNCTION_WORDS.intersection(_WORD.findall(comparable(text)))
 
 
 def _folded(text: str) -> str:

@@ -2,7 +2,7 @@
 
 This is the package's only date parser. A full date has a year, a month and a day:
 
-- A year that comes first is followed by month and day: `2023-05-20`, `2023/05/20 (Sat) 02:21`, `2023.5.20`.
+- A year that comes first is followed by month and day: `2023-05-20`, `2023/05/20 (Sat) 02:21`, `2023年5月20日`.
 - A year that comes last follows month and day, or day and month if there is no such month: `5/6/2023` is the 6th of
   May, `20.05.2023` the 20th.
 - Names of months are English, in any letter case, and may be shortened.
@@ -29,7 +29,7 @@ _MONTH = (
 )
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>(?:19|20)\d\d)(?!\d)"
-_YEAR_FIRST = re.compile(r"\b(?P<year>(?:19|20)\d\d)[-/.](?P<first>[01]?\d)[-/.](?P<second>[0-3]?\d)(?!\d)", re.I)
+_YEAR_FIRST = re.compile(r"\b(?P<year>(?:19|20)\d\d)[-/.年년] ?(?P<first>\d\d?)[-/.月월] ?(?P<second>\d\d?)(?!\d)")
 _WITH_DAY = [
     _YEAR_FIRST,
     re.compile(rf"(?<![\d/.$-])(?P<first>\d\d?)([-/.])(?P<second>\d\d?)\2{_YEAR}(?!/)", re.I),

@@ -1,14 +1,17 @@
 """Compares texts as readers do, and searches for a substring in this way.
 
-`comparable` makes alike what looks alike: letter case, compositions of accents, full-width letters and digits,
-typographic quotes and dashes. A turn keeps this form beside its content, unless SQLite's `lower` gives it as well.
+`comparable` makes alike what looks alike: letter case, compositions of accents, digits of all scripts, full-width
+letters, ligatures, typographic quotes and dashes. A turn keeps this form beside its content, unless SQLite's `lower`
+gives it as well.
 """
 
 from unicodedata import normalize
 
-_ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"))
+_ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"), ("i", "ı"), ("ae", "æ"), ("oe", "œ"))
 _SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
-_INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
+_SIGNS |= {ord(zero) + digit: str(digit) for zero in "٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០᠐" for digit in range(10)}
+# nothing is seen of these; 0x307 is the dot of a small İ
+_SIGNS |= dict.fromkeys((0xAD, 0x307, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
 LONGEST = 50  # characters of a keyword that SQLite looks for: more take more time. The caller checks the rest
 MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
 """The condition on a turn's columns; its parameter is the beginning of a comparable keyword."""
@@ -22,7 +25,7 @@ def comparable(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    return normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS | _INVISIBLE)
+    return normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS)
 
 
 def folded(content: str) -> str | None:

@@ -14,8 +14,8 @@ GAP = timedelta(hours=4)
 
 _LONGEST = 100  # characters of a time
 _CLOCK = re.compile(
-    r"(?<![\d:.])(?P<hour>[012]?\d)(?P<minute>:[0-5]\d(?::[0-5]\d)?)(?:[.,]\d+)?\s?(?:(?P<half>[ap])\.?m\b\.?)?"
-    r"\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)?",
+    r"(?<![\d:.])(?P<hour>[012]?\d)(?:(?P<minute>:[0-5]\d(?::[0-5]\d)?)(?:[.,]\d+)?|(?=\s?[ap]\.?m\b))"
+    r"\s?(?:(?P<half>[ap])\.?m\b\.?)?\s?(?:(?:UTC|GMT)?(?P<zone>[+-]\d\d:?\d\d\b)|(?P<utc>Z|UTC|GMT)\b)?",
     re.I,
 )
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
@@ -37,9 +37,9 @@ def parse_time(text: str) -> datetime | None:
     if when is None and (day := parse_date(text)):
         when = datetime.combine(day, time())
         if clock := _CLOCK.search(text):
-            hour, half, zone = int(clock["hour"]), (clock["half"] or "").lower(), clock["zone"] or ""
-            hour = hour % 12 + 12 * (half == "p") if half else hour
-            when = _from_iso(f"{day}T{hour:02}{clock['minute']}{'Z' if zone.isalpha() else zone}") or when
+            hour, half = int(clock["hour"]), (clock["half"] or "").lower()
+            hour, zone = hour % 12 + 12 * (half == "p") if half else hour, clock["zone"] or "Z" * bool(clock["utc"])
+            when = _from_iso(f"{day}T{hour:02}{clock['minute'] or ':00'}{zone}") or when
     return when if when and 1900 <= when.year < 2100 else None
 
 
@@ -82,5 +82,5 @@ def begins_session(last: datetime, when: datetime, zone: tzinfo | None, gap: tim
 
 
 def has_clock(when: datetime) -> bool:
-    """Whether the time of day is known: a day alone is read as midnight."""
-    return when.time() != time()
+    """Whether the time of day is known: a day alone is read as midnight, without a zone."""
+    return when.tzinfo is not None or when.time() != time()

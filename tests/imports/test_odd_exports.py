@@ -148,6 +148,10 @@ def test_each_kind_of_claudes_messages(message, text):
 
 
 LISTS = [
+    ({"role": "assistant", "content": "<think>secret</think>Hello."}, "assistant", "Hello."),
+    ({"role": "model", "parts": [{"text": "Hello."}]}, "assistant", "Hello."),
+    ({"type": "human", "data": {"content": "Hello."}}, "user", "Hello."),
+    ({"type": "custom_tool_call", "name": "x", "input": "do it"}, "assistant", "[tool call: x(do it)]"),
     ({"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function",
       "function": {"name": "book", "arguments": "{\"day\": 3}"}}]}, "assistant", '[tool call: book({"day": 3})]'),
     ({"role": "assistant", "content": None, "function_call": {"name": "book", "arguments": "{}"}}, "assistant",
@@ -188,6 +192,22 @@ def test_each_kind_of_message_lists(message, role, text):
     for value in ([message], {"messages": [message]}, [[message]], {"id": "x", "conversations": [message]}):
         store, report = imported(value)
         assert (said(store), report.unread) == ([(role, text)], 0)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"title": "Odd", "mapping": None}, {"name": "Odd", "chat_messages": {}}, {"uuid": "u", "name": "Odd"},
+            gpt("Odd", ("user", ["x"], {"author": {"role": None}}))],
+)  # fmt: skip
+def test_each_conversation_that_cannot_be_read_is_named(odd):
+    store, report = imported([odd, gpt("Good", ("user", ["Hello."], {}))])
+    assert said(store) == [("user", "Hello.")]
+    assert ['"Odd"' in problem for problem in report.problems] == [True]
+
+
+@pytest.mark.parametrize("wrap", [lambda talk: {"id": "x", "title": "T", "chat": talk}, lambda talk: {"body": talk}])
+def test_a_wrapped_conversation_is_read(wrap):
+    store, _ = imported([wrap({"messages": [{"role": "user", "content": "Hello."}]})])
+    assert said(store) == [("user", "Hello.")]
 
 
 def test_the_system_prompt_beside_a_list_is_kept():

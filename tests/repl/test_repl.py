@@ -200,6 +200,7 @@ def test_final_var_takes_a_name_or_the_value_itself():
     functions = {"llm_query": lambda prompt: ""}
     assert run_one("answer = ['Mochi', 'Luna']\nFINAL_VAR('answer')").final == "Mochi, Luna"
     assert run_one("answer = 'the red one'\nFINAL_VAR(answer)").final == "the red one"
+    assert run_one("answer = 'Mochi'\nFINAL_VAR(answer)").final == "Mochi"
     assert run_one("FINAL_VAR(3)", functions=functions).final == "3"
     assert run_one("FINAL_VAR('context')", values={"context": "all of it"}).final == "all of it"
 

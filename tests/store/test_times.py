@@ -25,6 +25,10 @@ def dates(store):
         ("20.05.2023 14:05 UTC", "2023-05-20 14:05:00+00:00"),
         ("2023-05-20", "2023-05-20 00:00:00"),
         ("2023-05-20 25:00", "2023-05-20 00:00:00"),
+        ("Sat May 20 2023 10:00:00 GMT+0200 (CEST)", "2023-05-20 10:00:00+02:00"),
+        ("May 20th, 2023 3pm", "2023-05-20 15:00:00"),
+        ("2023年5月20日 10:00", "2023-05-20 10:00:00"),
+        ("2023년 5월 20일 10:00", "2023-05-20 10:00:00"),
         ("1999", "None"),
         ("soon", "None"),
         ("", "None"),
@@ -60,6 +64,25 @@ def test_the_day_is_the_users_not_that_of_utc(tz):
     store.add("user", "later that evening", datetime(2023, 5, 21, 6, 30, tzinfo=UTC))
     store.add("user", "after midnight", "2023-05-21T07:10:00+00:00")
     assert dates(store) == [("2023/05/20 (Sat) 19:59", 2), ("2023/05/21 (Sun) 00:10", 1)]
+
+
+@pytest.mark.parametrize(
+    ("tz", "times", "expected"),
+    [
+        (LA, ["2023-11-05T08:30:00Z", "2023-11-05T09:30:00Z", "2023-11-05T12:00:00Z"], [("2023/11/05 (Sun) 01:30", 3)]),
+        (LA, ["2023-11-05T07:00:00Z", "2023-11-05T11:30:00Z"],
+         [("2023/11/05 (Sun) 00:00", 1), ("2023/11/05 (Sun) 03:30", 1)]),
+        ("Europe/Berlin", ["2023-05-20T10:00:00+02:00", "2023-05-20T01:45:00-07:00"], [("2023/05/20 (Sat) 10:00", 2)]),
+        ("Asia/Kathmandu", ["2023-05-20T18:10:00Z", "2023-05-20T18:20:00Z"],
+         [("2023/05/20 (Sat) 23:55", 1), ("2023/05/21 (Sun) 00:05", 1)]),
+        (LA, ["2023-05-21T00:00:00Z"], [("2023/05/20 (Sat) 17:00", 1)]),
+    ],
+)  # fmt: skip
+def test_days_and_silences_where_clocks_change_and_far_from_greenwich(tz, times, expected):
+    store = MemoryStore(tz=tz)
+    for time in times:
+        store.add("user", time, time)
+    assert dates(store) == expected
 
 
 def test_times_with_and_without_a_zone_are_kept_apart_and_the_turn_says_which():
