@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .types import Backend, ModelError
 
@@ -27,6 +27,15 @@ def check_address(base_url: str) -> None:
             return
     shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]  # without a password, or a key in the query
     raise ValueError(f"base_url {shown!r} is no address such as http://localhost:11434/v1")
+
+
+def secret_of(base_url: str) -> str:
+    """Return the password in an address, or its user where there is none; it is sent in the place of a key.
+
+    >>> secret_of("http://ada:pass%20word@localhost/v1"), secret_of("http://localhost/v1")
+    ('pass word', '')
+    """
+    return unquote(urlsplit(base_url).netloc.rpartition("@")[0].rpartition(":")[2])
 
 
 def find_key(given: str | None, model: str, is_needed: bool) -> str:

@@ -28,7 +28,7 @@ from .pacing import Pace, Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain
+from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain, without_key
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
@@ -222,10 +222,12 @@ class LLM(AbstractContextManager["LLM"]):
 
             address = self.base_url or OPENAI_URL
             backend, calls = OpenAIBackend(address, key, self.timeout), self._recorded_calls(address.rstrip("/"))
+        secret = backends.secret_of(self.base_url or "") or key
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
-        line = partial(explain, model=self.model, base_url=self.base_url, api_key=key, timeout=self.timeout)
-        made = pipeline.Pipeline(Pacing(backend, self.pace, pipeline.MAX_RETRIES), calls, line, close)
+        line = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
+        clean = partial(without_key, key=secret)
+        made = pipeline.Pipeline(Pacing(backend, self.pace, pipeline.MAX_RETRIES), calls, line, clean, close)
         background.on_exit(made.close)
         return made
 

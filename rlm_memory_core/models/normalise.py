@@ -19,6 +19,7 @@ from .types import EmptyReply, ModelError, Reply, Response, count_tokens, one_li
 
 # finish reasons of a whole answer, as different servers name them; any other but None means that it was cut off
 _WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "tool_calls", "function_call"})
+_LONGEST = 1_000_000  # characters of a reply; a longer one counts as cut off
 _BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
 _TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
@@ -103,8 +104,8 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
     text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
     if not text.strip():
         raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage, EmptyReply)
-    is_cut = bool(finish) and str(finish).lower() not in _WHOLE
-    return Reply(text, usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
+    is_cut = (bool(finish) and str(finish).lower() not in _WHOLE) or len(text) > _LONGEST
+    return Reply(text[:_LONGEST], usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypedDict
@@ -24,7 +25,7 @@ UNKNOWN = "I don't know"
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _SHORTEST_KEY = 8  # a shorter one, such as "none" or "ollama", is no secret and may be part of a word
-_SECRET = re.compile(r"\bsk-[\w-]{8,}|(?<=\bBearer )\S+|(?<=//)[^/@\s]+(?=@)", re.IGNORECASE)
+_SECRET = re.compile(r"\bsk-[\w-]{8,}|(?<=\bBearer )\S+|(?<=\bBasic )\S+|(?<=//)[^/\s]+(?=@)", re.IGNORECASE)
 
 
 class ChatMessage(TypedDict):
@@ -255,8 +256,13 @@ def first_line(error: object, secret: str | None = None) -> str:
 
 
 def without_key(text: str, key: str | None) -> str:
-    """Replace an API key in a text."""
-    return text.replace(key, "[key]") if key and len(key) >= _SHORTEST_KEY else text
+    """Replace an API key in a text. JSON may write plain signs of it in another way: then it is written anew."""
+    if not key or len(key) < _SHORTEST_KEY:
+        return text
+    if "\\/" in text or "\\u00" in text:
+        with suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(text))
+    return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
 
 
 def one_line(text: str) -> str:

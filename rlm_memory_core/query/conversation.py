@@ -67,7 +67,7 @@ class Query:
                 return await self._converse(repl)
         except BudgetExceeded as error:
             return self._finish(UNKNOWN, str(error))
-        except (ModelError, NoSandbox) as error:
+        except (ModelError, NoSandbox, TimeoutError) as error:  # the last is a search's
             raise QueryFailed(self._finish("", str(error))) from error
 
     async def _converse(self, repl: Repl) -> Answer:

@@ -78,7 +78,10 @@ class SearchTools:
 
     async def opening(self) -> str:
         """What the first message shows: the turns that fit the question best, and some of the time that it names."""
-        found = await self.best()
+        try:
+            found = await self.best()
+        except TimeoutError as error:
+            return f"({error})"
         close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
         spoken = [hit for hit in close if hit.turn.role != "assistant"]
         hits = close if OF_ASSISTANT.search(self.question) else spoken or close

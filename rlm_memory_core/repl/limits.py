@@ -103,8 +103,8 @@ class Meter:
                 "its limit. Do less in one block"
             )
 
-    def call(self, given: "Measured") -> None:
-        """Count a call of a host function with these arguments.
+    def call(self, given: "Measured", most: int = MAX_CHARACTERS) -> None:
+        """Count a call of a host function with these arguments, which hold so many characters at most.
 
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
@@ -120,8 +120,8 @@ class Meter:
                 f"this run has taken {self._run_seconds:.0f} s, and {self._limits.run_seconds:g} s is its limit; "
                 "do less in one block"
             )
-        if given.characters > MAX_CHARACTERS:
-            raise self._refused(f"one call takes at most {MAX_CHARACTERS:,} characters; pass less text at once")
+        if given.characters > most:
+            raise self._refused(f"one call takes at most {most:,} characters; pass less text at once")
 
     def ask(self, count: int, given: "Measured") -> None:
         """Count sub-agents before the code asks them with these arguments.
@@ -207,7 +207,7 @@ def _opened(value: Any) -> tuple[str, list[Any]]:
     if isinstance(value, (list, tuple)):
         return "", list(value)
     if isinstance(value, (set, frozenset)):
-        return "", sorted(value, key=lambda each: each if isinstance(each, str) else measure(each, 1000).digest.hex())
+        return "", sorted(value, key=hash)
     if hasattr(value, "attributes"):  # an object of a class of the code
         return str(value.name), [value.attributes]
     return (f"{value:x}" if isinstance(value, int) else repr(value)), []  # a huge number has no decimal text

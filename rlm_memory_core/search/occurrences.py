@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
+from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, located
 
 _LOCK = threading.Lock()
@@ -66,6 +67,7 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
+    check_time()
     found = {(*match.span(), word) for match in alike.finditer(text) for word in words_of(match[0].lower())}
     for chunk in () if text.isascii() else _BEYOND_ASCII.finditer(text):
         at = chunk.start()

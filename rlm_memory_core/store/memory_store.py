@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from .database import explain, open_database
+from .database import check_time, explain, open_database
 from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
@@ -254,6 +254,7 @@ class MemoryStore:
 
         A snapshot is no other database: SQL on the turns of a store goes up to turn `len(store)`.
         """
+        check_time()
         return self._use(lambda database: database.execute(sql, parameters).fetchall())
 
     def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:

@@ -4,11 +4,13 @@
 typographic quotes and dashes. A turn keeps this form beside its content, unless SQLite's `lower` gives it as well.
 """
 
+import re
 from unicodedata import normalize
 
 _ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"))
 _SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
 _INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
+_LONG_RUN = re.compile(r"([^\w\s\0-\x7f]{30})[^\w\s\0-\x7f]++")  # accents without end: to order them takes squared time
 LONGEST = 50  # characters of a keyword that SQLite looks for, as its time grows with them; the caller checks the rest
 MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
 """The condition on a turn's columns; its parameter is the beginning of a comparable keyword."""
@@ -22,6 +24,7 @@ def comparable(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
+    text = _LONG_RUN.sub(r"\1", text)
     return normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS | _INVISIBLE)
 
 
