@@ -1,6 +1,6 @@
-"""The command `rlm-memory ask`: answers one question about a history, and shows the evidence; or chats.
+"""The command `rlm-memory ask`: answers a question about a history with evidence, or chats.
 
-Answers go to standard output, all else to standard error. The history is not changed, except by a chat with a store.
+It prints answers to standard output and everything else to standard error. Only a chat adds to the history.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def ask(options: argparse.Namespace) -> int:
     if options.budget is not None and llm.rates is None:
         raise Refused(f"--budget needs a price, and that of {llm.model} is not known; give --prices")
     waiting.whom = f"{llm.label} at {first_line(llm.base_url)}" if llm.base_url else llm.label
-    llm.open()  # a missing key is said before anything is read
+    llm.open()  # reports a missing key before reading the history
     how = {"budget": Budget(usd=options.budget), "reading": reading}
     return (_chat if options.chat else _answer)(options, llm, waiting, how)
 
@@ -86,7 +86,7 @@ def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str
 
 @contextmanager
 def _conversation(named: str) -> Iterator[tuple[MemoryStore, str]]:
-    """Open the history for a chat, and say where the chat is kept: a store grows, any other file is only read."""
+    """Open the history for a chat and say where the chat is kept. A chat adds to a store but not to other files."""
     path = Path(named)
     if named == "-":
         raise Refused("a chat reads its messages from standard input; give the history as a file")

@@ -1,14 +1,11 @@
-"""The command `rlm-memory calls`: lists, exports or deletes recorded calls. It asks no model."""
+"""The command `rlm-memory calls`: lists, exports or deletes recorded calls. It does not ask a model."""
 
 import argparse
 import json
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from ..models.call_store import CallStore
 from ..models.llm import cache_path
@@ -38,16 +35,10 @@ def list_calls(options: argparse.Namespace) -> int:
 
 
 def export_calls(options: argparse.Namespace) -> int:
-    """Write the recorded answers as JSON Lines."""
+    """Print the recorded answers as JSON Lines."""
     with _opened(options) as calls:
         records = ({**asdict(call), "response": json.loads(call.response)} for call in calls.records(options.model))
-        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        if options.to is None:
-            sys.stdout.writelines(lines)
-            return 0
-        with _replacing(options.to) as draft, draft.open("w", encoding="utf-8") as out:
-            count = sum(out.write(line) > 0 for line in lines)
-        print(f"{count:,} calls are in {options.to}", file=sys.stderr)
+        sys.stdout.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     return 0
 
 
@@ -66,23 +57,6 @@ def prune_calls(options: argparse.Namespace) -> int:
             confirm(options.yes, "stopped before anything was deleted")
             print(f"{calls.prune(options.model, before):,} calls deleted.")
     return 0
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a file to write, which takes a path's place once it is whole; pipes and devices are written themselves."""
-    if path.exists() and not path.is_file():
-        yield path
-        return
-    target = path.resolve()  # a symbolic link stays
-    draft = target.with_name(f"{target.name}.part")
-    try:
-        yield draft
-        if target.exists():
-            shutil.copymode(target, draft)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _opened(options: argparse.Namespace) -> closing[CallStore]:

@@ -1,4 +1,4 @@
-"""What several commands share: exit codes, refusals, confirmation, late imports, and numbers as arguments."""
+"""Shared by several commands: exit codes, refusals, confirmation, late imports, and argument types."""
 
 import argparse
 import sys
@@ -38,7 +38,7 @@ def later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
 
 
 def confirm(yes: bool, refusal: str) -> None:
-    """Ask the user before doing something that cannot be undone.
+    """Ask the user to confirm something that cannot be undone.
 
     Args:
         yes: Whether the user has agreed already, with --yes.

@@ -1,4 +1,4 @@
-"""The commands `rlm-memory reproduce`, `estimate` and `report`: run the notebooks, or say what a run costs or gave."""
+"""The commands `rlm-memory reproduce`, `estimate` and `report`: run the notebooks, price a run, or show its results."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ def reproduce_command(options: argparse.Namespace) -> int:
     plan = _plan(options)
     if not options.dask:
         with _refusing():
-            plan.llm.open()  # a missing key is said before data is downloaded
+            plan.llm.open()  # reports a missing key before downloading data
     ready = _prepared(plan)
     done = []
     try:
@@ -53,7 +53,7 @@ def reproduce_command(options: argparse.Namespace) -> int:
 
 
 def estimate_command(options: argparse.Namespace) -> int:
-    """Print what the run needs; return the exit code."""
+    """Print the calls, tokens and dollars that the run needs; return the exit code."""
     _prepared(_plan(options))
     return 0
 
@@ -74,7 +74,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _prepared(plan: Plan) -> list[Ready]:
-    """Check the request, and print what the run needs."""
+    """Check the options and print what the run needs."""
     with _refusing():
         books = reproduce.prepare(plan)
     ready = [book for book in books if not book.skipped]
@@ -107,7 +107,7 @@ def _print_report(plan: Plan) -> None:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Say in one line why a run cannot start or go on."""
+    """Turn errors of a run into one line for the user."""
     try:
         yield
     except (ReproduceError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Opens the history that the user names, and prints texts of it as a terminal can bear them."""
+"""Opens the history that the user names, and prints its text safely for a terminal."""
 
 import sys
 from contextlib import AbstractContextManager
@@ -10,14 +10,14 @@ from .common import Refused
 
 
 def history(named: str) -> AbstractContextManager[MemoryStore]:
-    """Open a history to read it, for the time of a `with` block.
+    """Open a history for reading, for the length of a `with` block.
 
     Args:
         named: A file, or "-" for standard input.
 
     Raises:
-        Refused: It is not there.
-        HistoryFileError: It is no history.
+        Refused: There is no such file.
+        HistoryFileError: It is not a history.
     """
     if named == "-":
         return read_messages(sys.stdin.buffer.read(), "standard input", note)
@@ -28,7 +28,7 @@ def existing(named: str | Path) -> Path:
     """Return the path of a file.
 
     Raises:
-        Refused: It is not there, or is a folder.
+        Refused: There is no such file, or it is a folder.
     """
     path = Path(named)
     if not path.exists():
@@ -40,7 +40,7 @@ def existing(named: str | Path) -> Path:
 
 
 def store_in_zone(path: Path, zone: str | None) -> MemoryStore:
-    """Open a store in the user's time zone, to add to it.
+    """Open a store for writing, in the user's time zone.
 
     Raises:
         Refused: There is no such zone.
@@ -52,7 +52,7 @@ def store_in_zone(path: Path, zone: str | None) -> MemoryStore:
 
 
 def printable(text: str) -> str:
-    r"""Replace characters that control a terminal: a history may contain any.
+    r"""Replace control characters, which could change what the terminal shows.
 
     >>> printable("red: \x1b[31m")
     'red: \ufffd[31m'
@@ -66,6 +66,6 @@ def note(line: str) -> None:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Print to standard output; characters that its encoding lacks become question marks."""
+    """Print to standard output. Characters that its encoding lacks become question marks."""
     encoding = sys.stdout.encoding or "utf-8"
     print(printable(text).encode(encoding, "replace").decode(encoding), end=end, flush=True)

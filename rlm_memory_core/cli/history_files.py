@@ -1,6 +1,6 @@
-"""The commands about histories that ask no model: `rlm-memory show`, `import` and `check`.
+"""The commands `rlm-memory show`, `import` and `check`. None of them asks a model.
 
-They list, print and search a history, read files into a store, and copy out a damaged store.
+They list, print and search a history, import files into a store, and recover a damaged store.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from ..views.rendering import counted, in_one_line
 from .common import UNANSWERED, Refused
 from .history import existing, history, note, say, store_in_zone
 
-_SHOWN = 20  # problems named one by one
+_SHOWN = 20  # problems to list; the rest is counted
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print what was asked for; return the exit code: 1 if a search finds nothing."""
+    """Print the sessions, one session or the matches; return the exit code, which is 1 if a search finds nothing."""
     with history(options.history) as store:
         if options.search:
             found = store.search_history(options.search)
@@ -38,8 +38,8 @@ def show(options: argparse.Namespace) -> int:
 
 
 def import_files(options: argparse.Namespace) -> int:
-    """Add the files to the store, and say what was added and what could not be read; return the exit code."""
-    files = list(map(existing, options.files))  # before a store is made for them
+    """Import the files and report what was added and what could not be read; return the exit code."""
+    files = list(map(existing, options.files))  # a missing file must not create a store
     with store_in_zone(options.store, options.tz) as store:
         for path in files:
             _import(store, path)
@@ -65,7 +65,7 @@ def _import(store: MemoryStore, path: Path) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Say whether the store is sound, and copy what can be read if it is not; return the exit code."""
+    """Check a store; if it is damaged, copy what can be read. Return the exit code."""
     if not options.store.is_file():
         raise Refused(f"there is no file {options.store}")
     copy = options.to or options.store.with_name(f"{options.store.name}.recovered")

@@ -1,7 +1,7 @@
 """The command line: the command `rlm-memory` and its parts, one module each.
 
-An error is one line on standard error and exit code 2; a traceback is a bug. Exit code 1 means that the command ran
-but left a question without an answer.
+An error prints one line on standard error and exits with 2; a traceback is a bug. Exit code 1 means that the command
+ran but left a question unanswered.
 """
 
 import argparse
@@ -24,21 +24,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             whole = parser()
-            if "_ARGCOMPLETE" in os.environ:  # the shell asks how a word can go on
+            if "_ARGCOMPLETE" in os.environ:  # the shell wants completions
                 import argcomplete
 
                 argcomplete.autocomplete(whole)
             options = whole.parse_args(arguments)
             return int(options.command(options))
         finally:
-            sys.stdout.flush()  # now, while a closed pipe can be handled, and not at exit
-    except BrokenPipeError:  # the reader, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail again
+            sys.stdout.flush()  # here a closed pipe can be handled, at exit it cannot
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the flush at exit from failing
         return 0
     except KeyboardInterrupt:
         print("rlm-memory: stopped; run it again to continue from the recorded answers", file=sys.stderr)
         return 130
-    except SystemExit:  # help, or wrong arguments: the next line would import what they need not wait for
+    except SystemExit:  # --help or wrong arguments; skip the slow imports of the next line
         raise
     except _told() as error:
         print(f"rlm-memory: {_with_options(str(error), list(vars(options)))}", file=sys.stderr)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; each sets `command`, a function from options to an exit code."""
+    """Return the parser of all commands. Each sets `command`, a function of the options."""
     summary = "Long-term memory for LLM assistants, and the experiments of the paper."
     parser = parsers.Parser(prog="rlm-memory", description=summary)
     parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _told() -> tuple[type[Exception], ...]:
-    """The errors that tell the user in one line why a command cannot be run; imported only when there is one."""
+    """Return the errors that are shown as one line. It imports them only when there is an error to show."""
     from ..imports import HistoryFileError
     from ..models.types import ModelError, RecordingError
     from ..store.schema import StoreError
@@ -66,7 +66,7 @@ def _told() -> tuple[type[Exception], ...]:
 
 
 def _with_options(said: str, names: Sequence[str]) -> str:
-    """Name options where an error names arguments of Python.
+    """Replace the names of Python arguments in an error by the names of options.
 
     >>> _with_options("first must be at least 1, unless model='offline'", ["first", "model"])
     '--first must be at least 1, unless --model offline'

@@ -1,4 +1,4 @@
-"""The command `rlm-memory mcp`: gives agents a history as tools, by the Model Context Protocol."""
+"""The command `rlm-memory mcp`: serves a history to agents as MCP tools."""
 
 import argparse
 import os

@@ -1,6 +1,6 @@
-"""Every command's options: what they are called, what they may be, and what the help says of them.
+"""The options of every command, with their types and help.
 
-This file imports no command: `later` does when one runs. So `--help` answers at once.
+This file does not import the commands, so that `--help` answers at once; `later` imports a command when it runs.
 """
 
 import argparse
@@ -40,17 +40,31 @@ def add_ask(commands: Any) -> None:
     """Add `ask`."""
     summary = "answer a question about a history, and show the evidence; or chat"
     add = _command(commands, "ask", "ask:ask", summary, HISTORY, ASK_ENDS)
-    add("history", metavar="HISTORY", help="the history's file; only a chat adds to it")
+    add("history", metavar="HISTORY", help="the file; only --chat adds to it")
     add("question", metavar="QUESTION", nargs="?", help="the question")
     _add_model(add)
-    modes = "use recorded answers and add new ones (auto, the default), only use, replace, or do neither (off)"
+    modes = "auto (default): use and add recorded answers; replay: only use; refresh: replace; off: neither"
     add("--recorded", choices=("auto", "replay", "refresh", "off"), default="auto", help=modes)
-    add("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help="give up after such a silence (%(default)g)")
+    add(
+        "--timeout",
+        type=_SECONDS,
+        default=120.0,
+        metavar="SECONDS",
+        help="give up after such a silence (%(default)g)",
+    )
     add("--max-tokens", type=_COUNT, metavar="N", help="the longest reply (default: 8192, or 32768)")
     add("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
-    add("--reading", choices=("search", "paper"), help="the model searches (default); or sub-agents read all sessions")
-    add("--first", type=_COUNT, metavar="K", help="in the paper's reading: the K best sessions first")
-    add("--chat", action="store_true", help="answer each line of input; a store (.db, made if need be) keeps the chat")
+    add(
+        "--reading",
+        choices=("search", "paper"),
+        help="the model searches (default), or sub-agents read every session",
+    )
+    add("--first", type=_COUNT, metavar="K", help="with --reading paper: read the K best sessions first")
+    add(
+        "--chat",
+        action="store_true",
+        help="answer each line of input; a store (.db, may be new) keeps the chat",
+    )
     add("--json", action="store_true", help="print one JSON object, for programs")
     add("--trace", action="store_true", help="print the model's messages and code to standard error")
 
@@ -62,7 +76,7 @@ def add_show(commands: Any) -> None:
     )
     add("history", metavar="HISTORY", help="the history's file")
     add("--session", type=_COUNT, metavar="N", help="print session N")
-    add("--search", metavar="TEXT", help="print the turns that hold a text, in any letter case")
+    add("--search", metavar="TEXT", help="print the turns that contain a text, in any letter case")
 
 
 def add_history_files(commands: Any) -> None:
@@ -73,7 +87,7 @@ def add_history_files(commands: Any) -> None:
     _add_store(add, required=True)
     summary = "check whether a store is sound, and copy what can be read out of a damaged one"
     add = _command(commands, "check", "history_files:check", summary, "Reads a store (.db).")
-    add("store", type=Path, metavar="STORE", help="the history's file; it is only read")
+    add("store", type=Path, metavar="STORE", help="the file; it is not changed")
     add("--to", type=Path, metavar="PATH", help="the copy (default: the file's name with .recovered)")
 
 
@@ -88,8 +102,13 @@ def add_experiments(commands: Any) -> None:
         _add_model(add)
         add("--only", action="append", type=_notebook, default=[], metavar="NN", help="this notebook; can be repeated")
         add("--sample", type=_sample, metavar="paper|all|N", help="questions of LongMemEval to ask")
-        add("--judge", metavar="MODEL", help="model that judges LongMemEval answers (default: none)")
-        add("--hedge", type=_SHARE, default=0.05, help="share of late calls that may be sent again (%(default)s)")
+        add("--judge", metavar="MODEL", help="the model that judges LongMemEval answers (default: none)")
+        add(
+            "--hedge",
+            type=_SHARE,
+            default=0.05,
+            help="share of slow calls that may be sent again (%(default)s)",
+        )
         for limit in ("--requests-per-minute", "--tokens-per-minute"):
             add(limit, type=_COUNT, metavar="N", help="the server's limit, if you know it")
         named = {"metavar": ("NAME", "VALUE"), "help": "set a notebook's parameter, such as -p turns '[20, 50]'"}
@@ -107,14 +126,12 @@ def add_calls(commands: Any) -> None:
     actions = calls.add_subparsers(required=True, metavar="ACTION")
     for name, summary in (
         ("list", "print how many calls are recorded for each model"),
-        ("export", "write recorded answers as JSON Lines"),
+        ("export", "print recorded answers as JSON Lines"),
         ("prune", "delete recorded calls permanently"),
     ):
         add = _command(actions, name, f"calls:{name}_calls", summary, reads)
         add("--file", type=Path, metavar="PATH", help="the file (default: the one in the cache folder)")
         add("--model", help="only calls of this model")
-        if name == "export":
-            add("--to", type=Path, metavar="PATH", help="file to write (default: standard output)")
         if name == "prune":
             days = number("a number of days", most=36_500)
             add("--older-than", type=days, metavar="DAYS", help="only calls older than this many days")
@@ -125,8 +142,8 @@ def add_calls(commands: Any) -> None:
 def add_servers(commands: Any) -> None:
     """Add `serve` and `mcp`."""
     for name, where, summary in (
-        ("serve", "serve:serve", "put a memory before any model, as OpenAI's API"),
-        ("mcp", "mcp:serve_mcp", "give agents a history as MCP tools, over standard input and output or over HTTP"),
+        ("serve", "serve:serve", "serve OpenAI's API in front of a model, with a memory"),
+        ("mcp", "mcp:serve_mcp", "serve a history to agents as MCP tools, over stdin and stdout or over HTTP"),
     ):
         is_mcp = name == "mcp"
         needs = "mcp" if is_mcp else ""
@@ -155,17 +172,17 @@ def _command(
 
 
 def _add_store(add: Callable[..., Any], required: bool) -> None:
-    """Add what names a store that is written to."""
+    """Add the options for a store that the command adds to."""
     made = "the history's file, created if it does not exist"
     add("--store", type=Path, required=required, help=made if required else f"{made} (default: no memory)")
     add("--tz", metavar="ZONE", help="your time zone, such as Europe/Berlin (default: this machine's)")
 
 
 def _add_model(add: Callable[..., Any]) -> None:
-    """Add what names a model and what it may cost."""
-    add("--model", default="offline", help="a model's name (default: offline, a reader that is no LLM and only quotes)")
+    """Add the options for a model and its cost."""
+    add("--model", default="offline", help="a model's name (default: offline, which is not an LLM and only quotes)")
     add("--base-url", metavar="URL", help=_ADDRESS)
-    add("--budget", type=_DOLLARS, metavar="USD", help="start no call once this much is spent")
+    add("--budget", type=_DOLLARS, metavar="USD", help="stop asking once this much is spent")
     add("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help="dollars per million tokens")
 
 

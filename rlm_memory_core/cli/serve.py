@@ -1,4 +1,4 @@
-"""The command `rlm-memory serve`: an OpenAI-compatible endpoint with memory, before any model."""
+"""The command `rlm-memory serve`: an OpenAI-compatible endpoint that adds a memory to any model."""
 
 import argparse
 import asyncio
@@ -17,9 +17,9 @@ from .history import store_in_zone
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until it is stopped; return the exit code."""
+    """Serve until Ctrl-C or SIGTERM; return the exit code."""
     if options.store:
-        store_in_zone(options.store, options.tz).close()  # a wrong file or zone is said now
+        store_in_zone(options.store, options.tz).close()  # reports a wrong file or zone at once
     try:
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         memory = Memory(options.model, options.base_url, options.threshold if options.store else math.inf)
@@ -32,12 +32,12 @@ def serve(options: argparse.Namespace) -> int:
         print(f"{memory.llm.label} answers at {url} (model: {memory.llm.model}; {kept}). Stop with Ctrl-C.", flush=True)
 
     stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in its background with SIGINT ignored
+    for each in (signal.SIGTERM, signal.SIGINT):  # shells start background jobs with SIGINT ignored
         signal.signal(each, signal.default_int_handler)
     serving = asyncio.run_coroutine_threadsafe(endpoint.serve(options.port, ready, stop), background.loop())
     try:
         serving.result()
     except KeyboardInterrupt:
         background.loop().call_soon_threadsafe(stop.set)
-        serving.result()  # requests under way are finished
+        serving.result()  # finish the requests in progress
     return 0

@@ -1,4 +1,4 @@
-"""Says on standard error for whom a command waits and since when, and gives up on a server that stays silent."""
+"""Shows on standard error whom a command waits for and since when. Gives up on a server that stays silent."""
 
 import sys
 import time
@@ -11,15 +11,15 @@ from .history import printable
 
 
 class Waiting:
-    """Shows that the command waits, for the time of a `with` block.
+    """Shows within a `with` block that the command waits.
 
-    A terminal shows one line and keeps it up to date. Elsewhere a line is printed after a second, then every 30.
+    On a terminal it updates one line. Elsewhere it prints a line after one second, and then every 30 seconds.
 
     Args:
-        timeout: Seconds of silence after which a server is given up.
+        timeout: Give up on the server after so many seconds of silence.
 
-    `watch` is for `connect(wrap=...)`: it makes this the backend, which hands calls on, counts them and notices
-    silence. `whom` is who answers, such as "m at http://localhost:8000/v1".
+    Pass `watch` to `connect(wrap=...)`. Calls then go through this object, which counts them and notices silence.
+    `whom` names the server, such as "m at http://localhost:8000/v1".
     """
 
     whom: str
@@ -31,12 +31,12 @@ class Waiting:
         self._heard, self._is_silent = 0.0, False
 
     def watch(self, backend: Backend) -> Backend:
-        """Hand calls on to a backend."""
+        """Send calls on to this backend."""
         self._backend = backend
         return self
 
     async def send(self, request: Request) -> Response:
-        """Hand on a call. If nothing was heard from the server while one waited, no call is sent any more."""
+        """Send a call. Once a call times out and the server answered nothing meanwhile, send no more."""
         self._asked += 1
         started = time.monotonic()
         try:
@@ -44,15 +44,14 @@ class Waiting:
                 raise TimedOut("the server is silent")
             response = await self._backend.send(request)
             self._heard = time.monotonic()
+            self._answered += 1
         except TimedOut as error:
             self._is_silent = self._heard < started
             raise TimedOut(str(error), retryable=not self._is_silent) from error
-        finally:
-            self._answered += 1
         return response
 
     def stream(self, request: Request) -> AsyncGenerator[str, None]:
-        """Hand on a call, without a watch: no command streams."""
+        """Stream a call. It is not watched, because no command streams."""
         return self._backend.stream(request)
 
     def __enter__(self) -> None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from email.utils import formatdate, parsedate_to_datetime
+from functools import reduce
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -54,10 +55,12 @@ class OpenAIBackend:
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
         self._headers = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
+        self._secrets = [secret_of(base_url) or api_key]
         if user:
-            self._headers["authorization"] = f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
+            self._secrets.append(base64.b64encode(unquote(user).encode()).decode())
+            self._headers["authorization"] = f"Basic {self._secrets[-1]}"
         self._extensions = {"timeout": self._http.timeout.as_dict()}
-        self._timeout, self._key = timeout, secret_of(base_url) or api_key
+        self._timeout = timeout
 
     async def send(self, request: Request) -> Response:
         """Post a request and return the whole answer."""
@@ -108,7 +111,7 @@ class OpenAIBackend:
         raise AssertionError("the last form was accepted or refused")
 
     def _text(self, content: bytes) -> str:
-        return without_key(content.decode("utf-8", "replace"), self._key)
+        return reduce(without_key, self._secrets, content.decode("utf-8", "replace"))
 
 
 async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:

@@ -1,7 +1,9 @@
-"""Serves to other programs.
+"""Servers that give a memory to other programs.
 
-The endpoint with memory, OpenAI's API before any model: read `endpoint` first (requests in, replies out), then `memory`
-(what the model is asked), `conversation` (what is stored), `replies` (the protocol's forms), `people` (whose store),
-`limits` (how much). Tools for agents, by MCP: `mcp_server` and `memory_tools`. `access` says who may reach either.
-`llama_server` runs a small real model.
+`endpoint` serves OpenAI's API in front of any model and adds a memory to it. Read it first; then `memory` (builds the
+request to the model), `conversation` (stores the turns), `replies` (reads and writes the protocol's JSON), `people`
+(opens each person's store) and `limits` (bounds the load).
+
+`mcp_server` and `memory_tools` give agents the search tools over MCP. `access` checks who may connect to either server.
+`llama_server` runs a small real model on this machine.
 """

@@ -1,7 +1,7 @@
-"""Decides who may reach a server, for the endpoint and the MCP server: checks of address, Host, Origin and key.
+"""Checks who may connect to the endpoint and the MCP server: by address, Host, Origin and key.
 
-A web page that the user visits can send requests to this machine, under any name that it makes its own server's name
-point to. So a request must name this machine in `Host`, and come from a page of this machine, if it comes from one.
+A web page that the user visits can send requests to this machine (DNS rebinding). So `Host` must name this machine,
+and so must `Origin`, if the request has one.
 """
 
 import secrets
@@ -12,7 +12,9 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 TOKEN = "RLM_MEMORY_TOKEN"
-"""The environment variable with the key that clients send."""
+"""The environment variable that holds the key."""
+SILENCE = 30.0
+"""Seconds after which a connection without a request is closed."""
 CONNECTIONS = 500  # open at once on one server
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -22,11 +24,11 @@ class Access:
 
     Args:
         host: The address of this machine to listen on.
-        key: What clients must send as a bearer token; None or "" for none.
-        allowed: Further names and addresses by which clients call this machine.
+        key: The bearer token that clients must send; None or "" if they need none.
+        allowed: Further names and addresses that clients may use for this machine.
 
     Raises:
-        ValueError: Others can reach the address, and there is no key, or no name by which they call this machine.
+        ValueError: Other machines can reach the address, and there is no key or no name for this machine.
 
     >>> Access("127.0.0.1").refusal({"host": "localhost:8000"})
     >>> Access("127.0.0.1").refusal({"host": "evil.example"})[0]
@@ -43,10 +45,10 @@ class Access:
         self._names = {name.strip("[]").lower() for name in (host, *allowed, *_LOOPBACK)}
 
     def refusal(self, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """Return the status and the reason for which a request is refused; None lets it in.
+        """Return the status and reason if a request is refused, or None.
 
         Args:
-            headers: Those of the request, found in any letter case or in lower case.
+            headers: The headers of the request, with keys in lower case or of any case.
         """
         if _named(f"//{headers.get('host', '')}") not in self._names:
             return 421, "this server has another name; its owner can allow one with --allow-host"
@@ -71,7 +73,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only programs of this machine reach an address.
+    """Return whether only programs on this machine can reach an address.
 
     >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("0.0.0.0"), is_loopback("example.org")
     (True, True, False, False)
@@ -82,7 +84,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _named(address: str) -> str:
-    """The host of an address, "" if it has none."""
+    """Return the host of a URL, or ""."""
     with suppress(ValueError):
         return urlsplit(address).hostname or ""
     return ""

@@ -1,10 +1,10 @@
-"""Keeps the conversations of one person: stores of each request what no request has brought before.
+"""Stores the new messages of each request, once.
 
-Clients send the conversation again with each message: whole, or only its last messages. They may also edit a message,
-ask for another reply, or go on with a conversation that began elsewhere. So each stored message has a key, a hash of
-itself and of the key before it in its conversation. A request is followed along these keys from the beginning of a
-conversation; if that does not lead to the last reply, from wherever its first or second message was said. What comes
-after the last message found is new. System prompts are no part of a history.
+Clients send the conversation again with each message: all of it, or only its last messages. They may also edit a
+message, ask for another reply, or continue a conversation that began elsewhere. So each stored message has a key: a
+hash of the message and of the key before it. We follow a request along these keys from the beginning of a stored
+conversation. If that does not reach the last reply, we start wherever the first or second message of the request was
+stored. Every message after the last one found is new. System prompts are never stored.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _HELPS = "What do earlier conversations hold that helps to answer the last messa
 
 @dataclass(frozen=True)
 class Said:
-    """A message as it is stored: who said it, what, and the speaker's name or ""."""
+    """One message as it is stored: the role, the text, and the speaker's name or ""."""
 
     role: str
     text: str
@@ -42,17 +42,17 @@ class Said:
 
     @property
     def digest(self) -> bytes:
-        """Identifies the message; clients may change the blanks of what they repeat."""
+        """A hash of the message. It ignores whitespace, which clients may change when they repeat a message."""
         return hashlib.sha256(json.dumps([self.role, self.name, self.text.split()]).encode()).digest()[:16]
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> "Said":
         """Read a message of the chat-completions protocol.
 
-        A call of a tool is stored as a line of the assistant's turn. What is no text is named, with a short hash.
+        A tool call becomes a line of the assistant's turn. A part that is not text becomes its type and a short hash.
 
         Raises:
-            Refusal: The message has another form.
+            Refusal: The message does not follow the protocol.
 
         >>> Said.of({"role": "user", "content": [{"type": "text", "text": "Who is it?"}, {"type": "image_url"}]}).text
         'Who is it?\\n[image_url 3a7af6cd]'
@@ -75,7 +75,7 @@ class Said:
 
 
 class _Stored(NamedTuple):
-    """A message that is stored: the key of the conversation up to it, its turn and session, and when."""
+    """A stored message: the key of the conversation up to it, its turn and session, and the time it was stored."""
 
     key: bytes
     turn: int = 0
@@ -84,16 +84,18 @@ class _Stored(NamedTuple):
 
 
 class Conversation:
-    """The conversation of one request, stored up to its last reply, and the `history` with it.
+    """The conversation of one request. Creating it stores the messages up to the last reply.
 
-    Making it and its methods block: use a thread.
+    The constructor and the methods block, so call them in a thread.
 
     Args:
-        store: Of the person who speaks.
-        messages: Those of the request.
+        store: The person's store.
+        messages: The messages of the request.
 
     Raises:
-        Refusal: A message has another form than the protocol's.
+        Refusal: A message does not follow the protocol.
+
+    `history` is the person's whole history, with this conversation.
 
     >>> store = MemoryStore()
     >>> talk = Conversation(store, [{"role": "user", "content": "Hi."}])
@@ -112,27 +114,27 @@ class Conversation:
         self.messages = [message for message, said in every if said.role not in _INSTRUCTIONS]
         self._said = [said for _, said in every if said.role not in _INSTRUCTIONS and said.text]
         self._settled = max((at for at, said in enumerate(self._said, 1) if said.role == "assistant"), default=0)
-        self.is_too_long = False  # for the model's context
-        self._own = self._store(self._said, self._settled)  # what is stored of it
+        self.is_too_long = False  # does not fit into the model's context
+        self._own = self._store(self._said, self._settled)  # its stored messages
         self.history = store.snapshot()
         own = sum(len(said.text) for said in self._said[: self._settled])
-        self.characters = self.history.characters() - own  # of the history that the request does not hold
+        self.characters = self.history.characters() - own  # of the history outside this request
 
     @property
     def question(self) -> str:
-        """What the memory is asked: the user's last text, and what it follows; "" if the user says nothing."""
+        """The question for the memory: the user's last message with a few before it; "" if the user says nothing."""
         asked = max((at for at, said in enumerate(self._said, 1) if said.role == "user"), default=0)
         *context, last = self._said[max(asked - 1 - _CONTEXT, 0) : asked] or [Said("user", "")]
         before = [f"{said.role}: {head(said.text, 500)}" for said in context]
         return "\n".join([_HELPS, *before, f"user: {last.text}"]) if before else last.text
 
     def end(self, reply: Mapping[str, Any]) -> None:
-        """Store what the request asks, as far as it is new, together with the reply: both or none."""
+        """Store the new messages of the request and the reply, all or none."""
         said = Said.of(reply)
         self._store([*self._said, said] if said.text else self._said)
 
     def earlier(self) -> Iterator[Session]:
-        """The history without this conversation; what was said in its session before it belongs to the history."""
+        """Yield the sessions of the history without this conversation; earlier turns of its session stay in."""
         sessions = {stored.session for stored in self._own}
         first = min((stored.turn for stored in self._own), default=0)
         for session in self.history.sessions:
@@ -140,7 +142,7 @@ class Conversation:
             yield replace(session, turns=tuple(each for each in session.turns if not is_own or each.index < first))
 
     def tail(self, characters: float) -> list[Mapping[str, Any]]:
-        """The last messages, from one of the user on, of about so many characters at most."""
+        """Return the last messages, at most about `characters` long, beginning with one of the user."""
         size, start = 0, len(self.messages)
         for at, message in reversed(list(enumerate(self.messages))):
             size += len(Said.of(message).text)
@@ -150,7 +152,7 @@ class Conversation:
         return self.messages[start:] or self.messages
 
     def _store(self, said: Sequence[Said], stop: int | None = None) -> list[_Stored]:
-        """Store what is new of the messages up to `stop`; return all that are stored."""
+        """Store the new ones of the messages before `stop`; return every stored message of the conversation."""
         now = time.time()
         with self.store.transaction():
             self.store.query(_TABLE)
@@ -172,17 +174,22 @@ class Conversation:
         return path[1:]
 
     def _found(self, said: Sequence[Said]) -> tuple[int, list[_Stored]]:
-        """From which message on the request is stored, and what is: the key before that message, then the messages."""
+        """Return where in the request the stored run begins, and the run: the key before it, then its messages."""
         whole = self._follow(said, b"")
         runs = [(0, whole)]
-        if len(whole) <= self._settled:
+        if len(whole) <= max(self._settled, 1):
             for start, each in enumerate(said[:2]):
                 places = self.store.query(_PLACES, [each.digest])
                 runs += [(start, self._follow(said[start:], before)) for (before,) in places]
-        return max((run for run in runs if run[1] is whole or len(run[1]) > 2), key=lambda run: len(run[1]))
+        going_on = [(start, run) for start, run in runs if run is whole or self._goes_on(run, len(said) - start)]
+        return max(going_on, key=lambda each: len(each[1]))
+
+    def _goes_on(self, run: Sequence[_Stored], messages: int) -> bool:
+        """Whether so many messages continue a run: it has two, or one of the last two turns and others follow it."""
+        return len(run) > 2 or (len(run) == 2 < messages + 1 and run[-1].turn >= len(self.store) - 1)
 
     def _follow(self, said: Sequence[Said], before: bytes) -> list[_Stored]:
-        """The stored messages that follow one another as these do, after the key of what was said before them."""
+        """Return the longest stored run of these messages that continues the key `before`."""
         path = [_Stored(before)]
         for each in said:
             rows = self.store.query(_NEXT, (each.digest, path[-1].key))
@@ -193,7 +200,7 @@ class Conversation:
 
 
 def recollection(answer: Answer) -> ChatMessage:
-    """What the memory says, as a message for the model that words the reply."""
+    """Turn the memory's answer into a message for the model that writes the reply."""
     quotes = [f"turn {found.turn}, {found.date or 'no date'}: {found.quote}" for found in answer.standing_on()]
     return {"role": "user", "content": "\n".join(["(From earlier conversations:)", answer.text, *quotes])}
 
@@ -206,5 +213,5 @@ def _text(part: Mapping[str, Any]) -> str:
 
 
 def _key(before: bytes, said: Said) -> bytes:
-    """Identifies a conversation that ends with a message."""
+    """Return the key of a conversation that ends with this message."""
     return hashlib.sha256(before + said.digest).digest()[:16]

@@ -1,8 +1,10 @@
-"""An OpenAI-compatible endpoint with memory, before any model: `/v1/chat/completions` and `/v1/models`.
+"""An OpenAI-compatible endpoint that adds a memory to any model: `/v1/chat/completions` and `/v1/models`.
 
-`memory` decides what the model is asked, `conversation` stores what is said, `replies` knows the protocol's forms. This
-file lets requests in, passes replies on, whole or in chunks, and tells errors as OpenAI does. A reply is stored before
-the client learns that it is whole; a request whose client goes away is stopped, and nothing of it is stored.
+This file checks requests, forwards replies (whole or streamed) and reports errors in OpenAI's format. `memory` builds
+the request to the model, `conversation` stores the turns, and `replies` reads and writes the protocol's JSON.
+
+The endpoint stores a reply before it tells the client that the reply is complete. If the client disconnects, the
+endpoint stops the request and stores nothing of it.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from aiohttp import web
 
 from ..models import types
 from . import replies
-from .access import Access
+from .access import SILENCE, Access
 from .conversation import Conversation
 from .limits import Limits, Refusal, bounded
 from .memory import Asking, Memory
@@ -25,40 +27,43 @@ from .people import People
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PERSON = "X-Memory-User"
-"""The header that names the person; without it the field `user` does."""
+"""The header that names the person. Without it, the field `user` of the request does."""
 _BODY, _SECONDS = 4 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
 _PARTS = 10_000  # messages, their parts and their calls of tools
 _GRACE = 10.0  # seconds for requests under way when the server stops
 
 
 class Endpoint:
-    """What all requests share.
+    """The HTTP server.
 
     Args:
-        memory: Asks the model.
-        people: The stores.
-        access: Who may come in.
-        limits: How much at once.
+        memory: Builds the request to the model.
+        people: Opens the stores.
+        access: Checks who may connect.
+        limits: Bounds the requests at once and per minute.
     """
 
     def __init__(self, memory: Memory, people: People, access: Access, limits: Limits | None = None) -> None:
         self._memory, self._people, self._access, self._limits = memory, people, access, limits or Limits()
 
     async def serve(self, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; then finish what is under way.
+        """Serve until `stop` is set, then finish the requests in progress.
 
         Args:
-            port: 0 takes a free one.
+            port: The port to listen on; 0 picks a free one.
             ready: Called once with the base URL to give to clients.
-            stop: Ends it.
+            stop: Ends the server when it is set.
 
         Raises:
             OSError: The address cannot be used.
-            StoreError: The file of whoever gives no name is not a history.
+            StoreError: The default store is not a history.
         """
         async with self._people.store(""):
             listening, address = self._access.listen(port)
-        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE)
+        runner = web.AppRunner(
+            self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE,
+            keepalive_timeout=SILENCE,
+        )  # fmt: skip
         await runner.setup()
         assert runner.server is not None
         server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)
@@ -90,7 +95,7 @@ class Endpoint:
         return web.json_response(replies.error(told.status, str(told)), status=told.status, headers=headers)
 
     def _told(self, error: Exception) -> Refusal:
-        """What a client is told of an error."""
+        """Return the error that the client sees."""
         if isinstance(error, Refusal):
             return error
         if isinstance(error, web.HTTPException):
@@ -109,7 +114,9 @@ class Endpoint:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         with self._limits.admit():
-            body = await asyncio.to_thread(_parsed, await _read(request))  # a large one would hold up all others
+            body = await asyncio.to_thread(
+                _parsed, await _read(request)
+            )  # parsing a large body would block the event loop
             person = _person(request, body)
             self._limits.count(person)
             async with self._people.store(person) as store:
@@ -135,7 +142,10 @@ class Endpoint:
     async def _stream(
         self, request: web.Request, body: dict[str, Any], asking: Asking, talk: Conversation
     ) -> web.StreamResponse:
-        """Send a reply on as events; an error before the first one is an error of the request, a later one an event."""
+        """Forward a reply as server-sent events.
+
+        An error before the first event fails the request; a later error is sent as an event.
+        """
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         stream, ending = replies.Stream(), list[dict[str, Any]]()
 
@@ -171,7 +181,7 @@ class Endpoint:
 
 
 async def _read(request: web.Request) -> bytes:
-    """The body of a request."""
+    """Return the body of a request."""
     try:
         async with asyncio.timeout(_SECONDS):
             return await request.read()
@@ -182,10 +192,10 @@ async def _read(request: web.Request) -> bytes:
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
-    """What a body says.
+    """Parse and check the body of a request.
 
     Raises:
-        Refusal: It is no JSON that can be sent on, holds no messages, or too many.
+        Refusal: It is not valid JSON, or it has no messages, too many, or a field of the wrong type.
     """
     try:
         body: dict[str, Any] = json.loads(content)
@@ -201,12 +211,12 @@ def _parsed(content: bytes) -> dict[str, Any]:
     kinds = {"max_tokens": int, "max_completion_tokens": int, "stream_options": dict, "user": str}
     for name in kinds.keys() & body.keys():
         if not isinstance(body[name], (kinds[name], type(None))) or isinstance(body[name], bool):
-            raise Refusal(400, f"`{name}` is of a wrong type.")
+            raise Refusal(400, f"`{name}` has the wrong type.")
     return body
 
 
 def _person(request: web.Request, body: dict[str, Any]) -> str:
-    """The name of the person; "" if none is given."""
+    """Return the name of the person, or "" if the request names nobody."""
     names = request.headers.getall(PERSON, [body.get("user") or ""])
     if len(names) > 1:
         raise Refusal(400, f"{PERSON} is given twice")

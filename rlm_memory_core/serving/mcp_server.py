@@ -1,9 +1,9 @@
-"""Serves one history to agents by the Model Context Protocol, over stdin and stdout or over HTTP.
+"""Serves one history to agents over MCP (the Model Context Protocol), by stdin and stdout or by HTTP.
 
-The protocol, the sessions, and the limit on the size of a request are those of the official SDK; `access` decides who
-may come in over HTTP.
+The official SDK handles the protocol, its sessions and the size of requests. `access` checks who may connect by HTTP.
 """
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +17,13 @@ from pydantic import AnyUrl, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .. import __version__
 from ..models.types import ModelError
 from ..query.engine import MemoryRLM
 from ..store.memory_store import MemoryStore, StoreError
-from .access import CONNECTIONS, Access
+from .access import CONNECTIONS, SILENCE, Access
 from .memory_tools import MemoryTools
 
 _EXPECTED = (ValueError, TypeError, TimeoutError, StoreError, ModelError)  # their messages are for the model
@@ -35,11 +36,11 @@ REMEMBERING = " remember what the user tells you and may need later."
 
 
 class MemoryServer(MCPServer[None]):
-    """The tools and resources over one store.
+    """The MCP server of one store.
 
     Args:
         store: The history. Several servers and programs may use its file at once.
-        engine: Answers the questions of the tool `ask`; None leaves the tool out.
+        engine: Answers questions for the tool `ask`; None leaves that tool out.
         read_only: Leave out `remember`, so that no client adds to the history.
     """
 
@@ -63,7 +64,7 @@ class MemoryServer(MCPServer[None]):
         self.add_tool(tool, description=inspect.getdoc(tool), annotations=hints, structured_output=False)
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None) -> Any:
-        """Call a tool; a mistake in the call comes back as one line that says what to do."""
+        """Call a tool. A mistake in the call gives an error of one line that says what to do."""
         for tool in await self.list_tools():
             known = tool.input_schema["properties"]
             if tool.name == name and (unknown := sorted(arguments.keys() - known.keys())):
@@ -74,7 +75,7 @@ class MemoryServer(MCPServer[None]):
             raise ToolError(f"{name}: {_meant(error)}") from error.__cause__
 
     async def read_resource(self, uri: AnyUrl | str, context: Context[None, Any] | None = None) -> Any:
-        """Read a resource; a wrong number comes back as one line."""
+        """Read a resource. A wrong number gives an error of one line."""
         try:
             return await super().read_resource(uri, context)
         except ResourceError as error:
@@ -82,7 +83,7 @@ class MemoryServer(MCPServer[None]):
 
 
 def _meant(error: Exception) -> str:
-    """What a mistake was, on one line; a fault of ours is named by its kind alone."""
+    """Return one line about a mistake of the client. For a fault of ours it gives only the type of the error."""
     cause: BaseException = error
     while cause.__cause__ is not None and not isinstance(cause, _EXPECTED):
         cause = cause.__cause__
@@ -91,13 +92,21 @@ def _meant(error: Exception) -> str:
     return str(cause if isinstance(cause, _EXPECTED) else error)
 
 
+class _Prompt(H11Protocol):
+    """A connection that is closed if no request comes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(SILENCE, lambda: self.cycle or transport.close())
+
+
 def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[[str], None]) -> None:
     """Serve over streamable HTTP, at the path /mcp, until the process is interrupted.
 
     Args:
         server: The server.
-        access: Who may come in.
-        port: 0 takes a free one.
+        access: Checks who may connect.
+        port: The port to listen on; 0 picks a free one.
         ready: Called once with the address for clients.
 
     Raises:
@@ -109,7 +118,11 @@ def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[
     with listening:
         ready(f"{address}/mcp")
         config = uvicorn.Config(
-            _guarded(app, access), log_level="error", limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=3
+            _guarded(app, access),
+            log_level="error",
+            limit_concurrency=CONNECTIONS,
+            http=_Prompt,
+            timeout_graceful_shutdown=3,
         )
         uvicorn.Server(config).run([listening])
 

@@ -1,7 +1,7 @@
-"""Decides what a model is asked for one request to the endpoint.
+"""Builds the request to the model from a request to the endpoint.
 
-The model writes each reply. It gets what the same person said in earlier conversations, and then the messages of the
-request as the client sent them. Where that history is long, a search through it (`MemoryRLM`) says what of it matters.
+The model writes each reply. It sees the person's earlier conversations, then the messages as the client sent them. If
+the earlier conversations are long, it sees the answer of a search (`MemoryRLM`) instead of them.
 """
 
 import asyncio
@@ -21,22 +21,22 @@ from .conversation import Conversation, recollection
 from .limits import Refusal
 
 _STREAM = ("stream", "stream_options")
-_KEPT = 1_000  # recollections, for the tool calls that follow a question
+_KEPT = 1_000  # search results kept for the tool calls that follow a question
 
 
 class Asking(NamedTuple):
-    """What the model is asked for the reply to a request, and what the search took before."""
+    """The request to the model, and the usage of the search before it."""
 
     request: types.Request
     usage: Usage
 
 
 class Memory:
-    """One model, with memory.
+    """Adds a memory to one model.
 
     Args:
-        model, base_url: As for `connect`. Nothing is recorded: who asks for another reply wants another one.
-        threshold: Characters; where more were said in earlier conversations, they are searched.
+        model, base_url: As for `connect`. Replies are not recorded, so that asking again gives another reply.
+        threshold: Earlier conversations with more characters than this are searched instead of shown.
 
     Raises:
         ModelError: The API key is missing.
@@ -56,11 +56,11 @@ class Memory:
         return backend
 
     async def prepare(self, body: Mapping[str, Any], talk: Conversation) -> Asking:
-        """Put together what the model is asked; search the history before, if it is long.
+        """Build the request to the model; search the history first if it is long.
 
         Args:
-            body: The request.
-            talk: Its conversation. If it is too long for the model's context, a short history is searched too, and
+            body: The request to the endpoint.
+            talk: Its conversation. If that does not fit into the model's context, the history is always searched and
                 only the last messages are sent.
 
         Raises:
@@ -78,7 +78,7 @@ class Memory:
         return Asking(types.Request(types.CHAT_PATH, sent), usage)
 
     async def _recall(self, talk: Conversation, today: str) -> tuple[list[types.ChatMessage], Usage]:
-        """Search for what the user last asked; each step of the tool calls that follow reuses what was found."""
+        """Search for the user's last question; the tool calls that follow it reuse the result."""
         asked, usage = (talk.store.path, talk.question), Usage()
         is_asked_anew = talk.messages[-1]["role"] == "user" and not talk.is_too_long
         if is_asked_anew or asked not in self._recalled:
@@ -90,7 +90,7 @@ class Memory:
         return [found], usage
 
     def told(self, error: types.BackendError | types.ModelError) -> Refusal:
-        """What a client is told of an error of the model's server; its address and key are shown to the owner only."""
+        """Return the error that the client sees. Only the owner's terminal shows the address of the model's server."""
         said = types.explain(error, self.llm.model, self.llm.base_url, self.llm.api_key, self.llm.timeout)
         print(f"rlm-memory: {error if isinstance(error, types.ModelError) else said}", file=sys.stderr, flush=True)
         if isinstance(error, types.Refused) and error.status not in (401, 403):

@@ -1,8 +1,8 @@
 """The tools of the MCP server: search a history, cite it, and add to it.
 
-Each public method of `MemoryTools` is a tool; its docstring and its `Field`s are what a model reads about it. A call
-knows nothing of the calls before it, because an agent may have forgotten what it was shown: the same search shows the
-same turns again, and finds those that were added meanwhile.
+Each public method of `MemoryTools` is a tool; its docstring and its `Field`s are what a model reads about it. Calls
+are independent, because an agent may have forgotten what it saw: the same search shows the same turns again, and finds
+turns that were added meanwhile.
 """
 
 import asyncio
@@ -43,16 +43,16 @@ _Before = Annotated[str | None, Field(description="Only up to this day, such as 
 
 
 class MemoryTools:
-    """The tools over one store; any number of calls may run at once.
+    """The tools of one store. Calls may run at the same time.
 
     Args:
         store: The history.
-        engine: Answers the questions of `ask`, or None.
+        engine: Answers questions for `ask`, or None.
     """
 
     def __init__(self, store: MemoryStore, engine: MemoryRLM | None = None) -> None:
         self.store, self.engine = store, engine
-        self._writing = ("", "")  # the client and the conversation that the last turn came from
+        self._writing = ("", "")  # client and conversation of the last turn
 
     async def find(
         self,
@@ -186,7 +186,7 @@ def _sessions(tools: SearchTools, before: int | None) -> str:
 
 
 def _opening(tools: SearchTools, number: int) -> str:
-    """One line on a session: number, date, title, turns, and how it begins."""
+    """Describe a session in one line: number, date, title, turns, and how it begins."""
     sql = "SELECT title, (SELECT count(*) FROM turns WHERE session = number AND turn_index <= ?) FROM sessions"
     ((title, turns),) = tools.store.query(f"{sql} WHERE number = ?", (len(tools.store), number))
     first = next(tools.listing.session(number), None)
@@ -211,7 +211,7 @@ def _evidence(found: Evidence) -> str:
 
 
 def _page(text: str, page: int) -> str:
-    """One page of a result, made of whole lines, under the heading of its session.
+    """Return one page of a result: whole lines, under the heading of their session.
 
     >>> _page("one", 1)
     'one'

@@ -1,4 +1,4 @@
-"""Opens the stores of the people who use one endpoint. Each person has a file that no other name leads to."""
+"""Opens the stores of the people who use an endpoint. Each person has a file of their own."""
 
 import asyncio
 import hashlib
@@ -12,19 +12,19 @@ from ..store.memory_store import MemoryStore
 
 @dataclass(frozen=True)
 class People:
-    """The stores.
+    """The stores of all people.
 
     Args:
-        path: The file of whoever gives no name. The files of the others lie in a folder beside it. None stores
+        path: The default store, for requests that name nobody. The other files are in a folder beside it. None stores
             nothing: each request gets an empty store in memory.
-        tz: The time zone of all, as for `MemoryStore`.
+        tz: The time zone of all stores, as for `MemoryStore`.
     """
 
     path: Path | None = None
     tz: str | None = None
 
     def file(self, name: str) -> Path | None:
-        """The file of a person. A hash names it, because a name can hold any characters and be of any length.
+        """Return the file of a person. Its name is a hash, because a person's name may hold any characters.
 
         >>> People(Path("history.db")).file("") == Path("history.db")
         True
@@ -38,7 +38,7 @@ class People:
 
     @asynccontextmanager
     async def store(self, name: str) -> AsyncIterator[MemoryStore]:
-        """The store of a person, open for the time of a block, which is what a request needs.
+        """Open the store of a person for the length of a `with` block.
 
         Raises:
             StoreError: The file is not a history, or cannot be opened.

@@ -1,4 +1,4 @@
-"""Completions and chunks in the form of OpenAI's API: reads those of a model's server, and counts what was asked."""
+"""Reads and writes completions, chunks and errors in the format of OpenAI's API, and sums the usage."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
 def error(status: int, message: str) -> dict[str, Any]:
-    """An error's body.
+    """Return the body of an error response.
 
     >>> error(404, "No such path.")["error"]["type"]
     'invalid_request_error'
@@ -23,10 +23,10 @@ def error(status: int, message: str) -> dict[str, Any]:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """A completion or a chunk that a model's server sent.
+    """Parse a completion or a chunk from a model's server.
 
     Raises:
-        StreamBroken: It is something else, or an error.
+        StreamBroken: The text is an error, or neither of the two.
     """
     try:
         sent = json.loads(text)
@@ -38,10 +38,10 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def message_of(whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The message of a completion's first choice.
+    """Return the message of a completion's first choice.
 
     Raises:
-        StreamBroken: It has none.
+        StreamBroken: There is none.
     """
     first = next(iter(whole["choices"]), None)
     if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
@@ -50,13 +50,13 @@ def message_of(whole: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def counted(usage: Any, request: Request, message: Mapping[str, Any], more: Usage) -> dict[str, Any]:
-    """The `usage` of a reply, with what was asked besides.
+    """Return the `usage` of a reply, with the usage of the memory's own calls added.
 
     Args:
-        usage: What the model's server counted; None if it did not, for an estimate.
-        request: What the model was asked.
-        message: What it replied.
-        more: What the memory took before.
+        usage: The count of the model's server; None to estimate it.
+        request: The request to the model.
+        message: The model's reply.
+        more: The usage of the search before it.
 
     >>> counted({"prompt_tokens": 5, "completion_tokens": 2}, Request("", {}), {}, Usage(10, 1))
     {'prompt_tokens': 15, 'completion_tokens': 3, 'total_tokens': 18}
@@ -68,9 +68,9 @@ def counted(usage: Any, request: Request, message: Mapping[str, Any], more: Usag
 
 
 class Stream:
-    """The chunks of a streamed reply, put together.
+    """Assembles a streamed reply from its chunks.
 
-    `usage` is what the server counted, `ended` says whether the reply is whole.
+    `usage` is the server's count. `ended` is True once the reply is complete.
 
     >>> stream = Stream()
     >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo"}, "stop")):
@@ -87,10 +87,10 @@ class Stream:
 
     @property
     def message(self) -> dict[str, Any]:
-        """The first choice.
+        """The message of the first choice.
 
         Raises:
-            StreamBroken: The reply is not whole.
+            StreamBroken: The reply is not complete.
         """
         if not self.ended:
             raise StreamBroken("the stream ended early", retryable=False)
@@ -98,7 +98,7 @@ class Stream:
         return {"role": "assistant", "content": "".join(self._texts), "tool_calls": calls}
 
     def read(self, chunk: dict[str, Any]) -> dict[str, Any]:
-        """Take a chunk, or the whole completion of a server that does not stream; return the chunk to send on."""
+        """Read a chunk, or the completion of a server that does not stream; return the chunk to forward."""
         self.usage = chunk.pop("usage", None) or self.usage
         chunk["object"] = "chat.completion.chunk"
         for choice in chunk["choices"]:
