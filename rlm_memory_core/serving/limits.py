@@ -72,7 +72,7 @@ class Limits:
 
 
 def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Wrap a server so that it closes connections beyond the limit."""
+    """Wrap a server so that it closes connections beyond the limit, and those that stay silent."""
 
     def connected() -> asyncio.BaseProtocol:
         if len(server.connections) >= CONNECTIONS:

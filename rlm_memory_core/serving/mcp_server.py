@@ -97,7 +97,11 @@ class _Prompt(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(SILENCE, lambda: self.cycle or transport.close())
+        self.loop.call_later(SILENCE, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
 
 
 def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[[str], None]) -> None:
