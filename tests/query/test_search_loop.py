@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from rlm_memory_core import MemoryRLM, MemoryStore, ModelError, Reading, connect
+from rlm_memory_core import Limits, MemoryRLM, MemoryStore, ModelError, Reading, connect
 from rlm_memory_core.query.conversation import NO_CODE
 from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
 from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
@@ -217,3 +217,34 @@ def test_a_false_quote_after_reading_names_the_turn_that_has_it(diary, scripted)
 
     MemoryRLM(scripted(model)).query(diary, "Who?")
     assert "turn 2 does not say 'called Mochi'; turn 1 does" in last(scripted)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("read([1])", "take 6 sub-agents, and 5 are left"),
+        ("read(2, 'x' * 10_001)", "at most 10,000 characters"),
+        ("read([1, 2])", "take 7 sub-agents, and 5 are left"),
+        ("read([1, 2, 3])", "hold 630,011 characters: read fewer"),
+    ],
+)
+def test_what_is_read_at_once_is_bounded(root_and_subagents, scripted, code, words):
+    store = MemoryStore()
+    for turns in (["word " * 6000] * 6, ["A cat."], ["word " * 90_001]):
+        store.start_session()
+        store.extend([("user", text) for text in turns])
+    llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(it)"])
+    limits = Limits(query_subcalls=5, query_prompt_characters=200_000)
+    answer = MemoryRLM(llm, limits=limits).query(store, "Which?")
+    assert words in answer.trace.steps[0].output
+    assert answer.coverage.asked == 0
+
+
+@pytest.mark.parametrize("reply", ["```repl\n" + "a = 1\n" * 150_000 + "```", "FINAL([" + "1, " * 300_000 + "])"])
+@pytest.mark.parametrize("reading", ["search", "paper"])
+def test_a_reply_of_a_million_characters_is_not_parsed(diary, root_and_subagents, reply, reading, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.normalise._LONGEST", 800_000)
+    llm = root_and_subagents([reply, "FINAL(it)"])
+    answer = MemoryRLM(llm, reading=Reading(reading)).query(diary, "Which?")
+    assert answer.text == "it"
+    assert answer.trace.steps[0].code == ()
