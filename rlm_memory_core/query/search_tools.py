@@ -78,10 +78,7 @@ class SearchTools:
 
     async def opening(self) -> str:
         """What the first message shows: the turns that fit the question best, and some of the time that it names."""
-        try:
-            found = await self.best()
-        except TimeoutError as error:
-            return f"({error})"
+        found = await self.best()
         close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
         spoken = [hit for hit in close if hit.turn.role != "assistant"]
         hits = close if OF_ASSISTANT.search(self.question) else spoken or close

@@ -69,7 +69,11 @@ class SearchWay(Way):
 
     async def open(self, replies: int, instructions: str | None) -> list[ChatMessage]:
         """Show the root model what a first search finds."""
-        opening, turns = await self.tools.opening(), len(self.store)
+        try:
+            opening = await self.tools.opening()
+        except TimeoutError as error:
+            opening = f"({error})"
+        turns = len(self.store)
         self.pieces = piece_number(self.store, turns)
         until = self.tools.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date

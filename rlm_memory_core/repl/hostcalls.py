@@ -17,10 +17,9 @@ import pydantic_monty as monty
 
 from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
-from .limits import MAX_CHARACTERS, Meter, measure
+from .limits import Meter, measure
 
 MAX_TEXT_CHARACTERS = 10_000  # of a text to search, to rank or to ask with
-MAX_ARGUMENTS = 1_000_000  # characters, of a function that asks no sub-agent
 PREVIOUS = "previous_replies"
 FINALS = ("FINAL", "FINAL_VAR")
 # the sandbox passes a range as its text
@@ -126,7 +125,7 @@ class HostCalls:
         result = self.journal.known(key) if is_subagent else None
         if result is None:
             try:
-                self.meter.call(given, MAX_CHARACTERS if is_subagent else MAX_ARGUMENTS)
+                self.meter.call(given, is_subagent)
                 if is_subagent:
                     self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1), given)
                 value = self.functions[name](*args, **kwargs)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .output import shorten
 
 MAX_CHARACTERS = 32_000_000  # of the arguments of one call: more than a history that is copied into the sandbox
+_OTHERS = 1_000_000  # the same, of a function that asks no sub-agent: an error may quote them
 _VALUE = 64  # characters that a value counts, besides its text
 
 
@@ -103,8 +104,8 @@ class Meter:
                 "its limit. Do less in one block"
             )
 
-    def call(self, given: "Measured", most: int = MAX_CHARACTERS) -> None:
-        """Count a call of a host function with these arguments, which hold so many characters at most.
+    def call(self, given: "Measured", asks: bool = True) -> None:
+        """Count a call of a host function with these arguments; `asks` says whether it asks sub-agents.
 
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
@@ -120,6 +121,7 @@ class Meter:
                 f"this run has taken {self._run_seconds:.0f} s, and {self._limits.run_seconds:g} s is its limit; "
                 "do less in one block"
             )
+        most = MAX_CHARACTERS if asks else _OTHERS
         if given.characters > most:
             raise self._refused(f"one call takes at most {most:,} characters; pass less text at once")
 

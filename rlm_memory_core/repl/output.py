@@ -55,7 +55,7 @@ class _Cutter:
             return kept
         if isinstance(value, dict):
             pairs = self._while_left(value.items())
-            return {key if _is_plain(key) else str(self.cut(key)): self.cut(item) for key, item in pairs}
+            return {key if isinstance(key, (int, float)) else str(self.cut(key)): self.cut(item) for key, item in pairs}
         if isinstance(value, (set, frozenset)):
             return sorted((self.cut(item) for item in self._while_left(value)), key=str)
         if isinstance(value, (list, tuple)):
@@ -70,11 +70,6 @@ class _Cutter:
 
     def _while_left(self, items: Iterable[Any]) -> Iterator[Any]:
         return takewhile(lambda _: self.left > 0, items)
-
-
-def _is_plain(key: Any) -> bool:
-    """Whether a key is one of JSON's; any other is written out as text."""
-    return key is None or isinstance(key, (int, float))
 
 
 def _to_text(value: Any) -> str:

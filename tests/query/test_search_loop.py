@@ -1,5 +1,7 @@
 """The loop in the search reading: what a reply may do, weak models, empty replies, FINAL beside what was not seen."""
 
+import sqlite3
+
 import httpx2
 import pytest
 
@@ -248,3 +250,12 @@ def test_a_reply_of_a_million_characters_is_not_parsed(diary, root_and_subagents
     answer = MemoryRLM(llm, reading=Reading(reading)).query(diary, "Which?")
     assert answer.text == "it"
     assert answer.trace.steps[0].code == ()
+
+
+def test_the_first_message_says_that_the_search_took_too_long(diary, root_and_subagents, scripted, monkeypatch):
+    def slow(*args):
+        raise sqlite3.OperationalError("interrupted")
+
+    monkeypatch.setattr("rlm_memory_core.query.search_tools.find_turns", slow)
+    assert MemoryRLM(root_and_subagents(["FINAL(it)"])).query(diary, "Which?").text == "it"
+    assert "took more than" in scripted.conversation[1]["content"]

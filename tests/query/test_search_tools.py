@@ -1,7 +1,5 @@
 """What the tools of the search reading print, what counts as shown, and what can be cited."""
 
-import sqlite3
-
 import pytest
 
 from rlm_memory_core.models import background
@@ -327,11 +325,3 @@ def test_nothing_that_was_said_forges_a_line(store, said, place):
         ]
         assert len([line for line in lines if line.startswith("1 ")]) <= 1
     assert "\n" not in str(tools.session_dates()[1])
-
-
-def test_the_opening_says_that_the_search_took_too_long(diary, monkeypatch):
-    def slow(*args):
-        raise sqlite3.OperationalError("interrupted")
-
-    monkeypatch.setattr("rlm_memory_core.query.search_tools.find_turns", slow)
-    assert "took more than" in background.run(SearchTools(diary, "cat?", None).opening())

@@ -269,6 +269,6 @@ def test_a_search_ends_between_turns_and_statements(store, monkeypatch):
     find_turns(store, ["cat"])
     for statements in range(8):
         looks = iter([False] * statements + [True] * 1000)
-        monkeypatch.setattr("rlm_memory_core.store.database.limit.is_over", looks.__next__, raising=False)
-        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        with monkeypatch.context() as late, pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            late.setattr("rlm_memory_core.store.database.limit.is_over", looks.__next__, raising=False)
             find_turns(store, ["cat", '"cat cat"'])
