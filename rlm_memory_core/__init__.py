@@ -1,4 +1,4 @@
-"""Long-term memory for LLM assistants: the whole history in a Python REPL, read by parallel sub-agents.
+"""Long-term memory for LLM assistants: a model searches the whole history with code, and answers with quotes.
 
     >>> from rlm_memory_core import MemoryChat
     >>> chat = MemoryChat(model="offline")
@@ -10,7 +10,7 @@ The core, each part using only the ones before it:
     models   connect(): from a request to a reply, with recorded calls, budgets, pacing and prices
     search   finding sessions by words, dates and meaning
     repl     the sandboxed Python session that runs the model's code
-    query    from a question to an Answer: the loop, sub-agents, findings, evidence
+    query    from a question to an Answer: the loop, sub-agents, evidence, trace
     chat     MemoryChat, for an assistant
 
 Around it: `imports` reads chat exports, `offline` answers without a model, `views` shows results, `serving` and `cli`

@@ -8,8 +8,7 @@ from .query.answer import Answer, QueryFailed
 from .query.engine import MemoryRLM
 from .query.evidence import Evidence
 from .query.reading import Reading
-from .query.subagents import Call, Coverage
-from .query.trace import Step, Trace
+from .query.trace import Call, Coverage, Step, Trace
 from .repl.limits import Limits
 from .store.memory_store import MemoryStore, StoreError
 from .store.turns import Session, Turn

@@ -1,7 +1,7 @@
 """MemoryChat: memory for an assistant, in place of a plain chat client (paper Section 3.1).
 
-A short history goes to the model as it is. Past a threshold, MemoryRLM answers from the store. The history is never
-cleared; a new conversation needs a new store.
+A short history goes to the model whole. If it is longer than a threshold, MemoryRLM answers from the store. Nothing
+clears the history: to forget it, use a new store.
 """
 
 import asyncio
@@ -35,19 +35,23 @@ _S = TypeVar("_S", ReplyStream, AsyncReplyStream)
 
 
 class MemoryChat(AbstractContextManager["MemoryChat"]):
-    """A conversation that remembers all of itself.
+    """An assistant's conversation, which remembers everything that was said.
+
+    In *normal mode* the model gets the whole history. In *memory mode*, for a long history, MemoryRLM answers. `send`
+    and `stream` answer a message and store both; `query` answers a question and stores nothing.
 
     Args:
-        model: A model's name, "offline", or what `connect` returned.
-        threshold_chars: Above this many characters of history, or if the model's context is shorter, MemoryRLM answers.
-        store: A MemoryStore, the path of its file, or None to keep the history in memory. A file that already holds
-            a conversation is continued.
+        model: A model's name, or what `connect` returned. "offline", the default, is no model and only quotes.
+        threshold_chars: The most characters of history in normal mode; 0 for always memory mode. A history that does
+            not fit the model's context is answered in memory mode too.
+        store: A MemoryStore, the path of its file, or None to keep the history in memory. If the file already holds a
+            conversation, the chat continues it.
         system: The assistant's system prompt, or None. In normal mode it follows our own in the system message. In
             memory mode it tells the root model how to word the answer. It is not part of the history.
         base_url, api_key: As for `connect`; ignored if `model` is connected already.
-        budget: A limit shared by all calls, or None.
+        budget: A limit for all calls together, or None.
         reading: How a long history is read, such as `Reading("paper")`; None for `Reading("search")`.
-        clock: Returns the present time, for tests. Turns keep it, and models are told the day in the store's `tz`.
+        clock: Returns the present time; for tests. The chat stores it with each turn and tells models the day.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -91,11 +95,11 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
 
     @property
     def uses_memory(self) -> bool:
-        """Whether the history is longer than the threshold or than the model's context, so that MemoryRLM answers."""
+        """Whether the chat is in memory mode: the history is longer than the threshold or the model's context."""
         return self.store.characters() > min(self.threshold_chars, self._fits)
 
     def stats(self) -> ChatStats:
-        """Which mode answers and why, how long the history is, and what the queries have cost so far.
+        """Return which mode answers, how long the history is, and what the queries have cost so far.
 
         >>> chat = MemoryChat(model="offline", threshold_chars=10)
         >>> turn = chat.add_turn("user", "My cat is called Mochi.")
@@ -114,8 +118,8 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         """Store a turn without asking anything.
 
         Args:
-            role: Who said it. Models see a role other than system, user and assistant as a user's message that begins
-                with the role.
+            role: Who said it: "system", "user" or "assistant". Models see a turn of any other role as a user's message
+                that begins with the role.
             content: What was said.
             timestamp: When, as for `MemoryStore.add`; None for now.
             name: The speaker's name, if several speak in this role.
@@ -137,9 +141,9 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             question_date: The day on which it is asked, in any form; None for today.
 
         Returns:
-            The answer. Its `error` is "" unless the answer is incomplete. The model's token limit may have cut the
-            reply off; `text` then holds its beginning. In memory mode the budget may be spent; the answer then holds
-            the evidence found so far.
+            The answer. If it is incomplete, its `error` says why, and otherwise is "". If the model's token limit cut
+            the reply off, `text` holds its beginning. If the budget ended a query in memory mode, the answer holds the
+            evidence found so far.
 
         Raises:
             ModelError: The model gave no answer.
@@ -160,7 +164,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             The answer, as for `query`. If its `error` is not "", only the user's turn is stored.
 
         Raises:
-            ModelError, BudgetExceeded: As for `query`; the user's turn is stored all the same.
+            ModelError, BudgetExceeded: As for `query`; the user's turn stays stored.
             TypeError: The message is not a string.
             ValueError: The message is empty.
 
@@ -174,7 +178,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return background.run(self.asend(message))
 
     async def asend(self, message: str) -> Answer:
-        """`send` for callers with an event loop of their own. Several at once are answered one after another."""
+        """`send` for callers with an event loop of their own. Several messages at once are answered in turn."""
         before = self._before(message)
         try:
             return await background.arun(self._send(message, before))
@@ -182,18 +186,17 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             before()  # also if this was cancelled before its turn came
 
     def stream(self, message: str) -> ReplyStream:
-        """`send`, with the answer's text in pieces as they come.
+        """Like `send`, but yield the answer's text in pieces as they come.
 
-        The message is stored and sent when the first piece is asked for. In memory mode, and if the call was recorded,
-        the text comes in one piece. At the end, the answer is stored, and the stream has its `answer`: read one stream
-        to its end before you begin the next. If a stream is closed or given up before, or the reply was cut off
-        (`answer.error` says so), only the user's turn is stored.
+        The stream stores and sends the message when you ask for the first piece. In memory mode, and if the call was
+        recorded, there is one piece. At its end the stream stores the answer, and has it as `answer`. Read a stream to
+        its end before you begin the next. If you close it early or the reply is cut off, only the user turn is stored.
 
         Raises:
             TypeError: The message is not a string.
             ValueError: The message is empty.
-            ModelError, BudgetExceeded: While the stream is read, as for `send`. If a reply breaks off, the `said` of
-                the ModelError holds its beginning. Only the user's turn is stored.
+            ModelError, BudgetExceeded: As for `send`, while you read the stream. Only the user's turn is stored. If a
+                reply breaks off, the `said` of the ModelError holds its beginning.
 
         >>> chat = MemoryChat(model="offline")
         >>> for piece in chat.stream("Who am I?"):
@@ -207,7 +210,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return self._open(AsyncReplyStream, message)
 
     def close(self) -> None:
-        """Close the store, after what was sent is stored; `with MemoryChat(...) as chat:` does it at the end."""
+        """Finish what is being stored, and close the store. `with MemoryChat(...) as chat:` does this at its end."""
         background.run(self._settled())
         self.store.close()
 

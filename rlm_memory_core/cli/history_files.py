@@ -24,6 +24,8 @@ def show(options: argparse.Namespace) -> int:
             found = store.search_history(options.search)
             for turn in found:
                 say(f"session {turn.session}, {store.sessions[turn.session - 1].date or 'no date'}\n{turn}")
+            if not found:
+                note(f"no turn contains {options.search!r}")
             return 0 if found else UNANSWERED
         if options.session is None:
             say(f"{counted(len(store.sessions), 'session')}, {counted(len(store), 'turn')}")
@@ -43,7 +45,7 @@ def import_files(options: argparse.Namespace) -> int:
     with store_in_zone(options.store, options.tz) as store:
         for path in files:
             _import(store, path)
-        say(f"{options.store}: {len(store):,} turns in {len(store.sessions):,} sessions")
+        say(f"{options.store}: {counted(len(store), 'turn')} in {counted(len(store.sessions), 'session')}")
     return 0
 
 
@@ -66,9 +68,7 @@ def _import(store: MemoryStore, path: Path) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """Check a store; if it is damaged, copy what can be read. Return the exit code."""
-    if not options.store.is_file():
-        raise Refused(f"there is no file {options.store}")
-    copy = options.to or options.store.with_name(f"{options.store.name}.recovered")
-    found = recover(options.store, copy)
+    path = existing(options.store)
+    found = recover(path, options.to or path.with_name(f"{path.name}.recovered"))
     say(str(found))
     return 0 if found.sound else 1

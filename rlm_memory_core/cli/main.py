@@ -66,12 +66,13 @@ def _told() -> tuple[type[Exception], ...]:
 
 
 def _with_options(said: str, names: Sequence[str]) -> str:
-    """Replace the names of Python arguments in an error by the names of options.
+    """Replace the names of Python arguments in an error by the names of options; drop an error number.
 
     >>> _with_options("first must be at least 1, unless model='offline'", ["first", "model"])
     '--first must be at least 1, unless --model offline'
     """
     name = rf"({'|'.join(names)})"
+    said = re.sub(r"^\[Errno -?\d+\] ", "", said)  # the number of an OSError
     said = re.sub(rf"\b{name}=(['\"])(.*?)\2", r"--\1 \3", said)
     said = re.sub(r'Reading\("(\w+)"\)', r"--reading \1", said)
     said = re.sub(rf"(^|with ){name}\b", r"\1--\2", said)

@@ -50,20 +50,20 @@ def add_ask(commands: Any) -> None:
         type=_SECONDS,
         default=120.0,
         metavar="SECONDS",
-        help="give up after such a silence (%(default)g)",
+        help="give up if the server is silent for so long (%(default)g)",
     )
-    add("--max-tokens", type=_COUNT, metavar="N", help="the longest reply (default: 8192, or 32768)")
+    add("--max-tokens", type=_COUNT, metavar="N", help="longest reply (default: 8192, or 32768 if it thinks)")
     add("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
     add(
         "--reading",
         choices=("search", "paper"),
-        help="the model searches (default), or sub-agents read every session",
+        help="search: the model searches (default); paper: sub-agents read every session",
     )
     add("--first", type=_COUNT, metavar="K", help="with --reading paper: read the K best sessions first")
     add(
         "--chat",
         action="store_true",
-        help="answer each line of input; a store (.db, may be new) keeps the chat",
+        help="answer each line of input; if HISTORY is a store (.db, may be new), it keeps the chat",
     )
     add("--json", action="store_true", help="print one JSON object, for programs")
     add("--trace", action="store_true", help="print the model's messages and code to standard error")
@@ -100,7 +100,7 @@ def add_experiments(commands: Any) -> None:
     ):
         add = _command(commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", dask="")
         _add_model(add)
-        add("--only", action="append", type=_notebook, default=[], metavar="NN", help="this notebook; can be repeated")
+        add("--only", action="append", type=_notebook, default=[], metavar="NN", help="notebook NN; can be repeated")
         add("--sample", type=_sample, metavar="paper|all|N", help="questions of LongMemEval to ask")
         add("--judge", metavar="MODEL", help="the model that judges LongMemEval answers (default: none)")
         add(
@@ -151,7 +151,7 @@ def add_servers(commands: Any) -> None:
         _add_store(add, required=is_mcp)
         add("--base-url", metavar="URL", help=_ADDRESS)
         add("--host", default="127.0.0.1", help="address to listen on (%(default)s); others need $RLM_MEMORY_TOKEN")
-        add("--allow-host", action="append", default=[], metavar="NAME", help="a name of this machine for clients")
+        add("--allow-host", action="append", default=[], metavar="NAME", help="name by which clients call this machine")
         if is_mcp:
             add("--http", type=_PORT, metavar="PORT", help="serve over HTTP, on this port; 0 takes a free one")
             add("--model", help="a model that answers the questions of the tool `ask` (default: no such tool)")
@@ -159,14 +159,15 @@ def add_servers(commands: Any) -> None:
         else:
             add("--port", type=_PORT, default=8000, help="port (default: %(default)s); 0 takes a free one")
             add("--model", default="offline", help="the model that answers (default: offline)")
-            add("--threshold", type=_COUNT, default=20_000, metavar="N", help="search longer histories (%(default)s)")
-            add("--requests-per-minute", type=_COUNT, default=3_000, metavar="N", help="of one person (%(default)s)")
+            add("--threshold", type=_COUNT, default=20_000, metavar="N", help="search above N characters (%(default)s)")
+            add("--requests-per-minute", type=_COUNT, default=3_000, metavar="N", help="of each person (%(default)s)")
 
 
 def _command(
     commands: Any, name: str, where: str, summary: str, reads: str, end: str = "", **defaults: str
 ) -> Callable[..., Any]:
-    part = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}. {reads}", epilog=end)
+    told = f"{summary[0].upper()}{summary[1:]}. {reads}"
+    part = commands.add_parser(name, help=summary, description=told, epilog=end)
     part.set_defaults(command=later(*where.split(":")), **defaults)
     return cast("Callable[..., Any]", part.add_argument)
 

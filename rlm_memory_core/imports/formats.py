@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..store.escaping import label
 from .json_values import HistoryFileError
 
-# names in use, the first that is there counts
+# names that files use; the first one that an object has counts
 _LISTS = ("mapping", "messages", "chat_messages", "conversations", "conversation", "turns")
 _WRAPPERS = ("sessions", "conversations", "chats", "data")  # of conversations
 _CONVERSATIONS = ("session", "session_id", "conversation_id")  # of a message that stands alone
@@ -72,7 +72,7 @@ class Conversation(NamedTuple):
 
 
 def wrapped(value: Any) -> tuple[str, list[Any]]:
-    """The conversations, or messages, within an object that is neither, and what it calls one; none if there are none.
+    """The list of conversations or messages in an object that only wraps it, and what to call one in an error.
 
     >>> wrapped({"sessions": [[{"role": "user", "content": "Hi"}]]})
     ('session', [[{'role': 'user', 'content': 'Hi'}]])
@@ -117,10 +117,10 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _branch(conversation: dict[str, Any]) -> list[Any]:
-    """The messages of ChatGPT's tree that were shown last, from the first one on.
+    """The branch of ChatGPT's tree that was shown last, from its first message on.
 
-    Where the file does not say which these are, they end with the newest message that none follows. A parent that is
-    missing, or a circle, ends the way back.
+    Where the file does not say which branch this is, it is the one that ends with the newest message. A missing parent,
+    or a circle, begins the branch.
     """
     nodes = {name: node for name, node in conversation["mapping"].items() if isinstance(node, dict)}
     name = conversation.get("current_node")

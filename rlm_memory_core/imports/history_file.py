@@ -1,7 +1,7 @@
 """Opens a history file without changing it: a store, or messages that are read into a store in memory.
 
-A store is copied to a temporary file first, so that neither an index nor a migration changes the original. A file that
-is not a history raises a `HistoryFileError` of one line.
+A store is copied to a temporary file first, so that search can make its index there. A file that is not a history
+raises a `HistoryFileError` of one line.
 """
 
 import io
@@ -17,7 +17,6 @@ from .json_values import HistoryFileError
 from .reader import import_stream
 
 _SQLITE = b"SQLite format 3\0"
-_EXPECTED = "; a history is a store, or messages as JSON or JSON Lines, or an export of ChatGPT or Claude"
 _TOLD = 3  # problems told one by one
 
 
@@ -72,7 +71,7 @@ def _read(file: io.BufferedReader, name: str, warn: Callable[[str], None]) -> Me
     try:
         report = import_stream(store, file)
     except HistoryFileError as error:
-        raise HistoryFileError(f"{name} cannot be read as a history: {error}{_EXPECTED}") from None
+        raise HistoryFileError(f"{name} cannot be read as a history: {error}") from None
     for line in report.lines(_TOLD):
         warn(f"{name}: {line}")
     return store

@@ -55,6 +55,8 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
             for number, line in enumerate(iter(lambda: text.readline(_LONGEST), ""), 1):
                 if line.strip():
                     yield from _value(f"line {number}", line, problem)
+        elif start.startswith("%PDF") or "\0" in start:
+            problem("", f"is {'a PDF' if start.startswith('%PDF') else 'not a text file'}")
         else:
             yield from _value("", text.read(_LONGEST), problem)
             if text.read(1):

@@ -27,6 +27,7 @@ Progress = Callable[[str, int, int], None]
 # raised for what is damaged, encrypted or packed in an unknown way in an archive
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _NAMED = 1000  # problems kept in a report; the others are counted
+_READABLE = "give messages as JSON or JSON Lines, or an export of ChatGPT or Claude"
 
 
 @dataclass
@@ -62,18 +63,19 @@ class Report:
 
     def __str__(self) -> str:
         skipped = ", ".join(f"{count:,} x {kind}" for kind, count in self.skipped.most_common())
-        parts = [f"{self.messages:,} new messages of {self.conversations:,} conversations"]
-        parts += [f"{self.known:,} were there already"] if self.known else []
+        parts = [f"{_counted(self.messages, 'new message')} of {_counted(self.conversations, 'conversation')}"]
+        parts += [f"already stored: {self.known:,}"] if self.known else []
         parts += [f"left out as not text: {skipped}"] if skipped else []
-        return "; ".join([*parts, f"{self.unread:,} could not be read"] if self.unread else parts)
+        return "; ".join([*parts, f"could not be read: {self.unread:,}"] if self.unread else parts)
 
 
 def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambda *done: None) -> Report:
     """Add the conversations of a file to a store: sorted by time, each in sessions of its own.
 
     Reads exports of ChatGPT and Claude (the zip file or its `conversations.json`), message lists of OpenAI and
-    Anthropic, ShareGPT, and JSON Lines. What an earlier import has stored is not stored again, so that a newer export
-    adds only what is new.
+    Anthropic, ShareGPT, and JSON Lines. What an earlier import has stored is not stored again: a newer export adds only
+    what is new or was edited. A conversation with neither ids nor times is known if it begins with all that was stored
+    of it. If something in it was edited, it is stored again as a whole: it may be another one that begins alike.
 
     Args:
         store: Where the messages go. Its `tz` is the zone of the user's days.
@@ -97,7 +99,7 @@ def import_stream(
 
     >>> store, content = MemoryStore(), b'[{"role": "user", "content": "Hi", "date": "2023-05-20"}]'
     >>> print(import_stream(store, io.BufferedReader(io.BytesIO(content))))
-    1 new messages of 1 conversations
+    1 new message of 1 conversation
     >>> print(store.to_string())
     [--- Session 1 | 2023-05-20 ---]
     [Turn 1][user]: Hi
@@ -119,7 +121,7 @@ def import_stream(
             report.messages += count
             progress("storing", report.messages, reader.messages - report.known)
     if not reader.messages:
-        raise HistoryFileError("; ".join(report.problems[:3]) or "it has no message")
+        raise HistoryFileError(f"{'; '.join(report.problems[:3]) or 'it has no message'}; {_READABLE}")
     return report
 
 
@@ -135,7 +137,7 @@ def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
     names = [name for name in files if name.lower().endswith((".json", ".jsonl", ".ndjson"))]
     chosen = [name for name in names if name.lower().rpartition("/")[2].startswith("conversations")] or names
     if not chosen:
-        raise HistoryFileError("the archive holds no conversations.json")
+        raise HistoryFileError(f"the archive holds no conversations.json; {_READABLE}")
     return [(name, partial(archive.open, name)) for name in chosen]
 
 
@@ -192,3 +194,7 @@ class _Reader:
 
 def _joined(where: str, place: str) -> str:
     return f"{where}, {place}" if where else place
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,13 +6,14 @@ rows of that page are missed, and the ones behind it are looked up by their numb
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..store.database import open_read_only
 from ..store.memory_store import MemoryStore
+from ..store.schema import prepare
 from .json_values import HistoryFileError
 
 _FAILURES = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)  # raised for damaged pages
@@ -55,6 +56,7 @@ def recover(path: Path, copy: Path) -> Recovery:
 
     Raises:
         HistoryFileError: The file is not a store, nothing of it can be read, or the copy exists already.
+        StoreError: It is another program's database, or another version of the package made it.
     """
     try:
         return _recover(path, copy)
@@ -65,26 +67,21 @@ def recover(path: Path, copy: Path) -> Recovery:
 def _recover(path: Path, copy: Path) -> Recovery:
     with closing(open_read_only(path)) as source:
         source.text_factory = lambda text: text.decode("utf-8", "replace")
-        if _is_sound(source):
-            ((turns,),) = source.execute("SELECT count(*) FROM turns")
-            return Recovery(path, True, turns, 0, copy)
+        with suppress(*_FAILURES):  # a damaged store raises one, or is not "ok"
+            if source.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+                prepare(source, path)
+                ((turns,),) = source.execute("SELECT count(*) FROM turns")
+                return Recovery(path, True, turns, 0, copy)
         if copy.exists():
             raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
         source.execute("PRAGMA writable_schema = ON")  # so that SQLite reads a file that was cut off, too
         most = path.stat().st_size // _SMALLEST_ROW
         first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None)
         if first is None:
-            raise HistoryFileError(f"{path} is damaged, and no turn of it can be read")
+            raise HistoryFileError(f"{path} is not a store, or it is damaged, and no turn of it can be read")
         with MemoryStore(copy) as store, store.transaction():
             last = _copy(source, store, most)
             return Recovery(path, False, len(store), last - len(store), copy)
-
-
-def _is_sound(source: sqlite3.Connection) -> bool:
-    try:
-        return bool(source.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-    except _FAILURES:
-        return False
 
 
 def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> int:

@@ -2,8 +2,9 @@
 
 Messages wait in a temporary database, so that a large file needs little memory. What an earlier import has stored is
 left out. A message is known by its id and what it says. One without an id is known by its conversation's id or its
-time of day, and what it says: the first such message, the second, and so on. Where the file gives none of these, it
-is known by all that was said before it in its conversation.
+time of day, and what it says: the first such message, the second, and so on. Where the file gives none of these, a
+message is known by all that was said before it in its conversation, and only if an earlier import ended with it or
+after it. So two conversations that begin alike are both kept, and one that was edited is stored again as a whole.
 """
 
 import json
@@ -28,9 +29,10 @@ _TABLES = """
     CREATE TABLE ranked (rank INTEGER PRIMARY KEY, place INTEGER, part INTEGER, start REAL, day TEXT,
         named BLOB, count INTEGER, key BLOB, known INTEGER);
     CREATE INDEX by_name ON ranked (named, count);
+    CREATE INDEX in_time ON messages (conversation, time);
     BEGIN
 """
-# a conversation whose last message is older than its first is written from its end to its beginning
+# a conversation whose last message is older than its first has the newest first; so have its messages of one time
 _IN_TIME = """SELECT conversation, id, date, since, messages.time, place, said FROM messages
     JOIN conversations USING (conversation)
     JOIN (SELECT conversation, min(place), time FROM messages GROUP BY conversation) AS first USING (conversation)
@@ -66,7 +68,7 @@ class Staging:
         return len(self._times)
 
     def add(self, number: int, message: Message) -> None:
-        """Take the next message of a conversation; without a time it has that of the one before it."""
+        """Take the next message of a conversation. One without a time is sorted with the one before it."""
         self._latest = self._seconds(message.time, self._times[number - 1])
         self._times[number - 1] = self._latest
         row = (number, self._latest, json.dumps(message))
@@ -79,7 +81,7 @@ class Staging:
         return (when if when.tzinfo else when.replace(tzinfo=self._store.tz)).timestamp()
 
     def leave_out_known(self) -> int:
-        """Divide conversations into sessions, and leave out what was stored before; returns how many messages."""
+        """Divide conversations into sessions, and mark what was stored before; returns the number of these messages."""
         for _, rows in groupby(self._database.execute(_IN_TIME), itemgetter(0)):
             self._rank(rows)
         return self._one("SELECT count(*) FROM ranked WHERE known")
@@ -87,7 +89,7 @@ class Staging:
     def _rank(self, rows: Iterator[Any]) -> None:
         """Note the session and the key of each message of a conversation."""
         store, part, chain, last = self._store, 0, b"", None
-        unsure = self._one("SELECT max(rank) FROM ranked")  # of those behind it, only what follows tells if it is known
+        unsure = self._one("SELECT max(rank) FROM ranked")  # what follows without id or time waits for a later one
         for _, conversation, date, since, time, place, said in rows:
             message = Message(*json.loads(said))
             when, last = parse_time(message.time or ""), last if part else parse_time(since)
@@ -117,7 +119,7 @@ class Staging:
         return (row and row[0]) or 0
 
     def store(self) -> Iterator[int]:
-        """Store the messages, the oldest session first; gives the number of messages of each transaction."""
+        """Store the new messages, the oldest session first. Yields the number of messages of each transaction."""
         stored = 0
         for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
             with self._store.transaction():
@@ -127,7 +129,7 @@ class Staging:
                         stored = part
                     role, content, name, time, _ = json.loads(said)
                     self._store.add(role, content, time, name)
-                    if count or following[:2] != (part, 0):  # of a chain only the end is told
+                    if count or following[:2] != (part, 0):  # without id and time, the last one stands for all before
                         self._store.query("INSERT OR IGNORE INTO imported_messages VALUES (?)", (key,))
             yield len(batch)
 

@@ -79,22 +79,17 @@ def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> l
     [{'role': 'user', 'content': 'Hi.\\n\\nWho?'}]
     """
     said = [message for message in messages if not _is_text(message) or message["content"].strip()] or list(messages)
-    system = "\n\n".join(message["content"] for message in said if message["role"] == "system" and _is_text(message))
+    system = [message for message in said if message["role"] == "system" and _is_text(message)]
+    others = [message for message in said if message not in system]
+    if not others or others[0]["role"] == "assistant":
+        others.insert(0, _ANSWERS_FIRST)
     merged: list[ChatMessage] = []
-    for message in said:
-        if message["role"] == "system":
-            if _is_text(message):
-                continue
-            message = {**message, "role": "user" if fold_system else "system"}
+    for message in (*system, *others):
+        if fold_system and message["role"] == "system":
+            message = {**message, "role": "user"}
         if merged and merged[-1]["role"] == message["role"] and _is_text(merged[-1]) and _is_text(message):
             message = {**message, "content": f"{merged.pop()['content']}\n\n{message['content']}"}
         merged.append(message)
-    if not merged or merged[0]["role"] == "assistant":
-        merged.insert(0, _ANSWERS_FIRST)
-    if system and fold_system and _is_text(merged[0]):
-        merged[0] = {**merged[0], "content": f"{system}\n\n{merged[0]['content']}"}
-    elif system:
-        merged.insert(0, {"role": "user" if fold_system else "system", "content": system})
     return merged
 
 
@@ -133,7 +128,9 @@ def is_too_long(status: int, text: str) -> bool:
     >>> is_too_long(400, "This model's maximum context length is 8192 tokens."), is_too_long(400, "No such model.")
     (True, False)
     """
-    return status == 413 or (status in _TELLING and _TOO_LONG.search(text[:10_000].lower()) is not None)
+    said = text[:10_000].lower()
+    is_over_limit = status == 429 and "request too large" in said  # OpenAI has no code for it
+    return status == 413 or is_over_limit or (status in _TELLING and _TOO_LONG.search(said) is not None)
 
 
 def server_message(text: str) -> str:

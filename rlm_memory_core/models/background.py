@@ -10,14 +10,14 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
 _process = 0  # the process that started the loop
-_closers: list[Callable[[], Awaitable[object]]] = []
+_closers = AsyncExitStack()
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -65,11 +65,6 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
-def is_running_here() -> bool:
-    """Say whether the caller runs on the background loop."""
-    return asyncio.get_running_loop() is _running
-
-
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine on the background loop and await its result on any loop."""
     if asyncio.get_running_loop() is loop():
@@ -86,21 +81,25 @@ async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop(tasks)
+
+
+async def stop(tasks: Iterable[asyncio.Task[_T]]) -> None:
+    """Cancel tasks and wait until all have ended; this raises nothing."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:
     """Close a resource of the background loop before the interpreter ends."""
-    _closers.append(close)
+    _closers.push_async_callback(close)
 
 
 async def _close_all() -> None:
-    for close in reversed(_closers):
-        with suppress(Exception):  # at exit nobody handles errors
-            async with asyncio.timeout(2):
-                await close()
+    with suppress(Exception):  # at exit nobody handles errors
+        async with asyncio.timeout(5):
+            await _closers.aclose()
 
 
 def _close() -> None:

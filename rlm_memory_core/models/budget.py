@@ -9,15 +9,17 @@ stopped or timed-out request is charged at an estimate.
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from .pricing import Rates, Usage, cost
 from .streaming import Listener
-from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number
+from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number, count_tokens
 
 _REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
+_T = TypeVar("_T")
 Reserved = tuple[Usage, float]
 """What is reserved for one request: tokens and dollars."""
 
@@ -28,12 +30,11 @@ class BudgetExceeded(Exception):
 
 @dataclass
 class Budget:
-    """A limit shared by all calls that are given it, checked before each of them.
+    """A limit for all calls that share it. It is checked before each call.
 
-    A call waits while only the reservations of calls in flight leave no room for it. The
-    first call that does not fit beside what is already spent ends the budget: it is
-    refused, and so is every later call, even a smaller one, so that cheap calls get no
-    advantage. Replayed calls are free and never refused.
+    A call reserves what it may cost at most. If only the reservations of other calls leave no room for it, it waits. If
+    what is already spent leaves no room, the budget ends: it refuses this call and every later one, even a smaller one,
+    so that cheap calls get no advantage. Replayed calls are free and never refused.
 
     Args:
         usd: Dollars; None for no limit.
@@ -41,8 +42,8 @@ class Budget:
         calls: Number of calls; None for no limit.
         seconds: Seconds since the first call; None for no limit.
 
-    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted by their estimate, because
-    the server bills them all the same. `spent_usd` is None once a price is not known.
+    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts count with an estimate, because the
+    server bills them too. `spent_usd` is None after a call whose price is not known.
     `ended` says in one line why no more calls are sent; "" before that.
 
     Raises:
@@ -82,8 +83,23 @@ class Budget:
 
     @property
     def _age(self) -> float:
-        """Seconds since the first call."""
-        return 0.0 if self._started is None else time.monotonic() - self._started
+        """Seconds since the first call, which is this one if there was none."""
+        if self._started is None:
+            self._started = time.monotonic()
+        return time.monotonic() - self._started
+
+    async def wait_for(self, waiting: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for something without which a request cannot go out.
+
+        Raises:
+            BudgetExceeded: The budget's seconds have ended before.
+        """
+        try:
+            async with asyncio.timeout(None if self.seconds is None else self.seconds - self._age):
+                return await waiting
+        except TimeoutError:
+            self.ended = self.ended or f"the budget of {self.seconds:g} seconds is spent"
+            raise BudgetExceeded(self.ended) from None
 
     async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
         """Reserve for a call; wait while only reservations leave no room for it.
@@ -97,15 +113,13 @@ class Budget:
         Raises:
             BudgetExceeded: What is already spent leaves no room.
         """
-        if self._started is None:
-            self._started = time.monotonic()
         async with self._turn:  # first come, first served
             while not self.try_reserve(*(wanted := estimate()), is_optional=False):
                 self.ended = self.ended or self._lacks(*wanted, held=False)
                 if self.ended:
                     raise BudgetExceeded(self.ended)
                 self._settled.clear()
-                await self._settled.wait()
+                await self.wait_for(self._settled.wait())
             return wanted
 
     def try_reserve(self, usage: Usage, usd: float, is_optional: bool = True) -> bool:
@@ -180,11 +194,11 @@ class Budget:
         return ""
 
 
-class ModelCall:
+class ModelCall(ExitStack):
     """Reserves budget for one call and counts its requests, to charge each once.
 
-    A server also bills what came too late (charged by an estimate), second copies that were stopped (as much as the
-    call's answer, or an estimate without one), and an answer that broke on its way (likewise, or one call).
+    A server also bills what was stopped or came too late (charged by an estimate), and an answer that broke on its way
+    (charged like the one that came whole).
 
     Use it as `with ModelCall(...) as call:`; leaving the block gives reservations back.
 
@@ -199,34 +213,23 @@ class ModelCall:
 
     `sent_at` is the loop's time when the present attempt went out, or infinity before that.
     `copies` counts second copies of the request that were sent; see `hedging`.
-    `garbled` counts unreadable answers, each of which was asked for once more.
-    `payer` is the call whose requests this one pays for; None where another caller pays.
+    `unread` counts unreadable answers, each of which was asked for once more.
     """
 
     def __init__(
         self, request: Request, budget: Budget | None = None, rates: Rates = None, listener: Listener | None = None
     ) -> None:
+        super().__init__()
         self.request, self.listener = request, listener
-        self.payer: ModelCall | None = self
         self.sent_at = math.inf
-        self.copies = self.garbled = 0
-        self._budget, self._rates = budget or Budget(), rates
-        if self._budget.usd is not None and rates is None:
+        self.copies = self.unread = 0
+        self.budget, self._rates = budget or Budget(), rates
+        if self.budget.usd is not None and rates is None:
             raise ModelError(
                 f"the price of {request.body.get('model')} is not known, so that a budget in dollars cannot be held: "
                 "give connect() its rates, or limit tokens"
             )
-        self._reserved: list[Reserved] = []
-        self._was_sent = self._has_left = False
-        self._stopped, self._lost = 0, Usage()  # requests; estimates of those that came too late or broke off
-
-    def __enter__(self) -> "ModelCall":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._has_left = True  # the request may go on for other callers
-        for reserved in self._reserved:
-            self._budget.release(*reserved)
+        self._was_sent, self._lost = False, Usage()  # the second: estimates of what came too late or broke off
 
     async def reserve(self) -> None:
         """Reserve budget for the request; ask for a shorter reply where the budget cannot pay for a long one.
@@ -234,26 +237,19 @@ class ModelCall:
         Raises:
             BudgetExceeded: There is no room for it.
         """
-        reserved = await self._budget.reserve(lambda: self._budget.at_most(self.request, self._rates))
-        self._keep(reserved)
+        reserved = await self.budget.reserve(lambda: self.budget.at_most(self.request, self._rates))
+        self.callback(self.budget.release, *reserved)
         granted = reserved[0].completion_tokens
         if granted < self.request.body.get("max_tokens", 0):
             self.request = Request(self.request.path, {**self.request.body, "max_tokens": granted})
 
     def reserve_again(self) -> bool:
         """Reserve as much again for another request; False where there is no room right now."""
-        reserved = self._budget.at_most(self.request, self._rates)
-        has_room = self._budget.try_reserve(*reserved)
+        reserved = self.budget.at_most(self.request, self._rates)
+        has_room = self.budget.try_reserve(*reserved)
         if has_room:
-            self._keep(reserved)
+            self.callback(self.budget.release, *reserved)
         return has_room
-
-    def _keep(self, reserved: Reserved) -> None:
-        """Keep a reservation until the call ends; a request whose caller has left goes on without."""
-        if self._has_left:
-            self._budget.release(*reserved)
-        else:
-            self._reserved.append(reserved)
 
     def went_out(self, now: float) -> None:
         """Note that a request goes out."""
@@ -261,29 +257,25 @@ class ModelCall:
 
     def failed(self, error: BaseException) -> None:
         """Note that a request ended without an answer. Servers bill no failures of their own."""
-        if heard := self.listener.unfinished if self.listener else None:
-            self._lost += heard
-        elif isinstance(error, TimedOut):
-            self._lost += self._budget.expected(self.request)
-        else:
-            self._stopped += isinstance(error, asyncio.CancelledError)
+        if self.listener and (heard := self.listener.received):
+            self._lost += Usage(self.request.tokens, count_tokens("".join(heard)), 1, estimated=True)
+        elif isinstance(error, (TimedOut, asyncio.CancelledError)):
+            self._lost += self.budget.expected(self.request)
 
     def taken(self, answer: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
-        """Return what all requests took that this call pays for.
+        """Return what all requests took; nothing where this call sent none.
 
         Args:
             answer: What the server counted for the answer that was read; without calls where there was none.
         """
-        payer = self.payer  # another call may have sent the request, and left
-        if payer is None or not payer._was_sent:
+        if not self._was_sent:
             return Usage()
-        stopped = answer if answer.total_tokens else payer._budget.expected(payer.request)
-        taken = answer * (1 + payer.garbled) + stopped * payer._stopped + payer._lost
-        return taken + Usage(calls=max(1 + payer.copies + payer.garbled - taken.calls, 0))
+        taken = answer * (1 + self.unread) + self._lost
+        return taken + Usage(calls=max(1 + self.copies - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:
         """Charge the budget unless the call is free; return the dollars, or None where the price is not known."""
         dollars = cost(usage, self._rates)
         if not is_free:
-            self._budget.charge(usage, dollars)
+            self.budget.charge(usage, dollars)
         return dollars

@@ -48,7 +48,8 @@ class RecordedCall:
     @property
     def checksum(self) -> str:
         """A hash over all fields."""
-        return digest("\0".join(map(str, astuple(self))))
+        fields = "\0".join(map(str, astuple(self)))
+        return hashlib.sha256(fields.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class CannotRecord(RecordingError):
@@ -142,17 +143,16 @@ class CallStore:
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Make the table of a new file; refuse what is no file of recorded calls."""
-        application, version = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS)
+        marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS]
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        if application == _MARKS["application_id"] and version > _MARKS["user_version"]:
+        if [*marks, *tables] == [0, 0]:
+            for name, value in _MARKS.items():
+                database.execute(f"PRAGMA {name} = {value}")
+            database.execute(_SCHEMA)
+        elif marks[0] == _MARKS["application_id"] and marks[1] > _MARKS["user_version"]:
             raise self._unusable("was written by a later version of this package")
-        if [application, version, *tables] == [*_MARKS.values(), "calls"]:
-            return
-        if application or version or tables:
+        elif [*marks, *tables] != [*_MARKS.values(), "calls"]:
             raise self._unusable("is damaged, or is another program's database")
-        for name, value in _MARKS.items():
-            database.execute(f"PRAGMA {name} = {value}")
-        database.execute(_SCHEMA)
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:
@@ -167,12 +167,3 @@ class CallStore:
     def _unusable(self, why: str) -> RecordingError:
         reason = " ".join(why.split())[:200]  # SQLite may quote long contents
         return RecordingError(f"the file of recorded calls {self.path} {reason}; move it away")
-
-
-def digest(text: str) -> str:
-    """Return the SHA-256 of a text, in hexadecimal digits.
-
-    >>> digest("")[:8]
-    'e3b0c442'
-    """
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,13 +7,12 @@ budget allow it. The loser is cancelled.
 
 import asyncio
 from bisect import insort
-from collections.abc import Coroutine
 from contextlib import nullcontext
-from typing import Any
 
-from .budget import ModelCall
+from . import background
+from .budget import BudgetExceeded, ModelCall
 from .pacing import Pacing
-from .types import Response
+from .types import BackendError, Response
 
 HEDGE = 0.05
 """The usual share of extra calls."""
@@ -52,7 +51,7 @@ class Siblings:
         self.copies = 0
         self._door = asyncio.Lock()
         self._answered: list[float] = []  # seconds, shortest first
-        self._running: dict[_Race, None] = {}  # oldest first
+        self._running: dict[ModelCall, asyncio.Future[None]] = {}  # oldest first, and whom to tell that it is late
         self._is_looking = False
 
     async def send(self, pacing: Pacing, call: ModelCall, is_again: bool = False) -> Response:
@@ -63,77 +62,51 @@ class Siblings:
         """
         async with self._door:  # one by one, or making all requests of a large fan-out would delay each answer
             await asyncio.sleep(0)
-        race = _Race(pacing, call, self.slots)
-        self._running[race] = None
+        loop, failures = asyncio.get_running_loop(), []
+        late = self._running[call] = loop.create_future()
+        tasks = [asyncio.create_task(pacing.send(call, is_again))]
         try:
-            response = await race.run(is_again)
-            seconds = asyncio.get_running_loop().time() - call.sent_at
-            insort(self._answered, seconds)
-            if call.copies:
-                response.seconds = seconds  # of the call, not of the copy alone
-            return response
+            await asyncio.wait([*tasks, late], return_when=asyncio.FIRST_COMPLETED)
+            if late.done():
+                tasks.append(asyncio.create_task(self._copy(pacing, call)))
+            for ended in asyncio.as_completed(tasks) if late.done() else tasks:
+                try:
+                    response = await ended
+                except (BackendError, BudgetExceeded) as error:  # the second: a copy's turn came too late
+                    failures.append(error)
+                    continue
+                seconds = loop.time() - call.sent_at
+                insort(self._answered, seconds)
+                if call.copies:
+                    response.seconds = seconds  # of the call, not of the copy alone
+                return response
+            raise failures[0]
         finally:
-            del self._running[race]
+            del self._running[call]
+            await background.stop(tasks)
             if not self._is_looking:
-                self._look()
+                self._look(pacing)
 
-    def _look(self) -> None:
-        """Send the copies that are due, and look again soon while calls are running."""
+    async def _copy(self, pacing: Pacing, call: ModelCall) -> Response:
+        async with self.slots or nullcontext():
+            return await pacing.send(call)
+
+    def _look(self, pacing: Pacing) -> None:
+        """Have copies sent of the calls that are late, and look again soon while calls are running."""
         loop, count = asyncio.get_running_loop(), len(self._answered) + len(self._running)
-        half, left = (count - 1) // 2, max(1, int(count * self.share + 0.5)) - self.copies
-        waiting = [race for race in self._running if not race.call.copies]
-        self._is_looking = bool(self.share and waiting) and left > 0 and len(self._answered) >= max(_ENOUGH, half + 1)
+        half, most = (count - 1) // 2, max(1, int(count * self.share + 0.5))
+        waiting = [call for call in self._running if not call.copies]
+        are_enough = len(self._answered) >= max(_ENOUGH, half + 1)
+        self._is_looking = are_enough and bool(self.share and waiting) and self.copies < most
         if not self._is_looking:
             return
-        are_few = count * self.share >= 1 and len(waiting) <= left
+        are_few = count * self.share >= 1 and len(waiting) <= most - self.copies
         due = loop.time() - self._answered[half] * (_LAST if are_few else _SLOW)
-        for race in waiting:
-            if race.call.sent_at <= due and left:
-                copied = race.send_copy()
-                self.copies, left = self.copies + copied, left - copied
-        loop.call_later(max(self._answered[half] * _LOOK, 0.001), self._look)
-
-
-class _Race:
-    """One call, and its copy if it has one."""
-
-    def __init__(self, pacing: Pacing, call: ModelCall, slots: asyncio.Semaphore | None) -> None:
-        self.call = call
-        self._pacing, self._slots = pacing, slots
-        self._running: set[asyncio.Task[Response]] = set()
-        self._ended: asyncio.Queue[asyncio.Task[Response]] = asyncio.Queue()
-
-    async def run(self, is_again: bool) -> Response:
-        """Send, and return the first good answer."""
-        self._start(self._pacing.send(self.call, is_again))
-        failure: BaseException | None = None
-        try:
-            while self._running:
-                task = await self._ended.get()
-                self._running.remove(task)
-                if task.exception() is None:
-                    return task.result()
-                failure = failure or task.exception()
-            assert failure is not None
-            raise failure
-        finally:
-            for loser in self._running:
-                loser.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)  # leave nothing running
-
-    def send_copy(self) -> bool:
-        """Send the request a second time; False where it would not go out at once, or the budget has no room."""
-        has_slot = self._slots is None or not self._slots.locked()
-        if has_slot and self._pacing.has_room(self.call.request.tokens) and self.call.reserve_again():
-            self.call.copies += 1
-            self._start(self._copy())
-        return bool(self.call.copies)
-
-    async def _copy(self) -> Response:
-        async with self._slots or nullcontext():
-            return await self._pacing.send(self.call)
-
-    def _start(self, sending: Coroutine[Any, Any, Response]) -> None:
-        task = asyncio.create_task(sending)
-        self._running.add(task)
-        task.add_done_callback(self._ended.put_nowait)
+        for call in waiting:
+            has_slot = self.slots is None or not self.slots.locked()
+            may_go = call.sent_at <= due and self.copies < most and has_slot and pacing.has_room(call.request.tokens)
+            if may_go and call.reserve_again():  # it goes out at once
+                call.copies += 1
+                self.copies += 1
+                self._running[call].set_result(None)
+        loop.call_later(max(self._answered[half] * _LOOK, 0.001), self._look, pacing)

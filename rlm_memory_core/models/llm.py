@@ -1,67 +1,82 @@
 """`connect()` names a model; the `LLM` that it returns asks it through one `pipeline`.
 
-Callers need not know who answers, a server or the offline reader. The prompts are in
-`query.prompts`.
+A server or the offline reader answers; for callers it makes no difference. The prompts are in `query.prompts`.
 """
 
 import math
 import os
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
 from .. import plugins
-from . import backends, background, pipeline
+from . import background, pipeline
 from .adapting import sendable
 from .budget import Budget, ModelCall
-from .call_store import CallStore, CannotRecord
 from .hedging import Siblings
-from .key_locks import warn_once
 from .normalise import Embeddings, batches, read_completion, read_embeddings
-from .pacing import Pace, Pacing
+from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
-from .recorded_calls import MODES, Mode, RecordedCalls, saved_seconds
+from .recorded_calls import MODES, Mode, open_calls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain, without_key
+from .types import (
+    CHAT_PATH,
+    EMBEDDINGS_PATH,
+    Backend,
+    ChatMessage,
+    Reply,
+    Request,
+    check_number,
+    explain,
+    secret_of,
+    without_key,
+)
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
+PACE = ("concurrency", "requests_per_minute", "tokens_per_minute")
 OFFLINE_LABEL = "offline reader (no LLM)"
 _REPLY, _LONG_REPLY = 8_192, 32_768  # tokens that a reply may have, the second with thoughts
 _THINKS = re.compile(r"\bo\d|gpt-[5-9]|gpt-oss|\br1\b|qwq|qwen3|magistral|think|reason")
 
+NAMED: dict[str, Callable[[], Backend]] = {}
+"""What makes the backend that `connect(name)` uses instead of a server, such as the offline reader."""
+
 
 @dataclass(eq=False, repr=False)
 class LLM(AbstractContextManager["LLM"]):
-    """A model, by its name; nothing is sent until it is asked. `connect` is the usual name of this class.
+    """A model, by its name. It sends nothing until it is asked. `connect` is the usual name of this class.
 
     Args:
         model: The server's name for it, or "offline" for the reader that needs no model.
         base_url: An OpenAI-compatible server, such as "http://localhost:11434/v1"; None for OPENAI_BASE_URL, or else
             OpenAI's own.
-        api_key: None for OPENAI_API_KEY; a server named by base_url may need none.
-        recorded: "auto", "replay", "refresh" or "off"; see `recorded_calls`.
+        api_key: The server's key; None for OPENAI_API_KEY. A server at `base_url` may need none.
+        recorded: What to do with recorded answers: "auto" uses them and records new ones, "replay" only uses them,
+            "refresh" replaces them, "off" does neither.
         calls_path: The file of recorded calls; None for one in the user's cache folder.
         temperature: Sent with each call; None leaves it to the server.
-        timeout: Seconds for one attempt, once it is sent; waiting for its turn does not count.
-        rates: Dollars per prompt token and per completion token, where `genai-prices` does not know the model.
-        max_tokens: The longest reply, sent with each call and reserved in budgets; None for 8,192, or 32,768 for a
+        timeout: The most seconds of one attempt, once it is sent; the wait for its turn does not count.
+        rates: Dollars per prompt token and per completion token; None to look them up in `genai-prices`.
+        max_tokens: The longest reply, sent with each call and reserved in budgets. None for 8,192, or 32,768 for a
             model that thinks before it answers; 0 leaves it to the server.
-        wrap: Makes another `Backend` out of the one that asks the server, below recorded calls; for experiments.
-        concurrency: Calls in flight at once; None for as many as are asked and as the server takes. Sub-agents have a
-            limit of their own in `MemoryRLM`.
-        requests_per_minute: The server's limit, where it is known; `pacing` keeps it, and finds out the others.
+        wrap: Takes the `Backend` that asks the server and returns another, for a model without a server or for
+            experiments. Answers are recorded outside it.
+        concurrency: The most calls at once; None for as many as the server takes. `MemoryRLM` limits its sub-agents by
+            itself.
+        requests_per_minute: The server's limit, if you know it; calls then keep to it. None to find it out.
         tokens_per_minute: Likewise.
 
     Raises:
-        ValueError: A mode is none of the four, the model has no name, the address is none, a number is negative or
-            not a number, or a limit is below 1.
+        ValueError: `recorded` is none of the four, the model has no name, the address is not one, a number is negative
+            or not a number, or a limit is below 1.
 
     >>> connect("offline").label
     'offline reader (no LLM)'
@@ -86,11 +101,11 @@ class LLM(AbstractContextManager["LLM"]):
         if not self.model:
             raise ValueError("model must not be empty; the reader without an LLM is called 'offline'")
         if self.base_url:
-            backends.check_address(self.base_url)
+            check_address(self.base_url)
         if self.recorded not in MODES:
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
-        for name in ("temperature", "timeout", "max_tokens"):
-            check_number(name, getattr(self, name))
+        for name in ("temperature", "timeout", "max_tokens", *PACE):
+            check_number(name, getattr(self, name), least=1 if name in PACE else 0)
         if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
         if self.max_tokens is None:
@@ -99,7 +114,6 @@ class LLM(AbstractContextManager["LLM"]):
             self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL")
         if self.rates is None:
             self.rates = (0.0, 0.0) if self.model == OFFLINE else price(self.model, self.base_url)
-        self.pace = Pace(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a description without connections and key: another process reads the key of its own environment."""
@@ -143,37 +157,27 @@ class LLM(AbstractContextManager["LLM"]):
             ModelError: There is no usable answer, also after retries. Once a piece was heard there are none.
             BudgetExceeded: The budget is spent.
         """
-        if not background.is_running_here():
-            return await background.arun(self.complete(messages, budget, listener, stopped, siblings))
         body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
         if self.max_tokens and not self._is_named:
             body["max_tokens"] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
         call = ModelCall(Request(CHAT_PATH, body), budget, self.rates, listener)
-        try:
-            reply = await self._pipeline.ask(call, read_completion, siblings, stopped)
-        except ModelError as error:
-            error.said = listener.text if listener else ""
-            raise
-        if listener is not None:
-            listener.end(reply.text)
-        return reply
+        return await background.arun(self._pipeline.ask(call, read_completion, siblings, stopped))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as their number and length take.
 
         Budget and errors are those of `complete`, for each call.
         """
-        if not background.is_running_here():
-            return await background.arun(self.embed(texts, budget))
         done: list[Usage] = []
 
         async def embed(batch: Sequence[str]) -> Reply:
             body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # the openai client's default
             call = ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates)
             read = partial(read_embeddings, expected=len(batch))
-            answer = await self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
+            asking = self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
+            answer = await background.arun(asking)
             done.append(answer.usage)
             return answer
 
@@ -203,46 +207,40 @@ class LLM(AbstractContextManager["LLM"]):
         self.close()
 
     @property
+    def pace(self) -> dict[str, Any]:
+        """The limits of the server that are known, by name; for `connect` and `Pacing`."""
+        return {name: getattr(self, name) for name in PACE}
+
+    @property
     def _is_named(self) -> bool:
         """Whether a backend of this package answers instead of a server."""
         plugins.load()
-        return self.model in backends.NAMED and not self.base_url
+        return self.model in NAMED and not self.base_url
 
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """Made at the first call: the client takes 22 ms, and needs a key."""
         needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
-        key = backends.find_key(self.api_key, self.model, needs_key)
+        key = find_key(self.api_key, self.model, needs_key)
         backend: Backend
         calls = None
         if self._is_named:
-            backend = backends.NAMED[self.model]()  # it is free: nothing is recorded
+            backend = NAMED[self.model]()  # it is free: nothing is recorded
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
-            address = self.base_url or OPENAI_URL
-            backend, calls = OpenAIBackend(address, key, self.timeout), self._recorded_calls(address.rstrip("/"))
-        secret = backends.secret_of(self.base_url or "") or key
+            address, path = self.base_url or OPENAI_URL, self.calls_path or cache_path() / "calls.sqlite"
+            backend = OpenAIBackend(address, key, self.timeout)
+            calls = open_calls(path, self.recorded, address.rstrip("/"), self.timeout)
+        secret = secret_of(self.base_url or "") or key
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
         line = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
-        clean = partial(without_key, key=secret)
-        made = pipeline.Pipeline(Pacing(backend, self.pace, pipeline.MAX_RETRIES), calls, line, clean, close)
+        made = pipeline.Pipeline(
+            Pacing(backend, pipeline.MAX_RETRIES, **self.pace), calls, line, partial(without_key, key=secret), close
+        )
         background.on_exit(made.close)
         return made
-
-    def _recorded_calls(self, address: str) -> RecordedCalls | None:
-        """Open the file of recorded calls; None, after a warning, where there can be none."""
-        if self.recorded == "off":
-            return None
-        try:
-            store = CallStore(self.calls_path or cache_path() / "calls.sqlite")
-            return RecordedCalls(store, self.recorded, address, self.timeout)
-        except CannotRecord as error:
-            if self.recorded == "replay":
-                raise
-            warn_once(f"{error}: answers are not recorded")
-            return None
 
 
 @cache
@@ -260,3 +258,46 @@ def cache_path() -> Path:
     """Return the folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
     named = os.environ.get("RLM_MEMORY_CACHE")
     return Path(named) if named else user_cache_path("rlm-memory")
+
+
+def check_address(base_url: str) -> None:
+    """Check that a text is a server's address.
+
+    Raises:
+        ValueError: It lacks http, https or a host, or has a wrong port, a query or a fragment.
+
+    >>> check_address("http://localhost:11434/v1")
+    """
+    with suppress(ValueError):
+        place = urlsplit(base_url)
+        is_whole = place.scheme in ("http", "https") and place.hostname and place.port != 0
+        if is_whole and not (place.query or place.fragment):  # each call appends its path
+            return
+    shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]  # without a password, or a key in the query
+    raise ValueError(f"base_url {shown!r} is no address such as http://localhost:11434/v1")
+
+
+def find_key(given: str | None, model: str, is_needed: bool) -> str:
+    """Return the API key to send; "none" where there is none and none is needed.
+
+    Args:
+        given: The caller's key; None for that of OPENAI_API_KEY.
+        model: Named in the error.
+        is_needed: Whether the server wants a key.
+
+    Raises:
+        ModelError: The key is missing, or cannot be sent.
+
+    >>> find_key("sk-1", "gpt-4o-mini", is_needed=True)
+    'sk-1'
+    """
+    key = given or os.environ.get("OPENAI_API_KEY")
+    if not key and is_needed:
+        raise ModelError(
+            f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
+        )
+    strange = next((sign for sign in key or "" if not (sign.isascii() and sign.isprintable())), None)
+    if strange is not None:
+        named = "the api_key" if given else "OPENAI_API_KEY"
+        raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
+    return key or "none"  # the client wants a string

@@ -1,10 +1,15 @@
 """One place that reads what servers really return: texts of chat completions, vectors of embeddings, and their tokens.
 
-Servers differ. A new difference in answers is handled here; one in what a server accepts
-belongs in `openai_backend`.
+Servers differ. A new difference in answers is handled here; one in what a server accepts belongs in `adapting`.
+
+Some servers leave a model's thoughts in the text, such as `<think>Hm.</think>Hello!`. A thought begins with a tag at
+the start of a line and outside code, and ends with its closing tag. At the start of a reply the closing tag may be
+missing, because the model was cut off, or the opening tag, because the server's template holds it. Any other tag is
+part of the reply.
 """
 
 import base64
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,29 +19,19 @@ from ..store.batching import batched
 from ..store.escaping import well_formed
 from .adapting import sendable
 from .pricing import Usage
-from .thoughts import split_thoughts
 from .types import EmptyReply, ModelError, Reply, Response, count_tokens, one_line
 
 # finish reasons of a whole answer, as different servers name them; any other but None means that it was cut off
 _WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "tool_calls", "function_call"})
-_LONGEST = 1_000_000  # characters of a reply; a longer one counts as cut off
+_MOST_SAID = 1_000_000  # characters of a reply; a longer one counts as cut off
 _BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
 _TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
-
-
-class UnusableAnswer(ValueError):
-    """An answer with nothing to use, which was paid for all the same.
-
-    Args:
-        message: One line that says what is wrong with it.
-        usage: What the server counted for it.
-        becomes: The error that the caller sees.
-    """
-
-    def __init__(self, message: str, usage: Usage, becomes: type[ModelError] = ModelError) -> None:
-        super().__init__(message)
-        self.usage, self.becomes = usage, becomes
+# ignoring case only in the names keeps the search fast
+_TOKEN = re.compile(r"<(/?)(?i:(?:seed:)?(think|thinking|thoughts?|reasoning))>|\[(/?)((?i:THINK))\]|```+|~~~+")
+_UNFINISHED = re.compile(r"(?:<[/a-zA-Z:]*|\[[/a-zA-Z]*|`+|~+)\Z")  # the end of a piece may be half a tag
+_LONGEST = 20  # characters of a tag
+_QUOTES = ("`", "'", '"', "“", "‘", "«")
 
 
 @dataclass
@@ -84,28 +79,28 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         prompt_tokens: An estimate, in case the server does not count.
 
     Raises:
-        UnusableAnswer: The model refused, or the answer was withheld, or it holds no text.
-        ValueError: The answer is no chat completion.
+        ModelError: The model refused, the answer was withheld, or it is no chat completion.
+        EmptyReply: It holds no text.
     """
     body = response.body
     try:
         if body is None or not isinstance(choices := body["choices"], list):
             raise TypeError("no choices")
         if not choices:
-            raise UnusableAnswer("its answer has no choices", usage_of(body, Usage(prompt_tokens)), EmptyReply)
+            raise EmptyReply("its answer has no choices", usage_of(body, Usage(prompt_tokens)))
         finish, content = choices[0].get("finish_reason"), Content.of(choices[0]["message"])
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
+        raise ModelError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
     usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
     if content.refusal:
-        raise UnusableAnswer(f"it refused: {content.refusal}", usage)
+        raise ModelError(f"it refused: {content.refusal}", usage)
     if finish == "content_filter":
-        raise UnusableAnswer("the server's content filter withheld its answer", usage)
+        raise ModelError("the server's content filter withheld its answer", usage)
     text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
     if not text.strip():
-        raise UnusableAnswer(f"its answer is empty (finish reason: {finish})", usage, EmptyReply)
-    is_cut = (bool(finish) and str(finish).lower() not in _WHOLE) or len(text) > _LONGEST
-    return Reply(text[:_LONGEST], usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
+        raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
+    is_cut = (bool(finish) and str(finish).lower() not in _WHOLE) or len(text) > _MOST_SAID
+    return Reply(text[:_MOST_SAID], usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -168,17 +163,17 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
         expected: Number of texts that were sent.
 
     Raises:
-        ValueError: The answer is no such list, or holds not one vector for each text, all of one length.
+        ModelError: The answer is no such list, or holds not one vector for each text, all of one length.
     """
     try:
         body = response.body or {}
         found = {int(row["index"]): _vector(row["embedding"]) for row in body["data"]}
         usage = usage_of(body, Usage(prompt_tokens))
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
-        raise ValueError(f"it sent no embeddings but {response.text[:80]!r}") from error
+        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}") from error
     vectors = [found[place] for place in sorted(found)]
     if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
-        raise ValueError(f"it sent no {expected} vectors of one length for {expected} texts")
+        raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
     return Reply("", usage, vectors=vectors)
 
 
@@ -188,3 +183,86 @@ def _vector(sent: str | list[float]) -> list[float]:
         raw = base64.b64decode(sent, validate=True)
         return list(struct.unpack(f"<{len(raw) // 4}f", raw))
     return [float(number) for number in sent]
+
+
+class ThoughtSplitter:
+    r"""Splits a reply that comes in pieces, in linear time. `thoughts` holds what was thought so far.
+
+    >>> splitter = ThoughtSplitter()
+    >>> [splitter.feed(piece) for piece in ("<thi", "nk>Hm.</think>", "\n\nHel", "lo!")], splitter.thoughts
+    (['', '', 'Hel', 'lo!'], ['Hm.'])
+    """
+
+    def __init__(self) -> None:
+        self.thoughts: list[str] = []
+        self._open: re.Match[str] | None = None  # the tag whose thought comes now
+        self._thought: list[str] = []  # its text so far
+        self._kept = ""  # half a tag
+        self._blanks: list[str] = []  # before the first word
+        self._line_is_blank, self._last = True, ""  # what stands before: in its line, and its last character
+        self._has_said = self._in_code = self._names_tags = False
+
+    def feed(self, piece: str, is_last: bool = False) -> str:
+        """Take a piece and return what is said in it, without what may still become a tag."""
+        text = self._kept + piece
+        unfinished = None if is_last else _UNFINISHED.search(text, max(len(text) - _LONGEST, 0))
+        end = unfinished.start() if unfinished else len(text)
+        parts: list[str] = []  # of what is said
+        at = 0
+        for token in _TOKEN.finditer(text, 0, end):
+            self._read(text[at : token.start()], parts)
+            self._read_token(token, parts)
+            at = token.end()
+        self._read(text[at:end], parts)
+        said, self._kept = "".join(parts), text[end:]
+        if is_last and self._open:
+            thought = "".join(self._thought)
+            if self._has_said or said.strip():
+                said += self._open[0] + thought  # the reply only names the tag
+            else:
+                self.thoughts.append(thought.strip())
+        if not self._has_said:
+            self._blanks.append(said)
+            self._has_said = is_last or bool(said.strip())
+            said = "".join(self._blanks) if self._has_said else ""
+            said = said.lstrip() if self.thoughts else said
+        return said
+
+    def _read(self, text: str, parts: list[str]) -> None:
+        (self._thought if self._open else parts).append(text)
+        _, newline, line = text.rpartition("\n")
+        self._line_is_blank = bool(self._line_is_blank or newline) and not line.strip()
+        self._last = text[-1:] or self._last
+
+    def _read_token(self, token: re.Match[str], parts: list[str]) -> None:
+        name, closes = _name(token), bool(token[1] or token[3])
+        if not name and self._line_is_blank and not self._open:
+            self._in_code = not self._in_code
+        if self._open and closes and name == _name(self._open):
+            self.thoughts.append("".join(self._thought).strip())
+            self._open, self._thought, self._line_is_blank = None, [], True
+        elif self._open or not name or self._in_code or self._last in _QUOTES:
+            self._read(token[0], parts)
+        elif closes and not self._names_tags:  # all before it was a thought
+            self.thoughts.append("".join(parts).strip())
+            parts.clear()
+            self._line_is_blank = True
+        elif not closes and self._line_is_blank:
+            self._open = token
+        else:
+            self._names_tags = True
+            self._read(token[0], parts)
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    r"""Return a whole reply without its thoughts, and the thoughts.
+
+    >>> split_thoughts("Hm. </think>Use `<think>`."), split_thoughts("It begins with <think> and ends.")
+    (('Use `<think>`.', 'Hm.'), ('It begins with <think> and ends.', ''))
+    """
+    splitter = ThoughtSplitter()
+    return splitter.feed(text, is_last=True), "\n\n".join(filter(None, splitter.thoughts))
+
+
+def _name(token: re.Match[str]) -> str:
+    return (token[2] or token[4] or "").lower()

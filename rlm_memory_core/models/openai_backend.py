@@ -19,8 +19,17 @@ import openai
 
 from . import adapting
 from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons, server_message
-from .backends import secret_of
-from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Request, Response, TimedOut, without_key
+from .types import (
+    BackendError,
+    ConnectionFailed,
+    ContextExceeded,
+    Refused,
+    Request,
+    Response,
+    TimedOut,
+    secret_of,
+    without_key,
+)
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FORMS = 12  # of one request, tried one after another
@@ -110,7 +119,7 @@ class OpenAIBackend:
             tried |= found
         raise AssertionError("the last form was accepted or refused")
 
-    def _text(self, content: bytes) -> str:
+    def _text(self, content: bytes | bytearray) -> str:
         return reduce(without_key, self._secrets, content.decode("utf-8", "replace"))
 
 
@@ -132,16 +141,16 @@ async def _whole(answer: httpx2.Response) -> bytes:
         await answer.aclose()
 
 
-async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
+async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes | bytearray]:
     """Yield the lines of a body as it comes, and an empty one after the last."""
-    rest: list[bytes] = []
+    rest = bytearray()
     async for block in _blocks(answer):
-        *lines, last = block.split(b"\n")
-        for line in lines:
-            yield b"".join([*rest, line]).rstrip(b"\r")
-            rest.clear()
-        rest.append(last)
-    yield b"".join(rest).rstrip(b"\r")
+        rest += block
+        if b"\n" in block:
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                yield line
+    yield rest
     yield b""
 
 
@@ -170,19 +179,17 @@ def _backend_error(error: Exception) -> BackendError:
         reason = error.__cause__ or error
     if isinstance(reason, (httpx2.TimeoutException, TimeoutError)):
         return TimedOut("the server did not answer in time")
-    return ConnectionFailed(str(reason) or type(reason).__name__)
+    reason = getattr(reason, "os_error", reason)  # aiohttp's own words name its settings, such as ssl:default
+    return ConnectionFailed(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
 
 
 def _refusal(status: int, headers: Mapping[str, str], text: str) -> Refused:
-    told = headers.get("x-should-retry")
-    message = server_message(text) or f"status {status}"
-    is_final = "insufficient_quota" in text or message.startswith("Request too large")  # OpenAI has no code for it
+    message, told = server_message(text) or f"status {status}", headers.get("x-should-retry")
     error = Refused(status, message, retry_after(headers))
-    if is_too_long(status, text) or (status == 429 and message.startswith("Request too large")):
+    if is_too_long(status, text):
         error.becomes = ContextExceeded
-        return error
-    may_help = told == "true" or status in (408, 409, 429) or status >= 500
-    error.retryable = may_help and told != "false" and not is_final and status != 501  # what is not there stays away
+    elif "insufficient_quota" not in text and status != 501:  # neither will change
+        error.retryable = told == "true" or (told != "false" and (status in (408, 409, 429) or status >= 500))
     return error
 
 
@@ -202,9 +209,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = float(headers.get(name, "")) * unit
             if math.isfinite(seconds):
                 return max(seconds, 0.0)
-    now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
-    try:
+    with suppress(ValueError, TypeError, OverflowError):
+        now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
         wait = parsedate_to_datetime(headers.get("retry-after", "")) - parsedate_to_datetime(now)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(wait.total_seconds(), 0.0)
+        return max(wait.total_seconds(), 0.0)
+    return None

@@ -9,13 +9,12 @@ requests in flight, and climbs back as requests succeed. Known limits per minute
 import asyncio
 import math
 from bisect import insort
-from collections import deque
-from dataclasses import dataclass
+from contextlib import suppress
 
 from .budget import ModelCall
 from .normalise import usage_of
 from .streaming import hear
-from .types import Backend, Refused, Response, check_number
+from .types import Backend, Refused, Response
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
 _ROUNDS_BACK = 8  # of requests, until as many may be in flight as when the server refused
@@ -23,29 +22,6 @@ PATIENCE = 120.0
 """Seconds to wait for a server that takes nothing; one that asks to wait longer is given up."""
 
 _MINUTE = 60.0
-
-
-@dataclass(frozen=True)
-class Pace:
-    """The limits that the user knows of; None for no limit.
-
-    Args:
-        concurrency: Requests in flight at once.
-        requests_per_minute: Requests in any 60 seconds.
-        tokens_per_minute: Tokens in any 60 seconds: estimated from a request's size, then corrected by the server's
-            count.
-
-    Raises:
-        ValueError: A limit is below 1.
-    """
-
-    concurrency: int | None = None
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, limit in vars(self).items():
-            check_number(name, limit, least=1)
 
 
 class Window:
@@ -96,22 +72,29 @@ class Pacing:
 
     Args:
         backend: Answers the requests.
-        pace: Known limits.
         max_retries: For a server that refuses without naming a time to wait.
+        concurrency: Requests in flight at once; None for no limit.
+        requests_per_minute: Requests in any 60 seconds; None for no limit.
+        tokens_per_minute: Tokens in any 60 seconds: estimated from a request's size, then corrected by the server's
+            count.
 
     `pipeline` makes as many further attempts after other failures. `limit` is the present limit on `in_flight`, the
     requests in flight.
     """
 
-    def __init__(self, backend: Backend, pace: Pace, max_retries: int) -> None:
+    def __init__(
+        self, backend: Backend, max_retries: int, concurrency: int | None = None,
+        requests_per_minute: float | None = None, tokens_per_minute: float | None = None,
+    ) -> None:  # fmt: skip
         self.in_flight = 0
-        self.limit = self._most = float(pace.concurrency or math.inf)
+        self.limit = self._most = float(concurrency or math.inf)
         self._backend, self.max_retries = backend, max_retries
-        self._requests, self._tokens = Window(pace.requests_per_minute), Window(pace.tokens_per_minute)
-        self._queue: deque[tuple[int, asyncio.Future[float]]] = deque()  # tokens, and whom to tell the time
+        self._requests, self._tokens = Window(requests_per_minute), Window(tokens_per_minute)
+        self._new, self._again = asyncio.Lock(), asyncio.Lock()  # the first who waits holds it, the others queue for it
+        self._changed = asyncio.Event()
         self._sends = self._lowered = 0  # the second is `_sends` when the limit was lowered
         self._step = 1.0  # how fast the limit climbs back
-        self._timer: asyncio.TimerHandle | None = None
+        self._final = Refused(429, "")  # the last refusal of all that waited
         self._begin_afresh()
 
     def _begin_afresh(self) -> None:
@@ -121,7 +104,7 @@ class Pacing:
     def has_room(self, tokens: int) -> bool:
         """Say whether a request of so many tokens would go out at once."""
         now = asyncio.get_running_loop().time()
-        return not self._queue and self.in_flight + 1 <= self.limit and self._opens(now, tokens) <= now
+        return not (self._new.locked() or self._again.locked()) and self._opens(now, tokens) <= now
 
     async def send(self, call: ModelCall, is_again: bool = False) -> Response:
         """Send a call's request once, in its turn, and learn from its outcome before the next may go out.
@@ -134,7 +117,7 @@ class Pacing:
             BackendError: There is no answer.
         """
         request, listener = call.request, call.listener
-        sent = await self._turn(request.tokens, is_again)
+        sent = await call.budget.wait_for(self._turn(request.tokens, is_again))
         self._sends = number = self._sends + 1
         call.went_out(sent)
         try:
@@ -147,48 +130,38 @@ class Pacing:
             raise
         finally:
             self.in_flight -= 1
-            self._admit()
+            self._changed.set()
         if response.seconds is None:
             response.seconds = asyncio.get_running_loop().time() - sent
         counted = usage_of(response.body or {}).total_tokens
         self._tokens.take(sent, counted - request.tokens if counted else 0)
         return response
 
-    async def _turn(self, tokens: int, is_first: bool) -> float:
+    async def _turn(self, tokens: int, is_again: bool) -> float:
         """Wait until a request may go out, take its place, and return the time."""
-        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        (self._queue.appendleft if is_first else self._queue.append)((tokens, turn))
-        self._admit()
+        loop, final = asyncio.get_running_loop(), self._final
         try:
-            return await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:  # its turn came in the same moment
-                self.in_flight -= 1
-            turn.cancel()
-            self._admit()
-            raise
-
-    def _admit(self) -> None:
-        """Let out those who may go, and set a timer for the next."""
-        loop = asyncio.get_running_loop()
-        while self._queue and self.in_flight + 1 <= self.limit:
-            tokens, turn = self._queue[0]
-            now = loop.time()
-            opens = self._opens(now, tokens)
-            if opens > now and not turn.done():
-                if self._timer is not None:
-                    self._timer.cancel()
-                self._timer = loop.call_at(opens, self._admit)
-                return
-            self._queue.popleft()
-            if not turn.done():  # by cancelling
-                self.in_flight += 1
-                self._requests.take(now, 1)
-                self._tokens.take(now, tokens)
-                turn.set_result(now)
+            async with self._again if is_again else self._new:
+                while self._final is final:
+                    now = loop.time()
+                    opens = math.inf if self._again.locked() and not is_again else self._opens(now, tokens)
+                    if opens <= now:
+                        self.in_flight += 1
+                        self._requests.take(now, 1)
+                        self._tokens.take(now, tokens)
+                        return now
+                    self._changed.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout_at(opens if opens < math.inf else None):
+                            await self._changed.wait()
+                raise self._final
+        finally:
+            self._changed.set()
 
     def _opens(self, now: float, tokens: int) -> float:
-        """Return when a request of so many tokens may go out."""
+        """Return when a request of so many tokens may go out; infinity for when another one has ended."""
+        if self.in_flight + 1 > self.limit:
+            return math.inf
         return max(self._shut_until, self._requests.opens(now, 1), self._tokens.opens(now, tokens))
 
     def _took(self) -> None:
@@ -215,16 +188,9 @@ class Pacing:
         if (pause or 0.0) > PATIENCE or (
             is_idle and (takes_nothing or (pause is None and self._bursts > self.max_retries))
         ):
-            self._give_up(refusal)
-
-    def _give_up(self, refusal: Refused) -> None:
-        """Make a refusal final for its request and for all that wait."""
-        refusal.retryable = False
-        for _, turn in self._queue:
-            if not turn.done():
-                turn.set_exception(Refused(refusal.status, str(refusal), refusal.retry_after))
-        self._queue.clear()
-        self._begin_afresh()
+            refusal.retryable = False
+            self._final = refusal  # also of all that wait
+            self._begin_afresh()
 
 
 def pause_after(failures: int) -> float:

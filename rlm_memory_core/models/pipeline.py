@@ -18,12 +18,12 @@ from math import inf
 from random import random
 from typing import Any
 
-from .budget import ModelCall
+from .budget import BudgetExceeded, ModelCall
 from .hedging import Siblings
 from .pacing import PATIENCE, Pacing, pause_after
 from .pricing import Usage
 from .recorded_calls import Read, RecordedCalls
-from .types import BackendError, ModelError, RecordingError, Reply, Response, TimedOut
+from .types import BackendError, ModelError, Reply, Response, TimedOut
 
 MAX_RETRIES = 4
 _MOST_REFUSALS = 16  # of one request; halving the limit from 256 to 1 takes 8
@@ -59,7 +59,7 @@ class Pipeline:
             call: Its reservations are given back at the end.
             read: Makes a reply out of an answer.
             siblings: The fan-out that the call belongs to; None for none.
-            stopped: Called if the call is cancelled; the server bills it all the same.
+            stopped: Called if the call is cancelled, or the budget ends; the server bills what was sent all the same.
 
         Raises:
             ModelError: There is no usable answer.
@@ -74,16 +74,19 @@ class Pipeline:
                 else:
                     response, is_free = await self.calls.get_or_send(call, send, read)
                 reply = read(response, call.request.tokens)
-            except (BackendError, RecordingError, ValueError, CancelledError) as error:
-                usage = call.taken(getattr(error, "usage", Usage(calls=int(isinstance(error, ValueError)))))
+            except (BackendError, BudgetExceeded, ModelError, ValueError, CancelledError) as error:
+                usage = call.taken(getattr(error, "usage", Usage()))
                 dollars = call.charge(usage, is_free)
-                if isinstance(error, CancelledError):
+                if isinstance(error, (BudgetExceeded, CancelledError)):
                     if stopped is not None:
                         stopped(usage, dollars)
                     raise
-                kind: type[ModelError] = getattr(error, "becomes", ModelError)
+                kind = type(error) if isinstance(error, ModelError) else getattr(error, "becomes", ModelError)
                 failure = kind(self.explain(error), usage, dollars)
+                failure.said = call.listener.text if call.listener else ""
             else:
+                if call.listener:
+                    call.listener.end(reply.text)
                 usage = reply.usage if is_free else call.taken(reply.usage)
                 dollars, seconds = call.charge(usage, is_free), response.seconds or 0.0
                 return replace(reply, usage=usage, cost_usd=dollars, seconds=seconds, recorded=is_free)
@@ -117,9 +120,9 @@ class Pipeline:
             call.sent_at = inf
             try:
                 response = await attempt(call, is_again=failures + refusals > 0)
-                if response.body is not None or call.garbled or not call.reserve_again():
+                if response.body is not None or call.unread or not call.reserve_again():
                     return Response(self.clean(response.text), response.seconds)
-                call.garbled = 1
+                call.unread = 1
             except BackendError as error:
                 if not error.retryable:
                     raise
@@ -134,4 +137,4 @@ class Pipeline:
                         raise
                     if isinstance(error, TimedOut) and not call.reserve_again():
                         raise  # the server may bill what came too late: another attempt is one more call
-                    await sleep(pause)
+                    await call.budget.wait_for(sleep(pause))

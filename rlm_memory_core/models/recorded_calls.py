@@ -4,39 +4,55 @@ A request is identified by a hash of its canonical body, so that a stopped run g
 where it was without paying twice. Errors, refusals and cut-off answers are not stored.
 `call_store` is the file.
 
-Identical requests that are on their way at the same time are sent once (single flight).
-The first caller to get the answer, or the failure, pays for it; the others get it free.
-A request goes on while anyone waits for it, and is cancelled with the last caller, who
-then pays for what it has taken. Where another process, or another `LLM`, of the same file has
-sent the same request, this one waits for its answer, for about as long as an attempt may take.
+Identical requests that are on their way at the same time are sent once (single flight): the first caller sends and
+pays, the others wait and get its answer, or its failure, for free. If it is cancelled, the next of them sends.
+
+Processes that share the file wait for each other's answers too, for about as long as an attempt may take. Who sends a
+request locks a byte of a lock file; the system unlocks it when the process ends, also if it is killed.
 """
 
 import asyncio
 import hashlib
+import os
+import time
+import warnings
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
-from .call_store import CallStore, RecordedCall
-from .key_locks import only_sender, warn_once
-from .types import RecordingError, Reply, Request, Response
+from .call_store import CallStore, CannotRecord
+from .types import ModelError, RecordingError, Reply, Request, Response
+
+try:
+    import fcntl
+except ImportError:  # Windows: processes do not wait for each other's requests
+    fcntl = None  # type: ignore[assignment]
 
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Send = Callable[[], Coroutine[Any, Any, Response]]
 Read = Callable[[Response, int], Reply]
-"""Makes a reply out of an answer and an estimate of the prompt's tokens; raises a ValueError where it is none."""
+"""Makes a reply out of an answer and an estimate of the prompt's tokens; raises a ModelError where it is none."""
+
+_LOOK = 0.05  # seconds, until the next look whether another process has ended its request
+_in_flight: dict[tuple[str, str], asyncio.Task[tuple[Response, bool]]] = {}  # by a file of locks and a request's key
 
 
-@dataclass(eq=False)
-class _Flight:
-    """One request on its way; `sender` is the call that it was first sent for, also when its caller has left."""
+def open_calls(path: Path, mode: Mode, address: str, patience: float) -> "RecordedCalls | None":
+    """Open a file of recorded calls; None for the mode "off", and, after a warning, where there can be no file.
 
-    task: asyncio.Task[Response]
-    sender: ModelCall
-    waiting: int = 0
-    is_paid: bool = False
+    Raises:
+        RecordingError: The file is damaged, or there is none to replay.
+    """
+    try:
+        return None if mode == "off" else RecordedCalls(CallStore(path), mode, address, patience)
+    except CannotRecord as error:
+        if mode == "replay":
+            raise
+        warn_once(f"{error}: answers are not recorded")
+        return None
 
 
 class RecordedCalls:
@@ -47,20 +63,20 @@ class RecordedCalls:
         mode: "auto" replays what is stored and stores the rest; "replay" sends nothing, so that a missing call is an
             error; "refresh" sends everything again and replaces what is stored.
         address: The server's address; part of each key.
-        patience: Seconds to wait for the answer of another process, before the request is sent once more.
+        patience: Seconds to wait for the answer of another process, before the request is sent once more: it may have
+            been stopped.
     """
 
     def __init__(self, store: CallStore, mode: Mode, address: str, patience: float = 120.0) -> None:
         self.store = store
         self._mode, self._address, self._patience = mode, address, patience
         self._locks = f"{store.path.resolve()}.lock"
-        self._flights: dict[str, _Flight] = {}
 
     async def get_or_send(self, call: ModelCall, send: Send, read: Read) -> tuple[Response, bool]:
         """Return the stored answer, or send the request and store its answer.
 
         Args:
-            call: Is told who pays.
+            call: What is asked; its budget may limit the wait for others.
             send: Sends the request; used only if it is neither stored nor on its way.
             read: Reads the answer: only one that can be read, and was not cut off, is stored.
 
@@ -71,58 +87,72 @@ class RecordedCalls:
             RecordingError: The file is damaged, or the mode is "replay" and the call is not stored.
         """
         key = call_key(self._address + call.request.path, call.request)
-        while True:
-            flight = self._flights.get(key)
-            if flight is None:
-                if stored := self._find(key):
-                    return Response(stored.response, stored.seconds), True
-                sending = asyncio.create_task(self._send_and_store(key, call.request, send, read))
-                flight = self._flights[key] = _Flight(sending, call)
-            try:
-                return await self._join(key, flight, call)
-            except BudgetExceeded:
-                if flight.sender is call:
-                    raise  # another caller's budget is no reason not to ask
-
-    async def _join(self, key: str, flight: _Flight, call: ModelCall) -> tuple[Response, bool]:
-        """Wait for the answer, and settle who pays."""
-        flight.waiting += 1
+        place = self._locks, key
+        while other := _in_flight.get(place):
+            await call.budget.wait_for(asyncio.wait([other]))
+            if not (other.cancelled() or isinstance(other.exception(), BudgetExceeded)):
+                return other.result()[0], True  # else no answer is known to this caller
+        if stored := self._find(key):
+            return stored, True
+        _in_flight[place] = sending = asyncio.create_task(self._send_and_store(key, call, send, read))
         try:
-            response = await asyncio.shield(flight.task)
+            return await sending
         finally:
-            flight.waiting -= 1
-            is_free = flight.is_paid or (flight.waiting > 0 and not flight.task.done())  # someone else still waits
-            flight.is_paid = flight.is_paid or not is_free
-            call.payer = None if is_free else flight.sender
-            if (flight.waiting == 0 or flight.task.done()) and self._flights.get(key) is flight:
-                del self._flights[key]
-            if flight.waiting == 0 and flight.task.cancel():
-                await asyncio.wait([flight.task])  # leave nothing running
-        return response, is_free
+            del _in_flight[place]
 
-    def _find(self, key: str) -> RecordedCall | None:
+    def _find(self, key: str) -> Response | None:
         """Return the stored answer, or None where the request must be sent."""
         found = self.store.get(key) if self._mode != "refresh" else None
         if found is None and self._mode == "replay":
             raise RecordingError(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
-        return found
+        return Response(found.response, found.seconds) if found else None
 
-    async def _send_and_store(self, key: str, request: Request, send: Send, read: Read) -> Response:
-        async with only_sender(self._locks, key, self._patience):
-            if stored := self._find(key):  # someone else has sent it meanwhile
-                self._flights[key].is_paid = True
-                return Response(stored.response, stored.seconds)
+    async def _send_and_store(self, key: str, call: ModelCall, send: Send, read: Read) -> tuple[Response, bool]:
+        byte, last_look = int(key[:15], 16), time.monotonic() + self._patience
+        while not _lock(self._locks, byte) and time.monotonic() < last_look:
+            await call.budget.wait_for(asyncio.sleep(_LOOK))
+        try:
+            if stored := self._find(key):  # another process has sent it meanwhile
+                return stored, True
             response = await send()
-            try:
-                if not read(response, 0).cut:
-                    model = str(request.body.get("model", ""))
-                    self.store.put(key, model, response.text, response.seconds or 0.0)
-            except RecordingError as error:
-                # this answer is paid for, and the next one is worth having too
-                warn_once(f"{error}: answers are not recorded")
-            except ValueError:
-                pass  # it holds nothing to use
-            return response
+            self._store(key, call.request, response, read)
+            return response, False
+        finally:
+            _lock(self._locks, byte, unlock=True)
+
+    def _store(self, key: str, request: Request, response: Response, read: Read) -> None:
+        try:
+            if not read(response, 0).cut:
+                self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
+        except RecordingError as error:
+            warn_once(
+                f"{error}: answers are not recorded"
+            )  # this one is paid for, and the next one is worth having too
+        except ModelError:
+            pass  # it holds nothing to use
+
+
+def _lock(path: str, byte: int, unlock: bool = False) -> bool:
+    """Lock or unlock a byte; False where another process has it. Where a disk has no locks, warn once and go on."""
+    try:
+        if fcntl:
+            fcntl.lockf(_lock_file(path), fcntl.LOCK_UN if unlock else fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        warn_once(f"{path} cannot be locked ({error}): other processes may send the same requests once more")
+    return True
+
+
+@cache  # it stays open: the system unlocks all bytes of a process that closes any descriptor of the file
+def _lock_file(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Warn the user, once for each message."""
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def call_key(url: str, request: Request, salt: str = "") -> str:

@@ -12,12 +12,9 @@ from typing import Any
 
 from ..store.escaping import well_formed
 from .adapting import server_message
-from .normalise import Content
-from .pricing import Usage
-from .thoughts import ThoughtSplitter
-from .types import Backend, BackendError, Request, Response, StreamBroken, count_tokens
+from .normalise import Content, ThoughtSplitter
+from .types import Backend, BackendError, Request, Response, StreamBroken
 
-_DONE = "[DONE]"
 _CONTENT = ("text", "thoughts", "refusal")
 
 
@@ -38,34 +35,28 @@ class Listener:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._pieces: list[str] = []
-        self.begin(None)
+        self.begin()
 
     @property
     def text(self) -> str:
         """All that was heard."""
         return "".join(self._pieces)
 
-    @property
-    def unfinished(self) -> Usage | None:
-        """An estimate of what a reply has taken that has begun and not ended; None before and after."""
-        begun = self._prompt_tokens
-        return None if begun is None else Usage(begun, count_tokens("".join(self._received)), 1, estimated=True)
-
-    def begin(self, prompt_tokens: int | None) -> None:
-        """Note that a reply to so many tokens comes; None that it has ended or failed."""
-        self._prompt_tokens, self._splitter = prompt_tokens, ThoughtSplitter()
-        self._received: list[str] = []  # with thoughts
+    def begin(self) -> None:
+        """Note that an attempt begins, or that its reply is whole; `received` holds all that is not, with thoughts."""
+        self.received: list[str] = []
+        self._splitter = ThoughtSplitter()
 
     def hear(self, piece: str, thoughts: str = "", is_last: bool = False) -> None:
         """Take one piece, and the thoughts that the server has put apart."""
-        self._received += [piece, thoughts]
+        self.received += [piece, thoughts]
         if said := self._splitter.feed(well_formed(piece), is_last):
             self._pieces.append(said)
             self._tell(said)
 
     def end(self, text: str) -> None:
         """Take the whole reply at once if it did not come in pieces, for example because it was recorded."""
-        self.begin(None)
+        self.begin()
         if not self._pieces:
             self.hear(text, is_last=True)
 
@@ -84,10 +75,11 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
     """
     pieces: list[Content] = []
     usage, finish, has_ended = None, None, False
+    listener.begin()
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
-                if event == _DONE:
+                if event == "[DONE]":
                     has_ended = True
                     continue
                 if not pieces and not event.lstrip().startswith(("{", "[")):
@@ -95,8 +87,6 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
                 chunk, choice, piece = _parts(event)
                 if "message" in choice:  # the whole answer of a server that does not stream
                     return Response(event)
-                if not pieces:
-                    listener.begin(request.tokens)
                 pieces.append(piece)
                 usage, finish = chunk.get("usage") or usage, choice.get("finish_reason") or finish
                 has_ended = has_ended or finish is not None
@@ -106,11 +96,11 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
     except BackendError as error:
         if not has_ended:  # a failure after the end does no harm
             if not listener.text:
-                listener.begin(None)
+                listener.begin()
                 raise
             raise StreamBroken(str(error), retryable=False) from error
     listener.hear("", is_last=True)
-    listener.begin(None)
+    listener.begin()
     text, thoughts, refusal = ("".join(getattr(piece, name) for piece in pieces) or None for name in _CONTENT)
     message = {"role": "assistant", "content": text, "reasoning_content": thoughts, "refusal": refusal}
     return Response(json.dumps({"choices": [{"message": message, "finish_reason": finish}], "usage": usage}))

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypedDict
+from urllib.parse import unquote, urlsplit
 
 from .pricing import Usage
 
@@ -232,7 +233,7 @@ def explain(error: Exception, model: str, base_url: str | None, api_key: str | N
     if isinstance(error, TimedOut):
         return f"{where} did not answer within {timeout:g} s"
     if isinstance(error, ConnectionFailed):
-        return f"cannot reach {where} ({said}): check the address and that it runs"
+        return f"cannot reach {where} ({said}); check the address, and whether the server runs"
     if isinstance(error, StreamBroken):
         return f"{where} broke off {'its reply' if error.retryable else 'in mid-reply'}: {said}"
     if isinstance(error, Refused):
@@ -253,6 +254,15 @@ def first_line(error: object, secret: str | None = None) -> str:
     """
     text = without_key(str(error), secret)[:10_000]
     return one_line(_SECRET.sub("[key]", text))[:200] or type(error).__name__
+
+
+def secret_of(base_url: str) -> str:
+    """Return the password in an address, or its user where there is none; it is sent in the place of a key.
+
+    >>> secret_of("http://ada:pass%20word@localhost/v1"), secret_of("http://localhost/v1")
+    ('pass word', '')
+    """
+    return unquote(urlsplit(base_url).netloc.rpartition("@")[0].rpartition(":")[2])
 
 
 def without_key(text: str, key: str | None) -> str:

@@ -5,10 +5,10 @@ for a model, and every place that shows its answers says so. Read the files in t
 `reader`, `root`, `roles`, `backend`.
 """
 
-from ..models import backends
+from ..models.llm import NAMED
 from .backend import FINGERPRINT, MODEL, OfflineReader, completion, error, stream_chunks
 from .roles import reply
 
 __all__ = ["FINGERPRINT", "MODEL", "OfflineReader", "completion", "error", "reply", "stream_chunks"]
 
-backends.NAMED[MODEL] = OfflineReader
+NAMED[MODEL] = OfflineReader

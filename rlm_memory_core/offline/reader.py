@@ -15,7 +15,7 @@ from .matching import Passage, best_passages
 
 ABOUT = (
     "I am the offline reader (no LLM): I only quote what was said before. Ask me about that. "
-    "To talk to a model, set model (in the shell --model) to one, such as gpt-4o-mini."
+    'To talk to a model, name one: model="gpt-4o-mini" in Python, --model gpt-4o-mini in the shell.'
 )
 _QUOTES = 3  # sentences that a sub-agent quotes
 _ENOUGH = 1 / 4  # the share of a question that a passage must cover

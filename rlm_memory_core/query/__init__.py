@@ -2,11 +2,11 @@
 
 Read them in this order:
 
-- `engine`: `MemoryRLM`; `reading` has what it takes. `conversation` runs one query, between the root model and its
-  REPL; `parsing` reads the root model's messages.
-- `way` says what a way of reading is. `search_way` is the search reading, with the tools of `search_tools`; `paper_way`
-  is the paper's: the history in the REPL, and functions that send sub-agents to its sessions.
-- `subagents` sends sub-agents to sessions and counts them; `findings` reads a reply and looks its quotes up.
-- `answer`, `evidence`, `trace`: what a query returns.
+- `engine`: `MemoryRLM`; `reading`: its settings.
+- `conversation`: one query, between the root model and its REPL. `parsing` reads the root model's messages.
+- `search_way` and `paper_way`: the two readings. The first gives the code tools to search (`search_tools`, `opening`).
+  The second puts the history into the REPL, with functions that send sub-agents to its sessions.
+- `subagents` sends sub-agents to sessions; `evidence` reads their replies and looks each quote up.
+- `answer` and `trace`: what a query returns.
 - `prompts`: every text that is sent to a model.
 """

@@ -7,8 +7,7 @@ from ..models.pricing import Usage
 from ..store.display import as_html, show
 from ..store.memory_store import MemoryStore
 from .evidence import Evidence, supporting
-from .subagents import Coverage
-from .trace import Trace
+from .trace import Coverage, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +16,19 @@ class Answer:
 
     Args:
         text: The answer; "I don't know" if the history does not say.
-        evidence: What the sub-agents found, oldest session first; each quote is in its turn.
-        coverage: How many sub-agents were asked, and what became of them.
+        evidence: What the model cited or sub-agents found, oldest session first. Each quote was looked up in its turn.
+        coverage: How many sub-agents were asked, and how many found something, found nothing or failed.
         usage: Tokens and calls, sub-agents included.
         cost_usd: Dollars; None if the price is not known.
-        seconds: Wall time; `trace.replayed_seconds` is what replayed calls would have added.
+        seconds: Wall time. `trace.replayed_seconds` says how much longer it had been without recorded answers.
         trace: How the answer came about, step by step.
         error: Why the query ended early, in one line; "" if it did not.
-        false_quotes: How many quotes of sub-agents were not in the session that they read; these are left out.
-        sessions_read: The numbers of the sessions that sub-agents read and replied to, in order.
+        false_quotes: How many quotes of sub-agents were not in their sessions. They are left out of `evidence`.
+        sessions_read: The numbers of the sessions that sub-agents read, in order.
         sessions: How many sessions the history has; None if that is not known.
-        pieces_read, pieces: Likewise, how many of the pieces in which sub-agents read sessions: a long session is
-            several pieces.
-        mode: How it came about: "search" or "paper", the reading; "no code" if the model wrote no code that ran, so
-            that the engine searched and the model answered from that in one call; "" for an answer without a query.
+        pieces_read, pieces: How many pieces sub-agents read, and how many there are. A long session has several pieces.
+        mode: "search" or "paper": the reading. "no code": the model wrote no code that ran, so the engine searched, and
+            the model answered from the result in one call. "": an answer without a query.
         model: Who answered, as `LLM.label` names it; "" if that is not known.
     """
 
@@ -52,7 +50,7 @@ class Answer:
 
     @property
     def read(self) -> str:
-        """How much of the history was read, in words; "" for all of it, and if no sub-agent was asked.
+        """How much of the history sub-agents read, in words; "" if all of it, or if none was asked.
 
         >>> Answer("Mochi", sessions_read=(3, 7), sessions=400).read
         '2 of 400 sessions read'
@@ -66,7 +64,7 @@ class Answer:
         return f"{read:,} of {self.sessions:,} sessions read{of_pieces}"
 
     def standing_on(self) -> tuple[Evidence, ...]:
-        """The evidence that supports the answer, what has the most of its words first; see `evidence.supporting`.
+        """Return the evidence that supports the answer, the best first; see `evidence.supporting`.
 
         >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
         >>> [found.turn for found in Answer("Mochi", (cat, dog)).standing_on()]

@@ -1,80 +1,143 @@
-"""One query: the conversation with the root model, and what it has cost so far.
+"""One query: the root model writes code, the REPL runs it and prints, and so on until there is an answer.
 
-A root model that twice in a row writes no code that runs is not asked for code again: the engine searches by itself,
-and the model answers from what that shows.
+`Query` does what both readings share. `search_way` and `paper_way` extend it with what the code finds in the REPL and
+what the root model is told.
 """
 
+import math
 import time
-from collections.abc import Awaitable, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ..models.budget import BudgetExceeded
 from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
+from ..repl.date_functions import days_between
 from ..repl.output import to_text
 from ..repl.repl import NoSandbox, Repl, Run
 from ..search.vectors import Metered
+from ..store.escaping import well_formed
+from ..store.memory_store import MemoryStore
+from ..store.turns import Turn
 from .answer import Answer, QueryFailed
-from .findings import Evidence
+from .evidence import CITED, Evidence, quoted
 from .parsing import Final, Message, final_lines, parse_message
-from .prompts import paper, record, search
-from .search_tools import CITED
-from .search_way import ROOMS, quoted
-from .subagents import Call, Coverage
-from .trace import Step, Trace, total_cost
-from .way import Way
-
-NO_CODE = "no code"
-"""The mode of an answer that the model gave without code."""
+from .prompts import record, search
+from .reading import Settings
+from .subagents import Progress, SubAgents
+from .trace import Call, Coverage, Step, Trace, total_cost
 
 NO_REPLY = "(the model gave no reply)"
-"""The output of a step whose call failed: what its server said of it is no output."""
+"""The output of a step whose call failed. What the server said is an error, not output."""
 
 _MOST_EMPTY = 3  # empty replies in a row that end the query
 _T = TypeVar("_T")
 
 
+@dataclass(eq=False, repr=False)
 class Query:
-    """One question.
+    """One question over a history. Each reading is a subclass.
 
     Args:
-        way: How it is answered, with the question and the engine's settings.
+        engine: The settings.
+        store: The history as it is now; turns that are added during the query do not count.
+        question, question_date: What is asked, and the day on which it is asked, or None.
         system: As for `MemoryRLM.query`.
+        progress: Receives the sub-agent calls, or None.
+
+    A subclass sets:
+        name: The reading; it becomes the answer's `mode`.
+        agents_told: The system prompt of the sub-agents.
+        no_code, forced: What the root model is told after a reply without code, and before its last reply.
+        patience: The most replies in a row without code that runs; then `without_code` answers.
+        runs_last: Whether all code of the last reply runs, or only its FINAL.
+        values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
+        sessions, pieces: How many the history has.
+        cited, false_quotes: The code's citations that were found; and, for each one that was not, an error.
     """
 
-    def __init__(self, way: Way, system: str | None) -> None:
-        self._way, self._engine, self._system = way, way.engine, system
-        self._steps: list[Step] = []
+    name = agents_told = no_code = forced = ""
+    patience = math.inf
+    runs_last = False
+
+    engine: Settings
+    store: MemoryStore
+    question: str
+    question_date: str | None = None
+    system: str | None = None
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        engine = self.engine
+        self.store = self.store.snapshot()
+        self.question, self.question_date = well_formed(self.question), well_formed(self.question_date or "") or None
+        self.values: dict[str, Any] = {"question": self.question, "question_date": self.question_date}
+        self.functions: dict[str, Callable[..., Any]] = {"days_between": days_between}
+        self.asking: dict[str, Callable[..., Any]] = {}
+        self.sessions = self.pieces = 0
+        self.cited: list[Evidence] = []
+        self.false_quotes: list[str] = []
+        self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
+        self.subagents = SubAgents(
+            engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told, self.progress
+        )
         self._messages: list[ChatMessage] = []
-        self._asked = 0.0
+        self._steps: list[Step] = []
+        self._asked = 0.0  # seconds into the query at which the root model was last asked
+
+    async def open(self) -> list[ChatMessage]:
+        """Open the conversation with the root model."""
+        raise NotImplementedError
+
+    def prepare(self, code: str) -> str:
+        """Change the model's code before it runs."""
+        return code
+
+    def printed(self, output: str) -> tuple[str, bool]:
+        """Take note of output before the root model sees it. Returns it, and whether it shows the model a new turn."""
+        return output, False
+
+    def shown(self) -> list[Turn]:
+        """The turns that the root model has seen."""
+        return []
+
+    async def without_code(self, error: ContextExceeded | None = None) -> Answer:
+        """Answer where the model writes no code that runs, or the conversation exceeds its context window.
+
+        Raises:
+            ContextExceeded: This reading cannot answer without code.
+        """
+        if error:
+            raise error
+        return self.finish(UNKNOWN)
 
     async def answer(self) -> Answer:
-        """Run the loop until there is an answer.
+        """Run the query.
 
         Raises:
             QueryFailed: The root model gave no answer, or the sandbox could not be started. The exception carries what
                 the query found and cost.
         """
-        way, engine = self._way, self._engine
+        engine = self.engine
         try:
-            self._messages = await self._paid(way.open(engine.max_iterations, self._system))
+            self._messages = await self._paid(self.open())
             async with Repl(
-                way.values, way.functions, way.asking, way.subagents.replied, engine.limits, engine.parallel,
-                way.question_date,
-            ) as repl:  # fmt: skip
-                return await self._converse(repl)
+                self.values, self.functions, self.asking, self.subagents.replied, engine.limits, engine.parallel,
+                self.question_date,
+            ) as self._repl:  # fmt: skip
+                return await self._converse()
         except BudgetExceeded as error:
-            return self._finish(UNKNOWN, str(error))
+            return self.finish(UNKNOWN, str(error))
         except (ModelError, NoSandbox, TimeoutError) as error:  # the last is a search's
-            raise QueryFailed(self._finish("", str(error))) from error
+            raise QueryFailed(self.finish("", str(error))) from error
 
-    async def _converse(self, repl: Repl) -> Answer:
-        empty = misses = 0
-        for remaining in range(self._engine.max_iterations - 1, -1, -1):
+    async def _converse(self) -> Answer:
+        empty = misses = 0  # replies in a row that were empty, and that had no code that ran
+        for remaining in range(self.engine.max_iterations - 1, -1, -1):
             try:
-                reply = await self._ask(self._messages)
+                reply = await self.ask(self._messages)
             except EmptyReply:
                 empty, misses = empty + 1, misses + 1
                 if empty == _MOST_EMPTY or not remaining:
@@ -82,124 +145,101 @@ class Query:
                 last = self._messages[-1]
                 self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{record.EMPTY}"}
             except ContextExceeded as error:
-                return await self._without_code(error)
+                return await self.without_code(error)
             else:
                 message = parse_message("" if reply.cut else reply.text)  # half a program must not run
-                run, ran = await self._step(repl, reply, message, remaining)
-                if run.final is not None:
-                    return self._finish(run.final)
-                empty, misses = 0, 0 if ran else misses + 1
-            if remaining and misses >= self._way.patience:
-                return await self._without_code()
+                final, did_anything = await self._step(reply, message, remaining)
+                if final is not None:
+                    return self.finish(final)
+                empty, misses = 0, 0 if did_anything else misses + 1
+            if remaining and misses >= self.patience:
+                return await self.without_code()
         if reply.cut:
-            return self._finish(UNKNOWN, f"the last reply of {self._engine.llm.model} was cut off at its token limit")
-        return await self._without_code() if message.blocks else self._finish(message.prose or UNKNOWN)
+            return self.finish(UNKNOWN, f"the last reply of {self.engine.llm.model} was cut off at its token limit")
+        return await self.without_code() if message.blocks else self.finish(message.prose or UNKNOWN)
 
-    async def _ask(self, messages: Sequence[ChatMessage]) -> Reply:
-        return await self._paid(self._engine.llm.complete(messages, self._engine.budget))
+    async def ask(self, messages: Sequence[ChatMessage]) -> Reply:
+        """Ask the root model."""
+        return await self._paid(self.engine.llm.complete(messages, self.engine.budget))
 
     async def _paid(self, asking: Awaitable[_T]) -> _T:
-        """Wait for a call. One that fails is a step of its own, for it is paid for."""
-        self._asked = time.perf_counter() - self._way.subagents.began
+        """Wait for a call. A failed one becomes a step, so that the trace counts what it cost."""
+        self._asked = time.perf_counter() - self.subagents.began
         try:
             return await asking
         except ModelError as error:
-            self._note(Reply("", error.usage, error.cost_usd), NO_REPLY)
+            self.note(Reply("", error.usage, error.cost_usd), NO_REPLY)
             raise
 
-    def _note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
+    def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
+        """Add a step to the trace."""
         self._steps.append(Step.of(reply, output, self._asked, code, calls))
 
-    async def _step(self, repl: Repl, reply: Reply, message: Message, remaining: int) -> tuple[Run, bool]:
-        """Run a reply, and tell the model what came of it. Returns also whether it had code that ran, or an answer."""
-        asked, called = len(self._way.subagents.calls), repl.meter.calls
+    async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
+        """Run a reply and tell the model the outcome. Returns its answer or None, and whether it did anything."""
+        asked, called = len(self.subagents.calls), self._repl.meter.calls
         try:
-            run, objection = await self._run(repl, message, remaining)
+            run, objection = await self._run(message, remaining)
         except NoSandbox as error:
-            self._note(reply, f"({error})", message.blocks)
+            self.note(reply, f"({error})", message.blocks, tuple(self.subagents.calls[asked:]))
             raise
-        calls = tuple(self._way.subagents.calls[asked:])
-        self._note(reply, "\n".join(filter(None, (str(run), objection))), message.blocks, calls)
-        self._messages.append({"role": "assistant", "content": reply.text})
-        told = self._told(reply, message, run, objection, calls, remaining)
-        self._messages.append({"role": "user", "content": told})
-        ran = message.blocks and (not run.error or run.output or repl.meter.calls > called)
-        return run, bool(ran or message.final)
+        calls = tuple(self.subagents.calls[asked:])
+        self.note(reply, "\n".join(filter(None, (str(run), objection))), message.blocks, calls)
+        if reply.cut or not (message.blocks or run.error):
+            told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
+        else:
+            notes = "\n".join(filter(None, (_coverage(calls), objection)))
+            told = record.output_message(str(run), notes, remaining, self.forced)
+        self._messages += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": told}]
+        code_ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
+        return run.final, bool(code_ran or message.final)
 
-    async def _run(self, repl: Repl, message: Message, remaining: int) -> tuple[Run, str]:
-        """Run a message's code and take its answer. Returns also why an answer in it does not count, or ""."""
-        way, false_quotes, stated = self._way, len(self._way.false_quotes), False
-        run = await self._run_blocks(repl, message.blocks if remaining or way.runs_last else ())
+    async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
+        """Run a message's code and find its answer. Returns also why the answer does not count, or "" if it does."""
+        false_quotes = len(self.false_quotes)
+        run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
-            run = await self._run_blocks(repl, final_lines(message))
-        output, is_new = way.printed(run.output)
-        run = replace(run, output=output)
-        if run.final is None and message.final is not None and not (remaining and run.error):
-            run, stated = await _resolve(repl, message.final, run)
+            run = await self._run_blocks(final_lines(message))
+        output, is_new = self.printed(run.output)
+        run, is_plain = await self._resolve(message.final, replace(run, output=output), remaining)
         if run.final is None or not remaining:
             return run, ""
-        unseen = [line for line in run.output.splitlines() if line.strip() and not line.startswith(CITED)]
-        if len(way.false_quotes) > false_quotes:
-            return replace(run, final=None), search.FALSE_QUOTE.format(why=way.false_quotes[-1])
-        if is_new or (stated and unseen):
-            return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(way.cited)}"
+        is_unseen = any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
+        if len(self.false_quotes) > false_quotes:
+            return replace(run, final=None), search.FALSE_QUOTE.format(why=self.false_quotes[-1])
+        if is_new or (is_plain and is_unseen):
+            return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(self.cited)}"
         return run, ""
 
-    async def _run_blocks(self, repl: Repl, blocks: Sequence[str]) -> Run:
-        """Run code, block by block, up to the first error or answer."""
+    async def _run_blocks(self, blocks: Sequence[str]) -> Run:
+        """Run blocks of code up to the first error or answer. The result has the output of all."""
         run, output = Run(""), ""
         for block in blocks:
-            run = await repl.run(self._way.prepare(block))
+            run = await self._repl.run(self.prepare(block))
             output += run.output
             if run.error or run.final is not None:
                 break
         return replace(run, output=output)
 
-    def _told(
-        self, reply: Reply, message: Message, run: Run, objection: str, calls: Sequence[Call], remaining: int
-    ) -> str:
-        """What the root model is told next: the output of its code and what was not read, or what to do now."""
-        forced = self._way.forced
-        if reply.cut or not (message.blocks or run.error):
-            return forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self._way.no_code
-        coverage = Coverage.of(calls)
-        not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-        told = [paper.coverage_line(str(coverage), coverage.failures, not_read)] if calls else []
-        return paper.output_message(str(run), "\n".join(filter(None, [*told, objection])), remaining, forced)
+    async def _resolve(self, final: Final | None, run: Run, remaining: int) -> tuple[Run, bool]:
+        """Take the FINAL outside the code as the answer, if the code gave none and did not fail.
 
-    async def _without_code(self, error: ContextExceeded | None = None) -> Answer:
-        """Search with the question, and ask for the answer in one call; with less where that is too long.
-
-        Raises:
-            ContextExceeded: The way has no search of its own, and this is why there is no answer yet.
+        Returns also whether the answer is plain words, not a value of the code.
         """
-        way = self._way
-        for room in ROOMS:
-            found = await way.record(room)
-            if found is None:
-                if error:
-                    raise error
-                return self._finish(UNKNOWN)
-            shown, turns = found
-            try:
-                reply = await self._ask(record.history_messages(shown, way.question, way.question_date, self._system))
-                break
-            except ContextExceeded:
-                if room == ROOMS[-1]:
-                    raise
-        told = "(the model wrote no code that ran: the engine searched by itself, and showed it this)"
-        self._note(reply, f"{told}\n{shown}")
-        message = parse_message(reply.text)
-        text = to_text(message.final.text if message.final else message.prose)
-        way.cited[:] = quoted(text, turns)
-        return replace(self._finish(text), mode=NO_CODE)
+        if final is None or run.final is not None or (run.error and remaining):
+            return run, False
+        if final.kind == "variable":
+            value, error = await self._repl.variable(final.text)
+            return Run(run.output, error, value), False
+        value = await self._repl.value(final.text) if final.kind == "value" else None
+        return replace(run, final=to_text(final.text) if value is None else value), value is None
 
-    def _finish(self, text: str, error: str = "") -> Answer:
-        """The answer, with the cost of all steps and of the embedder."""
-        way, calls, trace = self._way, self._way.subagents.calls, Trace(tuple(self._steps))
+    def finish(self, text: str, error: str = "") -> Answer:
+        """Build the answer from all that the query did."""
+        calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = sorted((each for call in calls for each in call.evidence), key=_in_history)
-        found = [*way.cited, *read_there] or quoted(text, way.shown())
-        paid: list[Trace | Metered] = [trace, *([way.embedder] if way.embedder else [])]
+        found = [*self.cited, *read_there] or quoted(text, self.shown())
+        paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(
             text=text,
@@ -207,28 +247,26 @@ class Query:
             coverage=Coverage.of(calls),
             usage=sum((each.usage for each in paid), Usage()),
             cost_usd=total_cost(each.cost_usd for each in paid),
-            seconds=time.perf_counter() - way.subagents.began,
+            seconds=time.perf_counter() - self.subagents.began,
             trace=trace,
             error=error,
-            false_quotes=sum(call.extract.false_quotes for call in calls) + len(way.false_quotes),
+            false_quotes=sum(call.extract.false_quotes for call in calls) + len(self.false_quotes),
             sessions_read=tuple(sorted({number for number, _ in read})),
-            sessions=way.sessions,
+            sessions=self.sessions,
             pieces_read=len({text for _, text in read}),
-            pieces=way.pieces,
-            mode=way.name,
-            model=self._engine.llm.label,
+            pieces=self.pieces,
+            mode=self.name,
+            model=self.engine.llm.label,
         )
 
 
 def _in_history(evidence: Evidence) -> tuple[bool, int, int]:
-    """Sorts evidence in the order of the history; what was read outside it comes last."""
+    """The sort key for the order of the history. Evidence without a session comes last."""
     return evidence.session is None, evidence.session or 0, evidence.turn or 0
 
 
-async def _resolve(repl: Repl, final: Final, run: Run) -> tuple[Run, bool]:
-    """The answer that a message gives outside its code, and whether it is stated there: not the value of code."""
-    if final.kind == "variable":
-        value, error = await repl.variable(final.text)
-        return Run(run.output, error, value), False
-    value = await repl.value(final.text) if final.kind == "value" else None
-    return replace(run, final=to_text(final.text) if value is None else value), value is None
+def _coverage(calls: Sequence[Call]) -> str:
+    """Tell the root model how its sub-agents fared; "" if it asked none."""
+    coverage = Coverage.of(calls)
+    not_read = sorted({call.number for call in calls if call.error and call.number is not None})
+    return record.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""

@@ -19,7 +19,7 @@ WIDE, NARROW = (400, 320), (220, 120)
 _LONG, _OF_LONG = 600, 200  # a longer turn is mostly a pasted text: so much of it is shown
 _OF_BEST = 1_200  # of an answer of the assistant that fits a question best
 _FEW_WORDS = 12  # missing words that are named
-_NEAR = 4  # turns on either side of a turn
+_BEFORE, _AFTER = 2, 3  # turns near a turn
 _BLOCK = 50  # turns read at once
 
 
@@ -120,7 +120,7 @@ class Listing:
         sql = "SELECT min(turn_index), max(turn_index) FROM turns WHERE session = ? AND turn_index <= ?"
         first, last = self.store.query(sql, (number, len(self.store)))[0]
         if around is not None:
-            first, last = max(first, around - _NEAR), min(last, around + _NEAR)
+            first, last = max(first, around - _BEFORE), min(last, around + _AFTER)
         for start in range((first or 1) - 1, last or 0, _BLOCK):
             yield from self.store.turns[start : min(start + _BLOCK, last)]
 

@@ -70,7 +70,7 @@ def parse_message(text: str) -> Message:
 
 
 def final_lines(message: Message) -> list[str]:
-    """Those lines of a message's code that answer. The other code of the last reply may not run.
+    """The lines of a message's code that answer, for a last reply whose other code may not run.
 
     >>> final_lines(parse_message("```\\nprint(1)\\nFINAL(2)\\n```"))
     ['FINAL(2)']
@@ -106,8 +106,8 @@ def _final(prose: str) -> Final | None:
 def _end(text: str, start: int) -> int:
     """The place of the parenthesis that closes the one before `start`.
 
-    Where they do not balance, as in "FINAL(1) milk 2) eggs)", it is the last one of the line, or the one that ends the
-    message. Without any, the answer ends with its line.
+    If they do not balance, as in "FINAL(1) milk 2) eggs)", this is the last one of the line, or the one that ends the
+    message. If none closes it, the answer ends with its line.
     """
     closing = _unopened(text, start)
     line_end = text.find("\n", closing[0] if closing else start) % (len(text) + 1)  # -1 is the end of the text
@@ -120,7 +120,7 @@ def _end(text: str, start: int) -> int:
 
 
 def _unopened(text: str, start: int) -> list[int]:
-    """The places of the parentheses that close what is not opened after `start`; smileys aside."""
+    """The places of closing parentheses that match none opened after `start`. Smileys do not count."""
     smiling = {match.end() - 1 for match in _SMILEY.finditer(text, start)}
     found, depth = [], 0
     for match in _PARENTHESIS.finditer(text, start):

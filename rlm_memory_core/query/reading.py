@@ -22,20 +22,20 @@ COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied
 class Reading:
     """How the root model reads a history.
 
-    `Reading("search")`, which is `Reading()`: the root model searches single turns, looks at sessions and cites what it
-    answers from; sub-agents read only what it asks them to. `Reading("paper")`: sub-agents read all sessions at once
-    (Section 3.1 of the paper), or the best-ranked ones first. Each further argument can be set by itself, so that its
-    effect can be measured.
+    - `Reading("search")`, the default: the root model searches single turns, looks at sessions, and cites what its
+      answer rests on. Sub-agents read only what it asks them to read.
+    - `Reading("paper")`: sub-agents read all sessions at once, as in Section 3.1 of the paper.
+    - `Reading(first=10)`: sub-agents read the ten best-ranked sessions first.
 
     Args:
-        way: "search" or "paper". None: "paper" if `first` is given, and otherwise "search".
-        first: How many of the best-ranked sessions are read first. More are read, in waves, only if their findings do
-            not settle the question. None: all sessions at once.
-        embedder: Rankings and searches also compare meanings. Its calls count in the answer's usage and dollars and in
-            the engine's budget. None: words and dates alone.
+        way: "search" or "paper"; None for "paper" if `first` is given, and otherwise "search".
+        first: How many of the best-ranked sessions sub-agents read first. They read more, in waves, only if the
+            findings do not settle the question. None for all sessions at once.
+        embedder: Compares meanings too, in rankings and searches. Its calls count in the answer's usage and dollars and
+            in the engine's budget. None for words and dates alone.
 
     Raises:
-        ValueError: There is no such way, or `first` is below 1 or given for "search".
+        ValueError: There is no such way, or `first` is below 1 or given with "search".
 
     >>> Reading().way, Reading(first=10).way
     ('search', 'paper')
@@ -64,6 +64,9 @@ class Settings:
         budget: Budget | None = None, parallel: bool = True, hedge: float = HEDGE, copy_limit: int = COPY_LIMIT,
         limits: Limits | None = None, reading: Reading | None = None,
     ) -> None:  # fmt: skip
+        for name, model in (("llm", llm), ("sub_model", sub_model)):
+            if isinstance(model, str):
+                raise TypeError(f"{name} is what connect() returns; write connect({model!r}), not {model!r}")
         if concurrency < 1 or max_iterations < 1:
             raise ValueError(f"concurrency ({concurrency}) and max_iterations ({max_iterations}) must be at least 1")
         if not 0 <= hedge <= 1:

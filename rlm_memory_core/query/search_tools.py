@@ -4,9 +4,9 @@ Every tool returns a text. `listing` writes it: each turn on one line, so that n
 line of ours.
 """
 
+import operator
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
@@ -16,35 +16,29 @@ from ..repl.date_functions import parse_date
 from ..repl.hostcalls import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
 from ..search.occurrences import occurrences
-from ..search.periods import periods
-from ..search.ranking import arank_sessions
-from ..search.rarity import spread
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
-from ..search.word_index import PIECES
+from ..search.word_index import PIECES, spread, take_in_new_turns
 from ..search.words import content_words
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .excerpts import head, one_line
-from .findings import Evidence, look_up
-from .listing import NARROW, Listing, left_out
+from .evidence import CITED, Evidence, look_up
+from .excerpts import excerpt, head, one_line
+from .listing import Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look` and `timeline`, turns that it sorts
-_OPENING, _CLOSE = 8, 0.6  # turns in the first message; the least score of one, as a share of the best
-_ANSWERS = 0.35  # of the question's weight: an assistant's turn with so much of it may well answer it
-_IN_TIME, _SPAN = 4, 31  # sessions of the time that a question names, and days of such a time
+_COMMON = 20  # turns with a name that is left out of `timeline` where another name is rarer
 _RARE, _FEW = 0.02, 3  # share of the turns, or turns, that a rare word stands in
-_PREFERRED, _MOST_DATES = 20, 20_000  # sessions whose turns another ranking raises, and in `session_dates`
+_NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a turn shares with what was cited, if it is later, or earlier
+_TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # topics listed; characters of one; share of words said in the session before
+_MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Tells a question about what the assistant said, so that its turns are shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
-
-CITED = "cited turn"
-"""How the output of `cite` begins."""
 
 
 class SearchTools:
@@ -65,28 +59,9 @@ class SearchTools:
     ) -> None:  # fmt: skip
         self.store = store.snapshot()
         self.listing = Listing(self.store)
-        self.question, self.question_date, self._embedder, self._budget = question, question_date, embedder, budget
+        self.question, self.question_date, self.embedder, self.budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-
-    async def best(self) -> Found:
-        """The turns that fit the question best, by the ranking of sessions too."""
-        asked = self.question, self.question_date
-        ranked = await arank_sessions(self.store, *asked, self._embedder, _PREFERRED, self._budget)
-        sessions = [place + 1 for place in ranked if place < len(self.store.sessions)]
-        return await self._found((self.question,), Filters(), _OPENING, 2, sessions, least=0.0)
-
-    async def opening(self) -> str:
-        """What the first message shows: the turns that fit the question best, and some of the time that it names."""
-        found = await self.best()
-        close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
-        spoken = [hit for hit in close if hit.turn.role != "assistant"]
-        hits = close if OF_ASSISTANT.search(self.question) else spoken or close
-        best = await in_search_thread(self._answer)(hits)
-        in_time = await in_search_thread(self._in_time)({hit.turn.session for hit in hits}) if len(hits) <= _FEW else []
-        lines = [left_out(replace(found, more=0, without=()))]
-        lines += self.listing.hits(hits, NARROW, best) + self.listing.hits(in_time, NARROW)
-        return self.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
@@ -104,7 +79,7 @@ class SearchTools:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
         filters = Filters(role, _day("after", after), _day("before", before))
         first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
-        found = await self._found(first, filters, limit)
+        found = await self.found(first, filters, limit)
         lines = await in_search_thread(self.listing.hits)(found.hits, by_date=order == "date") or ["no good hit"]
         lines.append(left_out(found, filters != Filters()))
         if further:
@@ -119,15 +94,12 @@ class SearchTools:
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
         found = {name: turns_with(self.store, [name], filters, _MOST_NAMED) for name in _texts("timeline", names)}
-        names_left = sorted(filter(found.get, found), key=lambda name: len(found[name]))
-        common: list[str] = []
-        while True:
-            hits = list({hit.turn.index: hit for name in reversed(names_left) for hit in found[name]}.values())
-            lines = self.listing.hits(hits, by_date=True)
-            shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
-            if shown == len(lines) or len(names_left) < 2:
-                break
-            common.append(names_left.pop())
+        rarest = min(map(len, filter(None, found.values())), default=0)
+        common = [name for name, hits in found.items() if len(hits) > max(_COMMON, rarest)]
+        named = sorted(set(found) - set(common), key=lambda name: -len(found[name]))
+        hits = list({hit.turn.index: hit for name in named for hit in found[name]}.values())
+        lines = self.listing.hits(hits, by_date=True)
+        shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
         if shown < len(lines):
             lines[shown:] = [f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)"]
         if never := [name for name in found if not found[name] and lines]:
@@ -141,30 +113,58 @@ class SearchTools:
 
     def look(
         self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 300,
-        around: int | None = None,
+        around: int | Sequence[int] | None = None,
     ) -> str:  # fmt: skip
-        """Print whole sessions: the user's turns whole unless they are pasted texts, the others cut to `long`.
+        """Print whole sessions, or what stands near some turns; with neither, how each topic begins.
+
+        The user's turns are whole unless they are pasted texts, the others cut to `long`.
 
         Raises:
-            TypeError: The sessions are not a list of numbers.
+            TypeError: The sessions or turns are not a list of numbers.
             ValueError: There is no such session or turn.
         """
-        if around is not None:
-            sessions = self.turn(around).session
-        numbers = [sessions] if isinstance(sessions, int) else listed("look", sessions, "session numbers")
+        if sessions is None and around is None:
+            return self._contents()
+        given, what = (sessions, "session numbers") if around is None else (around, "turn numbers")
+        numbers = [given] if isinstance(given, int) else listed("look", given, what)
         lines: list[str] = []
-        for number in map(self.session, numbers):
-            lines.append(self.listing.heading(number))
-            for turn in self.listing.session(number, around):
-                near, spoken = turn.index == around, turn.role != "assistant"
+        for number in numbers:
+            wanted = None if around is None else self.turn(number)
+            session = self.session(number) if wanted is None else wanted.session
+            lines.append(self.listing.heading(session))
+            for turn in self.listing.session(session, wanted.index if wanted else None):
+                near, spoken = turn == wanted, turn.role != "assistant"
                 if role not in (None, turn.role) or not (spoken or near or long > 0):
                     continue
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
-                room = max(long // 3 if around else long, _AROUND if near else _PASTED if spoken else 0)
+                room = max(long // 3 if wanted else long, _AROUND if near else _PASTED if spoken else 0)
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), len(turn.content) <= room))
         return "\n".join(lines)
+
+    def _contents(self) -> str:
+        """How each topic of the newest sessions begins, a line each."""
+        hits = [Hit(turn) for turn in sorted(self.topics(_TOPICS), key=lambda turn: turn.index)]
+        lines = [self.listing.line(hit.turn, excerpt(hit, _TOPIC), len(hit.turn.content) <= _TOPIC) for hit in hits]
+        return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
+
+    def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
+        """How the user begins each topic of the newest sessions of some days: turns with hardly a word said before."""
+        take_in_new_turns(self.store)
+        sql = f"""SELECT DISTINCT session FROM {PIECES} WHERE first_turn <= ? AND (day >= ? OR ? IS NULL)
+            AND (day <= ? OR ? IS NULL) ORDER BY session DESC LIMIT ?"""
+        begun: list[Turn] = []
+        for (number,) in self.store.query(sql, (len(self.store), after, after, before, before, most)):
+            said: set[str] = set()
+            for turn in self.listing.session(number):
+                words = set(content_words(turn.content[:_AROUND]))
+                if turn.role != "assistant" and len(words & said) <= _ON_TOPIC * len(words):
+                    begun.append(turn)
+                if len(begun) == most:
+                    return begun
+                said |= words
+        return begun
 
     def cite(self, turn: Any, quote: Any = None, *more: Any) -> str:
         """Record evidence: a turn and words of it; further pairs may follow.
@@ -205,17 +205,20 @@ class SearchTools:
     def is_news(self, turns: Collection[int]) -> bool:
         """Say whether turns that the model had not seen may change the answer that it gave beside them.
 
-        They do if they share a very rare word, or two rare ones, with the question or the quotes.
+        They do if they share rare words with the question or the quotes: a very rare one, or two rare ones, where they
+        are later than all that is cited; more words where they are earlier.
         """
-        if 0 in turns or not self.cited:
+        cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
+        if 0 in turns or not cited:
             return bool(turns)
-        new = [self.turn(number) for number in set(turns) - {each.turn for each in self.cited}]
         rare = max(_FEW, int(len(self.store) * _RARE))
         counts = spread(self.store, content_words(" ".join([self.question, *(each.quote for each in self.cited)])))
         weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= rare}
-        spoken = [turn.content for turn in new if turn.role != "assistant" or OF_ASSISTANT.search(self.question)]
-        shared = ({word for *_, word in places} for places in occurrences(list(weights), spoken))
-        return any(sum(map(weights.__getitem__, words)) > 1 for words in shared)
+        new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
+        shared = occurrences(list(weights), [turn.content for turn in new])
+        found = [sum(map(weights.__getitem__, {word for *_, word in places})) for places in shared]
+        enough = [_NEWS if turn.index > max(cited) else _OLD_NEWS for turn in new]
+        return any(map(operator.ge, found, enough))
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
@@ -228,45 +231,18 @@ class SearchTools:
         if evidence not in self.cited:
             self.cited.append(evidence)
 
-    async def _found(
+    async def found(
         self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, sessions: Sequence[int] = (),
         least: float = _LEAST,
     ) -> Found:  # fmt: skip
-        """What a search finds, by meaning too if there is an embedder."""
+        """What a search finds, by meaning too if there is an embedder; of these `sessions` rather than of others."""
         near: Sequence[tuple[int, float]] = ()
-        if self._embedder:
-            near = await similar_turns(self.store, " ".join(probes), self._embedder, limit, self._budget)
+        if self.embedder:
+            near = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
         alike = [number for number, _ in near if number <= len(self.store)]
         return await in_search_thread(find_turns)(
             self.store, probes, filters, limit, per_session, sessions, alike, least
         )
-
-    def _answer(self, hits: list[Hit]) -> Hit | None:
-        """What the assistant says that may answer the question: the best hit, or, in a lone session, what follows it.
-
-        What follows is added to the hits.
-        """
-        if not hits or not OF_ASSISTANT.search(self.question):
-            return None
-        said = [hit for hit in hits if hit.turn.role == "assistant" and hit.share >= _ANSWERS]
-        best = max(said or hits, key=lambda hit: hit.share)
-        if best.turn.role == "assistant":
-            return best if said else None
-        for turn in self.store.turns[best.turn.index : best.turn.index + 1]:
-            if {hit.turn.session for hit in hits} == {turn.session} and turn.index not in {h.turn.index for h in hits}:
-                hits.append(Hit(turn))
-                return hits[-1]
-        return None
-
-    def _in_time(self, others: set[int]) -> list[Hit]:
-        """What the user says first in other sessions of the time that the question names."""
-        sql = f"""SELECT min(turn_index) FROM turns WHERE turn_index <= ? AND role <> 'assistant' AND session IN
-            (SELECT session FROM {PIECES} WHERE day BETWEEN ? AND ?) GROUP BY session ORDER BY session DESC LIMIT 50"""
-        spans = [span for span in periods(self.question[:1_000], self.question_date) if span.width <= _SPAN]
-        days = [(len(self.store), span.start.toordinal(), span.end.toordinal()) for span in spans]
-        numbers = dict.fromkeys(number for each in days for (number,) in self.store.query(sql, each))
-        turns = [self.store.turns[number - 1] for number in numbers]
-        return [Hit(turn) for turn in turns if turn.session not in others][:_IN_TIME]
 
 
 def _numbered(what: str, number: Any, count: int) -> int:

@@ -5,30 +5,33 @@ search too, as a short history.
 """
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, groupby
 
-from ..models.types import ChatMessage
-from ..repl.date_functions import days_between
+from ..models.types import ChatMessage, ContextExceeded
 from ..repl.hostcalls import check_text, listed
+from ..repl.output import to_text
 from ..search.find import Hit
 from ..search.pieces import Piece, split
 from ..search.threads import in_search_thread
 from ..search.word_index import piece_number
-from ..store.memory_store import MemoryStore
 from ..store.turns import Session, Turn, serialise
+from .answer import Answer
+from .conversation import Query
 from .echo import with_echo
-from .evidence import supporting
+from .evidence import quoted
 from .excerpts import excerpt, one_line
-from .findings import Evidence
-from .prompts.record import session_prompt
+from .opening import best, opening
+from .parsing import parse_message
+from .prompts.record import history_messages, session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
-from .reading import SEARCH, Settings
+from .reading import SEARCH
 from .search_tools import OF_ASSISTANT, SearchTools, dated
-from .subagents import Call, Progress
-from .way import Way
+from .trace import Call
+
+WITHOUT_CODE = "no code"
+"""The mode of an answer that the model gave without code."""
 
 ROOMS = (4_000, 2_000, 800)
 """Characters that a model without code is shown: small models answer better from little. Each is tried where the one
@@ -39,45 +42,36 @@ _ASSISTANT = 600  # characters that it sees of the assistant's turns, where it i
 _MOST_CHARACTERS = 2_000_000  # of one session
 _HITS, _SESSIONS, _TURN = 8, 3, 500  # for a model without code: hits, sessions that follow, characters of one turn
 _FULL = 20  # characters of room in which no further turn is sought
-_QUOTED = 5  # pieces of evidence
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
-class SearchWay(Way):
-    """The tools of one query: the free ones and `read`.
-
-    Args:
-        engine, store, question, question_date, progress: As for `Way`.
-    """
+class SearchWay(Query):
+    """A query of the search reading: its tools, the free ones and `read`."""
 
     name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
     patience, runs_last = 2, True
 
-    def __init__(
-        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None, progress: Progress | None
-    ) -> None:
-        super().__init__(engine, store, question, question_date, progress)
-        tools = SearchTools(self.store, self.question, self.question_date, self.embedder, engine.budget)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
         self.tools, self.cited, self.false_quotes = tools, tools.cited, tools.false_quotes
-        asked = {"question": self.question, "question_date": self.question_date}
-        self.values = asked | {"session_dates": tools.session_dates}
+        self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
-        self.functions = threaded | {"find": tools.find, "parse_date": dated, "days_between": days_between}
+        self.functions |= threaded | {"find": tools.find, "parse_date": dated}
         self.asking = {"read": self.read}
         self.sessions = len(self.store.sessions)
         self._was_read: set[tuple[int, str]] = set()
 
-    async def open(self, replies: int, instructions: str | None) -> list[ChatMessage]:
+    async def open(self) -> list[ChatMessage]:
         """Show the root model what a first search finds."""
+        turns, replies = len(self.store), self.engine.max_iterations
         try:
-            opening = await self.tools.opening()
+            shown = await opening(self.tools)
         except TimeoutError as error:
-            opening = f"({error})"
-        turns = len(self.store)
+            shown = f"({error})"
         self.pieces = piece_number(self.store, turns)
         until = self.tools.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
-        return search_messages(*asked, self.sessions, turns, until, opening, replies, _READ_TOKENS, instructions)
+        return search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
         """The code with what its tools return printed."""
@@ -92,16 +86,33 @@ class SearchWay(Way):
         """The turns that the root model has seen."""
         return [self.tools.turn(number) for number in sorted(self.tools.listing.shown)]
 
+    async def without_code(self, error: ContextExceeded | None = None) -> Answer:
+        """Search with the question, and ask for the answer in one call; with less where that is too long."""
+        for room in ROOMS:
+            shown, turns = await self.record(room)
+            try:
+                reply = await self.ask(history_messages(shown, self.question, self.question_date, self.system))
+                break
+            except ContextExceeded:
+                if room == ROOMS[-1]:
+                    raise
+        told = "(the model wrote no code that ran: the engine searched by itself, and showed it this)"
+        self.note(reply, f"{told}\n{shown}")
+        message = parse_message(reply.text)
+        text = to_text(message.final.text if message.final else message.prose)
+        self.cited[:] = quoted(text, turns)
+        return replace(self.finish(text), mode=WITHOUT_CODE)
+
     async def record(self, room: int) -> tuple[str, list[Turn]]:
         """The turns that fit the question best, in at most `room` characters of content, in the order of the history.
 
         Returns:
             The record as text, and its turns as they are stored.
         """
-        listing, best = self.tools.listing, (await self.tools.best()).hits[:_HITS]
-        followed = list(dict.fromkeys(hit.turn.session for hit in best))[:_SESSIONS]
+        listing, found = self.tools.listing, (await best(self.tools)).hits[:_HITS]
+        followed = list(dict.fromkeys(hit.turn.session for hit in found))[:_SESSIONS]
         follow = (turn for number in followed for turn in listing.session(number) if turn.role != "assistant")
-        hits = chain(best, map(Hit, follow))
+        hits = chain(found, map(Hit, follow))
         shown: dict[int, Turn] = {}
         for hit in hits:
             if room < _FULL:
@@ -128,10 +139,10 @@ class SearchWay(Way):
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(self.tools.session, numbers)))
         new = [number for number in wanted if (number, asked) not in self._was_read]
-        with self.subagents.batch():
-            pieces = await asyncio.to_thread(self._all_pieces, new, asked)
-            prompts = [session_prompt(piece.text, piece.date, asked, self.question_date) for piece in pieces]
-            calls = await self.subagents.ask_all(list(zip(prompts, pieces, strict=True)))
+        self.subagents.next_batch()
+        pieces = await asyncio.to_thread(self._all_pieces, new, asked)
+        prompts = [session_prompt(piece.text, piece.date, asked, self.question_date) for piece in pieces]
+        calls = await self.subagents.ask_all(list(zip(prompts, pieces, strict=True)))
         failed = sorted({call.number for call in calls if call.error and call.number})
         self._was_read |= {(number, asked) for number in new if number not in failed}
         lines: list[str] = []
@@ -174,10 +185,3 @@ def _findings(call: Call) -> list[str]:
     if not call.extract.findings:
         return [one_line(call.extract.text)]
     return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.extract.findings]
-
-
-def quoted(text: str, turns: Sequence[Turn]) -> list[Evidence]:
-    """The sentences of turns that an answer quotes, or else those that hold most of its words."""
-    said = [(turn, sentence.strip()) for turn in turns for sentence in _SENTENCE.split(turn.content)]
-    evidence = [Evidence(turn.session, None, turn.index, sentence) for turn, sentence in said if sentence]
-    return list(supporting(text, evidence)[0][:_QUOTED])

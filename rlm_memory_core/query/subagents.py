@@ -2,15 +2,16 @@
 
 `SubAgents` makes the calls, all at once up to a limit, and records each as a `Call`. A late call may be sent a second
 time (`models.hedging`). A failed call is recorded with its reason; its error text is never a finding.
+
+How many tokens a text has is known to the server alone: 37,800 Chinese characters may be 37,800 tokens. So a piece that
+the server refuses as too long is read in halves, and those again if need be.
 """
 
 import asyncio
 import math
 import time
-from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..models import background
@@ -19,133 +20,20 @@ from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply
-from ..search.pieces import Piece
-from .findings import Evidence, Extract, check_reply, is_not_found
-from .halves import halves, joined
-from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, subagent_messages
+from ..search.pieces import Piece, split
+from ..store.escaping import escape_tags, unescape
+from ..store.turns import Session
+from .evidence import Extract, check_reply, is_not_found
+from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
+from .trace import Call, total_cost
 
-Paid = tuple[Usage, float | None]
-"""What one request took: tokens, and dollars or None."""
-
-_REASONS = 3  # named in a line: a server may word every failure differently
+_SHORTEST = 500  # characters; a shorter text is not halved
 
 NO_PIECE = Piece(0, None, "")
 """What a sub-agent reads that is sent a prompt of the model's own."""
 
 STOPPED = "stopped before it answered"
 """The error of a call that was cancelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One sub-agent call.
-
-    Args:
-        session: The text that the sub-agent read; "" for a prompt that the model wrote itself.
-        reply: What the sub-agent replied; "" for a call that failed.
-        usage: Its tokens; an estimate for a call that was stopped or timed out.
-        cost_usd: Its dollars; None if the price is not known.
-        started: Seconds from the start of the query to the start of the call.
-        seconds: How long it took.
-        recorded: Whether the reply was replayed.
-        error: Why the call failed, in one line; "" if it did not.
-        cut: Whether the model's token limit cut the reply off; the reply then says so.
-        batch: The number of its batch. The calls of a batch went out at once; a batch begins after the code has seen
-            the replies to the one before.
-        number: The number of the session that it read, from 1; None if the text is not part of the history.
-        date: The date of that session, or None.
-        thoughts: What the sub-agent thought before it replied, where its server shows it.
-        extract: What the reply quotes, looked up in the session.
-    """
-
-    session: str = field(repr=False)
-    reply: str
-    usage: Usage
-    cost_usd: float | None
-    started: float
-    seconds: float
-    recorded: bool
-    error: str = ""
-    cut: bool = False
-    batch: int = 0
-    number: int | None = None
-    date: str | None = None
-    thoughts: str = ""
-    extract: Extract = field(default=Extract(), repr=False, compare=False)
-
-    @property
-    def found(self) -> bool:
-        """Whether the reply says anything about the question."""
-        return not self.error and not is_not_found(self.reply)
-
-    @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        """What it found, without quotes that are not in the session; all of a reply that quotes nothing."""
-        if not self.found or self.extract.findings or self.extract.false_quotes:
-            return self.extract.findings
-        return (Evidence(self.number, self.date, None, "", self.reply),)
-
-    @property
-    def copies(self) -> int:
-        """How many further requests were sent because the reply was late or broke off; `usage` includes them."""
-        return max(self.usage.calls - 1, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """Counts what became of the calls of a query: asked = found + not_found + failed.
-
-    Args:
-        asked: All calls.
-        found: Calls that found something.
-        not_found: Calls that found nothing.
-        failed: Calls without a reply, counted by reason.
-        cut: How many of the calls that found something were cut off at the model's token limit.
-        copies: Further requests, sent because a reply was late or broke off. The text does not mention them, so that
-            the root model's prompt does not depend on the server's speed.
-
-    >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
-    asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
-    """
-
-    asked: int
-    found: int
-    not_found: int
-    failed: dict[str, int]
-    cut: int = 0
-    copies: int = 0
-
-    @classmethod
-    def of(cls, calls: Sequence[Call]) -> "Coverage":
-        """Count calls, such as those of a query or of one of its steps."""
-        failed = Counter(call.error for call in calls if call.error)
-        found = [call for call in calls if call.found]
-        not_found = len(calls) - len(found) - failed.total()
-        cut, copies = sum(call.cut for call in found), sum(call.copies for call in calls)
-        return cls(len(calls), len(found), not_found, dict(failed.most_common()), cut, copies)
-
-    @property
-    def share(self) -> float | None:
-        """Answered over asked; None if nothing was asked."""
-        return (self.found + self.not_found) / self.asked if self.asked else None
-
-    @property
-    def failures(self) -> int:
-        """Calls without a reply."""
-        return sum(self.failed.values())
-
-    @property
-    def reasons(self) -> str:
-        """Why calls failed, the most frequent reasons first; "" if none failed."""
-        named = [f"{count}x {reason}" for reason, count in self.failed.items()][:_REASONS]
-        others = sum([*self.failed.values()][_REASONS:])
-        return "; ".join([*named, f"{others}x for other reasons"] if others else named)
-
-    def __str__(self) -> str:
-        cut = f" ({self.cut} of them cut off)" if self.cut else ""
-        agents = "sub-agent" if self.asked == 1 else "sub-agents"
-        text = f"asked {self.asked} {agents}: {self.found} found something{cut}, {self.not_found} found nothing"
-        return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
 class Progress(Protocol):
@@ -184,25 +72,16 @@ class SubAgents:
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self._batches = self._open = 0
-        self._replied = True
+        self._batch, self._replied = 0, True
         self._too_long = math.inf  # characters of the shortest text that did not fit the model's context window
 
     def replied(self) -> None:
-        """Note that the code has seen replies: its next calls may depend on them, so they begin a new batch."""
+        """Note that the code has seen a reply. Its next calls may depend on it, so they begin a new batch."""
         self._replied = True
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Put the calls made within the block into one batch, which is that of other blocks open now."""
-        if self._replied and not self._open:
-            self._batches += 1
-        self._replied = False
-        self._open += 1
-        try:
-            yield
-        finally:
-            self._open -= 1
+    def next_batch(self) -> None:
+        """Begin a new batch if the code has seen a reply to the last one. To be called as soon as the code asks."""
+        self._batch, self._replied = self._batch + self._replied, False
 
     def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
         """Ask one sub-agent for each (prompt, piece), all at once. Awaiting it gives the calls in this order."""
@@ -222,8 +101,8 @@ class SubAgents:
         """
         if self.progress is not None:
             self.progress.asked()
-        paid: list[Paid] = []
-        batch, started, reply, error = self._batches, time.perf_counter(), None, STOPPED
+        paid: list[tuple[Usage, float | None]] = []
+        batch, started, reply, error = self._batch, time.perf_counter(), None, STOPPED
         try:
             async with self.slots:
                 started = time.perf_counter()
@@ -232,48 +111,78 @@ class SubAgents:
             error = str(failed)
         finally:  # one that is cancelled is counted too, and paid for if it was sent
             reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
-            call = self._record(piece, batch, started, reply, paid, error)
+            text = _text(reply)
+            call = Call(
+                session=piece.text,
+                reply=text,
+                usage=sum((usage for usage, _ in paid), Usage()),
+                cost_usd=total_cost(cost for _, cost in paid),
+                started=started - self.began,
+                seconds=reply.seconds,
+                recorded=reply.recorded,
+                error=error,
+                cut=reply.cut,
+                batch=batch,
+                number=piece.session or None,
+                date=piece.date,
+                thoughts=reply.thoughts,
+                extract=check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text),
+            )
+            self.calls.append(call)
+            if self.progress is not None:
+                self.progress.answered(call)
         return call
 
-    async def _read(self, prompt: str, piece: Piece, siblings: Siblings | None, paid: list[Paid]) -> Reply:
-        """The reply on a piece; `paid` takes what each request cost. What the context window cannot hold is halved."""
-        parts = halves(prompt, piece) if len(piece.text) >= self._too_long else []
-        if not parts:
-            messages = subagent_messages(prompt, self.system)
-            try:
-                reply = await self.llm.complete(messages, self.budget, None, lambda *took: paid.append(took), siblings)
-                paid.append((reply.usage, reply.cost_usd))
-                return reply
-            except ModelError as error:
-                paid.append((error.usage, error.cost_usd))
-                parts = halves(prompt, piece) if isinstance(error, ContextExceeded) else []
-                if not parts:
-                    raise
-                self._too_long = min(self._too_long, len(piece.text))
-        return joined([await self._read(*part, None, paid) for part in parts])
+    async def _read(
+        self, prompt: str, piece: Piece, siblings: Siblings | None, paid: list[tuple[Usage, float | None]]
+    ) -> Reply:
+        """The reply on a piece, as a whole or in halves. `paid` takes the tokens and dollars of each request."""
+        if len(piece.text) >= self._too_long and (parts := halves(prompt, piece)):
+            return _joined([await self._read(*part, None, paid) for part in parts])
+        messages = conversation(self.system, prompt)
+        try:
+            reply = await self.llm.complete(messages, self.budget, None, lambda *took: paid.append(took), siblings)
+        except ModelError as error:
+            paid.append((error.usage, error.cost_usd))
+            if not (isinstance(error, ContextExceeded) and halves(prompt, piece)):
+                raise
+            self._too_long = min(self._too_long, len(piece.text))
+            return await self._read(prompt, piece, None, paid)  # now in halves
+        paid.append((reply.usage, reply.cost_usd))
+        return reply
 
-    def _record(self, piece: Piece, batch: int, started: float, reply: Reply, paid: Sequence[Paid], error: str) -> Call:
-        text, costs = _text(reply), [cost for _, cost in paid]
-        call = Call(
-            session=piece.text,
-            reply=text,
-            usage=sum((usage for usage, _ in paid), Usage()),
-            cost_usd=None if None in costs else sum(filter(None, costs), 0.0),
-            started=started - self.began,
-            seconds=reply.seconds,
-            recorded=reply.recorded,
-            error=error,
-            cut=reply.cut,
-            batch=batch,
-            number=piece.session or None,
-            date=piece.date,
-            thoughts=reply.thoughts,
-            extract=check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text),
-        )
-        self.calls.append(call)
-        if self.progress is not None:
-            self.progress.answered(call)
-        return call
+
+def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
+    """Halve a piece between turns, or within its only turn.
+
+    Args:
+        prompt: A prompt that holds the piece's text.
+        piece: What it asks to read.
+
+    Returns:
+        The prompts and the pieces, two or a few more; none if the text is short or the prompt does not hold it.
+    """
+    text = escape_tags(piece.text)
+    if len(text) < _SHORTEST or text not in prompt:
+        return []
+    before, _, after = prompt.partition(text)
+    limit = len(piece.text) // 2
+    if piece.turns:
+        turns = piece.turns
+        if len(turns) == 1:  # the piece may be a part of it
+            turns = (replace(turns[0], content=unescape(piece.text[len(turns[0].heading) + 1 :])),)
+        pieces = split(Session(piece.session, piece.date, turns), limit)
+    else:
+        middle = piece.text.rfind("\n", 1, limit) + 1 or limit
+        pieces = [replace(piece, text=each) for each in (piece.text[:middle], piece.text[middle:])]
+    return [(f"{before}{escape_tags(each.text)}{after}", each) for each in pieces]
+
+
+def _joined(replies: Sequence[Reply]) -> Reply:
+    """One reply out of those on the parts of a text. Its usage is counted with theirs, not here."""
+    found = [reply.text for reply in replies if not is_not_found(reply.text)]
+    seconds, recorded = sum(reply.seconds for reply in replies), all(reply.recorded for reply in replies)
+    return Reply("\n".join(found) or NOT_FOUND, Usage(), 0.0, seconds, recorded, any(reply.cut for reply in replies))
 
 
 def _text(reply: Reply) -> str:

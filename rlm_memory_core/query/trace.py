@@ -1,24 +1,140 @@
-"""How an answer came about, step by step, and the trace as JSON lines.
+"""How an answer came about: the steps of the root model and the sub-agent calls that their code made.
 
-Each line is an object with `kind` ("step" or "call") and `step`, the step's number from 1. The other keys are the
-fields of `Step` (without its calls) or of `Call` (without its extract); `usage` is an object of `prompt_tokens`,
-`completion_tokens`, `calls` and `estimated`. A call holds the whole text that its sub-agent read.
+`Trace.to_jsonl` writes a line for each step and each call: an object with `kind` ("step" or "call") and `step`, the
+step's number from 1. The other keys are the fields of `Step` (without its calls) or of `Call` (without its extract);
+`usage` is an object of `prompt_tokens`, `completion_tokens`, `calls` and `estimated`. A call holds the whole text that
+its sub-agent read.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from ..models.pricing import Usage
 from ..models.recorded_calls import saved_seconds
 from ..models.types import Reply
 from ..store.display import as_html, as_page, as_text
 from ..store.escaping import well_formed
-from .subagents import Call
+from .evidence import Evidence, Extract, is_not_found
+
+_REASONS = 3  # named in a line: a server may word every failure differently
+_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; extracts are not kept
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One sub-agent call.
+
+    Args:
+        session: The text that the sub-agent read; "" for a prompt that the model wrote itself.
+        reply: What the sub-agent replied; "" for a call that failed.
+        usage: Its tokens; an estimate for a call that was stopped or timed out.
+        cost_usd: Its dollars; None if the price is not known.
+        started: Seconds from the start of the query to the start of the call.
+        seconds: How long it took.
+        recorded: Whether the reply was replayed.
+        error: Why the call failed, in one line; "" if it did not.
+        cut: Whether the model's token limit cut the reply off; the reply then says so.
+        batch: The number of its batch. The calls of a batch went out at once; a batch begins after the code has seen
+            the replies to the one before.
+        number: The number of the session that it read, from 1; None if the text is not part of the history.
+        date: The date of that session, or None.
+        thoughts: What the sub-agent thought before it replied, where its server shows it.
+        extract: What the reply quotes, looked up in the session.
+    """
+
+    session: str = field(repr=False)
+    reply: str
+    usage: Usage
+    cost_usd: float | None
+    started: float
+    seconds: float
+    recorded: bool
+    error: str = ""
+    cut: bool = False
+    batch: int = 0
+    number: int | None = None
+    date: str | None = None
+    thoughts: str = ""
+    extract: Extract = field(default=Extract(), repr=False, compare=False)
+
+    @property
+    def found(self) -> bool:
+        """Whether the reply says anything about the question."""
+        return not self.error and not is_not_found(self.reply)
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What it found, without quotes that are not in the session; all of a reply that quotes nothing."""
+        if not self.found or self.extract.findings or self.extract.false_quotes:
+            return self.extract.findings
+        return (Evidence(self.number, self.date, None, "", self.reply),)
+
+    @property
+    def copies(self) -> int:
+        """How many further requests were sent because the reply was late or broke off; `usage` includes them."""
+        return max(self.usage.calls - 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Counts what became of the calls of a query: asked = found + not_found + failed.
+
+    Args:
+        asked: All calls.
+        found: Calls that found something.
+        not_found: Calls that found nothing.
+        failed: Calls without a reply, counted by reason.
+        cut: How many of the calls that found something were cut off at the model's token limit.
+        copies: Further requests, sent because a reply was late or broke off. The text does not mention them, so that
+            the root model's prompt does not depend on the server's speed.
+
+    >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
+    asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
+    """
+
+    asked: int
+    found: int
+    not_found: int
+    failed: dict[str, int]
+    cut: int = 0
+    copies: int = 0
+
+    @classmethod
+    def of(cls, calls: Sequence[Call]) -> "Coverage":
+        """Count calls, such as those of a query or of one of its steps."""
+        failed = Counter(call.error for call in calls if call.error)
+        found = [call for call in calls if call.found]
+        not_found = len(calls) - len(found) - failed.total()
+        cut, copies = sum(call.cut for call in found), sum(call.copies for call in calls)
+        return cls(len(calls), len(found), not_found, dict(failed.most_common()), cut, copies)
+
+    @property
+    def share(self) -> float | None:
+        """Answered over asked; None if nothing was asked."""
+        return (self.found + self.not_found) / self.asked if self.asked else None
+
+    @property
+    def failures(self) -> int:
+        """Calls without a reply."""
+        return sum(self.failed.values())
+
+    @property
+    def reasons(self) -> str:
+        """Why calls failed, the most frequent reasons first; "" if none failed."""
+        named = [f"{count}x {reason}" for reason, count in self.failed.items()][:_REASONS]
+        others = sum([*self.failed.values()][_REASONS:])
+        return "; ".join([*named, f"{others}x for other reasons"] if others else named)
+
+    def __str__(self) -> str:
+        cut = f" ({self.cut} of them cut off)" if self.cut else ""
+        agents = "sub-agent" if self.asked == 1 else "sub-agents"
+        text = f"asked {self.asked} {agents}: {self.found} found something{cut}, {self.not_found} found nothing"
+        return f"{text}, {self.failures} failed ({self.reasons})" if self.failed else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +189,12 @@ class Trace:
     @property
     def usage(self) -> Usage:
         """All tokens and calls, the root model's and the sub-agents'."""
-        return sum((part.usage for part in self._parts()), Usage())
+        return sum((part.usage for _, part in self._parts()), Usage())
 
     @property
     def cost_usd(self) -> float | None:
         """All dollars; None if a price is not known."""
-        return total_cost(part.cost_usd for part in self._parts())
+        return total_cost(part.cost_usd for _, part in self._parts())
 
     @property
     def replayed_seconds(self) -> float:
@@ -95,10 +211,11 @@ class Trace:
                 total += saved_seconds((call.seconds, call.recorded) for call in calls)
         return total
 
-    def _parts(self) -> Iterable[Step | Call]:
-        for step in self.steps:
-            yield step
-            yield from step.calls
+    def _parts(self) -> Iterator[tuple[int, Step | Call]]:
+        """Each step followed by its calls, with the number of the step."""
+        for number, step in enumerate(self.steps, 1):
+            yield number, step
+            yield from ((number, call) for call in step.calls)
 
     def __str__(self) -> str:
         return as_text(self)
@@ -116,10 +233,12 @@ class Trace:
 
     def to_jsonl(self, path: str | Path | None = None) -> str:
         """The trace as JSON lines, one for each step and call (see this module); written to `path` if given."""
-        return _written("".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in _objects(self)), path)
-
-
-_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; extracts are not kept
+        lines = []
+        for number, part in self._parts():
+            values = {name: value for name, value in asdict(part).items() if name not in _NOT_WRITTEN}
+            line = {"kind": type(part).__name__.lower(), "step": number, **values}
+            lines.append(f"{json.dumps(line, ensure_ascii=False)}\n")
+        return _written("".join(lines), path)
 
 
 def _written(text: str, path: str | Path | None) -> str:
@@ -127,14 +246,6 @@ def _written(text: str, path: str | Path | None) -> str:
     if path is not None:
         Path(path).write_text(well_formed(text), encoding="utf-8", newline="\n")
     return text
-
-
-def _objects(trace: Trace) -> Iterator[dict[str, Any]]:
-    for number, step in enumerate(trace.steps, 1):
-        parts: list[Step | Call] = [step, *step.calls]
-        for part in parts:
-            values = {field.name: getattr(part, field.name) for field in fields(part) if field.name not in _NOT_WRITTEN}
-            yield {"kind": type(part).__name__.lower(), "step": number, **values, "usage": asdict(part.usage)}
 
 
 def total_cost(parts: Iterable[float | None]) -> float | None:

@@ -3,7 +3,7 @@
 `store.dates` reads the dates; `5/6/2023` is the 6th of May. Times of day are ignored.
 """
 
-from datetime import date, datetime
+from datetime import date
 
 from ..store import dates
 from .hostcalls import check_text
@@ -43,7 +43,7 @@ def days_between(start: str | date, end: str | date) -> int:
     """
     days = []
     for value in (start, end):
-        day = None if value is None else _day("days_between", value)
+        day = _day("days_between", value)
         if day is None:
             raise ValueError(
                 f"days_between takes two dates with a year, such as '2023-05-20'; there is none in {value!r:.50}"
@@ -53,10 +53,6 @@ def days_between(start: str | date, end: str | date) -> int:
 
 
 def _day(function: str, value: object) -> date | None:
-    if isinstance(value, datetime):
-        return value.date()
     if isinstance(value, date):
-        return value
-    if value is None:
-        return None
-    return dates.parse_date(check_text(function, "a text or a date", value))
+        return date(value.year, value.month, value.day)  # of a datetime its day
+    return None if value is None else dates.parse_date(check_text(function, "a text or a date", value))

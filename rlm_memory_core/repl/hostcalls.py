@@ -1,27 +1,26 @@
 """Answers what the code asks of the host: values, host functions, sub-agents, the clock.
 
 `HostCalls` answers the requests of one session, counts them, and records the answers in the journal. It does not run
-the code: `rlm_memory_core.repl.repl` resumes it with the answers. `listed`, `check_text` and `from_start` check
-arguments of host functions.
+the code: `repl` resumes the code with the answers. `listed`, `check_text` and `from_start` check arguments of host
+functions.
 """
 
 import asyncio
 import inspect
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import pydantic_monty as monty
 
-from .dialect.rewriter import LATER
 from .journal import Journal, Key, Past, Result
 from .limits import Meter, measure
 
 MAX_TEXT_CHARACTERS = 10_000  # of a text to search, to rank or to ask with
 PREVIOUS = "previous_replies"
-FINALS = ("FINAL", "FINAL_VAR")
+FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is ours: code may call its own variables FINAL
 # the sandbox passes a range as its text
 _RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
 _KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
@@ -38,8 +37,8 @@ class HostCalls:
         values: Names that the code can read. A function is called when the code first reads the name.
         functions: Names that the code can call, those of `subagents` included.
         subagents: The functions that ask sub-agents.
+        twins: The names of the awaiting twins of these functions, each with the function's own.
         replied: Called before the code gets replies of sub-agents.
-        at_once: Whether sub-agents have awaiting twins.
         meter: Counts the calls, and refuses those over a limit.
         journal: Knows the replies of runs that were lost.
         replay: Gives the answers of an earlier run, in place of the functions; or None.
@@ -47,9 +46,9 @@ class HostCalls:
 
     values: Mapping[str, Any]
     functions: Mapping[str, HostFunction]
-    subagents: Mapping[str, HostFunction]
+    subagents: Collection[str]
+    twins: Mapping[str, str]
     replied: Callable[[], None]
-    at_once: bool
     meter: Meter
     journal: Journal
     replay: Callable[[Key], Result] | None = None
@@ -57,14 +56,14 @@ class HostCalls:
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
-        """Cancel the calls in flight, and wait until they have counted what they used."""
+        """Cancel the calls in flight, and wait until each has counted what it used."""
         tasks, self._tasks = self._tasks, {}
         running = [task for task in tasks.values() if task.cancel()]
         if running:
             await asyncio.wait(running)
 
     async def answer(self, snapshot: monty.AsyncSnapshot, past: Past | None) -> Resume:
-        """Work out what the code waits for. Returns the step that resumes the code with it."""
+        """Find the answer that the code waits for. Returns a function that resumes the code with it."""
         if isinstance(snapshot, monty.AsyncNameLookupSnapshot):
             return self._lookup(snapshot)
         if isinstance(snapshot, monty.AsyncFutureSnapshot):
@@ -73,9 +72,8 @@ class HostCalls:
         name = str(snapshot.function_name)
         if snapshot.is_os_function:
             return _without_clock(snapshot)
-        twin_of = self._twin_of(name)
-        if twin_of:
-            call = self._call(twin_of, snapshot.args, snapshot.kwargs, past)
+        if name in self.twins:
+            call = self._call(self.twins[name], snapshot.args, snapshot.kwargs, past)
             self._tasks[snapshot.call_id] = asyncio.ensure_future(call)
             return lambda: snapshot.resume({"future": ...})
         result = await self._call(name, snapshot.args, snapshot.kwargs, past)
@@ -92,17 +90,12 @@ class HostCalls:
             return lambda: snapshot.resume(value=self._made[name])
         if name == PREVIOUS and self.journal.lost:
             return lambda: snapshot.resume(value=list(self.journal.lost))
-        if name in self.functions or name in FINALS or self._twin_of(name):
+        if name in (*self.functions, *self.twins, *FINALS):
             return lambda: snapshot.resume(value=_named(name))
         return snapshot.resume
 
-    def _twin_of(self, name: str) -> str:
-        """The sub-agent function whose awaiting twin has this name, or ""."""
-        asked = name.removeprefix(LATER)
-        return asked if self.at_once and name.startswith(LATER) and asked in self.subagents else ""
-
     async def _settle(self, snapshot: monty.AsyncFutureSnapshot) -> Resume:
-        """Wait for any of the calls in flight that the code awaits."""
+        """Wait until at least one of the calls that the code awaits is done."""
         waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
         done = {call: task.result() for call, task in waiting.items() if task.done()}
@@ -167,7 +160,7 @@ def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnap
 
 
 def _named(name: str) -> HostFunction:
-    """What the code sees as a host function. Only its name counts: the sandbox asks us to make the call."""
+    """What the code sees as a host function. Only the name matters: the sandbox asks us to make the call."""
 
     def stand_in() -> None: ...
 
@@ -218,7 +211,7 @@ def listed(function: str, value: object, what: str) -> Sequence[Any]:
 
 
 def check_text(function: str, what: str, text: object) -> str:
-    """Refuse an argument that is no text, or one that takes long to search with. Returns it.
+    """Check that an argument is a text, and not too long to search with. Returns it.
 
     Raises:
         TypeError: It is not a string.

@@ -1,7 +1,7 @@
 """Records a query's runs, so that a lost session can be restored and no reply is paid for twice.
 
 The sandbox is deterministic: the same code with the same answers makes the same variables. A `Journal` keeps the code
-of each run and the answers that it got. `rlm_memory_core.repl.repl` runs the code again.
+of each run and the answers that it got; `repl` runs the code again.
 """
 
 from collections import defaultdict, deque
@@ -31,7 +31,7 @@ class Past:
             self.answers.append((key, result, is_reply))
 
     def replay(self) -> Callable[[Key], Result]:
-        """A function that gives the answers again, one for each call; an unknown call gets an error."""
+        """A function that gives the answers again, one for each call. An unknown call gets an error."""
         waiting: dict[Key, deque[Result]] = defaultdict(deque)
         for key, result, _ in self.answers:
             waiting[key].append(result)

@@ -14,6 +14,7 @@ from .output import shorten
 
 MAX_CHARACTERS = 32_000_000  # of the arguments of one call: more than a history that is copied into the sandbox
 _OTHERS = 1_000_000  # the same, of a function that asks no sub-agent: an error may quote them
+_MOST_REFUSALS = 100  # a run that continues after so many is ended
 _VALUE = 64  # characters that a value counts, besides its text
 
 
@@ -70,8 +71,8 @@ class Meter:
         self._limits = limits
         self._run_seconds = self._query_seconds = 0.0
         self._run_subcalls = self._query_subcalls = self._sent = 0
-        self._shown = self.calls = self.refusals = 0
-        self.last_refusal = ""
+        self._shown = self.calls = self._refusals = 0
+        self._last_refusal = ""
 
     def start_run(self) -> None:
         """Start counting for a new run.
@@ -79,7 +80,7 @@ class Meter:
         Raises:
             LimitReached: The query has no time left.
         """
-        self._run_seconds, self._run_subcalls, self.refusals = 0.0, 0, 0
+        self._run_seconds, self._run_subcalls, self._refusals = 0.0, 0, 0
         if self._query_seconds > self._limits.query_seconds:
             raise LimitReached(
                 f"LimitReached: the code of this query has run for {self._query_seconds:.0f} s, and "
@@ -92,16 +93,20 @@ class Meter:
         self._run_seconds += seconds
         self._query_seconds += seconds
 
-    def check_time(self) -> None:
-        """End a run that goes on without calls, such as by looking up names in a loop, at twice its time.
+    def check(self) -> None:
+        """End a run that goes on after many refusals; or, at twice its time, one that looks up names in a loop.
 
         Raises:
-            LimitReached: The run has taken that long.
+            LimitReached: The run is over.
         """
+        if self._refusals > _MOST_REFUSALS:
+            raise LimitReached(
+                f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: {self._last_refusal}"
+            )
         if self._run_seconds > 2 * self._limits.run_seconds:
             raise LimitReached(
-                f"RuntimeError: the run was ended after {self._run_seconds:.0f} s; {self._limits.run_seconds:g} s is "
-                "its limit. Do less in one block"
+                f"RuntimeError: limit reached: the run was ended after {self._run_seconds:.0f} s; "
+                f"{self._limits.run_seconds:g} s is its limit. Do less in one block"
             )
 
     def call(self, given: "Measured", asks: bool = True) -> None:
@@ -157,9 +162,9 @@ class Meter:
         return text
 
     def _refused(self, text: str) -> LimitReached:
-        self.refusals += 1
-        self.last_refusal = f"limit reached: {text}"
-        return LimitReached(self.last_refusal)
+        self._refusals += 1
+        self._last_refusal = f"limit reached: {text}"
+        return LimitReached(self._last_refusal)
 
 
 class Measured(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Any
 import pydantic_monty as monty
 
 from . import worker
-from .dialect.rewriter import MAX_CODE_CHARACTERS, Rewriter, Rewritten
+from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
 from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
 from .journal import Journal, Past
 from .limits import LimitReached, Limits, Meter
@@ -28,7 +28,6 @@ from .sandbox_errors import describe, is_session_lost
 
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # held by the host: the sandbox's memory limit does not cover it
 _UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
-_MOST_REFUSALS = 100  # a run that continues after so many refusals is ended
 
 
 class NoSandbox(Exception):
@@ -90,7 +89,8 @@ class Repl:
         self.meter = Meter(self._limits)
         self._today = worker.moment(today)
         self._journal = Journal()
-        self._calls = HostCalls(values, callables, asks, replied, at_once, self.meter, self._journal)
+        twins = {f"{LATER}{name}": name for name in asks} if at_once else {}
+        self._calls = HostCalls(values, callables, asks, twins, replied, self.meter, self._journal)
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
         self._rewriter = self._rewriter_of()
@@ -124,39 +124,30 @@ class Repl:
         past = Past(code)
         program = self._rewriter.rewrite(code)
         await self._started()
-        error_text, final = "", None
+        final, error_text, is_lost = None, "", False
         try:
             final, error_text = await self._drive(program, past, printed)
-            self._journal.keep(past)
-        except monty.MontyError as error:
-            error_text = describe(error, self._limits.run_seconds)
-            if is_session_lost(error):
-                error_text = await self._replace(error_text, program, past)
-            else:
-                self._journal.keep(past)
-        except LimitReached as error:
-            error_text = await self._replace(str(error), program, past)
+        except (monty.MontyError, LimitReached) as error:
+            error_text, is_lost = describe(error, self._limits.run_seconds), is_session_lost(error)
         finally:
             await self._calls.cancel()
+        if is_lost:
+            error_text = await self._replace(error_text, program, past)
+        else:
+            self._journal.keep(past)
         self._names.update(dict.fromkeys(program.names))
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
     async def variable(self, name: str) -> tuple[str | None, str]:
-        """The text of a variable and ""; or None and the error."""
-        if not name.isidentifier():
-            return None, f"ValueError: {name!r} is not the name of a variable"
+        """The text of a variable, and ""; or None, and the error."""
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
         if hasattr(builtins, name) and name not in self._names:
             return None, missing  # a word like max or list
         await self._started()
         try:
-            await self._unwind()
-            snapshot = await self._session.feed_start(name)
-            while not isinstance(snapshot, monty.MontyComplete):
-                snapshot = await self._step(snapshot)
+            return await self._drive(Rewritten(f"_rlm_final({name})"), None, monty.CollectString())
         except (monty.MontyError, LimitReached):
             return None, missing
-        return to_text(snapshot.output), ""
 
     async def value(self, text: str) -> str | None:
         """The text of an expression over the session's variables, such as `len(found)`; None for any other text."""
@@ -166,37 +157,25 @@ class Repl:
             return None
         if isinstance(tree, ast.Name):
             return (await self.variable(text))[0]
-        if isinstance(tree, (ast.List, ast.Tuple, ast.Set)):
-            with suppress(ValueError, RecursionError, TypeError):
-                return to_text(ast.literal_eval(tree))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         known = {*self._names, *self._calls.values}
-        others = [name for name in names - known if not hasattr(builtins, name)]
-        if not names & known or others:
+        is_code = names & known or isinstance(tree, (ast.List, ast.Tuple, ast.Set))
+        if not is_code or any(not hasattr(builtins, name) for name in names - known):
             return None
-        return (await self.run(f"FINAL({text})")).final
+        return (await self.run(f"_rlm_final({text})")).final
 
     async def _drive(
         self, program: Rewritten, past: Past | None, printed: monty.CollectString
     ) -> tuple[str | None, str]:
-        """Run a program. Returns its answer or None, and the error if its FINAL gave no answer."""
+        """Run a program. Returns its answer or None; and an error if its FINAL_VAR names no variable."""
         await self._unwind()
         for source in program.before:
             await self._session.feed_run(source)
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, monty.MontyComplete):
-            if is_final(snapshot) and past is not None:
-                return await self._final(snapshot)
             if is_final(snapshot):
-                snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
-                continue
-            if past is not None and self.meter.refusals > _MOST_REFUSALS:
-                raise LimitReached(
-                    f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: "
-                    f"{self.meter.last_refusal}"
-                )
-            if past is not None:
-                self.meter.check_time()
+                return await self._final(snapshot)
+            self.meter.check()
             answer = await self._calls.answer(snapshot, past)
             snapshot = await self._timed(answer())
         return None, ""
@@ -208,30 +187,28 @@ class Repl:
         finally:
             self.meter.executed(time.perf_counter() - started)
 
-    async def _step(self, snapshot: monty.AsyncSnapshot) -> monty.AsyncSnapshot:
-        return await (await self._calls.answer(snapshot, None))()
-
     async def _final(self, snapshot: monty.AsyncFunctionSnapshot) -> tuple[str | None, str]:
-        """The answer given to FINAL or FINAL_VAR, or None and the error. The rest of the code does not run."""
+        """What the code gives to FINAL or FINAL_VAR. The rest of the code does not run."""
         self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
-        if snapshot.function_name == "FINAL" or not isinstance(value, str) or not value.isidentifier():
+        if snapshot.function_name != "FINAL_VAR" or not isinstance(value, str) or not value.isidentifier():
             return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
         return await self.variable(value)
 
     async def _unwind(self) -> None:
-        """End the code that stands at its FINAL, so that the session can go on."""
-        unwound, self._ended = self._ended, None
+        """End the code that stopped at its FINAL, so that the session can go on."""
+        snapshot, self._ended = self._ended, None
         with suppress(monty.MontyError, LimitReached):
             for _ in range(_UNWINDINGS):
-                if isinstance(unwound, monty.AsyncFunctionSnapshot):
-                    unwound = await unwound.resume({"exc_type": "KeyboardInterrupt"})
-                elif unwound is not None and not isinstance(unwound, monty.MontyComplete):
-                    unwound = await self._step(unwound)
+                if snapshot is None or isinstance(snapshot, monty.MontyComplete):
+                    return
+                if isinstance(snapshot, monty.AsyncFunctionSnapshot):
+                    snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
+                else:
+                    snapshot = await (await self._calls.answer(snapshot, None))()
 
     async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
-        """Replace the worker, and restore the variables of earlier runs by running them again on the kept replies."""
-        await self._calls.cancel()
+        """Replace the worker and run the earlier runs again on their recorded answers. Returns the error to show."""
         self._journal.lose(past)
         replies = len(self._journal.lost)
         restored = await self._restore()
@@ -249,7 +226,7 @@ class Repl:
         return "\n".join(filter(None, lines))
 
     async def _restore(self) -> bool:
-        """Start a new session and run the journal's runs again in it. Returns False if the session is empty instead."""
+        """Start a new session and run the journal's runs again in it. Returns False if it has to stay empty."""
         await self._start_again()
         runs, self._journal.runs = self._journal.runs, []
         try:
@@ -259,7 +236,8 @@ class Repl:
                 printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                 try:
                     await self._drive(self._rewriter.rewrite(past.code), None, printed)
-                except monty.MontyError as error:  # the run ended with this error the first time too, or is lost
+                    await self._unwind()
+                except monty.MontyError as error:  # the run ended with this error the first time, too
                     if is_session_lost(error):
                         raise
         except (monty.MontyError, LimitReached):

@@ -40,19 +40,19 @@ def _hints() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(each["error"]), each["instead"]) for each in tomllib.loads(text)["hints"]]
 
 
-def describe(error: monty.MontyError, run_seconds: float) -> str:
+def describe(error: Exception, run_seconds: float) -> str:
     """The text of an error for the model, with advice where there is some."""
     if isinstance(error, monty.MontyRuntimeError | monty.MontySyntaxError):
         text, last = error.display("traceback"), error.display("type-msg")[:_READ].partition("\n")[0]
-    else:
-        text = last = str(error)
-    if isinstance(error, monty.MontyCrashedError):
+    elif isinstance(error, monty.MontyCrashedError):
         died = f"RuntimeError: the Python worker died: {error}"
         text = last = f"TimeoutError: time limit exceeded: more than {run_seconds:g} s" if error.timed_out else died
+    else:
+        text = last = str(error)
     return "\n".join(filter(None, (text, hint(last))))
 
 
-def is_session_lost(error: monty.MontyError) -> bool:
+def is_session_lost(error: Exception) -> bool:
     """Whether the session cannot be used after this error, or the run not be repeated."""
     if isinstance(error, monty.MontyRuntimeError):
         return _BROKEN.fullmatch(error.display("type-msg")) is not None

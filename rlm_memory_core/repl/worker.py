@@ -4,19 +4,17 @@ All queries share one pool of workers. Each query gets a fresh session.
 """
 
 import asyncio
-import re
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, time
+from datetime import datetime
 
 from pydantic_monty import AsyncMonty, AsyncMontySession, OSPolicy, ResourceLimits
 
 from ..models import background
-from ..store.dates import parse_date
+from ..store.times import parse_time
 from .limits import Limits
 
 WORKERS = 32  # sessions at the same time; further queries wait
 _SUSPENSIONS = 10  # that the sandbox may need for one host call: it counts the names that it looks up too
-_TIME_OF_DAY = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\s*(?:([ap])\.?m\b)?", re.I)
 _pool: AsyncMonty | None = None
 _pool_lock = asyncio.Lock()  # these are used on the background loop only
 _slots = asyncio.Semaphore(WORKERS)
@@ -82,12 +80,8 @@ def moment(text: str | None) -> datetime | None:
     >>> str(moment("2023/05/30 (Tue) 23:40")), str(moment("1:56 pm on 8 May, 2023")), moment("one day")
     ('2023-05-30 23:40:00', '2023-05-08 13:56:00', None)
     """
-    day = parse_date(text)
-    found = _TIME_OF_DAY.search(text or "")
-    hour, minute = (int(found[1]), int(found[2])) if found else (0, 0)
-    if found and found[3]:
-        hour = hour % 12 + (12 if found[3] in "pP" else 0)
-    return datetime.combine(day, time(hour, minute)) if day else None
+    when = parse_time(text or "")
+    return when and when.replace(tzinfo=None)
 
 
 async def _open() -> AsyncMonty:

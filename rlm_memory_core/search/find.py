@@ -1,9 +1,9 @@
 """Finds the single turns that match a few short probes, best first; and all turns with a name.
 
-Each probe is ranked by BM25 over turns (`probes`); the probes are then merged by the places that they give a turn.
-Compared with plain BM25, what a user says counts a little more, and long turns are treated as at most three times as
-long as the average: the long lists of an assistant neither win nor vanish. A turn that shares only common words with a
-probe is left out and counted.
+Each probe ranks turns by BM25 (`probes`). The rankings are then merged: a turn counts by its place in each of them
+(reciprocal rank fusion). Compared with plain BM25, what a user says counts a little more, and a long turn counts as at
+most three times as long as the average: the long lists of an assistant neither win nor vanish. A turn that shares only
+common words with a probe is left out.
 """
 
 from collections import Counter
@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..store.memory_store import MemoryStore
-from .occurrences import occurrences
+from .occurrences import occurrences, quoted_words
 from .probes import Filters, Hit, Probe, best_first, matching
-from .quotes import quoted_words
 from .word_index import TURNS, take_in_new_turns
 from .words import content_words, match_expression
 
@@ -30,16 +29,14 @@ class Found:
 
     Args:
         hits: The turns, best first; none that matches much less than the best.
-        more: How many further turns match as well and were cut off by the limits.
+        more: How many further turns match too, but were cut off by the limits.
         nowhere: Words of the probes that no turn of the history contains.
-        filtered: Words that the history contains, but no turn that passes the filters.
         without: Probes that have no good hit, although the history has words of them.
     """
 
     hits: tuple[Hit, ...] = ()
     more: int = 0
     nowhere: tuple[str, ...] = ()
-    filtered: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
 
@@ -55,9 +52,9 @@ def find_turns(
         filters: Which turns count; None for all.
         limit: Turns at most.
         per_session: Turns of one session at most, so that one long conversation does not hide the others.
-        sessions: Numbers of sessions that another ranking prefers, best first; their turns rise.
+        sessions: Numbers of sessions that another ranking prefers, best first; their turns move up.
         alike: Numbers of turns that are alike in meaning, best first; they count like the hits of one more probe.
-        least: The share of a probe's weight, 0..1, that a hit has at least.
+        least: The least share of a probe's weight, 0..1, that a hit must have.
 
     Returns:
         The turns, best first; a turn that several probes find comes before one that a single probe finds.
@@ -79,10 +76,8 @@ def find_turns(
     merged: dict[int, Hit] = {}
     for probe in searches.values():
         _merge(merged, probe.hits, probe.weight)
-    conditions, values = filters.sql(store)
-    passing = f"SELECT 1 FROM {TURNS} WHERE rowid = ?{conditions}"
-    near = [store.turns[number - 1] for number in alike if store.query(passing, (number, *values))]
-    _merge(merged, [Hit(turn, 1.0, 1.0) for turn in near], 1.0)
+    near = [matching(store, f"{TURNS}.rowid = ?", (number,), filters, "rowid", 1) for number in alike]
+    _merge(merged, [Hit(turn, 1.0, 1.0) for found in near for turn in found], 1.0)
     ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
@@ -96,18 +91,10 @@ def find_turns(
     for each in good:
         of_session[each.turn.session] += 1
         hits += [each] if of_session[each.turn.session] <= per_session else []
-    without = [
-        text
-        for text, probe in searches.items()
-        if probe.is_known and numbers.isdisjoint(hit.turn.index for hit in probe.hits)
-    ]
-    return Found(
-        tuple(hits[:limit]),
-        len(good) - len(hits[:limit]),
-        tuple(dict.fromkeys(word for probe in searches.values() for word in probe.nowhere)),
-        tuple(dict.fromkeys(word for probe in searches.values() for word in probe.filtered)),
-        tuple(without),
-    )
+    known = [text for text, probe in searches.items() if probe.is_known]
+    without = [text for text in known if numbers.isdisjoint(hit.turn.index for hit in searches[text].hits)]
+    nowhere = dict.fromkeys(word for probe in searches.values() for word in probe.nowhere)
+    return Found(tuple(hits[:limit]), len(good) - len(hits[:limit]), tuple(nowhere), tuple(without))
 
 
 def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:
@@ -132,7 +119,7 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
 
 
 def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
-    """Add what one more search found, by the places that it gives the turns."""
+    """Add one more ranking to the scores: each turn's score grows by its place."""
     for place, hit in enumerate(hits):
         each = merged.setdefault(hit.turn.index, Hit(hit.turn))
         each.score += weight / (_MERGE + place)

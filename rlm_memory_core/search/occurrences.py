@@ -1,29 +1,37 @@
-"""Finds words in texts, in any of their forms. SQLite's FTS5 makes the stems, as in the indexes of a history.
+"""Finds words in texts in any of their forms, and quotes as they stand.
 
-Only words that begin like a stem are looked at closely, so that long texts cost little.
+SQLite's FTS5 makes the stems of words, as in the indexes of a history. Only words that begin like a stem are looked at
+closely, so that long texts cost little. Quotes are compared without case, punctuation and how characters are composed.
+The time for a quote grows with the text plus the quote, not with their product: no quote of a sub-agent can block the
+host.
 """
 
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import accumulate, pairwise
 
 from ..store.database import check_time
-from .words import FUNCTION_WORDS, TOKENS, beginning, located
+from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
 
 _LOCK = threading.Lock()
 _SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # a new one costs 1 ms
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
+_MARK = "\0"  # in no word
+_GAP = 12  # most characters between two adjacent words
+_TRIES = 100  # places that are checked for one quote
 
 Occurrence = tuple[int, int, str]
 """Where a word begins and ends in a text, in characters, and the word that was looked for."""
 
 
 def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurrence]]:
-    """Where each text holds any of the words in any form, in order.
+    """Find where each text has any of the words in any form, in order.
 
     A function word with the stem of another word ("in" beside "Ines") is no form of it.
 
@@ -73,3 +81,65 @@ def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str
         at = chunk.start()
         found |= {(at + start, at + stop, word) for form, start, stop in located(chunk[0]) for word in words_of(form)}
     return sorted(found)
+
+
+def quoted_words(quote: str) -> list[str]:
+    """The words of a quote, in the form in which `Words` compares them.
+
+    >>> quoted_words("My cat’s café")
+    ['my', 'cat', 's', 'café']
+    """
+    return exact_words(quote)[0]
+
+
+class Words:
+    """The words of a text.
+
+    Args:
+        content: Any text.
+
+    >>> Words("So, my cat is called “Mochi”!").span([["my", "cat"], ["mochi"]], within=40)
+    (4, 27)
+    """
+
+    def __init__(self, content: str) -> None:
+        words, self._places = exact_words(content)
+        self._joined = _MARK + "".join(word + _MARK for word in words)
+        gaps = (after - before > _GAP for (_, before), (after, _) in pairwise(self._places))
+        self._gaps = list(accumulate(gaps, initial=0))  # before each word
+        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of each word in _joined
+
+    def span(self, parts: Sequence[Sequence[str]], within: int) -> tuple[int, int] | None:
+        """Find parts of a quote that follow one another.
+
+        Args:
+            parts: Runs of words, as `quoted_words` returns them; at least one, none empty.
+            within: Most characters from the end of one part to the end of the next.
+
+        Returns:
+            Where the first part begins and the last one ends, in characters; None if they are not found.
+        """
+        tries = iter(range(_TRIES))
+        for first, last in self._runs(parts[0], 0, len(self._places), tries):
+            for part in parts[1:]:
+                until = bisect_left(self._places, (self._places[last][1] + within,))
+                last = next((end for _, end in self._runs(part, last + 1, until, tries)), -1)
+                if last < 0:
+                    break
+            else:
+                return self._places[first][0], self._places[last][1]
+        return None
+
+    def _runs(self, words: Sequence[str], start: int, stop: int, tries: Iterator[int]) -> Iterator[tuple[int, int]]:
+        """The first and the last word number of each run of these words, from word number start to stop."""
+        for first, _ in zip(self._found(words, start, stop), tries, strict=False):
+            last = first + len(words) - 1
+            if self._gaps[first] == self._gaps[last]:
+                yield first, last
+
+    def _found(self, words: Sequence[str], start: int, stop: int) -> Iterator[int]:
+        sought = _MARK + _MARK.join(words) + _MARK
+        at, end = self._offsets[start] - 1, self._offsets[stop]
+        while (at := self._joined.find(sought, at, end)) >= 0:
+            yield bisect_left(self._offsets, at + 1)
+            at += 1

@@ -1,6 +1,6 @@
-"""Ranks single turns for one probe, which is a few words: BM25, and which matches are worth showing.
+"""Ranks single turns for one probe of a few words by BM25, and leaves out matches that say little.
 
-`find` merges probes. What a word is, and where it stands in a text, `words` and `occurrences` say.
+`find` merges probes. `words` says what a word is, `occurrences` where it is in a text.
 """
 
 import math
@@ -16,8 +16,7 @@ from ..store.memory_store import MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
 from ..store.turns import Turn
 from .occurrences import occurrences
-from .rarity import Terms, spread
-from .word_index import PIECES, TURNS
+from .word_index import PIECES, TURNS, Terms
 from .words import content_words, indexed_form, match_expression
 
 _MOST_WORDS, _MOST_COMMON = 30, 4  # words of a probe that are used, and of one that has only common words
@@ -29,6 +28,7 @@ _K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants, and the longest length i
 _USER_WEIGHT = 1.25
 _RARE, _RAREST = 0.04, 0.01  # a word is rare if at most so many of the turns have it, or two turns
 _ENOUGH = 1 / 3  # of a probe's weight
+_DECIDES, _HALF = 2, 0.5  # a word of so few turns counts as so much of its probe's weight: it says enough by itself
 
 Match = tuple[int, int, float]
 """Where a matching word begins and ends in a turn's content, and its weight."""
@@ -78,8 +78,8 @@ class Hit:
     Args:
         turn: The turn.
         score: The higher the better; scores of different searches do not compare.
-        share: How much of a probe's weight it has, 0..1, by the probe that it matches best.
-        strength: Its score as a share of that of the best hit of the same probe, by the probe where it is greatest.
+        share: How much of a probe's weight its words have, 0..1; of several probes, the greatest share.
+        strength: Its score divided by that of the probe's best hit, 0..1; of several probes, the greatest.
         matches: Where the matching words are in its content.
     """
 
@@ -94,9 +94,8 @@ class Probe:
     """One probe.
 
     `hits` are the turns that match, best first. `weight` says how much its best hit counts beside those of other
-    probes: 1 if that hit has all of its words. No turn has the words `nowhere`; none that passes the filters has those
-    in `filtered`. A probe with function words and no more than one other word, such as "back from", means these words
-    as they stand, unless the other word is rare.
+    probes: 1 if that hit has all of its words. No turn has the words `nowhere`. A probe with function words and no more
+    than one other word, such as "back from", means these words as they stand, unless the other word is rare.
     """
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
@@ -105,7 +104,7 @@ class Probe:
         words = content_words(probe)
         self._terms = terms = Terms.of(store, words[:_MOST_WORDS])
         turns = max(len(store), 1)
-        # what the probe is about may be the word that stands nowhere: the others then have to be rarer
+        # a word that is nowhere may be what the probe is about: the others then have to be rarer
         rare = max(2, (_RAREST if 0 < len(terms.missing) < len(words) else _RARE) * turns)
         self._rare = {form for form, count in terms.counts.items() if count <= rare}
         self._weights = {form: math.log(1 + (turns - n + 0.5) / (n + 0.5)) for form, n in terms.counts.items()}
@@ -116,10 +115,6 @@ class Probe:
         self.hits = self._in_these_words(phrases) if phrases else self._ranked() if terms.counts else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
         self.is_known = bool(phrases or terms.counts)
-        self.filtered: list[str] = []
-        if filters != Filters() and not self.hits:
-            passing = spread(store, list(terms.counts), *filters.sql(store), most=1)
-            self.filtered = [form for form, count in passing.items() if not count]
 
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """The newest turns that hold the phrases."""
@@ -166,12 +161,13 @@ class Probe:
                 score = sum(self._weights[form] * n * (_K1 + 1) / (n + _K1 * length) for form, n in often.items())
                 score *= 1.0 if turn.role == "assistant" else _USER_WEIGHT
                 marks = [(start, end, self._weights[form]) for start, end, form in matches]
-                hits.append(Hit(turn, score, share, matches=marks))
+                decides = turn.role != "assistant" and any(self._terms.counts[form] <= _DECIDES for form in often)
+                hits.append(Hit(turn, score, max(share, _HALF * decides), matches=marks))
         return sorted(hits, key=best_first)
 
     def _is_worth_showing(self, forms: set[str], share: float) -> bool:
         """Whether a turn has a rare word of the probe, or two words of weight, or all of its words."""
-        is_all = not self.nowhere and len(forms) == len(self._weights)
+        is_all = not self._terms.missing and len(forms) == len(self._weights)
         return bool(forms & self._rare) or is_all or (len(forms) > 1 and share >= _ENOUGH)
 
 

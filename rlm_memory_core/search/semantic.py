@@ -86,8 +86,7 @@ class LocalEmbedder:
 
     @cached_property
     def _encoder(self) -> Any:
-        library = _library("sentence_transformers", "torch")
-        return library.SentenceTransformer(self._path, device=self._device)
+        return _library("sentence_transformers", "torch").SentenceTransformer(self._path, device=self._device)
 
 
 def _library(name: str, extra: str) -> Any:

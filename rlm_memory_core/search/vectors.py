@@ -130,7 +130,7 @@ async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budge
     while new := store.query(_NEW, (MAX_CHARACTERS, last, len(store), _AT_ONCE)):
         embedded = await embedder.embed([text for _, text in new], budget)
         rows = _units(embedded.vectors, embedder.model)
-        with store.transaction():
+        with store.transaction(derived=True):
             for (last, _), row in zip(new, rows, strict=True):
                 store.query(_KEEP, (embedder.model, last, row.tobytes()))
 

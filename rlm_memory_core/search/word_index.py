@@ -3,15 +3,21 @@
 The indexes hold no second copy of the text. They are made on first use, block by block, and then take in the turns
 that were appended since. For millions of turns the first use takes minutes; an interrupted run continues where it
 stopped. Memory does not grow with the history. `words` says what a word is; `ranking` makes rankings of the scores.
+
+`Terms` says how many turns have each word of a question. Common words cost time and say little: the rarest are taken
+first, until together they are in 5,000 turns, and the others are ignored. Nothing here counts further, however long the
+history is.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
-from ..store.turns import Turn
-from .pieces import parts, runs
-from .words import TOKENS, indexed_form, telling
+from ..store.turns import Session, Turn
+from .pieces import Piece, parts, runs, split
+from .words import TOKENS, indexed_form, loosened, match_expression, telling, with_other_vowels
 
 # Change these names whenever `pieces` cuts in another way: a piece is read by cutting its turns again.
 PIECES = "pieces_5"
@@ -20,6 +26,7 @@ SPOKEN = "piece_words_5"
 """What anyone but the assistant says in a piece, under the number of the piece."""
 TURNS = "turn_words_5"
 """The telling words of each turn, under its index."""
+MOST_SCORED = 5_000  # turns that are scored by words; words that stand in so many say little
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # indexed in one transaction
 _HASH_BYTES = 16_000_000  # FTS5's buffer while indexing, for each of the two indexes
 _SCHEMA = (
@@ -37,6 +44,85 @@ _INSERT = f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)"
 _REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)"  # FTS5 needs the indexed text
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The words of a question as the history has them.
+
+    Args:
+        counts: In how many turns each form is that is looked for, the rarest first; counted up to 5,001.
+        deciding: The rarest forms, as many as are together in at most 5,000 turns; all forms if each is in more.
+        after: The turn after which they are looked up: 0; if each form is in more, the 5,000th from the end.
+        missing: The words that no turn has as they are.
+        nowhere: Those of them of which no turn has even the beginning.
+    """
+
+    counts: dict[str, int]
+    deciding: list[str]
+    after: int
+    missing: tuple[str, ...]
+    nowhere: tuple[str, ...]
+
+    @classmethod
+    def of(cls, store: MemoryStore, words: Sequence[str]) -> "Terms":
+        """Look words up, as `words.content_words` returns them. A word that no turn has is loosened."""
+        counts = spread(store, words)
+        missing = tuple(word for word in counts if not counts[word])
+        counts |= spread(store, list(filter(None, map(loosened, missing))))
+        nowhere = tuple(word for word in missing if not counts.get(loosened(word)))
+        if not any(counts.values()):
+            counts |= spread(store, list(filter(None, map(with_other_vowels, missing))))
+        counts = {form: count for count, form in sorted((count, form) for form, count in counts.items() if count)}
+        totals = accumulate(counts.values())
+        few = [form for form, total in zip(counts, totals, strict=True) if total <= MOST_SCORED]
+        after = len(store) - MOST_SCORED if counts and not few else 0
+        return cls(counts, few or list(counts), after, missing, nowhere)
+
+
+class PieceIndex:
+    """The pieces of a history that is too large to be copied, by position: from 0, the oldest first.
+
+    Args:
+        store: The history.
+
+    >>> store = MemoryStore()
+    >>> for said in ("I bought a red bicycle.", "My cat is called Mochi."):
+    ...     number = store.start_session(); turn = store.add("user", said)
+    >>> index = PieceIndex(store)
+    >>> len(index), index.piece(1).text
+    (2, '[Turn 2][user]: My cat is called Mochi.')
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        take_in_new_turns(store)
+        self._count = self.position_of(len(store)) + 1  # later pieces have no position here
+
+    def __len__(self) -> int:
+        return self._count
+
+    def piece(self, position: int) -> Piece:
+        """The piece at a position from 0 to the last."""
+        sql = f"""SELECT session, first_turn, last_turn, part, date FROM {PIECES} JOIN sessions
+            ON sessions.number = session WHERE {PIECES}.number = ?"""
+        ((session, first, last, part, date),) = self._store.query(sql, (position + 1,))
+        pieces = split(Session(session, date, tuple(self._store.turns[first - 1 : last])))
+        return pieces[int(part)]
+
+    def position_of(self, turn: int) -> int:
+        """The position of the piece that holds a turn, the last one if several do; -1 before the first."""
+        return piece_number(self._store, turn) - 1
+
+    def session_numbers(self) -> list[int]:
+        """The number of each piece's session, by position."""
+        rows = self._store.query(f"SELECT session FROM {PIECES} WHERE number <= ? ORDER BY number", (len(self),))
+        return [session for (session,) in rows]
+
+    def session_count(self) -> int:
+        """The number of sessions that have a piece."""
+        ((count,),) = self._store.query(f"SELECT count(DISTINCT session) FROM {PIECES} WHERE number <= ?", (len(self),))
+        return int(count)
+
+
 def take_in_new_turns(store: MemoryStore) -> None:
     """Cut and index the turns appended since the last call, block by block; each block is committed."""
     if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (TURNS,)):
@@ -52,6 +138,14 @@ def piece_number(store: MemoryStore, turn: int) -> int:
     """The number of the piece that holds a turn, the last one if several do; 0 before the first."""
     sql = f"SELECT number FROM {PIECES} WHERE first_turn <= ? ORDER BY first_turn DESC, number DESC LIMIT 1"
     return int(store.query(f"SELECT coalesce(({sql}), 0)", (turn,))[0][0])
+
+
+def spread(store: MemoryStore, forms: Sequence[str]) -> dict[str, int]:
+    """Count the turns that each form of a word is in, as far as the number matters: up to 5,001."""
+    count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid <= {len(store)} LIMIT ?))"
+    values = [value for form in forms for value in (match_expression([form]), MOST_SCORED + 1)]
+    ((*found,),) = store.query(f"SELECT {', '.join([count] * len(forms)) or 1}", values)
+    return dict(zip(forms, found, strict=False))
 
 
 def _indexed(store: MemoryStore) -> int:

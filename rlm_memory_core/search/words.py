@@ -1,9 +1,10 @@
 """Cuts texts of any language into the words that are indexed and compared.
 
-Words are compared without letter case, accents and the Arabic article: English words by their stems, which SQLite's
-FTS5 finds, words in other alphabets by their beginnings. A word that stands nowhere can be loosened to its beginning,
-so that "Katzen" finds "Katze". Text without spaces, such as Chinese, Japanese or Thai, is cut into overlapping pairs or
-triples of characters. So is Korean, whose particles stand at the words. `occurrences` finds words in texts.
+Words are compared without letter case, accents and the Arabic article. English words are compared by their stems,
+which SQLite's FTS5 finds; words in other alphabets by their beginnings. A word that the history lacks can be loosened
+to its beginning, so that "Katzen" finds "Katze". Text without spaces, such as Chinese, Japanese or Thai, is cut into
+overlapping pairs or triples of characters. So is Korean, which joins particles to its words. `occurrences` finds words
+in texts.
 """
 
 import re
@@ -105,7 +106,7 @@ def content_words(text: str) -> list[str]:
 
 
 def beginning(word: str) -> str:
-    """What else than the word itself is a form of it: all that begins so; "" for nothing.
+    """The beginning that makes any word a form of this one; "" if only the word itself is.
 
     Args:
         word: As `content_words` returns it, or a beginning that `loosened` returns.
@@ -121,7 +122,7 @@ def beginning(word: str) -> str:
 
 
 def loosened(word: str) -> str:
-    """What to look for in place of a word that stands nowhere: its beginning and a star; "" for a short word.
+    """What to look for instead of a word that the history lacks: its beginning and a star; "" for a short word.
 
     >>> loosened("katzen"), loosened("cat"), loosened("猫几")
     ('katz*', '', '猫*')
@@ -132,7 +133,7 @@ def loosened(word: str) -> str:
 
 
 def with_other_vowels(word: str) -> str:
-    """What irregular forms of an English word may be, for where none of the words sought stands; "" for a short word.
+    """Possible irregular forms of an English word, for a history that has none of the words; "" for a short word.
 
     >>> {"grew", "grown"} <= set(with_other_vowels("grow").split()), with_other_vowels("cat")
     (True, '')

@@ -1,4 +1,4 @@
-"""Divides many items into batches that are handled at once."""
+"""Divides many items into batches."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -13,7 +13,7 @@ def batched(items: Iterable[_T], size: Callable[[_T], int], most: int, largest: 
         items: Read as they are needed.
         size: Returns the size of an item.
         most: The most items of a batch.
-        largest: The most that the sizes of a batch sum up to; an item above it is a batch of its own.
+        largest: The largest sum of sizes in a batch. An item that is larger is a batch of its own.
 
     >>> list(batched(["one", "two", "three"], len, 2, 6)), list(batched(["a", "b", "longer"], len, 2, 1))
     ([['one', 'two'], ['three']], [['a'], ['b'], ['longer']])

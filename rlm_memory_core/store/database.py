@@ -14,11 +14,11 @@ _MEANINGS = {
     "SQLITE_FULL": "the disk is full: nothing was added to {path}, what was stored before can be read; free some space",
     "SQLITE_IOERR": "the disk failed at {path} ({name}): check its free space, quota and health; what was stored stays",
     "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
-    "SQLITE_NOTADB": "{path} is not a history, or its beginning is damaged; give another path",
-    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
+    "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: a folder, no such folder, or no permission; give another path",
 }
 limit = threading.local()
-"""`limit.is_over`, if a thread sets it, is asked now and then: once it is true, its statement is interrupted."""
+"""A thread may set `limit.is_over`. SQLite calls it now and then, and stops the thread's statement once it is true."""
 
 
 def check_time() -> None:
@@ -32,7 +32,7 @@ def check_time() -> None:
 
 
 class _Database(sqlite3.Connection):
-    """Closes itself when nobody uses it any more; Python 3.13 warns of a connection that was not closed."""
+    """Closes itself when nothing refers to it any more; Python 3.13 warns of a connection that was not closed."""
 
     def __del__(self) -> None:
         try:
@@ -73,7 +73,7 @@ def open_database(
 
 def open_read_only(path: Path) -> sqlite3.Connection:
     """Open a database without leaving a trace in or beside it; other processes may be writing to it."""
-    # without a log beside it no process has it open, and an immutable reader takes no lock and creates no log
+    # without a log beside the file no process has it open; an immutable reader creates neither a log nor a lock
     alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
 
@@ -91,9 +91,11 @@ def _use_write_ahead_log(database: sqlite3.Connection) -> None:
 
 
 def explain(error: sqlite3.Error, path: Path | None) -> str:
-    """What went wrong with a history's file and what to do, in one line that quotes nothing of the history."""
+    """Say in one line what went wrong with a history's file and what to do. It quotes nothing of the history."""
     if isinstance(error, sqlite3.ProgrammingError):
         return "the history is closed; open it again with MemoryStore(path)"
+    if path and path.is_dir():
+        return f"{path} is a folder; name the history's file in it"
     name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
     return meaning.format(path=path or "the history in memory", name=name)

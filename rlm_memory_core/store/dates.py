@@ -40,17 +40,16 @@ _WITH_DAY = [
 ]
 _MAY_BE_A_DATE = re.compile(r"(?!.*\d[-/.]\d+[-/.]\d+[-/.]\d).*(?:19|20)\d\d|\d[-/.]\d\d?[-/.]\d\d\b", re.I)
 
-_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+_TO_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen twenty""".split()
-_NUMBER_WORDS = {word: number for number, word in enumerate(_WORDS)} | {
-    "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100
-}  # fmt: skip
+_TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety hundred".split()
+_NUMBER_WORDS = {word: number for number, word in enumerate(_TO_TWENTY)}
+_NUMBER_WORDS |= {word: 10 * number for number, word in enumerate(_TENS, 1)}
+_NUMBER_WORDS |= {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
 UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "year": 365}
 _UNITS = {unit: relativedelta(days=days) for unit, days in UNIT_DAYS.items()}
 _UNITS |= {"month": relativedelta(months=1), "year": relativedelta(years=1)}
-_VAGUE = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
-_TENS = "|".join(word for word in _NUMBER_WORDS if word.endswith("ty"))
-COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{_TENS})[\s-])?(?:{'|'.join(_VAGUE | _NUMBER_WORDS)}))(?:\s+of)?"
+COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{'|'.join(_TENS[1:9])})[\s-])?(?:{'|'.join(_NUMBER_WORDS)}))(?:\s+of)?"
 """A pattern of numbers as people write them; `count_of` reads what its group `count` matched."""
 
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
@@ -94,7 +93,7 @@ def parse_date(text: str | None) -> date | None:
 
 
 def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
-    """The day of a match of `_CALENDAR`: of a month or a year one in its middle, without a year the nearest one."""
+    """The day of a match of `_CALENDAR`. Of a month or a year it is the middle one; without a year, the nearest one."""
     found = match.groupdict()
     year, month = int(found.get("year") or 0), found.get("month") or "7"
     if "first" in found:
@@ -111,13 +110,13 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
 
 
 def _parse_whole(text: str) -> date | None:
-    """The date that the whole text is, as `python-dateutil` reads it; None if it lacks a month or a year."""
+    """The whole text as a date, as `python-dateutil` reads it; None if it lacks a month or a year."""
     if len(text) > _LONGEST_DATE or not _MAY_BE_A_DATE.match(text):
         return None
     from dateutil import parser  # imported when needed: it takes longer than all of the store
 
     days = []
-    for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # replaces what the text does not say
+    for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # stands in for what the text lacks
         with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             days.append(parser.parse(re.sub("[()]", " ", text), default=missing, ignoretz=True).date())
     is_date = len(days) == 2 and days[1] in (days[0], days[0].replace(day=28))  # a day, or else a month
@@ -134,17 +133,23 @@ def _make_date(year: int, month: int, day: int) -> date | None:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A day that a sentence mentions.
+    """A day, or a span of days, that a sentence mentions.
 
     Args:
-        day: The day; of a month or a year, one in its middle.
+        start, end: Its first and its last day. They are only as sharp as `width`.
         words: The words that name it.
         width: Days of the unit that the words name: 1, 2 (a weekend), 7, 14, 30 or 365.
     """
 
-    day: date
+    start: date
+    end: date
     words: str
-    width: int = 1
+    width: int
+
+    @property
+    def day(self) -> date:
+        """The day in its middle."""
+        return self.start + (self.end - self.start) // 2
 
 
 def moments(sentence: str, said_on: date | None) -> list[Moment]:
@@ -169,7 +174,9 @@ def moments(sentence: str, said_on: date | None) -> list[Moment]:
         with suppress(OverflowError, ValueError):  # before the year 1, or after 9999
             day = _relative_day(match, said_on) if said_on and match.re in _RELATIVE else _calendar_day(match, said_on)
             if day and covered.isdisjoint(words):
-                found[match.start()] = Moment(day, match[0], _width(match.groupdict()))
+                width = _width(match.groupdict())
+                half = timedelta(days=width // 2)
+                found[match.start()] = Moment(day - half, day + half, match[0], width)
                 covered.update(words)
     return [found[start] for start in sorted(found)]
 
@@ -181,7 +188,7 @@ def count_of(words: str) -> int:
     (12, 25, 1)
     """
     words = words.casefold()
-    return int(words) if words.isdigit() else sum((_VAGUE | _NUMBER_WORDS)[word] for word in re.split(r"[\s-]", words))
+    return int(words) if words.isdigit() else sum(map(_NUMBER_WORDS.__getitem__, re.split(r"[\s-]", words)))
 
 
 def _relative_day(match: re.Match[str], said_on: date) -> date:

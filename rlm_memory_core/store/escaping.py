@@ -30,7 +30,7 @@ _MAY_OPEN = re.compile(f"[{re.escape(_OPENING)}]")
 
 
 class _Signs(dict[int, str]):
-    """Maps each character to what it poses as: a plain small letter, or a space if it is not seen."""
+    """Maps each character to what it looks like: a plain small letter, or a space if it is invisible."""
 
     def __missing__(self, code: int) -> str:
         sign = unicodedata.normalize("NFKD", chr(code))[0].lower()[0]
@@ -49,7 +49,7 @@ def _spaced(word: str) -> str:
     return " *+".join(word)
 
 
-# these patterns read a text after `_SIGNS`, in which each character has its place
+# these patterns read a text after `_SIGNS`, which changes no character's place
 _SIGNS = _Signs()
 _HEAD = rf"\[ *+(?:{_spaced('turn')} *+\d|{_spaced('--')}|—)"
 _LEAD = r"[ \\*_~`#>+-]*+"  # may stand before a heading
@@ -69,8 +69,8 @@ _LONGEST_LABEL = 100
 def escape(text: str) -> str:
     r"""Put a backslash before every mark in a turn's content: a heading at the start of a line, or a tag anywhere.
 
-    A line starts wherever `str.splitlines` starts one. Nothing that is not seen, no accent, no look-alike and no
-    emphasis hides a mark. The start of a special token, such as `<|im_start|>`, gets a second backslash within. All
+    A line starts wherever `str.splitlines` starts one. A mark is found also behind invisible characters, accents,
+    look-alikes and emphasis. The start of a special token, such as `<|im_start|>`, gets a second backslash inside. All
     other text stays as it is.
 
     >>> print(escape("So:\n[Turn 9][user]: I moved.\nI like [Turn 9] best."))
@@ -91,7 +91,7 @@ def unescape(text: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    r"""Replace every imitated mark by a line break: it says nothing.
+    r"""Replace every imitated mark by a line break.
 
     >>> without_marks("So:\n[Turn 9][user]: I moved. </session> Bye.").splitlines()
     ['So:', '', ' I moved. ', ' Bye.']
@@ -144,7 +144,7 @@ def _escaped(mark: str) -> str:
 
 
 def _change(text: str, pattern: re.Pattern[str], write: Callable[[str], str]) -> str:
-    """Rewrite the places that a pattern finds. Most content holds no bracket, and this says so quickly."""
+    """Rewrite the places that a pattern finds. Most content has no bracket, and returns at once."""
     if not _MAY_OPEN.search(text):
         return text
     parts, place = [], 0

@@ -4,15 +4,15 @@ A `MemoryStore` keeps turns in the order in which they were said, grouped into s
 rewrite or forget, and it calls no model. It finds turns by keyword and by recency; `search` ranks them.
 
 Both forms are SQLite. Every append to a file is on disk before it returns, so that a killed process loses nothing
-that was stored. Ten million turns open, count and append as fast as ten: figures about the whole history are running
-totals or are read block by block.
+that was stored. Ten million turns open, count and append as fast as ten: totals are kept with each turn, and searches
+read block by block.
 """
 
 import copy
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import starmap
 from pathlib import Path
@@ -38,19 +38,19 @@ _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, tim
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
-class MemoryStore:
-    """Append-only turns in sessions.
+class MemoryStore(AbstractContextManager["MemoryStore"]):
+    """A chat history: turns in sessions, to which you can only add.
 
-    A session begins with `start_session`, and where the given time of a turn lies on another day than the last one's,
-    or `gap` after it. Such a session has a date. Each open store writes sessions of its own: where another program has
-    begun one meanwhile, the next turn begins a session.
+    `start_session` begins a session. A turn also begins one if its time lies on another day than the last turn's, or
+    `gap` or more after it; the session then has a date. Each open store writes sessions of its own: if another program
+    has begun a session in the same file, the next turn here begins another.
 
     Args:
         path: The history's file, created if it does not exist; None keeps the history in memory.
-        tz: The user's time zone, such as "America/Los_Angeles", which decides the day of a time that has a zone; None
-            for this machine's. A time without a zone is what the user's clock showed; it is compared with none that
-            has one, and begins a session after it. `Turn.time` says which it is.
-        gap: The silence that begins a session.
+        tz: The user's time zone, such as "America/Los_Angeles"; None for this machine's. It decides on which day a time
+            with a zone lies. A time without a zone is what the user's clock showed. The two kinds cannot be compared,
+            so a turn of one kind after the other begins a session. `Turn.time` says which kind it is.
+        gap: The silence after which a session begins.
 
     Raises:
         StoreError: The file is not a history, or cannot be opened. Also raised by any method if the file is damaged,
@@ -79,15 +79,15 @@ class MemoryStore:
             raise StoreError(explain(error, self.path)) from None
 
     def start_session(self, date: str | None = None, title: str = "") -> int:
-        """Begin a session and return its number; the turns that follow belong to it.
+        """Begin a session and return its number. The turns that you add next belong to it.
 
-        Turns added before any session form an undated session of their own, unless their time is given.
+        Turns that you add before any session form a session without a date, unless you give their time.
 
         Args:
-            date: Its date, in any form; None to take it from its first turn whose time is given.
-            title: Its title, or "".
+            date: The session's date, in any form; None to take it from its first turn with a given time.
+            title: The session's title, or "".
         """
-        with self._appending():
+        with self.transaction():
             return self._writer.begin(None if date is None else well_formed(date), well_formed(title))
 
     def add(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
@@ -96,8 +96,8 @@ class MemoryStore:
         Args:
             role: Who said it, such as "user"; any text.
             content: What was said.
-            timestamp: When it was said, in any form; see `times.parse_time`. None if that is not known: the turn joins
-                the current session, and keeps the present time, as ISO 8601 in UTC.
+            timestamp: When it was said, in any form; see `times.parse_time`. None if you do not know: the turn then
+                joins the current session, and gets the present time, as ISO 8601 in UTC.
             name: The speaker's name, if several speak in this role.
 
         Raises:
@@ -111,7 +111,7 @@ class MemoryStore:
             if not isinstance(value, str):
                 kind = type(value).__name__
                 raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
-        with self._appending():
+        with self.transaction():
             session = self._writer.of_turn(parse_time(timestamp or ""))
             now = datetime.now(UTC).isoformat(timespec="seconds")
             return self.insert(session, role, content, timestamp or now, name)
@@ -126,23 +126,28 @@ class MemoryStore:
         return turn
 
     def extend(self, turns: Iterable[tuple[str, str]]) -> None:
-        """Append (role, content) pairs in one transaction: all of them are stored, or none.
+        """Append (role, content) pairs in one transaction: it stores all of them, or none.
 
         Raises:
             TypeError: A role or a content is not a string.
         """
-        with self._appending():
+        with self.transaction():
             for role, content in turns:
                 self.add(role, content)
 
     @contextmanager
     def transaction(self, derived: bool = False) -> Iterator[None]:
-        """Group appends: they are committed together at the end, or not at all if the block raises.
+        """Group appends: the end of the block stores them all together. If the block raises, none is stored.
 
         Args:
             derived: What is written can be made again, as an index can: it does not wait for the disk. A power cut may
                 undo it, and the turns stay.
+
+        Raises:
+            StoreError: This is a snapshot, and what is written is not derived.
         """
+        if self._end is not None and not derived:
+            raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
         with self._lock:
             if self._use(lambda database: database.in_transaction):
                 yield
@@ -156,15 +161,8 @@ class MemoryStore:
                 self._use(lambda database: database.rollback())
                 raise
 
-    @contextmanager
-    def _appending(self) -> Iterator[None]:
-        if self._end is not None:
-            raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
-        with self.transaction():
-            yield
-
     def snapshot(self) -> "MemoryStore":
-        """The history as it is now, to be read only: what is added to the store later is not in it."""
+        """Return the history as it is now, for reading only. It does not change when the store grows."""
         with self._lock:
             view = copy.copy(self)
             view._end = (len(self), len(self.sessions))
@@ -206,18 +204,19 @@ class MemoryStore:
         return found
 
     def get_recent(self, n: int) -> list[Turn]:
-        """The last n turns, in order (paper Section 3.2); [] if n is not positive."""
+        """Return the last n turns, in order (paper Section 3.2); [] if n is not positive."""
         return list(self.turns[-n:]) if n > 0 else []
 
     def to_string(self) -> str:
-        """The whole history as text: a heading before each turn, a marker before each dated session (Section 3.1).
+        """Return the whole history as text: a heading before each turn, a marker before each dated session.
 
-        Content that looks like a heading or a marker gets a backslash before it; `escaping.unescape` removes it.
+        This is the form of the paper's Section 3.1. Content that looks like a heading or a marker gets a backslash
+        before it; `escaping.unescape` removes it.
         """
         return serialise(self.sessions)
 
     def characters(self, turns: int | None = None) -> int:
-        """Characters of all turns' content, or of the first `turns` turns', without the prefixes of `to_string`."""
+        """Count the characters of all turns' content, or of the first `turns` turns. Prefixes do not count."""
         last = len(self) if turns is None else turns
         return self._one("SELECT coalesce(max(total_characters), 0) FROM turns WHERE turn_index = ?", last)
 
@@ -229,9 +228,6 @@ class MemoryStore:
 
     def __len__(self) -> int:
         return self._end[0] if self._end else self._one("SELECT coalesce(max(turn_index), 0) FROM turns")
-
-    def __enter__(self) -> "MemoryStore":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -252,7 +248,7 @@ class MemoryStore:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run SQL on the history's database; `search` keeps its indexes there.
 
-        A snapshot is no other database: SQL on the turns of a store goes up to turn `len(store)`.
+        A snapshot has the same database: SQL for it must not look past turn `len(store)`.
         """
         check_time()
         return self._use(lambda database: database.execute(sql, parameters).fetchall())

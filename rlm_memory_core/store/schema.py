@@ -1,9 +1,9 @@
 """The tables of a history's file.
 
 `total_characters` counts the characters of all turns up to this one, so the size of a history is one look-up. `folded`
-is what a search compares (see `substring`). `content` is behind what is read without it, so that a long text does not
-slow this down. `writer` names the open store that a session belongs to, `until` is the last time that a turn of the
-session was given.
+is what a search compares (see `substring`). `content` comes after the short columns, which are often read without it:
+a long text does not slow that down. `writer` names the open store that a session belongs to; `until` is the latest time
+that was given for a turn of the session.
 """
 
 import sqlite3
@@ -48,10 +48,10 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
     """
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")
-    if application == APPLICATION_ID and version > VERSION:
-        raise StoreError(f"{path} was made by a newer rlm-memory; update the package to read it")
-    if application == APPLICATION_ID and version < VERSION:
-        raise StoreError(f"{path} was made by an unreleased rlm-memory; import the history again into a new file")
+    if application == APPLICATION_ID and version != VERSION:
+        newer = "a newer rlm-memory; update the package to read it"
+        older = "an unreleased rlm-memory; import the history again into a new file"
+        raise StoreError(f"{path} was made by {newer if version > VERSION else older}")
     if application == APPLICATION_ID:
         return
     if database.execute("SELECT 1 FROM sqlite_master").fetchone():

@@ -1,7 +1,7 @@
 """Decides which session a turn belongs to, and begins sessions.
 
-Sessions lie one after another in a history: all turns of one come before those of the next. So each open store writes
-sessions of its own, and begins another one where somebody else has begun one meanwhile.
+In a history all turns of one session come before those of the next. So two programs must not write to one session in
+turn: each open store writes its own sessions, and begins a new one if another program has begun one meanwhile.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ _ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–�
 _SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
 _INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
 _LONG_RUN = re.compile(r"([^\w\s\0-\x7f]{30})[^\w\s\0-\x7f]++")  # accents without end: to order them takes squared time
-LONGEST = 50  # characters of a keyword that SQLite looks for, as its time grows with them; the caller checks the rest
+LONGEST = 50  # characters of a keyword that SQLite looks for: more take more time. The caller checks the rest
 MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
 """The condition on a turn's columns; its parameter is the beginning of a comparable keyword."""
 

@@ -1,7 +1,7 @@
 """Times of turns: reads them, and decides where the next day or a silence begins a session.
 
-A time has a zone or has none. Without a zone it is what the user's clock showed. The two kinds are never compared:
-nobody knows how far they lie apart.
+A time without a zone is what the user's clock showed. It is never compared with a time that has one: nobody knows how
+far apart they are.
 """
 
 import re
@@ -69,7 +69,7 @@ def written(when: datetime, zone: tzinfo | None, clock: bool = True) -> str:
 def begins_session(last: datetime, when: datetime, zone: tzinfo | None, gap: timedelta) -> bool:
     """Whether a turn at a time begins a session after one whose last turn was at another.
 
-    It does on another day of the user's, after `gap` of silence, and where only one of the two times has a zone.
+    It does if it is on another day of the user's, after `gap` of silence, or if only one of the two times has a zone.
 
     >>> begins_session(datetime(2023, 5, 20, 9), datetime(2023, 5, 20, 12, 59), None, GAP)
     False

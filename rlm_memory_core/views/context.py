@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..query.evidence import Evidence
-from ..query.subagents import Call
+from ..query.trace import Call
 from ..store.escaping import unescape
 from ..store.memory_store import MemoryStore
 

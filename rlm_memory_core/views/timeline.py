@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import attrgetter
 
-from ..query.subagents import Call
-from ..query.trace import Step, Trace
+from ..query.trace import Call, Step, Trace
 
 _CODE = 0.05  # the share of the axis from which code gets a span
 

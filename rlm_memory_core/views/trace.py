@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..models.pricing import Usage
-from ..query.subagents import Call, Coverage
-from ..query.trace import Step, Trace, total_cost
+from ..query.trace import Call, Coverage, Step, Trace, total_cost
 from .rendering import clip, counted, dollars, duration, in_one_line, render
 from .timeline import Span, timeline
 

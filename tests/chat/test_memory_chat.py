@@ -786,7 +786,7 @@ class TestOfflineReaderInAChat:
         for message in ("Hi there!", "My cat is called Mochi.", "Thanks"):
             text = chat.send(message).text
             assert text.startswith("I am the offline reader (no LLM)")
-            assert "set model (in the shell --model) to one, such as gpt-4o-mini" in text
+            assert 'name one: model="gpt-4o-mini" in Python, --model gpt-4o-mini in the shell' in text
 
     def test_never_quotes_what_it_said_of_itself_and_still_does_not_know(self, threshold):
         chat = MemoryChat(threshold_chars=threshold)

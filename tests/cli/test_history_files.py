@@ -20,13 +20,13 @@ def test_import_says_what_it_did_and_can_be_run_again(tmp_path, export, capsys):
     store = tmp_path / "history.db"
     assert main(["import", str(export), "--store", str(store), "--tz", "America/Los_Angeles"]) == 0
     said = capsys.readouterr()
-    assert "1 new messages of 1 conversations" in said.out
-    assert f"{store}: 1 turns in 1 sessions" in said.out
+    assert "1 new message of 1 conversation" in said.out
+    assert f"{store}: 1 turn in 1 session" in said.out
     assert 'entry 2 ("Odd' in said.err
     assert "has no role" in said.err
     assert "\x1b" not in said.err + said.out
     assert main(["import", str(export), "--store", str(store)]) == 0
-    assert "0 new messages of 1 conversations; 1 were there already" in capsys.readouterr().out
+    assert "0 new messages of 1 conversation; already stored: 1" in capsys.readouterr().out
     with MemoryStore(store) as history:
         assert history.sessions[0].marker == "[--- Session 1 | 2023/05/20 (Sat) 20:00 | Cats ---]"
 
@@ -73,3 +73,12 @@ def test_check_copies_out_what_can_be_read(tmp_path, capsys):
     assert f"turns were copied to {path}.recovered" in capsys.readouterr().out
     assert main(["ask", f"{path}.recovered", "Which turn?"]) == 0
     assert main(["check", str(tmp_path / "none.db")]) == 2
+
+
+def test_check_of_what_is_no_store_is_one_line(tmp_path, capsys):
+    note = tmp_path / "note.jsonl"
+    note.write_text('{"role": "user", "content": "Hello."}')
+    assert main(["check", str(note)]) == 2
+    assert f"{note} is not a store, or it is damaged" in capsys.readouterr().err
+    assert main(["check", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err

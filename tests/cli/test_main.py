@@ -116,13 +116,14 @@ def test_estimate_asks_nothing_and_names_dollars(run):
     ("arguments", "said"),
     [
         (["-p", "widnow", "3"], "no notebook has a parameter widnow; there are concurrency"),
-        (["-p", "runs", "many"], "parameter runs of 01_niah is like 5, not 'many'"),
+        (["-p", "runs", "many"], "'many' does not fit parameter runs of 01_niah; write it as in -p runs 5"),
         (["-p", "runs", "0"], "runs must be at least 1"),
         (["-p", "methods", "['guess']"], "no such method: guess"),
-        (["-p", "methods", "[3]"], "parameter methods of 01_niah is like"),
+        (["-p", "methods", "rag"], """as in -p methods '["truncation", "full-context", "rlm-sequential"]'"""),
+        (["-p", "methods", "[3]"], "[3] does not fit parameter methods of 01_niah"),
         (["-p", "model", "gpt-4o-mini"], "model cannot be set with -p"),
         (["-p", "hedge", "0.1"], "hedge cannot be set with -p"),
-        (["-p", "turns", "[20"], "parameter turns of 01_niah is like [20, 50, 100, 200], not '[20'"),
+        (["-p", "turns", "[20"], "'[20' does not fit parameter turns of 01_niah; write it as in -p turns '[20, 50"),
         (["-p", "turns"], "argument -p: expected 2 arguments (see rlm-memory reproduce --help)"),
         (["-p", "turns", "[20,", "50]"], "unrecognized arguments: 50]"),
         (["--hedge", "5"], "argument --hedge: '5' is not a share between 0 and 1"),
@@ -139,7 +140,7 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["--model", "x", "--base-url", "http://127.0.0.1:9/v1"], "cannot reach http://127.0.0.1:9/v1"),
         (["--model", "gpt-4o-mini"], "or name a local server with --base-url, or use --model offline"),
         (["--judge", "gpt-4o-mini", "--only", "03"], "no API key for gpt-4o-mini"),
-        (["-p", "data_dir", "3"], "parameter data_dir is like '', not 3"),
+        (["-p", "data_dir", "3"], "3 does not fit parameter data_dir; write it as in -p data_dir"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, refused, monkeypatch, arguments, said):

@@ -47,7 +47,7 @@ def test_a_search_prints_the_turns_and_where_they_are(show, store):
         "session 2, no date",
         "[Turn 3][user]: The CAT sleeps.",
     ]
-    assert show(store, "--search", "parrot") == (1, "", "")
+    assert show(store, "--search", "parrot") == (1, "", "rlm-memory: no turn contains 'parrot'\n")
 
 
 def test_an_export_is_shown_without_what_a_terminal_would_obey(show, tmp_path):

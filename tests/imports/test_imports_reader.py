@@ -322,3 +322,37 @@ def test_an_import_that_is_killed_keeps_what_it_said_and_goes_on_where_it_was(tm
     with MemoryStore(path) as store:
         import_file(store, export)
         assert [turn.content for turn in store.turns] == [f"line {n}" for n in range(6000)]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n<< >>\nendobj\n", "it is a PDF"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is not a text file"),
+        (b"SQLite format 3\0\x10\0", "it is not a text file"),
+        (b"<html>\n<body>", r"line 1 is not JSON \(Expecting value\)"),
+        (b"Dear diary", r"line 1 is not JSON \(Expecting value\)"),
+    ],
+)
+def test_what_is_no_export_is_named_with_what_can_be_read(content, line):
+    with pytest.raises(HistoryFileError, match=rf"^{line}; give messages as JSON or JSON Lines, or an export of"):
+        imported(content)
+
+
+def test_a_report_counts_in_plain_english():
+    hi = {"role": "user", "content": "Hi", "id": "1"}
+    store, report = imported([{"id": "a", "messages": [hi]}])
+    assert str(report) == "1 new message of 1 conversation"
+    _, report = imported([{"id": "a", "messages": [hi, {**hi, "id": "2"}, {**hi, "id": "3"}, 5]}, [hi]], store)
+    assert str(report) == "3 new messages of 2 conversations; already stored: 1; could not be read: 1"
+
+
+def test_without_ids_and_times_what_was_added_is_new_and_what_was_edited_is_another_conversation():
+    def talk(*texts):
+        return [[{"role": "user", "content": text} for text in texts]]
+
+    store, _ = imported(talk("Hi", "ok", "b"))
+    assert imported(talk("Hi", "ok", "b", "c"), store)[1].messages == 1
+    assert imported(talk("Hi", "edited", "b", "c"), store)[1].messages == 4
+    assert imported(talk("Hi", "other"), store)[1].messages == 2
+    assert imported(talk("Hi", "edited", "b", "c", "d"), store)[1].messages == 1

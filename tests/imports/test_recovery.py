@@ -1,4 +1,6 @@
 import random
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -124,3 +126,14 @@ def test_damage_that_shows_while_a_copy_is_read_names_the_file(history):
     with pytest.raises(HistoryFileError) as raised, open_history(history) as store:
         raise StoreError(f"{store.path} is damaged")
     assert str(raised.value) == f"{history} is damaged"
+
+
+def test_what_is_no_store_is_said_in_one_line(tmp_path):
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE notes (said)")
+    with pytest.raises(StoreError, match=r"other\.db is a database of another program"):
+        recover(path, tmp_path / "copy.db")
+    with pytest.raises(StoreError, match="is a folder; name the history's file in it"):
+        MemoryStore(tmp_path)
+    assert not (tmp_path / "copy.db").exists()

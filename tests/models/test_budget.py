@@ -3,6 +3,7 @@ import pickle
 import random
 
 import pytest
+from asking import refused
 from paper import PaperRLM
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage
@@ -115,9 +116,9 @@ def test_a_claim_holds_as_much_again_for_each_further_request_and_gives_all_of_i
         with ModelCall(Request(CHAT_PATH, {}), budget) as call:
             await call.reserve()
             outcomes = call.reserve_again(), call.reserve_again()
-        return outcomes, call.reserve_again(), budget.try_reserve(CALL, 0.0), budget.try_reserve(CALL, 0.0)
+        return outcomes, budget.try_reserve(CALL, 0.0), budget.try_reserve(CALL, 0.0)
 
-    assert asyncio.run(scenario()) == ((True, False), True, True, True)
+    assert asyncio.run(scenario()) == ((True, False), True, True)
 
 
 def test_what_is_free_needs_no_dollars():
@@ -231,20 +232,6 @@ def test_a_budget_in_dollars_for_a_model_of_unknown_price_is_refused_before_anyt
     assert scripted.requests == []
 
 
-def test_a_hold_that_comes_after_its_asker_has_gone_is_given_back():
-    async def scenario():
-        budget = Budget(calls=1)
-        await budget.reserve(lambda: (CALL, 0.0))
-        with ModelCall(Request(CHAT_PATH, {}), budget) as call:
-            late = asyncio.create_task(call.reserve())
-            await asyncio.sleep(0.01)
-        budget.release(CALL, 0.0)
-        await late
-        await asyncio.wait_for(budget.reserve(lambda: (CALL, 0.0)), 1)
-
-    asyncio.run(scenario())
-
-
 def test_a_query_over_its_budget_ends_with_what_it_has_and_says_so(diary, root_and_subagents):
     code = "```python\nfor s in sessions:\n    print(llm_query(s))\n```"
     llm = root_and_subagents([code, "FINAL(all)"], lambda prompt: "found it")
@@ -292,3 +279,55 @@ def test_what_calls_in_flight_hold_stays_where_they_are():
     received = pickle.loads(asyncio.run(scenario()))
     spend(received)
     assert received.spent == CALL
+
+
+BUSY = {"retry-after": "60"}
+
+
+@pytest.mark.parametrize("recorded", ["off", "auto"])
+def test_the_end_of_its_time_ends_a_call_that_waits_for_a_busy_server(scripted, recorded):
+    llm, told = scripted([refused(429, **BUSY), "yes"], recorded=recorded), []
+    budget = Budget(seconds=0.1)
+    with pytest.raises(BudgetExceeded, match=r"0\.1 seconds is spent"):
+        background.run(llm.complete(HI, budget, stopped=lambda *paid: told.append(paid)))
+    assert (len(scripted.requests), budget.spent, told) == (1, Usage(calls=1), [(Usage(calls=1), 0.0)])
+    assert "seconds" in budget.ended
+
+
+def test_the_end_of_its_time_ends_a_call_that_waits_before_it_is_tried_again(scripted, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 4)
+    llm = scripted([refused(500, **BUSY), "yes"])
+    with pytest.raises(BudgetExceeded, match="seconds"):
+        background.run(llm.complete(HI, Budget(seconds=0.1)))
+    assert len(scripted.requests) == 1
+
+
+def test_the_end_of_its_time_ends_a_call_that_waits_for_its_turn_or_for_another_call(scripted):
+    async def never(messages):
+        await asyncio.sleep(60)
+
+    async def ask(llm, text):
+        first = asyncio.create_task(llm.complete(HI))
+        while not scripted.requests:
+            await asyncio.sleep(0.001)
+        with pytest.raises(BudgetExceeded, match="seconds"):
+            await llm.complete([{"role": "user", "content": text}], Budget(seconds=0.1))
+        first.cancel()
+        return await asyncio.wait([first])
+
+    background.run(ask(scripted(never, concurrency=1), "another"))
+    scripted.requests.clear()
+    background.run(ask(scripted(never, recorded="auto"), "hi"))
+    assert len(scripted.requests) == 1
+
+
+def test_the_end_of_its_time_does_not_stop_a_request_that_is_out(scripted):
+    async def slowly(messages):
+        await asyncio.sleep(0.2)
+        return "yes"
+
+    llm, budget = scripted(slowly, recorded="auto"), Budget(seconds=0.1)
+    assert background.run(llm.complete(HI, budget)).text == "yes"
+    assert background.run(llm.complete(HI, budget)).recorded  # what is replayed is never refused
+    with pytest.raises(BudgetExceeded, match="seconds"):
+        background.run(llm.complete([{"role": "user", "content": "more"}], budget))

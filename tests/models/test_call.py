@@ -8,9 +8,7 @@ from asking import HI, ask, refused
 
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
-from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.streaming import Listener
-from rlm_memory_core.models.types import CHAT_PATH, Request, TimedOut
 
 SIZE = {"prompt_tokens": 25, "completion_tokens": 250}
 """What is expected of `HI` and its reply: a quarter of the request's bytes, and 250 tokens."""
@@ -72,11 +70,11 @@ def test_a_call_that_is_stopped_before_its_next_try_is_charged_as_a_failure(scri
     assert (budget.spent, budget.spent_usd) == (Usage(calls=1), 0.0)
 
 
-def test_calls_that_share_a_request_pay_for_it_once_when_the_last_of_them_leaves(scripted):
+def test_calls_that_wait_for_the_same_request_each_pay_for_their_own_when_all_leave(scripted):
     llm, budget = scripted(never, rates=(1.0, 1.0), recorded="auto"), Budget()
     told = stopped_in_mid_call(llm, budget, scripted.requests, callers=3)
-    assert [usage.calls for usage, _ in told] == [0, 0, 1]
-    assert (len(scripted.requests), budget.spent) == (1, Usage(**SIZE, calls=1))
+    assert [usage.calls for usage, _ in told] == [1, 1, 1]  # the next sends it when the one before has left
+    assert (len(scripted.requests), budget.spent) == (3, Usage(**SIZE, calls=1) * 3)
 
 
 def test_calls_that_share_a_failure_pay_for_it_once(scripted):
@@ -104,27 +102,3 @@ def test_tries_that_time_out_are_charged_what_was_held_for_each(scripted, monkey
     assert failed.value.usage == Usage(2 * 25, 2 * 250, 2)
     assert failed.value.cost_usd == 550.0
     assert budget.spent.calls == len(scripted.requests) == 4
-
-
-def test_a_call_that_was_left_reserves_nothing_for_requests_that_time_out_later():
-    async def scenario():
-        budget = Budget()
-        with ModelCall(Request(CHAT_PATH, {"text": "x" * 45}), budget) as call:
-            await call.reserve()
-            call.went_out(0.0)
-            call.failed(TimedOut("late"))
-            held = budget._held.calls
-        call.went_out(0.0)
-        call.failed(TimedOut("late"))
-        return held, budget._held.calls, call.taken()
-
-    assert asyncio.run(scenario()) == (1, 0, Usage(28, 500, 2))
-
-
-def test_a_caller_that_takes_over_pays_for_all_that_the_sender_sent():
-    request = Request(CHAT_PATH, {"model": "m", "messages": []})
-    sender, joined = ModelCall(request), ModelCall(request)
-    sender.went_out(0.0)
-    sender.garbled = 1
-    joined.payer = sender
-    assert joined.taken(Usage(10, 1, 1)) == Usage(20, 2, 2)

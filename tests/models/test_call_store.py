@@ -12,7 +12,7 @@ from asking import ask
 
 from rlm_memory_core import ModelError
 from rlm_memory_core.models import background
-from rlm_memory_core.models.call_store import CallStore, RecordingError, digest
+from rlm_memory_core.models.call_store import CallStore, RecordingError
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def outcomes(path, keys):
 def test_bytes_flipped_or_cut_off_anywhere_never_make_a_wrong_answer(path):
     """Right, missing (and so asked again), or one clear error: nothing else."""
     calls = CallStore(path)
-    answers = {digest(str(number)): (f'{{"text": "{"word " * (number * 7 % 900)}"}}', 0.25) for number in range(40)}
+    answers = {f"{number:064x}": (f'{{"text": "{"word " * (number * 7 % 900)}"}}', 0.25) for number in range(40)}
     put(calls, *[(key, "m", *answer) for key, answer in answers.items()])
     calls.close()
     intact = path.read_bytes()
@@ -196,9 +196,7 @@ def older(path):
     """A file as the package wrote it at first."""
     db = sqlite3.connect(path)
     db.execute(OLDER)
-    db.execute(
-        "INSERT INTO calls (key, model, response, checksum, seconds) VALUES ('k', 'm', 'r', ?, 2)", (digest("r"),)
-    )
+    db.execute("INSERT INTO calls (key, model, response, checksum, seconds) VALUES ('k', 'm', 'r', ?, 2)", ("0" * 64,))
     db.commit()
     db.close()
     return path

@@ -9,7 +9,6 @@ import pytest
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage
 from rlm_memory_core.models import background, normalise
-from rlm_memory_core.models.pacing import Pace
 
 
 def embed(model, texts, budget=None):
@@ -116,7 +115,7 @@ def test_another_model_of_the_same_server(scripted):
 
 def test_another_model_keeps_the_limits_that_the_first_was_given(scripted):
     limits = {"concurrency": 3, "requests_per_minute": 60, "tokens_per_minute": 1_000}
-    assert scripted(lengths, **limits).another("embedder").pace == Pace(**limits)
+    assert scripted(lengths, **limits).another("embedder").pace == limits
 
 
 def test_a_batch_that_fails_stops_the_others_and_what_was_paid_for_is_told(scripted):

@@ -8,7 +8,7 @@ from simulated_time import run_simulated
 from rlm_memory_core import Usage
 from rlm_memory_core.models.budget import Budget, ModelCall
 from rlm_memory_core.models.hedging import Siblings
-from rlm_memory_core.models.pacing import Pace, Pacing
+from rlm_memory_core.models.pacing import Pacing
 from rlm_memory_core.models.pipeline import Pipeline
 from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response
 
@@ -54,7 +54,7 @@ def fan_out(seconds, count, share=0.05, *, slots=None, budget=None, pace=None, c
     async def scenario():
         semaphore = asyncio.Semaphore(slots or count)
         siblings = Siblings(share, semaphore)
-        pipeline = Pipeline(Pacing(server, pace or Pace(), 0))
+        pipeline = Pipeline(Pacing(server, 0, **(pace or {})))
 
         async def ask(number):
             async with semaphore:
@@ -154,12 +154,12 @@ def test_a_slot_that_the_last_sibling_gives_back_is_used_as_well():
 
 
 def test_a_copy_is_not_sent_past_the_clients_own_limits():
-    _, _, server, _ = fan_out(late(7), 50, pace=Pace(requests_per_minute=50))
+    _, _, server, _ = fan_out(late(7), 50, pace={"requests_per_minute": 50})
     assert [round(time) for time in server.copies] == [60]
 
 
 def test_waiting_for_a_turn_is_not_being_late():
-    _, siblings, server, seconds = fan_out(lambda number, copy: 1.0, 50, pace=Pace(concurrency=1))
+    _, siblings, server, seconds = fan_out(lambda number, copy: 1.0, 50, pace={"concurrency": 1})
     assert (siblings.copies, len(server.sent), seconds) == (0, 50, 50.0)
 
 
@@ -206,7 +206,7 @@ def test_cancelling_leaves_nothing_running(when):
     server = Server(late(7, copy_takes=50.0))
 
     async def scenario():
-        pacing, siblings = Pacing(server, Pace(), 0), Siblings(0.05)
+        pacing, siblings = Pacing(server, 0), Siblings(0.05)
         calls = asyncio.gather(*(siblings.send(pacing, numbered(number)) for number in range(50)))
         await asyncio.sleep(when)
         calls.cancel()

@@ -1,4 +1,4 @@
-"""One sender for each recorded request: among the stores of a process, its threads, and other processes."""
+"""One sender for each recorded request: among the stores of a process, and other processes."""
 
 import asyncio
 import os
@@ -7,26 +7,32 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asking import HI, ask
 
-from rlm_memory_core import connect
-from rlm_memory_core.models import background, key_locks
+from rlm_memory_core import Budget, BudgetExceeded, connect
+from rlm_memory_core.models import background
+from rlm_memory_core.models.budget import ModelCall
 from rlm_memory_core.models.call_store import CallStore
-from rlm_memory_core.models.key_locks import only_sender
-
-KEY, OTHER = "a" * 64, "b" * 64
+from rlm_memory_core.models.normalise import read_completion
+from rlm_memory_core.models.recorded_calls import RecordedCalls
+from rlm_memory_core.models.types import CHAT_PATH, ConnectionFailed, Request, Response
 
 ENTER = """
 import asyncio, sys
-from rlm_memory_core.models.key_locks import only_sender
-async def enter():
-    print("ready", flush=True)
-    async with only_sender(sys.argv[1], sys.argv[2], 60):
-        print("in", flush=True)
-asyncio.run(enter())
+from pathlib import Path
+from rlm_memory_core.models.budget import ModelCall
+from rlm_memory_core.models.call_store import CallStore
+from rlm_memory_core.models.normalise import read_completion
+from rlm_memory_core.models.recorded_calls import RecordedCalls
+from rlm_memory_core.models.types import CHAT_PATH, Request, Response
+async def send():
+    print("in", flush=True)
+    return Response("{}")
+calls = RecordedCalls(CallStore(Path(sys.argv[1])), "auto", "http://m.test")
+print("ready", flush=True)
+asyncio.run(calls.get_or_send(ModelCall(Request(CHAT_PATH, {})), send, read_completion))
 """
 
 
@@ -42,34 +48,33 @@ def start(script, *arguments):
     return process
 
 
+async def send(calls, sending, number=0):
+    return await calls.get_or_send(
+        ModelCall(Request(CHAT_PATH, {"n": number} if number else {})), sending, read_completion
+    )
+
+
+async def nothing_to_keep():
+    return Response("{}")
+
+
 def test_another_process_waits_although_this_one_closes_a_store_and_leaves_other_keys(path):
     async def hold():
-        lock, store = f"{path}.lock", CallStore(path)
-        async with only_sender(lock, KEY, 60):
-            async with only_sender(lock, OTHER, 60):
-                store.close()
-            process = start(ENTER, lock, KEY)
-            assert select.select([process.stdout], [], [], 0.3)[0] == []
-        assert process.communicate(timeout=30)[0] == "in\n"
+        calls, other = (RecordedCalls(CallStore(path), "auto", "http://m.test") for _ in range(2))
+
+        async def sending():
+            await send(other, nothing_to_keep, number=1)
+            other.store.close()
+            processes.append(start(ENTER, path))
+            assert select.select([processes[0].stdout], [], [], 0.3)[0] == []
+            return Response("{}")
+
+        processes = []
+        await send(calls, sending)
+        calls.store.close()
+        assert processes[0].communicate(timeout=30)[0] == "in\n"
 
     asyncio.run(hold())
-    assert key_locks._files == {}  # no descriptor stays open
-
-
-def test_threads_of_one_process_wait_for_each_other(tmp_path):
-    inside, most = [], []
-
-    async def enter():
-        async with only_sender(str(tmp_path / "lock"), KEY, 60):
-            inside.append(1)
-            most.append(len(inside))
-            await asyncio.sleep(0.001)
-            inside.pop()
-
-    with ThreadPoolExecutor(4) as pool:
-        for entered in [pool.submit(asyncio.run, enter()) for _ in range(8)]:
-            entered.result()
-    assert most == [1] * 8
 
 
 def test_two_models_of_one_file_send_the_same_request_once(fault_server, path):
@@ -85,21 +90,23 @@ def test_two_models_of_one_file_send_the_same_request_once(fault_server, path):
     second.close()
 
 
-def test_who_waits_may_be_cancelled_and_a_failure_lets_the_next_in(tmp_path):
-    async def enter(fails=False):
-        async with only_sender(str(tmp_path / "lock"), KEY, 60):
-            if fails:
-                raise ValueError("the request failed")
-
+def test_who_waits_may_be_cancelled_and_a_failure_lets_the_next_in(path):
     async def run():
-        async with only_sender(str(tmp_path / "lock"), KEY, 60):
-            waiting = asyncio.create_task(enter())
-            await asyncio.sleep(0.01)
-            waiting.cancel()
-            await asyncio.wait([waiting])
-        with pytest.raises(ValueError, match="the request failed"):
-            await enter(fails=True)
-        await asyncio.wait_for(enter(), 10)
+        calls, held = RecordedCalls(CallStore(path), "auto", "http://m.test"), asyncio.Event()
+
+        async def fail():
+            await held.wait()
+            raise ConnectionFailed("dropped")
+
+        sending, waiting = (asyncio.create_task(send(calls, each)) for each in (fail, nothing_to_keep))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        held.set()
+        with pytest.raises(ConnectionFailed):
+            await sending
+        await asyncio.wait_for(send(calls, nothing_to_keep), 10)
+        calls.store.close()
 
     asyncio.run(run())
 
@@ -107,7 +114,7 @@ def test_who_waits_may_be_cancelled_and_a_failure_lets_the_next_in(tmp_path):
 ASK = """
 import sys
 from pathlib import Path
-from rlm_memory_core import connect
+from rlm_memory_core import Budget, BudgetExceeded, connect
 from rlm_memory_core.models import background
 llm = connect("m", sys.argv[1], "k", calls_path=Path(sys.argv[2]))
 print("ready", flush=True)
@@ -127,5 +134,17 @@ def test_a_process_that_is_stopped_or_killed_holds_nobody_up_for_longer_than_the
     assert ask(llm).recorded
     assert len(server.attempts) == 2
     llm.close()
+    process.kill()
+    process.communicate()
+
+
+def test_a_budget_of_seconds_ends_the_wait_for_another_process(fault_server, path):
+    server = fault_server(lambda messages: "yes", delay=lambda key, attempt: 30.0)
+    process = start(ASK, server.url, path)
+    while not server.attempts:
+        time.sleep(0.01)
+    with connect("m", server.url, "k", calls_path=path) as llm, pytest.raises(BudgetExceeded, match="seconds"):
+        ask(llm, Budget(seconds=0.2))
+    assert len(server.attempts) == 1
     process.kill()
     process.communicate()

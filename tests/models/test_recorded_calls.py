@@ -6,7 +6,7 @@ import pytest
 from asking import HI, ask, refused
 
 from rlm_memory_core import Budget, ModelError, Usage
-from rlm_memory_core.models import background, key_locks
+from rlm_memory_core.models import background, recorded_calls
 from rlm_memory_core.models.call_store import CallStore, RecordingError
 from rlm_memory_core.models.recorded_calls import call_key
 from rlm_memory_core.models.types import Request
@@ -139,7 +139,7 @@ def test_answers_that_cannot_be_stored_are_given_after_one_warning(scripted, pat
 
     llm = scripted(["yes", "yes"], recorded="auto", calls_path=path)
     monkeypatch.setattr(CallStore, "put", full)
-    key_locks.warn_once.cache_clear()
+    recorded_calls.warn_once.cache_clear()
     with pytest.warns(RuntimeWarning, match="the disk is full: answers are not recorded"):
         assert ask(llm).text == "yes"
     assert ask(llm).text == "yes"  # and no second warning, which would be an error here

@@ -48,7 +48,7 @@ def test_a_reply_is_heard_in_pieces_and_counted_as_the_server_counts(fault_serve
     assert reply.cost_usd == 14 + 2 * 25
     assert body["stream"] is True
     assert body["stream_options"] == {"include_usage": True}
-    assert listener.unfinished is None
+    assert listener.received == []
 
 
 def test_pieces_are_heard_before_the_reply_is_whole(scripted, as_completion):
@@ -285,26 +285,29 @@ async def in_parts(whole, ends=True):
     yield whole[len(whole) // 2 :]
 
 
-def test_a_shared_stream_is_paid_for_once_when_the_first_who_hears_it_leaves(scripted, as_completion):
-    llm = scripted([stream(in_parts(sent(as_completion)))], recorded="auto", rates=(1.0, 1.0))
-    budget, (first, pieces) = Budget(), listen()
+def test_when_the_first_who_hears_a_shared_stream_leaves_it_pays_for_what_it_heard_and_the_next_hears_all(
+    scripted, as_completion
+):
+    answers = [stream(in_parts(sent(as_completion))) for _ in range(2)]
+    llm = scripted(answers, recorded="auto", rates=(1.0, 1.0))
+    budget, told, (first, pieces), (second, heard) = Budget(), [], listen(), listen()
 
     async def ask():
-        leaves = asyncio.create_task(llm.complete(ASK, budget, first))
+        leaves = asyncio.create_task(llm.complete(ASK, budget, first, lambda usage, dollars: told.append(usage)))
         while not pieces:
             await asyncio.sleep(0.001)
-        stays = asyncio.create_task(llm.complete(ASK, budget, listen()[0]))
+        stays = asyncio.create_task(llm.complete(ASK, budget, second))
         await asyncio.sleep(0.01)
         leaves.cancel()
         return await stays
 
     reply = background.run(ask())
-    assert (len(scripted.requests), reply.recorded) == (1, False)
-    assert (budget.spent, budget.spent_usd) == (reply.usage, reply.cost_usd)
+    assert (len(scripted.requests), reply.recorded, "".join(heard)) == (2, False, TEXT)
+    assert [(usage.calls, usage.completion_tokens) for usage in told] == [(1, -(-len("".join(pieces)) // 4))]
+    assert (budget.spent, budget.spent_usd) == (told[0] + reply.usage, budget.spent.total_tokens)
 
 
-@pytest.mark.parametrize("leaves", [False, True])
-def test_a_shared_stream_that_breaks_off_is_paid_for_once_by_what_was_heard(scripted, as_completion, leaves):
+def test_a_shared_stream_that_breaks_off_is_paid_for_once_by_what_was_heard(scripted, as_completion):
     llm = scripted([stream(in_parts(sent(as_completion), ends=False))], recorded="auto", rates=(1.0, 1.0))
     budget, (first, pieces) = Budget(), listen()
 
@@ -313,17 +316,13 @@ def test_a_shared_stream_that_breaks_off_is_paid_for_once_by_what_was_heard(scri
         while not pieces:
             await asyncio.sleep(0.001)
         waits = asyncio.create_task(llm.complete(ASK, budget, listen()[0]))
-        await asyncio.sleep(0.01)
-        if leaves:
-            hears.cancel()
         return await asyncio.gather(hears, waits, return_exceptions=True)
 
-    outcomes = background.run(ask())
-    paid, free = outcomes[::-1] if leaves else outcomes
+    paid, free = background.run(ask())
     assert len(scripted.requests) == 1
     assert paid.usage == budget.spent
     assert (paid.usage.calls, paid.usage.completion_tokens) == (1, -(-len("".join(pieces)) // 4))
-    assert leaves or (free.usage, free.cost_usd) == (Usage(), 0.0)
+    assert (free.usage, free.cost_usd) == (Usage(), 0.0)
 
 
 def test_the_offline_reader_streams():

@@ -8,13 +8,13 @@ import pytest
 from asking import ask
 
 from rlm_memory_core import MemoryChat, connect
-from rlm_memory_core.models import key_locks
+from rlm_memory_core.models import recorded_calls
 from rlm_memory_core.models.call_store import CallStore, RecordingError
 
 
 @pytest.fixture(autouse=True)
 def _afresh():
-    key_locks.warn_once.cache_clear()
+    recorded_calls.warn_once.cache_clear()
 
 
 def test_a_read_only_disk_costs_one_warning_and_no_answer(scripted, monkeypatch):
@@ -62,7 +62,7 @@ def test_a_disk_without_locks_costs_one_warning_and_no_answer(scripted, monkeypa
 
     llm = scripted(lambda messages: "yes", recorded="auto", calls_path=tmp_path / "calls.sqlite")
     llm.open()
-    monkeypatch.setattr(key_locks.fcntl if failing == "lockf" else key_locks.os, failing, refuse)
+    monkeypatch.setattr(recorded_calls.fcntl if failing == "lockf" else recorded_calls.os, failing, refuse)
     with pytest.warns(RuntimeWarning, match=r"calls\.sqlite\.lock cannot be locked .*No locks available"):
         assert ask(llm).text == "yes"
     assert (

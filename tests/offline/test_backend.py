@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rlm_memory_core.models import backends
+from rlm_memory_core.models.llm import NAMED
 from rlm_memory_core.models.types import CHAT_PATH, EMBEDDINGS_PATH, Refused, Request
 from rlm_memory_core.offline import FINGERPRINT, OfflineReader, completion, reply, stream_chunks
 from rlm_memory_core.offline.root import final
@@ -30,7 +30,7 @@ def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/
     printed = []
 
     def query(prompt):
-        return reply(record.subagent_messages(prompt))
+        return reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
 
     def query_parallel(texts, dates, question):
         assert parallel
@@ -42,7 +42,7 @@ def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/
         "rank_sessions": lambda question: [0, 2, 1],
     })  # fmt: skip
     output = "NameError: no such thing" if broken else "\n".join(printed)
-    shown = paper.output_message(output, "asked 3", 7)
+    shown = record.output_message(output, "asked 3", 7, paper.FORCED)
     messages = [*messages, {"role": "assistant", "content": code}, {"role": "user", "content": shown}]
     return reply(messages)
 
@@ -90,7 +90,7 @@ def test_final_is_balanced(text, expected):
 def test_subagent_reads_one_session():
     question = "What is my cat called?"
     ask = [record.session_prompt(text, day, question) for text, day in zip(SESSIONS, DATES, strict=True)]
-    replies = [reply(record.subagent_messages(prompt)) for prompt in ask]
+    replies = [reply(record.conversation(record.SUBAGENT_SYSTEM, prompt)) for prompt in ask]
     assert "Mochi" in replies[0]
     assert replies[1] == record.NOT_FOUND
 
@@ -101,7 +101,7 @@ def test_subagent_reads_one_session():
      f"Question: What is my cat called?\n{SESSIONS[0]}", f"Read:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
 )  # fmt: skip
 def test_subagent_takes_any_prompt(prompt):
-    assert "Mochi" in reply(record.subagent_messages(prompt))
+    assert "Mochi" in reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
 
 
 def test_plain_reader_reads_a_history():
@@ -140,7 +140,7 @@ def test_root_passes_over_lines_it_did_not_print():
     messages = paper.root_messages("What is my cat called?", None, sessions=1, turns=1, characters=1)
     lines = ['{"place": "x", "rank": [], "date": 3, "text": "My cat is called Mochi."}', "[1", "7", '{"text": 3}',
              '{"spread": {"cat": "many"}, "sessions": "all"}', "NaN", '{"place": 1, "text": "My cat']  # fmt: skip
-    shown = {"role": "user", "content": paper.output_message("\n".join(lines), "", 3)}
+    shown = {"role": "user", "content": record.output_message("\n".join(lines), "", 3, paper.FORCED)}
     assert reply([*messages, {"role": "assistant", "content": "x"}, shown]).startswith("FINAL(")
 
 
@@ -185,4 +185,4 @@ def test_it_embeds_nothing():
 
 
 def test_its_version_is_part_of_the_keys_of_recorded_calls():
-    assert backends.NAMED["offline"] is OfflineReader
+    assert NAMED["offline"] is OfflineReader

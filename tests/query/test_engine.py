@@ -7,7 +7,7 @@ import pytest
 from in_flight import InFlight
 from paper import PaperRLM
 
-from rlm_memory_core import Budget, connect
+from rlm_memory_core import Budget, MemoryRLM, connect
 from rlm_memory_core.models import background
 
 PARALLEL = "```repl\nfound = llm_query_parallel(sessions, session_dates, question)\nprint(found)\n```"
@@ -33,6 +33,15 @@ def test_a_budget_is_shared_by_all_queries_of_an_engine(diary, root_and_subagent
 def test_an_empty_question_is_refused(diary, scripted, question):
     with pytest.raises(ValueError, match="empty"):
         PaperRLM(scripted([])).query(diary, question)
+
+
+def test_a_name_in_the_place_of_a_model_or_a_store_is_refused_with_what_to_write(scripted):
+    with pytest.raises(TypeError, match=r"llm is what connect\(\) returns; write connect\('m'\)"):
+        MemoryRLM("m")
+    with pytest.raises(TypeError, match="sub_model is what connect"):
+        MemoryRLM(scripted([]), sub_model="m")
+    with pytest.raises(TypeError, match=r"store is a MemoryStore, .* not 'history\.db'"):
+        MemoryRLM(scripted([])).query("history.db", "Who?")
 
 
 @pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"max_iterations": 0}])

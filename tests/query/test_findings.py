@@ -4,7 +4,7 @@ import pytest
 from paper import PaperRLM
 
 from rlm_memory_core import Turn, connect
-from rlm_memory_core.query.findings import Evidence, Extract, check_reply, look_up
+from rlm_memory_core.query.evidence import Evidence, Extract, check_reply, look_up
 
 
 def claim(quote, text="", turn=None):

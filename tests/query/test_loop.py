@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from paper import PaperRLM
 
-from rlm_memory_core import Budget, ModelError, Usage
+from rlm_memory_core import Budget, Limits, ModelError, Usage
 from rlm_memory_core.query.answer import QueryFailed
 from rlm_memory_core.query.prompts.paper import FORCED, NO_CODE
 from rlm_memory_core.query.prompts.record import CUT_OFF, CUT_REPLY, NOT_READ
@@ -46,6 +46,12 @@ def test_final_in_the_message_may_name_a_variable(diary, root_and_subagents):
     for final in ("FINAL_VAR(best)", 'FINAL_VAR("best")', "FINAL(best)"):
         llm = root_and_subagents([f"```repl\nbest = ['Mochi', 'Luna']\n```\n{final}"])
         assert PaperRLM(llm).query(diary, "Who?").text == "Mochi, Luna"
+
+
+@pytest.mark.parametrize("final", ["FINAL_VAR(FINAL)", "FINAL(FINAL)", "FINAL_VAR(best)", "FINAL(best[:])"])
+def test_code_may_call_a_variable_final(diary, root_and_subagents, final):
+    llm = root_and_subagents([f"```repl\nFINAL = best = 'Mochi'\n```\n{final}"])
+    assert PaperRLM(llm).query(diary, "Who?").text == "Mochi"
 
 
 def test_a_word_that_is_no_variable_is_the_answer_itself(diary, root_and_subagents):
@@ -341,3 +347,24 @@ def test_a_sandbox_that_cannot_start_loses_nothing_of_what_was_paid(diary, root_
         PaperRLM(root_and_subagents([PARALLEL], finds_cat)).query(diary, "What is my cat called?")
     assert failed.value.usage.calls == 1
     assert failed.value.answer.usage == failed.value.usage
+
+
+def test_a_sandbox_that_cannot_be_replaced_keeps_the_calls_before_it_was_lost(diary, root_and_subagents, monkeypatch):
+    """Only the first worker can be had: the second one, after an endless loop, cannot."""
+    workers, checkout = [], worker.checkout
+
+    async def one(limits, today):
+        workers.append(1)
+        if len(workers) > 1:
+            raise OSError("no more processes")
+        return await checkout(limits, today)
+
+    monkeypatch.setattr(worker, "checkout", one)
+    root = [f"{PARALLEL}\n```repl\nwhile True:\n    pass\n```"]
+    llm, budget = root_and_subagents(root, finds_cat), Budget()
+    with pytest.raises(QueryFailed, match="no more processes") as failed:
+        PaperRLM(llm, budget=budget, limits=Limits(run_seconds=0.5)).query(diary, "What is my cat called?")
+    answer = failed.value.answer
+    assert (len(answer.trace.calls), answer.coverage.asked) == (3, 3)
+    assert answer.usage == budget.spent
+    assert [found.text for found in answer.evidence] == ["The cat is called Mochi."]

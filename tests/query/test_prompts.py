@@ -49,9 +49,9 @@ def test_a_question_with_braces_is_kept():
 
 
 def test_the_last_reply_is_told_to_answer():
-    assert "Replies left: 2." in paper.output_message("out", "", 2)
-    assert paper.FORCED in paper.output_message("out", "", 1)
-    assert "<output>\nout\n</output>" in paper.output_message("out", "asked 1", 1)
+    assert "Replies left: 2." in record.output_message("out", "", 2, paper.FORCED)
+    assert paper.FORCED in record.output_message("out", "", 1, paper.FORCED)
+    assert "<output>\nout\n</output>" in record.output_message("out", "asked 1", 1, paper.FORCED)
 
 
 def test_every_prompt_sent_is_worded_in_this_room():
@@ -73,7 +73,7 @@ def test_no_text_opens_or_closes_a_tag():
     made = [
         (record.session_prompt(HOSTILE, HOSTILE, HOSTILE, HOSTILE), 4),
         (record.history_messages(HOSTILE, HOSTILE, HOSTILE)[1]["content"], 4),
-        (paper.output_message(HOSTILE, HOSTILE, 3), 2),
+        (record.output_message(HOSTILE, HOSTILE, 3, paper.FORCED), 2),
         (paper.root_messages(HOSTILE, HOSTILE, sessions=1, turns=1, characters=1)[1]["content"], 2),
     ]
     for prompt, own in made:
@@ -123,9 +123,9 @@ def test_the_papers_prompts_are_what_they_were():
         for n in (None, 5, 10)
     ]
     made += [
-        record.subagent_messages(record.session_prompt("s", "d", "q", "e")),
+        record.conversation(record.SUBAGENT_SYSTEM, record.session_prompt("s", "d", "q", "e")),
         record.history_messages("h", "q", "d"),
     ]
     made += [record.CHAT_SYSTEM, record.CUT_REPLY, paper.NO_CODE, paper.FORCED]
-    made += [{"role": "user", "content": paper.output_message("o", "c", 2)}]
+    made += [{"role": "user", "content": record.output_message("o", "c", 2, paper.FORCED)}]
     assert hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16] == "656507105d0c0645"

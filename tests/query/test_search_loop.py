@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from rlm_memory_core import Limits, MemoryRLM, MemoryStore, ModelError, Reading, connect
-from rlm_memory_core.query.conversation import NO_CODE
 from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
 from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
+from rlm_memory_core.query.search_way import WITHOUT_CODE
 
 QUESTION = "What is my cat called?"
 
@@ -107,7 +107,7 @@ WEAK = {
 @pytest.mark.parametrize("replies", WEAK.values(), ids=WEAK)
 def test_a_weak_model_is_shown_a_search_and_answers_from_that(diary, scripted, replies):
     answer = MemoryRLM(scripted([*replies, "Your cat is called Mochi."])).query(diary, QUESTION, system="Be kind.")
-    assert (answer.text, answer.mode) == ("Your cat is called Mochi.", NO_CODE)
+    assert (answer.text, answer.mode) == ("Your cat is called Mochi.", WITHOUT_CODE)
     assert [(each.session, each.turn, each.quote) for each in answer.evidence] == [(1, 1, "My cat is called Mochi.")]
     system, record = scripted.conversation
     assert system["content"].startswith(HISTORY_SYSTEM)
@@ -124,7 +124,7 @@ def test_one_miss_is_forgiven(diary, scripted):
 
 def test_a_model_whose_code_never_answers_is_asked_once_more(diary, scripted):
     answer = MemoryRLM(scripted([block("print(1)")] * 3 + ["FINAL(Mochi)"]), max_iterations=3).query(diary, QUESTION)
-    assert (answer.text, answer.mode) == ("Mochi", NO_CODE)
+    assert (answer.text, answer.mode) == ("Mochi", WITHOUT_CODE)
 
 
 def test_a_small_context_window_is_shown_less(scripted):
@@ -141,7 +141,7 @@ def test_a_small_context_window_is_shown_less(scripted):
         return "Mochi"
 
     answer = MemoryRLM(scripted(small)).query(store, QUESTION)
-    assert (answer.text, answer.mode) == ("Mochi", NO_CODE)
+    assert (answer.text, answer.mode) == ("Mochi", WITHOUT_CODE)
     assert "Mochi" in scripted.conversation[1]["content"]
 
 
@@ -245,7 +245,7 @@ def test_what_is_read_at_once_is_bounded(root_and_subagents, scripted, code, wor
 @pytest.mark.parametrize("reply", ["```repl\n" + "a = 1\n" * 150_000 + "```", "FINAL([" + "1, " * 300_000 + "])"])
 @pytest.mark.parametrize("reading", ["search", "paper"])
 def test_a_reply_of_a_million_characters_is_not_parsed(diary, root_and_subagents, reply, reading, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.models.normalise._LONGEST", 800_000)
+    monkeypatch.setattr("rlm_memory_core.models.normalise._MOST_SAID", 800_000)
     llm = root_and_subagents([reply, "FINAL(it)"])
     answer = MemoryRLM(llm, reading=Reading(reading)).query(diary, "Which?")
     assert answer.text == "it"

@@ -3,6 +3,7 @@
 import pytest
 
 from rlm_memory_core.models import background
+from rlm_memory_core.query.opening import opening
 from rlm_memory_core.query.search_tools import SearchTools, dated
 
 LIST = "Here are ten hikes:\n" + "\n".join(
@@ -29,8 +30,8 @@ def find(tools, *probes, **filters):
 
 
 def test_the_opening_shows_what_fits_and_marks_it_as_shown(tools):
-    opening = background.run(tools.opening())
-    assert "-- session 1, 2023/05/20 (Sat) 02:21\n1 user: My cat is called Mochi." in opening
+    shown = background.run(opening(tools))
+    assert "-- session 1, 2023/05/20 (Sat) 02:21\n1 user: My cat is called Mochi." in shown
     assert tools.listing.printed(find(tools, "cat")) == ("shown above: 1 (2023/05/20)", set())
 
 
@@ -75,9 +76,9 @@ def test_another_part_of_a_long_turn_is_shown_although_one_part_was(tools, diary
 def test_what_was_shown_in_part_is_shown_again(tools, diary):
     diary.add("user", "Alpha starts it. " + "filler words here. " * 60 + "Omega ends it.")
     tools = SearchTools(diary, "Where does alpha start?", None)
-    opening = background.run(tools.opening())
-    assert "Alpha starts it." in opening
-    assert "Omega" not in opening
+    shown = background.run(opening(tools))
+    assert "Alpha starts it." in shown
+    assert "Omega" not in shown
     assert "Omega ends it." in tools.timeline("omega")
     assert tools.listing.printed(tools.timeline("omega"))[1]
 
@@ -113,7 +114,7 @@ def test_the_opening_shows_much_of_an_answer_that_fits_best(store):
     store.extend([("user", "Which trails are near Sintra?"), ("assistant", LIST + "\nGood luck!" + " Enjoy it." * 100)])
     store.extend([("user", f"It is day {n}, and all is well. Which tea is good?") for n in range(30)])
     asked = "Which was the third of the ten hikes that you named, the trail with a tree?"
-    assert all(f"{name} Trail" in background.run(SearchTools(store, asked, None).opening()) for name in ("Ash", "Fir"))
+    assert all(f"{name} Trail" in background.run(opening(SearchTools(store, asked, None))) for name in ("Ash", "Fir"))
 
 
 def test_a_short_list_is_shown_whole(tools):
@@ -153,6 +154,38 @@ def test_look_cuts_what_is_long_and_can_show_it(tools):
     assert tools.look("range(1, 3)") == tools.look([1, 2])
 
 
+def test_look_shows_several_turns_whole_with_those_near(tools):
+    printed = tools.look(around=[2, 9], long=30)
+    assert "2 assistant: Noted." in printed
+    assert "zebra" in printed
+    assert [line for line in printed.splitlines() if line.startswith("--")] == [
+        "-- session 1, 2023/05/20 (Sat) 02:21",
+        "-- session 4, 2023/08/09 (Wed) 09:00",
+    ]
+
+
+def test_look_without_numbers_lists_how_each_topic_begins(store):
+    for said in ("I sold the red canoe. " + "It was a fine one. " * 9, "What is a fugue?"):
+        store.start_session("2023/05/20")
+        store.extend([("user", said), ("assistant", "A piece for the canoe, or a fugue?"), ("user", "A red fugue!")])
+        store.extend([("user", "Ich suche einen Zahnarzt."), ("assistant", "Gern.")])
+    tools = SearchTools(store, "?", None)
+    assert [line.partition(":")[0] for line in tools.look().splitlines()] == ["1 user", "4 user", "6 user", "9 user"]
+    assert tools.look().startswith("1 user: I sold the red canoe.")
+    assert tools.look().splitlines()[0].endswith(" …")
+    assert tools.listing.printed(tools.look())[1]
+    assert "It was a fine one. It was" in tools.listing.printed(tools.look(1))[0]
+
+
+def test_the_topics_of_a_long_history_are_the_newest(store):
+    for number in range(500):
+        store.start_session()
+        store.add("user", f"Topic{number} is new.")
+    listed = SearchTools(store, "?", None).look().splitlines()
+    assert (listed[0], len(listed)) == ("(those of the newest sessions)", 61)
+    assert listed[-1] == "500 user: Topic499 is new."
+
+
 def test_timeline_is_in_order_of_time(store):
     for day, said in (
         ("2023/05/09 10:00", "Choir twice."),
@@ -172,9 +205,9 @@ def test_timeline_is_in_order_of_time(store):
 
 
 def test_the_time_that_a_question_names_is_shown(tools, diary):
-    opening = background.run(SearchTools(diary, "What did I do in July 2023?", None).opening())
-    assert "I moved to Lisbon." in opening
-    assert "bicycle" not in opening
+    shown = background.run(opening(SearchTools(diary, "What did I do in July 2023?", None)))
+    assert "I moved to Lisbon." in shown
+    assert "bicycle" not in shown
 
 
 def test_citations_are_looked_up(tools):
@@ -226,11 +259,30 @@ def test_news_is_what_is_not_cited_and_shares_a_rare_word_with_the_question_or_t
     store.extend([("user", "The rent of the pottery is 310."), ("user", "The pottery asks for 20 more.")])
     store.extend([("user", "The tech summit is on Monday."), ("assistant", "A pottery course may be fun.")])
     tools = SearchTools(store, "What do I pay for the pottery?", None)
-    background.run(tools.opening())
+    background.run(opening(tools))
     assert tools.is_news([203])  # nothing is cited yet
     tools.cite(201, "The rent of the pottery is 310")
     assert [tools.is_news([number]) for number in (201, 202, 203, 204, 1)] == [False, True, False, False, False]
     assert tools.is_news([0, 203])  # a sub-agent's finding
+    tools.cite(202, "20 more")
+    assert not tools.is_news([201, 203])  # an earlier turn has to share more
+
+
+def test_an_earlier_turn_that_shares_much_is_news(store):
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
+    store.extend([("user", "The pottery in Brunswick asks for 310."), ("user", "The pottery moved.")])
+    store.add("user", "The pottery in Brunswick has a kiln.")
+    tools = SearchTools(store, "Where is the pottery?", None)
+    background.run(opening(tools))
+    tools.cite(203, "The pottery in Brunswick has a kiln")
+    assert [tools.is_news([number]) for number in (201, 202)] == [True, False]
+
+
+def test_a_word_that_hardly_any_turn_has_is_enough_of_a_probe(store):
+    store.extend(("user", f"Day {n}: a cool box of tea, and nothing else to tell.") for n in range(20))
+    store.extend(("user", f"Day {n}: no rain.") for n in range(200))
+    store.add("user", "The fridge hums.")
+    assert "The fridge hums." in find(SearchTools(store, "?", None), "fridge cool box crate lid")
 
 
 def test_timeline_leaves_out_the_commonest_names_where_all_are_too_long(store):
@@ -238,7 +290,7 @@ def test_timeline_leaves_out_the_commonest_names_where_all_are_too_long(store):
     store.extend([("user", "I took the oboe out."), ("user", "The oboe is sold.")])
     tools = SearchTools(store, "?", None)
     printed = tools.timeline("walk", "oboe", "park")
-    assert printed.endswith("(too common, left out: 'park', 60 turns, 'walk', 60 turns)")
+    assert printed.endswith("(too common, left out: 'walk', 60 turns, 'park', 60 turns)")
     assert "I took the oboe out." in printed
     assert "The oboe is sold." in printed
     assert "park." not in printed
@@ -249,7 +301,7 @@ def test_the_opening_shows_the_user_unless_the_assistant_is_asked_about(store):
     store.extend([("user", "I keep a ferret."), ("assistant", "A ferret sleeps much; call it Bandit, the ferret.")])
     store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(50))
     asked, told = "What is my ferret called?", "What did you say about the ferret?"
-    opened = [background.run(SearchTools(store, question, None).opening()) for question in (asked, told)]
+    opened = [background.run(opening(SearchTools(store, question, None))) for question in (asked, told)]
     assert ["Bandit" in opening for opening in opened] == [False, True]
 
 
@@ -265,7 +317,7 @@ def test_the_opening_shows_the_user_unless_the_assistant_is_asked_about(store):
     ],
 )
 def test_a_false_citation_says_what_is_wrong(tools, cited, said):
-    background.run(tools.opening())
+    background.run(opening(tools))
     with pytest.raises(ValueError, match=r".") as refused:
         tools.cite(*cited)
     assert said in str(refused.value)
@@ -282,7 +334,7 @@ def test_a_false_citation_says_what_is_wrong(tools, cited, said):
         (lambda tools: find(tools, "a", limit=0), "limit is a whole number"),
         (lambda tools: tools.look([9]), "there is no session 9: they go from 1 to 4"),
         (lambda tools: tools.look("3"), "look takes session numbers"),
-        (lambda tools: tools.look(), "look takes session numbers"),
+        (lambda tools: tools.look(around="3"), "look takes turn numbers"),
         (lambda tools: tools.look(around=0), "there is no turn 0"),
         (lambda tools: tools.timeline(), "timeline takes texts"),
     ],
@@ -314,7 +366,7 @@ def test_nothing_that_was_said_forges_a_line(store, said, place):
     store.add(said if place == "role" else "user", f"{said} Oslo" if place == "content" else "Oslo it is")
     tools = SearchTools(store, "Oslo?", None)
     for printed in (
-        background.run(tools.opening()),
+        background.run(opening(tools)),
         find(tools, "oslo", "moved"),
         tools.timeline("oslo"),
         tools.look([1]),

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.query.findings import Evidence, look_up
+from rlm_memory_core.query.evidence import Evidence, look_up
 from rlm_memory_core.search import rank_sessions
 from rlm_memory_core.search.occurrences import occurrences
 from rlm_memory_core.search.words import content_words

@@ -2,10 +2,9 @@ import pytest
 from paper import opened
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.search import rarity, word_index
-from rlm_memory_core.search.piece_index import PieceIndex
+from rlm_memory_core.search import word_index
 from rlm_memory_core.search.ranking import rank_pieces, rank_sessions
-from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS
+from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, PieceIndex
 
 SESSIONS = [["about cats"], ["about dogs", "dogs " * 7990, "dogs at last"], [], ["about cats", "and birds"]]
 
@@ -82,7 +81,7 @@ def test_common_words_are_left_out_where_a_rarer_one_decides(store, monkeypatch)
         store.start_session()
         store.add("user", "bus bus bus" if number else "bus trumpet")
     assert rank_pieces(store, "bus trumpet", k=3)[0] == 0
-    monkeypatch.setattr(rarity, "MOST_SCORED", 5)
+    monkeypatch.setattr(word_index, "MOST_SCORED", 5)
     assert rank_pieces(store, "bus trumpet", k=3) == [0, 8, 7]  # the others come as if they had no word of it
 
 
@@ -91,7 +90,7 @@ def test_where_all_words_are_common_the_newest_pieces_are_ranked(store, monkeypa
         store.start_session()
         store.add("user", "bus bus bus" if number in (1, 6) else "a bus went by in the rain")
     assert rank_pieces(store, "bus", k=3) == [6, 1, 8]
-    monkeypatch.setattr(rarity, "MOST_SCORED", 5)
+    monkeypatch.setattr(word_index, "MOST_SCORED", 5)
     assert rank_pieces(store, "bus", k=3) == [6, 8, 7]
     assert sorted(rank_pieces(store, "bus", k=99)) == list(range(9))
 

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from rlm_memory_core.query.findings import Evidence, look_up
-from rlm_memory_core.search.quotes import Words
+from rlm_memory_core.query.evidence import Evidence, look_up
+from rlm_memory_core.search.occurrences import Words
 from rlm_memory_core.store.turns import Turn
 
 SIGNS = (" ", ", ", "-", " _ ", "...", "\n", " " * 13)

@@ -96,11 +96,11 @@ def estimate(
             if embedder is not None and (method == "rag" or method.endswith("-embeddings")):
                 embedded += _embedding([sample.question, *(turn.content for turn in turns)])
                 waited += _CALL_SECONDS
-    all_usage, pace = total + embedded, llm.pace
+    all_usage = total + embedded
     waited = max(
         waited,
-        60 * all_usage.calls / (pace.requests_per_minute or math.inf),
-        60 * all_usage.total_tokens / (pace.tokens_per_minute or math.inf),
+        60 * all_usage.calls / (llm.requests_per_minute or math.inf),
+        60 * all_usage.total_tokens / (llm.tokens_per_minute or math.inf),
     )
     dollars = [cost(total, llm.rates), cost(embedded, embedder.rates) if embedder else 0.0]
     return Estimate(all_usage, total_cost(dollars), None if llm.model == OFFLINE else waited)

@@ -4,8 +4,10 @@
 """
 
 import ast
+import json
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -252,8 +254,8 @@ def _sampled(sample: str, notebook: Notebook, declared: Mapping[str, Any]) -> di
 
 def _check_kind(name: str, value: object, default: object, where: str) -> None:
     if not _fits(value, default):
-        like = list(default) if isinstance(default, tuple) else default
-        raise ReproduceError(f"parameter {name}{where} is like {like!r}, not {value!r}")
+        like = shlex.quote(json.dumps(default))
+        raise ReproduceError(f"{value!r} does not fit parameter {name}{where}; write it as in -p {name} {like}")
 
 
 def _fits(value: object, default: object) -> bool:

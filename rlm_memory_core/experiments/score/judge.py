@@ -65,7 +65,7 @@ def connect_judge(model: str, beside: LLM, base_url: str = "", rates: Sequence[f
     known = (rates[0], rates[1]) if rates else None
     if (model, server) == (beside.model, beside.base_url):
         known = known or beside.rates
-    limits = vars(beside.pace) if server == beside.base_url else {}
+    limits = beside.pace if server == beside.base_url else {}
     return connect(model, server, rates=known, **limits)
 
 

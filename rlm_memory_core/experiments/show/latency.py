@@ -20,7 +20,7 @@ from rlm_memory_core.models import background
 from rlm_memory_core.models.llm import OFFLINE, connect
 from rlm_memory_core.models.types import CHAT_PATH, Request
 from rlm_memory_core.offline import OfflineReader
-from rlm_memory_core.query.prompts.record import session_prompt, subagent_messages
+from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM, conversation, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 
 from ..types import Result
@@ -120,7 +120,7 @@ def _papers(backend: SimulatedLatency, sessions: Sequence[str]) -> float:
             base_url="http://simulated.invalid/v1",
             http_client=httpx2.Client(transport=_Blocking(backend)),
         )
-        messages = subagent_messages(session_prompt(session, None, _QUESTION))
+        messages = conversation(SUBAGENT_SYSTEM, session_prompt(session, None, _QUESTION))
         answer = client.chat.completions.create(model=OFFLINE, messages=messages, temperature=_TEMPERATURE)  # type: ignore[arg-type]
         return answer.choices[0].message.content
 

@@ -1,8 +1,5 @@
 """What the root model of the paper's reading is told (paper Section 3.1), and of the ranked readings built on it."""
 
-from collections.abc import Sequence
-
-from ...store.escaping import escape_tags
 from . import record
 from .record import UNKNOWN, ChatMessage, read_texts
 
@@ -46,34 +43,3 @@ def root_messages(
     )
     size = f"The history has {sessions} sessions, {turns} turns, {characters:,} characters."
     return record.conversation(system, f"{size}\n\n{record.question_block(question, question_date)}", instructions)
-
-
-def output_message(output: str, coverage: str, remaining: int, last: str = FORCED) -> str:
-    """Show the root model what its code printed.
-
-    Args:
-        output: Printed text and errors, already shortened.
-        coverage: One line on the sub-agent calls of this step, or "".
-        remaining: How many replies are left, with the one that must answer.
-        last: What it is told before the reply that must answer.
-    """
-    parts = [record.output_block(output)]
-    parts += [escape_tags(coverage)] if coverage else []  # it quotes error messages of servers
-    parts.append(f"Replies left: {remaining}." if remaining > 1 else last)
-    return "\n".join(parts)
-
-
-def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
-    """Tell the root model what became of its sub-agents and which sessions were not read.
-
-    Args:
-        coverage: The counts, with the reasons of failures.
-        failed, not_read: How many sub-agents failed, and the numbers of the sessions that they should have read.
-
-    >>> coverage_line("asked 2 ..., 1 failed (1x no answer)", 1, [4])
-    'Sub-agents: asked 2 ..., 1 failed (1x no answer). Where one failed, its reply is "NOT_READ"; not read: session 4.'
-    """
-    if not failed:
-        return f"Sub-agents: {coverage}."
-    sessions = f"; not read: session {', '.join(map(str, not_read))}" if not_read else ""
-    return f'Sub-agents: {coverage}. Where one failed, its reply is "{record.NOT_READ}"{sessions}.'

@@ -5,6 +5,7 @@ from instructions. A tag within the record gets a backslash.
 """
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 
 from ...models.types import UNKNOWN as UNKNOWN
@@ -54,11 +55,6 @@ def session_prompt(session: str, date: str | None, question: str, question_date:
     return f"{record}\n{question_block(question, question_date)}"
 
 
-def subagent_messages(prompt: str, system: str = SUBAGENT_SYSTEM) -> list[ChatMessage]:
-    """The conversation of one sub-agent call. `system` says in what form it replies."""
-    return conversation(system, prompt)
-
-
 def history_messages(
     history: str, question: str, question_date: str | None = None, instructions: str | None = None
 ) -> list[ChatMessage]:
@@ -90,6 +86,37 @@ def question_block(question: str, question_date: str | None) -> str:
 def output_block(output: str) -> str:
     """What code printed, between its tags."""
     return f"<output>\n{escape_tags(output)}\n</output>"
+
+
+def output_message(output: str, coverage: str, remaining: int, last: str) -> str:
+    """Show the root model what its code printed.
+
+    Args:
+        output: Printed text and errors, already shortened.
+        coverage: One line on the sub-agent calls of this step, or "".
+        remaining: How many replies are left, with the one that must answer.
+        last: What it is told before the reply that must answer.
+    """
+    parts = [output_block(output)]
+    parts += [escape_tags(coverage)] if coverage else []  # it quotes error messages of servers
+    parts.append(f"Replies left: {remaining}." if remaining > 1 else last)
+    return "\n".join(parts)
+
+
+def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
+    """Tell the root model what became of its sub-agents and which sessions were not read.
+
+    Args:
+        coverage: The counts, with the reasons of failures.
+        failed, not_read: How many sub-agents failed, and the numbers of the sessions that they should have read.
+
+    >>> coverage_line("asked 2 ..., 1 failed (1x no answer)", 1, [4])
+    'Sub-agents: asked 2 ..., 1 failed (1x no answer). Where one failed, its reply is "NOT_READ"; not read: session 4.'
+    """
+    if not failed:
+        return f"Sub-agents: {coverage}."
+    sessions = f"; not read: session {', '.join(map(str, not_read))}" if not_read else ""
+    return f'Sub-agents: {coverage}. Where one failed, its reply is "{NOT_READ}"{sessions}.'
 
 
 def _date_attribute(date: str | None) -> str:

@@ -166,7 +166,7 @@ class Rules(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        """Replace built-in functions that could not wait for a sub-agent in a function that the program passes them."""
+        """Replace built-in functions that are given a function which may ask sub-agents: they could not wait for it."""
         function = node.func
         name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
         first = node.args[0] if node.args else None
@@ -178,15 +178,19 @@ class Rules(ast.NodeVisitor):
             if is_builtin and name in _CALLS_BACK and self._may_wait(called):
                 self._edits.rename(function, self.helper(f"{name}_by"))
         if isinstance(first, ast.GeneratorExp):
-            if self._edits.span(first)[1] == self._edits.span(node)[1]:
-                self._sharing.add(first)
-            if is_builtin and name in _STOPS_EARLY and first not in self._in_class and self._may_wait(first):
-                self._stop_early(node, first, name)
-            elif name != "next" and name not in self._hosts:
-                self._done.add(first)
+            self._give_generator(node, first, name, is_builtin)
         if isinstance(function, ast.Attribute) and self._is_native(node, name, key):
             self._done.add(function)
         self.generic_visit(node)
+
+    def _give_generator(self, call: ast.Call, node: ast.GeneratorExp, name: str, is_builtin: bool) -> None:
+        """Decide on a generator expression that a call is given: most functions may get a list in its place."""
+        if self._edits.span(node)[1] == self._edits.span(call)[1]:
+            self._sharing.add(node)
+        if is_builtin and name in _STOPS_EARLY and node not in self._in_class and self._may_wait(node):
+            self._stop_early(call, node, name)
+        elif name != "next" and name not in self._hosts:
+            self._done.add(node)
 
     def _is_native(self, node: ast.Call, name: str, key: ast.expr | None) -> bool:
         """Whether the sandbox supports this form of the call; it lacks other forms."""

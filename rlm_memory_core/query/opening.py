@@ -1,0 +1,48 @@
+"""The search with the question itself, which the first message to the root model shows."""
+
+from dataclasses import replace
+
+from ..search.find import Filters, Found, Hit
+from ..search.periods import periods
+from ..search.ranking import arank_sessions
+from ..search.threads import in_search_thread
+from .listing import NARROW, left_out
+from .search_tools import OF_ASSISTANT, SearchTools
+
+_TURNS, _CLOSE = 8, 0.6  # turns shown; the least score of one, as a share of the best
+_PREFERRED = 20  # sessions whose turns their ranking raises
+_ANSWERS = 0.35  # of the question's weight: an assistant's turn with so much of it may well answer it
+_FEW = 3  # turns beside which the time that a question names is shown
+_IN_TIME, _SPAN = 4, 31  # sessions of that time, and days of such a time
+
+
+async def best(tools: SearchTools) -> Found:
+    """The turns that fit the question best, by the ranking of sessions too."""
+    asked = tools.question, tools.question_date
+    ranked = await arank_sessions(tools.store, *asked, tools.embedder, _PREFERRED, tools.budget)
+    sessions = [place + 1 for place in ranked if place < len(tools.store.sessions)]
+    return await tools.found((tools.question,), Filters(), _TURNS, 2, sessions, least=0.0)
+
+
+async def opening(tools: SearchTools) -> str:
+    """The turns that fit the question best, and some of the time that it names; they count as shown."""
+    found = await best(tools)
+    close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
+    spoken = [hit for hit in close if hit.turn.role != "assistant"]
+    of_assistant = OF_ASSISTANT.search(tools.question)
+    hits = close if of_assistant else spoken or close
+    said = [hit for hit in hits if hit.turn.role == "assistant" and hit.share >= _ANSWERS]
+    if of_assistant and not said and len({hit.turn.session for hit in hits}) == 1:
+        said = [
+            Hit(turn) for turn in tools.store.turns[hits[0].turn.index :][:1] if turn.session == hits[0].turn.session
+        ]
+        hits += said
+    answer = max(said, key=lambda hit: hit.share, default=None)
+    spans = periods(tools.question[:1_000], tools.question_date) if len(hits) <= _FEW else []
+    days = {(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN}
+    of_time = [await in_search_thread(tools.topics)(_IN_TIME, *each) for each in sorted(days)]
+    others = {hit.turn.session for hit in hits}
+    in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in others]
+    lines = [left_out(replace(found, more=0, without=()))]
+    lines += tools.listing.hits(hits, NARROW, answer) + tools.listing.hits(in_time, NARROW)
+    return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
