@@ -14,6 +14,7 @@ from typing import Any
 from ..chat.memory_chat import MemoryChat
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError, connect
+from ..models.types import first_line
 from ..query.answer import Answer
 from ..query.engine import MemoryRLM
 from ..query.reading import Reading
@@ -44,7 +45,7 @@ def ask(options: argparse.Namespace) -> int:
         raise Refused(error) from error
     if options.budget is not None and llm.rates is None:
         raise Refused(f"--budget needs a price, and that of {llm.model} is not known; give --prices")
-    waiting.whom = f"{llm.label} at {llm.base_url}" if llm.base_url else llm.label
+    waiting.whom = f"{llm.label} at {first_line(llm.base_url)}" if llm.base_url else llm.label
     llm.open()  # reports a missing key before reading the history
     how = {"budget": Budget(usd=options.budget), "reading": reading}
     return (_chat if options.chat else _answer)(options, llm, waiting, how)

@@ -11,6 +11,7 @@ from ..models.call_store import CallStore
 from ..models.llm import cache_path
 from ..models.normalise import usage_of
 from ..models.pricing import Usage
+from ..models.types import Response
 from .common import Refused, confirm
 
 
@@ -20,7 +21,7 @@ def list_calls(options: argparse.Namespace) -> int:
     with _opened(options) as calls:
         for call in calls.records(options.model):  # oldest first
             usage, size, first, _ = models.get(call.model, (Usage(), 0, call.created, ""))
-            usage, size = usage + usage_of(json.loads(call.response)), size + len(call.response.encode())
+            usage, size = usage + usage_of(Response(call.response).body or {}), size + len(call.response.encode())
             models[call.model] = usage, size, first, call.created
         print(calls.path)
     if not models:
@@ -37,7 +38,7 @@ def list_calls(options: argparse.Namespace) -> int:
 def export_calls(options: argparse.Namespace) -> int:
     """Print the recorded answers as JSON Lines."""
     with _opened(options) as calls:
-        records = ({**asdict(call), "response": json.loads(call.response)} for call in calls.records(options.model))
+        records = ({**asdict(call), "response": Response(call.response).body} for call in calls.records(options.model))
         sys.stdout.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     return 0
 

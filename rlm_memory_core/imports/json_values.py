@@ -15,6 +15,7 @@ Problem = Callable[[str, str], None]
 """Called with a place in the file, such as "line 3" ("" is the whole file), and what is wrong there."""
 
 _WINDOW = 1_000_000  # characters of a list that are parsed at once
+_LONGEST = 100_000_000  # characters of one value, or of blanks: a small archive may hold gigabytes
 _SAMPLE = 100  # lines that tell whether each line is a value
 _BETWEEN = re.compile(r"[\s,]*")
 
@@ -43,7 +44,7 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
     try:
         start = text.read(_WINDOW)
         is_list = start.lstrip().startswith("[")
-        start += "" if is_list else text.readline()
+        start += "" if is_list else text.readline(_LONGEST)
         first, *others = [line for line in start.split("\n", _SAMPLE + 1)[: _SAMPLE + 1] if line.strip()] or [""]
         text.seek(0)
         if not first:
@@ -51,13 +52,15 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
         elif is_list and not (others and _is_json(first)):
             yield from _entries(text, problem)
         elif _is_json(first) or 2 * sum(map(_is_json, others)) > len(others):
-            for number, line in enumerate(text, 1):
+            for number, line in enumerate(iter(lambda: text.readline(_LONGEST), ""), 1):
                 if line.strip():
                     yield from _value(f"line {number}", line, problem)
         elif start.startswith("%PDF") or "\0" in start:
             problem("", f"is {'a PDF' if start.startswith('%PDF') else 'not a text file'}")
         else:
-            yield from _value("", text.read(), problem)
+            yield from _value("", text.read(_LONGEST), problem)
+            if text.read(1):
+                problem("", f"has more than {_LONGEST:,} characters in one value")
     finally:
         text.detach()  # the file is the caller's
 
@@ -83,7 +86,7 @@ def _entries(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]
             value, end = decoder.raw_decode(buffer, at)
         except (RecursionError, ValueError) as error:
             near = len(buffer) - getattr(error, "pos", 0) < _SAMPLE or str(error).startswith("Unterminated")
-            following = text.read(max(_WINDOW, len(buffer) - at)) if near else ""
+            following = text.read(max(_WINDOW, len(buffer) - at)) if near and len(buffer) - at < _LONGEST else ""
             if not following:
                 what = _reason(error) if at < len(buffer) else "is missing: the file was cut off"
                 problem(f"entry {number}", f"{what}; what follows it is not read")

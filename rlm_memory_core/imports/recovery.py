@@ -58,6 +58,13 @@ def recover(path: Path, copy: Path) -> Recovery:
         HistoryFileError: The file is not a store, nothing of it can be read, or the copy exists already.
         StoreError: It is another program's database, or another version of the package made it.
     """
+    try:
+        return _recover(path, copy)
+    except sqlite3.Error as error:
+        raise HistoryFileError(f"{path} cannot be read as a store ({error})") from None
+
+
+def _recover(path: Path, copy: Path) -> Recovery:
     with closing(open_read_only(path)) as source:
         source.text_factory = lambda text: text.decode("utf-8", "replace")
         with suppress(*_FAILURES):  # a damaged store raises one, or is not "ok"

@@ -142,7 +142,14 @@ class Budget:
         self._settled.set()
 
     def charge(self, usage: Usage, usd: float | None) -> None:
-        """Count a call that was paid for. After the first call of unknown price, `spent_usd` stays None."""
+        """Count a call that was paid for. After the first call of unknown price, `spent_usd` stays None.
+
+        Raises:
+            ValueError: A number is negative, infinite or none.
+        """
+        check_number("what a call has cost", usd)
+        if min(usage.prompt_tokens, usage.completion_tokens, usage.calls) < 0:
+            raise ValueError(f"a call takes no negative number of tokens: {usage}")
         self.spent += usage
         self._longest = max(self._longest, usage.completion_tokens // max(usage.calls, 1))
         self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd

@@ -26,7 +26,18 @@ from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, open_calls, saved_seconds
 from .streaming import Listener
-from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number, explain
+from .types import (
+    CHAT_PATH,
+    EMBEDDINGS_PATH,
+    Backend,
+    ChatMessage,
+    Reply,
+    Request,
+    check_number,
+    explain,
+    secret_of,
+    without_key,
+)
 from .types import ModelError as ModelError
 
 OFFLINE = "offline"
@@ -221,10 +232,13 @@ class LLM(AbstractContextManager["LLM"]):
             address, path = self.base_url or OPENAI_URL, self.calls_path or cache_path() / "calls.sqlite"
             backend = OpenAIBackend(address, key, self.timeout)
             calls = open_calls(path, self.recorded, address.rstrip("/"), self.timeout)
+        secret = secret_of(self.base_url or "") or key
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
-        line = partial(explain, model=self.model, base_url=self.base_url, api_key=key, timeout=self.timeout)
-        made = pipeline.Pipeline(Pacing(backend, pipeline.MAX_RETRIES, **self.pace), calls, line, close)
+        line = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
+        made = pipeline.Pipeline(
+            Pacing(backend, pipeline.MAX_RETRIES, **self.pace), calls, line, partial(without_key, key=secret), close
+        )
         background.on_exit(made.close)
         return made
 

@@ -26,6 +26,7 @@ _WHOLE = ("stop", "eos", "eot", "end", "complete", "tool", "function_call", "nor
 # where servers put what is said, and what is thought
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_MOST_SAID = 1_000_000  # characters of a reply; a longer one counts as cut off
 _BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
 _TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
@@ -116,7 +117,8 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
     if not text.strip():
         raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
     is_cut = bool(finish) and not str(finish).lower().startswith(_WHOLE)
-    return Reply(text, usage, cut=is_cut, thoughts=well_formed(content.thoughts) or thoughts)
+    said = text[:_MOST_SAID]
+    return Reply(said, usage, cut=is_cut or said != text, thoughts=well_formed(content.thoughts) or thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable

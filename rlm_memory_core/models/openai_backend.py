@@ -10,6 +10,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from email.utils import formatdate, parsedate_to_datetime
+from functools import reduce
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -18,9 +19,21 @@ import openai
 
 from . import adapting
 from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons, server_message
-from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Request, Response, TimedOut, without_key
+from .types import (
+    BackendError,
+    ConnectionFailed,
+    ContextExceeded,
+    Refused,
+    Request,
+    Response,
+    TimedOut,
+    secret_of,
+    without_key,
+)
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+_FORMS = 12  # of one request, tried one after another
+_MOST_BYTES = 32_000_000  # of one answer: 256 vectors are a few million
 _FIELDS = ("data", "event:", "error:", "id:", "retry:", ":")  # how lines of an event stream begin
 _FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
@@ -51,24 +64,25 @@ class OpenAIBackend:
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
         self._headers = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
+        self._secrets = [secret_of(base_url) or api_key]
         if user:
-            self._headers["authorization"] = f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
+            self._secrets.append(base64.b64encode(unquote(user).encode()).decode())
+            self._headers["authorization"] = f"Basic {self._secrets[-1]}"
         self._extensions = {"timeout": self._http.timeout.as_dict()}
-        self._timeout, self._key = timeout, api_key
+        self._timeout = timeout
 
     async def send(self, request: Request) -> Response:
         """Post a request and return the whole answer."""
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._post(request)
+                return Response(self._text(await _whole(await self._post(request))))
         except _FAILURES as error:
             raise _backend_error(error) from error
-        return Response(self._text(answer.content))
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Post a request and yield the data of each event of the answer."""
         try:
-            answer = await self._post(Request(request.path, {**request.body, **_STREAMED}), stream=True)
+            answer = await self._post(Request(request.path, {**request.body, **_STREAMED}))
             try:
                 lines = (self._text(line) async for line in _lines(answer))
                 async for event in _events(lines):
@@ -82,33 +96,55 @@ class OpenAIBackend:
         """Close all connections."""
         await self._http.aclose()
 
-    async def _post(self, request: Request, stream: bool = False) -> httpx2.Response:
-        """Post a request; where the server refuses its form, post it again in another."""
+    async def _post(self, request: Request) -> httpx2.Response:
+        """Post a request and return the answer, whose body is not read yet.
+
+        Where the server refuses the request's form, it is posted again in another.
+        """
         learnt = adapting.LEARNT.setdefault((self._url, str(request.body.get("model"))), {})
         tried: Lessons = {}
-        while True:
+        for forms_left in reversed(range(_FORMS)):
             known = learnt | tried
             body = accepted(request.body, known)
             url, content = self._url + request.path, Request(request.path, body).content
             sent = httpx2.Request("POST", url, headers=self._headers, content=content, extensions=self._extensions)
-            answer = await self._http.send(sent, stream=stream)
+            answer = await self._http.send(sent, stream=True)
             if answer.is_success:
                 learnt.update({name: value for name, value in tried.items() if name != WINDOW})
                 return answer
-            text = self._text(await answer.aread())
+            text = self._text(await _whole(answer))
             found = lessons(body, answer.status_code, text)
-            if found.items() <= known.items():
+            if found.items() <= known.items() or not forms_left:
                 raise _refusal(answer.status_code, answer.headers, text)
             tried |= found
+        raise AssertionError("the last form was accepted or refused")
 
     def _text(self, content: bytes | bytearray) -> str:
-        return without_key(content.decode("utf-8", "replace"), self._key)
+        return reduce(without_key, self._secrets, content.decode("utf-8", "replace"))
+
+
+async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    """Yield a body as it comes, unpacked, up to a limit: a few packed kilobytes may hold gigabytes."""
+    left = _MOST_BYTES
+    async for block in answer.aiter_bytes():
+        left -= len(block)
+        if left < 0:
+            raise BackendError(f"its answer has more than {_MOST_BYTES:,} bytes", retryable=False)
+        yield block
+
+
+async def _whole(answer: httpx2.Response) -> bytes:
+    """Read a body to its end, and close it."""
+    try:
+        return b"".join([block async for block in _blocks(answer)])
+    finally:
+        await answer.aclose()
 
 
 async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
     """Yield the lines of a body as it comes, and an empty one after the last. A line ends with CR, LF or both."""
     rest = bytearray()
-    async for block in answer.aiter_bytes():
+    async for block in _blocks(answer):
         rest += block
         if b"\n" in block or b"\r" in block:
             lines = bytes(rest).splitlines(keepends=True)
@@ -175,7 +211,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = float(headers.get(name, "")) * unit
             if math.isfinite(seconds):
                 return max(seconds, 0.0)
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
         wait = parsedate_to_datetime(headers.get("retry-after", "")) - parsedate_to_datetime(now)
         return max(wait.total_seconds(), 0.0)

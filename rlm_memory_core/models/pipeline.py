@@ -40,12 +40,14 @@ class Pipeline:
         pacing: Sends requests to the backend.
         calls: Recorded calls, or None to record nothing.
         explain: Returns one line on an error.
+        clean: Takes the key out of an answer; a server may say it in pieces of a stream.
         close_backend: Closes the backend's connections, if it has any.
     """
 
     pacing: Pacing
     calls: RecordedCalls | None = None
     explain: Callable[[Exception], str] = str
+    clean: Callable[[str], str] = str
     close_backend: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def ask(
@@ -119,7 +121,7 @@ class Pipeline:
             try:
                 response = await attempt(call, is_again=failures + refusals > 0)
                 if response.body is not None or call.unread or not call.reserve_again():
-                    return response
+                    return Response(self.clean(response.text), response.seconds)
                 call.unread = 1
             except BackendError as error:
                 if not error.retryable:

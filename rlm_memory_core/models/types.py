@@ -10,9 +10,11 @@ import json
 import math
 import re
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypedDict
+from urllib.parse import unquote, urlsplit
 
 from .pricing import Usage
 
@@ -24,7 +26,7 @@ UNKNOWN = "I don't know"
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _SHORTEST_KEY = 8  # a shorter one, such as "none" or "ollama", is no secret and may be part of a word
-_SECRET = re.compile(r"\bsk-[\w-]{8,}|(?<=\bBearer )\S+|(?<=//)[^/@\s]+(?=@)", re.IGNORECASE)
+_SECRET = re.compile(r"\bsk-[\w-]{8,}|(?<=\bBearer )\S+|(?<=\bBasic )\S+|(?<=//)[^/\s]+(?=@)", re.IGNORECASE)
 
 
 class ChatMessage(TypedDict):
@@ -254,9 +256,23 @@ def first_line(error: object, secret: str | None = None) -> str:
     return one_line(_SECRET.sub("[key]", text))[:200] or type(error).__name__
 
 
+def secret_of(base_url: str) -> str:
+    """Return the password in an address, or its user where there is none; it is sent in the place of a key.
+
+    >>> secret_of("http://ada:pass%20word@localhost/v1"), secret_of("http://localhost/v1")
+    ('pass word', '')
+    """
+    return unquote(urlsplit(base_url).netloc.rpartition("@")[0].rpartition(":")[2])
+
+
 def without_key(text: str, key: str | None) -> str:
-    """Replace an API key in a text."""
-    return text.replace(key, "[key]") if key and len(key) >= _SHORTEST_KEY else text
+    """Replace an API key in a text. JSON may write plain signs of it in another way: then it is written anew."""
+    if not key or len(key) < _SHORTEST_KEY:
+        return text
+    if "\\/" in text or "\\u00" in text:
+        with suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(text))
+    return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
 
 
 def one_line(text: str) -> str:

@@ -130,7 +130,7 @@ class Query:
                 return await self._converse()
         except BudgetExceeded as error:
             return self.finish(UNKNOWN, str(error))
-        except (ModelError, NoSandbox) as error:
+        except (ModelError, NoSandbox, TimeoutError) as error:  # the last is a search's
             raise QueryFailed(self.finish("", str(error))) from error
 
     async def _converse(self) -> Answer:

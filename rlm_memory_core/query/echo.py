@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Collection
 
+from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
+
 _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # a call may well return nothing
 
 
@@ -19,6 +21,8 @@ def with_echo(code: str, tools: Collection[str]) -> str:
         print(look([3]))
     print(hits)
     """
+    if len(code) > MAX_CODE_CHARACTERS:
+        return code
     code = code.replace("\r\n", "\n").replace("\r", "\n")
     try:
         tree = ast.parse(code)

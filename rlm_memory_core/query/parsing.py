@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from textwrap import dedent
 from typing import Literal
 
+from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
+
 _FENCED = re.compile(  # a fence that is not closed reaches to the end
     r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.MULTILINE | re.DOTALL
 )
@@ -80,7 +82,7 @@ def final_lines(message: Message) -> list[str]:
 def _is_answer(block: str) -> bool:
     """Whether a block is FINAL(...) and nothing else, and is not Python."""
     match = _FINAL.match(block)
-    if match is None or block[_end(block, match.end()) + 1 :].strip():
+    if match is None or len(block) > MAX_CODE_CHARACTERS or block[_end(block, match.end()) + 1 :].strip():
         return False
     try:
         with warnings.catch_warnings(action="ignore"):

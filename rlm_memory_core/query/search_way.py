@@ -7,10 +7,10 @@ search too, as a short history.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 
 from ..models.types import ChatMessage, ContextExceeded
-from ..repl.hostcalls import listed
+from ..repl.hostcalls import check_text, listed
 from ..repl.output import to_text
 from ..search.find import Hit
 from ..search.pieces import Piece, split
@@ -41,6 +41,7 @@ _READ_TOKENS = 3_000  # what a sub-agent that reads one session costs, about
 _ASSISTANT = 600  # characters that it sees of the assistant's turns, where it is not asked what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
 _HITS, _SESSIONS, _TURN = 8, 3, 500  # for a model without code: hits, sessions that follow, characters of one turn
+_FULL = 20  # characters of room in which no further turn is sought
 
 
 class SearchWay(Query):
@@ -62,7 +63,11 @@ class SearchWay(Query):
 
     async def open(self) -> list[ChatMessage]:
         """Show the root model what a first search finds."""
-        shown, turns, replies = await opening(self.tools), len(self.store), self.engine.max_iterations
+        turns, replies = len(self.store), self.engine.max_iterations
+        try:
+            shown = await opening(self.tools)
+        except TimeoutError as error:
+            shown = f"({error})"
         self.pieces = piece_number(self.store, turns)
         until = self.tools.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
@@ -104,11 +109,14 @@ class SearchWay(Query):
         Returns:
             The record as text, and its turns as they are stored.
         """
-        listing, hits = self.tools.listing, list((await best(self.tools)).hits[:_HITS])
-        for number in list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]:
-            hits += [Hit(turn) for turn in listing.session(number) if turn.role != "assistant"]
+        listing, found = self.tools.listing, (await best(self.tools)).hits[:_HITS]
+        followed = list(dict.fromkeys(hit.turn.session for hit in found))[:_SESSIONS]
+        follow = (turn for number in followed for turn in listing.session(number) if turn.role != "assistant")
+        hits = chain(found, map(Hit, follow))
         shown: dict[int, Turn] = {}
         for hit in hits:
+            if room < _FULL:
+                break
             text = excerpt(hit, _TURN)
             if hit.turn.index not in shown and len(text) <= room:
                 shown[hit.turn.index] = replace(hit.turn, content=text)
@@ -125,14 +133,14 @@ class SearchWay(Query):
 
         Raises:
             TypeError: The sessions are not a list of numbers.
-            ValueError: There is no such session, or one is too long.
+            ValueError: There is no such session, or they are too long or too many.
         """
-        listing, asked = self.tools.listing, str(ask or self.question)
+        listing, asked = self.tools.listing, check_text("read", "a question", ask) if ask else self.question
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(self.tools.session, numbers)))
         new = [number for number in wanted if (number, asked) not in self._was_read]
         self.subagents.next_batch()
-        pieces = await asyncio.to_thread(lambda: [piece for number in new for piece in self._pieces(number, asked)])
+        pieces = await asyncio.to_thread(self._all_pieces, new, asked)
         prompts = [session_prompt(piece.text, piece.date, asked, self.question_date) for piece in pieces]
         calls = await self.subagents.ask_all(list(zip(prompts, pieces, strict=True)))
         failed = sorted({call.number for call in calls if call.error and call.number})
@@ -145,11 +153,21 @@ class SearchWay(Query):
         lines += [f"(session {number} was read for this before)" for number in wanted if number not in new]
         return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
 
+    def _all_pieces(self, numbers: Sequence[int], asked: str) -> list[Piece]:
+        """Sessions as sub-agents read them, if these are not too many."""
+        sql, limits = "SELECT sum(length(content)) FROM turns WHERE session = ? AND turn_index <= ?", self.engine.limits
+        sizes = {number: self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers}
+        if long := [number for number, size in sizes.items() if size > _MOST_CHARACTERS]:
+            raise ValueError(f"session {long[0]} is too long to be read as a whole; use find and look(around=turn)")
+        if (size := sum(sizes.values())) > limits.query_prompt_characters:
+            raise ValueError(f"these sessions hold {size:,} characters: read fewer at once")
+        pieces = [piece for number in numbers for piece in self._pieces(number, asked)]
+        if len(pieces) > (left := limits.query_subcalls - len(self.subagents.calls)):
+            raise ValueError(f"these sessions take {len(pieces):,} sub-agents, and {left:,} are left: read fewer")
+        return pieces
+
     def _pieces(self, number: int, asked: str) -> list[Piece]:
         """A session as sub-agents read it; quotes are looked up in its turns as they are."""
-        sql = "SELECT sum(length(content)) FROM turns WHERE session = ? AND turn_index <= ?"
-        if (self.store.query(sql, (number, len(self.store)))[0][0] or 0) > _MOST_CHARACTERS:
-            raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
         whole = {turn.index: turn for turn in self.tools.listing.session(number)}
         room = _MOST_CHARACTERS if OF_ASSISTANT.search(f"{asked} {self.question}") else _ASSISTANT
         turns = [

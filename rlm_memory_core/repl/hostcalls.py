@@ -118,7 +118,7 @@ class HostCalls:
         result = self.journal.known(key) if is_subagent else None
         if result is None:
             try:
-                self.meter.call(given)
+                self.meter.call(given, is_subagent)
                 if is_subagent:
                     self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1), given)
                 value = self.functions[name](*args, **kwargs)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .output import shorten
 
 MAX_CHARACTERS = 32_000_000  # of the arguments of one call: more than a history that is copied into the sandbox
+_OTHERS = 1_000_000  # the same, of a function that asks no sub-agent: an error may quote them
 _MOST_REFUSALS = 100  # a run that continues after so many is ended
 _VALUE = 64  # characters that a value counts, besides its text
 
@@ -108,8 +109,8 @@ class Meter:
                 f"{self._limits.run_seconds:g} s is its limit. Do less in one block"
             )
 
-    def call(self, given: "Measured") -> None:
-        """Count a call of a host function with these arguments.
+    def call(self, given: "Measured", asks: bool = True) -> None:
+        """Count a call of a host function with these arguments; `asks` says whether it asks sub-agents.
 
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
@@ -125,8 +126,9 @@ class Meter:
                 f"this run has taken {self._run_seconds:.0f} s, and {self._limits.run_seconds:g} s is its limit; "
                 "do less in one block"
             )
-        if given.characters > MAX_CHARACTERS:
-            raise self._refused(f"one call takes at most {MAX_CHARACTERS:,} characters; pass less text at once")
+        most = MAX_CHARACTERS if asks else _OTHERS
+        if given.characters > most:
+            raise self._refused(f"one call takes at most {most:,} characters; pass less text at once")
 
     def ask(self, count: int, given: "Measured") -> None:
         """Count sub-agents before the code asks them with these arguments.
@@ -212,7 +214,7 @@ def _opened(value: Any) -> tuple[str, list[Any]]:
     if isinstance(value, (list, tuple)):
         return "", list(value)
     if isinstance(value, (set, frozenset)):
-        return "", sorted(value, key=lambda each: each if isinstance(each, str) else measure(each, 1000).digest.hex())
+        return "", sorted(value, key=hash)
     if hasattr(value, "attributes"):  # an object of a class of the code
         return str(value.name), [value.attributes]
     return (f"{value:x}" if isinstance(value, int) else repr(value)), []  # a huge number has no decimal text

@@ -8,7 +8,6 @@ from typing import Any
 from ..models.types import UNKNOWN
 
 MAX_ANSWER_CHARACTERS = 100_000
-_SORTED_BY = 200  # characters of the items of a set
 
 
 def shorten(text: str, limit: int) -> str:
@@ -56,14 +55,17 @@ class _Cutter:
             return kept
         if isinstance(value, dict):
             pairs = self._while_left(value.items())
-            return {self.cut(key) if isinstance(key, str) else key: self.cut(item) for key, item in pairs}
+            return {key if isinstance(key, (int, float)) else str(self.cut(key)): self.cut(item) for key, item in pairs}
         if isinstance(value, (set, frozenset)):
-            value = sorted(value, key=lambda item: to_text(item, _SORTED_BY))
+            return sorted((self.cut(item) for item in self._while_left(value)), key=str)
         if isinstance(value, (list, tuple)):
             return [self.cut(item) for item in self._while_left(value)]
         if hasattr(value, "attributes"):  # an object of a class of the code
+            before = self.left
             held = (f"{name}={self.cut(item)!r}" for name, item in value.attributes.items())
-            return f"{value.name}({', '.join(self._while_left(held))})"
+            text = f"{value.name}({', '.join(self._while_left(held))})"
+            self.left = min(self.left, before - len(text))  # quotes within quotes double at each level
+            return text
         return value
 
     def _while_left(self, items: Iterable[Any]) -> Iterator[Any]:

@@ -152,7 +152,7 @@ class Repl:
     async def value(self, text: str) -> str | None:
         """The text of an expression over the session's variables, such as `len(found)`; None for any other text."""
         try:
-            tree = ast.parse(text, mode="eval").body
+            tree = ast.parse(text if len(text) <= MAX_CODE_CHARACTERS else "", mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         if isinstance(tree, ast.Name):

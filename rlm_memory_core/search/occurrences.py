@@ -12,8 +12,9 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import accumulate, islice
+from itertools import accumulate, pairwise
 
+from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
 
 _LOCK = threading.Lock()
@@ -23,7 +24,7 @@ _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
 _MARK = "\0"  # in no word
 _GAP = 12  # most characters between two adjacent words
-_TRIES = 100  # places that are checked for one run of words
+_TRIES = 100  # places that are checked for one quote
 
 Occurrence = tuple[int, int, str]
 """Where a word begins and ends in a text, in characters, and the word that was looked for."""
@@ -74,6 +75,7 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
+    check_time()
     found = {(*match.span(), word) for match in alike.finditer(text) for word in words_of(match[0].lower())}
     for chunk in () if text.isascii() else _BEYOND_ASCII.finditer(text):
         at = chunk.start()
@@ -103,6 +105,8 @@ class Words:
     def __init__(self, content: str) -> None:
         words, self._places = exact_words(content)
         self._joined = _MARK + "".join(word + _MARK for word in words)
+        gaps = (after - before > _GAP for (_, before), (after, _) in pairwise(self._places))
+        self._gaps = list(accumulate(gaps, initial=0))  # before each word
         self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of each word in _joined
 
     def span(self, parts: Sequence[Sequence[str]], within: int) -> tuple[int, int] | None:
@@ -115,21 +119,22 @@ class Words:
         Returns:
             Where the first part begins and the last one ends, in characters; None if they are not found.
         """
-        for first, last in self._runs(parts[0], 0, len(self._places)):
+        tries = iter(range(_TRIES))
+        for first, last in self._runs(parts[0], 0, len(self._places), tries):
             for part in parts[1:]:
                 until = bisect_left(self._places, (self._places[last][1] + within,))
-                last = next((end for _, end in self._runs(part, last + 1, until)), -1)
+                last = next((end for _, end in self._runs(part, last + 1, until, tries)), -1)
                 if last < 0:
                     break
             else:
                 return self._places[first][0], self._places[last][1]
         return None
 
-    def _runs(self, words: Sequence[str], start: int, stop: int) -> Iterator[tuple[int, int]]:
+    def _runs(self, words: Sequence[str], start: int, stop: int, tries: Iterator[int]) -> Iterator[tuple[int, int]]:
         """The first and the last word number of each run of these words, from word number start to stop."""
-        for first in islice(self._found(words, start, stop), _TRIES):
+        for first, _ in zip(self._found(words, start, stop), tries, strict=False):
             last = first + len(words) - 1
-            if all(self._places[at + 1][0] - self._places[at][1] <= _GAP for at in range(first, last)):
+            if self._gaps[first] == self._gaps[last]:
                 yield first, last
 
     def _found(self, words: Sequence[str], start: int, stop: int) -> Iterator[int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice
 from typing import Any
 
+from ..store.database import check_time
 from ..store.memory_store import MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
 from ..store.turns import Turn
@@ -19,6 +20,7 @@ from .word_index import PIECES, TURNS, Terms
 from .words import content_words, indexed_form, match_expression
 
 _MOST_WORDS, _MOST_COMMON = 30, 4  # words of a probe that are used, and of one that has only common words
+_MOST_IN_PHRASE = 12
 _PHRASE, _SIGNS = re.compile(r'"([^"]*)"'), re.compile(r"[\W_]+")
 _LOOKED_THROUGH, _HOLDING = 20_000, 300  # turns, the newest, for a phrase
 _CANDIDATES = 30  # turns looked at closely for each probe
@@ -123,13 +125,19 @@ class Probe:
         if words:
             found = f"{TURNS} MATCH ?", " AND ".join(f"({match_expression([word])})" for word in words)
         where = f" AND (SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)" * len(phrases)
-        parts = [map(re.escape, filter(None, _SIGNS.split(phrase))) for phrase in phrases]
+        # so many words tell a phrase; each of them takes time at each place of a turn
+        parts = [list(map(re.escape, filter(None, _SIGNS.split(phrase))))[:_MOST_IN_PHRASE] for phrase in phrases]
         exact = [re.compile(rf"(?<![a-z0-9]){_SIGNS.pattern.join(each)}(?![a-z0-9])", re.I) for each in parts]
         turns = matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING)
-        holding = (turn for turn in turns if all(each.search(comparable(turn.content)) for each in exact))
+
+        def holds(turn: Turn) -> bool:
+            check_time()
+            content = comparable(turn.content)
+            return all(each.search(content) for each in exact)
+
         return [
             Hit(turn, 1.0, 1.0, matches=sorted((*m.span(), 1.0) for each in exact for m in each.finditer(turn.content)))
-            for turn in islice(holding, _CANDIDATES)
+            for turn in islice(filter(holds, turns), _CANDIDATES)
         ]
 
     def _ranked(self) -> list[Hit]:

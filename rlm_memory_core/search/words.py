@@ -34,6 +34,7 @@ _ARTICLE, _ARABIC = re.compile(r"\A(?:[وفبك]?ال|لل)(?=..)"), str.maketra
 _ENDING = 2  # letters that a form of a word may have in place of others
 _LEAST, _LEAST_LATIN = 3, 4  # letters that forms of a word share at least
 _VOWELS, _CONSONANTS = re.compile("[aeiou]+"), 3  # of a word with fewer consonants other vowels make another word
+_LONGEST = 10  # consonants of a word that has other forms
 _ABLAUT = ("a", "e", "i", "o", "u", "ee", "oo", "ou")
 
 # The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
@@ -138,7 +139,7 @@ def with_other_vowels(word: str) -> str:
     >>> {"grew", "grown"} <= set(with_other_vowels("grow").split()), with_other_vowels("cat")
     (True, '')
     """
-    if not (word.isascii() and word.isalpha() and len(_VOWELS.sub("", word)) >= _CONSONANTS):
+    if not (word.isascii() and word.isalpha() and _CONSONANTS <= len(_VOWELS.sub("", word)) <= _LONGEST):
         return ""
     runs = [run.span() for run in _VOWELS.finditer(word)]
     ends = ("", "e", "n", "en")  # grew, spoke, grown, spoken

@@ -177,11 +177,16 @@ class Conversation:
         """Return where in the request the stored run begins, and the run: the key before it, then its messages."""
         whole = self._follow(said, b"")
         runs = [(0, whole)]
-        if len(whole) <= self._settled:
+        if len(whole) <= max(self._settled, 1):
             for start, each in enumerate(said[:2]):
                 places = self.store.query(_PLACES, [each.digest])
                 runs += [(start, self._follow(said[start:], before)) for (before,) in places]
-        return max((run for run in runs if run[1] is whole or len(run[1]) > 2), key=lambda run: len(run[1]))
+        going_on = [(start, run) for start, run in runs if run is whole or self._goes_on(run, len(said) - start)]
+        return max(going_on, key=lambda each: len(each[1]))
+
+    def _goes_on(self, run: Sequence[_Stored], messages: int) -> bool:
+        """Whether so many messages continue a run: it has two, or one of the last two turns and others follow it."""
+        return len(run) > 2 or (len(run) == 2 < messages + 1 and run[-1].turn >= len(self.store) - 1)
 
     def _follow(self, said: Sequence[Said], before: bytes) -> list[_Stored]:
         """Return the longest stored run of these messages that continues the key `before`."""

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from ..models import types
 from . import replies
-from .access import Access
+from .access import SILENCE, Access
 from .conversation import Conversation
 from .limits import Limits, Refusal, bounded
 from .memory import Asking, Memory
@@ -60,7 +60,10 @@ class Endpoint:
         """
         async with self._people.store(""):
             listening, address = self._access.listen(port)
-        runner = web.AppRunner(self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE)
+        runner = web.AppRunner(
+            self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE,
+            keepalive_timeout=SILENCE,
+        )  # fmt: skip
         await runner.setup()
         assert runner.server is not None
         server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)

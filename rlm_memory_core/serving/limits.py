@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from ..models.pacing import Window
-from .access import CONNECTIONS
+from .access import CONNECTIONS, SILENCE
 
 AT_ONCE = 256
 _KNOWN = 10_000  # people to keep counts for
@@ -72,8 +72,20 @@ class Limits:
 
 
 def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Wrap a server so that it closes connections beyond the limit."""
-    return lambda: server() if len(server.connections) < CONNECTIONS else _Busy()
+    """Wrap a server so that it closes connections beyond the limit, and those that stay silent."""
+
+    def connected() -> asyncio.BaseProtocol:
+        if len(server.connections) >= CONNECTIONS:
+            return _Busy()
+        handler = server()
+        asyncio.get_running_loop().call_later(SILENCE, end_if_silent, handler)
+        return handler
+
+    def end_if_silent(handler: web.RequestHandler) -> None:
+        if not getattr(handler, "_request_count", 1):  # aiohttp has no public name for it
+            handler.force_close()
+
+    return connected
 
 
 class _Busy(asyncio.Protocol):

@@ -12,12 +12,23 @@ _DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory ch
 _MEANINGS = {
     "SQLITE_BUSY": "another program keeps writing to {path}; try again when it has finished",
     "SQLITE_FULL": "the disk is full: nothing was added to {path}, what was stored before can be read; free some space",
+    "SQLITE_IOERR": "the disk failed at {path} ({name}): check its free space, quota and health; what was stored stays",
     "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
     "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
     "SQLITE_CANTOPEN": "cannot open {path} as a history: a folder, no such folder, or no permission; give another path",
 }
 limit = threading.local()
 """A thread may set `limit.is_over`. SQLite calls it now and then, and stops the thread's statement once it is true."""
+
+
+def check_time() -> None:
+    """End work that asks SQLite for little at a time, such as a search that reads many long turns.
+
+    Raises:
+        sqlite3.OperationalError: The thread's time is over; it reads like that of an interrupted statement.
+    """
+    if getattr(limit, "is_over", bool)():
+        raise sqlite3.OperationalError("interrupted")
 
 
 class _Database(sqlite3.Connection):

@@ -19,9 +19,11 @@ _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where str.splitlines begins 
 _UNSEEN = ("C", "M", "Z")  # categories of controls, accents and blanks
 _BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
 _ALIKE = {  # what looks like another sign, besides what Unicode says is a form of it
-    "e": "еҽε", "h": "һнη", "i": "іιı", "m": "м", "n": "пηո", "o": "оοօ", "p": "рρ", "q": "ԛ", "r": "гᴦꭇ", "s": "ѕꜱ",
-    "t": "тτᴛ", "u": "υսцʋ", "y": "уγ", "[": "⁅⟦❲", "<": "‹⟨〈˂ᐸ❮", "|": "│∣ǀ¦", "-": "‐‑‒–−", "—": "―─━", "/": "⁄∕⧸╱",
+    "e": "еҽε", "h": "һнη", "i": "іιı", "m": "м", "n": "пηոꓠⲛ", "o": "оοօ", "p": "рρ", "q": "ԛ", "r": "гᴦꭇꓣ", "s": "ѕꜱ",
+    "t": "тτᴛꓔꭲⲧ", "u": "υսцʋꓴ", "y": "уγ", "[": "⁅⟦❲【〔", "<": "‹⟨〈˂ᐸ❮", "|": "│∣ǀ¦", "-": "‐‑‒–−", "—": "―─━",
+    "/": "⁄∕⧸╱",
 }  # fmt: skip
+_LATIN = re.compile(r"(?:.* )?(?:LATIN|REGIONAL) .*(?:LETTER|CAPITAL) ([A-Z])(?: WITH .*)?")
 _BASES = {alike: base for base, signs in _ALIKE.items() for alike in signs}
 _OPENING = f"[<［＜{_ALIKE['[']}{_ALIKE['<']}"
 _MAY_OPEN = re.compile(f"[{re.escape(_OPENING)}]")
@@ -36,6 +38,8 @@ class _Signs(dict[int, str]):
             sign = "\n"
         elif unicodedata.category(chr(code))[0] in _UNSEEN or chr(code) in _BLANK_LETTERS:
             sign = " "
+        elif latin := _LATIN.fullmatch(unicodedata.name(chr(code), "")):  # small capitals, flags, struck letters
+            sign = latin[1].lower()
         self[code] = _BASES.get(sign, sign)
         return self[code]
 

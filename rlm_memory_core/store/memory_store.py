@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from .database import explain, open_database
+from .database import check_time, explain, open_database
 from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
@@ -250,6 +250,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
 
         A snapshot has the same database: SQL for it must not look past turn `len(store)`.
         """
+        check_time()
         return self._use(lambda database: database.execute(sql, parameters).fetchall())
 
     def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:

@@ -5,6 +5,7 @@ letters, ligatures, typographic quotes and dashes. A turn keeps this form beside
 gives it as well.
 """
 
+import re
 from unicodedata import normalize
 
 _ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"), ("i", "ı"), ("ae", "æ"), ("oe", "œ"))
@@ -12,6 +13,7 @@ _SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
 _SIGNS |= {ord(zero) + digit: str(digit) for zero in "٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០᠐" for digit in range(10)}
 # nothing is seen of these; 0x307 is the dot of a small İ
 _SIGNS |= dict.fromkeys((0xAD, 0x307, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
+_LONG_RUN = re.compile(r"([^\w\s\0-\x7f]{30})[^\w\s\0-\x7f]++")  # accents without end: to order them takes squared time
 LONGEST = 50  # characters of a keyword that SQLite looks for: more take more time. The caller checks the rest
 MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
 """The condition on a turn's columns; its parameter is the beginning of a comparable keyword."""
@@ -25,6 +27,7 @@ def comparable(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
+    text = _LONG_RUN.sub(r"\1", text)
     return normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS)
 
 

@@ -102,3 +102,13 @@ def test_a_file_that_is_no_database_is_one_line(run, refused, path):
     path.write_bytes(b"garbage" * 1000)
     for arguments in (["list"], ["export"], ["prune", "--all", "--yes"]):
         assert str(path) in refused(run(*arguments))
+
+
+@pytest.mark.parametrize("response", ["no JSON", "[1]", '{"usage": 5}', "[" * 5000])
+@pytest.mark.parametrize("command", ["list", "export"])
+def test_a_recorded_answer_of_any_form_is_listed(tmp_path, capsys, response, command):
+    store = CallStore(tmp_path / "calls.sqlite")
+    store.put("k", "m", response, 1.0)
+    store.close()
+    assert cli.main(["calls", command, "--file", str(tmp_path / "calls.sqlite")]) == 0
+    assert "m" in capsys.readouterr().out

@@ -361,3 +361,20 @@ def test_what_is_no_history_is_refused_in_one_line(content):
         imported(content)
     assert str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b" " * 5_000, b"[" + b" " * 5_000, b'["' + b"x" * 5_000, b'{"a": "' + b"x" * 5_000]
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_value_without_end_is_not_read_to_its_end(tmp_path, monkeypatch, content, packed):
+    monkeypatch.setattr("rlm_memory_core.imports.json_values._LONGEST", 1_000)
+    monkeypatch.setattr("rlm_memory_core.imports.json_values._WINDOW", 100)
+    path = tmp_path / "conversations.json"
+    path.write_bytes(content)
+    if packed:
+        with zipfile.ZipFile(tmp_path / "export.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(path, path.name)
+        path = tmp_path / "export.zip"
+    with pytest.raises(HistoryFileError):
+        import_file(MemoryStore(), path)

@@ -1,6 +1,7 @@
 """Budgets against servers whose replies are long, late or wrongly counted."""
 
 import asyncio
+import gzip
 import json
 import math
 import random
@@ -12,6 +13,7 @@ from asking import HI, ask, refused
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, connect
 from rlm_memory_core.models import background
+from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.models.streaming import Listener
 
 RATES = (0.15e-6, 0.6e-6)
@@ -200,3 +202,40 @@ def test_no_mix_of_faults_passes_a_limit_on_calls_or_keeps_a_reservation(scripte
 def test_a_setting_that_is_no_number_is_told_by_its_name(name, wrong):
     with pytest.raises(ValueError, match=f"{name} must be a number"):
         connect("m", **{name: wrong})
+
+
+@pytest.mark.parametrize("dollars", [math.nan, math.inf, -1.0])
+def test_a_charge_that_is_no_number_is_refused(dollars):
+    with pytest.raises(ValueError, match="cost"):
+        Budget(usd=1).charge(Usage(1, 1, 1), dollars)
+
+
+@pytest.mark.parametrize("usage", [Usage(-1, 0, 1), Usage(0, -(10**9), 1), Usage(0, 0, -1)])
+def test_a_negative_charge_is_refused(usage):
+    budget = Budget(tokens=10)
+    with pytest.raises(ValueError, match="negative"):
+        budget.charge(usage, 0.0)
+    assert budget.spent == Usage()
+
+
+def test_a_server_that_wants_one_token_less_each_time_is_not_obeyed_for_ever(scripted):
+    def less(messages):
+        limit = scripted.requests[-1]["max_tokens"] - 1
+        return httpx2.Response(400, json={"error": {"message": f"max_tokens must be at most {limit}"}})
+
+    with pytest.raises(ModelError, match="max_tokens"):
+        ask(scripted(less))
+    assert len(scripted.requests) < 20
+
+
+def test_an_answer_of_any_length_is_read_up_to_a_limit(scripted, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.openai_backend._MOST_BYTES", 1_000)
+    packed = gzip.compress(b" " * 2_000)
+    llm = scripted(lambda messages: httpx2.Response(200, content=packed, headers={"content-encoding": "gzip"}))
+    with pytest.raises(ModelError, match="more than 1,000 bytes"):
+        ask(llm)
+
+
+@pytest.mark.parametrize("zone", ["+99999999999999999999", "+9999", "-0000", "X"])
+def test_a_date_to_wait_for_in_any_zone_is_read_or_passed_over(zone):
+    assert retry_after({"retry-after": f"Wed, 21 Oct 2015 07:28:00 {zone}"}) in (None, 0.0)

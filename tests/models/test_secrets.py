@@ -1,5 +1,6 @@
 """A planted key and a planted password: no output of the package may hold them."""
 
+import base64
 import json
 import traceback
 
@@ -10,6 +11,7 @@ from asking import ask, refused
 from rlm_memory_core import MemoryRLM, MemoryStore, ModelError, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.models.streaming import Listener
+from rlm_memory_core.models.types import first_line
 
 KEY = "planted-0123456789-key"
 PASSWORD = "planted-password"
@@ -82,3 +84,43 @@ def test_a_user_and_password_in_the_address_are_sent_and_not_told(fault_server):
         background.run(gone.complete(HI))
     assert PASSWORD not in everything_about(caught.value)
     assert json.dumps(str(caught.value))
+
+
+@pytest.mark.parametrize("write", [
+    lambda text: text.replace("/", "\\/"),
+    lambda text: text.replace("sk-", "\\u0073k-"),
+    lambda text: "".join(f"\\u{ord(sign):04X}" if sign in "/+=" else sign for sign in text),
+])  # fmt: skip
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_key_that_json_writes_in_another_way_is_taken_out(scripted, as_completion, write, status):
+    key = "sk-abc/def+ghi=="
+    body = as_completion("KEY") if status == 200 else {"error": {"message": "KEY"}}
+    reply = httpx2.Response(status, text=json.dumps(body).replace("KEY", write(key)))
+    llm = scripted(lambda messages: reply, api_key=key)
+    try:
+        told = str(ask(llm))
+    except ModelError as error:
+        told = everything_about(error)
+    assert key not in told
+    assert "[key]" in told
+
+
+def test_a_key_in_pieces_of_a_stream_is_neither_answered_nor_recorded(scripted, tmp_path):
+    pieces = [KEY[:5], KEY[5:9], KEY[9:]]
+    events = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    llm = scripted(lambda messages: httpx2.Response(200, text=text), api_key=KEY, recorded="auto")
+    assert background.run(llm.complete(HI, None, Listener(lambda piece: None))).text == "[key]"
+    llm.close()
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert files
+    assert not any(KEY.encode() in path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize("secret", [PASSWORD, base64.b64encode(f"ada:{PASSWORD}".encode()).decode()])
+def test_a_server_that_echoes_the_password_is_not_repeated(fault_server, secret):
+    server = fault_server(lambda messages: f"You sent {secret}.")
+    url = server.url.replace("//", f"//ada:{PASSWORD}@")
+    assert secret not in ask(connect("m", url, recorded="off")).text
+    assert secret not in first_line(f"refused Basic {secret} at {url}", PASSWORD)

@@ -1,9 +1,11 @@
 """The loop in the search reading: what a reply may do, weak models, empty replies, FINAL beside what was not seen."""
 
+import sqlite3
+
 import httpx2
 import pytest
 
-from rlm_memory_core import MemoryRLM, MemoryStore, ModelError, Reading, connect
+from rlm_memory_core import Limits, MemoryRLM, MemoryStore, ModelError, Reading, connect
 from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
 from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
 from rlm_memory_core.query.search_way import WITHOUT_CODE
@@ -217,3 +219,43 @@ def test_a_false_quote_after_reading_names_the_turn_that_has_it(diary, scripted)
 
     MemoryRLM(scripted(model)).query(diary, "Who?")
     assert "turn 2 does not say 'called Mochi'; turn 1 does" in last(scripted)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("read([1])", "take 6 sub-agents, and 5 are left"),
+        ("read(2, 'x' * 10_001)", "at most 10,000 characters"),
+        ("read([1, 2])", "take 7 sub-agents, and 5 are left"),
+        ("read([1, 2, 3])", "hold 630,011 characters: read fewer"),
+    ],
+)
+def test_what_is_read_at_once_is_bounded(root_and_subagents, scripted, code, words):
+    store = MemoryStore()
+    for turns in (["word " * 6000] * 6, ["A cat."], ["word " * 90_001]):
+        store.start_session()
+        store.extend([("user", text) for text in turns])
+    llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(it)"])
+    limits = Limits(query_subcalls=5, query_prompt_characters=200_000)
+    answer = MemoryRLM(llm, limits=limits).query(store, "Which?")
+    assert words in answer.trace.steps[0].output
+    assert answer.coverage.asked == 0
+
+
+@pytest.mark.parametrize("reply", ["```repl\n" + "a = 1\n" * 150_000 + "```", "FINAL([" + "1, " * 300_000 + "])"])
+@pytest.mark.parametrize("reading", ["search", "paper"])
+def test_a_reply_of_a_million_characters_is_not_parsed(diary, root_and_subagents, reply, reading, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.normalise._MOST_SAID", 800_000)
+    llm = root_and_subagents([reply, "FINAL(it)"])
+    answer = MemoryRLM(llm, reading=Reading(reading)).query(diary, "Which?")
+    assert answer.text == "it"
+    assert answer.trace.steps[0].code == ()
+
+
+def test_the_first_message_says_that_the_search_took_too_long(diary, root_and_subagents, scripted, monkeypatch):
+    def slow(*args):
+        raise sqlite3.OperationalError("interrupted")
+
+    monkeypatch.setattr("rlm_memory_core.query.search_tools.find_turns", slow)
+    assert MemoryRLM(root_and_subagents(["FINAL(it)"])).query(diary, "Which?").text == "it"
+    assert "took more than" in scripted.conversation[1]["content"]

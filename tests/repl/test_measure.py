@@ -73,8 +73,8 @@ def test_a_call_gets_no_reply_to_another_one_after_its_run_was_lost(argument):
     ("code", "words"),
     [
         ("llm_query(['x' * 1000000] * 10000)", "one call takes at most 32,000,000 characters"),
-        ("b = ['x' * 1000] * 1000\nlook([b] * 1000)", "one call takes at most 32,000,000 characters"),
-        ("look(*[[()] * 1000] * 1000)", "one call takes at most 32,000,000 characters"),
+        ("b = ['x' * 1000] * 1000\nlook([b] * 1000)", "one call takes at most 1,000,000 characters"),
+        ("look(*[[()] * 1000] * 1000)", "one call takes at most 1,000,000 characters"),
         (
             "llm_query('x' * 101)",
             "one text for a sub-agent may have 100 characters",

@@ -1,5 +1,6 @@
 """Single turns: which are found, in what order, and what is said of the rest."""
 
+import sqlite3
 from datetime import date
 
 import pytest
@@ -254,3 +255,20 @@ def test_all_turns_with_a_name_in_order(life):
     assert [hit.turn.index for hit in turns_with(life, ["Ines"], Filters(), 10)] == [turn(3), turn(20)]
     assert [hit.turn.index for hit in turns_with(life, ["ines harp", "viola"], Filters(), 10)] == [turn(11), turn(20)]
     assert [hit.turn.index for hit in turns_with(life, ["violin"], Filters(but="assistant"), 1)] == [turn(11)]
+
+
+@pytest.mark.parametrize("probe", ["ba" * 5000, " ".join(["bababababab" * 9] * 90), '"' + "c " * 4000 + 'd"'])
+def test_a_long_probe_takes_neither_time_nor_memory_without_bound(store, probe):
+    store.extend([("user", "c " * 100_000 + "d"), ("user", "A cat.")])
+    assert len(find_turns(store, [probe]).hits) <= 1
+
+
+def test_a_search_ends_between_turns_and_statements(store, monkeypatch):
+    store.extend([("user", "cat " * 1000)] * 30)
+    find_turns(store, ["cat"])
+    for statements in range(8):
+        looks = iter([False] * statements + [True] * 1000)
+        with monkeypatch.context() as late:
+            late.setattr("rlm_memory_core.store.database.limit.is_over", looks.__next__, raising=False)
+            with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+                find_turns(store, ["cat", '"cat cat"'])

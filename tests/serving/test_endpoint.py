@@ -363,11 +363,19 @@ def test_a_client_that_sends_its_last_messages_is_stored_once(tmp_path, size):
             talk.append(user(f"Message {number}."))
             talk.append(assistant(say(url, *talk[-size:])))
     turns = [text for session in stored(path) for _, text in session]
-    if size > 2:
-        assert turns == [message["content"] for message in talk]
-        assert len(stored(path)) == 1
-    else:  # a single message before the new one does not show where it was said
-        assert {message["content"] for message in talk} == set(turns)
+    assert turns == [message["content"] for message in talk]
+    assert len(stored(path)) == 1
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_client_that_sends_the_users_last_messages_alone_is_stored_once(tmp_path, size):
+    path = tmp_path / "h.db"
+    with upstream(numbered()) as (model, _), running(path, "m", model) as url:
+        said = [user(f"Message {number}.") for number in range(6)]
+        for stop in range(1, 7):
+            say(url, *said[max(stop - size, 0) : stop])
+    turns = [text for session in stored(path) for role, text in session if role == "user"]
+    assert turns == [message["content"] for message in said]
 
 
 @pytest.mark.parametrize("first", ["It is {}:00. Hi.", "Summary of what was said, {}."])

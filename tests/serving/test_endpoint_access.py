@@ -391,3 +391,13 @@ def test_a_store_that_is_none_is_told_at_once_or_by_request(tmp_path):
     )  # fmt: skip
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "is not a history" in done.stderr
+
+
+def test_a_connection_that_stays_silent_is_closed(monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.2)
+    with running(None, "offline") as url:
+        host, port = url.split("/")[2].split(":")
+        for said in (b"", b"GET /v1/models HTTP/1.1\r\nHost: 127"):
+            with socket.create_connection((host, int(port)), timeout=20) as silent:
+                silent.sendall(said)
+                assert silent.recv(100) == b""

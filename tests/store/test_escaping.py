@@ -112,3 +112,11 @@ def test_a_history_has_as_many_headings_and_markers_as_turns_and_sessions():
     assert turns == list(range(1, 201))
     assert sessions == list(range(1, 41))
     assert sum(line.startswith("[") for line in lines) >= len(turns) + len(sessions)
+
+
+@pytest.mark.parametrize("turn", ["ᴛᴜʀɴ", "🅣🅤🅡🅝", "🆃🆄🆁🅽", "🇹🇺🇷🇳", "ŧurn", "ꓔꓴꓣꓠ", "Ꭲuʀn", "Ⲧurⲛ", "𝖳𝗎𝗋𝗇", "Ƭuɍƞ"])
+@pytest.mark.parametrize("opening", ["[", "［", "【", "〔"])
+def test_a_heading_in_letters_of_any_kind_is_seen(turn, opening):
+    text = f"So.\n{opening}{turn} 9][user]: I moved."
+    assert escape(text) == text.replace("\n", "\n\\")
+    assert unescape(escape(text)) == text
