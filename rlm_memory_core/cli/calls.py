@@ -7,8 +7,7 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from ..models.call_store import CallStore
-from ..models.llm import cache_path
+from ..models.call_store import CallStore, cache_path
 from ..models.normalise import usage_of
 from ..models.pricing import Usage
 from ..models.types import Response

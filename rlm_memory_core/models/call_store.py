@@ -7,12 +7,15 @@ again, and a question may take 500,000 characters.
 """
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from ..store.database import open_database
 from .types import RecordingError as RecordingError
@@ -25,6 +28,12 @@ CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT
 _COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
+
+
+def cache_path() -> Path:
+    """Return the folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
+    named = os.environ.get("RLM_MEMORY_CACHE")
+    return Path(named) if named else user_cache_path("rlm-memory")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from platformdirs import user_cache_path
-
 from .. import plugins
 from . import background, pipeline
 from .adapting import sendable
@@ -229,9 +227,9 @@ class LLM(AbstractContextManager["LLM"]):
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
-            address, path = self.base_url or OPENAI_URL, self.calls_path or cache_path() / "calls.sqlite"
+            address = self.base_url or OPENAI_URL
             backend = OpenAIBackend(address, key, self.timeout)
-            calls = open_calls(path, self.recorded, address.rstrip("/"), self.timeout)
+            calls = open_calls(self.calls_path, self.recorded, address.rstrip("/"), self.timeout)
         secret = secret_of(self.base_url or "") or key
         close = getattr(backend, "close", None)
         backend = self.wrap(backend) if self.wrap else backend
@@ -252,12 +250,6 @@ def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
 
 
 connect = LLM
-
-
-def cache_path() -> Path:
-    """Return the folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
-    named = os.environ.get("RLM_MEMORY_CACHE")
-    return Path(named) if named else user_cache_path("rlm-memory")
 
 
 def check_address(base_url: str) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
-from .call_store import CallStore, CannotRecord
+from .call_store import CallStore, CannotRecord, cache_path
 from .types import ModelError, RecordingError, Reply, Request, Response
 
 try:
@@ -40,14 +40,21 @@ _LOOK = 0.05  # seconds, until the next look whether another process has ended i
 _in_flight: dict[tuple[str, str], asyncio.Task[tuple[Response, bool]]] = {}  # by a file of locks and a request's key
 
 
-def open_calls(path: Path, mode: Mode, address: str, patience: float) -> "RecordedCalls | None":
-    """Open a file of recorded calls; None for the mode "off", and, after a warning, where there can be no file.
+def open_calls(path: Path | None, mode: Mode, address: str, patience: float) -> "RecordedCalls | None":
+    """Open a file of recorded calls; without a path, the one in the cache folder.
+
+    Returns:
+        The calls. None for the mode "off", and, after a warning, where there can be no file.
 
     Raises:
         RecordingError: The file is damaged, or there is none to replay.
     """
     try:
-        return None if mode == "off" else RecordedCalls(CallStore(path), mode, address, patience)
+        return (
+            None
+            if mode == "off"
+            else RecordedCalls(CallStore(path or cache_path() / "calls.sqlite"), mode, address, patience)
+        )
     except CannotRecord as error:
         if mode == "replay":
             raise

@@ -87,7 +87,7 @@ def quoted_words(quote: str) -> list[str]:
     """The words of a quote, in the form in which `Words` compares them.
 
     >>> quoted_words("My cat’s café")
-    ['my', 'cat', 's', 'café']
+    ['my', 'cat', 's', 'cafe']
     """
     return exact_words(quote)[0]
 

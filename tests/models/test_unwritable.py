@@ -39,7 +39,7 @@ def test_a_folder_that_cannot_be_made(scripted, monkeypatch, cache):
 def test_no_home(scripted, monkeypatch, tmp_path):
     monkeypatch.delenv("RLM_MEMORY_CACHE")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rlm_memory_core.models.llm.user_cache_path", lambda name: Path("~/.cache", name))
+    monkeypatch.setattr("rlm_memory_core.models.call_store.user_cache_path", lambda name: Path("~/.cache", name))
     with pytest.warns(RuntimeWarning, match="home"):
         assert ask(scripted(["yes"], recorded="auto")).text == "yes"
     assert list(tmp_path.iterdir()) == []

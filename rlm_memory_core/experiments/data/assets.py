@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from rlm_memory_core.models.llm import cache_path
+from rlm_memory_core.models.call_store import cache_path
 
 from ..project import one_line as one_line
 from ..project import project_root as project_root

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import ijson
 from tqdm import tqdm
 
-from rlm_memory_core.models.llm import cache_path
+from rlm_memory_core.models.call_store import cache_path
 
 from .assets import DataBroken, one_line
 
