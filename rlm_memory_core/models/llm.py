@@ -50,7 +50,7 @@ NAMED: dict[str, Callable[[], Backend]] = {}
 
 @dataclass(eq=False, repr=False)
 class LLM(AbstractContextManager["LLM"]):
-    """A model on a server, or the offline reader. It sends nothing until you ask it. Usually called `connect`.
+    """A model on a server, or the offline reader. It sends nothing until you ask it. `connect` is an alias.
 
     Args:
         model: The server's name for the model, or "offline" for the reader that needs no model.
