@@ -41,9 +41,9 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     and `stream` answer a message and store both; `query` answers a question and stores nothing.
 
     Args:
-        model: A model's name, or the result of `connect`. The default "offline" is not a model and only quotes.
-        threshold_chars: The most characters of history in normal mode; 0 for always memory mode. If a history does
-            not fit the model's context, the chat also answers in memory mode.
+        model: A model's name, or the result of `connect`. The default, "offline", is not a model: it only quotes.
+        threshold_chars: The longest history for normal mode, in characters; 0 to always use memory mode. If a history
+            does not fit the model's context, the chat also answers in memory mode.
         store: A MemoryStore, the path of its file, or None to keep the history in memory. If the file already holds a
             conversation, the chat continues it.
         system: The assistant's system prompt, or None. In normal mode it follows our own in the system message. In
@@ -263,7 +263,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self, question: str, day: str | None = None, history: MemoryStore | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> Answer:  # fmt: skip
-        """Answer a question, or a message if `history` holds what came before it; `tell` receives the pieces."""
+        """Answer a question, or a message if `history` is what came before it. `tell` receives the pieces."""
         question = checked(question, "question")
         characters = 0 if history is None else len(question)
         history = self.store.snapshot() if history is None else history

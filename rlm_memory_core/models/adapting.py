@@ -13,7 +13,7 @@ from ..store.escaping import well_formed
 from .types import ChatMessage
 
 Lessons = dict[str, int]
-"""What a server refuses: names of fields, `SYSTEM` and `WINDOW`. `MOST` holds the most tokens that it writes."""
+"""What a server refuses: names of fields, `SYSTEM` and `WINDOW`. `MOST` is the longest reply in tokens."""
 
 LEARNT: dict[tuple[str, str], Lessons] = {}
 """What this process has learnt, by server address and model."""
@@ -76,7 +76,7 @@ def sendable(value: Any) -> Any:
 def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> list[ChatMessage]:
     """Merge all system messages into one, merge neighbours with the same role, and let the user begin.
 
-    Messages that are more than a text, such as tool calls, tool results and images, stay unchanged.
+    Messages that are not plain text, such as tool calls, tool results and images, stay unchanged.
 
     Args:
         messages: The conversation. If it begins with a system message and alternates, it stays unchanged.
@@ -105,7 +105,7 @@ def _is_text(message: ChatMessage) -> bool:
 
 
 def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
-    """Return what a refusal teaches; an empty dict if another form of the request would not help.
+    """Return what a refusal teaches, or an empty dict if another form of the request would not help.
 
     Args:
         sent: The body that was refused.

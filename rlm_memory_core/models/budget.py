@@ -162,7 +162,7 @@ class Budget:
         """Return what a request uses if its reply is as long as `max_tokens` allows and the budget can pay for.
 
         Args:
-            request: The request. Servers may ignore its `max_tokens`; once longer replies arrive, they are expected.
+            request: The request. Servers may ignore its `max_tokens`, so longer replies count once one has arrived.
             rates: Dollars per prompt token and per completion token, or None.
         """
         usage = self.expected(request)
@@ -176,7 +176,7 @@ class Budget:
         return usage, cost(usage, rates) or 0.0
 
     def _lacks(self, usage: Usage, usd: float, held: bool) -> str:
-        """Return a line on the limit that a call would exceed, or "" if it fits; count reservations if `held`."""
+        """Return one line about the limit that a call would exceed, or "". Count reservations if `held`."""
         taken = self.spent + self._held if held else self.spent
         dollars = (self.spent_usd or 0.0) + (self._held_usd if held else 0.0)
         for name, spent, next_call, limit in (

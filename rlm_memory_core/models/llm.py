@@ -41,7 +41,7 @@ from .types import ModelError as ModelError
 OFFLINE = "offline"
 PACE = ("concurrency", "requests_per_minute", "tokens_per_minute")
 OFFLINE_LABEL = "offline reader (no LLM)"
-_REPLY, _LONG_REPLY = 8_192, 32_768  # the most tokens of a reply; the second is for models that think
+_REPLY, _LONG_REPLY = 8_192, 32_768  # maximum tokens of a reply; the second is for models that think
 _THINKS = re.compile(r"\bo\d|gpt-[5-9]|gpt-oss|\br1\b|qwq|qwen3|magistral|think|reason")
 
 NAMED: dict[str, Callable[[], Backend]] = {}
@@ -61,14 +61,14 @@ class LLM(AbstractContextManager["LLM"]):
             "refresh" replaces them, "off" does neither.
         calls_path: The file of recorded calls; None for one in the user's cache folder.
         temperature: Sent with each call; None leaves it to the server.
-        timeout: The most seconds for one attempt after it is sent; waiting to send it does not count.
+        timeout: Seconds that one attempt may take after it is sent; waiting to send it does not count.
         rates: Dollars per prompt token and per completion token; None to look them up in `genai-prices`.
         max_tokens: The longest reply, sent with each call and reserved in budgets. None for 8,192, or 32,768 for a
             model that thinks before it answers; 0 leaves it to the server.
         wrap: Takes the `Backend` that asks the server and returns another, for a model without a server or for
             experiments. Answers are recorded outside it.
-        concurrency: The most calls at once; None for as many as the server accepts. `MemoryRLM` limits its own
-            sub-agents.
+        concurrency: The maximum number of calls in flight; None for as many as the server accepts. `MemoryRLM` limits
+            its own sub-agents.
         requests_per_minute: The server's limit, if you know it; calls then stay within it. None to find it out.
         tokens_per_minute: Likewise.
 

@@ -44,7 +44,7 @@ def http_client(timeout: float) -> httpx2.AsyncClient:
 
     Proxies and certificates come from the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
     """
-    # 0 means no limit (aiohttp's default is 100); many servers drop connections after 5 idle seconds
+    # 0 means no limit (the default is 100); many servers drop connections after 5 idle seconds
     return openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=0, keepalive_expiry=4))
 
 

@@ -227,7 +227,7 @@ def explain(error: Exception, model: str, base_url: str | None, api_key: str | N
         model: The model that was asked.
         base_url: The server's address; None for OpenAI's.
         api_key: A key to remove from the line.
-        timeout: The most seconds that an attempt may take.
+        timeout: Seconds that an attempt may take.
     """
     where, said = first_line(base_url or "the OpenAI API", api_key), first_line(error, api_key)
     if isinstance(error, RecordingError):
@@ -268,7 +268,7 @@ def secret_of(base_url: str) -> str:
 
 
 def without_key(text: str, key: str | None) -> str:
-    """Replace an API key in a text. JSON that may escape characters of the key is parsed and serialised again first."""
+    """Replace an API key in a text. JSON may escape characters of the key, so such JSON is serialised again first."""
     if not key or len(key) < _SHORTEST_KEY:
         return text
     if "\\/" in text or "\\u00" in text:

@@ -1,4 +1,4 @@
-"""`parse_date` and `days_between`, which the model's code calls. They take texts and return a text or a whole number.
+"""`parse_date` and `days_between`, which the model's code calls. They take strings and return a string or an integer.
 
 `store.dates` parses the dates. `5/6/2023` is the 6th of May. Times of day are ignored.
 """
@@ -17,7 +17,7 @@ def parse_date(text: str | date | None) -> str | None:
             do not exist, such as "2023-02-30", are skipped.
 
     Raises:
-        TypeError: `text` is neither a text nor a date.
+        TypeError: `text` is neither a string nor a date.
         ValueError: `text` has more than 10,000 characters.
 
     >>> parse_date("2023/05/20 (Sat) 02:21"), parse_date("last Tuesday")
@@ -35,7 +35,7 @@ def days_between(start: str | date, end: str | date) -> int:
         end: The same.
 
     Raises:
-        TypeError: An argument is neither a text nor a date.
+        TypeError: An argument is neither a string nor a date.
         ValueError: A text has no full date.
 
     >>> days_between("2023/05/20 (Sat) 02:21", "2023-06-01")

@@ -31,7 +31,7 @@ class Past:
             self.answers.append((key, result, is_reply))
 
     def replay(self) -> Callable[[Key], Result]:
-        """Return a function that repeats the recorded answers, one for each call. It answers others with an error."""
+        """Return a function that repeats the recorded answers, one for each call. Unknown calls get an error."""
         waiting: dict[Key, deque[Result]] = defaultdict(deque)
         for key, result, _ in self.answers:
             waiting[key].append(result)

@@ -1,6 +1,6 @@
 """Limits on the code of one query: time, memory, output, sub-agents, and data passed to the host.
 
-`Limits` holds the limits. `Meter` counts what one query uses and refuses anything over a limit. The sandbox itself
+`Limits` defines them. `Meter` counts what one query uses and refuses anything over a limit. The sandbox itself
 enforces time, memory and recursion. `measure` returns the size of a value without converting it to text, because the
 text may be far larger than the value in memory: `[b] * 1000` holds one list a thousand times.
 """
