@@ -1,4 +1,4 @@
-"""Answers a question about a short history by one call, with the whole history as a chat in the model's context."""
+"""Answers a question about a short history with one call that contains the whole history as a chat."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -23,21 +23,21 @@ async def ask_directly(
     llm: LLM, sessions: Iterable[Session], question: str, question_date: str | None, system: str | None,
     budget: Budget | None, listener: Listener | None, today: str, stopped: Stopped | None,
 ) -> Answer:  # fmt: skip
-    """Ask a model with all turns before the question, and with the date of each session.
+    """Send a model the whole history with the date of each session, then the question.
 
     Args:
         llm: The model that answers.
         sessions: The history, in order.
-        question: What is asked.
+        question: The question.
         question_date: The day on which it is asked, or None.
-        system: An assistant's system prompt, which follows our own, or None.
+        system: The assistant's system prompt, which follows our own, or None.
         budget: As for `LLM.complete`.
         listener: Receives the answer in pieces, or None.
-        today: The present day, which the model is told.
+        today: The current day, which is given to the model.
         stopped: As for `LLM.complete`.
 
     Returns:
-        The answer; its `error` says so if the model's token limit cut the reply off.
+        The answer. If the model's token limit cut the reply off, its `error` says so.
 
     Raises:
         ModelError, BudgetExceeded: As for `LLM.complete`.
@@ -54,7 +54,7 @@ async def ask_directly(
 
 
 def opening(system: str | None, today: str) -> ChatMessage:
-    """The system message of a chat that holds a history; `today` is the present day, or ""."""
+    """Return the system message of a chat that contains a history. `today` is the current day, or ""."""
     message = chat_system(system)
     if today:
         message["content"] += f"\n\n{_DATES.format(today=label(today))}"
@@ -62,7 +62,7 @@ def opening(system: str | None, today: str) -> ChatMessage:
 
 
 def as_messages(sessions: Iterable[Session]) -> Iterator[ChatMessage]:
-    """The history as messages of the chat protocol, which has three roles; a dated session begins with its marker."""
+    """Yield the history as chat messages, which have one of three roles. A dated session begins with its marker."""
     for session in sessions:
         if session.date is not None and session.turns:
             yield {"role": "user", "content": session.marker}
@@ -70,7 +70,7 @@ def as_messages(sessions: Iterable[Session]) -> Iterator[ChatMessage]:
 
 
 def as_message(turn: Turn) -> ChatMessage:
-    """A turn as a message.
+    """Return a turn as a chat message.
 
     >>> as_message(Turn(1, 1, "moderator", "Order!", "")), as_message(Turn(2, 1, "user", "Hi", "", "Ada"))
     ({'role': 'user', 'content': 'moderator: Order!'}, {'role': 'user', 'content': 'Ada: Hi'})
@@ -81,7 +81,7 @@ def as_message(turn: Turn) -> ChatMessage:
 
 
 def checked(text: str, what: str) -> str:
-    """A question or a message, if it is a text that is not empty."""
+    """Return a question or message unchanged, or raise an error if it is not a string or is empty."""
     if not isinstance(text, str):
         raise TypeError(f"a {what} is a string, not {type(text).__name__}")
     if not text.strip():

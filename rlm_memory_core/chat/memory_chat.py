@@ -1,7 +1,7 @@
-"""MemoryChat: memory for an assistant, in place of a plain chat client (paper Section 3.1).
+"""MemoryChat: a chat client with memory, which replaces a plain chat client (paper Section 3.1).
 
-A short history goes to the model whole. If it is longer than a threshold, MemoryRLM answers from the store. Nothing
-clears the history: to forget it, use a new store.
+A short history is sent to the model as a whole. If it is longer than a threshold, MemoryRLM answers from the store.
+The history is never cleared. To start over, use a new store.
 """
 
 import asyncio
@@ -35,28 +35,28 @@ _S = TypeVar("_S", ReplyStream, AsyncReplyStream)
 
 
 class MemoryChat(AbstractContextManager["MemoryChat"]):
-    """An assistant's conversation, which remembers everything that was said.
+    """A conversation with an assistant that remembers everything that was said.
 
     In *normal mode* the model gets the whole history. In *memory mode*, for a long history, MemoryRLM answers. `send`
     and `stream` answer a message and store both; `query` answers a question and stores nothing.
 
     Args:
-        model: A model's name, or what `connect` returned. "offline", the default, is no model and only quotes.
-        threshold_chars: The most characters of history in normal mode; 0 for always memory mode. A history that does
-            not fit the model's context is answered in memory mode too.
+        model: A model's name, or the result of `connect`. The default, "offline", is not a model: it only quotes.
+        threshold_chars: The longest history for normal mode, in characters; 0 to always use memory mode. If a history
+            does not fit the model's context, the chat also answers in memory mode.
         store: A MemoryStore, the path of its file, or None to keep the history in memory. If the file already holds a
             conversation, the chat continues it.
         system: The assistant's system prompt, or None. In normal mode it follows our own in the system message. In
             memory mode it tells the root model how to word the answer. It is not part of the history.
         base_url, api_key: As for `connect`; ignored if `model` is connected already.
         budget: A limit for all calls together, or None.
-        reading: How a long history is read, such as `Reading("paper")`; None for `Reading("search")`.
-        clock: Returns the present time; for tests. The chat stores it with each turn and tells models the day.
+        reading: How to read a long history, such as `Reading("paper")`; None for `Reading("search")`.
+        clock: Returns the current time; for tests. The chat stores it with each turn and tells models the day.
 
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: The threshold is negative.
-        StoreError: The file is not a history, or cannot be opened.
+        StoreError: The file does not contain a history, or cannot be opened.
 
     >>> chat = MemoryChat(model="offline")
     >>> turn = chat.add_turn("user", "I adopted a parrot called Kiwi.")
@@ -91,7 +91,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self._failed, self._fits = 0, float("inf")  # characters; a longer history does not fit the model's context
         self._usage, self._cost_usd = Usage(), cast("float | None", 0.0)
         self._streams: WeakSet[ReplyStream | AsyncReplyStream] = WeakSet()
-        self._sending = asyncio.Lock()  # one message after another, each stored before the next is answered
+        self._sending = asyncio.Lock()  # one message at a time, each stored before the next is answered
 
     @property
     def uses_memory(self) -> bool:
@@ -99,7 +99,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return self.store.characters() > min(self.threshold_chars, self._fits)
 
     def stats(self) -> ChatStats:
-        """Return which mode answers, how long the history is, and what the queries have cost so far.
+        """Return the current mode, the length of the history, and what the queries have cost so far.
 
         >>> chat = MemoryChat(model="offline", threshold_chars=10)
         >>> turn = chat.add_turn("user", "My cat is called Mochi.")
@@ -115,13 +115,13 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         )  # fmt: skip
 
     def add_turn(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
-        """Store a turn without asking anything.
+        """Store a turn without asking the model.
 
         Args:
-            role: Who said it: "system", "user" or "assistant". Models see a turn of any other role as a user's message
+            role: Who said it: "system", "user" or "assistant". Models see a turn with any other role as a user message
                 that begins with the role.
             content: What was said.
-            timestamp: When, as for `MemoryStore.add`; None for now.
+            timestamp: When it was said, as for `MemoryStore.add`; None for now.
             name: The speaker's name, if several speak in this role.
 
         >>> print(MemoryChat().add_turn("user", "Hello."))
@@ -130,31 +130,31 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return self.store.add(role, content, timestamp or self.clock(), name)
 
     async def aadd_turn(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
-        """`add_turn` for callers with an event loop of their own; the disk does not block the loop."""
+        """Like `add_turn`, for callers with their own event loop. Writing to disk does not block the loop."""
         return await asyncio.to_thread(self.add_turn, role, content, timestamp, name)
 
     def query(self, question: str, question_date: str | None = None) -> Answer:
-        """Ask about the history; adds no turn.
+        """Ask a question about the history without adding a turn.
 
         Args:
-            question: What is asked.
-            question_date: The day on which it is asked, in any form; None for today.
+            question: The question.
+            question_date: The day on which it is asked, in any format; None for today.
 
         Returns:
-            The answer. If it is incomplete, its `error` says why, and otherwise is "". If the model's token limit cut
-            the reply off, `text` holds its beginning. If the budget ended a query in memory mode, the answer holds the
+            The answer. If it is incomplete, its `error` says why; otherwise `error` is "". If the model's token limit
+            cut the reply off, `text` is the beginning. If the budget ended a query in memory mode, the answer has the
             evidence found so far.
 
         Raises:
             ModelError: The model gave no answer.
-            BudgetExceeded: In normal mode, the budget is spent.
+            BudgetExceeded: The budget is spent (only in normal mode).
             TypeError: The question is not a string.
             ValueError: The question is empty.
         """
         return background.run(self._query(question, question_date))
 
     async def aquery(self, question: str, question_date: str | None = None) -> Answer:
-        """`query` for callers with an event loop of their own."""
+        """Like `query`, for callers with their own event loop."""
         return await background.arun(self._query(question, question_date))
 
     def send(self, message: str) -> Answer:
@@ -164,7 +164,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             The answer, as for `query`. If its `error` is not "", only the user's turn is stored.
 
         Raises:
-            ModelError, BudgetExceeded: As for `query`; the user's turn stays stored.
+            ModelError, BudgetExceeded: As for `query`. The user's turn is still stored.
             TypeError: The message is not a string.
             ValueError: The message is empty.
 
@@ -178,25 +178,25 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return background.run(self.asend(message))
 
     async def asend(self, message: str) -> Answer:
-        """`send` for callers with an event loop of their own. Several messages at once are answered in turn."""
+        """Like `send`, for callers with their own event loop. Concurrent messages are answered one at a time."""
         before = self._before(message)
         try:
             return await background.arun(self._send(message, before))
         finally:
-            before()  # also if this was cancelled before its turn came
+            before()  # store it even if this was cancelled while waiting
 
     def stream(self, message: str) -> ReplyStream:
-        """Like `send`, but yield the answer's text in pieces as they come.
+        """Like `send`, but yield the answer's text in pieces as they arrive.
 
-        The stream stores and sends the message when you ask for the first piece. In memory mode, and if the call was
-        recorded, there is one piece. At its end the stream stores the answer, and has it as `answer`. Read a stream to
-        its end before you begin the next. If you close it early or the reply is cut off, only the user turn is stored.
+        The stream stores and sends the message when you read the first piece. In memory mode, or if the call was
+        recorded, there is only one piece. At the end, the stream stores the answer and sets `answer`. Read a stream to
+        its end before you start another. If you close it early or the reply is cut off, only the user turn is stored.
 
         Raises:
             TypeError: The message is not a string.
             ValueError: The message is empty.
             ModelError, BudgetExceeded: As for `send`, while you read the stream. Only the user's turn is stored. If a
-                reply breaks off, the `said` of the ModelError holds its beginning.
+                reply breaks off, the `said` of the ModelError is its beginning.
 
         >>> chat = MemoryChat(model="offline")
         >>> for piece in chat.stream("Who am I?"):
@@ -206,11 +206,11 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return self._open(ReplyStream, message)
 
     def astream(self, message: str) -> AsyncReplyStream:
-        """`stream` for `async for`, on any event loop."""
+        """Like `stream`, for `async for` on any event loop."""
         return self._open(AsyncReplyStream, message)
 
     def close(self) -> None:
-        """Finish what is being stored, and close the store. `with MemoryChat(...) as chat:` does this at its end."""
+        """Finish storing messages and close the store. Leaving `with MemoryChat(...) as chat:` does the same."""
         background.run(self._settled())
         self.store.close()
 
@@ -227,7 +227,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return answer
 
     async def _settled(self) -> None:
-        """End open streams, and wait for a `send` that was interrupted or that another thread has begun."""
+        """Close open streams, and wait for a `send` that was interrupted or is running in another thread."""
         for stream in list(self._streams):
             await stream.reply.close()
         async with self._sending:
@@ -240,7 +240,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return stream
 
     def _before(self, message: str) -> Callable[[], MemoryStore]:
-        """A function that stores a message of the user, once, and returns the history before it."""
+        """Return a function that stores the user's message once and returns the history before it."""
         message, lock, history = checked(message, "message"), Lock(), list[MemoryStore]()
 
         def before() -> MemoryStore:
@@ -255,7 +255,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         return before
 
     def _reply(self, answer: Answer) -> None:
-        """Store an answer to a message, if it is complete."""
+        """Store the answer to a message if it is complete."""
         if not answer.error:
             self.store.add("assistant", answer.text, self.clock())
 
@@ -263,7 +263,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self, question: str, day: str | None = None, history: MemoryStore | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> Answer:  # fmt: skip
-        """Answer a question, or a message from the `history` before it; `tell` receives the answer in pieces."""
+        """Answer a question, or a message if `history` is what came before it. `tell` receives the pieces."""
         question = checked(question, "question")
         characters = 0 if history is None else len(question)
         history = self.store.snapshot() if history is None else history

@@ -1,7 +1,7 @@
-"""Streams of a chat: the pieces of a reply, read from any thread or event loop, and the Answer at the end.
+"""Streams of a chat: the pieces of a reply, readable from any thread or event loop, and the Answer at the end.
 
-The work runs as one task of the background loop. It starts with the first piece. It stops when the loop over the
-pieces ends, fails or is closed.
+The work runs as one task on the background loop. It starts when the first piece is read. It stops when the loop over
+the pieces ends or fails, or the stream is closed.
 """
 
 import asyncio
@@ -13,27 +13,27 @@ from ..models import background
 from ..query.answer import Answer
 
 Telling = Callable[[Callable[[str], None]], Coroutine[Any, Any, Answer]]
-"""Begins work that passes pieces to the function that it is given, and returns the Answer."""
+"""Starts work that passes each piece to the given function and returns the Answer."""
 Finish = Callable[[Answer], None]
-"""Called once with the answer, if it was read to its end."""
+"""Called once with the answer, if the stream was read to its end."""
 
 
 class _Reply:
-    """The task and its pieces. All methods but `let_go` run on the background loop."""
+    """The task and its pieces. All methods except `let_go` run on the background loop."""
 
     def __init__(self, work: Telling, finish: Finish) -> None:
         self.answer: Answer | None = None
-        self.state = "not begun"  # then "under way", and at last "read to its end" or "ended without an answer"
+        self.state = "not begun"  # then "under way", finally "read to its end" or "ended without an answer"
         self._work = work
         self._finish = finish
-        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last
+        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last piece
         self._task: asyncio.Task[Answer] | None = None
 
     async def next(self) -> str | None:
-        """The next piece; None after the last, when `answer` is set.
+        """Return the next piece, or None after the last, when `answer` is set.
 
         Raises:
-            Exception: What ended the work; raised once.
+            Exception: The error that ended the work. It is raised once.
         """
         if self.state == "not begun":
             self.state, self._task = "under way", asyncio.create_task(self._work(self._pieces.put_nowait))
@@ -59,26 +59,26 @@ class _Reply:
         self.state = "ended without an answer" if self.answer is None else self.state
 
     def let_go(self) -> None:
-        """Stop soon, from any thread, when nobody can read the reply any more."""
+        """Ask the work to stop, from any thread, because nobody can read the reply any more."""
         if self._task is not None and self.state == "under way":
             self.state = "ended without an answer"
             background.loop().call_soon_threadsafe(self._task.cancel)
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
         if not task.cancelled():
-            task.exception()  # mark it as seen: `next` raises it, if anybody still reads
+            task.exception()  # mark it as retrieved; `next` raises it if anybody still reads
         self._pieces.put_nowait(None)
 
 
 class _Stream:
-    """What both kinds of stream share."""
+    """Base class of both kinds of stream."""
 
     def __init__(self, work: Telling, finish: Finish) -> None:
         self.reply = _Reply(work, finish)
 
     @property
     def answer(self) -> Answer:
-        """The whole answer, once the stream has been read to its end.
+        """The complete answer, once the stream has been read to its end.
 
         Raises:
             RuntimeError: The stream was not read to its end, or it failed.
@@ -96,7 +96,7 @@ class _Stream:
 
 
 class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"]):
-    """The pieces of a reply, for `for`; made by `MemoryChat.stream`.
+    """The pieces of a reply, for use in a `for` loop. `MemoryChat.stream` returns it.
 
     >>> from rlm_memory_core import MemoryChat
     >>> chat = MemoryChat(model="offline")
@@ -115,7 +115,7 @@ class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"])
         return piece
 
     def close(self) -> None:
-        """Stop the reply; does nothing after its end."""
+        """Stop the reply. Do nothing if it has ended."""
         background.run(self.reply.close())
 
     def __exit__(self, *_: object) -> None:
@@ -123,7 +123,7 @@ class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"])
 
 
 class AsyncReplyStream(_Stream, AsyncIterator[str], AbstractAsyncContextManager["AsyncReplyStream"]):
-    """The pieces of a reply, for `async for` on any event loop; made by `MemoryChat.astream`.
+    """The pieces of a reply, for use in an `async for` loop on any event loop. `MemoryChat.astream` returns it.
 
     >>> from rlm_memory_core import MemoryChat
     >>> async def talk():
@@ -140,7 +140,7 @@ class AsyncReplyStream(_Stream, AsyncIterator[str], AbstractAsyncContextManager[
         return piece
 
     async def aclose(self) -> None:
-        """Stop the reply; does nothing after its end."""
+        """Stop the reply. Do nothing if it has ended."""
         await background.arun(self.reply.close())
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""What `MemoryChat.stats` returns."""
+"""The statistics that `MemoryChat.stats` returns."""
 
 from typing import Literal, TypedDict
 
@@ -10,16 +10,15 @@ class ChatStats(TypedDict):
     """The state of a chat, and what its queries have cost so far.
 
     Args:
-        model: The model's name, as tables show it.
-        mode: Who answers the next question: "memory" if `characters` is more than `threshold_chars`, or than what fits
-            the model's context.
-        characters: Characters of the history, as the store counts them.
-        threshold_chars: Up to this many characters, the whole history goes to the model.
-        turns, sessions: Counts of the store.
-        queries: How many questions were asked in each mode, failed ones included.
-        failed: How many of them raised an error, have an `error` in their answer, or were streams that were given up.
-        calls, prompt_tokens, completion_tokens: Totals of all queries, replayed calls included.
-        cost_usd: Dollars of all queries; None if a price is not known.
+        model: The model's name, as shown in tables.
+        mode: Who answers the next question: "memory" if `characters` exceeds `threshold_chars` or the model's context.
+        characters: Characters in the history, as counted by the store.
+        threshold_chars: A history of up to this many characters is sent to the model as a whole.
+        turns, sessions: How many turns and sessions the store holds.
+        queries: How many questions were asked in each mode, including failed ones.
+        failed: How many of them raised an error, have an `error` in their answer, or were streams closed early.
+        calls, prompt_tokens, completion_tokens: Totals of all queries, including replayed calls.
+        cost_usd: The cost of all queries in dollars; None if a price is unknown.
     """
 
     model: str

@@ -1,7 +1,7 @@
-"""One place that turns our requests into what servers accept, and learns from what they refuse.
+"""Turns our requests into what servers accept, and learns from what they refuse.
 
-Servers differ in the fields they know, in the order of roles they take, and in the form of their errors. What a server
-refuses once is left out, or said in another way, from then on.
+Servers differ in the fields that they know, in the order of roles that they accept, and in the format of their errors.
+Once a server has refused something, later requests leave it out or express it differently.
 """
 
 import json
@@ -13,17 +13,17 @@ from ..store.escaping import well_formed
 from .types import ChatMessage
 
 Lessons = dict[str, int]
-"""What a server refuses: names of fields, `SYSTEM` and `WINDOW`; `MOST` holds the most tokens that it writes."""
+"""What a server refuses: names of fields, `SYSTEM` and `WINDOW`. `MOST` is the longest reply in tokens."""
 
 LEARNT: dict[tuple[str, str], Lessons] = {}
-"""The lessons of this process, by a server's address and model."""
+"""What this process has learnt, by server address and model."""
 
 SYSTEM, WINDOW, MOST = "system role", "context window", "most tokens"
 _OPTIONAL = (
     "temperature stream_options stream max_tokens max_completion_tokens encoding_format seed response_format".split()
 )
 _LIMITS = ("max_tokens", "max_completion_tokens")
-_TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses of requests that another form may mend
+_TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses after which another form of the request may work
 _CLUES = {"encoding_format": "|base64", "stream": "(?! options)|streaming"}  # other words for a field
 _UNNAMED = re.compile(r"\b(?:param|arg|field)")
 _ROLES = re.compile(
@@ -40,7 +40,7 @@ _OF_PROMPT = re.compile(r"prompt|input|messages")
 _LIMIT = re.compile(r"max(?:imum)?[_ ]?(?:completion[_ ]?|new[_ ]?|output[_ ]?)?tokens")
 _NUMBER = re.compile(r"\b(?:\d{1,3}(?:,\d{3})+|\d{3,7})\b")
 _ANSWERS_FIRST = ChatMessage(role="user", content="(The assistant begins.)")
-_LEAST = 512  # tokens; a smaller number in an error is no limit on the reply
+_LEAST = 512  # tokens; a smaller number in an error is not a limit on the reply
 _MESSAGES = ("error", "message", "detail", "msg", "errors", "title")  # where errors say what is wrong
 
 
@@ -61,7 +61,7 @@ def accepted(body: Mapping[str, Any], learnt: Lessons) -> dict[str, Any]:
 
 
 def sendable(value: Any) -> Any:
-    """Replace what servers cannot read, NUL and lone surrogates, in a text or in all texts of a JSON value.
+    """Replace characters that servers cannot read (NUL and lone surrogates) in a text, or in a whole JSON value.
 
     >>> sendable(["a\\x00b\\ud800", {"n": 1}]) == ["a\ufffdb\ufffd", {"n": 1}]
     True
@@ -74,13 +74,13 @@ def sendable(value: Any) -> Any:
 
 
 def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> list[ChatMessage]:
-    """Merge neighbours of one role, and all system messages into the first; let the user begin.
+    """Merge all system messages into one, merge neighbours with the same role, and let the user begin.
 
-    Messages that are more than a text, such as calls of tools, their results, and images, stay as they are.
+    Messages that are not plain text, such as tool calls, tool results and images, stay unchanged.
 
     Args:
-        messages: What is asked. Those that begin with a system message and alternate stay as they are.
-        fold_system: Whether the first user message takes the place of the system message.
+        messages: The conversation. If it begins with a system message and alternates, it stays unchanged.
+        fold_system: Whether to put the system message into the first user message.
 
     >>> alternating([{"role": "user", "content": "Hi."}, {"role": "user", "content": "Who?"}])
     [{'role': 'user', 'content': 'Hi.\\n\\nWho?'}]
@@ -105,12 +105,12 @@ def _is_text(message: ChatMessage) -> bool:
 
 
 def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
-    """Return what a refusal teaches; nothing where another form of the request would not help.
+    """Return what a refusal teaches, or an empty dict if another form of the request would not help.
 
     Args:
         sent: The body that was refused.
-        status: The answer's HTTP status.
-        text: The answer's text.
+        status: The HTTP status of the answer.
+        text: The text of the answer.
     """
     said = text[:10_000].lower()
     if status not in _TELLING:
@@ -121,7 +121,7 @@ def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
         if fitting := [number for number in numbers if _LEAST <= number < sent[limit]]:
             return {MOST: max(fitting)}
     if limit and is_too_long(status, text):
-        return {WINDOW: 0}  # the reply may be shorter; how much depends on the prompt, so this is not remembered
+        return {WINDOW: 0}  # ask for a shorter reply; not remembered, because its length depends on the prompt
     optional = {name: rf"\b{name.replace('_', '[_ ]?')}\b{_CLUES.get(name, '')}" for name in _OPTIONAL if name in sent}
     if named := [name for name, pattern in optional.items() if re.search(pattern, said)]:
         return dict.fromkeys(named, 0)
@@ -132,18 +132,18 @@ def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
 
 
 def is_too_long(status: int, text: str) -> bool:
-    """Say whether a server refuses a request because it exceeds the model's context window.
+    """Return whether a server refused a request because it exceeds the model's context window.
 
     >>> is_too_long(400, "This model's maximum context length is 8192 tokens."), is_too_long(400, "No such model.")
     (True, False)
     """
     said = text[:10_000].lower()
-    is_over_limit = status == 429 and "request too large" in said  # OpenAI has no code for it
+    is_over_limit = status == 429 and "request too large" in said  # OpenAI has no separate code for this
     return status == 413 or is_over_limit or (status in _TELLING and _TOO_LONG.search(said) is not None)
 
 
 def server_message(text: str) -> str:
-    """Return what a server says of its refusal, whether in JSON of any usual form, or as a text or page.
+    """Return the message of a server's error, whether it comes in one of the usual JSON formats or as plain text.
 
     >>> server_message('{"detail": [{"loc": ["body", "seed"], "msg": "extra fields not permitted"}]}')
     'body.seed: extra fields not permitted'

@@ -1,7 +1,7 @@
-"""One event loop in a background thread, behind every synchronous call of the package.
+"""One event loop in a background thread, used by every synchronous call of the package.
 
-Connections and REPL workers belong to the loop that made them. Because all share this one
-loop, callers may have a loop of their own, as a notebook does, or several threads.
+Connections and REPL workers belong to the loop that created them. Because they all share this one loop, callers may
+have their own loop, as a notebook does, or several threads.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ def loop() -> asyncio.AbstractEventLoop:
     """Return the background loop; the first call starts it.
 
     Raises:
-        RuntimeError: This process was forked from one with a loop. The loop's thread does not exist here, so that
-            waiting would never end.
+        RuntimeError: This process was forked from one with a loop. The loop's thread does not exist here, so waiting
+            would never end.
     """
     global _running, _process
     if _running is not None and _process != os.getpid():
@@ -48,7 +48,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     Interrupting the wait (Ctrl-C) cancels the coroutine.
 
     Raises:
-        RuntimeError: The caller runs on the background loop itself, which would never end.
+        RuntimeError: The caller runs on the background loop itself, so waiting would never end.
     """
     try:
         background = loop()
@@ -73,9 +73,9 @@ async def arun(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Run coroutines at once and return their results in order.
+    """Run coroutines concurrently and return their results in order.
 
-    If one raises, or the caller is cancelled, the others are stopped; `asyncio.gather` would let them run on.
+    If one raises or the caller is cancelled, the rest are stopped. `asyncio.gather` would let them continue.
     """
     tasks = list(map(asyncio.create_task, work))
     try:
@@ -85,14 +85,14 @@ async def gather(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
 
 
 async def stop(tasks: Iterable[asyncio.Task[_T]]) -> None:
-    """Cancel tasks and wait until all have ended; this raises nothing."""
+    """Cancel tasks and wait until all have ended. Raise none of their errors."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:
-    """Close a resource of the background loop before the interpreter ends."""
+    """Close a resource of the background loop before the interpreter exits."""
     _closers.push_async_callback(close)
 
 

@@ -1,9 +1,8 @@
-"""A `Budget` limits what many calls take together; a `ModelCall` counts what one call takes.
+"""A `Budget` limits the total of many calls; a `ModelCall` counts what one call uses.
 
-Each call reserves the longest reply that it allows before it is sent, and pays the real
-price afterwards. Calls in flight therefore cannot pass the limit together. Where less is
-left, a shorter reply is asked for. Servers also bill requests that we gave up, so a
-stopped or timed-out request is charged at an estimate.
+Before it is sent, each call reserves the price of the longest reply that it allows. Afterwards it pays the real price.
+Concurrent calls therefore cannot exceed the limit together. If too little is left, the call asks for a shorter reply.
+Servers also bill requests that we gave up on, so a stopped or timed-out request is charged at an estimate.
 """
 
 import asyncio
@@ -18,37 +17,37 @@ from .pricing import Rates, Usage, cost
 from .streaming import Listener
 from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number, count_tokens
 
-_REPLY_TOKENS = 250  # expected of a chat completion until longer replies are seen
+_REPLY_TOKENS = 250  # expected length of a chat completion until longer replies arrive
 _T = TypeVar("_T")
 Reserved = tuple[Usage, float]
 """What is reserved for one request: tokens and dollars."""
 
 
 class BudgetExceeded(Exception):
-    """A limit was reached before a call; the message says which."""
+    """A call was not sent because a limit was reached. The message says which."""
 
 
 @dataclass
 class Budget:
     """A limit for all calls that share it. It is checked before each call.
 
-    A call reserves what it may cost at most. If only the reservations of other calls leave no room for it, it waits. If
-    what is already spent leaves no room, the budget ends: it refuses this call and every later one, even a smaller one,
-    so that cheap calls get no advantage. Replayed calls are free and never refused.
+    A call reserves the most that it may cost. If there is no room because of other calls' reservations, it waits. If
+    there is no room because of what is already spent, the budget ends: it refuses this call and every later one, even a
+    smaller one, so that cheap calls get no advantage. Replayed calls are free and never refused.
 
     Args:
         usd: Dollars; None for no limit.
         tokens: Prompt and completion tokens together; None for no limit.
         calls: Number of calls; None for no limit.
-        seconds: Seconds since the first call; None for no limit. Their end also ends each wait before a request, such
-            as for a busy server or for another process, but no request that is out.
+        seconds: Seconds since the first call; None for no limit. When they are over, calls stop waiting to be sent, for
+            example for a busy server or another process. Requests in flight are not stopped.
 
-    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts count with an estimate, because the
-    server bills them too. `spent_usd` is None after a call whose price is not known.
+    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted at an estimate, because the
+    server bills them too. `spent_usd` is None after a call whose price is unknown.
     `ended` says in one line why no more calls are sent; "" before that.
 
     Raises:
-        ValueError: A limit is negative or no number.
+        ValueError: A limit is negative or not a number.
 
     >>> budget = Budget(usd=0.5)
     >>> budget.charge(Usage(1000, 20, 1), 0.2)
@@ -63,7 +62,7 @@ class Budget:
     spent: Usage = field(default_factory=Usage, init=False)
     spent_usd: float | None = field(default=0.0, init=False)
     ended: str = field(default="", init=False)
-    _longest: int = field(default=0, init=False, repr=False)  # tokens of a reply so far
+    _longest: int = field(default=0, init=False, repr=False)  # tokens of the longest reply so far
     _started: float | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,27 +72,27 @@ class Budget:
         self._turn, self._settled = asyncio.Lock(), asyncio.Event()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle what is spent and the age in seconds, because clocks differ; leave reservations behind."""
+        """Pickle the amount spent and the age in seconds, because clocks differ. Leave out reservations."""
         kept = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**kept, "_started": None if self._started is None else self._age}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore what is spent and set the start back by the age."""
+        """Restore the amount spent, and set the start from the age."""
         age = state["_started"]
         vars(self).update({**vars(Budget()), **state, "_started": None if age is None else time.monotonic() - age})
 
     @property
     def _age(self) -> float:
-        """Seconds since the first call, which is this one if there was none."""
+        """Seconds since the first call. The first access starts the clock."""
         if self._started is None:
             self._started = time.monotonic()
         return time.monotonic() - self._started
 
     async def wait_for(self, waiting: Coroutine[Any, Any, _T]) -> _T:
-        """Wait for something without which a request cannot go out.
+        """Wait for something that a request needs before it can be sent.
 
         Raises:
-            BudgetExceeded: The budget's seconds have ended before.
+            BudgetExceeded: The budget's seconds ran out first.
         """
         try:
             async with asyncio.timeout(None if self.seconds is None else self.seconds - self._age):
@@ -103,16 +102,16 @@ class Budget:
             raise BudgetExceeded(self.ended) from None
 
     async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
-        """Reserve for a call; wait while only reservations leave no room for it.
+        """Reserve budget for a call. Wait as long as only other reservations leave no room for it.
 
         Args:
-            estimate: Returns what the call takes at most; asked anew after each wait.
+            estimate: Returns the most that the call may use; called again after each wait.
 
         Returns:
-            What was reserved, to be given back by `release`.
+            What was reserved. Pass it to `release` later.
 
         Raises:
-            BudgetExceeded: What is already spent leaves no room.
+            BudgetExceeded: The amount already spent leaves no room.
         """
         async with self._turn:  # first come, first served
             while not self.try_reserve(*(wanted := estimate()), is_optional=False):
@@ -124,9 +123,9 @@ class Budget:
             return wanted
 
     def try_reserve(self, usage: Usage, usd: float, is_optional: bool = True) -> bool:
-        """Reserve if there is room right now, and say whether; if so, `release` gives it back.
+        """Reserve budget if there is room right now, and return whether there was. `release` gives it back.
 
-        An optional request never takes room that a call waits for. It never ends the budget.
+        An optional request never takes room that a call is waiting for, and never ends the budget.
         """
         is_waited_for = is_optional and self._turn.locked()
         has_room = not (is_waited_for or self.ended or self._lacks(usage, usd, held=True))
@@ -136,7 +135,7 @@ class Budget:
         return has_room
 
     def release(self, usage: Usage, usd: float) -> None:
-        """Give back the reservation of a call that has ended."""
+        """Return the reservation of a finished call to the budget."""
         self._held -= usage
         self._held_usd = self._held_usd - usd if self._held.calls else 0.0  # drop rounding errors
         self._settled.set()
@@ -145,7 +144,7 @@ class Budget:
         """Count a call that was paid for. After the first call of unknown price, `spent_usd` stays None.
 
         Raises:
-            ValueError: A number is negative, infinite or none.
+            ValueError: A number is negative, infinite or not a number.
         """
         check_number("what a call has cost", usd)
         if min(usage.prompt_tokens, usage.completion_tokens, usage.calls) < 0:
@@ -155,15 +154,15 @@ class Budget:
         self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd
 
     def expected(self, request: Request) -> Usage:
-        """Estimate one request; only a chat completion has a reply."""
+        """Estimate the usage of one request. Only a chat completion has a reply."""
         reply = max(_REPLY_TOKENS, self.spent.completion_tokens // max(self.spent.calls, 1))
         return Usage(request.tokens, reply if request.path == CHAT_PATH else 0, 1, estimated=True)
 
     def at_most(self, request: Request, rates: Rates) -> Reserved:
-        """Return what a request takes if its reply is as long as it may be, and as the budget can pay for.
+        """Return what a request uses if its reply is as long as `max_tokens` allows and the budget can pay for.
 
         Args:
-            request: Servers may ignore its `max_tokens`, so that longer replies than that are expected once seen.
+            request: The request. Servers may ignore its `max_tokens`, so longer replies count once one has arrived.
             rates: Dollars per prompt token and per completion token, or None.
         """
         usage = self.expected(request)
@@ -177,7 +176,7 @@ class Budget:
         return usage, cost(usage, rates) or 0.0
 
     def _lacks(self, usage: Usage, usd: float, held: bool) -> str:
-        """Say which limit a call would pass, counting reservations if `held`; "" where it fits."""
+        """Return one line about the limit that a call would exceed, or "". Count reservations if `held`."""
         taken = self.spent + self._held if held else self.spent
         dollars = (self.spent_usd or 0.0) + (self._held_usd if held else 0.0)
         for name, spent, next_call, limit in (
@@ -196,25 +195,25 @@ class Budget:
 
 
 class ModelCall(ExitStack):
-    """Reserves budget for one call and counts its requests, to charge each once.
+    """Reserves budget for one call and counts its requests, so that each is charged once.
 
-    A server also bills what was stopped or came too late (charged by an estimate), and an answer that broke on its way
-    (charged like the one that came whole).
+    A server also bills stopped and late requests, which are charged at an estimate. It also bills an unreadable answer,
+    which is charged like the readable one.
 
-    Use it as `with ModelCall(...) as call:`; leaving the block gives reservations back.
+    Use it as `with ModelCall(...) as call:`. Leaving the block releases the reservations.
 
     Args:
-        request: What is asked.
+        request: The request to send.
         budget: Checked before the request is sent; None for no limit.
-        rates: Dollars per prompt token and per completion token; None where they are not known.
-        listener: Hears the answer while it comes; None to wait for the whole.
+        rates: Dollars per prompt token and per completion token; None if they are unknown.
+        listener: Receives the answer in pieces; None to wait for the whole answer.
 
     Raises:
-        ModelError: The budget limits dollars, and the price is not known.
+        ModelError: The budget limits dollars, and the price is unknown.
 
-    `sent_at` is the loop's time when the present attempt went out, or infinity before that.
+    `sent_at` is the loop's time when the current attempt was sent, or infinity before that.
     `copies` counts second copies of the request that were sent; see `hedging`.
-    `unread` counts unreadable answers, each of which was asked for once more.
+    `unread` counts unreadable answers. The request was sent again after each.
     """
 
     def __init__(
@@ -230,13 +229,13 @@ class ModelCall(ExitStack):
                 f"the price of {request.body.get('model')} is not known, so that a budget in dollars cannot be held: "
                 "give connect() its rates, or limit tokens"
             )
-        self._was_sent, self._lost = False, Usage()  # the second: estimates of what came too late or broke off
+        self._was_sent, self._lost = False, Usage()  # the second: estimates for late or broken answers
 
     async def reserve(self) -> None:
-        """Reserve budget for the request; ask for a shorter reply where the budget cannot pay for a long one.
+        """Reserve budget for the request. If the budget cannot pay for a long reply, ask for a shorter one.
 
         Raises:
-            BudgetExceeded: There is no room for it.
+            BudgetExceeded: The budget has no room for the request.
         """
         reserved = await self.budget.reserve(lambda: self.budget.at_most(self.request, self._rates))
         self.callback(self.budget.release, *reserved)
@@ -245,7 +244,7 @@ class ModelCall(ExitStack):
             self.request = Request(self.request.path, {**self.request.body, "max_tokens": granted})
 
     def reserve_again(self) -> bool:
-        """Reserve as much again for another request; False where there is no room right now."""
+        """Reserve budget for another request like this one. Return False if there is no room right now."""
         reserved = self.budget.at_most(self.request, self._rates)
         has_room = self.budget.try_reserve(*reserved)
         if has_room:
@@ -253,22 +252,22 @@ class ModelCall(ExitStack):
         return has_room
 
     def went_out(self, now: float) -> None:
-        """Note that a request goes out: the first one of an attempt, or its copy."""
+        """Note that a request was sent: the first one of an attempt, or its copy."""
         self.copies += self.sent_at < math.inf
         self._was_sent, self.sent_at = True, min(self.sent_at, now)
 
     def failed(self, error: BaseException) -> None:
-        """Note that a request ended without an answer. Servers bill no failures of their own."""
+        """Note that a request ended without an answer. Servers do not bill their own failures."""
         if self.listener and (heard := self.listener.received):
             self._lost += Usage(self.request.tokens, count_tokens("".join(heard)), 1, estimated=True)
         elif isinstance(error, (TimedOut, asyncio.CancelledError)):
             self._lost += self.budget.expected(self.request)
 
     def taken(self, answer: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
-        """Return what all requests took; nothing where this call sent none.
+        """Return what all requests of this call used; an empty `Usage` if it sent none.
 
         Args:
-            answer: What the server counted for the answer that was read; without calls where there was none.
+            answer: The server's count for the answer that was read; an empty `Usage` if there was none.
         """
         if not self._was_sent:
             return Usage()
@@ -276,7 +275,7 @@ class ModelCall(ExitStack):
         return taken + Usage(calls=max(1 + self.copies + self.unread - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:
-        """Charge the budget unless the call is free; return the dollars, or None where the price is not known."""
+        """Charge the budget unless the call is free. Return the dollars, or None if the price is unknown."""
         dollars = cost(usage, self._rates)
         if not is_free:
             self.budget.charge(usage, dollars)

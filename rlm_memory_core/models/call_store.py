@@ -1,9 +1,8 @@
-"""The file of recorded calls: one SQLite table, for several threads and processes.
+"""The file of recorded calls: one SQLite table that several threads and processes can share.
 
-Each row carries a checksum over all its fields, so that a damaged file never gives a wrong
-answer. `put` returns once the answer is in the file: a process that is killed later loses
-nothing. Of the request only a hash is stored, because the data and the code can make it
-again, and a question may take 500,000 characters.
+Each row has a checksum over all its fields, so that a damaged file never returns a wrong answer. `put` returns once the
+answer is in the file, so a process that is killed later loses nothing. Only a hash of the request is stored, because
+the data and the code can recreate it, and a question may take 500,000 characters.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ from platformdirs import user_cache_path
 from ..store.database import open_database
 from .types import RecordingError as RecordingError
 
-_MARKS = {"application_id": 0x524C4D43, "user_version": 1}  # "RLMC": tells our file from another program's
+_MARKS = {"application_id": 0x524C4D43, "user_version": 1}  # "RLMC": identifies the file as ours
 _SCHEMA = """
 CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT NULL, seconds REAL NOT NULL,
                     created TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID
@@ -31,7 +30,7 @@ _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  
 
 
 def cache_path() -> Path:
-    """Return the folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or the user's cache folder."""
+    """Return the folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or else the user's cache folder."""
     named = os.environ.get("RLM_MEMORY_CACHE")
     return Path(named) if named else user_cache_path("rlm-memory")
 
@@ -45,7 +44,7 @@ class RecordedCall:
         model: The model that answered.
         response: The body of the answer, as JSON.
         seconds: How long the server took.
-        created: UTC time of storing, such as "2026-01-31 23:59:59".
+        created: The UTC time at which it was stored, such as "2026-01-31 23:59:59".
     """
 
     key: str
@@ -62,17 +61,17 @@ class RecordedCall:
 
 
 class CannotRecord(RecordingError):
-    """The file cannot be made, read or written: a full or read-only disk, no home folder."""
+    """The file cannot be created, read or written, for example because of a full disk or no home folder."""
 
 
 class CallStore:
     """The SQLite file of recorded calls.
 
     Args:
-        path: The file; it is made if it does not exist.
+        path: The file. It is created if it does not exist.
 
     Raises:
-        RecordingError: The file cannot be opened, is damaged, or belongs to something else.
+        RecordingError: The file cannot be opened, is damaged, or belongs to another program.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,13 +79,13 @@ class CallStore:
         with self._reporting("cannot be opened"):
             if path.parts[:1] == ("~",):
                 raise FileNotFoundError("there is no home folder")
-            if not path.exists():  # only the user may read what was asked
+            if not path.exists():  # only the user may read the file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch(mode=0o600)
             self._database = open_database(path, "NORMAL", self._prepare)  # a commit takes 50 microseconds
 
     def get(self, key: str) -> RecordedCall | None:
-        """Return the call of a key, or None where it is not recorded.
+        """Return the call with this key, or None if it is not recorded.
 
         Raises:
             RecordingError: The file is damaged.
@@ -94,7 +93,7 @@ class CallStore:
         return next(self._read("WHERE key = ?", (key,)), None)
 
     def records(self, model: str | None = None) -> Iterator[RecordedCall]:
-        """Yield all calls, or those of one model, oldest first; each is checked.
+        """Yield all calls, or those of one model, oldest first. Check the checksum of each.
 
         Raises:
             RecordingError: The file is damaged.
@@ -110,7 +109,7 @@ class CallStore:
                 yield call
 
     def put(self, key: str, model: str, response: str, seconds: float) -> None:
-        """Store or replace a call; return once it is committed.
+        """Store or replace a call, and return once it is committed.
 
         Raises:
             RecordingError: The file cannot be written.
@@ -151,7 +150,7 @@ class CallStore:
         self._database.close()
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        """Make the table of a new file; refuse what is no file of recorded calls."""
+        """Create the table in a new file. Refuse a file that does not hold recorded calls."""
         marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS]
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         if [*marks, *tables] == [0, 0]:

@@ -1,8 +1,8 @@
 """Hedging: a call that is much slower than its siblings is sent a second time, and the first good answer wins.
 
-Siblings are the calls of one fan-out. A call is late if it takes a multiple of the median
-of the answered ones. Only a small share may be copied, and only while concurrency and
-budget allow it. The loser is cancelled.
+Siblings are the calls of one fan-out. A call is late if it takes several times the median of its answered siblings.
+Only a small share of calls may be copied, and only while concurrency and budget allow it. The slower request is
+cancelled.
 """
 
 import asyncio
@@ -17,23 +17,22 @@ from .types import BackendError, Response
 HEDGE = 0.05
 """The usual share of extra calls."""
 
-_ENOUGH = 3  # answers, before a call counts as slow
+_ENOUGH = 3  # answers needed before a call counts as slow
 _SLOW, _LAST = 3.0, 1.5  # times the siblings' median
-_LOOK = 0.05  # times the median, until the next look for late calls
+_LOOK = 0.05  # times the median, between checks for late calls
 
 
 class Siblings:
-    """The calls of one fan-out: how long they took, and how many copies may still go out.
+    """The calls of one fan-out: how long they took, and how many copies may still be sent.
 
-    Once half of the calls are answered, and at least three, a call gets a copy when it has
-    taken three times their median; or 1.5 times, where no more calls are out than copies
-    are left. A share of 0.05 makes at most 3 copies for 50 calls and 25 for 500. A fan-out
-    of fewer calls than one copy's worth (20) may also send one copy, but only for a call of
-    three times the median.
+    Copies begin once half of the calls, and at least three, are answered. A call gets a copy when it has taken three
+    times the median of the answered calls. If the copies that are left are enough for all running calls, 1.5 times the
+    median suffices. With a share of 0.05, 50 calls get at most 3 copies and 500 calls get 25. A fan-out too small to
+    earn one copy (fewer than 20 calls) may still send one, but only for a call of three times the median.
 
     Args:
-        share: Copies for each call sent, between 0 and 1; 0 for none.
-        slots: Bounds the calls in flight; a copy takes only a slot that no call waits for.
+        share: Copies per call sent, between 0 and 1; 0 for none.
+        slots: Limits the calls in flight. A copy uses only a slot that no call is waiting for.
 
     `copies` counts the copies that were sent.
 
@@ -51,16 +50,16 @@ class Siblings:
         self.copies = 0
         self._door = asyncio.Lock()
         self._answered: list[float] = []  # seconds, shortest first
-        self._running: dict[ModelCall, asyncio.Future[None]] = {}  # oldest first, and whom to tell that it is late
+        self._running: dict[ModelCall, asyncio.Future[None]] = {}  # oldest first; set when the call is late
         self._is_looking = False
 
     async def send(self, pacing: Pacing, call: ModelCall, is_again: bool = False) -> Response:
-        """Send a call, and a copy of it when it is late; return the first good answer.
+        """Send a call, and a copy of it if it is late. Return the first good answer.
 
         Raises:
-            BackendError: There is none; this is the first failure.
+            BackendError: There is no good answer. This is the first failure.
         """
-        async with self._door:  # one by one, or making all requests of a large fan-out would delay each answer
+        async with self._door:  # one by one: creating all requests of a large fan-out at once would delay each answer
             await asyncio.sleep(0)
         loop, failures = asyncio.get_running_loop(), []
         late = self._running[call] = loop.create_future()
@@ -72,13 +71,13 @@ class Siblings:
             for ended in asyncio.as_completed(tasks) if late.done() else tasks:
                 try:
                     response = await ended
-                except (BackendError, BudgetExceeded) as error:  # the second: a copy's turn came too late
+                except (BackendError, BudgetExceeded) as error:  # the second: a copy ran out of budget time
                     failures.append(error)
                     continue
                 seconds = loop.time() - call.sent_at
                 insort(self._answered, seconds)
                 if call.copies:
-                    response.seconds = seconds  # of the call, not of the copy alone
+                    response.seconds = seconds  # of the call, not only of the copy
                 return response
             raise failures[0]
         finally:
@@ -92,7 +91,7 @@ class Siblings:
             return await pacing.send(call)
 
     def _look(self, pacing: Pacing) -> None:
-        """Have copies sent of the calls that are late, and look again soon while calls are running."""
+        """Start copies of late calls, and check again soon while calls are running."""
         loop, count = asyncio.get_running_loop(), len(self._answered) + len(self._running)
         half, most = (count - 1) // 2, max(1, int(count * self.share + 0.5))
         waiting = [call for call, late in self._running.items() if not (call.copies or late.done())]
@@ -105,7 +104,7 @@ class Siblings:
         for call in waiting:
             has_slot = self.slots is None or not self.slots.locked()
             may_go = call.sent_at <= due and self.copies < most and has_slot and pacing.has_room(call.request.tokens)
-            if may_go and call.reserve_again():  # it goes out at once
+            if may_go and call.reserve_again():  # sent at once
                 self.copies += 1
                 self._running[call].set_result(None)
         loop.call_later(max(self._answered[half] * _LOOK, 0.001), self._look, pacing)

@@ -1,6 +1,6 @@
-"""`connect()` names a model; the `LLM` that it returns asks it through one `pipeline`.
+"""`connect()` returns an `LLM`, which sends each call to a model through one `pipeline`.
 
-A server or the offline reader answers; for callers it makes no difference. The prompts are in `query.prompts`.
+Callers need not know whether a server or the offline reader answers. The prompts are in `query.prompts`.
 """
 
 import math
@@ -41,40 +41,40 @@ from .types import ModelError as ModelError
 OFFLINE = "offline"
 PACE = ("concurrency", "requests_per_minute", "tokens_per_minute")
 OFFLINE_LABEL = "offline reader (no LLM)"
-_REPLY, _LONG_REPLY = 8_192, 32_768  # tokens that a reply may have, the second with thoughts
+_REPLY, _LONG_REPLY = 8_192, 32_768  # maximum tokens of a reply; the second is for models that think
 _THINKS = re.compile(r"\bo\d|gpt-[5-9]|gpt-oss|\br1\b|qwq|qwen3|magistral|think|reason")
 
 NAMED: dict[str, Callable[[], Backend]] = {}
-"""What makes the backend that `connect(name)` uses instead of a server, such as the offline reader."""
+"""Creates the backend that `connect(name)` uses instead of a server, such as the offline reader."""
 
 
 @dataclass(eq=False, repr=False)
 class LLM(AbstractContextManager["LLM"]):
-    """A model, by its name. It sends nothing until it is asked. `connect` is the usual name of this class.
+    """A model on a server, or the offline reader. It sends nothing until you ask it. `connect` is an alias.
 
     Args:
-        model: The server's name for it, or "offline" for the reader that needs no model.
+        model: The server's name for the model, or "offline" for the reader that needs no model.
         base_url: An OpenAI-compatible server, such as "http://localhost:11434/v1"; None for OPENAI_BASE_URL, or else
             OpenAI's own.
-        api_key: The server's key; None for OPENAI_API_KEY. A server at `base_url` may need none.
+        api_key: The server's key; None for OPENAI_API_KEY. A server at `base_url` may not need one.
         recorded: What to do with recorded answers: "auto" uses them and records new ones, "replay" only uses them,
             "refresh" replaces them, "off" does neither.
         calls_path: The file of recorded calls; None for one in the user's cache folder.
         temperature: Sent with each call; None leaves it to the server.
-        timeout: The most seconds of one attempt, once it is sent; the wait for its turn does not count.
+        timeout: Seconds that one attempt may take after it is sent; waiting to send it does not count.
         rates: Dollars per prompt token and per completion token; None to look them up in `genai-prices`.
         max_tokens: The longest reply, sent with each call and reserved in budgets. None for 8,192, or 32,768 for a
             model that thinks before it answers; 0 leaves it to the server.
         wrap: Takes the `Backend` that asks the server and returns another, for a model without a server or for
             experiments. Answers are recorded outside it.
-        concurrency: The most calls at once; None for as many as the server takes. `MemoryRLM` limits its sub-agents by
-            itself.
-        requests_per_minute: The server's limit, if you know it; calls then keep to it. None to find it out.
+        concurrency: The maximum number of calls in flight; None for as many as the server accepts. `MemoryRLM` limits
+            its own sub-agents.
+        requests_per_minute: The server's limit, if you know it; calls then stay within it. None to find it out.
         tokens_per_minute: Likewise.
 
     Raises:
-        ValueError: `recorded` is none of the four, the model has no name, the address is not one, a number is negative
-            or not a number, or a limit is below 1.
+        ValueError: The model name is empty, the address is invalid, `recorded` is not one of the four, a number is
+            negative or not a number, or a limit is below 1.
 
     >>> connect("offline").label
     'offline reader (no LLM)'
@@ -114,22 +114,22 @@ class LLM(AbstractContextManager["LLM"]):
             self.rates = (0.0, 0.0) if self.model == OFFLINE else price(self.model, self.base_url)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle a description without connections and key: another process reads the key of its own environment."""
+        """Pickle the settings without connections or the key; another process reads the key from its environment."""
         sent = {name: value for name, value in vars(self).items() if name not in ("_pipeline", "api_key")}
         return _received, (tuple(sent.items()),)
 
     @property
     def label(self) -> str:
-        """The model's name in tables and figures; the offline reader is never shown as an LLM."""
+        """The model's name in tables and figures. The offline reader is never shown as an LLM."""
         return OFFLINE_LABEL if self.model == OFFLINE else self.model
 
     @property
     def is_local(self) -> bool:
-        """Whether asking costs no dollars: the offline reader, or a model of no price on this machine."""
+        """Whether calls are free: the offline reader, or a model without a price on this machine."""
         return self.rates == (0.0, 0.0)
 
     def open(self) -> None:
-        """Prepare for calls now instead of at the first one, so that a missing key or a broken cache shows at once.
+        """Prepare for calls now rather than at the first one, so that a missing key or a broken cache shows at once.
 
         Raises:
             ModelError: The API key is missing, or cannot be sent.
@@ -144,15 +144,15 @@ class LLM(AbstractContextManager["LLM"]):
         """Ask for one answer.
 
         Args:
-            messages: The conversation, in the chat-completions form.
-            budget: Checked before the call and charged after it. A reply that breaks off, comes too late or is no
-                longer waited for is charged by an estimate, because the server bills it.
-            listener: Hears the answer while it comes, and a recorded one in one piece; None to wait for the whole.
+            messages: The conversation, as chat-completions messages.
+            budget: Checked before the call and charged after it. A reply that breaks off, times out or is cancelled is
+                charged at an estimate, because the server bills it.
+            listener: Receives the answer in pieces, or a recorded one in one piece; None to wait for the whole answer.
             stopped: Called with the estimated usage and dollars if the call is cancelled.
             siblings: The fan-out that the call belongs to; see `hedging`.
 
         Raises:
-            ModelError: There is no usable answer, also after retries. Once a piece was heard there are none.
+            ModelError: There is no usable answer, even after retries. A call is not retried once a piece has arrived.
             BudgetExceeded: The budget is spent.
         """
         body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
@@ -164,9 +164,9 @@ class LLM(AbstractContextManager["LLM"]):
         return await background.arun(self._pipeline.ask(call, read_completion, siblings, stopped))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """Ask for the vectors of texts, in as many calls as their number and length take.
+        """Ask for the vectors of texts, in as many calls as needed.
 
-        Budget and errors are those of `complete`, for each call.
+        For each call, the budget and the errors are as for `complete`.
         """
         done: list[Usage] = []
 
@@ -181,7 +181,7 @@ class LLM(AbstractContextManager["LLM"]):
 
         try:
             answers = await background.gather(map(embed, batches(texts)))
-        except ModelError as error:  # batches that were answered or stopped are paid for
+        except ModelError as error:  # answered and stopped batches are paid for
             usage = sum(done, error.usage)
             raise type(error)(str(error), usage, cost(usage, self.rates)) from error
         usage = sum((answer.usage for answer in answers), Usage())
@@ -190,13 +190,13 @@ class LLM(AbstractContextManager["LLM"]):
         return Embeddings(vectors, usage, cost(usage, self.rates), replayed)
 
     def another(self, model: str) -> "LLM":
-        """Return another model of the same server, with the same key, recorded calls and limits."""
+        """Return another model on the same server, with the same key, recorded calls and limits."""
         return replace(self, model=model, rates=None, temperature=0.0, max_tokens=None, wrap=None)
 
     def close(self) -> None:
-        """Close the connections and the file of recorded calls, as leaving `with connect(...) as llm:` does.
+        """Close the connections and the file of recorded calls. Leaving `with connect(...) as llm:` does the same.
 
-        The next call opens them again. Without this they are closed when Python ends.
+        The next call opens them again. If you never call this, they are closed when Python exits.
         """
         if opened := vars(self).pop("_pipeline", None):
             background.run(opened.close())
@@ -206,7 +206,7 @@ class LLM(AbstractContextManager["LLM"]):
 
     @property
     def pace(self) -> dict[str, Any]:
-        """The limits of the server that are known, by name; for `connect` and `Pacing`."""
+        """The server's known limits by name, as arguments for `connect` and `Pacing`."""
         return {name: getattr(self, name) for name in PACE}
 
     @property
@@ -217,13 +217,13 @@ class LLM(AbstractContextManager["LLM"]):
 
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
-        """Made at the first call: the client takes 22 ms, and needs a key."""
+        """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
         needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
         key = find_key(self.api_key, self.model, needs_key)
         backend: Backend
         calls = None
         if self._is_named:
-            backend = NAMED[self.model]()  # it is free: nothing is recorded
+            backend = NAMED[self.model]()  # free, so nothing is recorded
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
@@ -243,7 +243,7 @@ class LLM(AbstractContextManager["LLM"]):
 
 @cache
 def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
-    """Return the model of a description: one for all questions that a process is sent, to share its connections."""
+    """Return the unpickled model: one for all questions that a process receives, so that they share connections."""
     llm = LLM.__new__(LLM)
     vars(llm).update(description, api_key=None)
     return llm
@@ -253,10 +253,10 @@ connect = LLM
 
 
 def check_address(base_url: str) -> None:
-    """Check that a text is a server's address.
+    """Check a server's address.
 
     Raises:
-        ValueError: It lacks http, https or a host, or has a wrong port, a query or a fragment.
+        ValueError: It has no http(s) scheme or no host, or it has an invalid port, a query or a fragment.
 
     >>> check_address("http://localhost:11434/v1")
     """
@@ -265,17 +265,17 @@ def check_address(base_url: str) -> None:
         is_whole = place.scheme in ("http", "https") and place.hostname and place.port != 0
         if is_whole and not (place.query or place.fragment):  # each call appends its path
             return
-    shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]  # without a password, or a key in the query
+    shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]  # leaves out a password, or a key in the query
     raise ValueError(f"base_url {shown!r} is no address such as http://localhost:11434/v1")
 
 
 def find_key(given: str | None, model: str, is_needed: bool) -> str:
-    """Return the API key to send; "none" where there is none and none is needed.
+    """Return the API key to send, or "none" if there is no key and the server does not need one.
 
     Args:
-        given: The caller's key; None for that of OPENAI_API_KEY.
-        model: Named in the error.
-        is_needed: Whether the server wants a key.
+        given: The caller's key; None for OPENAI_API_KEY.
+        model: The model's name, for the error.
+        is_needed: Whether the server needs a key.
 
     Raises:
         ModelError: The key is missing, or cannot be sent.
@@ -292,4 +292,4 @@ def find_key(given: str | None, model: str, is_needed: bool) -> str:
     if strange is not None:
         named = "the api_key" if given else "OPENAI_API_KEY"
         raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
-    return key or "none"  # the client wants a string
+    return key or "none"  # the client needs a string

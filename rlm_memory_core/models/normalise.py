@@ -1,11 +1,11 @@
-"""One place that reads what servers really return: texts of chat completions, vectors of embeddings, and their tokens.
+"""Reads what servers really return: texts of chat completions, vectors of embeddings, and token counts.
 
-Servers differ. A new difference in answers is handled here; one in what a server accepts belongs in `adapting`.
+Servers differ. Handle a new difference in answers here, and one in what a server accepts in `adapting`.
 
 Some servers leave a model's thoughts in the text, such as `<think>Hm.</think>Hello!`. A thought begins with a tag at
-the start of a line and outside code, and ends with its closing tag. At the start of a reply the closing tag may be
-missing, because the model was cut off, or the opening tag, because the server's template holds it. Any other tag is
-part of the reply.
+the start of a line and outside code, and ends with its closing tag. At the start of a reply, the closing tag may be
+missing because the model was cut off. The opening tag may be missing because it is in the server's prompt template. Any
+other tag is part of the reply.
 """
 
 import base64
@@ -21,23 +21,23 @@ from .adapting import is_too_long, sendable, server_message
 from .pricing import Usage
 from .types import ContextExceeded, EmptyReply, ModelError, Reply, Response, count_tokens, one_line
 
-# how finish reasons of a whole answer begin, as different servers name them; any other means that it was cut off
+# prefixes of the finish reasons of a complete answer on different servers; with any other, it was cut off
 _WHOLE = ("stop", "eos", "eot", "end", "complete", "tool", "function_call", "normal", "finishreason.stop")
-# where servers put what is said, and what is thought
+# the fields in which servers put text, and thoughts
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 _MOST_SAID = 1_000_000  # characters of a reply; a longer one counts as cut off
-_BATCH_TEXTS = 256  # OpenAI takes 2,048 texts a request, local servers fewer
-_BATCH_CHARACTERS = 200_000  # OpenAI takes 300,000 tokens a request, and a character is at most about one
-_TOO_MANY = 1e12  # tokens; also told apart: infinite and not a number
-# the closing sign or word, and the name, of each kind of tag; ignoring case only in the names keeps the search fast
+_BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
+_BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
+_TOO_MANY = 1e12  # tokens; the comparison also excludes infinity and NaN
+# groups: the closing mark and the name of each kind of tag; ignoring case only in the names keeps the search fast
 _TOKEN = re.compile(
     r"[<◁]\|?(/|(?i:end_(?:of_)?))?(?i:(?:seed:|ant|start_|begin_of_)?(think(?:ing)?|thoughts?|reason(?:ing)?))"
     r"(?:\s[^<>\n]{0,40})?\|?[>▷]|\[(/?)((?i:THINK))\]"
     r"|(?:<\|start\|>\w+)?<\|channel\|>(?:(final)|analysis|commentary)<\|message\|>|<\|channel>thought|(<channel\|>)"
     r"|<\|\w+\|>|```+|~~~+"
 )
-_UNFINISHED = re.compile(  # the end of a piece may be half a tag
+_UNFINISHED = re.compile(  # a piece may end with half a tag
     r"(?:[<◁](?:[|/\w:]+(?:\s[^<>\n]{0,40})?\|?)?|<\|(?:start|channel)(?:(?!message\|>)[|\w<>]){0,70}"
     r"|\[[/a-zA-Z]*|`+|~+)\Z"
 )
@@ -47,12 +47,12 @@ _QUOTES = ("`", "'", '"', "“", "‘", "«")
 
 @dataclass
 class Content:
-    """What a message, or a piece of a streamed one, holds.
+    """The content of a message, or of a piece of a streamed one.
 
     Args:
-        text: What is said. Thoughts may still be in it, between tags.
-        thoughts: Those that the server has put apart.
-        refusal: Why the model says nothing; "" where it does not refuse.
+        text: The text, which may still contain thoughts between tags.
+        thoughts: Thoughts that the server sent separately.
+        refusal: Why the model refused to answer, or "".
     """
 
     text: str = ""
@@ -78,7 +78,7 @@ class Content:
 
 
 def _text(value: Any) -> str:
-    """Return a text, or what lists and objects hold under the usual names; "" for anything else."""
+    """Return a text, or the texts that lists and objects hold under the usual names; "" for anything else."""
     if isinstance(value, list):
         return "".join(map(_text, value))
     if isinstance(value, dict):
@@ -91,11 +91,11 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server does not count.
+        prompt_tokens: An estimate, in case the server does not count tokens.
 
     Raises:
-        ModelError: The model refused, the answer was withheld, or it is no chat completion.
-        EmptyReply: It holds no text.
+        ModelError: The model refused, the answer was withheld, or it is not a chat completion.
+        EmptyReply: It has no text.
     """
     body = response.body
     if body and body.get("error") and is_too_long(400, response.text):
@@ -113,7 +113,7 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         raise ModelError(f"it refused: {content.refusal}", usage)
     if finish == "content_filter":
         raise ModelError("the server's content filter withheld its answer", usage)
-    text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox takes no lone surrogate
+    text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox rejects lone surrogates
     if not text.strip():
         raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
     is_cut = bool(finish) and not str(finish).lower().startswith(_WHOLE)
@@ -122,11 +122,11 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
-    """Return one call and the tokens that the server counted.
+    """Return the usage of one call, with the tokens as counted by the server.
 
     Args:
         body: The answer.
-        estimate: Taken where the server counts nothing, or says something else than a number of tokens.
+        estimate: Used if the server does not count tokens, or if its count is invalid.
 
     >>> usage_of({"usage": {"prompt_tokens": 10, "completion_tokens": -5}}, Usage(9, 3))
     Usage(prompt_tokens=10, completion_tokens=3, calls=1)
@@ -139,7 +139,7 @@ def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa:
 
 
 def _tokens(counted: Any) -> int:
-    """Return a server's count, or 0 where it is no number of tokens."""
+    """Return a server's count, or 0 if it is not a valid number of tokens."""
     if isinstance(counted, str) and counted.isdecimal():
         counted = int(counted[:20])
     return int(counted) if isinstance(counted, (int, float)) and 0 < counted < _TOO_MANY else 0
@@ -151,9 +151,9 @@ class Embeddings:
 
     Args:
         vectors: One vector for each text, in the order of the texts.
-        usage: Tokens as the server counted them, and the number of calls.
-        cost_usd: Dollars that the calls cost, also when they were replayed; None where the price is not known.
-        replayed_seconds: How much longer it would have taken if nothing had been replayed.
+        usage: Tokens as counted by the server, and the number of calls.
+        cost_usd: The price of the calls in dollars, even if they were replayed; None if the price is unknown.
+        replayed_seconds: How much longer the calls would have taken if none had been replayed.
     """
 
     vectors: list[list[float]]
@@ -163,7 +163,7 @@ class Embeddings:
 
 
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Divide texts, in order, into parts that fit one request. An empty text becomes a space: servers refuse it.
+    """Divide texts, in order, into batches that fit one request. Empty texts become a space, as servers refuse them.
 
     >>> list(batches(["one", "", "two"]))
     [['one', ' ', 'two']]
@@ -173,15 +173,16 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int) -> Reply:
-    """Return the vectors of a list of embeddings, in the order of their texts, and its tokens.
+    """Return the vectors of an embeddings answer, in the order of the texts, and the token count.
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server does not count.
-        expected: Number of texts that were sent.
+        prompt_tokens: An estimate, in case the server does not count tokens.
+        expected: The number of texts that were sent.
 
     Raises:
-        ModelError: The answer is no such list, or holds not one vector for each text, all of one length.
+        ModelError: The answer is not a list of embeddings, lacks exactly one vector for each text, or has vectors of
+            different lengths.
     """
     try:
         body = response.body or {}
@@ -197,7 +198,7 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
 
 
 def _vector(sent: str | list[float]) -> list[float]:
-    """Read little-endian floats in base64, or a list from servers that know no base64."""
+    """Read a vector: little-endian floats in base64, or a list from servers that do not support base64."""
     if isinstance(sent, str):
         raw = base64.b64decode(sent, validate=True)
         return list(struct.unpack(f"<{len(raw) // 4}f", raw))
@@ -205,7 +206,7 @@ def _vector(sent: str | list[float]) -> list[float]:
 
 
 class ThoughtSplitter:
-    r"""Splits a reply that comes in pieces, in linear time. `thoughts` holds what was thought so far.
+    r"""Separates text and thoughts in a reply that arrives in pieces, in linear time. `thoughts` holds those so far.
 
     >>> splitter = ThoughtSplitter()
     >>> [splitter.feed(piece) for piece in ("<thi", "nk>Hm.</think>", "\n\nHel", "lo!")], splitter.thoughts
@@ -214,19 +215,19 @@ class ThoughtSplitter:
 
     def __init__(self) -> None:
         self.thoughts: list[str] = []
-        self._open: re.Match[str] | None = None  # the tag whose thought comes now
-        self._thought: list[str] = []  # its text so far
-        self._kept = ""  # half a tag
+        self._open: re.Match[str] | None = None  # the tag that opened the current thought
+        self._thought: list[str] = []  # the current thought's text so far
+        self._kept = ""  # half a tag, to be continued
         self._blanks: list[str] = []  # before the first word
-        self._line_is_blank, self._last = True, ""  # what stands before: in its line, and its last character
+        self._line_is_blank, self._last = True, ""  # about the text so far: its last line and character
         self._has_said = self._in_code = self._names_tags = False
 
     def feed(self, piece: str, is_last: bool = False) -> str:
-        """Take a piece and return what is said in it, without what may still become a tag."""
+        """Take a piece and return its text without thoughts. Keep back an end that may be the start of a tag."""
         text = self._kept + piece
         unfinished = None if is_last else _UNFINISHED.search(text, max(len(text) - _LONGEST, 0))
         end = unfinished.start() if unfinished else len(text)
-        parts: list[str] = []  # of what is said
+        parts: list[str] = []  # of the text
         at = 0
         for token in _TOKEN.finditer(text, 0, end):
             self._read(text[at : token.start()], parts)
@@ -237,7 +238,7 @@ class ThoughtSplitter:
         if is_last and self._open:
             thought = "".join(self._thought)
             if self._has_said or said.strip():
-                said += self._open[0] + thought  # the reply only names the tag
+                said += self._open[0] + thought  # the tag was only mentioned
             else:
                 self.thoughts.append(thought.strip())
         if not self._has_said:
@@ -256,7 +257,7 @@ class ThoughtSplitter:
     def _read_token(self, token: re.Match[str], parts: list[str]) -> None:
         name, closes = _name(token), any(token.group(1, 3, 5, 6))
         if token[0].startswith("<|") and not name:
-            if self._open or not self.thoughts:  # around what is said, special tokens say nothing
+            if self._open or not self.thoughts:  # special tokens around the text have no meaning
                 self._read(token[0], parts)
             return
         if not name and self._line_is_blank and not self._open:
@@ -266,7 +267,7 @@ class ThoughtSplitter:
             self._open, self._thought, self._line_is_blank = None, [], True
         elif self._open or not name or self._in_code or self._last in _QUOTES:
             self._read(token[0], parts)
-        elif closes and not self._names_tags:  # all before it was a thought
+        elif closes and not self._names_tags:  # everything before it was a thought
             self.thoughts.append("".join(parts).strip())
             parts.clear()
             self._line_is_blank = True
@@ -288,5 +289,5 @@ def split_thoughts(text: str) -> tuple[str, str]:
 
 
 def _name(token: re.Match[str]) -> str:
-    """The beginning of a tag's name, as some models close <think> with </thinking>; "" for other tokens."""
+    """Return the start of a tag's name, because some models close <think> with </thinking>; "" for other tokens."""
     return (token[2] or token[4] or "channel" * ("channel" in token[0]))[:5].lower()

@@ -1,7 +1,8 @@
-"""The backend for OpenAI-compatible servers: one HTTP request for each attempt.
+"""The backend for OpenAI-compatible servers.
 
-The openai client gives the headers and the HTTP client. It does not make the requests: that would take most of a call's
-time, and a fan-out makes hundreds at once. `adapting` handles what servers accept, `normalise` what they return.
+The openai package provides the headers and the HTTP client. It does not make the requests, because that would take most
+of a call's time, and a fan-out makes hundreds at once. `adapting` handles what servers accept, `normalise` what they
+return.
 """
 
 import asyncio
@@ -32,18 +33,18 @@ from .types import (
 )
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-_FORMS = 12  # of one request, tried one after another
-_MOST_BYTES = 32_000_000  # of one answer: 256 vectors are a few million
+_FORMS = 12  # of one request, tried in sequence
+_MOST_BYTES = 32_000_000  # of one answer; 256 vectors take a few million
 _FIELDS = ("data", "event:", "error:", "id:", "retry:", ":")  # how lines of an event stream begin
 _FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
 
 def http_client(timeout: float) -> httpx2.AsyncClient:
-    """Return the SDK's client over aiohttp: httpx's own pool needs quadratic time when many calls are in flight.
+    """Return the SDK's client over aiohttp. httpx's own pool takes quadratic time when many calls are in flight.
 
-    Proxies and certificates are those of the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
+    Proxies and certificates come from the environment (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE).
     """
-    # 0 is no limit (the usual one is 100); many servers drop a connection that was idle for 5 seconds
+    # 0 means no limit (the default is 100); many servers drop connections after 5 idle seconds
     return openai.DefaultAioHttpClient(timeout=timeout, limits=httpx2.Limits(max_connections=0, keepalive_expiry=4))
 
 
@@ -51,10 +52,10 @@ class OpenAIBackend:
     """Sends requests to one server.
 
     Args:
-        base_url: The server's address, such as "https://api.openai.com/v1". A user and password in it are sent in
-            the place of the key.
-        api_key: Sent with each request, and taken out of all that comes back.
-        timeout: Seconds for one attempt; of a stream, for each wait for more data.
+        base_url: The server's address, such as "https://api.openai.com/v1". If it contains a user and password, they
+            are sent instead of the key.
+        api_key: Sent with each request, and removed from everything that the server returns.
+        timeout: Seconds for one attempt. For a stream, seconds to wait for more data.
     """
 
     def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
@@ -72,7 +73,7 @@ class OpenAIBackend:
         self._timeout = timeout
 
     async def send(self, request: Request) -> Response:
-        """Post a request and return the whole answer."""
+        """Post a request and return the complete answer."""
         try:
             async with asyncio.timeout(self._timeout):
                 return Response(self._text(await _whole(await self._post(request))))
@@ -97,9 +98,9 @@ class OpenAIBackend:
         await self._http.aclose()
 
     async def _post(self, request: Request) -> httpx2.Response:
-        """Post a request and return the answer, whose body is not read yet.
+        """Post a request and return the answer with its body still unread.
 
-        Where the server refuses the request's form, it is posted again in another.
+        If the server refuses the form of the request, post it again in another form.
         """
         learnt = adapting.LEARNT.setdefault((self._url, str(request.body.get("model"))), {})
         tried: Lessons = {}
@@ -124,7 +125,7 @@ class OpenAIBackend:
 
 
 async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
-    """Yield a body as it comes, unpacked, up to a limit: a few packed kilobytes may hold gigabytes."""
+    """Yield a decompressed body as it arrives, up to a limit: a few compressed kilobytes may hold gigabytes."""
     left = _MOST_BYTES
     async for block in answer.aiter_bytes():
         left -= len(block)
@@ -134,7 +135,7 @@ async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
 
 
 async def _whole(answer: httpx2.Response) -> bytes:
-    """Read a body to its end, and close it."""
+    """Read a whole body and close the answer."""
     try:
         return b"".join([block async for block in _blocks(answer)])
     finally:
@@ -142,13 +143,13 @@ async def _whole(answer: httpx2.Response) -> bytes:
 
 
 async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
-    """Yield the lines of a body as it comes, and an empty one after the last. A line ends with CR, LF or both."""
+    """Yield the lines of a body as they arrive, then an empty one. A line ends with CR, LF or both."""
     rest = bytearray()
     async for block in _blocks(answer):
         rest += block
         if b"\n" in block or b"\r" in block:
             lines = bytes(rest).splitlines(keepends=True)
-            rest = bytearray(b"" if lines[-1].endswith(b"\n") else lines.pop())  # after a CR, an LF may come
+            rest = bytearray(b"" if lines[-1].endswith(b"\n") else lines.pop())  # an LF may follow a CR
             for line in lines:
                 yield line.rstrip(b"\r\n")
     for line in (*bytes(rest).splitlines(), b""):
@@ -156,7 +157,7 @@ async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-    """Yield the data of each server-sent event; yield a body that is no event stream as one."""
+    """Yield the data of each server-sent event. If the body is not an event stream, yield all of it as one event."""
     data: list[str] = []
     has_begun = False
     async for line in lines:
@@ -166,10 +167,10 @@ async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
         elif line and not has_begun and not line.startswith(_FIELDS):
             yield "\n".join([line, *[each async for each in lines]])
         elif not line and data:
-            # some servers leave out the empty line between events
+            # some servers omit the empty line between events
             are_whole = all(part.startswith(("{", "[DONE]")) for part in data)
             for event in data if are_whole else ["\n".join(data)]:
-                if event.startswith(("{", "[")):  # a server may send words to keep the connection open
+                if event.startswith(("{", "[")):  # a server may send other text as a keep-alive
                     yield event
             data = []
         has_begun = has_begun or bool(line)
@@ -177,11 +178,11 @@ async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
 
 def _backend_error(error: Exception) -> BackendError:
     reason: BaseException = error
-    if isinstance(error, httpx2.HTTPError):  # the client over aiohttp calls a dropped connection a timeout too
+    if isinstance(error, httpx2.HTTPError):  # the aiohttp client also reports a dropped connection as a timeout
         reason = error.__cause__ or error
     if isinstance(reason, (httpx2.TimeoutException, TimeoutError)):
         return TimedOut("the server did not answer in time")
-    reason = getattr(reason, "os_error", reason)  # aiohttp's own words name its settings, such as ssl:default
+    reason = getattr(reason, "os_error", reason)  # aiohttp's message names its settings, such as ssl:default
     return ConnectionFailed(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
 
 
@@ -196,10 +197,10 @@ def _refusal(status: int, headers: Mapping[str, str], text: str) -> Refused:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to wait, or None.
+    """Return the seconds that a server asks us to wait, or None.
 
     Args:
-        headers: With lower-case names: `retry-after-ms`, or `retry-after` in seconds or as a date.
+        headers: Headers with lower-case names: `retry-after-ms`, or `retry-after` in seconds or as a date.
 
     >>> retry_after({"retry-after": "2", "retry-after-ms": "1500"})
     1.5
@@ -212,7 +213,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             if math.isfinite(seconds):
                 return max(seconds, 0.0)
     with suppress(ValueError, TypeError, OverflowError):
-        now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it shows it
+        now = headers.get("date") or formatdate(usegmt=True)  # the server's own clock, if it sends one
         wait = parsedate_to_datetime(headers.get("retry-after", "")) - parsedate_to_datetime(now)
         return max(wait.total_seconds(), 0.0)
     return None

@@ -1,9 +1,8 @@
-"""Pacing: as many requests in flight as the server takes, and no more.
+"""Pacing: keeps as many requests in flight as the server accepts, and no more.
 
-A request goes out at once unless a limit forbids it. When the server is busy (429, or 503
-with Retry-After), pacing stops for as long as it is told to, goes on with half as many
-requests in flight, and climbs back as requests succeed. Known limits per minute are kept.
-`pipeline` sends again what failed.
+A request is sent at once unless a limit forbids it. When the server is busy (429, or 503 with Retry-After), pacing
+pauses for as long as the server asks, continues with half as many requests in flight, and raises the limit again as
+requests succeed. It respects known limits per minute. `pipeline` retries failed requests.
 """
 
 import asyncio
@@ -16,18 +15,18 @@ from .normalise import usage_of
 from .streaming import hear
 from .types import Backend, Refused, Response
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, where the server names none
-_ROUNDS_BACK = 8  # of requests, until as many may be in flight as when the server refused
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, if the server does not name a time
+_ROUNDS_BACK = 8  # of requests, until the limit is back at its value before the refusal
 PATIENCE = 120.0
-"""Seconds to wait for a server that takes nothing; one that asks to wait longer is given up."""
+"""Seconds to wait for a server that accepts nothing. If it asks for a longer wait, the request fails."""
 
 _MINUTE = 60.0
 
 
 class Window:
-    """A limit on an amount in any 60 seconds; None for no limit.
+    """Limits an amount in any 60 seconds; None for no limit.
 
-    An amount above the limit itself waits until the window is empty.
+    An amount that is larger than the limit waits until the window is empty.
 
     >>> window = Window(2)
     >>> for now in (0.0, 10.0):
@@ -42,7 +41,7 @@ class Window:
         self._total = 0.0
 
     def opens(self, now: float, amount: float) -> float:
-        """Return the time from which the amount fits."""
+        """Return the earliest time at which the amount fits."""
         if self._limit is None:
             return now
         while self._taken and self._taken[0][0] + _MINUTE <= now:
@@ -56,30 +55,30 @@ class Window:
         return opens
 
     def take(self, time: float, amount: float) -> None:
-        """Count an amount; a negative one corrects an earlier one of the same time."""
+        """Count an amount. A negative amount corrects an earlier one with the same time."""
         if self._limit is not None:
             insort(self._taken, (time, amount))
             self._total += amount
 
 
 class Pacing:
-    """Sends requests when they may be sent; one for all calls to a server.
+    """Sends each request when the limits allow it. All calls to one server share one `Pacing`.
 
-    Waiting here does not count against a request's timeout. Where a busy server refuses a request, `pipeline` sends it
-    again, and it waits here for its turn. A refusal is made final, and with it all requests that wait, where no waiting
-    helps: the server asks to wait for more than two minutes; or nothing is in flight, and it has taken no request for
-    two minutes, or has refused `max_retries` times over without naming a time to wait.
+    Waiting here does not count against a request's timeout. When a busy server refuses a request, `pipeline` sends it
+    again, and it waits here for its turn. Pacing gives up, and all waiting requests fail, when the server asks for a
+    wait of more than two minutes. It also gives up when nothing else is in flight and the server has either accepted
+    nothing for two minutes, or refused more than `max_retries` times in a row without naming a time to wait.
 
     Args:
         backend: Answers the requests.
-        max_retries: For a server that refuses without naming a time to wait.
+        max_retries: How often to retry when a busy server does not name a time to wait.
         concurrency: Requests in flight at once; None for no limit.
         requests_per_minute: Requests in any 60 seconds; None for no limit.
         tokens_per_minute: Tokens in any 60 seconds: estimated from a request's size, then corrected by the server's
             count.
 
-    `pipeline` makes as many further attempts after other failures. `limit` is the present limit on `in_flight`, the
-    requests in flight.
+    `pipeline` uses the same `max_retries` for other failures. `in_flight` counts the requests in flight, and `limit` is
+    their current limit.
     """
 
     def __init__(
@@ -90,11 +89,11 @@ class Pacing:
         self.limit = self._most = float(concurrency or math.inf)
         self._backend, self.max_retries = backend, max_retries
         self._requests, self._tokens = Window(requests_per_minute), Window(tokens_per_minute)
-        self._new, self._again = asyncio.Lock(), asyncio.Lock()  # the first who waits holds it, the others queue for it
+        self._new, self._again = asyncio.Lock(), asyncio.Lock()  # held by the next request to send; later ones queue
         self._changed = asyncio.Event()
-        self._sends = self._lowered = 0  # the second is `_sends` when the limit was lowered
-        self._step = 1.0  # how fast the limit climbs back
-        self._final = Refused(429, "")  # the last refusal of all that waited
+        self._sends = self._lowered = 0  # the second: `_sends` when the limit was last lowered
+        self._step = 1.0  # how fast the limit rises again
+        self._final = Refused(429, "")  # the last refusal that failed all waiting requests
         self._begin_afresh()
 
     def _begin_afresh(self) -> None:
@@ -102,16 +101,16 @@ class Pacing:
         self._bursts, self._refusing_since = 0, math.inf  # refusals since the last success, and the time of the first
 
     def has_room(self, tokens: int) -> bool:
-        """Say whether a request of so many tokens would go out at once."""
+        """Return whether a request with this many tokens would be sent at once."""
         now = asyncio.get_running_loop().time()
         return not (self._new.locked() or self._again.locked()) and self._opens(now, tokens) <= now
 
     async def send(self, call: ModelCall, is_again: bool = False) -> Response:
-        """Send a call's request once, in its turn, and learn from its outcome before the next may go out.
+        """Wait for the call's turn, send its request once, and adapt the limit to the outcome.
 
         Args:
-            call: Is told when the request goes out, and if it fails.
-            is_again: Whether its request failed before; then it goes before the others that wait.
+            call: The call. It is notified when the request is sent, and if it fails.
+            is_again: Whether this is a retry. Retries are sent before new requests.
 
         Raises:
             BackendError: There is no answer.
@@ -138,7 +137,7 @@ class Pacing:
         return response
 
     async def _turn(self, tokens: int, is_again: bool) -> float:
-        """Wait until a request may go out, take its place, and return the time."""
+        """Wait until a request may be sent, count it as in flight, and return the time."""
         loop, final = asyncio.get_running_loop(), self._final
         try:
             async with self._again if is_again else self._new:
@@ -159,18 +158,18 @@ class Pacing:
             self._changed.set()
 
     def _opens(self, now: float, tokens: int) -> float:
-        """Return when a request of so many tokens may go out; infinity for when another one has ended."""
+        """Return when a request with this many tokens may be sent; infinity if another must end first."""
         if self.in_flight + 1 > self.limit:
             return math.inf
         return max(self._shut_until, self._requests.opens(now, 1), self._tokens.opens(now, tokens))
 
     def _took(self) -> None:
-        """Raise the limit: the server took a request."""
+        """Raise the limit, because the server accepted a request."""
         self._bursts, self._refusing_since = 0, math.inf
         self.limit = min(self._most, self.limit + self._step / self.limit)
 
     def _refused(self, refusal: Refused, number: int) -> None:
-        """Stop for a while, and lower the limit once for all requests that were out together."""
+        """Pause, and lower the limit, but only once for all requests that were in flight together."""
         if not refusal.is_busy:
             self._took()
         if not (refusal.is_busy and refusal.retryable):
@@ -183,18 +182,18 @@ class Pacing:
             self._bursts += 1
         self._refusing_since = min(self._refusing_since, now)
         self._shut_until = max(self._shut_until, now + (pause_after(self._bursts) if pause is None else pause))
-        is_idle = self.in_flight == 1  # else the server may be busy with the others
+        is_idle = self.in_flight == 1  # otherwise our other requests may keep the server busy
         takes_nothing = self._shut_until - self._refusing_since > PATIENCE
         if (pause or 0.0) > PATIENCE or (
             is_idle and (takes_nothing or (pause is None and self._bursts > self.max_retries))
         ):
             refusal.retryable = False
-            self._final = refusal  # also of all that wait
+            self._final = refusal  # fails all waiting requests too
             self._begin_afresh()
 
 
 def pause_after(failures: int) -> float:
-    """Return the seconds to wait, where the server names none, after so many failures.
+    """Return the seconds to wait after this many failures, if the server does not name a time.
 
     >>> pause_after(1), pause_after(3), pause_after(10)
     (0.5, 2.0, 8.0)

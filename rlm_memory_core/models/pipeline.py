@@ -1,12 +1,12 @@
 """The pipeline from a request to a reply.
 
-recorded calls    a stored answer is returned at once           recorded_calls, call_store
-single flight     identical requests in flight are sent once    recorded_calls
+recorded calls    return a stored answer at once                recorded_calls, call_store
+single flight     send identical concurrent requests once       recorded_calls
 budget            reserve an estimate, charge the real usage    budget
-retries           of broken connections, timeouts, 5xx          pipeline
-hedging           second copies of calls that are late          hedging
-pacing            limits, and waiting for a busy server (429)   pacing
-backend           one attempt                                   openai_backend, or offline
+retries           retry broken connections, timeouts, 5xx       pipeline
+hedging           send a second copy of a late call             hedging
+pacing            apply limits, wait for a busy server (429)    pacing
+backend           make one attempt                              openai_backend, or offline
 normalise         read the answer                               normalise
 """
 
@@ -26,7 +26,7 @@ from .recorded_calls import Read, RecordedCalls
 from .types import BackendError, ModelError, Reply, Response, TimedOut
 
 MAX_RETRIES = 4
-_MOST_REFUSALS = 16  # of one request; halving the limit from 256 to 1 takes 8
+_MOST_REFUSALS = 16  # per request; halving the limit from 256 to 1 takes 8
 
 Stopped = Callable[[Usage, float | None], None]
 """Called with the estimated usage and dollars of a call that was cancelled."""
@@ -39,8 +39,8 @@ class Pipeline:
     Args:
         pacing: Sends requests to the backend.
         calls: Recorded calls, or None to record nothing.
-        explain: Returns one line on an error.
-        clean: Takes the key out of an answer; a server may say it in pieces of a stream.
+        explain: Describes an error in one line.
+        clean: Removes the key from an answer. A stream may split it over several pieces.
         close_backend: Closes the backend's connections, if it has any.
     """
 
@@ -53,13 +53,13 @@ class Pipeline:
     async def ask(
         self, call: ModelCall, read: Read, siblings: Siblings | None = None, stopped: Stopped | None = None
     ) -> Reply:
-        """Send a call, read its answer, and charge what it took.
+        """Send a call, read its answer, and charge the budget.
 
         Args:
-            call: Its reservations are given back at the end.
-            read: Makes a reply out of an answer.
-            siblings: The fan-out that the call belongs to; None for none.
-            stopped: Called if the call is cancelled, or the budget ends; the server bills what was sent all the same.
+            call: The call. Its reservations are released at the end.
+            read: Turns an answer into a reply.
+            siblings: The fan-out that the call belongs to, or None.
+            stopped: Called if the call is cancelled or the budget ends. The server still bills what was sent.
 
         Raises:
             ModelError: There is no usable answer.
@@ -90,7 +90,7 @@ class Pipeline:
                 usage = reply.usage if is_free else call.taken(reply.usage)
                 dollars, seconds = call.charge(usage, is_free), response.seconds or 0.0
                 return replace(reply, usage=usage, cost_usd=dollars, seconds=seconds, recorded=is_free)
-        raise failure  # here it has no cause or context, which may quote the key
+        raise failure  # raised here, it has no cause or context that may quote the key
 
     async def close(self) -> None:
         """Close the backend's connections and the file of recorded calls."""
@@ -100,13 +100,13 @@ class Pipeline:
             self.calls.store.close()
 
     async def send(self, call: ModelCall, siblings: Siblings | None = None) -> Response:
-        """Send a call until it is answered, where that may help; pause longer after each failure.
+        """Send a call, and retry while that may help. Pause longer after each failure.
 
-        A success whose body is no JSON object is asked for once more, if the budget has room for it.
+        If the server reports success but the body is not a JSON object, send the call once more if the budget allows.
 
         Args:
             call: Reserves budget for each request that the server may bill.
-            siblings: The fan-out that the call belongs to; None for none.
+            siblings: The fan-out that the call belongs to, or None.
 
         Raises:
             BackendError: There is no answer.
@@ -136,5 +136,5 @@ class Pipeline:
                     if failures > self.pacing.max_retries or pause > PATIENCE:
                         raise
                     if isinstance(error, TimedOut) and not call.reserve_again():
-                        raise  # the server may bill what came too late: another attempt is one more call
+                        raise  # the server may bill a late answer, so another attempt counts as one more call
                     await call.budget.wait_for(sleep(pause))

@@ -1,7 +1,7 @@
-"""Tokens that calls take, and their price in dollars. Limits on them are in `budget`.
+"""Token counts of calls, and their price in dollars. `budget` limits both.
 
-Prices come from the package `genai-prices`. A model of unknown price is counted in
-tokens only: its cost is None, never 0.
+Prices come from the package `genai-prices`. If a model's price is unknown, its cost is None, never 0, and only its
+tokens are counted.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 OPENAI_URL = "https://api.openai.com/v1"
 Rates = tuple[float, float] | None
-"""Dollars per prompt token and per completion token; None where they are not known."""
+"""Dollars per prompt token and per completion token; None if they are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and calls. `estimated` says that some tokens are our estimate, because the server did not count them.
+    """Counts of tokens and calls. `estimated` is True if the server did not count some tokens, so we estimated them.
 
     >>> Usage(10, 2, 1) + Usage(5, 1, 1)
     Usage(prompt_tokens=15, completion_tokens=3, calls=2)
@@ -31,7 +31,7 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """Prompt and completion together."""
+        """Prompt and completion tokens together."""
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
@@ -47,7 +47,7 @@ class Usage:
 
 
 def is_loopback(base_url: str | None) -> bool:
-    """Say whether an address is of this machine.
+    """Return whether an address is on this machine.
 
     >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://api.openai.com/v1"), is_loopback(None)
     (True, False, False)
@@ -58,21 +58,21 @@ def is_loopback(base_url: str | None) -> bool:
 
 @lru_cache(maxsize=256)
 def price(model: str, base_url: str | None = None) -> Rates:
-    """Return dollars per prompt token and per completion token, or None where they are not known.
+    """Return dollars per prompt token and per completion token, or None if they are unknown.
 
-    A server on this machine may be a proxy, which passes a known model's calls on to whoever bills them: they have the
-    model's price. All other models of this machine ask for no dollars.
+    A server on this machine may be a proxy that forwards calls to a paid service. If it serves a model with a known
+    price, calls have that price. All other models on this machine are free.
 
     >>> price("a model nobody has heard of"), price("any model", "http://localhost:11434/v1")
     (None, (0.0, 0.0))
     """
-    if is_loopback(base_url):  # "litellm" knows any maker's models, also with the maker: "openai/gpt-4o"
+    if is_loopback(base_url):  # "litellm" knows models of all makers, also by names like "openai/gpt-4o"
         return price(model) or _rates(model, provider_id="litellm") or (0.0, 0.0)
     return _rates(model, provider_api_url=base_url or OPENAI_URL)
 
 
 def _rates(model: str, **provider: Any) -> Rates:
-    import genai_prices  # only here: it takes long to import
+    import genai_prices  # imported only here, because it is slow
 
     def dollars(**usage: int) -> float:
         return float(genai_prices.calc_price(genai_prices.Usage(**usage), model, **provider).total_price)
@@ -84,7 +84,7 @@ def _rates(model: str, **provider: Any) -> Rates:
 
 
 def cost(usage: Usage, rates: Rates) -> float | None:
-    """Return the dollars of a usage, or None where the rates are not known. No tokens cost nothing.
+    """Return the price of a usage in dollars, or None if the rates are unknown. A usage without tokens costs 0.
 
     Args:
         usage: Tokens and calls.

@@ -1,14 +1,14 @@
 """Recorded calls: each complete answer is stored once and replayed for free.
 
-A request is identified by a hash of its canonical body, so that a stopped run goes on
-where it was without paying twice. Errors, refusals and cut-off answers are not stored.
-`call_store` is the file.
+A request is identified by a hash of its canonical body, so a stopped run can continue without paying twice. Errors,
+refusals and cut-off answers are not stored. `call_store` handles the file.
 
-Identical requests that are on their way at the same time are sent once (single flight): the first caller sends and
-pays, the others wait and get its answer, or its failure, for free. If it is cancelled, the next of them sends.
+Identical requests in flight are sent only once (single flight). The first caller sends the request and pays for it. All
+other callers wait, and get its answer or its failure for free. If the first caller is cancelled, the next one sends.
 
-Processes that share the file wait for each other's answers too, for about as long as an attempt may take. Who sends a
-request locks a byte of a lock file; the system unlocks it when the process ends, also if it is killed.
+Processes that share the file also wait for each other's answers, for about as long as an attempt may take. A process
+locks one byte of a lock file while it sends a request. The system unlocks the byte when the process ends, even if it is
+killed.
 """
 
 import asyncio
@@ -34,20 +34,20 @@ Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Send = Callable[[], Coroutine[Any, Any, Response]]
 Read = Callable[[Response, int], Reply]
-"""Makes a reply out of an answer and an estimate of the prompt's tokens; raises a ModelError where it is none."""
+"""Turns an answer and an estimate of the prompt's tokens into a reply; raises a ModelError if that is impossible."""
 
-_LOOK = 0.05  # seconds, until the next look whether another process has ended its request
-_in_flight: dict[tuple[str, str], asyncio.Task[tuple[Response, bool]]] = {}  # by a file of locks and a request's key
+_LOOK = 0.05  # seconds between checks whether another process has ended its request
+_in_flight: dict[tuple[str, str], asyncio.Task[tuple[Response, bool]]] = {}  # by lock file and request key
 
 
 def open_calls(path: Path | None, mode: Mode, address: str, patience: float) -> "RecordedCalls | None":
     """Open a file of recorded calls; without a path, the one in the cache folder.
 
     Returns:
-        The calls. None for the mode "off", and, after a warning, where there can be no file.
+        The calls. None for the mode "off", or, after a warning, if the file cannot be used.
 
     Raises:
-        RecordingError: The file is damaged, or there is none to replay.
+        RecordingError: The file is damaged, or the mode is "replay" and the file cannot be used.
     """
     try:
         return (
@@ -63,15 +63,15 @@ def open_calls(path: Path | None, mode: Mode, address: str, patience: float) -> 
 
 
 class RecordedCalls:
-    """The answers of one server that are stored in a file, and the requests on their way.
+    """The stored answers of one server, and the requests in flight.
 
     Args:
         store: The file.
         mode: "auto" replays what is stored and stores the rest; "replay" sends nothing, so that a missing call is an
             error; "refresh" sends everything again and replaces what is stored.
         address: The server's address; part of each key.
-        patience: Seconds to wait for the answer of another process, before the request is sent once more: it may have
-            been stopped.
+        patience: Seconds to wait for another process's answer. After that, the request is sent again, because the
+            other process may be stuck.
     """
 
     def __init__(self, store: CallStore, mode: Mode, address: str, patience: float = 120.0) -> None:
@@ -83,12 +83,12 @@ class RecordedCalls:
         """Return the stored answer, or send the request and store its answer.
 
         Args:
-            call: What is asked; its budget may limit the wait for others.
-            send: Sends the request; used only if it is neither stored nor on its way.
-            read: Reads the answer: only one that can be read, and was not cut off, is stored.
+            call: The call. Its budget may limit how long it waits for another caller's answer.
+            send: Sends the request; used only if the answer is not stored and the request not in flight.
+            read: Reads the answer. Only a readable answer that was not cut off is stored.
 
         Returns:
-            The answer, and whether it is free: replayed, or paid by another caller.
+            The answer, and whether it is free because it was replayed or another caller paid for it.
 
         Raises:
             RecordingError: The file is damaged, or the mode is "replay" and the call is not stored.
@@ -98,7 +98,7 @@ class RecordedCalls:
         while other := _in_flight.get(place):
             await call.budget.wait_for(asyncio.wait([other]))
             if not (other.cancelled() or isinstance(other.exception(), BudgetExceeded)):
-                return other.result()[0], True  # else no answer is known to this caller
+                return other.result()[0], True  # otherwise there is no answer to share
         if stored := self._find(key):
             return stored, True
         _in_flight[place] = sending = asyncio.create_task(self._send_and_store(key, call, send, read))
@@ -108,7 +108,7 @@ class RecordedCalls:
             del _in_flight[place]
 
     def _find(self, key: str) -> Response | None:
-        """Return the stored answer, or None where the request must be sent."""
+        """Return the stored answer, or None if the request must be sent."""
         found = self.store.get(key) if self._mode != "refresh" else None
         if found is None and self._mode == "replay":
             raise RecordingError(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
@@ -119,7 +119,7 @@ class RecordedCalls:
         while not _lock(self._locks, byte) and time.monotonic() < last_look:
             await call.budget.wait_for(asyncio.sleep(_LOOK))
         try:
-            if stored := self._find(key):  # another process has sent it meanwhile
+            if stored := self._find(key):  # another process has sent it in the meantime
                 return stored, True
             response = await send()
             self._store(key, call.request, response, read)
@@ -134,13 +134,13 @@ class RecordedCalls:
         except RecordingError as error:
             warn_once(
                 f"{error}: answers are not recorded"
-            )  # this one is paid for, and the next one is worth having too
+            )  # not raised: this answer is paid for, and later ones are useful too
         except ModelError:
-            pass  # it holds nothing to use
+            pass  # not worth storing
 
 
 def _lock(path: str, byte: int, unlock: bool = False) -> bool:
-    """Lock or unlock a byte; False where another process has it. Where a disk has no locks, warn once and go on."""
+    """Lock or unlock a byte. Return False if another process holds it. If the disk has no locks, only warn once."""
     try:
         if fcntl:
             fcntl.lockf(_lock_file(path), fcntl.LOCK_UN if unlock else fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
@@ -151,19 +151,19 @@ def _lock(path: str, byte: int, unlock: bool = False) -> bool:
     return True
 
 
-@cache  # it stays open: the system unlocks all bytes of a process that closes any descriptor of the file
+@cache  # stays open, because closing any descriptor of the file would release all locks of this process
 def _lock_file(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 @cache
 def warn_once(message: str) -> None:
-    """Warn the user, once for each message."""
+    """Warn the user once for each message."""
     warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def call_key(url: str, request: Request, salt: str = "") -> str:
-    """Return the key of a request: equal for equal bodies, whatever the order of their fields.
+    """Return the key of a request. Equal bodies have equal keys, whatever the order of their fields.
 
     >>> call_key("u", Request("", {"a": 1, "b": 2})) == call_key("u", Request("", {"b": 2, "a": 1}))
     True
@@ -172,10 +172,10 @@ def call_key(url: str, request: Request, salt: str = "") -> str:
 
 
 def saved_seconds(calls: Iterable[tuple[float, bool]]) -> float:
-    """Return how much longer calls that were made at once would have taken, had none been replayed.
+    """Return how much longer concurrent calls would have taken if none had been replayed.
 
     Args:
-        calls: Seconds of each call, and whether it was replayed.
+        calls: The seconds of each call, and whether it was replayed.
 
     >>> saved_seconds([(3.0, True), (1.0, False)]), saved_seconds([(2.0, True)]), saved_seconds([(3.0, False)])
     (2.0, 2.0, 0.0)

@@ -1,8 +1,7 @@
-"""Streaming: a listener gets a reply in pieces as they arrive.
+"""Streaming: a listener receives a reply in pieces as they arrive.
 
-The earlier steps of the pipeline still see one request and one complete answer, so a
-streamed answer is recorded when it is whole, and a recorded one is heard at once. Once a
-piece was heard, the request is not sent again.
+The earlier steps of the pipeline still see one request and one complete answer. A streamed answer is therefore recorded
+once it is complete, and a recorded answer arrives in one piece. A request is not retried once a piece has arrived.
 """
 
 import json
@@ -19,10 +18,10 @@ _CONTENT = ("text", "thoughts", "refusal")
 
 
 class Listener:
-    """Hears a reply piece by piece, without its thoughts; `text` is what was heard so far.
+    """Receives a reply piece by piece, without its thoughts. `text` is the reply so far.
 
     Args:
-        tell: Called with each piece on the background loop; it must not wait, raise or ask a model.
+        tell: Called with each piece on the background loop. It must not wait, raise or ask a model.
 
     >>> listener = Listener(lambda piece: print(piece, end="|"))
     >>> for piece in ("<think>A cat?</think>My cat ", "is Mochi."):
@@ -39,38 +38,38 @@ class Listener:
 
     @property
     def text(self) -> str:
-        """All that was heard."""
+        """The reply so far."""
         return "".join(self._pieces)
 
     def begin(self) -> None:
-        """Note that an attempt begins, or that its reply is whole; `received` holds all that is not, with thoughts."""
+        """Empty `received`, the incomplete reply with its thoughts: an attempt begins, or its reply is complete."""
         self.received: list[str] = []
         self._splitter = ThoughtSplitter()
 
     def hear(self, piece: str, thoughts: str = "", is_last: bool = False) -> None:
-        """Take one piece, and the thoughts that the server has put apart."""
+        """Take one piece, and any thoughts that the server sent separately."""
         self.received += [piece, thoughts]
         if said := self._splitter.feed(well_formed(piece), is_last):
             self._pieces.append(said)
             self._tell(said)
 
     def end(self, text: str) -> None:
-        """Take the whole reply at once if it did not come in pieces, for example because it was recorded."""
+        """Take the whole reply at once if it did not arrive in pieces, for example because it was recorded."""
         self.begin()
         if not self._pieces:
             self.hear(text, is_last=True)
 
 
 async def hear(backend: Backend, request: Request, listener: Listener) -> Response:
-    """Stream one request to a listener and put the whole answer together.
+    """Stream the answer of one request to a listener, and return the complete answer.
 
     Args:
         backend: Streams the answer.
-        request: What is asked.
-        listener: Hears each piece.
+        request: The request to send.
+        listener: Receives each piece.
 
     Raises:
-        StreamBroken: The answer broke off; it is retryable only while nothing was heard.
+        StreamBroken: The answer broke off. It can be retried only if no piece had arrived.
         BackendError: There is no answer.
     """
     pieces: list[Content] = []
@@ -83,9 +82,9 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
                     has_ended = True
                     continue
                 if not pieces and not event.lstrip().startswith(("{", "[")):
-                    return Response(event)  # a page instead of a completion
+                    return Response(event)  # for example an HTML page instead of a completion
                 chunk, choice, piece = _parts(event)
-                if choice.get("message") and not choice.get("delta"):  # the whole answer: the server does not stream
+                if choice.get("message") and not choice.get("delta"):  # the whole answer, without streaming
                     return Response(event)
                 pieces.append(piece)
                 usage, finish = chunk.get("usage") or usage, choice.get("finish_reason") or finish
@@ -94,7 +93,7 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
         if not has_ended:
             raise StreamBroken("the stream ended early")
     except BackendError as error:
-        if not has_ended:  # a failure after the end does no harm
+        if not has_ended:  # a failure after the end is harmless
             if not listener.text:
                 listener.begin()
                 raise
@@ -107,10 +106,10 @@ async def hear(backend: Backend, request: Request, listener: Listener) -> Respon
 
 
 def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], Content]:
-    """Return a chunk, its first choice and what it adds.
+    """Return a chunk, its first choice, and the content that it adds.
 
     Raises:
-        StreamBroken: The event is no chunk, or an error of the server.
+        StreamBroken: The event is not a chunk, or it is a server error.
     """
     try:
         chunk = json.loads(event)

@@ -1,9 +1,8 @@
-"""The values and errors that pass through the pipeline, and the protocol of whoever answers.
+"""The values and errors that pass through the pipeline, and the `Backend` protocol.
 
-A `Backend` answers one `Request` with one `Response`, or raises a `BackendError`. The
-caller of a model sees a `Reply` or a `ModelError`, whose one line is fit to be shown.
-Proxies send pages of HTML, and some servers repeat the key that they refuse: markup and
-secrets are taken out.
+A `Backend` answers one `Request` with one `Response`, or raises a `BackendError`. The caller of a model sees a `Reply`
+or a `ModelError`. A `ModelError` has a one-line message that is safe to show: markup and secrets are removed, because
+proxies send HTML pages and some servers repeat the key that they refuse.
 """
 
 import json
@@ -21,16 +20,16 @@ from .pricing import Usage
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
 
 UNKNOWN = "I don't know"
-"""The answer if the history does not contain one (abstention, paper Section 3.2)."""
+"""The answer when the history does not contain one (abstention, paper Section 3.2)."""
 
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
-_SHORTEST_KEY = 8  # a shorter one, such as "none" or "ollama", is no secret and may be part of a word
+_SHORTEST_KEY = 8  # a shorter one, such as "none" or "ollama", is not a secret and may be part of a word
 _SECRET = re.compile(r"\bsk-[\w-]{8,}|(?<=\bBearer )\S+|(?<=\bBasic )\S+|(?<=//)[^/\s]+(?=@)", re.IGNORECASE)
 
 
 class ChatMessage(TypedDict):
-    """One chat message, in the form of the chat-completions protocol."""
+    """One chat message, as in the chat-completions protocol."""
 
     role: str
     content: str
@@ -41,7 +40,7 @@ class Request:
     """One request to a server.
 
     Args:
-        path: What follows the server's address, such as "/chat/completions".
+        path: The path after the server's address, such as "/chat/completions".
         body: The JSON object to send.
 
     >>> Request("/embeddings", {"model": "m", "input": ["a"]}).content
@@ -64,10 +63,10 @@ class Request:
 
 @dataclass
 class Response:
-    """One answer of a server.
+    """One answer from a server.
 
     Args:
-        text: The body as it came.
+        text: The body as received.
         seconds: How long the server took; None to let `pacing` measure it.
     """
 
@@ -76,7 +75,7 @@ class Response:
 
     @cached_property
     def body(self) -> dict[str, Any] | None:
-        """The body as a JSON object; None where it is none."""
+        """The body as a JSON object, or None if it is not one."""
         try:
             value = json.loads(self.text)
         except (ValueError, RecursionError):
@@ -86,17 +85,17 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of a model.
+    """One answer from a model.
 
     Args:
         text: What the model said.
-        usage: Tokens as the server counted them, and the number of calls, usually 1.
-        cost_usd: Dollars that the call costs, also when it was replayed; None where the price is not known.
-        seconds: How long the server took, also when the call was replayed.
-        recorded: Whether the call was replayed, and so free.
+        usage: Tokens as counted by the server, and the number of calls, usually 1.
+        cost_usd: The price of the call in dollars, even if it was replayed; None if the price is unknown.
+        seconds: How long the server took, even if the call was replayed.
+        recorded: Whether the call was replayed, and therefore free.
         cut: Whether the text was cut off, usually by the model's token limit.
-        thoughts: What the model thought before it spoke, where the server shows it. It is no part of the text.
-        vectors: Those of an embeddings call, one for each text; `LLM.embed` returns them.
+        thoughts: The model's reasoning, if the server shows it. It is not part of the text.
+        vectors: The vectors of an embeddings call, one for each text; `LLM.embed` returns them.
     """
 
     text: str
@@ -110,14 +109,14 @@ class Reply:
 
 
 class ModelError(Exception):
-    """A model could not be asked, or gave no usable answer; one line says what is wrong and what to do.
+    """A model could not be asked, or gave no usable answer.
 
     Args:
-        message: That line.
-        usage: What the call took all the same.
-        cost_usd: Its dollars; None where the price is not known.
+        message: One line that says what is wrong and what to do.
+        usage: What the failed call used.
+        cost_usd: What it cost in dollars; None if the price is unknown.
 
-    `said` is what was heard of a streamed reply that broke off; "" for any other.
+    `said` is the part of a streamed reply that arrived before it broke off, or "".
     """
 
     said = ""
@@ -132,11 +131,11 @@ class EmptyReply(ModelError):
 
 
 class ContextExceeded(ModelError):
-    """The messages are longer than the model's context window; shorter ones may be answered."""
+    """The messages are longer than the model's context window. Shorter ones may work."""
 
 
 class Backend(Protocol):
-    """Whoever answers requests: a server, the offline reader, or a fake in a test."""
+    """Answers requests: a server, the offline reader, or a fake in a test."""
 
     async def send(self, request: Request) -> Response:
         """Make one attempt and return the whole answer.
@@ -148,7 +147,7 @@ class Backend(Protocol):
     def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Make one attempt and yield the data of each server-sent event: the JSON of a chunk, or "[DONE]".
 
-        A server that does not stream yields its whole answer as one event.
+        If the server does not stream, the whole answer is one event.
 
         Raises:
             BackendError: There is no answer, or it broke off.
@@ -156,7 +155,10 @@ class Backend(Protocol):
 
 
 class BackendError(Exception):
-    """An attempt without an answer; `retryable` says whether another one may help, `becomes` what the caller sees."""
+    """An attempt got no answer.
+
+    `retryable` tells whether another attempt may help. `becomes` is the exception that the caller sees.
+    """
 
     becomes: type[ModelError] = ModelError
     is_busy = False
@@ -167,7 +169,7 @@ class BackendError(Exception):
 
 
 class ConnectionFailed(BackendError):
-    """The connection could not be made, or broke before the answer was whole."""
+    """The connection could not be opened, or broke before the answer was complete."""
 
 
 class TimedOut(BackendError):
@@ -175,16 +177,16 @@ class TimedOut(BackendError):
 
 
 class StreamBroken(BackendError):
-    """A streamed answer broke off, or holds something else than chunks."""
+    """A streamed answer broke off, or contains something other than chunks."""
 
 
 class Refused(BackendError):
-    """The server answered with an error; it is busy where it says 429, or 503 with a time to wait.
+    """The server answered with an error. Status 429, or 503 with a time to wait, means that it is busy.
 
     Args:
         status: The HTTP status, such as 429.
-        message: What the server says.
-        retry_after: Seconds that the server asks to wait; None where it does not say.
+        message: The server's message.
+        retry_after: Seconds that the server asks us to wait; None if it does not say.
         retryable: Whether another attempt may help.
     """
 
@@ -194,37 +196,37 @@ class Refused(BackendError):
 
 
 class RecordingError(ModelError):
-    """A file of recorded calls cannot be used; the message says why and what to do."""
+    """A file of recorded calls cannot be used. The message says why and what to do."""
 
 
 def count_tokens(text: str) -> int:
-    """Estimate a text's tokens: a quarter for each ASCII character, and about one for a Chinese character.
+    """Estimate the number of tokens in a text: a quarter for an ASCII character, about one for a Chinese character.
 
     >>> count_tokens("Who is my cat?"), count_tokens("我的猫叫什么名字？")
     (4, 9)
     """
-    further_bytes = len(text.encode("utf-8", "surrogatepass")) - len(text)  # in UTF-8; none for ASCII
+    further_bytes = len(text.encode("utf-8", "surrogatepass")) - len(text)  # in UTF-8; 0 for ASCII
     return -(-(2 * len(text) + 3 * further_bytes) // 8)
 
 
 def check_number(name: str, number: object, least: float = 0) -> None:
-    """Check that a setting is a number, or None.
+    """Check that a setting is None or a finite number of at least `least`.
 
     Raises:
-        ValueError: It is text, below the least, infinite or not a number.
+        ValueError: It is not, for example text, infinity or NaN.
     """
     if number is not None and not (isinstance(number, (int, float)) and least <= number < math.inf):
         raise ValueError(f"{name} must be a number from {least:g} up, or None, not {number!r}")
 
 
 def explain(error: Exception, model: str, base_url: str | None, api_key: str | None, timeout: float) -> str:
-    """Return one line on what went wrong.
+    """Return one line that says what went wrong.
 
     Args:
         error: What the pipeline raised.
         model: The model that was asked.
         base_url: The server's address; None for OpenAI's.
-        api_key: Taken out of the line.
+        api_key: A key to remove from the line.
         timeout: Seconds that an attempt may take.
     """
     where, said = first_line(base_url or "the OpenAI API", api_key), first_line(error, api_key)
@@ -246,8 +248,8 @@ def first_line(error: object, secret: str | None = None) -> str:
     """Return an error on one line of at most 200 characters, without markup and secrets.
 
     Args:
-        error: Its text, or anything that has one.
-        secret: The API key, taken out like everything that looks like one.
+        error: The error, or its text.
+        secret: The API key to remove. Anything else that looks like a key is removed too.
 
     >>> first_line("<html><head><title>502 Bad Gateway</title></head>\\n<body><h1>Oops</h1></body></html>")
     '502 Bad Gateway: Oops'
@@ -257,7 +259,7 @@ def first_line(error: object, secret: str | None = None) -> str:
 
 
 def secret_of(base_url: str) -> str:
-    """Return the password in an address, or its user where there is none; it is sent in the place of a key.
+    """Return the password in an address, or else its user name. It is sent instead of a key.
 
     >>> secret_of("http://ada:pass%20word@localhost/v1"), secret_of("http://localhost/v1")
     ('pass word', '')
@@ -266,7 +268,7 @@ def secret_of(base_url: str) -> str:
 
 
 def without_key(text: str, key: str | None) -> str:
-    """Replace an API key in a text. JSON may write plain signs of it in another way: then it is written anew."""
+    """Replace an API key in a text. JSON may escape characters of the key, so such JSON is serialised again first."""
     if not key or len(key) < _SHORTEST_KEY:
         return text
     if "\\/" in text or "\\u00" in text:
@@ -276,7 +278,7 @@ def without_key(text: str, key: str | None) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a page's title and words, or any other text, on one line."""
+    """Return a text on one line; of an HTML page, its title and words."""
     title = _TITLE.search(text)
     words = " ".join(_MARKUP.sub(" ", text).split())
     return f"{' '.join(title[1].split())}: {words}".removesuffix(": ") if title else words

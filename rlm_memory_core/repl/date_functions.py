@@ -1,6 +1,6 @@
-"""`parse_date` and `days_between`, which the model's code calls. They take texts and return texts and whole numbers.
+"""`parse_date` and `days_between`, which the model's code calls. They take strings and return a string or an integer.
 
-`store.dates` reads the dates; `5/6/2023` is the 6th of May. Times of day are ignored.
+`store.dates` parses the dates. `5/6/2023` is the 6th of May. Times of day are ignored.
 """
 
 from datetime import date
@@ -10,14 +10,14 @@ from .hostcalls import check_text
 
 
 def parse_date(text: str | date | None) -> str | None:
-    """Find the first full date in a text. Returns it as `YYYY-MM-DD`, or None if there is none.
+    """Return the first full date in a text as `YYYY-MM-DD`, or None if there is none.
 
     Args:
-        text: Such as "2023/05/20 (Sat) 02:21", "8 May, 2023" or "5/8/2023" (the month comes first), or a date. A day
-            that does not exist, such as "2023-02-30", is skipped.
+        text: A text such as "2023/05/20 (Sat) 02:21", "8 May, 2023" or "5/8/2023" (month first), or a date. Days that
+            do not exist, such as "2023-02-30", are skipped.
 
     Raises:
-        TypeError: `text` is neither a text nor a date.
+        TypeError: `text` is neither a string nor a date.
         ValueError: `text` has more than 10,000 characters.
 
     >>> parse_date("2023/05/20 (Sat) 02:21"), parse_date("last Tuesday")
@@ -28,14 +28,14 @@ def parse_date(text: str | date | None) -> str | None:
 
 
 def days_between(start: str | date, end: str | date) -> int:
-    """Count the days from one date to another. The number is negative if the second date is earlier.
+    """Return the number of days from one date to another; negative if the second date is earlier.
 
     Args:
         start: A date, or a text that contains one.
         end: The same.
 
     Raises:
-        TypeError: An argument is neither a text nor a date.
+        TypeError: An argument is neither a string nor a date.
         ValueError: A text has no full date.
 
     >>> days_between("2023/05/20 (Sat) 02:21", "2023-06-01")
@@ -54,5 +54,5 @@ def days_between(start: str | date, end: str | date) -> int:
 
 def _day(function: str, value: object) -> date | None:
     if isinstance(value, date):
-        return date(value.year, value.month, value.day)  # of a datetime its day
+        return date(value.year, value.month, value.day)  # drops the time of a datetime
     return None if value is None else dates.parse_date(check_text(function, "a text or a date", value))

@@ -1,4 +1,4 @@
-"""Answers what the code asks of the host: values, host functions, sub-agents, the clock.
+"""Answers the code's requests to the host: values, host functions, sub-agents, the clock.
 
 `HostCalls` answers the requests of one session, counts them, and records the answers in the journal. It does not run
 the code: `repl` resumes the code with the answers. `listed`, `check_text` and `from_start` check arguments of host
@@ -18,9 +18,9 @@ import pydantic_monty as monty
 from .journal import Journal, Key, Past, Result
 from .limits import Meter, measure
 
-MAX_TEXT_CHARACTERS = 10_000  # of a text to search, to rank or to ask with
+MAX_TEXT_CHARACTERS = 10_000  # of a text for a search, a ranking or a question
 PREVIOUS = "previous_replies"
-FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is ours: code may call its own variables FINAL
+FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
 # the sandbox passes a range as its text
 _RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
 _KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
@@ -35,13 +35,13 @@ class HostCalls:
 
     Args:
         values: Names that the code can read. A function is called when the code first reads the name.
-        functions: Names that the code can call, those of `subagents` included.
+        functions: Names that the code can call, including `subagents`.
         subagents: The functions that ask sub-agents.
-        twins: The names of the awaiting twins of these functions, each with the function's own.
-        replied: Called before the code gets replies of sub-agents.
+        twins: Maps the name of each such function's async twin to the function's name.
+        replied: Called before the code receives replies from sub-agents.
         meter: Counts the calls, and refuses those over a limit.
-        journal: Knows the replies of runs that were lost.
-        replay: Gives the answers of an earlier run, in place of the functions; or None.
+        journal: Knows the replies of lost runs.
+        replay: Returns the answers of an earlier run instead of calling the functions; or None.
     """
 
     values: Mapping[str, Any]
@@ -56,14 +56,14 @@ class HostCalls:
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
-        """Cancel the calls in flight, and wait until each has counted what it used."""
+        """Cancel the calls in flight, and wait until each has recorded its usage."""
         tasks, self._tasks = self._tasks, {}
         running = [task for task in tasks.values() if task.cancel()]
         if running:
             await asyncio.wait(running)
 
     async def answer(self, snapshot: monty.AsyncSnapshot, past: Past | None) -> Resume:
-        """Find the answer that the code waits for. Returns a function that resumes the code with it."""
+        """Find the answer that the code is waiting for. Return a function that resumes the code with it."""
         if isinstance(snapshot, monty.AsyncNameLookupSnapshot):
             return self._lookup(snapshot)
         if isinstance(snapshot, monty.AsyncFutureSnapshot):
@@ -95,7 +95,7 @@ class HostCalls:
         return snapshot.resume
 
     async def _settle(self, snapshot: monty.AsyncFutureSnapshot) -> Resume:
-        """Wait until at least one of the calls that the code awaits is done."""
+        """Wait until at least one of the awaited calls is done."""
         waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
         done = {call: task.result() for call, task in waiting.items() if task.done()}
@@ -104,7 +104,7 @@ class HostCalls:
         return lambda: snapshot.resume(done)  # type: ignore[arg-type]
 
     async def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past | None) -> Result:
-        """Call a host function. Returns its value or its error in the form that the sandbox takes."""
+        """Call a host function. Return its value or its error in the format that the sandbox expects."""
         if name in FINALS:
             return {"exception": TypeError(f"{name} takes one value")}
         if name not in self.functions:
@@ -134,7 +134,7 @@ class HostCalls:
 
 
 async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> monty.AsyncSnapshot:
-    """Resume the code with a result. One that the sandbox cannot take becomes a TypeError."""
+    """Resume the code with a result. If the sandbox cannot convert the result, raise a TypeError in the code."""
     try:
         return await snapshot.resume(result)  # type: ignore[arg-type]
     except monty.MontyConversionError as error:
@@ -142,7 +142,7 @@ async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> mont
 
 
 def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
-    """Answer a call of the system: `time.time` is always 0, and there is no day if the query has none."""
+    """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
     if snapshot.function_name == "time.time":
         return lambda: snapshot.resume({"return_value": 0.0})
     if snapshot.function_name in ("datetime.now", "date.today"):
@@ -151,7 +151,7 @@ def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
 
 
 def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnapshot]:
-    """Whether the code calls FINAL or FINAL_VAR with one value."""
+    """Return whether the code calls FINAL or FINAL_VAR with one value."""
     return (
         isinstance(snapshot, monty.AsyncFunctionSnapshot)
         and snapshot.function_name in FINALS
@@ -160,7 +160,7 @@ def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnap
 
 
 def _named(name: str) -> HostFunction:
-    """What the code sees as a host function. Only the name matters: the sandbox asks us to make the call."""
+    """Return what the code sees as a host function. Only its name matters, because the sandbox asks us to call it."""
 
     def stand_in() -> None: ...
 
@@ -169,7 +169,7 @@ def _named(name: str) -> HostFunction:
 
 
 def _as_known(name: str, error: Exception) -> Exception:
-    """The error, as one of the types that the sandbox knows."""
+    """Convert an error to one of the types that the sandbox knows."""
     for kind in _KNOWN_ERRORS:
         if isinstance(error, kind):
             return kind(*error.args) if kind is KeyError else kind(str(error))
@@ -177,7 +177,7 @@ def _as_known(name: str, error: Exception) -> Exception:
 
 
 def how_many(value: object) -> int:
-    """How many sub-agents an argument asks: a collection asks one for each item, everything else asks one.
+    """Return how many sub-agents an argument asks: one per item of a collection, one for anything else.
 
     >>> how_many([3, 1]), how_many({3, 1}), how_many("range(0, 20)"), how_many("Who?"), how_many(None)
     (2, 2, 20, 1, 1)
@@ -187,7 +187,7 @@ def how_many(value: object) -> int:
 
 
 def listed(function: str, value: object, what: str) -> Sequence[Any]:
-    """Check that an argument is a list, a tuple or a range. A set or a dict has no order for the replies.
+    """Check that an argument is a list, a tuple or a range. A set or dict would give the replies no order.
 
     Args:
         function: The name of the host function, for the error.
@@ -195,7 +195,7 @@ def listed(function: str, value: object, what: str) -> Sequence[Any]:
         what: What the function takes, for the error.
 
     Returns:
-        The argument; a range is a range again.
+        The argument. A range that arrived as text becomes a range again.
 
     Raises:
         TypeError: The argument is something else.
@@ -211,7 +211,7 @@ def listed(function: str, value: object, what: str) -> Sequence[Any]:
 
 
 def check_text(function: str, what: str, text: object) -> str:
-    """Check that an argument is a text, and not too long to search with. Returns it.
+    """Check that an argument is a string and not too long to search with, and return it.
 
     Raises:
         TypeError: It is not a string.
@@ -225,7 +225,7 @@ def check_text(function: str, what: str, text: object) -> str:
 
 
 def from_start(position: object, count: int) -> int:
-    """Count a session's position from the start; -1 is the last session.
+    """Return a session's position counted from the start. -1 is the last session.
 
     Args:
         position: The argument.
@@ -247,6 +247,6 @@ def from_start(position: object, count: int) -> int:
 
 
 def _crossed(value: object) -> object:
-    """The argument as the code wrote it: a range arrives as text."""
+    """Return an argument as the code wrote it, because a range arrives as text."""
     match = _RANGE.fullmatch(value) if isinstance(value, str) else None
     return range(*(int(number) for number in match.groups() if number is not None)) if match else value

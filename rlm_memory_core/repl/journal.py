@@ -1,7 +1,7 @@
 """Records a query's runs, so that a lost session can be restored and no reply is paid for twice.
 
-The sandbox is deterministic: the same code with the same answers makes the same variables. A `Journal` keeps the code
-of each run and the answers that it got; `repl` runs the code again.
+The sandbox is deterministic: the same code with the same answers creates the same variables. A `Journal` keeps the code
+of each run and the answers that it received. `repl` runs the code again.
 """
 
 from collections import defaultdict, deque
@@ -10,9 +10,9 @@ from typing import Any
 
 from .limits import measure
 
-_MAX_CHARACTERS = 32_000_000  # of code and answers; with more, a query that loses its worker loses its variables too
+_MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
 
-Key = tuple[str, bytes]  # a call, by its function and a digest of its arguments
+Key = tuple[str, bytes]  # identifies a call: its function and a digest of its arguments
 Result = dict[str, Any]
 
 
@@ -22,16 +22,16 @@ class Past:
     def __init__(self, code: str) -> None:
         self.code = code
         self.size = len(code)
-        self.answers: list[tuple[Key, Result, bool]] = []  # the flag marks replies of sub-agents
+        self.answers: list[tuple[Key, Result, bool]] = []  # the flag marks replies from sub-agents
 
     def add(self, key: Key, result: Result, is_reply: bool) -> None:
-        """Record an answer of a host function; `is_reply` marks one of a sub-agent."""
+        """Record the answer of a host function. `is_reply` marks a reply from a sub-agent."""
         self.size += measure(result.get("return_value")).characters
         if is_reply or self.size <= _MAX_CHARACTERS:
             self.answers.append((key, result, is_reply))
 
     def replay(self) -> Callable[[Key], Result]:
-        """A function that gives the answers again, one for each call. An unknown call gets an error."""
+        """Return a function that repeats the recorded answers, one for each call. Unknown calls get an error."""
         waiting: dict[Key, deque[Result]] = defaultdict(deque)
         for key, result, _ in self.answers:
             waiting[key].append(result)
@@ -43,9 +43,9 @@ class Past:
 
 
 class Journal:
-    """The runs of one query, and the replies of those that were lost.
+    """The runs of one query, and the replies in lost runs.
 
-    `runs` is None when they became too large to keep.
+    `runs` is None once they are too large to keep.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Journal:
 
     @property
     def lost(self) -> list[str]:
-        """Replies of sub-agents in runs that were lost, in order."""
+        """Replies from sub-agents in lost runs, in order."""
         found: list[str] = []
         for result in self._paid.values():
             value = result.get("return_value")
@@ -63,16 +63,16 @@ class Journal:
         return found
 
     def keep(self, past: Past) -> None:
-        """Record a run that ended with its session alive."""
+        """Record a run that did not lose its session."""
         if self.runs is not None:
             self._size += past.size
             self.runs = [*self.runs, past] if self._size <= _MAX_CHARACTERS else None
 
     def lose(self, past: Past) -> None:
-        """Keep the replies of sub-agents in a run whose session was lost."""
+        """Keep the replies from sub-agents in a run that lost its session."""
         replies = {key: result for key, result, is_reply in past.answers if is_reply}
         self._paid.update({key: result for key, result in replies.items() if "return_value" in result})
 
     def known(self, key: Key) -> Result | None:
-        """The reply of a sub-agent to the same call in a run that was lost; or None."""
+        """Return the reply that a sub-agent gave to the same call in a lost run, or None."""
         return self._paid.get(key)

@@ -1,8 +1,8 @@
-"""Limits on the code of one query: time, memory, output, sub-agents, what it passes to the host.
+"""Limits on the code of one query: time, memory, output, sub-agents, and data passed to the host.
 
-`Limits` holds the bounds. `Meter` counts what one query uses and refuses what is over a bound. The sandbox itself
-enforces time, memory and recursion. `measure` tells how large a value is without writing it out, for a value may be far
-larger than its memory: `[b] * 1000` holds one list a thousand times.
+`Limits` defines them. `Meter` counts what one query uses and refuses anything over a limit. The sandbox itself
+enforces time, memory and recursion. `measure` returns the size of a value without converting it to text, because the
+text may be far larger than the value in memory: `[b] * 1000` holds one list a thousand times.
 """
 
 from dataclasses import dataclass, fields
@@ -12,31 +12,31 @@ from typing import Any, NamedTuple
 
 from .output import shorten
 
-MAX_CHARACTERS = 32_000_000  # of the arguments of one call: more than a history that is copied into the sandbox
-_OTHERS = 1_000_000  # the same, of a function that asks no sub-agent: an error may quote them
-_MOST_REFUSALS = 100  # a run that continues after so many is ended
-_VALUE = 64  # characters that a value counts, besides its text
+MAX_CHARACTERS = 32_000_000  # of the arguments of one call; more than a history in the sandbox
+_OTHERS = 1_000_000  # the same for functions that ask no sub-agent, because an error may quote the arguments
+_MOST_REFUSALS = 100  # a run that continues after this many is ended
+_VALUE = 64  # characters counted for each value in addition to its text
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on model-written code. A run is one piece of code. Waiting for sub-agents does not count as time.
+    """Limits on model-written code. A run is one piece of code. Waiting for sub-agents does not count as time.
 
     Args:
         run_seconds: Execution time of one run.
         query_seconds: Execution time of all runs of a query. The run that exceeds it still finishes.
         memory_mb: Memory of the sandbox, in MiB.
         recursion: Depth of nested function calls.
-        output_characters: How much of a run's output the model sees: the head and the tail of a longer one.
-        query_output_characters: How much output the model sees of all runs of a query.
+        output_characters: How much of one run's output the model sees; the beginning and end if there is more.
+        query_output_characters: How much output the model sees from all runs of a query.
         run_subcalls: Sub-agents that one run may ask.
         query_subcalls: Sub-agents that the code of one query may ask.
         prompt_characters: Length of one prompt, or of one session's text, that the code sends to a sub-agent.
         query_prompt_characters: Length of all texts that the code of one query sends to sub-agents.
-        host_calls: Calls of host functions of any kind, in one query.
+        host_calls: Calls of host functions of any kind in one query.
 
     Raises:
-        ValueError: A bound is not above zero.
+        ValueError: A limit is not above zero.
 
     >>> Limits(query_subcalls=50).query_subcalls
     50
@@ -61,11 +61,11 @@ class Limits:
 
 
 class LimitReached(RuntimeError):
-    """The code is over a limit of the run or of the query. The text tells the model what to do instead."""
+    """The code exceeded a limit of the run or the query. The message tells the model what to do instead."""
 
 
 class Meter:
-    """Counts what the code of one query has used: in `calls`, those of host functions."""
+    """Counts what the code of one query has used. `calls` is the number of host function calls."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -89,15 +89,17 @@ class Meter:
             )
 
     def executed(self, seconds: float) -> None:
-        """Count seconds in which the code, or a host function other than a sub-agent, ran."""
+        """Count seconds in which the code ran, or a host function other than a sub-agent."""
         self._run_seconds += seconds
         self._query_seconds += seconds
 
     def check(self) -> None:
-        """End a run that goes on after many refusals; or, at twice its time, one that looks up names in a loop.
+        """Check whether to end the run: it continues after many refusals, or has taken twice its time.
+
+        The second happens when code looks up names in a loop.
 
         Raises:
-            LimitReached: The run is over.
+            LimitReached: The run must end.
         """
         if self._refusals > _MOST_REFUSALS:
             raise LimitReached(
@@ -110,7 +112,7 @@ class Meter:
             )
 
     def call(self, given: "Measured", asks: bool = True) -> None:
-        """Count a call of a host function with these arguments; `asks` says whether it asks sub-agents.
+        """Count a call of a host function with these arguments. `asks` tells whether it asks sub-agents.
 
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
@@ -134,8 +136,8 @@ class Meter:
         """Count sub-agents before the code asks them with these arguments.
 
         Raises:
-            LimitReached: The run, or the query, may not ask so many or send so much. Then none counts, and none may be
-                asked.
+            LimitReached: The run or the query may not ask this many or send this much. None are counted, and none may
+                be asked.
         """
         bounds, sent = self._limits, given.characters
         for used, wanted, most, rule in (
@@ -154,7 +156,7 @@ class Meter:
         self._sent += sent
 
     def cut(self, output: str) -> str:
-        """Shorten the output of a run to what the model may still see, and count that."""
+        """Shorten the output of a run to what the model may still see, and count it."""
         most = self._limits.output_characters
         left = self._limits.query_output_characters - self._shown
         text = shorten(output, max(min(most, left), min(most, 1000)))
@@ -168,12 +170,12 @@ class Meter:
 
 
 class Measured(NamedTuple):
-    """What `measure` found.
+    """The result of `measure`.
 
     Args:
-        digest: Equal for equal values of equal types, in every run.
-        characters: How much text the values hold, with something for each value; above the limit if there is more.
-        longest: Characters of the longest text.
+        digest: A hash that is equal for equal values of equal types, in every run.
+        characters: Total length of all texts, plus a fixed amount per value. Above the limit if reading stopped there.
+        longest: Length of the longest text.
     """
 
     digest: bytes
@@ -182,11 +184,11 @@ class Measured(NamedTuple):
 
 
 def measure(value: Any, limit: int = MAX_CHARACTERS) -> Measured:
-    """Go through a value and the values in it, up to a limit.
+    """Measure a value and the values in it, up to a limit.
 
     Args:
         value: Any value.
-        limit: Characters after which no more is read.
+        limit: The number of characters after which to stop reading.
 
     >>> measure([1]).digest == measure([1.0]).digest, measure(["ab", "abc"]).longest
     (False, 3)
@@ -204,7 +206,7 @@ def measure(value: Any, limit: int = MAX_CHARACTERS) -> Measured:
 
 
 def _opened(value: Any) -> tuple[str, list[Any]]:
-    """A value's own text, and the values in it."""
+    """Return a value's own text, and the values in it."""
     if isinstance(value, str):
         return value, []
     if isinstance(value, bytes):
@@ -215,6 +217,6 @@ def _opened(value: Any) -> tuple[str, list[Any]]:
         return "", list(value)
     if isinstance(value, (set, frozenset)):
         return "", sorted(value, key=hash)
-    if hasattr(value, "attributes"):  # an object of a class of the code
+    if hasattr(value, "attributes"):  # an object of a class that the code defines
         return str(value.name), [value.attributes]
-    return (f"{value:x}" if isinstance(value, int) else repr(value)), []  # a huge number has no decimal text
+    return (f"{value:x}" if isinstance(value, int) else repr(value)), []  # hex: huge integers have no decimal text

@@ -1,4 +1,4 @@
-"""Turns what the code printed or answered into text: shortens outputs, and writes out answers of any type."""
+"""Shortens what the code printed, and converts answers of any type to text."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ MAX_ANSWER_CHARACTERS = 100_000
 
 
 def shorten(text: str, limit: int) -> str:
-    """Keep the head and the tail of a text longer than `limit` characters, and say how much was cut.
+    """Shorten a text of more than `limit` characters to its beginning and end, and note how much was cut.
 
     >>> shorten("abcdefghij", limit=4)
     'ab\\n[... 6 characters cut; print less ...]\\nij'
@@ -23,7 +23,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def to_text(value: Any, limit: int = MAX_ANSWER_CHARACTERS) -> str:
-    """Write out an answer of any type, up to a limit: a value may hold the same long text a thousand times.
+    """Convert an answer of any type to text, up to a limit: a value may hold the same long text a thousand times.
 
     >>> to_text(["Mochi", "Luna"]), to_text(2.0), to_text(None)
     ('Mochi, Luna', '2', "I don't know")
@@ -41,13 +41,13 @@ def to_text(value: Any, limit: int = MAX_ANSWER_CHARACTERS) -> str:
 
 
 class _Cutter:
-    """Copies values, without what is over a limit of characters."""
+    """Copies values up to a total number of characters."""
 
     def __init__(self, limit: int) -> None:
         self.left = limit
 
     def cut(self, value: Any) -> Any:
-        """The value, with shorter texts and fewer items once the limit is reached; a set as a list, in order."""
+        """Copy a value. Once the limit is reached, cut texts and drop items. A set becomes a sorted list."""
         self.left -= 1
         if isinstance(value, (str, bytes)):
             kept = value[: max(self.left, 0)]
@@ -60,11 +60,11 @@ class _Cutter:
             return sorted((self.cut(item) for item in self._while_left(value)), key=str)
         if isinstance(value, (list, tuple)):
             return [self.cut(item) for item in self._while_left(value)]
-        if hasattr(value, "attributes"):  # an object of a class of the code
+        if hasattr(value, "attributes"):  # an object of a class that the code defines
             before = self.left
             held = (f"{name}={self.cut(item)!r}" for name, item in value.attributes.items())
             text = f"{value.name}({', '.join(self._while_left(held))})"
-            self.left = min(self.left, before - len(text))  # quotes within quotes double at each level
+            self.left = min(self.left, before - len(text))  # escaping nested quotes doubles their length at each level
             return text
         return value
 

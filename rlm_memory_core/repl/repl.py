@@ -1,8 +1,8 @@
-"""The Python session in which the model's code runs: sandboxed, with variables that stay between runs.
+"""The sandboxed Python session in which the model's code runs. Variables persist between runs.
 
-The code runs in Monty, a Python for model-written code, in a worker process. It has no files, no network and none of
-the host's modules; its time and memory are limited. It reaches only the values and host functions that it is given. A
-host function may be a coroutine function; for the code it is an ordinary function.
+The code runs in Monty, a Python interpreter for model-written code, in a worker process. It has no files, no network
+and none of the host's modules, and its time and memory are limited. It can reach only the values and host functions
+that it is given. A host function may be a coroutine function; the code calls it like an ordinary function.
 
 Printed text never ends a query. Only the functions FINAL and FINAL_VAR do.
 """
@@ -27,11 +27,11 @@ from .output import shorten, to_text
 from .sandbox_errors import describe, is_session_lost
 
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # held by the host: the sandbox's memory limit does not cover it
-_UNWINDINGS = 100  # code that catches the interrupt is interrupted again at its next call
+_UNWINDINGS = 100  # if code catches the interrupt, it is interrupted again at its next call
 
 
 class NoSandbox(Exception):
-    """The sandbox cannot be started. The text gives the reason in one line."""
+    """The sandbox cannot be started. The message gives the reason in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Run:
     """The result of running one piece of code.
 
     Args:
-        output: What it printed; the head and the tail if that was too long.
+        output: What it printed; only the beginning and the end if that was too long.
         error: The traceback, or "".
-        final: The answer if the code called FINAL or FINAL_VAR, or None.
+        final: The answer if the code called FINAL or FINAL_VAR, otherwise None.
     """
 
     output: str
@@ -56,15 +56,15 @@ class Repl:
     """A sandboxed Python session. Use it as an async context manager on the background loop.
 
     Args:
-        values: Names that the code can read. Each value is copied in when the code first reads it; a function without
-            arguments is called then, and its result is the value.
-        functions: Names that the code can call. An error that a function raises is raised in the code.
+        values: Names that the code can read. Each value is copied into the sandbox when the code first reads it. A
+            function without arguments is called at that point, and its result is the value.
+        functions: Names that the code can call. If a function raises an error, the code sees the error too.
         subagents: More names that the code can call, which ask sub-agents. Waiting for them does not count as
-            execution time. A call counts as one sub-agent, or as one for each item of a list that it is given.
-        replied: Called before the code gets replies of sub-agents.
+            execution time. A call counts as one sub-agent, or as one per item if its argument is a list.
+        replied: Called before the code receives replies from sub-agents.
         limits: Limits on the code.
         at_once: Whether thread pools, map() and asyncio may ask several sub-agents at the same time.
-        today: The date that clocks show, as text. Without a date that can be read, the code has no clock.
+        today: The date that clocks show, as text. Without a readable date, the code has no clock.
 
     `meter` counts what the code has used.
     """
@@ -96,7 +96,7 @@ class Repl:
         self._rewriter = self._rewriter_of()
 
     async def __aenter__(self) -> "Repl":
-        self._lease = worker.Lease(self._limits, self._today)  # a worker starts while the root model writes
+        self._lease = worker.Lease(self._limits, self._today)  # start a worker while the root model writes
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -106,10 +106,10 @@ class Repl:
             await self._lease.end()
 
     async def run(self, code: str) -> Run:
-        """Run code to its end, to an error, or to FINAL. Its variables stay for the next run.
+        """Run code until it ends, fails, or calls FINAL. Its variables persist for the next run.
 
-        An error of the code is part of the result. A worker that died is replaced; the error then says which variables
-        are lost. The replies of sub-agents are kept.
+        An error in the code is part of the result. If a worker dies, it is replaced, and the error says which variables
+        are lost. Replies from sub-agents are kept.
 
         Raises:
             NoSandbox: The sandbox cannot be started.
@@ -139,10 +139,10 @@ class Repl:
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
     async def variable(self, name: str) -> tuple[str | None, str]:
-        """The text of a variable, and ""; or None, and the error."""
+        """Return the text of a variable and "", or None and an error."""
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
         if hasattr(builtins, name) and name not in self._names:
-            return None, missing  # a word like max or list
+            return None, missing  # a built-in such as max or list
         await self._started()
         try:
             return await self._drive(Rewritten(f"_rlm_final({name})"), None, monty.CollectString())
@@ -150,7 +150,7 @@ class Repl:
             return None, missing
 
     async def value(self, text: str) -> str | None:
-        """The text of an expression over the session's variables, such as `len(found)`; None for any other text."""
+        """Return the text of an expression over the session's variables, such as `len(found)`, or None."""
         try:
             tree = ast.parse(text if len(text) <= MAX_CODE_CHARACTERS else "", mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -167,7 +167,7 @@ class Repl:
     async def _drive(
         self, program: Rewritten, past: Past | None, printed: monty.CollectString
     ) -> tuple[str | None, str]:
-        """Run a program. Returns its answer or None; and an error if its FINAL_VAR names no variable."""
+        """Run a program. Return its answer or None, and an error if FINAL_VAR names an unknown variable, or ""."""
         await self._unwind()
         for source in program.before:
             await self._session.feed_run(source)
@@ -188,17 +188,17 @@ class Repl:
             self.meter.executed(time.perf_counter() - started)
 
     async def _final(self, snapshot: monty.AsyncFunctionSnapshot, code: str) -> tuple[str | None, str]:
-        """What the code gives to FINAL or FINAL_VAR. The rest of the code does not run."""
+        """Return the answer that the code passes to FINAL or FINAL_VAR. The rest of the code does not run."""
         self._ended = snapshot
         (value,) = (*snapshot.args, *snapshot.kwargs.values())
         if snapshot.function_name == "FINAL_VAR" and isinstance(value, str) and value.isidentifier():
             named = await self.variable(value)
             if named[0] is not None or any(f"FINAL_VAR({sign}{value}{sign}" in code for sign in "'\""):
                 return named
-        return to_text(value), ""  # FINAL_VAR(answer) for FINAL_VAR("answer"): the value came itself
+        return to_text(value), ""  # FINAL_VAR(answer) instead of FINAL_VAR("answer") passes the value itself
 
     async def _unwind(self) -> None:
-        """End the code that stopped at its FINAL, so that the session can go on."""
+        """End the code that stopped at FINAL, so that the session can continue."""
         snapshot, self._ended = self._ended, None
         with suppress(monty.MontyError, LimitReached):
             for _ in range(_UNWINDINGS):
@@ -210,7 +210,7 @@ class Repl:
                     snapshot = await (await self._calls.answer(snapshot, None))()
 
     async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
-        """Replace the worker and run the earlier runs again on their recorded answers. Returns the error to show."""
+        """Replace the worker and repeat the earlier runs with their recorded answers. Return the error to show."""
         self._journal.lose(past)
         replies = len(self._journal.lost)
         restored = await self._restore()
@@ -228,18 +228,18 @@ class Repl:
         return "\n".join(filter(None, lines))
 
     async def _restore(self) -> bool:
-        """Start a new session and run the journal's runs again in it. Returns False if it has to stay empty."""
+        """Start a new session and repeat the journal's runs in it. Return False if that failed and it is empty."""
         await self._start_again()
         runs, self._journal.runs = self._journal.runs, []
         try:
             for past in runs or ():
-                self.meter.start_run()  # what runs again takes time too
+                self.meter.start_run()  # repeated runs take time too
                 self._calls.replay = past.replay()
                 printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                 try:
                     await self._drive(self._rewriter.rewrite(past.code), None, printed)
                     await self._unwind()
-                except monty.MontyError as error:  # the run ended with this error the first time, too
+                except monty.MontyError as error:  # the run ended with this error the first time too
                     if is_session_lost(error):
                         raise
         except (monty.MontyError, LimitReached):

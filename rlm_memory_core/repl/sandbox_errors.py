@@ -1,6 +1,6 @@
 """Explains the sandbox's errors to the model: what happened, and what to write instead.
 
-The sandbox's own message says what it could not do. A model that reads only that tries the same again. `hint` names
+The sandbox's own message says only what it could not do, and a model that reads it tries the same again. `hint` names
 the alternative.
 """
 
@@ -11,17 +11,17 @@ from importlib import resources
 
 import pydantic_monty as monty
 
-# errors of these types hold values of the history: their words say nothing about the sandbox
+# these errors quote values from the history, so their text says nothing about the sandbox
 _OF_DATA = ("KeyError", "ValueError", "IndexError", "AssertionError", "Exception", "StopIteration", "LookupError")
-_READ = 1000  # characters of an error's last line
-_BROKEN = re.compile(  # the sandbox's own errors after which the run cannot be repeated
+_READ = 1000  # characters read from an error's last line
+_BROKEN = re.compile(  # sandbox errors after which the run cannot be repeated
     r"TimeoutError: feed time limit exceeded: .*|RuntimeError: suspension limit \d+ exceeded"
     r"|MemoryError: the worker exceeded its memory limit and was terminated"
 )
 
 
 def hint(error: str) -> str:
-    """What to write instead, for the text of an error; "" if there is no advice.
+    """Return advice on what to write instead, given the text of an error, or "" if there is none.
 
     >>> hint("NotImplementedError: The monty syntax parser does not yet support the 'del' statement")
     'Instead: write x = None in place of del x, d.pop(key) in place of del d[key].'
@@ -41,7 +41,7 @@ def _hints() -> list[tuple[re.Pattern[str], str]]:
 
 
 def describe(error: Exception, run_seconds: float) -> str:
-    """The text of an error for the model, with advice where there is some."""
+    """Return the text of an error for the model, with advice if there is any."""
     if isinstance(error, monty.MontyRuntimeError | monty.MontySyntaxError):
         text, last = error.display("traceback"), error.display("type-msg")[:_READ].partition("\n")[0]
     elif isinstance(error, monty.MontyCrashedError):
@@ -53,7 +53,7 @@ def describe(error: Exception, run_seconds: float) -> str:
 
 
 def is_session_lost(error: Exception) -> bool:
-    """Whether the session cannot be used after this error, or the run not be repeated."""
+    """Return whether this error makes the session unusable or the run impossible to repeat."""
     if isinstance(error, monty.MontyRuntimeError):
         return _BROKEN.fullmatch(error.display("type-msg")) is not None
     return not isinstance(error, monty.MontySyntaxError)

@@ -1,4 +1,4 @@
-"""The worker processes that run the sandbox, and the clock that it shows.
+"""The worker processes that run the sandbox, and the sandbox's clock.
 
 All queries share one pool of workers. Each query gets a fresh session.
 """
@@ -14,22 +14,22 @@ from ..store.times import parse_time
 from .limits import Limits
 
 WORKERS = 32  # sessions at the same time; further queries wait
-_SUSPENSIONS = 10  # that the sandbox may need for one host call: it counts the names that it looks up too
+_SUSPENSIONS = 10  # per host call, because the sandbox also counts name lookups
 _pool: AsyncMonty | None = None
-_pool_lock = asyncio.Lock()  # these are used on the background loop only
+_pool_lock = asyncio.Lock()  # these three are used only on the background loop
 _slots = asyncio.Semaphore(WORKERS)
 _leases: set[asyncio.Task[None]] = set()
 
 
 class Lease:
-    """The use of one worker by one query: a fresh session, and the way back to the pool.
+    """Lends one worker, with a fresh session, to one query.
 
-    A task of its own enters the session and leaves it. A query that is cancelled at any moment only tells this task to
-    end, so that no worker is lost half-way.
+    A separate task enters and leaves the session. A query that is cancelled only tells this task to end, so the worker
+    always returns to the pool.
 
     Args:
         limits: The limits on the code in the session.
-        today: The moment that its clock shows, or None for no clock.
+        today: The time that its clock shows, or None for no clock.
     """
 
     def __init__(self, limits: Limits, today: datetime | None) -> None:
@@ -40,11 +40,11 @@ class Lease:
         self._task.add_done_callback(_leases.discard)
 
     async def session(self) -> AsyncMontySession:
-        """Wait for a free worker. Returns the session in it, and raises what kept it from starting."""
+        """Wait for a free worker and return its session. Raise the error if it could not start."""
         return await asyncio.shield(self._session)
 
     async def end(self) -> None:
-        """Give the worker back. If the caller is cancelled, the worker still goes back."""
+        """Return the worker to the pool, even if the caller is cancelled."""
         self._over.set()
         await asyncio.shield(self._task)
 
@@ -58,11 +58,11 @@ class Lease:
         except Exception as error:
             if not self._session.done():
                 self._session.set_exception(error)
-                self._session.exception()  # a query that runs no code does not ask for it
+                self._session.exception()  # mark it as retrieved: a query that runs no code never does
 
 
 async def checkout(limits: Limits, today: datetime | None) -> AbstractAsyncContextManager[AsyncMontySession]:
-    """A new session in a worker, to be entered."""
+    """Return a context manager that opens a new session in a worker."""
     bounds: ResourceLimits = {
         "max_feed_duration_secs": limits.run_seconds,  # time spent waiting for the host does not count
         "max_memory": limits.memory_mb * 2**20,
@@ -75,7 +75,7 @@ async def checkout(limits: Limits, today: datetime | None) -> AbstractAsyncConte
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a day, and the time of day if there is one; None if the text has no full date.
+    """Return the date in a text, with its time of day if there is one, or None if the text has no full date.
 
     >>> str(moment("2023/05/30 (Tue) 23:40")), str(moment("1:56 pm on 8 May, 2023")), moment("one day")
     ('2023-05-30 23:40:00', '2023-05-08 13:56:00', None)
@@ -85,7 +85,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 async def _open() -> AsyncMonty:
-    """The pool of workers. The first query starts it; others wait until it runs."""
+    """Return the pool of workers. The first query starts it, and later ones wait until it runs."""
     global _pool
     async with _pool_lock:
         if _pool is None:

@@ -1,8 +1,8 @@
 """Rewrites the programs of one session, in the order in which they run.
 
-The sandbox has no threads. So for a function `ask` that asks sub-agents, the rewriter adds a copy, its twin: `async def
-_rlm_later_ask`, which awaits each sub-agent. A thread pool, `map` or `asyncio.to_thread` uses the twin and runs several
-calls at once.
+The sandbox has no threads. For each function `ask` that asks sub-agents, the rewriter therefore adds an async copy, its
+twin: `async def _rlm_later_ask`, which awaits each sub-agent. A thread pool, `map` or `asyncio.to_thread` uses the twin
+and runs several calls concurrently.
 """
 
 import ast
@@ -15,9 +15,9 @@ from .rules import Names, Rules, TextEdits
 
 MAX_CODE_CHARACTERS = 100_000
 LATER = "_rlm_later_"
-"""Comes before a function's name: its awaiting twin."""
+"""The prefix of a twin's name; the function's name follows."""
 
-_TAKES_CALLS = {"map", "submit", "to_thread", "run_in_executor"}  # may have several calls of a function in flight
+_TAKES_CALLS = {"map", "submit", "to_thread", "run_in_executor"}  # these may have several calls of a function in flight
 _NAMED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -26,9 +26,9 @@ class Rewritten(NamedTuple):
     """A program for the sandbox.
 
     Args:
-        code: The program. Its lines have the numbers of the original.
-        before: Sources to run first: the modules that it imports, the twins of its functions.
-        names: The names that it binds at its top level.
+        code: The program, with the same line numbers as the original.
+        before: Sources to run first: the modules that it imports, and the twins of its functions.
+        names: The names that it binds at the top level.
     """
 
     code: str
@@ -37,13 +37,13 @@ class Rewritten(NamedTuple):
 
 
 class Rewriter:
-    """Rewrites programs, and remembers the names that they bound.
+    """Rewrites programs, and remembers the names that they bind.
 
     Args:
-        subagents: Host functions that ask sub-agents.
+        subagents: The host functions that ask sub-agents.
         at_once: Whether several of their calls may run at the same time.
         given: The names of values and of all host functions.
-        hosts: The host functions that ask no sub-agent.
+        hosts: The host functions that do not ask sub-agents.
 
     >>> Rewriter().rewrite("import math, statistics").code
     'import math; statistics = _rlm_statistics'
@@ -57,7 +57,7 @@ class Rewriter:
         self._loaded: set[str] = set()
 
     def rewrite(self, code: str) -> Rewritten:
-        """Rewrite a program for the sandbox. One that cannot be parsed or rewritten comes back as it is."""
+        """Rewrite a program for the sandbox. If it cannot be parsed or rewritten, return it unchanged."""
         code = code.replace("\r\n", "\n").replace("\r", "\n")
         names: tuple[str, ...] = ()
         known = dict(vars(self))
@@ -70,7 +70,7 @@ class Rewriter:
                 rewritten = self._rewrite(code, tree, names)
                 ast.parse(rewritten.code)
             return rewritten
-        except Exception:  # any text may come: what cannot be rewritten runs as it is, and what was known stays
+        except Exception:  # the code may be any text: run it unchanged, and restore what was known
             vars(self).update(known)
             return Rewritten(code, (), names)
 
@@ -98,7 +98,7 @@ class Rewriter:
         return Rewritten(edits.text(), (*before, *extra), names)
 
     def _pair_lambdas(self, statement: ast.stmt, rules: Rules, edits: TextEdits) -> None:
-        """Give the lambdas that thread pools, `map` and asyncio run their awaiting twins."""
+        """Pair each lambda that a thread pool, `map` or asyncio runs with its async twin."""
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in _TAKES_CALLS:
                 for each in node.args:
@@ -107,7 +107,7 @@ class Rewriter:
 
 
 def _top_level_names(code: str, tree: ast.Module) -> tuple[str, ...]:
-    """The names that a program binds at its top level or as globals."""
+    """Return the names that a program binds at its top level or as globals."""
     symbols = symtable.symtable(code, "program", "exec").get_symbols()
     names = [each.get_name() for each in symbols if each.is_assigned() or each.is_imported()]
     names += [name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names]
@@ -115,7 +115,7 @@ def _top_level_names(code: str, tree: ast.Module) -> tuple[str, ...]:
 
 
 def _stored_names(tree: ast.Module) -> list[str]:
-    """The names that a program binds anywhere, other than by an import; one that it binds twice comes twice."""
+    """Return the names that a program binds anywhere except by imports. A name bound twice appears twice."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -128,7 +128,7 @@ def _stored_names(tree: ast.Module) -> list[str]:
 
 
 def _write_twin(function: ast.FunctionDef, asking: Names, edits: TextEdits) -> str:
-    """Write a function's twin.
+    """Return the source of a function's async twin.
 
     Args:
         function: A function at the top level of a program.
@@ -136,7 +136,7 @@ def _write_twin(function: ast.FunctionDef, asking: Names, edits: TextEdits) -> s
         edits: The edits to the program, which apply to the twin too.
 
     Returns:
-        The source, or "" if the function asks no sub-agent or no twin of it can be written.
+        The source, or "" if the function asks no sub-agents or cannot have a twin.
     """
     arguments = function.args
     defaults = [*arguments.defaults, *(default for default in arguments.kw_defaults if default)]
@@ -157,7 +157,7 @@ def _write_twin(function: ast.FunctionDef, asking: Names, edits: TextEdits) -> s
 
 
 def _write_twin_lambda(function: ast.expr, asking: Names, edits: TextEdits) -> str:
-    """Write the twin of a lambda that does nothing but call a function with a twin; for all else return ""."""
+    """Return the twin of a lambda whose body is one call of a function with a twin; "" for anything else."""
     calls = _calls(function, asking) if isinstance(function, ast.Lambda) else []
     if calls != [getattr(function, "body", None)]:
         return ""
@@ -167,7 +167,7 @@ def _write_twin_lambda(function: ast.expr, asking: Names, edits: TextEdits) -> s
 
 
 def _calls(function: ast.FunctionDef | ast.Lambda, asking: Names) -> list[ast.Call]:
-    """The calls to await. There are none if the function yields, or binds a name of its own that is in `asking`."""
+    """Return the calls to await; none if the function yields, or binds a name in `asking` itself."""
     found: list[ast.Call] = []
     waiting: list[ast.AST] = [function.body] if isinstance(function, ast.Lambda) else [*function.body]
     names = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}

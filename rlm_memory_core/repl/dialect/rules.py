@@ -1,12 +1,12 @@
-"""The rules of what is rewritten in a program, and the text edits that they make.
+"""The rules for rewriting a program, and the text edits that they make.
 
 The rules cover:
 
 - imports of modules that the sandbox lacks: `import statistics`;
-- functions and methods that its modules and values lack: `re.sub(pattern, function, text)`;
-- built-in methods that are passed on: `key=counts.get`;
+- functions and methods that the sandbox's modules and values lack: `re.sub(pattern, function, text)`;
+- built-in methods passed as arguments: `key=counts.get`;
 - generator expressions that `next` reads: `next(s for s in sessions if "cat" in s)`;
-- `map`, `sorted`, `any` and the like over a function that asks sub-agents: the sandbox's own cannot wait for these.
+- `map`, `sorted`, `any` and the like with a function that asks sub-agents, because the sandbox's own cannot wait.
 """
 
 import ast
@@ -19,22 +19,22 @@ from datetime import datetime, timedelta
 from .. import stdlib
 
 HELPERS = stdlib.global_name(stdlib.HELPERS)
-_HELPERS = stdlib.names(stdlib.HELPERS)  # `re_sub` is there because the sandbox lacks a part of `re.sub`
+_HELPERS = stdlib.names(stdlib.HELPERS)  # includes `re_sub`, because the sandbox supports `re.sub` only in part
 
 Names = Collection[str]
 _METHODS = {"isocalendar", "toordinal", "translate", "maketrans", "strptime", "sub", "sort"}
 _MISSING = {"callable", "issubclass"}
-_CALLS_BACK = {"map", "filter", "sorted", "min", "max"}  # cannot wait for a host function
+_CALLS_BACK = {"map", "filter", "sorted", "min", "max"}  # these cannot wait for a host function
 _STOPS_EARLY = {"any", "all", "next"}
 _TYPES = (str, list, dict, set, tuple, int, float, bytes, deque, Counter)
 _BUILTIN_METHODS = {name for kind in (*_TYPES, datetime, timedelta, re.Pattern, re.Match) for name in dir(kind)}
 
 
 class TextEdits:
-    """Edits to a program's text at the places of its syntax nodes. Lines keep their numbers.
+    """Edits to a program's text at the positions of its syntax nodes. Line numbers stay the same.
 
     Args:
-        code: The program, with `\\n` line ends.
+        code: The program, with `\\n` line endings.
 
     >>> edits = TextEdits("f(x)")
     >>> edits.wrap(ast.parse("f(x)", mode="eval").body.args[0], "g(", ")")
@@ -44,23 +44,23 @@ class TextEdits:
 
     def __init__(self, code: str) -> None:
         self.code = code.encode()
-        self.edits: list[tuple[int, int, int, str]] = []  # start, rank among those that start there, end, text
+        self.edits: list[tuple[int, int, int, str]] = []  # start, rank among edits with the same start, end, text
         self._lines = [0]
         for line in self.code.split(b"\n"):
             self._lines.append(self._lines[-1] + len(line) + 1)
 
     def span(self, node: ast.AST) -> tuple[int, int]:
-        """The bytes where a node starts and ends."""
+        """Return the byte offsets at which a node starts and ends."""
         start = self._lines[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
         end = self._lines[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
         return start, end
 
     def replace(self, start: int, end: int, text: str) -> None:
-        """Replace some bytes."""
+        """Replace the bytes from `start` to `end`."""
         self.edits.append((start, len(self.edits) + 1, end, text))
 
     def close(self, place: int, text: str) -> None:
-        """Insert what ends an outer expression: after the ends of inner ones, which come later."""
+        """Insert the end of an outer expression. It goes after the ends of inner ones, which are inserted later."""
         self.edits.append((place, -len(self.edits) - 1, place, text))
 
     def rename(self, node: ast.AST, text: str) -> None:
@@ -74,7 +74,7 @@ class TextEdits:
         self.close(end, after)
 
     def text(self, start: int = 0, end: int | None = None) -> str:
-        """The program, or a part of it, after the edits."""
+        """Return the program, or a part of it, after the edits."""
         end = len(self.code) if end is None else end
         parts, place = [], start
         for first, _, last, text in sorted(self.edits):
@@ -89,10 +89,10 @@ class Rules(ast.NodeVisitor):
 
     Args:
         edits: Takes the edits.
-        bound: Names that the session binds at its top level or this program anywhere.
-        local: Names that this program binds, other than by an import.
-        aliases: The sandbox's own modules, by the names under which programs imported them.
-        hosts: Host functions.
+        bound: Names that the session binds at its top level, or this program binds anywhere.
+        local: Names that this program binds, except by imports.
+        aliases: Maps names under which programs imported the sandbox's own modules to these modules.
+        hosts: The host functions.
 
     Attributes:
         modules: Modules of `rlm_memory_core.repl.stdlib` that the program needs.
@@ -101,9 +101,9 @@ class Rules(ast.NodeVisitor):
     def __init__(self, edits: TextEdits, bound: Names, local: Names, aliases: dict[str, str], hosts: Names) -> None:
         self.modules: dict[str, None] = {}
         self._edits, self._bound, self._local, self._aliases, self._hosts = edits, bound, local, aliases, hosts
-        self._done: set[ast.AST] = set()  # nodes that stay, or that the rewrite of their parent covers
+        self._done: set[ast.AST] = set()  # nodes to leave alone, or that their parent's rewrite covers
         self._in_class: set[ast.AST] = set()
-        self._sharing: set[ast.AST] = set()  # generator expressions in the parentheses of a call
+        self._sharing: set[ast.AST] = set()  # generator expressions that share a call's parentheses
 
     def visit_Import(self, node: ast.Import) -> None:
         """Take the modules that the sandbox lacks from `stdlib`."""
@@ -132,7 +132,7 @@ class Rules(ast.NodeVisitor):
         self._import(node, f"from {module} import ", own)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        """Note the expressions of its body: a comprehension there cannot see what `:=` binds."""
+        """Note the expressions in the class body, where a comprehension cannot see what `:=` binds."""
         for statement in node.body:
             self._in_class.update(ast.walk(statement.args if isinstance(statement, ast.FunctionDef) else statement))
         self.generic_visit(node)
@@ -143,7 +143,7 @@ class Rules(ast.NodeVisitor):
             self._edits.rename(node, self.helper(node.id))
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
-        """Make an iterator: the sandbox makes a list of a generator expression."""
+        """Wrap it in `iter()`, because the sandbox turns a generator expression into a list."""
         if node not in self._done:
             start, end = self._edits.span(node)
             is_shared = node in self._sharing
@@ -166,7 +166,7 @@ class Rules(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        """Replace built-in functions that are given a function which may ask sub-agents: they could not wait for it."""
+        """Replace a built-in function whose argument may ask sub-agents, because the built-in could not wait."""
         function = node.func
         name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
         first = node.args[0] if node.args else None
@@ -184,7 +184,7 @@ class Rules(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _give_generator(self, call: ast.Call, node: ast.GeneratorExp, name: str, is_builtin: bool) -> None:
-        """Decide on a generator expression that a call is given: most functions may get a list in its place."""
+        """Handle a generator expression passed to a call. Most functions may receive a list instead."""
         if self._edits.span(node)[1] == self._edits.span(call)[1]:
             self._sharing.add(node)
         if is_builtin and name in _STOPS_EARLY and node not in self._in_class and self._may_wait(node):
@@ -193,7 +193,7 @@ class Rules(ast.NodeVisitor):
             self._done.add(node)
 
     def _is_native(self, node: ast.Call, name: str, key: ast.expr | None) -> bool:
-        """Whether the sandbox supports this form of the call; it lacks other forms."""
+        """Return whether the sandbox supports this form of the call. It lacks other forms."""
         if name in ("sub", "subn"):
             return len(node.args) > 1 and isinstance(node.args[-2], (ast.Constant, ast.JoinedStr))
         if name == "strptime":
@@ -204,7 +204,7 @@ class Rules(ast.NodeVisitor):
         return name == "sort" and (key is None or not self._may_wait(key))
 
     def _stop_early(self, call: ast.Call, node: ast.GeneratorExp, name: str) -> None:
-        """Stop asking when a value settles `any`, `all` or `next`."""
+        """Stop asking sub-agents once a value decides `any`, `all` or `next`."""
         start, end = self._edits.span(node)
         is_shared, until = node in self._sharing, f"_rlm_until_{len(self._edits.edits)}"
         self._done.add(node)
@@ -216,7 +216,7 @@ class Rules(ast.NodeVisitor):
         self._edits.replace(end - 1, end - is_shared, "])[0]")
 
     def _may_wait(self, node: ast.expr) -> bool:
-        """Whether code may call a host function, or binds a name. An unknown function counts as one that may."""
+        """Return whether code may call a host function, or binds a name. Assume that unknown functions may."""
         called = [node]
         for inner in ast.walk(node):
             if isinstance(inner, ast.NamedExpr) or (isinstance(inner, ast.Name) and inner.id in self._hosts):
@@ -230,7 +230,7 @@ class Rules(ast.NodeVisitor):
         )
 
     def _pass_method(self, node: ast.expr) -> None:
-        """Put a lambda in place of a built-in method: the sandbox can call one, but not pass it on."""
+        """Replace a built-in method by a lambda, because the sandbox can call a method but not pass it."""
         if isinstance(node, ast.Attribute) and node.attr in _BUILTIN_METHODS:
             self._done.add(node)
             if isinstance(node.value, ast.Name) and node.value.id in {kind.__name__ for kind in _TYPES}:
@@ -239,13 +239,13 @@ class Rules(ast.NodeVisitor):
                 self._around(node, f"(lambda _o: lambda *_a, **_k: _o.{node.attr}(*_a, **_k))(", ")")
 
     def _around(self, node: ast.Attribute, before: str, after: str) -> None:
-        """Put text around an attribute's object, in place of the attribute."""
+        """Replace an attribute by its object with text around it."""
         start, end = self._edits.span(node)
         self._edits.replace(start, start, before)
         self._edits.replace(self._edits.code.rindex(b".", start, end - len(node.attr.encode())), end, after)
 
     def _import(self, node: ast.Import | ast.ImportFrom, words: str, own: dict[ast.alias, str]) -> None:
-        """Replace an import by the modules that stay in it and our assignments, on as many lines as it had."""
+        """Replace an import by an import of native modules and our assignments, on the same number of lines."""
         if own:
             native = ", ".join(ast.unparse(alias) for alias in node.names if alias not in own)
             parts = [words + native, *own.values()] if native else own.values()
@@ -253,11 +253,11 @@ class Rules(ast.NodeVisitor):
             self._edits.rename(node, "; ".join(parts).replace(" = ", broken, 1))
 
     def module(self, name: str) -> str:
-        """The sandbox's name for one of our modules; the modules that it uses come first."""
+        """Return the sandbox's name for one of our modules, and load it after the modules that it uses."""
         self.modules.update(dict.fromkeys([*stdlib.uses(name), name]))
         return stdlib.global_name(name)
 
     def helper(self, name: str) -> str:
-        """The sandbox's name for one of our helpers."""
+        """Return the sandbox's name for one of our helpers."""
         self.module(stdlib.HELPERS)
         return f"{HELPERS}.{name}"
