@@ -90,8 +90,8 @@ class Answer:
         """Display the answer and the turns that support it in a notebook, or print the answer in a terminal.
 
         Args:
-            store: The history. With it, each quote is shown among its turns. Without it, only quotes that sub-agents
-                read are.
+            store: The history, to show the turns around each quote. Without it, only turns that a sub-agent read are
+                shown.
         """
         show(self, store)
 
