@@ -253,7 +253,8 @@ class ModelCall(ExitStack):
         return has_room
 
     def went_out(self, now: float) -> None:
-        """Note that a request goes out."""
+        """Note that a request goes out: the first one of an attempt, or its copy."""
+        self.copies += self.sent_at < math.inf
         self._was_sent, self.sent_at = True, min(self.sent_at, now)
 
     def failed(self, error: BaseException) -> None:

@@ -95,7 +95,7 @@ class Siblings:
         """Have copies sent of the calls that are late, and look again soon while calls are running."""
         loop, count = asyncio.get_running_loop(), len(self._answered) + len(self._running)
         half, most = (count - 1) // 2, max(1, int(count * self.share + 0.5))
-        waiting = [call for call in self._running if not call.copies]
+        waiting = [call for call, late in self._running.items() if not (call.copies or late.done())]
         are_enough = len(self._answered) >= max(_ENOUGH, half + 1)
         self._is_looking = are_enough and bool(self.share and waiting) and self.copies < most
         if not self._is_looking:
@@ -106,7 +106,6 @@ class Siblings:
             has_slot = self.slots is None or not self.slots.locked()
             may_go = call.sent_at <= due and self.copies < most and has_slot and pacing.has_room(call.request.tokens)
             if may_go and call.reserve_again():  # it goes out at once
-                call.copies += 1
                 self.copies += 1
                 self._running[call].set_result(None)
         loop.call_later(max(self._answered[half] * _LOOK, 0.001), self._look, pacing)

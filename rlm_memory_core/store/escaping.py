@@ -23,7 +23,6 @@ _ALIKE = {  # what looks like another sign, besides what Unicode says is a form 
     "t": "тτᴛꓔꭲⲧ", "u": "υսцʋꓴ", "y": "уγ", "[": "⁅⟦❲【〔", "<": "‹⟨〈˂ᐸ❮", "|": "│∣ǀ¦", "-": "‐‑‒–−", "—": "―─━",
     "/": "⁄∕⧸╱",
 }  # fmt: skip
-_LATIN = re.compile(r"(?:.* )?(?:LATIN|REGIONAL) .*(?:LETTER|CAPITAL) ([A-Z])(?: WITH .*)?")
 _BASES = {alike: base for base, signs in _ALIKE.items() for alike in signs}
 _OPENING = f"[<［＜{_ALIKE['[']}{_ALIKE['<']}"
 _MAY_OPEN = re.compile(f"[{re.escape(_OPENING)}]")
@@ -38,10 +37,17 @@ class _Signs(dict[int, str]):
             sign = "\n"
         elif unicodedata.category(chr(code))[0] in _UNSEEN or chr(code) in _BLANK_LETTERS:
             sign = " "
-        elif latin := _LATIN.fullmatch(unicodedata.name(chr(code), "")):  # small capitals, flags, struck letters
-            sign = latin[1].lower()
+        elif latin := _latin_letter(unicodedata.name(chr(code), "")):
+            sign = latin
         self[code] = _BASES.get(sign, sign)
         return self[code]
+
+
+def _latin_letter(name: str) -> str:
+    """Return the letter that a Unicode name ends with, as in "LATIN LETTER SMALL CAPITAL T" or "... T WITH STROKE"."""
+    words = name.partition(" WITH ")[0].split()
+    is_latin = words[-2:-1] in (["LETTER"], ["CAPITAL"]) and {"LATIN", "REGIONAL"} & set(words)
+    return words[-1].lower() if is_latin and len(words[-1]) == 1 else ""
 
 
 def _spaced(word: str) -> str:
