@@ -90,7 +90,7 @@ class Staging:
     def _rank(self, rows: Iterator[Any]) -> None:
         """Record the session and the key of each message in a conversation."""
         store, part, chain, last = self._store, 0, b"", None
-        unsure = self._one("SELECT max(rank) FROM ranked")  # messages after this one, without id and time, may be known if a later one is
+        unsure = self._one("SELECT max(rank) FROM ranked")  # messages after this rank become known with a later one
         for _, conversation, date, since, time, place, said in rows:
             message = Message(*json.loads(said))
             when, last = parse_time(message.time or ""), last if part else parse_time(since)
