@@ -74,7 +74,7 @@ class Conversation(NamedTuple):
 
 
 def wrapped(value: Any) -> tuple[str, list[Any]]:
-    """Return what errors call an item, and the list of conversations or messages in an object that only wraps it.
+    """Return the list of conversations or messages in an object that only wraps it, after the word for one item.
 
     >>> wrapped({"sessions": [[{"role": "user", "content": "Hi"}]]})
     ('session', [[{'role': 'user', 'content': 'Hi'}]])

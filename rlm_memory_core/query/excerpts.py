@@ -81,9 +81,9 @@ def excerpt(hit: Hit, room: int) -> str:
 
 
 def _parts(content: str, first: int, last: int, room: int) -> list[tuple[int, int, int]]:
-    """Return the start and the end of each sentence, short list or line of a long list, and the index of its header.
+    """Split content into sentences, short lists and lines of long lists. A part longer than `room` is split further.
 
-    The header is that of the part's table; otherwise it is the part itself. A part longer than `room` is split.
+    Each part has a start, an end, and the index of its table's header. Outside tables, that is its own index.
     """
     parts: list[tuple[int, int, int]] = []
     piece = re.compile(rf"\S(?:.{{0,{room - 1}}}(?!\S)|.{{0,{room - 1}}})", re.S)

@@ -43,8 +43,8 @@ class Listing:
         """Mark the turns in an output as shown.
 
         Returns:
-            The output for the model, with one line for each run of turns that were shown before. And the numbers of the
-            turns that show anything new; 0 means a note.
+            The output for the model, in which one line replaces each run of turns that were shown before, and the
+            numbers of the turns that show anything new. The number 0 means a note.
         """
         lines: list[str] = []
         heading: list[str] = []
@@ -68,7 +68,7 @@ class Listing:
         return "\n".join([*lines, *(self._shown_above(again) or heading)]), new
 
     def line(self, turn: Turn, text: str, whole: bool) -> str:
-        """Return the line for a turn. `text` is what it shows of the turn; `whole` says whether that is all of it."""
+        """Return the line that shows a turn as `text`. `whole` says whether the text is the whole turn."""
         line = f"{turn.index} {label(f'{turn.role} {turn.name}'.rstrip())}: {text}"
         self._written[line] = turn.index, whole
         return line

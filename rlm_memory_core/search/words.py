@@ -21,7 +21,7 @@ _PAIRS = (  # Hangul, kana and Han are cut into pairs of characters
     "\u1100-\u11ff\u3005-\u3007\u3041-\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u318f\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
 )
-_TRIPLES = (  # Hebrew (its prefixes are attached to words), Thai, Lao, Burmese and Khmer into triples
+_TRIPLES = (  # Hebrew, Thai, Lao, Burmese and Khmer are cut into triples; Hebrew attaches prefixes to words
     "\u05d0-\u05ea\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17e0-\u17e9"
 )
 _MARKS = "".join(chr(code) for code in range(0x300, 0x1E00) if category(chr(code))[0] == "M") + "\u3099\u309a"
