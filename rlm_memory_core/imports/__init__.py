@@ -1,8 +1,8 @@
-"""Reads histories from files: stores, exports of ChatGPT and Claude, and messages in the forms of OpenAI and others.
+"""Reads histories from files: stores, exports of ChatGPT and Claude, and messages in the formats of OpenAI and others.
 
-Read `reader` first: it reads a file into a store. `json_values` reads JSON piece by piece, `formats` knows the forms of
-conversations and messages, `staging` sorts them and knows what was imported before. `history_file` opens a history for
-one command and changes nothing; `recovery` copies what can be read out of a damaged store.
+Read `reader` first: it reads a file into a store. `json_values` reads JSON piece by piece. `formats` knows the formats
+of conversations and messages. `staging` sorts messages and recognises those that were imported before. `history_file`
+opens a history for one command without changing it. `recovery` copies what can be read from a damaged store.
 """
 
 from .history_file import open_history, read_messages

@@ -1,7 +1,7 @@
-"""The forms in which files hold conversations and messages: those of ChatGPT, Claude, OpenAI, Anthropic and ShareGPT.
+"""Reads conversations and messages in the formats of ChatGPT, Claude, OpenAI, Anthropic and ShareGPT.
 
-Text is kept as it is. What is not text, such as an image, leaves its name in brackets and is counted. Thoughts of a
-model, and messages that the service hid from the user, are left out and counted.
+Text is kept unchanged. Anything else, such as an image, is replaced by its name in brackets, and counted. A model's
+thoughts, and messages that the service hid from the user, are left out and counted.
 """
 
 import json
@@ -15,38 +15,38 @@ from ..models.normalise import split_thoughts
 from ..store.escaping import label
 from .json_values import HistoryFileError
 
-# names that files use; the first one that an object has counts
+# names that files use; the first name that is in an object is used
 _LISTS = "mapping messages chat_messages conversations conversation turns dialog history contents".split()
-_WRAPPERS = ("sessions", "conversations", "chats", "data")  # of conversations
-_CONVERSATIONS = ("session", "session_id", "conversation_id")  # of a message that stands alone
+_WRAPPERS = ("sessions", "conversations", "chats", "data")  # of lists of conversations
+_CONVERSATIONS = ("session", "session_id", "conversation_id")  # in a message outside any conversation
 _IDS = ("conversation_id", "uuid", "id", "session_id")
 _DATES = ("date", "timestamp", "created_at", "createdAt", "create_time", "ts", "time", "datetime")
 _CONTENTS = ("content", "text", "value", "message", "body", "parts")
 _BESIDE = ("tool_calls", "function_call", "refusal", "audio", "attachments", "files")  # a message's other contents
 _SPEAKERS = ("speaker", "username", "user", "author", "sender", "sender_name", "from")
 _TEXTS = ("text", "refusal", "transcript", "result")
-_CONTEXTS = ("user_profile", "user_instructions", "model_set_context")  # what ChatGPT knows of its user
+_CONTEXTS = ("user_profile", "user_instructions", "model_set_context")  # what ChatGPT knows about its user
 _FILES = ("file_name", "fileName", "filename", "name")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_content", "thoughts", "reasoning_recap")
 _CALLS = ("tool_use", "server_tool_use", "function_call", "custom_tool_call")
 _RESULTS = ("tool_result", "function_call_output", "custom_tool_call_output")
-_ITEMS = (*_CALLS, *_RESULTS, "reasoning")  # kinds that may stand between messages
+_ITEMS = (*_CALLS, *_RESULTS, "reasoning")  # kinds that may occur between messages
 _ROLES = {role: role for role in ("user", "assistant", "system", "tool")} | {
     "human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "ai": "assistant",
     "model": "assistant", "observation": "tool", "function_response": "tool", "reasoning": "assistant",
     **dict.fromkeys(_CALLS, "assistant"), **dict.fromkeys(_RESULTS, "tool"),
 }  # fmt: skip
-_MILLISECONDS = 100_000_000_000  # as seconds since 1970 this would be the year 5138
+_MILLISECONDS = 100_000_000_000  # a larger number is not in seconds: this one would be in the year 5138
 _SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")  # seconds since 1970 as text; a shorter number may be a day: 20230520
 
 
 class Message(NamedTuple):
-    """A message of a file.
+    """A message in a file.
 
     Args:
-        role, content, name: As for `MemoryStore.add`.
-        time: When it was said, as the file gives it; a number of seconds becomes ISO 8601. None if it gives none.
-        id: The file's name for it, or "".
+        role, content, name: See `MemoryStore.add`.
+        time: When it was said, as in the file; a number of seconds becomes ISO 8601. None if the file gives no time.
+        id: The message's id in the file, or "".
     """
 
     role: str
@@ -57,13 +57,13 @@ class Message(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """A conversation of a file.
+    """A conversation in a file.
 
     Args:
-        id, title: The file's names for it, or "".
-        date: As for `Message.time`.
-        messages: As the file gives them.
-        alone: Whether it is one message of a conversation whose messages come one by one.
+        id, title: The conversation's id and title in the file, or "".
+        date: The date, in the form of `Message.time`.
+        messages: The messages, as in the file.
+        alone: Whether this is a single message, from a file that lists the messages of a conversation separately.
     """
 
     id: str
@@ -74,7 +74,7 @@ class Conversation(NamedTuple):
 
 
 def wrapped(value: Any) -> tuple[str, list[Any]]:
-    """The list of conversations or messages in an object that only wraps it, and what to call one in an error.
+    """Return the list of conversations or messages in an object that only wraps it, after the word for one item.
 
     >>> wrapped({"sessions": [[{"role": "user", "content": "Hi"}]]})
     ('session', [[{'role': 'user', 'content': 'Hi'}]])
@@ -89,10 +89,10 @@ def wrapped(value: Any) -> tuple[str, list[Any]]:
 
 
 def conversation_of(value: Any) -> Conversation:
-    """The conversation that a JSON value is, or the one that a message belongs to.
+    """Return a JSON value as a conversation. For a message, it is the conversation that the message belongs to.
 
     Raises:
-        HistoryFileError: It has no list of messages.
+        HistoryFileError: The conversation has no list of messages.
     """
     if isinstance(value, list):
         return Conversation("", "", None, value)
@@ -111,7 +111,7 @@ def conversation_of(value: Any) -> Conversation:
 
 
 def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> str:
-    """The first entry of an object under these names that is of such a kind, as text; "" if there is none."""
+    """Return the first entry of an object with one of these names and types, as text; "" if there is none."""
     found = map(value.get, names) if isinstance(value, dict) else ()
     return next((str(each) for each in found if isinstance(each, kinds) and each != ""), "")
 
@@ -121,10 +121,10 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _branch(conversation: dict[str, Any]) -> list[Any]:
-    """The branch of ChatGPT's tree that was shown last, from its first message on.
+    """Return the branch of ChatGPT's message tree that was shown last, beginning with its first message.
 
-    Where the file does not say which branch this is, it is the one that ends with the newest message. A missing parent,
-    or a circle, begins the branch.
+    If the file does not say which branch this is, take the one that ends with the newest message. The branch begins
+    where a parent is missing or was visited before.
     """
     nodes = {name: node for name, node in conversation["mapping"].items() if isinstance(node, dict)}
     name = conversation.get("current_node")
@@ -149,10 +149,10 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
         skipped: Counts what is left out, by kind.
 
     Returns:
-        The message; None if it says nothing that a user has seen.
+        The message; None if it has no text that the user saw.
 
     Raises:
-        HistoryFileError: It is not a message.
+        HistoryFileError: The value is not a message.
 
     >>> message_of({"from": "human", "value": "Hi"}, Counter())
     Message(role='user', content='Hi', name='', time=None, id='')
@@ -187,14 +187,14 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
 
 
 def _content(message: dict[str, Any]) -> Any:
-    """What the message says; the whole message if it is a call or a result."""
+    """Return the content of a message; the whole message if it is a tool call or a result."""
     if message.get("type") in _ITEMS:
         return message
     return next((message[key] for key in _CONTENTS if message.get(key) not in (None, "", [])), None)
 
 
 def _speaker(message: dict[str, Any]) -> tuple[str, str]:
-    """The role and the name of who speaks."""
+    """Return the role and the name of the speaker."""
     author, speaker = _dict(message.get("author")), _first(message, _SPEAKERS)
     role = _first(message, ("role",)) or _first(author, ("role",))
     name = _first(message, ("name",)) or _first(author, ("nickname", "name")) or _first(message, ("user_name",))
@@ -210,7 +210,7 @@ def _speaker(message: dict[str, Any]) -> tuple[str, str]:
 
 
 def _texts(content: Any, skipped: Counter[str]) -> Iterator[str]:
-    """The text of a content and its parts."""
+    """Yield the texts in a message's content and its parts."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, list):
@@ -246,7 +246,7 @@ def _unread(kind: str, skipped: Counter[str]) -> Iterator[str]:
 
 
 def _date_of(value: dict[str, Any]) -> str | None:
-    """The date of a message or conversation as the file gives it, or None.
+    """Return the date of a message or conversation as in the file, or None.
 
     A number of seconds (or milli-, micro- or nanoseconds) since 1970 becomes ISO 8601 in UTC.
     """
@@ -263,7 +263,7 @@ def _date_of(value: dict[str, Any]) -> str | None:
 
 
 def _keys_of(value: dict[str, Any]) -> str:
-    """Names an object and lists its keys, for an error about a missing one."""
+    """Return an object's title and keys, for an error about a missing key."""
     title = _first(value, ("title", "name"))
     named = f'"{label(title)[:80]}"; ' if title else ""
     return f" ({named}its keys: {label(', '.join(value))[:80]})" if value else ""

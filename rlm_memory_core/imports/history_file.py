@@ -1,7 +1,7 @@
 """Opens a history file without changing it: a store, or messages that are read into a store in memory.
 
-A store is copied to a temporary file first, so that search can make its index there. A file that is not a history
-raises a `HistoryFileError` of one line.
+A store is first copied to a temporary file, so that search can create its indexes there. A file that is not a history
+raises a `HistoryFileError` with a one-line message.
 """
 
 import io
@@ -17,19 +17,19 @@ from .json_values import HistoryFileError
 from .reader import import_stream
 
 _SQLITE = b"SQLite format 3\0"
-_TOLD = 3  # problems told one by one
+_TOLD = 3  # problems that are reported one by one
 
 
 @contextmanager
 def open_history(path: Path, warn: Callable[[str], None] = lambda line: None) -> Iterator[MemoryStore]:
-    """Open the history in a file for the time of a `with` block; the file is only read.
+    """Open the history in a file for the duration of a `with` block. The file is not changed.
 
     Args:
-        path: A store, or a file that `import_file` reads.
-        warn: Called with a line about each thing that cannot be read.
+        path: A store, or a file that `import_file` can read.
+        warn: Called with a line about each part that cannot be read.
 
     Raises:
-        HistoryFileError: The file is neither.
+        HistoryFileError: The file is neither of these, or the store cannot be read.
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
@@ -51,12 +51,12 @@ def read_messages(content: bytes, name: str, warn: Callable[[str], None] = lambd
     """Read messages into a store in memory.
 
     Args:
-        content: What a file holds that `import_file` reads.
+        content: The content of a file that `import_file` can read.
         name: The file's name, for errors.
-        warn: Called with a line about each thing that cannot be read.
+        warn: Called with a line about each part that cannot be read.
 
     Raises:
-        HistoryFileError: Nothing of it can be read.
+        HistoryFileError: No part of the content can be read.
 
     >>> store = read_messages(b'[{"role": "user", "content": "Hi", "date": "2023/05/20"}]', "a.json")
     >>> print(store.to_string())
@@ -78,7 +78,7 @@ def _read(file: io.BufferedReader, name: str, warn: Callable[[str], None]) -> Me
 
 
 def _copy_store(path: Path, copy: Path) -> None:
-    """Copy a database that other processes may be writing to, without leaving a trace in or beside the original."""
+    """Copy a database that other processes may be writing to, without changing it or creating files next to it."""
     try:
         with closing(open_read_only(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)

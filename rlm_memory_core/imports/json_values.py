@@ -1,7 +1,7 @@
-"""Reads the JSON values of a file one by one, so that memory does not grow with the file.
+"""Reads the JSON values in a file one by one, so that memory use does not grow with the file.
 
-A file is a list, whose entries are read one by one; lines with one value each; or one value. What is not JSON is named
-and left out.
+A file contains a list, whose entries are read one by one, or a value in each line, or a single value. Parts that are
+not JSON are reported and left out.
 """
 
 import io
@@ -12,24 +12,24 @@ from contextlib import suppress
 from typing import Any
 
 Problem = Callable[[str, str], None]
-"""Called with a place in the file, such as "line 3" ("" is the whole file), and what is wrong there."""
+"""Called with a place in the file, such as "line 3" ("" means the whole file), and what is wrong there."""
 
 _WINDOW = 1_000_000  # characters of a list that are parsed at once
-_LONGEST = 100_000_000  # characters of one value, or of blanks: a small archive may hold gigabytes
-_SAMPLE = 100  # lines that tell whether each line is a value
+_LONGEST = 100_000_000  # maximum characters of a value, or of blanks: a small archive may contain gigabytes
+_SAMPLE = 100  # lines that are checked to find out whether each line is a value
 _BETWEEN = re.compile(r"[\s,]*")
 
 
 class HistoryFileError(Exception):
-    """A file is not a history; the message says in one line what is wrong and where."""
+    """A file is not a history. The one-line message says what is wrong and where."""
 
 
 def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
-    """Read the values of a file.
+    """Read the values in a file.
 
     Args:
-        file: JSON or JSON Lines, in UTF-8 or, with a byte order mark, UTF-16. It can be read from its beginning again.
-            Each byte that is not text becomes a lone surrogate.
+        file: JSON or JSON Lines, in UTF-8 or, with a byte order mark, UTF-16. The file must be seekable. Each byte that
+            is not text becomes a lone surrogate.
         problem: Called for each part that cannot be read.
 
     Yields:
@@ -62,7 +62,7 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
             if text.read(1):
                 problem("", f"has more than {_LONGEST:,} characters in one value")
     finally:
-        text.detach()  # the file is the caller's
+        text.detach()  # leave the file open for the caller
 
 
 def _value(place: str, text: str, problem: Problem) -> Iterator[tuple[str, Any]]:
@@ -73,7 +73,7 @@ def _value(place: str, text: str, problem: Problem) -> Iterator[tuple[str, Any]]
 
 
 def _entries(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
-    """The entries of one list; a window of text is parsed at a time."""
+    """Yield the entries of a list. A window of text is parsed at a time."""
     decoder, number, buffer = json.JSONDecoder(), 1, text.read(_WINDOW)
     at = buffer.index("[") + 1
     while True:

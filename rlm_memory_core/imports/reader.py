@@ -1,6 +1,6 @@
 """Reads a file of messages or conversations into a store, and reports what it read and what it could not read.
 
-One odd conversation, message or line never refuses the file: it is named, counted and left out.
+A bad conversation, message or line never makes the whole import fail: it is reported, counted and left out.
 """
 
 import io
@@ -22,25 +22,25 @@ from .json_values import HistoryFileError, json_values
 from .staging import Staging
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done ("reading" or "storing"), how much of it, and how much there is: bytes, then messages."""
+"""Called with the activity ("reading" or "storing"), the amount done and the total: in bytes, then in messages."""
 
-# raised for what is damaged, encrypted or packed in an unknown way in an archive
+# raised for damaged or encrypted parts of an archive, and for unknown compression
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-_NAMED = 1000  # problems kept in a report; the others are counted
+_NAMED = 1000  # a report keeps only so many problems, and counts the others
 _READABLE = "give messages as JSON or JSON Lines, or an export of ChatGPT or Claude"
 
 
 @dataclass
 class Report:
-    """What an import has done.
+    """The result of an import.
 
     Args:
-        messages: How many messages it stored.
-        known: How many were stored before.
-        conversations: How many conversations the file holds that could be read.
-        skipped: What was left out because it is not text or was not shown, by kind.
-        problems: What could not be read, each in one line with its place; at most 1,000.
-        unread: How many problems there were.
+        messages: The number of messages that were stored.
+        known: The number of messages that an earlier import had stored.
+        conversations: The number of conversations in the file that could be read.
+        skipped: Counts, by kind, of what was left out because it is not text or was not shown.
+        problems: What could not be read and where, one line each; at most 1,000.
+        unread: The number of all problems.
     """
 
     messages: int = 0
@@ -57,7 +57,7 @@ class Report:
             self.problems.append(f"{place or 'it'} {what}")
 
     def lines(self, most: int) -> list[str]:
-        """The problems, at most so many, and how many more there are."""
+        """Return at most so many problems, and a line that says how many more there are."""
         more = [f"{self.unread - most:,} more could not be read"] if self.unread > most else []
         return self.problems[:most] + more
 
@@ -70,22 +70,24 @@ class Report:
 
 
 def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambda *done: None) -> Report:
-    """Add the conversations of a file to a store: sorted by time, each in sessions of its own.
+    """Add the conversations in a file to a store, sorted by time. Each conversation gets its own sessions.
 
-    Reads exports of ChatGPT and Claude (the zip file or its `conversations.json`), message lists of OpenAI and
-    Anthropic, ShareGPT, and JSON Lines. What an earlier import has stored is not stored again: a newer export adds only
-    what is new or was edited. A conversation with neither ids nor times is known if it begins with all that was stored
-    of it. If something in it was edited, it is stored again as a whole: it may be another one that begins alike.
+    The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), a message list of OpenAI
+    or Anthropic, ShareGPT, or JSON Lines. Messages that an earlier import has stored are not stored again, so a newer
+    export adds only what is new or was edited. A conversation without ids and times is recognised if it begins with all
+    of its stored messages. If it was edited, it is stored again as a whole, because it may be a different conversation
+    with the same beginning.
 
     Args:
-        store: Where the messages go. Its `tz` is the zone of the user's days.
-        path: The file; it is only read.
-        progress: Called now and then.
+        store: The store that gets the messages. Its `tz` decides on which day a message was sent.
+        path: The file. It is not changed.
+        progress: Called from time to time.
 
     Raises:
-        HistoryFileError: Nothing of the file can be read.
+        HistoryFileError: No part of the file can be read.
         OSError: The file cannot be opened.
-        StoreError: The store cannot be written; what was stored before stays, and another import goes on from there.
+        StoreError: The store cannot be written. What was stored so far is kept, and another import continues from
+            there.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -95,7 +97,7 @@ def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambd
 def import_stream(
     store: MemoryStore, file: io.BufferedReader, size: int = 0, progress: Progress = lambda *done: None
 ) -> Report:
-    """`import_file` for an open file of so many bytes.
+    """Import like `import_file`, from an open file with `size` bytes.
 
     >>> store, content = MemoryStore(), b'[{"role": "user", "content": "Hi", "date": "2023-05-20"}]'
     >>> print(import_stream(store, io.BufferedReader(io.BytesIO(content))))
@@ -126,7 +128,7 @@ def import_stream(
 
 
 def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
-    """The file itself, or the files of an archive that hold conversations: the name of each, and what opens it."""
+    """Return a name and an opener for the file itself, or for each file in an archive that contains conversations."""
     if file.peek(2)[:2] != b"PK":
         return [("", lambda: nullcontext(file))]
     try:
@@ -142,12 +144,12 @@ def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
 
 
 class _Reader:
-    """Takes values apart into messages."""
+    """Splits JSON values into messages."""
 
     def __init__(self, staging: Staging, report: Report) -> None:
         self.messages = 0
         self._staging, self._report = staging, report
-        self._loose: dict[str, int] = {}  # conversations whose messages come alone, by the file's name for them
+        self._loose: dict[str, int] = {}  # conversations whose messages come separately, by id
 
     def read(self, value: Any, where: str) -> None:
         """Read a message, a conversation, or an object with a list of them."""
@@ -179,7 +181,7 @@ class _Reader:
             self._report.skipped["empty conversation"] += 1
 
     def _messages(self, conversation: Conversation, where: str) -> Iterator[tuple[Message, str]]:
-        """The messages of a conversation, each with its place."""
+        """Yield the messages of a conversation, each with its place."""
         titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
         for number, value in enumerate(conversation.messages, 1):
             place = where if conversation.alone else _joined(titled, f"message {number}")

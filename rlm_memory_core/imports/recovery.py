@@ -1,7 +1,7 @@
-"""Copies what can be read out of a damaged store into a new one.
+"""Copies what can be read from a damaged store into a new one.
 
-Python's `sqlite3` has no access to SQLite's own recovery, so rows are read one by one: where a page is damaged, the
-rows of that page are missed, and the ones behind it are looked up by their number.
+Python's `sqlite3` cannot use SQLite's own recovery, so rows are read one by one. If a page is damaged, the rows in it
+are skipped, and the rows after it are looked up by their numbers.
 """
 
 import sqlite3
@@ -24,13 +24,13 @@ _TURNS = "SELECT turn_index, session, role, content, timestamp, name FROM turns 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What became of a store that was checked.
+    """The result of a check of a store.
 
     Args:
         path: The store.
-        sound: Whether it is whole, so that nothing was copied.
-        turns: How many turns it has, or how many of them were copied.
-        missing: How many turns could not be read, as far as their numbers tell.
+        sound: Whether the store is undamaged. If so, nothing was copied.
+        turns: The number of turns in the store, or the number that was copied.
+        missing: The number of turns that could not be read, as far as can be seen from their numbers.
         copy: The new store.
     """
 
@@ -48,15 +48,15 @@ class Recovery:
 
 
 def recover(path: Path, copy: Path) -> Recovery:
-    """Check a store; if it is damaged, copy out what can be read.
+    """Check a store. If it is damaged, copy what can be read to a new one.
 
     Args:
-        path: The store; it is only read.
-        copy: Where a new store is made if it is damaged. There must be no such file.
+        path: The store. It is not changed.
+        copy: The path of the new store, which is created if the store is damaged. The file must not exist.
 
     Raises:
-        HistoryFileError: The file is not a store, nothing of it can be read, or the copy exists already.
-        StoreError: It is another program's database, or another version of the package made it.
+        HistoryFileError: The file is not a store, no turn in it can be read, or the copy exists already.
+        StoreError: Another program or another version of the package created the database.
     """
     try:
         return _recover(path, copy)
@@ -67,14 +67,14 @@ def recover(path: Path, copy: Path) -> Recovery:
 def _recover(path: Path, copy: Path) -> Recovery:
     with closing(open_read_only(path)) as source:
         source.text_factory = lambda text: text.decode("utf-8", "replace")
-        with suppress(*_FAILURES):  # a damaged store raises one, or is not "ok"
+        with suppress(*_FAILURES):  # a damaged store raises one of these, or is not "ok"
             if source.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
                 prepare(source, path)
                 ((turns,),) = source.execute("SELECT count(*) FROM turns")
                 return Recovery(path, True, turns, 0, copy)
         if copy.exists():
             raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
-        source.execute("PRAGMA writable_schema = ON")  # so that SQLite reads a file that was cut off, too
+        source.execute("PRAGMA writable_schema = ON")  # makes SQLite read a file that was cut off, too
         most = path.stat().st_size // _SMALLEST_ROW
         first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None)
         if first is None:
@@ -85,7 +85,7 @@ def _recover(path: Path, copy: Path) -> Recovery:
 
 
 def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> int:
-    """Copy what can be read; returns the number of the last turn."""
+    """Copy what can be read, and return the number of the last turn."""
     sessions = {number: about for number, *about in _rows(source, _SESSIONS, most)}
     session, last = None, 0
     for last, of, role, content, timestamp, name in _rows(source, _TURNS, most):  # noqa: B007
@@ -99,12 +99,12 @@ def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> int:
 
 
 def _rows(source: sqlite3.Connection, sql: str, most: int) -> Iterator[tuple[Any, ...]]:
-    """The rows by number, up to `most`. Where one cannot be read, the next number is looked up."""
+    """Yield the rows in the order of their numbers, up to `most`. If one cannot be read, try the next number."""
     number = 1
     while number <= most:
         try:
             for row in source.execute(f"{sql} >= ? ORDER BY 1", (number,)):
-                if number <= row[0] <= most:  # a damaged page may hold any number
+                if number <= row[0] <= most:  # a damaged page may contain any number
                     number = row[0] + 1
                     yield row
             return

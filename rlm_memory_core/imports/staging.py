@@ -1,10 +1,11 @@
-"""Puts the messages of a file into sessions and into the order of time before they are stored.
+"""Sorts the messages in a file by time and groups them into sessions before they are stored.
 
-Messages wait in a temporary database, so that a large file needs little memory. What an earlier import has stored is
-left out. A message is known by its id and what it says. One without an id is known by its conversation's id or its
-time of day, and what it says: the first such message, the second, and so on. Where the file gives none of these, a
-message is known by all that was said before it in its conversation, and only if an earlier import ended with it or
-after it. So two conversations that begin alike are both kept, and one that was edited is stored again as a whole.
+Messages are kept in a temporary database, so that a large file needs little memory. Messages that an earlier import has
+stored are left out. A message is identified by its id and its content. Without an id, it is identified by its
+conversation's id or its time of day, and by its content; several such messages are numbered. If the file gives none of
+these, a message is identified by everything before it in its conversation, and it counts as known only if an earlier
+import ended with it or after it. So two conversations with the same beginning are both kept, and a conversation that
+was edited is stored again as a whole.
 """
 
 import json
@@ -32,7 +33,7 @@ _TABLES = """
     CREATE INDEX in_time ON messages (conversation, time);
     BEGIN
 """
-# a conversation whose last message is older than its first has the newest first; so have its messages of one time
+# if a conversation's last message is older than its first, newer messages come first, also among those of one time
 _IN_TIME = """SELECT conversation, id, date, since, messages.time, place, said FROM messages
     JOIN conversations USING (conversation)
     JOIN (SELECT conversation, min(place), time FROM messages GROUP BY conversation) AS first USING (conversation)
@@ -42,33 +43,33 @@ _NEW = """SELECT part, count, key, title, day, said FROM ranked CROSS JOIN messa
     JOIN conversations USING (conversation) WHERE NOT known ORDER BY start, part, rank"""
 _RANK = "INSERT INTO ranked (place, part, start, day, named, count, key, known) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _REPEATED = "SELECT 1 FROM ranked WHERE named = ?"
-_AT_ONCE, _CHARACTERS = 1000, 4_000_000  # stored in one transaction
+_AT_ONCE, _CHARACTERS = 1000, 4_000_000  # maximum messages and characters stored in one transaction
 
 
 class Staging:
     """The messages of one import.
 
     Args:
-        store: Where they will be stored; its time zone and gap decide where sessions begin.
+        store: The store that will get the messages. Its time zone and gap decide where sessions begin.
     """
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, gone when it is closed
+        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.executescript(_TABLES)
-        self._times: list[float] = []  # by conversation: the last time that is known, in seconds
+        self._times: list[float] = []  # of each conversation, the last known time, in seconds
         self._latest = float("-inf")  # the last time in the file
         store.query(_IMPORTED)
 
     def begin(self, conversation: Conversation, since: str | None) -> int:
-        """Begin a conversation, and return its number; `since` is its time until a message gives one."""
+        """Begin a conversation and return its number. `since` is used as the time until a message gives one."""
         self._times.append(self._seconds(since))
         row = map(well_formed, (conversation.id, conversation.title, conversation.date or "", since or ""))
         self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, ?, ?)", (len(self._times), *row))
         return len(self._times)
 
     def add(self, number: int, message: Message) -> None:
-        """Take the next message of a conversation. One without a time is sorted with the one before it."""
+        """Add the next message of a conversation. Without a time, it is sorted with the message before it."""
         self._latest = self._seconds(message.time, self._times[number - 1])
         self._times[number - 1] = self._latest
         row = (number, self._latest, json.dumps(message))
@@ -81,15 +82,15 @@ class Staging:
         return (when if when.tzinfo else when.replace(tzinfo=self._store.tz)).timestamp()
 
     def leave_out_known(self) -> int:
-        """Divide conversations into sessions, and mark what was stored before; returns the number of these messages."""
+        """Divide conversations into sessions, and mark messages that were stored before. Return how many there are."""
         for _, rows in groupby(self._database.execute(_IN_TIME), itemgetter(0)):
             self._rank(rows)
         return self._one("SELECT count(*) FROM ranked WHERE known")
 
     def _rank(self, rows: Iterator[Any]) -> None:
-        """Note the session and the key of each message of a conversation."""
+        """Record the session and the key of each message in a conversation."""
         store, part, chain, last = self._store, 0, b"", None
-        unsure = self._one("SELECT max(rank) FROM ranked")  # what follows without id or time waits for a later one
+        unsure = self._one("SELECT max(rank) FROM ranked")  # messages after this rank become known with a later one
         for _, conversation, date, since, time, place, said in rows:
             message = Message(*json.loads(said))
             when, last = parse_time(message.time or ""), last if part else parse_time(since)
@@ -114,12 +115,12 @@ class Staging:
                 unsure = rank
 
     def _one(self, sql: str, *parameters: Any) -> int:
-        """A number; 0 if there is none."""
+        """Return the number that a query finds; 0 if it finds none."""
         row = self._database.execute(sql, parameters).fetchone()
         return (row and row[0]) or 0
 
     def store(self) -> Iterator[int]:
-        """Store the new messages, the oldest session first. Yields the number of messages of each transaction."""
+        """Store the new messages, oldest session first. Yield the number of messages in each transaction."""
         stored = 0
         for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
             with self._store.transaction():
@@ -129,7 +130,7 @@ class Staging:
                         stored = part
                     role, content, name, time, _ = json.loads(said)
                     self._store.add(role, content, time, name)
-                    if count or following[:2] != (part, 0):  # without id and time, the last one stands for all before
+                    if count or following[:2] != (part, 0):  # without id and time, only the last key is kept
                         self._store.query("INSERT OR IGNORE INTO imported_messages VALUES (?)", (key,))
             yield len(batch)
 

@@ -1,7 +1,7 @@
 """The offline reader: answers without any LLM, behind the chat-completions protocol.
 
 It is deterministic, needs no key, and quotes the passages that match a question best. It is a control, not a substitute
-for a model, and every place that shows its answers says so. Read the files in this order: `history`, `matching`,
+for a model, and this is stated wherever its answers are shown. Read the files in this order: `history`, `matching`,
 `reader`, `root`, `roles`, `backend`.
 """
 

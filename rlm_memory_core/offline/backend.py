@@ -1,7 +1,7 @@
 """The offline reader as a backend of the models' pipeline: it answers without any LLM.
 
-It is a deterministic extractive control, always labelled so, and no substitute for a
-model. This file makes completions and chunks; `roles` decides what to say.
+It is a deterministic extractive control, is always labelled as one, and does not replace a model. This file builds
+completions and chunks, and `roles` decides what to say.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ def _fingerprint() -> str:
 
 
 FINGERPRINT: str = _fingerprint()
-"""Changes with the source of the reader, so that answers recorded from an older one are stale."""
+"""Changes with the source code of the reader, so that answers recorded from an older version become stale."""
 
 
 def completion(body: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a chat-completions request with a full response object.
 
     Args:
-        body: The request: ``messages``; whatever ``model`` it names, ``offline`` answers.
+        body: The request, with ``messages``. Its ``model`` is ignored: ``offline`` always answers.
 
     >>> completion({"messages": []})["choices"][0]["message"]["content"]
     "I don't know"
@@ -45,7 +45,7 @@ def completion(body: Mapping[str, Any]) -> dict[str, Any]:
         "id": "chatcmpl-" + hashlib.sha256(_canonical(body)).hexdigest()[:24],
         "object": "chat.completion",
         "created": 0,
-        "model": MODEL,  # whatever was asked for: the reader never answers in a model's name
+        "model": MODEL,  # even if another was requested: the reader never pretends to be a model
         "system_fingerprint": FINGERPRINT,
         "choices": [
             {
@@ -64,10 +64,10 @@ def completion(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stream_chunks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Answer a chat-completions request as the chunks of a stream, the usage last where it is asked for.
+    """Answer a chat-completions request with the chunks of a stream. The last one has the usage, if requested.
 
     Args:
-        body: The request, as for ``completion``; ``stream_options.include_usage`` adds the usage chunk.
+        body: The request, as for ``completion``. ``stream_options.include_usage`` adds the usage chunk.
 
     >>> [chunk["choices"][0]["finish_reason"] for chunk in stream_chunks({"messages": []})]
     [None, None, 'stop']
@@ -89,7 +89,7 @@ def stream_chunks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def error(message: str, code: str | None = None) -> dict[str, Any]:
-    """An error body in the shape of OpenAI's API.
+    """Return an error body in the format of OpenAI's API.
 
     >>> error("No such path.", "not_found")["error"]["type"]
     'invalid_request_error'
@@ -98,10 +98,10 @@ def error(message: str, code: str | None = None) -> dict[str, Any]:
 
 
 class OfflineReader:
-    """A backend of the models' pipeline that answers here and now; nothing leaves the process."""
+    """A backend of the models' pipeline that answers within this process. Nothing is sent anywhere."""
 
     async def send(self, request: Request) -> Response:
-        """Answer a chat-completions request; any other path is a 404."""
+        """Answer a chat-completions request. Any other path gets a 404."""
         return Response(json.dumps(completion(_chat_body(request))))
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:

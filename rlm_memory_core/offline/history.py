@@ -1,6 +1,6 @@
-"""The text of a history, cut into turns and sentences.
+"""Cuts the text of a history into turns and sentences.
 
-It knows the marks that the package writes around turns and sessions. It compares nothing with a question.
+This module knows the marks that the package writes around turns and sessions. It does not compare text with a question.
 """
 
 import re
@@ -24,11 +24,11 @@ class Turn:
     Args:
         role: Who speaks; "" if unknown.
         text: What is said.
-        day: The day of its session, or None.
-        session: The position of its session.
-        number: Its number in the history, or None.
-        about: Words that describe the turn and cannot be quoted from it.
-        weight: How much its sentences count.
+        day: The day of the session, or None.
+        session: The position of the session.
+        number: The number of the turn in the history, or None.
+        about: Words that describe the turn, but cannot be quoted from it.
+        weight: How much the turn's sentences count.
     """
 
     role: str
@@ -41,11 +41,11 @@ class Turn:
 
 
 def parse_turns(text: str, day: date | None = None) -> list[Turn]:
-    """Cut a serialised history into turns. A text without marks is one turn of an unknown speaker.
+    """Cut a serialised history into turns. A text without marks becomes one turn of an unknown speaker.
 
     Args:
         text: Lines such as ``[Turn 1][user]: Hello`` under ``[--- Session 1 | date ---]`` lines, or any text.
-        day: The day of turns that stand under no session line.
+        day: The day of turns before the first session line.
 
     >>> [(turn.role, turn.number) for turn in parse_turns("[Turn 1][user]: Hello\\n[Turn 2][assistant]: Hi")]
     [('user', 1), ('assistant', 2)]
@@ -65,9 +65,9 @@ def parse_turns(text: str, day: date | None = None) -> list[Turn]:
 
 
 def sentences(text: str) -> list[str]:
-    """Cut a text into sentences of at most 240 characters; longer ones come in pieces.
+    """Cut a text into sentences of at most 240 characters. Longer sentences are cut into pieces.
 
-    A line that ends with a colon goes on in the next line, as a list does after its heading.
+    A line that ends with a colon continues in the next line, like a list after its heading.
 
     >>> sentences("I saw Dr. Lee. It went well.\\n1. Rest")
     ['I saw Dr. Lee.', 'It went well.', '1. Rest']

@@ -1,7 +1,7 @@
-"""Which sentences of a history match a question best.
+"""Finds the sentences of a history that match a question best.
 
-A sentence counts for each word of the question that it holds, and for less if the word stands elsewhere in its turn or
-in a turn beside it. Rare words count for more. SQLite's FTS5 compares the words by their stems.
+A sentence scores for each word of the question that it contains, and less for a word elsewhere in its turn or in a
+neighbouring turn. Rare words count more. SQLite's FTS5 compares words by their stems.
 """
 
 import math
@@ -17,10 +17,10 @@ from ..search.words import content_words, with_other_vowels
 from ..store.escaping import well_formed
 from .history import Turn, sentences
 
-_IN_TURN, _BESIDE = 1 / 2, 1 / 4  # what a word counts that stands in the same turn, or in a turn beside it
-_NOT_ASKED = 1 / 2  # what a sentence of the assistant counts in a question that does not say "you"
-_ASKS = 1 / 2  # what a sentence counts that asks
-_WORDY = 6  # words of a question that count in full
+_IN_TURN, _BESIDE = 1 / 2, 1 / 4  # weight of a word elsewhere in the same turn, and in a neighbouring turn
+_NOT_ASKED = 1 / 2  # weight of the assistant's sentences if the question does not say "you"
+_ASKS = 1 / 2  # weight of a sentence that is a question
+_WORDY = 6  # a question with more words counts as one with so many
 _YOU = re.compile(r"\byour?\b", re.I)
 _DATES = parserinfo()
 
@@ -31,12 +31,13 @@ class Passage:
 
     Args:
         text: The sentence.
-        turn: The turn that holds it.
-        covered: The share of the question's words in the sentence and around it. A question of more than six words
-            counts as one of six: the others are wordiness.
-        score: The share by the words' weights, less for the assistant's sentences if they are not asked for.
+        turn: The turn that contains it.
+        covered: The share of the question's words in and near the sentence. A question with more than six words counts
+            as one with six, because long questions contain filler words.
+        score: The share weighted by the words' weights. It is lower for the assistant's sentences if the question does
+            not ask about them, and for questions.
         words: The question's words in the sentence.
-        near: The question's words around it.
+        near: The question's words near the sentence.
     """
 
     text: str
@@ -48,12 +49,12 @@ class Passage:
 
     @property
     def tells_more(self) -> bool:
-        """Whether the sentence has other content words than the question: if not, it only asks the same."""
+        """Whether the sentence has content words that the question lacks. If not, it only repeats the question."""
         return len(content_words(self.text)) > len(self.words)
 
 
 def question_words(question: str) -> list[str]:
-    """The content words of a question, in small letters.
+    """Return the content words of a question in lower case.
 
     >>> question_words("What is my cat called?")
     ['cat', 'called']
@@ -62,7 +63,7 @@ def question_words(question: str) -> list[str]:
 
 
 def names(question: str) -> list[str]:
-    """The capitalised words within sentences of a question, in small letters. Months and weekdays are no names.
+    """Return the capitalised words within sentences of a question, in lower case, without months and weekdays.
 
     >>> names("Where did my cousin Boris live in July? In Rome?")
     ['boris', 'rome']
@@ -74,12 +75,12 @@ def names(question: str) -> list[str]:
 
 
 def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> list[Passage]:
-    """The sentences with words of a question in or around them, the best first; of equals the earlier comes first.
+    """Return the sentences with words of a question in or near them, best first, then earliest first.
 
     Args:
         turns: The history, oldest turn first.
         question: Any text.
-        weigh: Whether words that few turns hold count for more. Within a single session that says little.
+        weigh: Whether rare words count more. Within a single session, rarity says little.
 
     >>> best_passages([Turn("user", "It rains. My cat is Mochi.")], "What is my cat called?")[0].text
     'My cat is Mochi.'
@@ -88,11 +89,11 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     texts = [f"{turn.role} {turn.about} {turn.text}" for turn in turns]
     forms = {word: word for word in words}
     in_turn = _found(forms, texts)
-    if not any(in_turn.values()):  # "grow" may stand there as "grew"
+    if not any(in_turn.values()):  # "grow" may occur as "grew"
         forms = {with_other_vowels(word) or word: word for word in words}
         in_turn = _found(forms, texts)
     weights = {word: _rarity(len(found), len(turns)) if weigh else 1.0 for word, found in in_turn.items()}
-    around = _around(in_turn, turns)  # only these turns are cut into sentences: most turns of a history match nothing
+    around = _around(in_turn, turns)  # cut only these turns into sentences: most turns match nothing
     cut = [(place, sentence) for place in sorted(around) for sentence in sentences(turns[place].text)]
     words_of: dict[int, list[str]] = {}
     for word, found in _found(forms, [sentence for _, sentence in cut]).items():
@@ -115,7 +116,7 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
 
 
 def _found(forms: Mapping[str, str], texts: Sequence[str]) -> dict[str, set[int]]:
-    """For each word, by the forms to look for, the positions of the texts that hold it."""
+    """Return, for each word, the positions of the texts that contain it. `forms` maps forms to words."""
     found: dict[str, set[int]] = {word: set() for word in forms.values()}
     for at, each in enumerate(occurrences(list(forms), texts)):
         for *_, form in each:
@@ -124,7 +125,7 @@ def _found(forms: Mapping[str, str], texts: Sequence[str]) -> dict[str, set[int]
 
 
 def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> dict[int, dict[str, float]]:
-    """For each turn near a word of the question, what that word counts for all of its sentences."""
+    """Return, for each turn with or next to words of the question, how much these words count for its sentences."""
     around: dict[int, dict[str, float]] = {}
     for word, found in in_turn.items():
         for place in sorted(found):
@@ -136,5 +137,5 @@ def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> di
 
 
 def _rarity(held: int, count: int) -> float:
-    """BM25's weight of a word that so many of the turns hold."""
+    """Return BM25's weight of a word that is in `held` of `count` turns."""
     return math.log(1 + (count - held + 0.5) / (held + 0.5))

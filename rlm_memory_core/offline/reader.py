@@ -1,7 +1,7 @@
-"""Answers made of quotes: what one session says on a question, and the answer from a whole history.
+"""Answers with quotes: from one session as a sub-agent does, or from a whole history.
 
-Nothing is rephrased, inferred or computed. A question on how things stand now gets the newest of the passages that
-match about equally well.
+Nothing is rephrased, inferred or computed. If a question is about the present, the newest of several passages that
+match about equally well comes first.
 """
 
 import re
@@ -17,20 +17,20 @@ ABOUT = (
     "I am the offline reader (no LLM): I only quote what was said before. Ask me about that. "
     'To talk to a model, name one: model="gpt-4o-mini" in Python, --model gpt-4o-mini in the shell.'
 )
-_QUOTES = 3  # sentences that a sub-agent quotes
-_ENOUGH = 1 / 4  # the share of a question that a passage must cover
-_AS_GOOD, _WORTH_ADDING = 0.8, 0.5  # shares of the best passage's score: for what answers as well, and what adds to it
-_WORDS = 40  # of an answer
+_QUOTES = 3  # maximum sentences that a sub-agent quotes
+_ENOUGH = 1 / 4  # a passage must cover more than this share of the question
+_AS_GOOD, _WORTH_ADDING = 0.8, 0.5  # share of the best score of a passage that is about as good, or worth adding
+_WORDS = 40  # maximum words of an answer
 _PRESENT = re.compile(r"\b(?:am|is|are|do|does|has|have|now|current(?:ly)?|latest)\b|\w['’](?:ve|re|m)\b", re.I)
 _PAST = re.compile(r"\b(?:did|was|were|had|used to)\b", re.I)
 
 
 def extract(session: str, date: str | None, question: str) -> str:
-    """Quote what one session says on a question, as a sub-agent does.
+    """Quote what a session says about a question, as a sub-agent does.
 
     Args:
-        session: Its text.
-        date: Its date, or None.
+        session: The session's text.
+        date: The session's date, or None.
         question: The question.
 
     >>> extract("[Turn 1][user]: My cat is called Mochi.", "2023/05/20", "What is my cat called?")
@@ -42,7 +42,7 @@ def extract(session: str, date: str | None, question: str) -> str:
 
 
 def answer(turns: Sequence[Turn], question: str) -> str:
-    """Quote the passages of a history that answer a question, or say that none does.
+    """Quote the passages of a history that answer a question, or return "I don't know".
 
     Args:
         turns: The history, oldest turn first.
@@ -55,7 +55,7 @@ def answer(turns: Sequence[Turn], question: str) -> str:
 
 
 def quoted(turns: Sequence[Turn], question: str) -> dict[str, Passage]:
-    """The passages that answer a question by how the answer quotes them, in its order; {} if none does."""
+    """Return the passages that answer a question, in order, by the text that quotes them; {} if there are none."""
     passages = [each for each in best_passages(_said(turns), question) if each.covered > _ENOUGH and each.tells_more]
     if not passages:
         return {}
@@ -75,7 +75,7 @@ def quoted(turns: Sequence[Turn], question: str) -> dict[str, Passage]:
 
 
 def _said(turns: Sequence[Turn]) -> list[Turn]:
-    """Leave out what the reader said of itself."""
+    """Leave out turns in which the reader describes itself."""
     return [turn for turn in turns if ABOUT not in turn.text]
 
 
@@ -87,6 +87,6 @@ def _line(passage: Passage) -> str:
 
 
 def _day(passage: Passage) -> date | None:
-    """The day of which a passage speaks: the one that its words name, or else that of its session."""
+    """Return the day that a passage is about: the day that its words name, or else the day of its session."""
     spoken = moments(passage.text, passage.turn.day)
     return spoken[0].day if spoken else passage.turn.day

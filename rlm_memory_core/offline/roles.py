@@ -1,7 +1,7 @@
-"""Which part of the package's conversations the offline reader plays, told from the prompts, and its next message.
+"""Recognises from the prompts which role the offline reader has in a conversation, and returns its next message.
 
-It plays the root model, the sub-agent, and whoever answers from a whole history or chat. It takes messages apart and
-leaves the reading to `reader` and `root`.
+The roles are the root model, a sub-agent, and a model that answers from a whole history or chat. This module only
+parses messages; `reader`, `root` and `searching` do the rest.
 """
 
 import re
@@ -29,10 +29,11 @@ _OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
 
 
 def reply(messages: Sequence[Mapping[str, Any]]) -> str:
-    """Give the assistant's next message for a chat.
+    """Return the assistant's next message in a chat.
 
     Args:
-        messages: A chat-completions message list. Odd ones (no content, unknown roles, none at all) are tolerated.
+        messages: The messages of a chat-completions request. Messages may lack content or have unknown roles, and the
+            list may be empty.
 
     >>> reply([{"role": "user", "content": "My cat is called Mochi."},
     ...        {"role": "user", "content": "What is my cat called?"}])
@@ -55,13 +56,13 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _or_about(said: str, asking: Sequence[tuple[str, str]]) -> str:
-    """Say what the reader is instead of "I don't know", if the message asks nothing, such as "Hi there!"."""
+    """Replace "I don't know" with a description of the reader if the message is not a question, such as "Hi there!"."""
     is_question = not asking or re.search("[?？؟]", _question(asking[0][1]))
     return said if is_question else _ABOUT.get(said, said)
 
 
 def _text(content: Any) -> str:
-    """The text of a message, whether a string, a list of parts, or nothing."""
+    """Return the text of a message, whose content may be a string, a list of parts, or nothing."""
     if isinstance(content, str):
         return content
     if isinstance(content, Sequence):
@@ -70,7 +71,7 @@ def _text(content: Any) -> str:
 
 
 def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
-    """The program first; then, from what it printed, more code or the answer."""
+    """Return the program first. Then return more code or the answer, based on what it printed."""
     told = [text for role, text in chat if role == "user"]
     _, question = _split(told[0]) if told else ("", "")
     outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.match(text))]
@@ -80,14 +81,14 @@ def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
 
 
 def _searching_root(chat: Sequence[tuple[str, str]]) -> str:
-    """Look at what the opening search found, then cite and answer."""
+    """Look at the sessions that the opening search found, then cite and answer."""
     told = [text for role, text in chat if role == "user"]
     outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.search(text))]
     return search(outputs, _question(told[0]) if told else "", len(chat) // 2)
 
 
 def _question(prompt: str) -> str:
-    """The question of a prompt, which may begin with it."""
+    """Return the question in a prompt. It may be at the beginning or at the end."""
     first = _QUESTION_FIRST.match(prompt)
     return unescape_tags(first[1]) if first else _split(prompt)[1]
 
@@ -99,7 +100,7 @@ def _subagent(prompt: str) -> str:
 
 
 def _plain(chat: Sequence[tuple[str, str]]) -> str:
-    """Answer the last message of the user from what stands in it and before it."""
+    """Answer the user's last message from its own text and the messages before it."""
     last = max((at for at, (role, text) in enumerate(chat) if role == "user" and text.strip()), default=None)
     if last is None:
         return record.UNKNOWN
@@ -111,13 +112,13 @@ def _plain(chat: Sequence[tuple[str, str]]) -> str:
 
 
 def _said(chat: Sequence[tuple[str, str]]) -> Iterator[Turn]:
-    """The messages of a chat as turns, without the lines that begin sessions."""
+    """Yield the messages of a chat as turns, without the lines that begin sessions."""
     for role, said in chat:
         yield Turn(role, _MARKER.sub("", said, count=1))
 
 
 def _split(prompt: str) -> tuple[str, str]:
-    """Take a prompt apart: its text, and its question, which without tags is the last line that asks."""
+    """Split a prompt into its text and its question. Without tags, the question is the last line with a "?"."""
     start = prompt.rfind("\n<question") + 1
     if asked := _QUESTION.match(prompt, start):
         return unescape_tags(prompt[:start]), unescape_tags(asked[1])

@@ -1,6 +1,6 @@
-"""The offline root model: the program that has sessions read, and the answer from what the program prints.
+"""The offline root model. It writes a program that sends sub-agents to sessions, and answers from its output.
 
-One program serves every way of reading; it is filled in with what the system prompt offers.
+There is one program for all ways of reading. It is filled in according to what the system prompt offers.
 """
 
 import json
@@ -16,9 +16,9 @@ from .history import Turn
 from .matching import names
 from .reader import answer
 
-_PRINTED = 15_000  # characters of findings that one step prints
-_LARGE = 10  # sessions that are read of a history too large for the REPL, where the prompt names no number
-_WAVES = 2  # steps of reading at most, so that the cost of a question does not grow with the history
+_PRINTED = 15_000  # maximum characters of findings that one step prints
+_LARGE = 10  # sessions to read from a history too large for the REPL, if the prompt names no number
+_WAVES = 2  # maximum steps of reading, so that the cost of a question does not grow with the history
 
 _PROGRAM = """\
 ```repl
@@ -61,10 +61,10 @@ _LINE = re.compile(r'- (?:\[Turn \d+\] )?"(.*)": (\w*)(?:, near: ([\w, ]*))?')
 
 
 def first_message(system: str, question: str) -> str:
-    """The program that ranks the sessions and has the best of them read, or all where the prompt names no number.
+    """Return the program that ranks the sessions and reads the best ones, or all if the prompt names no number.
 
     Args:
-        system: The system prompt of the root model, which says what the REPL holds.
+        system: The system prompt of the root model, which says what the REPL contains.
         question: The question.
     """
     copied = "session_count" not in system
@@ -84,11 +84,11 @@ def first_message(system: str, question: str) -> str:
 
 
 def next_message(system: str, outputs: Sequence[str], question: str, forced: bool) -> str:
-    """The answer from what the program printed, or the code that has the next sessions read.
+    """Return the answer from what the program printed, or code that reads the next sessions.
 
     Args:
         system: The system prompt of the root model.
-        outputs: What the program printed, one text a step.
+        outputs: What the program printed, one text per step.
         question: The question.
         forced: Whether no further code will be run.
     """
@@ -97,7 +97,7 @@ def next_message(system: str, outputs: Sequence[str], question: str, forced: boo
     if header.get("missing"):
         return final(record.UNKNOWN)
     found = [turn for entry in entries for turn in _turns(entry)]
-    order = list(dict.fromkeys(turn.session for turn in found))  # as they were ranked
+    order = list(dict.fromkeys(turn.session for turn in found))  # in ranked order
     weights = {session: 1 + 1 / (1 + rank) for rank, session in enumerate(order)}
     text = answer([replace(turn, weight=weights[turn.session]) for turn in found], question)
     first, done = _first_wave(system), len(outputs)
@@ -107,7 +107,7 @@ def next_message(system: str, outputs: Sequence[str], question: str, forced: boo
 
 
 def final(text: str) -> str:
-    """Put an answer into ``FINAL(...)`` on one line. Parentheses that do not match are left out.
+    """Put an answer into ``FINAL(...)`` on one line. If its parentheses do not match, remove them.
 
     >>> final("Paris (France")
     'FINAL(Paris France)'
@@ -120,13 +120,13 @@ def final(text: str) -> str:
 
 
 def _first_wave(system: str) -> int | None:
-    """How many sessions the system prompt says to read first; None if it does not say."""
+    """Return how many sessions the system prompt says to read first; None if it does not say."""
     wave = _WAVE.search(system)
     return int(wave[1]) if wave else None
 
 
 def _entry(line: str) -> dict[str, Any] | None:
-    """What a line of the program's output holds; None for a line that the program did not print."""
+    """Return the object in a line of output; None for a line that is not from the program."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
@@ -135,7 +135,7 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 
 def _turns(entry: dict[str, Any]) -> list[Turn]:
-    """The quotes of one entry, each as a turn; other text of a sub-agent is one, too."""
+    """Return each quote in an entry as a turn. Each other line of the sub-agent's text also becomes a turn."""
     match entry:
         case {"position": int(position), "date": str() | None as date, "text": str(text)}:
             found = [(line, _LINE.fullmatch(line)) for line in text.splitlines()]

@@ -1,6 +1,6 @@
 """Queries: from a question to an Answer.
 
-Read them in this order:
+Read the modules in this order:
 
 - `engine`: `MemoryRLM`; `reading`: its settings.
 - `conversation`: one query, between the root model and its REPL. `parsing` reads the root model's messages.
@@ -8,5 +8,5 @@ Read them in this order:
   The second puts the history into the REPL, with functions that send sub-agents to its sessions.
 - `subagents` sends sub-agents to sessions; `evidence` reads their replies and looks each quote up.
 - `answer` and `trace`: what a query returns.
-- `prompts`: every text that is sent to a model.
+- `prompts`: all texts that are sent to models.
 """

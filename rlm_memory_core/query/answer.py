@@ -20,16 +20,16 @@ class Answer:
         coverage: How many sub-agents were asked, and how many found something, found nothing or failed.
         usage: Tokens and calls, sub-agents included.
         cost_usd: Dollars; None if the price is not known.
-        seconds: Wall time. `trace.replayed_seconds` says how much longer it had been without recorded answers.
+        seconds: Wall time. `trace.replayed_seconds` says how much longer it would have been without recorded answers.
         trace: How the answer came about, step by step.
         error: Why the query ended early, in one line; "" if it did not.
         false_quotes: How many quotes of sub-agents were not in their sessions. They are left out of `evidence`.
         sessions_read: The numbers of the sessions that sub-agents read, in order.
         sessions: How many sessions the history has; None if that is not known.
         pieces_read, pieces: How many pieces sub-agents read, and how many there are. A long session has several pieces.
-        mode: "search" or "paper": the reading. "no code": the model wrote no code that ran, so the engine searched, and
-            the model answered from the result in one call. "": an answer without a query.
-        model: Who answered, as `LLM.label` names it; "" if that is not known.
+        mode: The reading: "search" or "paper". "no code" means that none of the model's code ran: the engine searched
+            instead, and the model answered from the results in one call. "" means that there was no query.
+        model: The model that answered, as in `LLM.label`; "" if it is not known.
     """
 
     text: str
@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def read(self) -> str:
-        """How much of the history sub-agents read, in words; "" if all of it, or if none was asked.
+        """How much of the history the sub-agents read, in words; "" if they read all of it or none was asked.
 
         >>> Answer("Mochi", sessions_read=(3, 7), sessions=400).read
         '2 of 400 sessions read'
@@ -64,7 +64,7 @@ class Answer:
         return f"{read:,} of {self.sessions:,} sessions read{of_pieces}"
 
     def standing_on(self) -> tuple[Evidence, ...]:
-        """Return the evidence that supports the answer, the best first; see `evidence.supporting`.
+        """Return the evidence that supports the answer, best first. See `evidence.supporting`.
 
         >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
         >>> [found.turn for found in Answer("Mochi", (cat, dog)).standing_on()]
@@ -87,10 +87,11 @@ class Answer:
         return as_html(self) or ""
 
     def show(self, store: MemoryStore | None = None) -> None:
-        """Display the answer with the turns that support it in a notebook, or print it in a terminal.
+        """Display the answer and the turns that support it in a notebook, or print the answer in a terminal.
 
         Args:
-            store: The history, to show each quote among its turns; None shows them only where a sub-agent read them.
+            store: The history, to show the turns around each quote. Without it, only turns that a sub-agent read are
+                shown.
         """
         show(self, store)
 
@@ -99,8 +100,8 @@ class QueryFailed(ModelError):
     """The root model gave no answer, or the sandbox for its code could not be started.
 
     Args:
-        answer: What the query found and cost before it failed, the failed call included. Its `error` says why the
-            query failed; its `text` is "".
+        answer: What the query found and cost before it failed, including the failed call. `answer.error` says why the
+            query failed, and `answer.text` is "".
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -108,4 +109,4 @@ class QueryFailed(ModelError):
         self.answer = answer
 
     def __reduce__(self) -> "tuple[type[QueryFailed], tuple[Answer]]":
-        return type(self), (self.answer,)  # the default would call QueryFailed with the message
+        return type(self), (self.answer,)  # by default, pickle would call QueryFailed with the message

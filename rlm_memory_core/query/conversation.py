@@ -1,7 +1,7 @@
-"""One query: the root model writes code, the REPL runs it and prints, and so on until there is an answer.
+"""Runs one query: the root model writes code and the REPL runs it, in turns, until there is an answer.
 
-`Query` does what both readings share. `search_way` and `paper_way` extend it with what the code finds in the REPL and
-what the root model is told.
+`Query` contains what both readings share. `search_way` and `paper_way` extend it: they define the names in the REPL
+and the messages to the root model.
 """
 
 import math
@@ -30,9 +30,9 @@ from .subagents import Progress, SubAgents
 from .trace import Call, Coverage, Step, Trace, total_cost
 
 NO_REPLY = "(the model gave no reply)"
-"""The output of a step whose call failed. What the server said is an error, not output."""
+"""The output of a step whose call failed. The server's message is not output: it becomes the error."""
 
-_MOST_EMPTY = 3  # empty replies in a row that end the query
+_MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
 _T = TypeVar("_T")
 
 
@@ -42,20 +42,20 @@ class Query:
 
     Args:
         engine: The settings.
-        store: The history as it is now; turns that are added during the query do not count.
-        question, question_date: What is asked, and the day on which it is asked, or None.
-        system: As for `MemoryRLM.query`.
+        store: The history. Turns that are added during the query are ignored.
+        question, question_date: The question, and the day on which it is asked, or None.
+        system: See `MemoryRLM.query`.
         progress: Receives the sub-agent calls, or None.
 
     A subclass sets:
-        name: The reading; it becomes the answer's `mode`.
+        name: The name of the reading. It becomes the answer's `mode`.
         agents_told: The system prompt of the sub-agents.
-        no_code, forced: What the root model is told after a reply without code, and before its last reply.
-        patience: The most replies in a row without code that runs; then `without_code` answers.
-        runs_last: Whether all code of the last reply runs, or only its FINAL.
+        no_code, forced: The messages to the root model after a reply without code, and before its last reply.
+        patience: After this many replies in a row in which no code ran, `without_code` answers.
+        runs_last: Whether all the code in the last reply runs, or only its FINAL.
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
-        sessions, pieces: How many the history has.
-        cited, false_quotes: The code's citations that were found; and, for each one that was not, an error.
+        sessions, pieces: The numbers of sessions and pieces in the history.
+        cited, false_quotes: The code's citations that were found, and an error for each one that was not.
     """
 
     name = agents_told = no_code = forced = ""
@@ -85,29 +85,29 @@ class Query:
         )
         self._messages: list[ChatMessage] = []
         self._steps: list[Step] = []
-        self._asked = 0.0  # seconds into the query at which the root model was last asked
+        self._asked = 0.0  # when the root model was last called, in seconds since the query began
 
     async def open(self) -> list[ChatMessage]:
-        """Open the conversation with the root model."""
+        """Return the first messages to the root model."""
         raise NotImplementedError
 
     def prepare(self, code: str) -> str:
-        """Change the model's code before it runs."""
+        """Return the model's code as it should run."""
         return code
 
     def printed(self, output: str) -> tuple[str, bool]:
-        """Take note of output before the root model sees it. Returns it, and whether it shows the model a new turn."""
+        """Return output as the root model should see it, and whether the output shows the model a new turn."""
         return output, False
 
     def shown(self) -> list[Turn]:
-        """The turns that the root model has seen."""
+        """Return the turns that the root model has seen."""
         return []
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
-        """Answer where the model writes no code that runs, or the conversation exceeds its context window.
+        """Answer if no code of the model runs, or if the conversation exceeds the context window.
 
         Raises:
-            ContextExceeded: This reading cannot answer without code.
+            ContextExceeded: The conversation is too long, and this reading cannot answer without code.
         """
         if error:
             raise error
@@ -130,11 +130,11 @@ class Query:
                 return await self._converse()
         except BudgetExceeded as error:
             return self.finish(UNKNOWN, str(error))
-        except (ModelError, NoSandbox, TimeoutError) as error:  # the last is a search's
+        except (ModelError, NoSandbox, TimeoutError) as error:  # a search may raise the last
             raise QueryFailed(self.finish("", str(error))) from error
 
     async def _converse(self) -> Answer:
-        empty = misses = 0  # replies in a row that were empty, and that had no code that ran
+        empty = misses = 0  # consecutive empty replies; consecutive replies in which no code ran
         for remaining in range(self.engine.max_iterations - 1, -1, -1):
             try:
                 reply = await self.ask(self._messages)
@@ -147,7 +147,7 @@ class Query:
             except ContextExceeded as error:
                 return await self.without_code(error)
             else:
-                message = parse_message("" if reply.cut else reply.text)  # half a program must not run
+                message = parse_message("" if reply.cut else reply.text)  # an incomplete program must not run
                 final, did_anything = await self._step(reply, message, remaining)
                 if final is not None:
                     return self.finish(final)
@@ -159,11 +159,11 @@ class Query:
         return await self.without_code() if message.blocks else self.finish(message.prose or UNKNOWN)
 
     async def ask(self, messages: Sequence[ChatMessage]) -> Reply:
-        """Ask the root model."""
+        """Call the root model."""
         return await self._paid(self.engine.llm.complete(messages, self.engine.budget))
 
     async def _paid(self, asking: Awaitable[_T]) -> _T:
-        """Wait for a call. A failed one becomes a step, so that the trace counts what it cost."""
+        """Wait for a call. If it fails, add a step, so that the trace includes its cost."""
         self._asked = time.perf_counter() - self.subagents.began
         try:
             return await asking
@@ -176,7 +176,11 @@ class Query:
         self._steps.append(Step.of(reply, output, self._asked, code, calls))
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
-        """Run a reply and tell the model the outcome. Returns its answer or None, and whether it did anything."""
+        """Run a reply and add the outcome to the messages.
+
+        Returns:
+            The reply's answer or None, and whether it ran any code or gave a FINAL.
+        """
         asked, called = len(self.subagents.calls), self._repl.meter.calls
         try:
             run, objection = await self._run(message, remaining)
@@ -195,7 +199,7 @@ class Query:
         return run.final, bool(code_ran or message.final)
 
     async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
-        """Run a message's code and find its answer. Returns also why the answer does not count, or "" if it does."""
+        """Run a message's code and find its answer. Return the run, and why its answer is rejected, or ""."""
         false_quotes = len(self.false_quotes)
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
@@ -212,7 +216,7 @@ class Query:
         return run, ""
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
-        """Run blocks of code up to the first error or answer. The result has the output of all."""
+        """Run blocks of code until one fails or answers. Return a run with the output of all of them."""
         run, output = Run(""), ""
         for block in blocks:
             run = await self._repl.run(self.prepare(block))
@@ -222,9 +226,10 @@ class Query:
         return replace(run, output=output)
 
     async def _resolve(self, final: Final | None, run: Run, remaining: int) -> tuple[Run, bool]:
-        """Take the FINAL outside the code as the answer, if the code gave none and did not fail.
+        """Use the FINAL outside the code as the answer, if the code gave no answer and did not fail.
 
-        Returns also whether the answer is plain words, not a value of the code.
+        Returns:
+            The run, and whether its answer is plain words rather than a value from the code.
         """
         if final is None or run.final is not None or (run.error and remaining):
             return run, False
@@ -235,7 +240,7 @@ class Query:
         return replace(run, final=to_text(final.text) if value is None else value), value is None
 
     def finish(self, text: str, error: str = "") -> Answer:
-        """Build the answer from all that the query did."""
+        """Build the answer from everything that the query did."""
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = sorted((each for call in calls for each in call.evidence), key=_in_history)
         found = [*self.cited, *read_there] or quoted(text, self.shown())
@@ -261,12 +266,12 @@ class Query:
 
 
 def _in_history(evidence: Evidence) -> tuple[bool, int, int]:
-    """The sort key for the order of the history. Evidence without a session comes last."""
+    """Return a sort key that puts evidence in the order of the history. Evidence without a session comes last."""
     return evidence.session is None, evidence.session or 0, evidence.turn or 0
 
 
 def _coverage(calls: Sequence[Call]) -> str:
-    """Tell the root model how its sub-agents fared; "" if it asked none."""
+    """Return the line that tells the root model how its sub-agents fared; "" if it asked none."""
     coverage = Coverage.of(calls)
     not_read = sorted({call.number for call in calls if call.error and call.number is not None})
     return record.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""

@@ -1,18 +1,18 @@
-"""Prints what a line of code yields where nothing takes it, as a notebook would."""
+"""Prints the value of a bare expression, as a notebook does."""
 
 import ast
 from collections.abc import Collection
 
 from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 
-_QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # a call may well return nothing
+_QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many calls return None
 
 
 def with_echo(code: str, tools: Collection[str]) -> str:
-    """Put print(...) around each statement that is only a call of a tool, or a value such as a variable.
+    """Put print(...) around each statement that is only a call to a tool, or only a value such as a variable.
 
     Args:
-        code: A program; one that does not parse is returned as it is, so that running it reports the error.
+        code: A program. If it does not parse, it is returned unchanged; running it then reports the error.
         tools: The names of the tools.
 
     >>> print(with_echo('hits = find("cat")\\nif hits:\\n    look([3])\\nhits', ["find", "look"]))

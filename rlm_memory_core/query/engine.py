@@ -1,9 +1,9 @@
 """MemoryRLM answers questions over a history (paper Section 3.1).
 
 The root model writes code. The code runs in the REPL, where it searches the history or sends sub-agents to sessions.
-The root model sees what the code prints and writes more code, until it answers with FINAL; its last reply must answer.
-Only the model ends a query: what the REPL prints is data. `MemoryRLM` holds what all its queries share;
-`conversation.Query` runs one of them.
+The root model sees what the code prints and writes more code, until it answers with FINAL. Its last reply must answer.
+Only the model ends a query: what the REPL prints is data. `MemoryRLM` keeps what its queries share, and
+`conversation.Query` runs one query.
 """
 
 import asyncio
@@ -20,25 +20,25 @@ _WAYS = {PAPER: PaperWay, SEARCH: SearchWay}
 
 
 class MemoryRLM(Settings):
-    """Answers questions about a history: a root model writes code that searches it, and can send sub-agents to read it.
+    """Answers questions about a history. A root model writes code that searches it, or sends sub-agents to read it.
 
     Args:
         llm: The root model.
-        sub_model: The model of the sub-agents; None for the same one.
-        concurrency: The most sub-agent calls at once, over all queries of this engine.
-        max_iterations: The most replies of the root model to a question; the last one must answer.
+        sub_model: The model for sub-agents; None uses `llm`.
+        concurrency: The maximum number of sub-agent calls at once, across all queries of this engine.
+        max_iterations: The maximum number of replies by the root model to one question. The last one must answer.
         budget: A limit for all queries of this engine together, or None.
         parallel: Whether the code may send sub-agents all at once (`llm_query_parallel`), or only one after another.
         hedge: The share of late sub-agent calls that may be sent a second time, 0 to 1. The first answer wins, and you
             pay for both; see `hedging.Siblings`. Always 0 for the offline reader and in replays.
-        copy_limit: Characters. A history of up to this length is copied into the REPL; code reaches a longer one
-            through functions.
-        limits: Limits on the code of a query; None for the defaults of `Limits`.
-        reading: How histories are read, such as `Reading("paper")`; None for `Reading("search")`.
+        copy_limit: A number of characters. The REPL gets a copy of a history of up to this length. Code reads a longer
+            history through functions.
+        limits: Limits on the code of a query; None uses the defaults of `Limits`.
+        reading: How to read histories, such as `Reading("paper")`; None means `Reading("search")`.
 
     Raises:
-        TypeError: A model is only a name; `connect` makes a model of it.
-        ValueError: Concurrency or max_iterations is below 1, or hedge is not between 0 and 1.
+        TypeError: A model was given as a name. Pass what `connect` returns for it.
+        ValueError: `concurrency` or `max_iterations` is below 1, or `hedge` is not between 0 and 1.
 
     >>> from rlm_memory_core import connect
     >>> store = MemoryStore()
@@ -54,17 +54,17 @@ class MemoryRLM(Settings):
         """Answer a question over a history.
 
         Args:
-            store: The history; it is only read.
-            question: What is asked.
+            store: The history. It is not changed.
+            question: The question.
             question_date: The day on which it is asked, in any form, or None.
             system: An assistant's system prompt that says how to word the answer, or None. Sub-agents do not see it.
-            progress: Hears of each sub-agent call, on the background loop; None for nobody.
+            progress: Is notified of each sub-agent call, on the background loop; or None.
 
         Returns:
             The answer. If the budget ended the query, or the root model's last reply was cut off, its `error` says so.
 
         Raises:
-            QueryFailed: The root model gave no answer (a ModelError). It carries what the query found and cost.
+            QueryFailed: The root model gave no answer. This is a ModelError; it carries what the query found and cost.
             TypeError: The store is not a MemoryStore.
             ValueError: The question is empty.
         """
@@ -74,7 +74,7 @@ class MemoryRLM(Settings):
         self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
         progress: Progress | None = None,
     ) -> Answer:  # fmt: skip
-        """`query` for callers with an event loop of their own."""
+        """Answer a question like `query`, for callers with their own event loop."""
         if not isinstance(store, MemoryStore):
             raise TypeError(f"store is a MemoryStore, such as MemoryStore('history.db'), not {store!r:.60}")
         if not question.strip():

@@ -1,10 +1,10 @@
-r"""Evidence: quotes from the history that an answer rests on, each looked up in its turn.
+r"""Evidence: the quotes from the history that an answer is based on. Each quote is looked up in its turn.
 
-A sub-agent is asked for lines such as
+Sub-agents are asked for lines such as
 
     - [Turn 12] "My cat is called Mochi.": the cat's name
 
-`check_reply` reads such lines, or JSON, and looks each quote up in the session. `supporting` tells which evidence
+`check_reply` reads such lines, or JSON, and looks each quote up in the session. `supporting` finds the evidence that
 shares words with an answer. Nothing here judges what a quote means, or whether it proves the answer.
 """
 
@@ -24,24 +24,24 @@ from ..store.escaping import well_formed
 from ..store.turns import Turn
 from .prompts.record import NOT_FOUND
 
-_LONGEST = 2_000  # characters of a quote
-_MOST = 300  # quotes of one reply that are looked up; more than that count as false
+_LONGEST = 2_000  # maximum characters of a quote
+_MOST = 300  # only so many quotes of a reply are looked up; the others count as false
 _OPENING, _CLOSING = re.compile('["“«„]'), re.compile(r'["”»“](?=\s*+(?:$|[:;,.(\[–—-]))')
-_ENDS = 8  # further closing marks that are tried as the end of a quote
+_ENDS = 8  # after the first closing mark, so many more are tried as the end of a quote
 _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
 _AROUND = " \t:;,.-–—*"
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _NO_SIGN = re.compile(r"[\w\s]")
-_PARTS = 3  # parts of a quote that leaves words out, at most
+_PARTS = 3  # maximum parts of a quote that omits words
 _TEXTS = ("text", "value", "fact", "says", "finding")
 _NOT_THERE = "(a quote that is not in the session)"
-_ANSWER, _FOUND = 20_000, 4_000  # characters compared: of the answer, of one piece of evidence
-_SHARE = 0.5  # of the best weight: evidence above it supports the answer
+_ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, and of each piece of evidence
+_SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_QUOTED = 5  # sentences that an answer without citations is taken to rest on
+_QUOTED = 5  # maximum sentences that are used as evidence for an answer without citations
 
 CITED = "cited turn"
-"""How the REPL tells that a citation was looked up and recorded."""
+"""The REPL prints this when a citation was found and recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Evidence:
     """What a sub-agent found in one session, or what the code cited.
 
     Args:
-        session: The session's number, from 1; None if the code asked with a prompt of its own.
+        session: The session's number, from 1; None if the code wrote its own prompt.
         date: The session's date, or None.
-        turn: The number of the turn that is quoted, or None.
-        quote: Words of that turn, exactly as they are stored; "" if the sub-agent quoted nothing.
-        text: What the quote says, in the sub-agent's words; all of its reply if it quoted nothing.
+        turn: The number of the quoted turn, or None.
+        quote: Words of that turn, exactly as stored; "" if the sub-agent quoted nothing.
+        text: What the quote says, in the sub-agent's words; the whole reply if the sub-agent quoted nothing.
     """
 
     session: int | None
@@ -68,9 +68,9 @@ class Extract:
     """A reply whose quotes have been looked up.
 
     Args:
-        text: The reply, in lines; in place of each quote that is not in the session, a note says so.
-        findings: What it quotes, each quote in the exact words of its turn.
-        false_quotes: How many of its quotes are not in the session.
+        text: The lines of the reply. A note replaces each quote that is not in the session.
+        findings: The quotes that were found, in the exact words of their turns.
+        false_quotes: The number of quotes that are not in the session.
     """
 
     text: str = ""
@@ -79,7 +79,7 @@ class Extract:
 
 
 def is_not_found(reply: str) -> bool:
-    """Whether a sub-agent replies that its session says nothing, with or without marks around that word.
+    """Return whether a reply is only NOT_FOUND, with or without punctuation around it.
 
     >>> is_not_found(" NOT_FOUND. "), is_not_found("The file was NOT_FOUND, he said.")
     (True, False)
@@ -91,13 +91,15 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     """Read a reply and look up each of its quotes.
 
     The words of a quote must be in one turn, in the same order. Case and the characters between words may differ, and
-    "..." may leave some out. If the words are in another turn than the reply says, the number is corrected.
+    "..." may replace some words. If the reply names the wrong turn, the number is corrected.
+
+    A quote may contain quotation marks. It is then the longest one that is in a turn word for word. If there is none,
+    the quote ends at the first mark that a comment can follow.
 
     Args:
         reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`, which are
-            read as such lines. Anything else is text without a finding.
-        turns: The turns that the sub-agent read. A quote that holds quotation marks itself is the longest one that
-            a turn holds word for word; otherwise it ends at the first mark after which a comment can begin.
+            converted to such lines. Anything else is text without a finding.
+        turns: The turns that the sub-agent read.
         date: The date of their session, or None.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
@@ -117,7 +119,7 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
 
 
 def look_up(claims: Iterable[Evidence], turns: Sequence[Turn]) -> list[Evidence | None]:
-    """Look quotes up. Returns each claim with the turn's number and exact words, or None if no turn holds its quote.
+    """Look quotes up. Return each claim with the turn's number and exact words, or None if its quote is in no turn.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> look_up([Evidence(3, None, 1, 'My cat is called "Mochi"'), Evidence(3, None, 12, "I have a dog")], turns)
@@ -133,7 +135,7 @@ def _look_up(claim: Evidence, turns: Sequence[Turn], words: dict[int, Words]) ->
     parts = [part for part in map(quoted_words, pieces) if part]
     if len(pieces) > _PARTS or not parts:
         return None
-    for turn in sorted(turns, key=lambda turn: turn.index != claim.turn):  # the turn that is named comes first
+    for turn in sorted(turns, key=lambda turn: turn.index != claim.turn):  # first the turn that the claim names
         if claim.quote in turn.content:
             return replace(claim, session=turn.session, turn=turn.index)
         if turn.index not in words:
@@ -144,15 +146,15 @@ def _look_up(claim: Evidence, turns: Sequence[Turn], words: dict[int, Words]) ->
 
 
 def _with_ends(content: str, start: int, stop: int) -> str:
-    """The text from `start` to `stop` with the signs that touch it, such as a currency sign or a full stop."""
+    """Return the text from `start` to `stop` with the symbols next to it, such as a currency sign or a full stop."""
     before, after = content[max(start - 8, 0) : start], content[stop : stop + 8]
     return f"{_NO_SIGN.split(before)[-1]}{content[start:stop]}{_NO_SIGN.split(after)[0]}"
 
 
 def _split(line: str, turns: Sequence[Turn]) -> tuple[str, str, str] | None:
-    """Split a line with a quote: what comes before it, the quote, what follows. None for a line without a quote.
+    """Split a line into the text before a quote, the quote, and the text after it. None if the line has no quote.
 
-    The quote is the longest that a turn holds word for word, or else the shortest.
+    The quote is the longest one that is in a turn word for word, or else the shortest one.
     """
     opening = _OPENING.search(line)
     start = opening.end() if opening else 0
@@ -163,43 +165,43 @@ def _split(line: str, turns: Sequence[Turn]) -> tuple[str, str, str] | None:
 
 
 def _claim(before: str, quote: str, after: str, date: str | None) -> Evidence:
-    """What a line with a quote claims."""
+    """Return the evidence that a line with a quote claims."""
     turn = _TURN.search(before) or _TURN.search(after)
     return Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
 
 
 def _lines_of_json(reply: str) -> list[str] | None:
-    """Write a reply in JSON, with or without a code fence, as the lines that were asked for; None for other replies."""
+    """Convert a JSON reply, with or without a code fence, to lines with quotes. Return None for other replies."""
     lines: list[str] = []
 
     def write(each: dict[str, Any]) -> None:
         said, text = each.get("quote"), next((each[name] for name in _TEXTS if each.get(name)), "")
         if said not in (None, ""):
-            quote = said if isinstance(said, str) and len(said) <= _LONGEST else "…"  # which is in no turn
+            quote = said if isinstance(said, str) and len(said) <= _LONGEST else "…"  # no turn matches this
             turn = f"[Turn {to_text(each['turn'])}] " if each.get("turn") else ""
             line = f'- {turn}"{quote}": {to_text(text) if text else ""}'
             lines.append(" ".join(well_formed(line).split()))
 
     try:
         value = json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write)
-    except (ValueError, RecursionError):  # other text; a number of thousands of digits, thousands of brackets
+    except (ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or thousands of brackets
         return None
     return lines if value is None or isinstance(value, list) else None
 
 
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
-    """Split the evidence into what supports an answer and the rest.
+    """Split evidence into the part that supports an answer and the rest.
 
-    Evidence weighs as much as the words that it shares with the answer; a rare word weighs more. It supports the answer
-    if it weighs at least half as much as the heaviest, or if the answer holds all words of its quote. Nothing supports
-    "I don't know".
+    The weight of evidence is the sum of the weights of the words that it shares with the answer. Rare words weigh more.
+    Evidence supports the answer if it weighs at least half as much as the heaviest evidence, or if the answer contains
+    all words of the quote. Nothing supports "I don't know".
 
     Args:
         text: The answer.
         evidence: What was found, oldest session first.
 
     Returns:
-        The supporting evidence, the heaviest first; and the rest, in the given order.
+        The supporting evidence, heaviest first, and the rest in the given order.
 
     >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
     >>> [found.quote for found in supporting("It is Mochi.", (dog, cat))[0]]
@@ -218,7 +220,7 @@ def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence,
 
 
 def quoted(text: str, turns: Sequence[Turn]) -> list[Evidence]:
-    """The sentences of turns that an answer quotes, or else those that hold most of its words."""
+    """Return the sentences of turns that an answer quotes, or else those that contain most of its words."""
     said = [(turn, sentence.strip()) for turn in turns for sentence in _SENTENCE.split(turn.content)]
     evidence = [Evidence(turn.session, None, turn.index, sentence) for turn, sentence in said if sentence]
     return list(supporting(text, evidence)[0][:_QUOTED])

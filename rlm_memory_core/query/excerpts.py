@@ -1,7 +1,7 @@
-"""Writes a turn on one line: whole, its beginning, or the sentences that match.
+"""Writes a turn on one line: all of it, its beginning, or the sentences that match.
 
-On one line nothing that was said can pose as a line of ours. " / " stands for the end of a line, " … " for what is
-left out.
+Because each turn takes one line, no text in the history can imitate a line of ours. " / " marks the end of a line, and
+" … " marks omitted text.
 """
 
 import re
@@ -10,10 +10,10 @@ from bisect import bisect_right
 from ..search.find import Hit
 from ..store.escaping import escape
 
-_LEAD = 60  # characters of a turn's beginning, to tell what it is about
-_SIGHT = 20_000  # characters before and after the rarest match that are looked at
-_LIST = 700  # characters: a list or table up to this length is shown whole
-_LARGE, _FOLLOWING = 600, 10  # in a room of more characters, this many parts from the best match on come first
+_LEAD = 60  # characters from the beginning of a turn, to show what it is about
+_SIGHT = 20_000  # characters before and after the rarest match that are searched
+_LIST = 700  # a list or table of up to so many characters is shown whole
+_LARGE, _FOLLOWING = 600, 10  # with more room than so many characters, begin with so many parts from the best match on
 _BLOCK = re.compile(r"(?:[ \t]*(?:\||\d+[.)]\s|[-*•]\s)[^\n]*(?:\n|\Z))+|[^\n]+")
 _SENTENCE = re.compile(
     r"(?:\d{1,3}[.)]\s+)?+\S(?:[^.!?…。！？]|[.!?…](?![\"')\]]*\s))*+(?:[。！？]|[.!?…]++[\"')\]]*)?+"
@@ -22,7 +22,7 @@ _LINE = re.compile(r"[^\n]+")
 
 
 def one_line(text: str) -> str:
-    r"""The text on one line.
+    r"""Return the text on one line.
 
     >>> one_line("Hi.\n\n12 user:  I moved")
     'Hi. / 12 user: I moved'
@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
 
 
 def head(text: str, room: int, hint: str = "") -> str:
-    """The beginning of a text, and how much more there is; a text that fits is whole.
+    """Return the beginning of a text and the number of characters that follow. A text that fits is returned whole.
 
     >>> head("one two three", 9)
     'one two … (+6 characters)'
@@ -43,10 +43,10 @@ def head(text: str, room: int, hint: str = "") -> str:
 
 
 def excerpt(hit: Hit, room: int) -> str:
-    """A turn that was found: whole if it is short; otherwise how it begins, and the sentences that match best.
+    """Return a short turn whole. For a long one, return its beginning and the sentences that match best.
 
-    The rest of the room is filled with what stands near, statements before questions. A list or a table is not cut if
-    it is not long; a row of a longer table comes with the table's header.
+    The remaining room is filled with nearby sentences, statements before questions. Short lists and tables are not cut.
+    A row of a long table comes with the table's header.
     """
     content = hit.turn.content
     if len(content) <= room:
@@ -81,9 +81,9 @@ def excerpt(hit: Hit, room: int) -> str:
 
 
 def _parts(content: str, first: int, last: int, room: int) -> list[tuple[int, int, int]]:
-    """The sentences, short lists and lines of long lists: where each begins and ends, and which is its table's header.
+    """Split content into sentences, short lists and lines of long lists. A part longer than `room` is split further.
 
-    A part that is longer than the room is parted.
+    Each part has a start, an end, and the index of its table's header. Outside tables, that is its own index.
     """
     parts: list[tuple[int, int, int]] = []
     piece = re.compile(rf"\S(?:.{{0,{room - 1}}}(?!\S)|.{{0,{room - 1}}})", re.S)
@@ -100,5 +100,5 @@ def _parts(content: str, first: int, last: int, room: int) -> list[tuple[int, in
 
 
 def _whole_words(text: str, room: int) -> str:
-    """The beginning of a text, without the word that the cut parted."""
+    """Cut a text at a word boundary, after at most `room` characters."""
     return re.sub(r"\s\S{0,30}\Z", "", text[:room]).rstrip()

@@ -1,6 +1,7 @@
-"""What the search tools print: turns under the headings of their sessions, and which turns were shown before.
+"""Formats the output of the search tools: turns under the headings of their sessions.
 
-A turn that was printed whole is not printed again, nor is the same excerpt of a turn: only its number and day are.
+A turn that was printed whole is not printed again, and neither is the same excerpt of a turn. Only its number and day
+are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,20 +15,20 @@ from ..store.turns import Turn
 from .excerpts import excerpt, one_line
 
 WIDE, NARROW = (400, 320), (220, 120)
-"""Characters shown of a turn: of the user's (up to which it is whole), and of the assistant's."""
+"""How many characters of a user's and of an assistant's turn are shown. A shorter turn is shown whole."""
 
-_LONG, _OF_LONG = 600, 200  # a longer turn is mostly a pasted text: so much of it is shown
-_OF_BEST = 1_200  # of an answer of the assistant that fits a question best
-_FEW_WORDS = 12  # missing words that are named
-_BEFORE, _AFTER = 2, 3  # turns near a turn
+_LONG, _OF_LONG = 600, 200  # a turn of more characters is usually pasted text: show only so many of them
+_OF_BEST = 1_200  # characters of the assistant's turn that matches a question best
+_FEW_WORDS = 12  # up to so many missing words are listed
+_BEFORE, _AFTER = 2, 3  # turns shown before and after a turn
 _BLOCK = 50  # turns read at once
 
 
 class Listing:
-    """Writes turns of a history, and remembers which were `shown`, in part or whole.
+    """Formats turns of a history. `shown` contains the turns that were shown so far, in part or whole.
 
     Args:
-        store: The history; a snapshot, so that what is said later does not count.
+        store: A snapshot of the history, so that later turns are ignored.
     """
 
     def __init__(self, store: MemoryStore) -> None:
@@ -35,15 +36,15 @@ class Listing:
         self.shown: set[int] = set()
         self._whole: set[int] = set()
         self._headings: set[str] = set()
-        self._written: dict[str, tuple[int, bool]] = {}  # by line: its turn, or 0, and whether that is whole
+        self._written: dict[str, tuple[int, bool]] = {}  # for each line, its turn or 0, and whether the turn is whole
         self._printed: set[str] = set()
 
     def printed(self, output: str) -> tuple[str, set[int]]:
-        """Mark the turns whose lines stand in what the model is shown.
+        """Mark the turns in an output as shown.
 
         Returns:
-            The output, in which a run of turns that were shown before is one line, and the turns of which anything is
-            new; 0 stands for a note.
+            The output for the model, in which one line replaces each run of turns that were shown before, and the
+            numbers of the turns that show anything new. The number 0 means a note.
         """
         lines: list[str] = []
         heading: list[str] = []
@@ -67,20 +68,23 @@ class Listing:
         return "\n".join([*lines, *(self._shown_above(again) or heading)]), new
 
     def line(self, turn: Turn, text: str, whole: bool) -> str:
-        """A turn's line, with so much of it as the text; `whole` if nothing is left out."""
+        """Return the line that shows a turn as `text`. `whole` says whether the text is the whole turn."""
         line = f"{turn.index} {label(f'{turn.role} {turn.name}'.rstrip())}: {text}"
         self._written[line] = turn.index, whole
         return line
 
     def note(self, text: str) -> str:
-        """A line that is no turn, such as a sub-agent's finding."""
+        """Return a line that is not a turn, such as a sub-agent's finding."""
         self._written[text] = 0, False
         return text
 
     def hits(
         self, hits: Sequence[Hit], room: tuple[int, int] = WIDE, best: Hit | None = None, by_date: bool = False
     ) -> list[str]:
-        """Hits under the headings of their sessions, in the order of each session's first hit; more of the `best`."""
+        """List hits under the headings of their sessions. The session with the first hit comes first.
+
+        More is shown of the `best` hit.
+        """
         groups: dict[int, list[Hit]] = {}
         for hit in sorted(hits, key=self._time) if by_date else hits:
             groups.setdefault(hit.turn.session, []).append(hit)
@@ -94,29 +98,29 @@ class Listing:
         return lines
 
     def heading(self, session: int) -> str:
-        """The line above the turns of a session."""
+        """Return the line above the turns of a session."""
         date = self.date(session)
         heading = f"-- session {session}" + (f", {date}" if date else "")
         self._headings.add(heading)
         return heading
 
     def date(self, session: int) -> str | None:
-        """The date of a session on one line, or None."""
+        """Return the date of a session on one line, or None."""
         ((date,),) = self.store.query("SELECT date FROM sessions WHERE number = ?", (session,))
         return date and label(date)
 
     def _shown_above(self, turns: Sequence[int]) -> list[str]:
-        """A run of turns as one line: their numbers and days, in order."""
+        """Return one line with the numbers and days of turns, in order."""
         days = {turn: moment(self.date(self.store.turns[turn - 1].session)) for turn in sorted(set(turns))}
         known = [f"{turn} ({day:%Y/%m/%d})" if day else str(turn) for turn, day in days.items()]
         return [f"shown above: {', '.join(known)}"] if known else []
 
     def _time(self, hit: Hit) -> tuple[datetime, int]:
-        """Sorts hits by the date and time of their sessions; those without a date come first."""
+        """Return a sort key: the date and time of the hit's session. Hits without a date come first."""
         return moment(self.date(hit.turn.session)) or datetime.min, hit.turn.index
 
     def session(self, number: int, around: int | None = None) -> Iterator[Turn]:
-        """The turns of a session, read block by block; or those near one of them."""
+        """Yield the turns of a session, or only those near the turn `around`. They are read in blocks."""
         sql = "SELECT min(turn_index), max(turn_index) FROM turns WHERE session = ? AND turn_index <= ?"
         first, last = self.store.query(sql, (number, len(self.store)))[0]
         if around is not None:
@@ -126,7 +130,7 @@ class Listing:
 
 
 def left_out(found: Found, filtered: bool = False) -> str:
-    """One line on what is not listed; "" if nothing is left out."""
+    """Return a line that says what was left out; "" if nothing was."""
     unknown = {probe for probe in found.without if not set(probe.split()) - set(found.nowhere)}
     without = [one_line(probe) for probe in found.without if probe not in unknown]
     left = [f"more good hits, not shown: {found.more}"] if found.more else []

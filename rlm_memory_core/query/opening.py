@@ -1,4 +1,4 @@
-"""The search with the question itself, which the first message to the root model shows."""
+"""Searches with the question itself, for the first message to the root model."""
 
 from dataclasses import replace
 
@@ -9,15 +9,15 @@ from ..search.threads import in_search_thread
 from .listing import NARROW, left_out
 from .search_tools import OF_ASSISTANT, SearchTools
 
-_TURNS, _CLOSE = 8, 0.6  # turns shown; the least score of one, as a share of the best
-_PREFERRED = 20  # sessions whose turns their ranking raises
-_ANSWERS = 0.35  # of the question's weight: an assistant's turn with so much of it may well answer it
-_FEW = 3  # turns beside which the time that a question names is shown
-_IN_TIME, _SPAN = 4, 31  # sessions of that time, and days of such a time
+_TURNS, _CLOSE = 8, 0.6  # turns shown; the lowest score of one, as a share of the best score
+_PREFERRED = 20  # turns of so many top-ranked sessions are ranked higher
+_ANSWERS = 0.35  # an assistant's turn with so much of the question's weight probably answers it
+_FEW = 3  # if no more turns than this are shown, show turns from the time that the question names too
+_IN_TIME, _SPAN = 4, 31  # sessions shown from that time; maximum days that it may cover
 
 
 async def best(tools: SearchTools) -> Found:
-    """The turns that fit the question best, by the ranking of sessions too."""
+    """Return the turns that match the question best. The ranking of their sessions counts too."""
     asked = tools.question, tools.question_date
     ranked = await arank_sessions(tools.store, *asked, tools.embedder, _PREFERRED, tools.budget)
     sessions = [place + 1 for place in ranked if place < len(tools.store.sessions)]
@@ -25,7 +25,7 @@ async def best(tools: SearchTools) -> Found:
 
 
 async def opening(tools: SearchTools) -> str:
-    """The turns that fit the question best, and some of the time that it names; they count as shown."""
+    """List the turns that match the question best, and some from the time that it names. They count as shown."""
     found = await best(tools)
     close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
     spoken = [hit for hit in close if hit.turn.role != "assistant"]

@@ -1,8 +1,9 @@
 """The paper's way, and the ranked reading built on it: the code sends sub-agents to sessions.
 
-What the code sees as sessions are pieces (`search.pieces`); it names each by its text or its position. A small history
-is copied into the REPL. Of a large one the code learns only how many sessions there are, and reaches them by position:
-what sub-agents read need not pass through the sandbox, and memory grows with what is read, not with the history.
+What the code sees as sessions are pieces (`search.pieces`). It refers to each by its text or its position. A small
+history is copied into the REPL. For a large history, the code gets only the number of sessions and refers to them by
+position. So the texts that sub-agents read need not pass through the sandbox, and memory use grows with what is read,
+not with the history.
 """
 
 import asyncio
@@ -24,15 +25,15 @@ from .reading import COPY_LIMIT, PAPER
 from .subagents import NO_PIECE
 from .trace import Call
 
-_SECONDS = 60.0  # for one call: the first one may index the history
-_DEFAULT, _MOST = 100, 1000  # turns or positions that one call may ask of a large history
+_SECONDS = 60.0  # time limit of a call: the first one may index the history
+_DEFAULT, _MOST = 100, 1000  # turns or positions that one call returns from a large history
 
 
 class PaperWay(Query):
-    """A query in the paper's way: the REPL holds the history, and functions that send sub-agents to its sessions.
+    """A query in the paper's way: the REPL gives the code the history, and functions that send sub-agents to sessions.
 
-    `copied` says whether the REPL holds the texts. It does if the history is no larger than the engine's `copy_limit`
-    and has no more pieces than the code may ask sub-agents. `copies` then has the pieces.
+    `copied` says whether the REPL has a copy of the history. It has one if the history is no larger than the engine's
+    `copy_limit` and has no more pieces than the code may make sub-agent calls. `copies` then contains the pieces.
     """
 
     name, no_code, forced, agents_told = PAPER, NO_CODE, FORCED, SUBAGENT_SYSTEM
@@ -47,7 +48,7 @@ class PaperWay(Query):
         self._index = None if self.copied else PieceIndex(store)
         self.pieces = len(self.copies if self._index is None else self._index)
         self.sessions = self._index.session_count() if self._index else len({piece.session for piece in self.copies})
-        # of pieces, by the hash of their text or of a prompt that holds it
+        # positions of pieces, by the hash of their text or of a prompt that contains it
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
         self.values |= self._values()
         self.functions |= self._functions()
@@ -56,7 +57,7 @@ class PaperWay(Query):
             self.asking["llm_query_parallel"] = self.llm_query_parallel
 
     async def open(self) -> list[ChatMessage]:
-        """Tell the root model how large the history is. It sees none of it."""
+        """Return messages that tell the root model how large the history is. They show none of it."""
         return root_messages(
             self.question,
             self.question_date,
@@ -70,7 +71,7 @@ class PaperWay(Query):
         )
 
     async def llm_query(self, prompt: str) -> str:
-        """Ask one sub-agent with any prompt (the paper's `llm_query`)."""
+        """Send one sub-agent any prompt (the paper's `llm_query`)."""
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
         self.subagents.next_batch()
@@ -80,55 +81,56 @@ class PaperWay(Query):
     async def llm_query_parallel(
         self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
     ) -> list[str]:
-        """Ask one sub-agent a session, all at once; returns their replies in order (the paper's `llm_query_parallel`).
-
-        A reply is an extract, `NOT_FOUND`, or `NOT_READ` if the call failed.
+        """Send one sub-agent to each session, all at once (the paper's `llm_query_parallel`).
 
         Args:
             sessions: Texts or positions.
-            session_dates: One date a session, or None: a position then has its session's date, a text has none.
-            question: What is asked; None for the user's question.
+            session_dates: One date for each session. If None, a position has its session's date and a text has no date.
+            question: The question; None means the user's question.
+
+        Returns:
+            The replies in order. Each is an extract, `NOT_FOUND`, or `NOT_READ` if the call failed.
 
         Raises:
-            TypeError: The sessions or the dates are no list, or hold something else.
+            TypeError: The sessions or the dates are not a list, or contain something else.
             ValueError: There are more or fewer dates than sessions, or more positions than fit in memory.
         """
         if question is not None:
-            check_text("llm_query_parallel", "a question", question)  # each prompt holds it
+            check_text("llm_query_parallel", "a question", question)  # each prompt contains it
         self.subagents.next_batch()
         assignments = await asyncio.to_thread(self._assignments, sessions, session_dates, question)
         return list(map(_told, await self.subagents.ask_all(assignments)))
 
     def piece(self, position: Any) -> Piece:
-        """The piece at a position, from 0; -1 is the last. From now on its text is recognised."""
+        """Return the piece at a position, from 0; -1 is the last. From now on its text is recognised."""
         position = from_start(position, self.pieces)
         piece = self._index.piece(position) if self._index else self.copies[position]
         self._positions[hash(piece.text)] = position
         return piece
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
-        """The prompt that asks a sub-agent to read one session, given by its text or position."""
+        """Return the prompt that asks a sub-agent to read a session, given as a text or a position."""
         prompt, piece = self._assignment(session, date, question)
         if piece.session:
             self._positions[hash(prompt)] = self._positions[hash(piece.text)]
         return prompt
 
     def search_history(self, keyword: str, limit: int | None = None) -> list[dict[str, Any]]:
-        """The newest turns that contain the keyword, in order (paper Section 3.2).
+        """Return the newest turns that contain the keyword, in order (paper Section 3.2).
 
         Raises:
             TypeError: The keyword is not a string, or the limit is not a whole number.
-            ValueError: The keyword or what was found is too long, or the limit is too high for a large history.
+            ValueError: The keyword or the result is too long, or the limit is too high for a large history.
         """
         check_text("search_history", "a keyword", keyword)
         return self._as_dicts(self.store.search_history(keyword, self._most("search_history", limit)))
 
     def get_recent(self, n: int) -> list[dict[str, Any]]:
-        """The last n turns (paper Section 3.2)."""
+        """Return the last n turns (paper Section 3.2)."""
         return self._as_dicts(self.store.get_recent(self._most("get_recent", n) or 0))
 
     async def rank_sessions(self, question: str | None = None, k: int | None = None) -> list[int]:
-        """Positions of sessions, the most relevant first: k of them, or all; by default 100 in a large history.
+        """Return the positions of the k most relevant sessions, best first. By default all; 100 in a large history.
 
         Raises:
             TypeError: The question is not a string, or k is not a whole number.
@@ -149,7 +151,7 @@ class PaperWay(Query):
         return sorted(range(self.pieces), key=lambda position: places[numbers[position]])[:most]
 
     def _values(self) -> dict[str, Any]:
-        """The data that the code can read. The REPL calls a function when the code first reads its name."""
+        """Return the data that the code can read. The REPL calls a function when the code first uses its name."""
         if not self.copied:
             return {"session_count": self.pieces}
         return {
@@ -160,7 +162,7 @@ class PaperWay(Query):
         }
 
     def _functions(self) -> dict[str, Callable[..., Any]]:
-        """The functions that the code can call. Those that may read the history's file run in a thread."""
+        """Return the functions that the code can call. Those that may read the history's file run in a thread."""
         reading: dict[str, Callable[..., Any]] = {
             name: getattr(self, name) for name in ("search_history", "get_recent", "session_prompt")
         }
@@ -171,12 +173,12 @@ class PaperWay(Query):
         return threaded | {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
 
     def _recognise(self, text: str) -> Piece | None:
-        """The piece whose text this is, or about which `session_prompt` made this prompt; None for any other text."""
+        """Return the piece with this text, or the piece that this `session_prompt` is for; None for other texts."""
         position = self._positions.get(hash(text))
         return None if position is None else self.piece(position)
 
     def _assignment(self, session: Any, date: str | None, question: str | None) -> tuple[str, Piece]:
-        """The prompt for a sub-agent, and the piece that it reads; the session is given by its text or position."""
+        """Return the prompt for a sub-agent and the piece that it reads. The session is a text or a position."""
         if isinstance(session, str):
             piece = self._recognise(session) or Piece(0, None, session)
         else:
@@ -187,7 +189,7 @@ class PaperWay(Query):
     def _assignments(
         self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
     ) -> list[tuple[str, Piece]]:
-        """The prompt and the piece of each sub-agent of a fan-out."""
+        """Return the prompt and the piece of each sub-agent in a fan-out."""
         name = "llm_query_parallel"
         some = "session texts first, such as `sessions`" if self.copied else "positions first, such as rank_sessions()"
         sessions = listed(name, sessions, f"a list of {some}")
@@ -199,10 +201,10 @@ class PaperWay(Query):
         return [self._assignment(each, date, question) for each, date in zip(sessions, dates, strict=True)]
 
     def _as_dicts(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
-        """Turns as the code sees them. In a large history each has the position of its session.
+        """Return turns as the code sees them. In a large history, each also has the position of its session.
 
         Raises:
-            ValueError: The history is large, and so are these turns together.
+            ValueError: The history is large, and these turns together are too long.
         """
         if not self.copied and sum(len(turn.content) for turn in turns) > COPY_LIMIT:
             raise ValueError(f"these turns hold over {COPY_LIMIT:,} characters; ask for fewer")
@@ -214,7 +216,7 @@ class PaperWay(Query):
         ]
 
     def _most(self, function: str, count: int | None) -> int | None:
-        """Check how many turns or positions a call asks for. None means all, or in a large history the default."""
+        """Check how many turns or positions a call asks for. None means all; in a large history, the default."""
         if count is None:
             return None if self.copied else _DEFAULT
         if not isinstance(count, int) or isinstance(count, bool):
@@ -226,5 +228,5 @@ class PaperWay(Query):
 
 
 def _told(call: Call) -> str:
-    """What the code gets back from a call."""
+    """Return the text that the code gets from a call."""
     return NOT_READ if call.error else call.extract.text

@@ -1,8 +1,8 @@
 """Reads a model's message: its code blocks and its FINAL.
 
-A FINAL(...) counts outside code fences, at the start of a line. Parentheses are balanced, so that
-FINAL(Paris (France)) is read as a whole. A block that holds only FINAL(...) with words in it, which Python cannot run,
-is an answer too.
+FINAL(...) counts if it is outside code fences, at the start of a line. Parentheses are balanced, so that
+FINAL(Paris (France)) is read as a whole. A code block with nothing but FINAL(...) is also an answer if Python cannot
+parse it, because it contains plain words.
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 
-_FENCED = re.compile(  # a fence that is not closed reaches to the end
+_FENCED = re.compile(  # an unclosed fence extends to the end
     r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.MULTILINE | re.DOTALL
 )
 _FINAL = re.compile(r"^[ \t>*`_#]*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE)
@@ -30,8 +30,8 @@ class Final:
 
     Args:
         text: The text between the parentheses, without quotes around it.
-        kind: "variable" for FINAL_VAR; "text" for FINAL of a text in quotes; "value" for FINAL of anything else, which
-            may be a text or code.
+        kind: "variable" for FINAL_VAR, "text" for FINAL with text in quotes, "value" for FINAL with anything else,
+            which may be text or code.
     """
 
     text: str
@@ -70,7 +70,7 @@ def parse_message(text: str) -> Message:
 
 
 def final_lines(message: Message) -> list[str]:
-    """The lines of a message's code that answer, for a last reply whose other code may not run.
+    """Return the lines of a message's code that answer. Only these lines may run if it is the last reply.
 
     >>> final_lines(parse_message("```\\nprint(1)\\nFINAL(2)\\n```"))
     ['FINAL(2)']
@@ -80,14 +80,14 @@ def final_lines(message: Message) -> list[str]:
 
 
 def _is_answer(block: str) -> bool:
-    """Whether a block is FINAL(...) and nothing else, and is not Python."""
+    """Return whether a block is only FINAL(...), and not valid Python."""
     match = _FINAL.match(block)
     if match is None or len(block) > MAX_CODE_CHARACTERS or block[_end(block, match.end()) + 1 :].strip():
         return False
     try:
         with warnings.catch_warnings(action="ignore"):
             ast.parse(block)
-    except Exception:  # any text may come
+    except Exception:  # the text can be anything
         return True
     return False
 
@@ -104,13 +104,13 @@ def _final(prose: str) -> Final | None:
 
 
 def _end(text: str, start: int) -> int:
-    """The place of the parenthesis that closes the one before `start`.
+    """Return the index of the parenthesis that closes the one before `start`.
 
-    If they do not balance, as in "FINAL(1) milk 2) eggs)", this is the last one of the line, or the one that ends the
-    message. If none closes it, the answer ends with its line.
+    If parentheses are unbalanced, as in "FINAL(1) milk 2) eggs)", return the last closing one of the line, or the one
+    that ends the message. If none closes it, the answer ends with its line.
     """
     closing = _unopened(text, start)
-    line_end = text.find("\n", closing[0] if closing else start) % (len(text) + 1)  # -1 is the end of the text
+    line_end = text.find("\n", closing[0] if closing else start) % (len(text) + 1)  # turns -1 into the end of the text
     if not closing:
         last = text.rfind(")", start, line_end)
         return last if last >= 0 else line_end
@@ -120,7 +120,7 @@ def _end(text: str, start: int) -> int:
 
 
 def _unopened(text: str, start: int) -> list[int]:
-    """The places of closing parentheses that match none opened after `start`. Smileys do not count."""
+    """Return the indexes of closing parentheses without an opening one after `start`. Smileys do not count."""
     smiling = {match.end() - 1 for match in _SMILEY.finditer(text, start)}
     found, depth = [], 0
     for match in _PARENTHESIS.finditer(text, start):

@@ -1,7 +1,7 @@
-"""Settings: how a history is read, and all else that an engine takes.
+"""The settings of an engine, including how it reads a history.
 
 A `Reading` says whether the root model searches by itself, or sends sub-agents to sessions as in the paper. `prompts`
-explains it to the root model; `search_way` and `paper_way` do what it says.
+explains it to the root model; `search_way` and `paper_way` implement it.
 """
 
 import asyncio
@@ -15,27 +15,27 @@ from ..repl.limits import Limits
 from ..search.vectors import Embedder
 
 SEARCH, PAPER = "search", "paper"
-COPY_LIMIT = 20_000_000  # characters of content: a larger history is not copied into the sandbox
+COPY_LIMIT = 20_000_000  # a history with more characters of content is not copied into the sandbox
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How the root model reads a history.
 
-    - `Reading("search")`, the default: the root model searches single turns, looks at sessions, and cites what its
-      answer rests on. Sub-agents read only what it asks them to read.
+    - `Reading("search")`, the default: the root model searches single turns, looks at sessions, and cites the turns
+      that its answer is based on. Sub-agents read only what it asks them to read.
     - `Reading("paper")`: sub-agents read all sessions at once, as in Section 3.1 of the paper.
     - `Reading(first=10)`: sub-agents read the ten best-ranked sessions first.
 
     Args:
-        way: "search" or "paper"; None for "paper" if `first` is given, and otherwise "search".
+        way: "search" or "paper". None means "paper" if `first` is given, and otherwise "search".
         first: How many of the best-ranked sessions sub-agents read first. They read more, in waves, only if the
-            findings do not settle the question. None for all sessions at once.
-        embedder: Compares meanings too, in rankings and searches. Its calls count in the answer's usage and dollars and
-            in the engine's budget. None for words and dates alone.
+            findings do not answer the question. None means all sessions at once.
+        embedder: Makes rankings and searches compare meanings too. Its calls count in the answer's usage and cost, and
+            towards the engine's budget. None compares only words and dates.
 
     Raises:
-        ValueError: There is no such way, or `first` is below 1 or given with "search".
+        ValueError: The way is unknown, `first` is below 1, or `first` is given with "search".
 
     >>> Reading().way, Reading(first=10).way
     ('search', 'paper')
@@ -57,7 +57,7 @@ class Reading:
 
 
 class Settings:
-    """What `engine.MemoryRLM` takes, checked; `slots` limits the sub-agent calls in flight."""
+    """The arguments of `engine.MemoryRLM`, checked. The semaphore `slots` limits the sub-agent calls in flight."""
 
     def __init__(
         self, llm: LLM, sub_model: LLM | None = None, concurrency: int = 256, max_iterations: int = 8,

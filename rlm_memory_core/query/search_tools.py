@@ -1,7 +1,7 @@
-"""The free tools of the search reading: the root model's code calls them to search a history by itself.
+"""The free tools of the search reading. The root model's code calls them to search a history.
 
-Every tool returns a text. `listing` writes it: each turn on one line, so that nothing said in a history can pose as a
-line of ours.
+Every tool returns text. `listing` formats it, each turn on one line, so that no text in the history can imitate a line
+of ours.
 """
 
 import operator
@@ -28,16 +28,16 @@ from .evidence import CITED, Evidence, look_up
 from .excerpts import excerpt, head, one_line
 from .listing import Listing, left_out
 
-_PASTED, _AROUND = 800, 12_000  # characters of a user's turn in `look`, and of the turn that it looks around
-_PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look` and `timeline`, turns that it sorts
-_COMMON = 20  # turns with a name that is left out of `timeline` where another name is rarer
-_RARE, _FEW = 0.02, 3  # share of the turns, or turns, that a rare word stands in
-_NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a turn shares with what was cited, if it is later, or earlier
-_TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # topics listed; characters of one; share of words said in the session before
+_PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
+_PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
+_COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer
+_RARE, _FEW = 0.02, 3  # a word is rare if no more than this share of the turns, or so many turns, contain it
+_NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a new turn must contain: a turn after those cited, another turn
+_TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
-_LEAST = 0.5  # of a probe's weight: a hit has so much of one probe at least
+_LEAST = 0.5  # a hit must have at least this share of one probe's weight
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
-"""Tells a question about what the assistant said, so that its turns are shown."""
+"""Matches a question about what the assistant said, whose turns are then shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
 
 
@@ -45,12 +45,12 @@ class SearchTools:
     """The free tools of one query.
 
     Args:
-        store: The history; what is said during the query does not count.
-        question, question_date: What is asked, and the day on which it is asked, or None.
-        embedder: Finds and raises turns that are alike in meaning, or None.
+        store: The history. Turns that are added during the query are ignored.
+        question, question_date: The question, and the day on which it is asked, or None.
+        embedder: Makes searches find turns with a similar meaning too, and rank them higher; or None.
         budget: For the embedder's calls, or None.
 
-    `cited` holds the evidence so far; `false_quotes` says what was cited and is not in its turn.
+    `cited` contains the evidence so far, and `false_quotes` an error for each citation that is not in its turn.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class SearchTools:
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
         limit: int = 12, order: str = "relevance",
     ) -> str:  # fmt: skip
-        """Search single turns for a few short probes at once; of more than a dozen, the first ones.
+        """Search single turns for a few short probes at once. Only the first dozen probes are used.
 
         Raises:
-            TypeError: A probe is not a text.
-            ValueError: There is no probe, an unknown order, or a date that cannot be read.
+            TypeError: There is no probe, or one is not a string.
+            ValueError: The order or the limit is invalid, or a date cannot be read.
         """
         if order not in ("relevance", "date"):
             raise ValueError(f'order is "relevance" or "date", not {order!r}')
@@ -87,10 +87,11 @@ class SearchTools:
         return "\n".join(filter(None, lines))
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
-        """All that the user said with a word or a name, by date.
+        """List everything that the user said with a word or a name, by date.
 
         Raises:
-            TypeError, ValueError: As for `find`.
+            TypeError: There is no name, or one is not a string.
+            ValueError: A date cannot be read.
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
         found = {name: turns_with(self.store, [name], filters, _MOST_NAMED) for name in _texts("timeline", names)}
@@ -115,9 +116,9 @@ class SearchTools:
         self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 300,
         around: int | Sequence[int] | None = None,
     ) -> str:  # fmt: skip
-        """Print whole sessions, or what stands near some turns; with neither, how each topic begins.
+        """List whole sessions, or the turns near some turns. Without either, list how each topic begins.
 
-        The user's turns are whole unless they are pasted texts, the others cut to `long`.
+        The user's turns are shown whole unless they are pasted texts. Other turns are cut to `long` characters.
 
         Raises:
             TypeError: The sessions or turns are not a list of numbers.
@@ -144,13 +145,16 @@ class SearchTools:
         return "\n".join(lines)
 
     def _contents(self) -> str:
-        """How each topic of the newest sessions begins, a line each."""
+        """List how each topic of the newest sessions begins, one line each."""
         hits = [Hit(turn) for turn in sorted(self.topics(_TOPICS), key=lambda turn: turn.index)]
         lines = [self.listing.line(hit.turn, excerpt(hit, _TOPIC), len(hit.turn.content) <= _TOPIC) for hit in hits]
         return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
-        """How the user begins each topic of the newest sessions of some days: turns with hardly a word said before."""
+        """Return the turns in which the user begins a topic, in the newest sessions of some days.
+
+        Such a turn contains hardly any words that were said before in its session.
+        """
         take_in_new_turns(self.store)
         sql = f"""SELECT DISTINCT session FROM {PIECES} WHERE first_turn <= ? AND (day >= ? OR ? IS NULL)
             AND (day <= ? OR ? IS NULL) ORDER BY session DESC LIMIT ?"""
@@ -167,10 +171,10 @@ class SearchTools:
         return begun
 
     def cite(self, turn: Any, quote: Any = None, *more: Any) -> str:
-        """Record evidence: a turn and words of it; further pairs may follow.
+        """Record evidence: a turn and words from it. More such pairs may follow.
 
         Raises:
-            ValueError: The words are not in that turn; the message shows what the turn says.
+            ValueError: The words are not in that turn. The message shows what the turn says.
         """
         given = turn if quote is None and isinstance(turn, list) else [turn, quote, *more]
         flat = [part for each in given for part in (each if isinstance(each, (list, tuple)) else [each])]
@@ -181,13 +185,13 @@ class SearchTools:
         return f"{CITED} {', '.join(map(str, flat[::2]))}"
 
     def session_dates(self) -> dict[int, str | None]:
-        """The date of each session, by its number; of very many, the newest."""
+        """Return the dates of the sessions by number. Of very many sessions, only the newest are included."""
         sql = "SELECT number, date FROM sessions WHERE number <= ? ORDER BY number DESC LIMIT ?"
         rows = self.store.query(sql, (len(self.store.sessions), _MOST_DATES))
         return {number: date and label(date) for number, date in reversed(rows)}
 
     def session(self, number: Any) -> int:
-        """A session's number, checked; -1 is the last session.
+        """Check a session's number and return it. -1 is the last session.
 
         Raises:
             ValueError: There is no such session.
@@ -195,7 +199,7 @@ class SearchTools:
         return _numbered("session", number, len(self.store.sessions))
 
     def turn(self, number: Any) -> Turn:
-        """The turn of a number.
+        """Return the turn with a number. -1 is the last turn.
 
         Raises:
             ValueError: There is no such turn.
@@ -203,10 +207,10 @@ class SearchTools:
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
     def is_news(self, turns: Collection[int]) -> bool:
-        """Say whether turns that the model had not seen may change the answer that it gave beside them.
+        """Return whether newly shown turns may change the answer that the model gave before it saw them.
 
-        They do if they share rare words with the question or the quotes: a very rare one, or two rare ones, where they
-        are later than all that is cited; more words where they are earlier.
+        They may if one shares rare words with the question or the quotes. If the turn comes after all cited turns, one
+        very rare word or two rare ones are enough. Other turns need twice as many.
         """
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
@@ -235,7 +239,7 @@ class SearchTools:
         self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, sessions: Sequence[int] = (),
         least: float = _LEAST,
     ) -> Found:  # fmt: skip
-        """What a search finds, by meaning too if there is an embedder; of these `sessions` rather than of others."""
+        """Return what a search finds, by meaning too if there is an embedder. It prefers turns of these `sessions`."""
         near: Sequence[tuple[int, float]] = ()
         if self.embedder:
             near = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
@@ -246,14 +250,14 @@ class SearchTools:
 
 
 def _numbered(what: str, number: Any, count: int) -> int:
-    """A number from 1 to count; -1 is the last one."""
+    """Check a number from 1 to `count` and return it. Negative numbers count from the end."""
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < abs(number) <= count:
         raise ValueError(f"there is no {what} {number!r}: they go from 1 to {count}")
     return number if number > 0 else count + 1 + number
 
 
 def dated(text: Any) -> str | None:
-    """The first full date in a text, with its weekday; None if there is none.
+    """Return the first full date in a text, with its weekday. None if the text has no full date.
 
     >>> dated("20 May 2023")
     '2023-05-20 Sat'
@@ -263,7 +267,7 @@ def dated(text: Any) -> str | None:
 
 
 def _day(name: str, text: Any) -> int | None:
-    """A bound of the search as an ordinal."""
+    """Return the date of a search filter as an ordinal."""
     day = read_date(str(text))
     if text is not None and day is None:
         raise ValueError(f"{name} is a date such as 2023-05-20, not {text!r}")

@@ -1,7 +1,7 @@
-"""The search reading: the code searches the history by itself, and sends sub-agents only where it asks for them.
+"""The search reading: the code searches the history by itself, and sends sub-agents only with `read`.
 
-The first message to the root model already shows a search with the question. A model that writes no code is shown a
-search too, as a short history.
+The first message to the root model already shows the result of a search with the question. If none of a model's code
+runs, it also gets a search result, in the form of a short history.
 """
 
 import asyncio
@@ -31,21 +31,21 @@ from .search_tools import OF_ASSISTANT, SearchTools, dated
 from .trace import Call
 
 WITHOUT_CODE = "no code"
-"""The mode of an answer that the model gave without code."""
+"""The `mode` of an answer that a model gave without code."""
 
 ROOMS = (4_000, 2_000, 800)
-"""Characters that a model without code is shown: small models answer better from little. Each is tried where the one
-before is too long: some servers take 2,000 tokens in all."""
+"""How many characters are shown to a model without code. Small models answer better from short texts. If the text is
+too long for the server, the next size is tried: some servers accept only 2,000 tokens in all."""
 
-_READ_TOKENS = 3_000  # what a sub-agent that reads one session costs, about
-_ASSISTANT = 600  # characters that it sees of the assistant's turns, where it is not asked what the assistant said
+_READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
+_ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
-_HITS, _SESSIONS, _TURN = 8, 3, 500  # for a model without code: hits, sessions that follow, characters of one turn
-_FULL = 20  # characters of room in which no further turn is sought
+_HITS, _SESSIONS, _TURN = 8, 3, 500  # for a model without code: hits, then sessions; characters of each turn
+_FULL = 20  # with room for fewer characters, no further turn is added
 
 
 class SearchWay(Query):
-    """A query of the search reading: its tools, the free ones and `read`."""
+    """A query of the search reading. Its code has the free tools and `read`."""
 
     name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
     patience, runs_last = 2, True
@@ -62,7 +62,7 @@ class SearchWay(Query):
         self._was_read: set[tuple[int, str]] = set()
 
     async def open(self) -> list[ChatMessage]:
-        """Show the root model what a first search finds."""
+        """Return the first messages to the root model. They show what a search with the question finds."""
         turns, replies = len(self.store), self.engine.max_iterations
         try:
             shown = await opening(self.tools)
@@ -74,20 +74,20 @@ class SearchWay(Query):
         return search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
-        """The code with what its tools return printed."""
+        """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
 
     def printed(self, output: str) -> tuple[str, bool]:
-        """Mark the turns that are in the output as shown; none is repeated in it."""
+        """Mark the turns in the output as shown, and remove those that were shown before."""
         text, new = self.tools.listing.printed(output)
         return text, self.tools.is_news(new)
 
     def shown(self) -> list[Turn]:
-        """The turns that the root model has seen."""
+        """Return the turns that the root model has seen."""
         return [self.tools.turn(number) for number in sorted(self.tools.listing.shown)]
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
-        """Search with the question, and ask for the answer in one call; with less where that is too long."""
+        """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
         for room in ROOMS:
             shown, turns = await self.record(room)
             try:
@@ -104,10 +104,10 @@ class SearchWay(Query):
         return replace(self.finish(text), mode=WITHOUT_CODE)
 
     async def record(self, room: int) -> tuple[str, list[Turn]]:
-        """The turns that fit the question best, in at most `room` characters of content, in the order of the history.
+        """Return the turns that match the question best, in the order of the history.
 
         Returns:
-            The record as text, and its turns as they are stored.
+            Their text, with at most `room` characters of content, and the turns as they are stored.
         """
         listing, found = self.tools.listing, (await best(self.tools)).hits[:_HITS]
         followed = list(dict.fromkeys(hit.turn.session for hit in found))[:_SESSIONS]
@@ -127,13 +127,13 @@ class SearchWay(Query):
         return text, [self.tools.turn(turn.index) for turn in turns]
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
-        """What sub-agents find in sessions on a question, under the headings of the sessions, in order.
+        """Send sub-agents to sessions, and list what they find under the headings of the sessions, in order.
 
         A session that was read for the same question is not read again.
 
         Raises:
             TypeError: The sessions are not a list of numbers.
-            ValueError: There is no such session, or they are too long or too many.
+            ValueError: There is no such session, or the sessions are too long or too many.
         """
         listing, asked = self.tools.listing, check_text("read", "a question", ask) if ask else self.question
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
@@ -154,7 +154,11 @@ class SearchWay(Query):
         return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
 
     def _all_pieces(self, numbers: Sequence[int], asked: str) -> list[Piece]:
-        """Sessions as sub-agents read them, if these are not too many."""
+        """Return the pieces of sessions for sub-agents.
+
+        Raises:
+            ValueError: A session is too long, or the sessions are too long or too many for sub-agents.
+        """
         sql, limits = "SELECT sum(length(content)) FROM turns WHERE session = ? AND turn_index <= ?", self.engine.limits
         sizes = {number: self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers}
         if long := [number for number, size in sizes.items() if size > _MOST_CHARACTERS]:
@@ -167,7 +171,7 @@ class SearchWay(Query):
         return pieces
 
     def _pieces(self, number: int, asked: str) -> list[Piece]:
-        """A session as sub-agents read it; quotes are looked up in its turns as they are."""
+        """Return the pieces of a session for sub-agents. Their texts are shortened; their `turns` are not."""
         whole = {turn.index: turn for turn in self.tools.listing.session(number)}
         room = _MOST_CHARACTERS if OF_ASSISTANT.search(f"{asked} {self.question}") else _ASSISTANT
         turns = [
@@ -181,7 +185,7 @@ class SearchWay(Query):
 
 
 def _findings(call: Call) -> list[str]:
-    """What a sub-agent found, one line each: the turn, the quote, and what it says."""
+    """Return a line for each finding of a sub-agent: the turn, the quote, and what it says."""
     if not call.extract.findings:
         return [one_line(call.extract.text)]
     return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.extract.findings]

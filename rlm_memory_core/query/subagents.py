@@ -1,10 +1,10 @@
 """Sub-agents: each reads one piece of the history in a fresh context (paper Section 3.1).
 
 `SubAgents` makes the calls, all at once up to a limit, and records each as a `Call`. A late call may be sent a second
-time (`models.hedging`). A failed call is recorded with its reason; its error text is never a finding.
+time (`models.hedging`). A failed call is recorded with its reason; its error text never becomes a finding.
 
-How many tokens a text has is known to the server alone: 37,800 Chinese characters may be 37,800 tokens. So a piece that
-the server refuses as too long is read in halves, and those again if need be.
+Only the server knows how many tokens a text has: 37,800 Chinese characters may be 37,800 tokens. So if the server
+rejects a piece as too long, it is read in halves, and these are halved again if necessary.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from .trace import Call, total_cost
 _SHORTEST = 500  # characters; a shorter text is not halved
 
 NO_PIECE = Piece(0, None, "")
-"""What a sub-agent reads that is sent a prompt of the model's own."""
+"""The piece of a sub-agent whose prompt the model wrote itself."""
 
 STOPPED = "stopped before it answered"
 """The error of a call that was cancelled."""
@@ -40,10 +40,10 @@ class Progress(Protocol):
     """Receives the sub-agent calls of a query while it runs. Its methods must not block or raise."""
 
     def asked(self) -> None:
-        """One more call is about to be made."""
+        """Called before each call."""
 
     def answered(self, call: Call) -> None:
-        """A call has ended, with or without a reply."""
+        """Called after each call, with or without a reply."""
 
 
 @dataclass(eq=False, repr=False)
@@ -51,15 +51,15 @@ class SubAgents:
     """The sub-agents of one query.
 
     Args:
-        llm: The model that reads.
-        slots: Limits the calls in flight; all queries of an engine share it.
+        llm: The model of the sub-agents.
+        slots: Limits the calls in flight. All queries of an engine share it.
         budget: Checked before each call, or None.
-        hedge: Second copies of late calls, as a share of the calls of a fan-out; see `hedging.Siblings`.
-        system: Their system prompt, which says in what form they reply.
+        hedge: The share of calls in a fan-out that may be sent a second time if they are late; see `hedging.Siblings`.
+        system: The system prompt, which says in what form sub-agents reply.
         progress: Receives the calls, or None.
 
-    `calls` holds all calls so far, in the order in which they ended; `began` is when the query did, by the clock
-    `time.perf_counter`.
+    `calls` contains all calls so far, in the order in which they ended. `began` is the `time.perf_counter()` at which
+    the query began.
     """
 
     llm: LLM
@@ -73,27 +73,27 @@ class SubAgents:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
-        self._too_long = math.inf  # characters of the shortest text that did not fit the model's context window
+        self._too_long = math.inf  # length of the shortest text that exceeded the context window
 
     def replied(self) -> None:
         """Note that the code has seen a reply. Its next calls may depend on it, so they begin a new batch."""
         self._replied = True
 
     def next_batch(self) -> None:
-        """Begin a new batch if the code has seen a reply to the last one. To be called as soon as the code asks."""
+        """Begin a new batch if the code has seen a reply to the last one. Call this as soon as the code asks."""
         self._batch, self._replied = self._batch + self._replied, False
 
     def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
-        """Ask one sub-agent for each (prompt, piece), all at once. Awaiting it gives the calls in this order."""
+        """Send one sub-agent for each (prompt, piece), all at once. Return their calls in the same order."""
         siblings = Siblings(self.hedge, self.slots)
         return background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
     async def ask(self, prompt: str, piece: Piece = NO_PIECE, siblings: Siblings | None = None) -> Call:
-        """Ask one sub-agent.
+        """Send one sub-agent.
 
         Args:
-            prompt: The message to it.
-            piece: What the prompt asks it to read. If it has turns, the reply's quotes are looked up in them.
+            prompt: The message to the sub-agent.
+            piece: What the prompt asks it to read. If the piece has turns, the reply's quotes are looked up in them.
             siblings: The fan-out that the call belongs to, or None.
 
         Returns:
@@ -109,7 +109,7 @@ class SubAgents:
                 reply, error = await self._read(prompt, piece, siblings, paid), ""
         except (BudgetExceeded, ModelError) as failed:
             error = str(failed)
-        finally:  # one that is cancelled is counted too, and paid for if it was sent
+        finally:  # a cancelled call counts too, and costs something if it was sent
             reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
             text = _text(reply)
             call = Call(
@@ -136,7 +136,7 @@ class SubAgents:
     async def _read(
         self, prompt: str, piece: Piece, siblings: Siblings | None, paid: list[tuple[Usage, float | None]]
     ) -> Reply:
-        """The reply on a piece, as a whole or in halves. `paid` takes the tokens and dollars of each request."""
+        """Return the reply on a piece, read whole or in halves. `paid` gets the tokens and dollars of each request."""
         if len(piece.text) >= self._too_long and (parts := halves(prompt, piece)):
             return _joined([await self._read(*part, None, paid) for part in parts])
         messages = conversation(self.system, prompt)
@@ -156,11 +156,11 @@ def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
     """Halve a piece between turns, or within its only turn.
 
     Args:
-        prompt: A prompt that holds the piece's text.
-        piece: What it asks to read.
+        prompt: A prompt that contains the piece's text.
+        piece: The piece.
 
     Returns:
-        The prompts and the pieces, two or a few more; none if the text is short or the prompt does not hold it.
+        Two or a few more pairs of a prompt and a piece. No pairs if the text is short or is not in the prompt.
     """
     text = escape_tags(piece.text)
     if len(text) < _SHORTEST or text not in prompt:
@@ -169,7 +169,7 @@ def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
     limit = len(piece.text) // 2
     if piece.turns:
         turns = piece.turns
-        if len(turns) == 1:  # the piece may be a part of it
+        if len(turns) == 1:  # the piece may be only a part of this turn
             turns = (replace(turns[0], content=unescape(piece.text[len(turns[0].heading) + 1 :])),)
         pieces = split(Session(piece.session, piece.date, turns), limit)
     else:
@@ -179,7 +179,7 @@ def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
 
 
 def _joined(replies: Sequence[Reply]) -> Reply:
-    """One reply out of those on the parts of a text. Its usage is counted with theirs, not here."""
+    """Join the replies on the parts of a text. The usage is zero, because it is already counted for the parts."""
     found = [reply.text for reply in replies if not is_not_found(reply.text)]
     seconds, recorded = sum(reply.seconds for reply in replies), all(reply.recorded for reply in replies)
     return Reply("\n".join(found) or NOT_FOUND, Usage(), 0.0, seconds, recorded, any(reply.cut for reply in replies))
@@ -189,4 +189,4 @@ def _text(reply: Reply) -> str:
     if is_not_found(reply.text):
         return NOT_FOUND
     said = reply.text.strip()
-    return f"{said} {CUT_OFF}" if reply.cut else said  # half an extract may still hold the answer
+    return f"{said} {CUT_OFF}" if reply.cut else said  # an incomplete extract may still contain the answer

@@ -1,9 +1,9 @@
 """How an answer came about: the steps of the root model and the sub-agent calls that their code made.
 
 `Trace.to_jsonl` writes a line for each step and each call: an object with `kind` ("step" or "call") and `step`, the
-step's number from 1. The other keys are the fields of `Step` (without its calls) or of `Call` (without its extract);
-`usage` is an object of `prompt_tokens`, `completion_tokens`, `calls` and `estimated`. A call holds the whole text that
-its sub-agent read.
+step's number from 1. The other keys are the fields of `Step` (without its calls) or of `Call` (without its extract).
+`usage` is an object with `prompt_tokens`, `completion_tokens`, `calls` and `estimated`. A call contains the whole text
+that its sub-agent read.
 """
 
 import json
@@ -21,8 +21,8 @@ from ..store.display import as_html, as_page, as_text
 from ..store.escaping import well_formed
 from .evidence import Evidence, Extract, is_not_found
 
-_REASONS = 3  # named in a line: a server may word every failure differently
-_NOT_WRITTEN = ("calls", "extract")  # calls have lines of their own; extracts are not kept
+_REASONS = 3  # a line lists only so many: a server may word every failure differently
+_NOT_WRITTEN = ("calls", "extract")  # calls have their own lines, and extracts are not written
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +31,20 @@ class Call:
 
     Args:
         session: The text that the sub-agent read; "" for a prompt that the model wrote itself.
-        reply: What the sub-agent replied; "" for a call that failed.
-        usage: Its tokens; an estimate for a call that was stopped or timed out.
-        cost_usd: Its dollars; None if the price is not known.
+        reply: The sub-agent's reply; "" if the call failed.
+        usage: Tokens; an estimate for a call that was stopped or timed out.
+        cost_usd: Cost in dollars; None if the price is not known.
         started: Seconds from the start of the query to the start of the call.
-        seconds: How long it took.
+        seconds: How long the call took.
         recorded: Whether the reply was replayed.
         error: Why the call failed, in one line; "" if it did not.
-        cut: Whether the model's token limit cut the reply off; the reply then says so.
-        batch: The number of its batch. The calls of a batch went out at once; a batch begins after the code has seen
-            the replies to the one before.
-        number: The number of the session that it read, from 1; None if the text is not part of the history.
+        cut: Whether the model's token limit cut the reply off. The reply then ends with a note.
+        batch: The number of the batch. The calls of a batch are sent at once. A new batch begins after the code has
+            seen a reply to the one before.
+        number: The number of the session that was read, from 1; None if the text is not part of the history.
         date: The date of that session, or None.
-        thoughts: What the sub-agent thought before it replied, where its server shows it.
-        extract: What the reply quotes, looked up in the session.
+        thoughts: The sub-agent's reasoning before its reply, if the server shows it.
+        extract: The reply's quotes, looked up in the session.
     """
 
     session: str = field(repr=False)
@@ -69,29 +69,29 @@ class Call:
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """What it found, without quotes that are not in the session; all of a reply that quotes nothing."""
+        """The findings, without quotes that are not in the session. If the reply quotes nothing, the whole reply."""
         if not self.found or self.extract.findings or self.extract.false_quotes:
             return self.extract.findings
         return (Evidence(self.number, self.date, None, "", self.reply),)
 
     @property
     def copies(self) -> int:
-        """How many further requests were sent because the reply was late or broke off; `usage` includes them."""
+        """The number of extra requests sent because the reply was late or broke off. `usage` includes them."""
         return max(self.usage.calls - 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Counts what became of the calls of a query: asked = found + not_found + failed.
+    """Counts the outcomes of a query's sub-agent calls: asked = found + not_found + failed.
 
     Args:
         asked: All calls.
         found: Calls that found something.
         not_found: Calls that found nothing.
         failed: Calls without a reply, counted by reason.
-        cut: How many of the calls that found something were cut off at the model's token limit.
-        copies: Further requests, sent because a reply was late or broke off. The text does not mention them, so that
-            the root model's prompt does not depend on the server's speed.
+        cut: How many of the replies that found something were cut off at the model's token limit.
+        copies: Extra requests, sent because a reply was late or broke off. `str` does not mention them, so that the
+            root model's prompt does not depend on the server's speed.
 
     >>> print(Coverage(asked=3, found=1, not_found=1, failed={"no answer within 120 s": 1}))
     asked 3 sub-agents: 1 found something, 1 found nothing, 1 failed (1x no answer within 120 s)
@@ -115,12 +115,12 @@ class Coverage:
 
     @property
     def share(self) -> float | None:
-        """Answered over asked; None if nothing was asked."""
+        """The share of calls with a reply; None if there were no calls."""
         return (self.found + self.not_found) / self.asked if self.asked else None
 
     @property
     def failures(self) -> int:
-        """Calls without a reply."""
+        """The number of calls without a reply."""
         return sum(self.failed.values())
 
     @property
@@ -144,14 +144,14 @@ class Step:
     Args:
         reply: What the model wrote.
         code: The blocks of code that ran.
-        output: What they printed, with errors.
-        calls: The sub-agent calls that they made.
+        output: What the code printed, with errors.
+        calls: The sub-agent calls that the code made.
         usage: The tokens of the root model's call.
-        cost_usd: The dollars of the root model's call; None if the price is not known.
+        cost_usd: The cost of the root model's call in dollars; None if the price is not known.
         seconds: How long the root model's call took.
         recorded: Whether that call was replayed.
         started: Seconds from the start of the query to the start of that call.
-        thoughts: What the model thought before it wrote, where its server shows it.
+        thoughts: The model's reasoning before its reply, if the server shows it.
     """
 
     reply: str
@@ -170,7 +170,7 @@ class Step:
         cls, reply: Reply, output: str = "", started: float = 0.0, code: tuple[str, ...] = (),
         calls: tuple[Call, ...] = (),
     ) -> "Step":  # fmt: skip
-        """The step of a reply."""
+        """Create the step of a reply."""
         taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
         return cls(reply.text, code, output, calls, *taken, started, reply.thoughts)
 
@@ -188,12 +188,12 @@ class Trace:
 
     @property
     def usage(self) -> Usage:
-        """All tokens and calls, the root model's and the sub-agents'."""
+        """All tokens and calls, of the root model and of the sub-agents."""
         return sum((part.usage for _, part in self._parts()), Usage())
 
     @property
     def cost_usd(self) -> float | None:
-        """All dollars; None if a price is not known."""
+        """The whole cost in dollars; None if a price is not known."""
         return total_cost(part.cost_usd for _, part in self._parts())
 
     @property
@@ -212,7 +212,7 @@ class Trace:
         return total
 
     def _parts(self) -> Iterator[tuple[int, Step | Call]]:
-        """Each step followed by its calls, with the number of the step."""
+        """Yield each step and then its calls, with the number of the step."""
         for number, step in enumerate(self.steps, 1):
             yield number, step
             yield from ((number, call) for call in step.calls)
@@ -228,11 +228,11 @@ class Trace:
         return as_html(self) or ""
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """The trace as an HTML page without scripts or external resources; written to `path` if given."""
+        """Return the trace as an HTML page without scripts or external resources. Write it to `path` if given."""
         return _written(as_page(self), path)
 
     def to_jsonl(self, path: str | Path | None = None) -> str:
-        """The trace as JSON lines, one for each step and call (see this module); written to `path` if given."""
+        """Return the trace as JSON lines, one for each step and call (see this module). Write it to `path` if given."""
         lines = []
         for number, part in self._parts():
             values = {name: value for name, value in asdict(part).items() if name not in _NOT_WRITTEN}
@@ -242,14 +242,14 @@ class Trace:
 
 
 def _written(text: str, path: str | Path | None) -> str:
-    """The text, written to the path if there is one."""
+    """Write the text to the path, if there is one, and return it."""
     if path is not None:
         Path(path).write_text(well_formed(text), encoding="utf-8", newline="\n")
     return text
 
 
 def total_cost(parts: Iterable[float | None]) -> float | None:
-    """The sum; None if a part is not known.
+    """Return the sum of costs; None if one of them is not known.
 
     >>> total_cost([0.25, 0.5]), total_cost([0.25, None])
     (0.75, None)

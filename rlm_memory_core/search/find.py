@@ -1,9 +1,9 @@
-"""Finds the single turns that match a few short probes, best first; and all turns with a name.
+"""Finds the single turns that match a few short probes, best first, and all turns with a name.
 
-Each probe ranks turns by BM25 (`probes`). The rankings are then merged: a turn counts by its place in each of them
-(reciprocal rank fusion). Compared with plain BM25, what a user says counts a little more, and a long turn counts as at
-most three times as long as the average: the long lists of an assistant neither win nor vanish. A turn that shares only
-common words with a probe is left out.
+Each probe ranks turns by BM25 (`probes`). The rankings are then merged by the turns' positions (reciprocal rank
+fusion). Two things differ from plain BM25. A user's turns score a little higher. And the length of a turn counts as at
+most three times the average, so that an assistant's long lists neither win nor vanish. A turn that shares only common
+words with a probe is left out.
 """
 
 from collections import Counter
@@ -19,8 +19,8 @@ from .words import content_words, match_expression
 __all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "turns_with"]
 
 MOST_PROBES = 12
-_STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; chosen on the odd half of the paper's 100 questions
-_MERGE = 10  # reciprocal rank fusion: a smaller number favours the first places more
+_STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
+_MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Found:
     """What a search found.
 
     Args:
-        hits: The turns, best first; none that matches much less than the best.
-        more: How many further turns match too, but were cut off by the limits.
+        hits: The turns, best first. Turns that match much less than the best are not included.
+        more: How many other turns match too, but exceeded the limits.
         nowhere: Words of the probes that no turn of the history contains.
-        without: Probes that have no good hit, although the history has words of them.
+        without: Probes without a good hit, although some of their words are in the history.
     """
 
     hits: tuple[Hit, ...] = ()
@@ -48,19 +48,19 @@ def find_turns(
 
     Args:
         store: The history.
-        probes: A few words each. Words match in any form; a part in double quotes matches exactly.
-        filters: Which turns count; None for all.
-        limit: Turns at most.
-        per_session: Turns of one session at most, so that one long conversation does not hide the others.
-        sessions: Numbers of sessions that another ranking prefers, best first; their turns move up.
-        alike: Numbers of turns that are alike in meaning, best first; they count like the hits of one more probe.
-        least: The least share of a probe's weight, 0..1, that a hit must have.
+        probes: A few words each. Words match in any form. Text in double quotes matches exactly.
+        filters: Which turns to search; None means all.
+        limit: The maximum number of turns.
+        per_session: The maximum number of turns from one session, so that a long session does not hide the others.
+        sessions: Numbers of sessions that another ranking prefers, best first. Their turns move up.
+        alike: Numbers of turns with a similar meaning, best first. They count like the hits of one more probe.
+        least: The minimum share of a probe's weight, 0..1, that a hit must have.
 
     Returns:
-        The turns, best first; a turn that several probes find comes before one that a single probe finds.
+        The turns, best first. Turns that several probes find come before turns that only one finds.
 
     Raises:
-        ValueError: There is no probe, or more than 12.
+        ValueError: There are no probes, or more than 12.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "My cat is called Mochi."), ("assistant", "A lovely name."), ("user", "It rains.")])
@@ -98,7 +98,7 @@ def find_turns(
 
 
 def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:
-    """The newest turns with any of the names; all words of a name are in the turn. In the order of the history.
+    """Return the newest turns that contain all words of one of the names, in the order of the history.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "Ann Lee called."), ("user", "Ann has left."), ("user", "Lee and Ann are here.")])
@@ -119,7 +119,7 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
 
 
 def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
-    """Add one more ranking to the scores: each turn's score grows by its place."""
+    """Add another ranking to the scores. The better a turn's position, the more its score grows."""
     for place, hit in enumerate(hits):
         each = merged.setdefault(hit.turn.index, Hit(hit.turn))
         each.score += weight / (_MERGE + place)
@@ -128,7 +128,10 @@ def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
 
 
 def _is_strong(each: Hit, found: Mapping[int, Hit], filters: Filters) -> bool:
-    """Whether a turn matches about as well as the best; an assistant's must match better than what it answers."""
+    """Return whether a turn's match is strong enough.
+
+    An assistant's turn needs a higher score, and must match better than the turn that it answers.
+    """
     if each.turn.role != "assistant" or filters.role == "assistant":
         return each.strength >= _STRONG
     asked = found.get(each.turn.index - 1)

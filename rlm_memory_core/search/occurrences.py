@@ -1,9 +1,9 @@
-"""Finds words in texts in any of their forms, and quotes as they stand.
+"""Finds words in any of their forms in texts, and finds quotes.
 
-SQLite's FTS5 makes the stems of words, as in the indexes of a history. Only words that begin like a stem are looked at
-closely, so that long texts cost little. Quotes are compared without case, punctuation and how characters are composed.
-The time for a quote grows with the text plus the quote, not with their product: no quote of a sub-agent can block the
-host.
+SQLite's FTS5 computes the stems of words, as it does for the indexes of a history. Only words that begin like a stem
+are examined closely, so that long texts take little time. Quotes are compared without regard to case, punctuation and
+the composition of characters. The time for a quote grows with the length of the text plus that of the quote, not with
+their product, so that no quote from a sub-agent can block the host.
 """
 
 import re
@@ -18,25 +18,25 @@ from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
 
 _LOCK = threading.Lock()
-_SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # a new one costs 1 ms
+_SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)  # opening one takes 1 ms
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
-_MARK = "\0"  # in no word
-_GAP = 12  # most characters between two adjacent words
-_TRIES = 100  # places that are checked for one quote
+_MARK = "\0"  # occurs in no word
+_GAP = 12  # maximum characters between two adjacent words
+_TRIES = 100  # maximum places that are checked for one quote
 
 Occurrence = tuple[int, int, str]
-"""Where a word begins and ends in a text, in characters, and the word that was looked for."""
+"""The start and the end of a word in a text, in characters, and the word that was searched for."""
 
 
 def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurrence]]:
-    """Find where each text has any of the words in any form, in order.
+    """Find the places where each text contains any of the words, in any form, in order.
 
-    A function word with the stem of another word ("in" beside "Ines") is no form of it.
+    A function word with the same stem as another word ("in" and "Ines") does not count as a form of it.
 
     Args:
-        words: As `words.content_words` or `words.loosened` returns them.
+        words: Results of `words.content_words` or `words.loosened`.
         texts: Any texts.
 
     >>> occurrences(["cat", "cafe", "ines"], ["Two cats in a Café.", "Rain."])
@@ -44,7 +44,7 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     """
     stems = {word: [(stem(form), stem(beginning(form))) for form in word.split()] for word in words}
     starts = {re.escape(each[:-1] or each) for pairs in stems.values() for pair in pairs for each in pair if each}
-    alike = None  # words beside other than ASCII characters are looked at in `_found`
+    alike = None  # `_found` handles words next to non-ASCII characters
     if starts:
         alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
 
@@ -63,7 +63,7 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """The stem by which FTS5 compares a word.
+    """Return the stem that FTS5 compares instead of a word.
 
     >>> stem("cats"), stem("bicycles")
     ('cat', 'bicycl')
@@ -84,7 +84,7 @@ def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str
 
 
 def quoted_words(quote: str) -> list[str]:
-    """The words of a quote, in the form in which `Words` compares them.
+    """Return the words of a quote in the form that `Words` compares.
 
     >>> quoted_words("My cat’s café")
     ['my', 'cat', 's', 'cafe']
@@ -106,18 +106,18 @@ class Words:
         words, self._places = exact_words(content)
         self._joined = _MARK + "".join(word + _MARK for word in words)
         gaps = (after - before > _GAP for (_, before), (after, _) in pairwise(self._places))
-        self._gaps = list(accumulate(gaps, initial=0))  # before each word
-        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of each word in _joined
+        self._gaps = list(accumulate(gaps, initial=0))  # number of gaps before each word
+        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of the words in _joined
 
     def span(self, parts: Sequence[Sequence[str]], within: int) -> tuple[int, int] | None:
         """Find parts of a quote that follow one another.
 
         Args:
-            parts: Runs of words, as `quoted_words` returns them; at least one, none empty.
-            within: Most characters from the end of one part to the end of the next.
+            parts: One or more runs of words, as `quoted_words` returns them. None of them may be empty.
+            within: The maximum number of characters from the end of one part to the end of the next.
 
         Returns:
-            Where the first part begins and the last one ends, in characters; None if they are not found.
+            The start of the first part and the end of the last one, in characters; None if the parts are not found.
         """
         tries = iter(range(_TRIES))
         for first, last in self._runs(parts[0], 0, len(self._places), tries):
@@ -131,7 +131,7 @@ class Words:
         return None
 
     def _runs(self, words: Sequence[str], start: int, stop: int, tries: Iterator[int]) -> Iterator[tuple[int, int]]:
-        """The first and the last word number of each run of these words, from word number start to stop."""
+        """Yield the first and the last word number of each run of these words, from word number start to stop."""
         for first, _ in zip(self._found(words, start, stop), tries, strict=False):
             last = first + len(words) - 1
             if self._gaps[first] == self._gaps[last]:

@@ -1,7 +1,7 @@
-"""Reads which days of the past a question asks about: "four weeks ago", "in the last three months", "in May 2023".
+"""Finds the days in the past that a question asks about: "four weeks ago", "in the last three months", "in May 2023".
 
-`store.dates` reads the days. This adds spans that end today, and leaves out what begins after the day of asking ("next
-weekend").
+`store.dates` reads the days. This module adds spans that end today, and drops spans that begin after the day of the
+question ("next weekend").
 """
 
 import re
@@ -14,12 +14,12 @@ _RELATIVE = re.compile(r"\b(?:ago|back|earlier|last|past|previous|this|yesterday
 
 
 def periods(question: str, question_date: str | None = None) -> list[Moment]:
-    """Find the spans of the past that a question names.
+    """Find the spans of time in the past that a question names.
 
     Args:
         question: Any text.
-        question_date: The day of asking, in any form that `parse_date` reads. Without it only words with a year are
-            understood.
+        question_date: The day of the question, in any form that `parse_date` reads. Without it, only dates with a year
+            are understood.
 
     >>> [(str(span.start), str(span.end)) for span in periods("What did I buy four weeks ago?", "2023/04/01")]
     [('2023-03-01', '2023-03-07')]
@@ -34,7 +34,7 @@ def periods(question: str, question_date: str | None = None) -> list[Moment]:
 
 
 def without_relative(question: str, spans: list[Moment]) -> str:
-    """The question without the words of its relative spans, such as "yesterday": in the history they mean other days.
+    """Remove the words of relative spans, such as "yesterday", from a question. In the history they mean other days.
 
     >>> question = "What did I buy four weeks ago?"
     >>> without_relative(question, periods(question, "2023/04/01"))

@@ -1,7 +1,8 @@
-"""Cuts a history into pieces: what one sub-agent reads at a time, and what is ranked.
+"""Cuts a history into pieces. A sub-agent reads one piece, and rankings compare pieces.
 
 A piece is a session, or a part of a session that is too long for one sub-agent. A turn that is too long is cut into
-parts, each a piece of its own. Only the turns before a cut decide where it is: later turns do not move it.
+parts, and each part is a piece. The position of a cut depends only on the turns before it, so later turns do not move
+it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,18 +10,18 @@ from dataclasses import dataclass, field, replace
 
 from ..store.turns import Session, Turn
 
-MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens: one sub-agent's reading
+MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens, which one sub-agent can read
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one sub-agent reads.
+    """The text that one sub-agent reads.
 
     Args:
-        session: The number of its session, from 1; 0 for a text that is not part of the history.
-        date: The date of its session, or None.
-        text: Its turns, serialised.
-        turns: Its turns; for a part of a long turn, that whole turn.
+        session: The number of the session, from 1; 0 for a text that is not part of the history.
+        date: The date of the session, or None.
+        text: The turns, serialised.
+        turns: The turns. If the piece is a part of a long turn, that whole turn.
     """
 
     session: int
@@ -32,7 +33,7 @@ class Piece:
 def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
     """Cut a session into pieces of at most `limit` characters, between turns.
 
-    A longer turn is cut into parts at the end of a line, a sentence or a word; each part gets the turn's heading.
+    A longer turn is cut into parts at the end of a line, a sentence or a word. Each part gets the turn's heading.
 
     >>> [piece.text for piece in split(Session(1, None, (Turn(1, 1, "user", "Hi", ""),)))]
     ['[Turn 1][user]: Hi']
@@ -45,11 +46,11 @@ def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
 
 
 def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
-    """Group turns of one session that fit into one piece; a turn that is too long is alone.
+    """Group turns of one session that fit into one piece. A turn that is too long forms its own group.
 
     Args:
-        turns: In order, of any number of sessions; the first one begins a piece.
-        limit: Most characters of a serialised piece.
+        turns: Turns of any number of sessions, in order. The first one begins a piece.
+        limit: The maximum number of characters in a serialised piece.
     """
     run: list[Turn] = []
     length = 0
@@ -65,7 +66,7 @@ def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[l
 
 
 def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
-    """The pieces of a run, as turns: the run itself, or the parts of a long turn as turns with the same index.
+    """Yield the pieces of a run: the run itself, or the parts of a long turn as turns with the same index.
 
     >>> [[turn.content for turn in part] for part in parts([Turn(1, 1, "user", "abcdefgh", "")], 20)]
     [['abcd'], ['efgh']]
@@ -78,7 +79,7 @@ def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[T
     while start < len(turn.content):
         stop = start + room
         while (excess := len(str(replace(turn, content=turn.content[start:stop]))) - limit) > 0 and stop - start > 1:
-            stop = max(min(stop, len(turn.content)) - excess, start + 1)  # escaping lengthens it
+            stop = max(min(stop, len(turn.content)) - excess, start + 1)  # escaping adds characters
         if stop < len(turn.content):
             stop = _end(turn.content, start, stop)
         yield [replace(turn, content=turn.content[start:stop])]
@@ -86,7 +87,7 @@ def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[T
 
 
 def _end(text: str, start: int, stop: int) -> int:
-    """The last good place to cut before `stop`: after a line, a sentence or a word, if one ends in the last fifth."""
+    """Return the best place to cut: after a line, a sentence or a word that ends in the last fifth, or else `stop`."""
     earliest = stop - (stop - start) // 5
     ends = (text.rfind(mark, earliest, stop) + len(mark) for mark in ("\n", ". ", " "))
     return next((end for end in ends if end > earliest), stop)

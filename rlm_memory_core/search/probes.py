@@ -1,6 +1,6 @@
-"""Ranks single turns for one probe of a few words by BM25, and leaves out matches that say little.
+"""Ranks single turns for one probe of a few words by BM25, and leaves out weak matches.
 
-`find` merges probes. `words` says what a word is, `occurrences` where it is in a text.
+`find` merges probes. `words` defines what a word is, and `occurrences` finds words in a text.
 """
 
 import math
@@ -19,30 +19,30 @@ from .occurrences import occurrences
 from .word_index import PIECES, TURNS, Terms
 from .words import content_words, indexed_form, match_expression
 
-_MOST_WORDS, _MOST_COMMON = 30, 4  # words of a probe that are used, and of one that has only common words
+_MOST_WORDS, _MOST_COMMON = 30, 4  # maximum words of a probe that are used; if all are common, only so many
 _MOST_IN_PHRASE = 12
 _PHRASE, _SIGNS = re.compile(r'"([^"]*)"'), re.compile(r"[\W_]+")
-_LOOKED_THROUGH, _HOLDING = 20_000, 300  # turns, the newest, for a phrase
-_CANDIDATES = 30  # turns looked at closely for each probe
-_K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants, and the longest length in averages
+_LOOKED_THROUGH, _HOLDING = 20_000, 300  # for a phrase: newest turns that are searched; maximum candidates
+_CANDIDATES = 30  # turns that are examined closely for each probe
+_K1, _B, _LONGEST = 1.2, 0.75, 3.0  # BM25's constants; the maximum length, as a multiple of the average
 _USER_WEIGHT = 1.25
-_RARE, _RAREST = 0.04, 0.01  # a word is rare if at most so many of the turns have it, or two turns
+_RARE, _RAREST = 0.04, 0.01  # a word is rare if at most this share of the turns, or two turns, contain it
 _ENOUGH = 1 / 3  # of a probe's weight
-_DECIDES, _HALF = 2, 0.5  # a word of so few turns counts as so much of its probe's weight: it says enough by itself
+_DECIDES, _HALF = 2, 0.5  # a word in no more than two turns is worth half of its probe's weight by itself
 
 Match = tuple[int, int, float]
-"""Where a matching word begins and ends in a turn's content, and its weight."""
+"""The start and the end of a matching word in a turn's content, and its weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which turns count.
+    """Restricts a search to some turns.
 
     Args:
-        role: Only turns of this role; None for all.
-        after, before: Only sessions of these days or later, or earlier, as ordinals (`date.toordinal`); both
-            inclusive. A session without a date never passes.
-        but: Only turns of other roles than this; None for all.
+        role: Only turns with this role; None means all.
+        after, before: Only sessions from this day on, and up to this day, as ordinals (`date.toordinal`). If one is
+            given, sessions without a date are excluded.
+        but: Only turns with another role than this; None means all.
     """
 
     role: str | None = None
@@ -51,7 +51,7 @@ class Filters:
     but: str | None = None
 
     def sql(self, store: MemoryStore) -> tuple[str, list[Any]]:
-        """Conditions on the index of turns, and their parameters. A snapshot ends with its last turn."""
+        """Return conditions on the index of turns, and their parameters. They exclude turns after a snapshot."""
         day = f"(SELECT day FROM {PIECES} WHERE first_turn <= {TURNS}.rowid ORDER BY first_turn DESC LIMIT 1)"
         role = f"(SELECT role FROM turns WHERE turn_index = {TURNS}.rowid)"
         conditions = (
@@ -65,7 +65,7 @@ class Filters:
         return "".join(f" AND {condition}" for condition, _ in given), [value for _, value in given]
 
     def last(self, store: MemoryStore) -> int:
-        """The last turn of the days that count, as far as sessions are in the order of their days."""
+        """Return the last turn up to the day `before`, assuming that sessions are in the order of their days."""
         sql = f"SELECT last_turn FROM {PIECES} WHERE day <= ? ORDER BY day DESC, number DESC LIMIT 1"
         rows = store.query(sql, (self.before,)) if self.before else []
         return min(rows[0][0] if rows else len(store), len(store))
@@ -77,10 +77,10 @@ class Hit:
 
     Args:
         turn: The turn.
-        score: The higher the better; scores of different searches do not compare.
-        share: How much of a probe's weight its words have, 0..1; of several probes, the greatest share.
-        strength: Its score divided by that of the probe's best hit, 0..1; of several probes, the greatest.
-        matches: Where the matching words are in its content.
+        score: Higher is better. Scores of different searches cannot be compared.
+        share: The share of a probe's weight that the turn's words have, 0..1. With several probes, the largest share.
+        strength: The score divided by that of the probe's best hit, 0..1. With several probes, the largest value.
+        matches: The places of the matching words in the content.
     """
 
     turn: Turn
@@ -91,11 +91,12 @@ class Hit:
 
 
 class Probe:
-    """One probe.
+    """Finds the turns that match one probe.
 
-    `hits` are the turns that match, best first. `weight` says how much its best hit counts beside those of other
-    probes: 1 if that hit has all of its words. No turn has the words `nowhere`. A probe with function words and no more
-    than one other word, such as "back from", means these words as they stand, unless the other word is rare.
+    `hits` are the turns that match, best first. `weight` says how much they count compared with the hits of other
+    probes: 1 if one of the first hits contains all words of the probe. `nowhere` are the words that no turn contains.
+    A probe that consists of function words and at most one other word, such as "back from", is searched for as an exact
+    phrase, unless the other word is rare.
     """
 
     def __init__(self, store: MemoryStore, probe: str, filters: Filters) -> None:
@@ -104,7 +105,7 @@ class Probe:
         words = content_words(probe)
         self._terms = terms = Terms.of(store, words[:_MOST_WORDS])
         turns = max(len(store), 1)
-        # a word that is nowhere may be what the probe is about: the others then have to be rarer
+        # a missing word may be what the probe is about, so the other words must be rarer
         rare = max(2, (_RAREST if 0 < len(terms.missing) < len(words) else _RARE) * turns)
         self._rare = {form for form, count in terms.counts.items() if count <= rare}
         self._weights = {form: math.log(1 + (turns - n + 0.5) / (n + 0.5)) for form, n in terms.counts.items()}
@@ -117,7 +118,7 @@ class Probe:
         self.is_known = bool(phrases or terms.counts)
 
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
-        """The newest turns that hold the phrases."""
+        """Return the newest turns that contain the phrases."""
         phrases = [comparable(phrase).strip() for phrase in phrases]
         values = [phrase[:LONGEST] for phrase in phrases]
         words = dict.fromkeys(word for phrase in phrases for word in content_words(phrase))
@@ -125,7 +126,7 @@ class Probe:
         if words:
             found = f"{TURNS} MATCH ?", " AND ".join(f"({match_expression([word])})" for word in words)
         where = f" AND (SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)" * len(phrases)
-        # so many words tell a phrase; each of them takes time at each place of a turn
+        # so many words identify a phrase, and each word takes time at each place of a turn
         parts = [list(map(re.escape, filter(None, _SIGNS.split(phrase))))[:_MOST_IN_PHRASE] for phrase in phrases]
         exact = [re.compile(rf"(?<![a-z0-9]){_SIGNS.pattern.join(each)}(?![a-z0-9])", re.I) for each in parts]
         turns = matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING)
@@ -141,7 +142,7 @@ class Probe:
         ]
 
     def _ranked(self) -> list[Hit]:
-        """The turns that BM25 puts first; of words that are all common, the newest turns that have two of them."""
+        """Return the turns that BM25 ranks first. If all words are common, use the newest turns with two of them."""
         order, expression, after = "rank, rowid DESC", match_expression(self._terms.deciding), self._terms.after
         if after:
             each = [f"({match_expression([form])})" for form in self._terms.deciding[:_MOST_COMMON]]
@@ -166,7 +167,7 @@ class Probe:
         return sorted(hits, key=best_first)
 
     def _is_worth_showing(self, forms: set[str], share: float) -> bool:
-        """Whether a turn has a rare word of the probe, or two words of weight, or all of its words."""
+        """Return whether a turn has a rare word of the probe, or two or more words of enough weight, or all words."""
         is_all = not self._terms.missing and len(forms) == len(self._weights)
         return bool(forms & self._rare) or is_all or (len(forms) > 1 and share >= _ENOUGH)
 
@@ -174,7 +175,7 @@ class Probe:
 def matching(
     store: MemoryStore, where: str, values: Sequence[Any], filters: Filters, order: str, limit: int
 ) -> list[Turn]:
-    """The first turns of an order that match a condition with its values."""
+    """Return the first turns, in an order, that match a condition with these values."""
     conditions, filtering = filters.sql(store)
     found = f"SELECT rowid AS number FROM {TURNS} WHERE {where}{conditions} ORDER BY {order} LIMIT ?"
     columns = "turn_index, session, role, content, timestamp, name"
@@ -183,5 +184,5 @@ def matching(
 
 
 def best_first(each: Hit) -> tuple[float, int]:
-    """Sorts by score; of equals the newer first."""
+    """Return a sort key: the best score comes first, and newer turns before older ones with the same score."""
     return -each.score, -each.turn.index

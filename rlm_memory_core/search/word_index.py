@@ -1,12 +1,13 @@
-"""Indexes the words of a history beside its turns, in SQLite's FTS5: what the user says in each piece, and each turn.
+"""Indexes the words of a history with SQLite's FTS5. One index is for the user's words in each piece, one for turns.
 
-The indexes hold no second copy of the text. They are made on first use, block by block, and then take in the turns
-that were appended since. For millions of turns the first use takes minutes; an interrupted run continues where it
-stopped. Memory does not grow with the history. `words` says what a word is; `ranking` makes rankings of the scores.
+The indexes do not contain a second copy of the text. They are created on first use, block by block. Later uses add the
+turns that were appended since. For millions of turns the first use takes minutes. If it is interrupted, the next run
+continues where it stopped. Memory use does not grow with the history. `words` defines what a word is, and `ranking`
+turns the scores into rankings.
 
-`Terms` says how many turns have each word of a question. Common words cost time and say little: the rarest are taken
-first, until together they are in 5,000 turns, and the others are ignored. Nothing here counts further, however long the
-history is.
+`Terms` says how many turns contain each word of a question. Common words take time and say little. So the rarest words
+are used, as many as are together in at most 5,000 turns, and the others are ignored. Nothing here counts beyond that,
+however long the history is.
 """
 
 from collections.abc import Sequence
@@ -19,16 +20,16 @@ from ..store.turns import Session, Turn
 from .pieces import Piece, parts, runs, split
 from .words import TOKENS, indexed_form, loosened, match_expression, telling, with_other_vowels
 
-# Change these names whenever `pieces` cuts or `words` folds otherwise: a piece is read by cutting its turns again.
+# Change these names whenever `pieces` cuts or `words` folds differently: a piece is read by cutting its turns again.
 PIECES = "pieces_6"
-"""One row for each piece: its number from 1, its session, its first and last turn, its part of a long turn, its day."""
+"""A row for each piece: its number from 1, session, first and last turn, part number within a long turn, and day."""
 SPOKEN = "piece_words_6"
-"""What anyone but the assistant says in a piece, under the number of the piece."""
+"""The words of everyone but the assistant in a piece, under the number of the piece."""
 TURNS = "turn_words_6"
-"""The telling words of each turn, under its index."""
-MOST_SCORED = 5_000  # turns that are scored by words; words that stand in so many say little
-_BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # indexed in one transaction
-_HASH_BYTES = 16_000_000  # FTS5's buffer while indexing, for each of the two indexes
+"""The words of each turn, as `words.telling` returns them, under its index."""
+MOST_SCORED = 5_000  # maximum turns that are scored by words; words in more turns say little
+_BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # maximum that is indexed in one transaction
+_HASH_BYTES = 16_000_000  # size of FTS5's buffer while indexing, for each of the two indexes
 _SCHEMA = (
     f"""CREATE TABLE IF NOT EXISTS {PIECES} (number INTEGER PRIMARY KEY, session INTEGER NOT NULL,
         first_turn INTEGER NOT NULL, last_turn INTEGER NOT NULL, part INTEGER NOT NULL, day INTEGER)""",
@@ -46,14 +47,14 @@ _REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?,
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The words of a question as the history has them.
+    """The words of a question, with their frequencies in the history.
 
     Args:
-        counts: In how many turns each form is that is looked for, the rarest first; counted up to 5,001.
-        deciding: The rarest forms, as many as are together in at most 5,000 turns; all forms if each is in more.
-        after: The turn after which they are looked up: 0; if each form is in more, the 5,000th from the end.
-        missing: The words that no turn has as they are.
-        nowhere: Those of them of which no turn has even the beginning.
+        counts: How many turns contain each form that is searched for, rarest first. Counts stop at 5,001.
+        deciding: The rarest forms, as many as are together in at most 5,000 turns. If each form is in more, all forms.
+        after: Only turns after this one are searched: 0, or the last 5,000 turns if each form is in more.
+        missing: The words that no turn contains unchanged.
+        nowhere: The missing words whose beginning is in no turn either.
     """
 
     counts: dict[str, int]
@@ -64,7 +65,7 @@ class Terms:
 
     @classmethod
     def of(cls, store: MemoryStore, words: Sequence[str]) -> "Terms":
-        """Look words up, as `words.content_words` returns them. A word that no turn has is loosened."""
+        """Look up words from `words.content_words`. If no turn contains a word, look up its beginning."""
         counts = spread(store, words)
         missing = tuple(word for word in counts if not counts[word])
         counts |= spread(store, list(filter(None, map(loosened, missing))))
@@ -79,7 +80,7 @@ class Terms:
 
 
 class PieceIndex:
-    """The pieces of a history that is too large to be copied, by position: from 0, the oldest first.
+    """The pieces of a history that is too large to be copied. Positions count from 0, the oldest piece.
 
     Args:
         store: The history.
@@ -95,13 +96,13 @@ class PieceIndex:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         take_in_new_turns(store)
-        self._count = self.position_of(len(store)) + 1  # later pieces have no position here
+        self._count = self.position_of(len(store)) + 1  # later pieces are ignored
 
     def __len__(self) -> int:
         return self._count
 
     def piece(self, position: int) -> Piece:
-        """The piece at a position from 0 to the last."""
+        """Return the piece at a position from 0."""
         sql = f"""SELECT session, first_turn, last_turn, part, date FROM {PIECES} JOIN sessions
             ON sessions.number = session WHERE {PIECES}.number = ?"""
         ((session, first, last, part, date),) = self._store.query(sql, (position + 1,))
@@ -109,22 +110,22 @@ class PieceIndex:
         return pieces[int(part)]
 
     def position_of(self, turn: int) -> int:
-        """The position of the piece that holds a turn, the last one if several do; -1 before the first."""
+        """Return the position of the last piece that contains a turn; -1 before the first turn."""
         return piece_number(self._store, turn) - 1
 
     def session_numbers(self) -> list[int]:
-        """The number of each piece's session, by position."""
+        """Return the session number of each piece, by position."""
         rows = self._store.query(f"SELECT session FROM {PIECES} WHERE number <= ? ORDER BY number", (len(self),))
         return [session for (session,) in rows]
 
     def session_count(self) -> int:
-        """The number of sessions that have a piece."""
+        """Return the number of sessions that have a piece."""
         ((count,),) = self._store.query(f"SELECT count(DISTINCT session) FROM {PIECES} WHERE number <= ?", (len(self),))
         return int(count)
 
 
 def take_in_new_turns(store: MemoryStore) -> None:
-    """Cut and index the turns appended since the last call, block by block; each block is committed."""
+    """Cut and index the turns appended since the last call. Each block of turns is committed."""
     if not store.query("SELECT 1 FROM sqlite_master WHERE name = ?", (TURNS,)):
         with store.transaction(derived=True):
             for statement in _SCHEMA:
@@ -135,13 +136,13 @@ def take_in_new_turns(store: MemoryStore) -> None:
 
 
 def piece_number(store: MemoryStore, turn: int) -> int:
-    """The number of the piece that holds a turn, the last one if several do; 0 before the first."""
+    """Return the number of the last piece that contains a turn; 0 before the first turn."""
     sql = f"SELECT number FROM {PIECES} WHERE first_turn <= ? ORDER BY first_turn DESC, number DESC LIMIT 1"
     return int(store.query(f"SELECT coalesce(({sql}), 0)", (turn,))[0][0])
 
 
 def spread(store: MemoryStore, forms: Sequence[str]) -> dict[str, int]:
-    """Count the turns that each form of a word is in, as far as the number matters: up to 5,001."""
+    """Count the turns that contain each form of a word. Counts stop at 5,001, because more does not matter."""
     count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid <= {len(store)} LIMIT ?))"
     values = [value for form in forms for value in (match_expression([form]), MOST_SCORED + 1)]
     ((*found,),) = store.query(f"SELECT {', '.join([count] * len(forms)) or 1}", values)
@@ -153,7 +154,7 @@ def _indexed(store: MemoryStore) -> int:
 
 
 def _index_block(store: MemoryStore, done: int) -> None:
-    """Index the next block. The last piece may have grown: it is removed, and cut again with the new turns."""
+    """Index the next block. The last piece may have grown, so it is removed and cut again with the new turns."""
     rows = store.query(f"SELECT number, first_turn, part FROM {PIECES} ORDER BY number DESC LIMIT 1")
     number, first, part = rows[0] if rows else (0, 1, 1)
     start = done if part else first - 1
@@ -177,7 +178,7 @@ def _index_block(store: MemoryStore, done: int) -> None:
 
 
 def _change_spoken(store: MemoryStore, sql: str, number: int, turns: Sequence[Turn]) -> None:
-    """Insert or remove what anyone but the assistant says in a piece."""
+    """Insert or remove the words of everyone but the assistant in a piece."""
     said = [turn.content for turn in turns if turn.role != "assistant"]
     if said:
         store.query(sql, (number, indexed_form("\n".join(said))))

@@ -1,10 +1,10 @@
 """Cuts texts of any language into the words that are indexed and compared.
 
 Words are compared without letter case, accents and the Arabic article. English words are compared by their stems,
-which SQLite's FTS5 finds; words in other alphabets by their beginnings. A word that the history lacks can be loosened
-to its beginning, so that "Katzen" finds "Katze". Text without spaces, such as Chinese, Japanese or Thai, is cut into
-overlapping pairs or triples of characters. So are Korean and Hebrew, which join particles to their words. `occurrences`
-finds words in texts.
+which SQLite's FTS5 computes. Words in other alphabets are compared by their beginnings. If the history lacks a word,
+its beginning can be searched for instead, so that "Katzen" finds "Katze". Text without spaces, such as Chinese,
+Japanese or Thai, is cut into overlapping pairs or triples of characters. So are Korean and Hebrew, which attach
+particles to words. `occurrences` finds words in texts.
 """
 
 import re
@@ -15,13 +15,13 @@ from unicodedata import category, normalize
 from ..store.substring import comparable
 
 TOKENS = "tokenize = 'porter ascii'"
-"""How FTS5 splits what `indexed_form` returns."""
+"""Tells FTS5 how to split the result of `indexed_form`."""
 
-_PAIRS = (  # of Hangul, kana, Han
+_PAIRS = (  # Hangul, kana and Han are cut into pairs of characters
     "\u1100-\u11ff\u3005-\u3007\u3041-\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u318f\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
 )
-_TRIPLES = (  # of Hebrew, whose prefixes stand at the words, Thai, Lao, Burmese, Khmer
+_TRIPLES = (  # Hebrew, Thai, Lao, Burmese and Khmer are cut into triples; Hebrew attaches prefixes to words
     "\u05d0-\u05ea\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17e0-\u17e9"
 )
 _MARKS = "".join(chr(code) for code in range(0x300, 0x1E00) if category(chr(code))[0] == "M") + "\u3099\u309a"
@@ -31,10 +31,10 @@ _ONE_CHARACTER = re.compile(rf"[{_PAIRS}{_TRIPLES}]|(?:(?![{_PAIRS}{_TRIPLES}])[
 _TOGETHER = re.compile(rf"[\0-\x7f]+(?=[\0-\x7f]|\Z)|.[{_MARKS}\u1160-\u11ff\uff9e\uff9f]*", re.S)
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]+")
 _ARTICLE, _ARABIC = re.compile(r"\A(?:[وفبك]?ال|لل)(?=..)"), str.maketrans("ىة", "يه")
-_ENDING = 2  # letters that a form of a word may have in place of others
-_LEAST, _LEAST_LATIN = 3, 4  # letters that forms of a word share at least
-_VOWELS, _CONSONANTS = re.compile("[aeiou]+"), 3  # of a word with fewer consonants other vowels make another word
-_LONGEST = 10  # consonants of a word that has other forms
+_ENDING = 2  # so many letters at the end may differ between forms of a word
+_LEAST, _LEAST_LATIN = 3, 4  # minimum letters that forms of a word share
+_VOWELS, _CONSONANTS = re.compile("[aeiou]+"), 3  # with fewer consonants, other vowels make a different word
+_LONGEST = 10  # maximum consonants of a word with irregular forms
 _ABLAUT = ("a", "e", "i", "o", "u", "ee", "oo", "ou")
 
 # The closed classes of English: articles, pronouns, auxiliaries, prepositions, conjunctions, quantifiers,
@@ -54,7 +54,7 @@ FUNCTION_WORDS = frozenset(
 
 
 def indexed_form(text: str) -> str:
-    """What FTS5 is given of a text: its words, as they are compared. Those of an ASCII text FTS5 finds by itself.
+    """Return the words of a text as FTS5 indexes and compares them. ASCII text is unchanged: FTS5 finds its words.
 
     >>> indexed_form("Une tasse de café"), indexed_form("我的猫")
     ('une tasse de cafe', '我的 的猫 猫')
@@ -63,10 +63,10 @@ def indexed_form(text: str) -> str:
 
 
 def telling(text: str) -> str:
-    """What is indexed of a turn: its form without English function words, which nobody looks for.
+    """Return the words of a turn that are indexed: all but English function words, which nobody searches for.
 
-    So a name that has the stem of one, such as "Ines" ("in"), is found by itself. With a capital letter a function
-    word stays: it may be a name.
+    So a search for a name with the stem of a function word, such as "Ines" ("in"), finds only the name. A function word
+    with a capital letter is kept, because it may be a name.
 
     >>> telling("Ines is in Will's garden.")
     "Ines Will's garden."
@@ -75,7 +75,7 @@ def telling(text: str) -> str:
 
 
 def located(text: str) -> list[tuple[str, int, int]]:
-    """The words of `indexed_form`, and where each begins and ends in the text.
+    """Return the words of `indexed_form`, and the start and the end of each in the text.
 
     >>> located("Zwei Cafés"), located("我的猫")
     ([('zwei', 0, 4), ('cafes', 5, 10)], [('我的', 0, 2), ('的猫', 1, 3), ('猫', 2, 3)])
@@ -86,7 +86,9 @@ def located(text: str) -> list[tuple[str, int, int]]:
 
 
 def exact_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """The words of a text for comparing quotes, and their places: each character of text without spaces.
+    """Return the words of a text for comparing quotes, and their places.
+
+    In text without spaces, each character is a word.
 
     >>> exact_words("Ein Café")
     (['ein', 'cafe'], [(0, 3), (4, 8)])
@@ -97,7 +99,7 @@ def exact_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
 
 
 def content_words(text: str) -> list[str]:
-    """A text's words without the function words of English, each once, as they are compared.
+    """Return the words of a text as they are compared, each once, without English function words.
 
     >>> content_words("What is my cat called? My CAT!"), content_words("我的猫")
     (['cat', 'called'], ['我的', '的猫'])
@@ -107,10 +109,10 @@ def content_words(text: str) -> list[str]:
 
 
 def beginning(word: str) -> str:
-    """The beginning that makes any word a form of this one; "" if only the word itself is.
+    """Return the beginning that all forms of a word share; "" if only the word itself counts as a form.
 
     Args:
-        word: As `content_words` returns it, or a beginning that `loosened` returns.
+        word: A word from `content_words`, or a beginning from `loosened`.
 
     >>> beginning("cat"), beginning("кошка"), beginning("猫"), beginning("我的"), beginning("katz*")
     ('', 'кош', '猫', '', 'katz')
@@ -123,7 +125,7 @@ def beginning(word: str) -> str:
 
 
 def loosened(word: str) -> str:
-    """What to look for instead of a word that the history lacks: its beginning and a star; "" for a short word.
+    """Return what to search for if the history lacks a word: its beginning and a star; "" for a short word.
 
     >>> loosened("katzen"), loosened("cat"), loosened("猫几")
     ('katz*', '', '猫*')
@@ -134,7 +136,7 @@ def loosened(word: str) -> str:
 
 
 def with_other_vowels(word: str) -> str:
-    """Possible irregular forms of an English word, for a history that has none of the words; "" for a short word.
+    """Return possible irregular forms of an English word, for a history without any of the words; "" for a short word.
 
     >>> {"grew", "grown"} <= set(with_other_vowels("grow").split()), with_other_vowels("cat")
     (True, '')
@@ -149,10 +151,10 @@ def with_other_vowels(word: str) -> str:
 
 
 def match_expression(words: Sequence[str]) -> str:
-    """An FTS5 query for any of the words, in any form; "" if there is none.
+    """Return an FTS5 query for any of the words, in any form; "" if there are no words.
 
     Args:
-        words: As `content_words`, `loosened` or `with_other_vowels` returns them.
+        words: Results of `content_words`, `loosened` or `with_other_vowels`.
 
     >>> match_expression(["cat", "katz*"])
     '"cat" OR "katz" *'
@@ -163,20 +165,21 @@ def match_expression(words: Sequence[str]) -> str:
 
 
 def _function_words(text: str) -> frozenset[str]:
-    """The function words that may be in a text: not those that it writes with accents, such as "sợ"."""
+    """Return the function words that may be in a text. Words with accents, such as "sợ", are not function words."""
     return FUNCTION_WORDS if text.isascii() else FUNCTION_WORDS.intersection(_WORD.findall(comparable(text)))
 
 
 def _folded(text: str) -> str:
-    """A text as its words are compared, but for what is done to single words."""
+    """Fold case and accents of a text, so that its words can be compared. `_words` changes single words further."""
     text = comparable(text)
     return text if text.isascii() else normalize("NFC", _ACCENTS.sub("", normalize("NFD", text)))
 
 
 def _words(folded: str, ends: bool = True) -> Iterator[tuple[str, int, int]]:
-    """The words of a folded text, and where each begins and ends in it.
+    """Yield the words of a folded text, and the start and the end of each.
 
-    The `ends` of text without spaces, which are shorter than its words, are indexed only to be found by short words.
+    With `ends`, text without spaces also yields its last characters, which are shorter than its other words. They are
+    indexed only so that short words find them.
     """
     for run in _WORD.finditer(folded):
         start, stop = run.span()
@@ -189,13 +192,13 @@ def _words(folded: str, ends: bool = True) -> Iterator[tuple[str, int, int]]:
 
 
 def _size(run: str) -> int:
-    """How many characters make a word of text without spaces; 0 for other text."""
+    """Return how many characters a word has in text without spaces; 0 for other text."""
     found = None if run.isascii() else _SPACELESS.match(run)
     return 0 if found is None else 2 if found[1] else 3
 
 
 def _traced(text: str, form: Callable[[str], str]) -> tuple[str, list[tuple[int, int]]]:
-    """A form of a text, and where in the text each of its characters comes from."""
+    """Return a form of a text, and the place in the text that each of its characters comes from."""
     if text.isascii():
         return form(text), [(at, at + 1) for at in range(len(text))]
     parts, places = [], []

@@ -1,4 +1,4 @@
-"""Divides many items into batches."""
+"""Divides items into batches."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -10,10 +10,10 @@ def batched(items: Iterable[_T], size: Callable[[_T], int], most: int, largest: 
     """Yield lists of items, in order.
 
     Args:
-        items: Read as they are needed.
+        items: The items. They are read only as needed.
         size: Returns the size of an item.
-        most: The most items of a batch.
-        largest: The largest sum of sizes in a batch. An item that is larger is a batch of its own.
+        most: The maximum number of items in a batch.
+        largest: The maximum sum of sizes in a batch. A larger item forms a batch by itself.
 
     >>> list(batched(["one", "two", "three"], len, 2, 6)), list(batched(["a", "b", "longer"], len, 2, 1))
     ([['one', 'two'], ['three']], [['a'], ['b'], ['longer']])

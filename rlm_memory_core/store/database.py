@@ -1,4 +1,4 @@
-"""Opens SQLite files that several processes may use at the same moment, explains errors, and ends slow statements."""
+"""Opens SQLite files that several processes may use at once, explains errors, and interrupts slow statements."""
 
 import sqlite3
 import threading
@@ -18,26 +18,28 @@ _MEANINGS = {
     "SQLITE_CANTOPEN": "cannot open {path} as a history: a folder, no such folder, or no permission; give another path",
 }
 limit = threading.local()
-"""A thread may set `limit.is_over`. SQLite calls it now and then, and stops the thread's statement once it is true."""
+"""A thread may set `limit.is_over`. SQLite calls it periodically and interrupts the statement if it returns true."""
 
 
 def check_time() -> None:
-    """End work that asks SQLite for little at a time, such as a search that reads many long turns.
+    """Raise an error if the thread's time is over.
+
+    This is for work that uses SQLite only briefly at a time, such as a search that reads many long turns.
 
     Raises:
-        sqlite3.OperationalError: The thread's time is over; it reads like that of an interrupted statement.
+        sqlite3.OperationalError: The time is over. The message is that of an interrupted statement.
     """
     if getattr(limit, "is_over", bool)():
         raise sqlite3.OperationalError("interrupted")
 
 
 class _Database(sqlite3.Connection):
-    """Closes itself when nothing refers to it any more; Python 3.13 warns of a connection that was not closed."""
+    """Closes itself when it is no longer used, because Python 3.13 warns about connections that were not closed."""
 
     def __del__(self) -> None:
         try:
             self.close()
-        except Exception:  # it was never opened, or the interpreter ends
+        except Exception:  # it was never opened, or the interpreter is shutting down
             return
 
 
@@ -48,9 +50,8 @@ def open_database(
 
     Args:
         path: The file, created if it does not exist; None keeps the database in memory.
-        synchronous: With "FULL" a commit survives a power cut, with "NORMAL" a killed process.
-        prepare: Checks the file and creates its tables, in a transaction of its own. If it raises, the file stays as
-            it was.
+        synchronous: With "FULL", a commit survives a power failure. With "NORMAL", it survives only a killed process.
+        prepare: Checks the file and creates its tables, in a separate transaction. If it raises, the file is unchanged.
 
     Raises:
         sqlite3.Error: The file is not a database, or cannot be opened.
@@ -72,8 +73,8 @@ def open_database(
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Open a database without leaving a trace in or beside it; other processes may be writing to it."""
-    # without a log beside the file no process has it open; an immutable reader creates neither a log nor a lock
+    """Open a database without changing it or creating other files. Other processes may be writing to it."""
+    # if the file has no log, no process has it open; an immutable reader creates neither a log nor a lock
     alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
 
@@ -91,7 +92,7 @@ def _use_write_ahead_log(database: sqlite3.Connection) -> None:
 
 
 def explain(error: sqlite3.Error, path: Path | None) -> str:
-    """Say in one line what went wrong with a history's file and what to do. It quotes nothing of the history."""
+    """Return a line that says what went wrong with a history's file and what to do. It quotes nothing from it."""
     if isinstance(error, sqlite3.ProgrammingError):
         return "the history is closed; open it again with MemoryStore(path)"
     if path and path.is_dir():

@@ -2,14 +2,15 @@
 
 This is the package's only date parser. A full date has a year, a month and a day:
 
-- A year that comes first is followed by month and day: `2023-05-20`, `2023/05/20 (Sat) 02:21`, `2023年5月20日`.
-- A year that comes last follows month and day, or day and month if there is no such month: `5/6/2023` is the 6th of
-  May, `20.05.2023` the 20th.
-- Names of months are English, in any letter case, and may be shortened.
-- Times of day and time zones are ignored: the day counts as it is written.
+- If the year comes first, month and day follow: `2023-05-20`, `2023/05/20 (Sat) 02:21`, `2023年5月20日`.
+- If the year comes last, month and day come before it, or day and month if there is no such month: `5/6/2023` is the
+  6th of May, and `20.05.2023` the 20th.
+- Names of months are English, in any letter case, and may be abbreviated.
+- Times of day and time zones are ignored: the result is the day as it is written.
 
-`moments` also reads dates without a year (the nearest one; `3/4` is March 4th), months, years and relative words
-("yesterday", "last Saturday", "two weeks ago"). Text without a date gives None or [], never an error.
+`moments` also reads dates without a year (it takes the nearest one; `3/4` is March 4th), months, years and relative
+words ("yesterday", "last Saturday", "two weeks ago"). For text without a date, the result is None or [], never an
+error.
 """
 
 import re
@@ -20,7 +21,7 @@ from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta, weekday
 
-_MAX_CHARACTERS = 10_000  # of a text; what follows is not read
+_MAX_CHARACTERS = 10_000  # of a text; the rest is not read
 _LONGEST_DATE = 64
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH = (
@@ -50,7 +51,7 @@ UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "y
 _UNITS = {unit: relativedelta(days=days) for unit, days in UNIT_DAYS.items()}
 _UNITS |= {"month": relativedelta(months=1), "year": relativedelta(years=1)}
 COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{'|'.join(_TENS[1:9])})[\s-])?(?:{'|'.join(_NUMBER_WORDS)}))(?:\s+of)?"
-"""A pattern of numbers as people write them; `count_of` reads what its group `count` matched."""
+"""A pattern for numbers as people write them. `count_of` converts its group `count`."""
 
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
@@ -74,8 +75,8 @@ _RELATIVE = [
 def parse_date(text: str | None) -> date | None:
     """Read the first full date in a text.
 
-    A text that is nothing but a month and a year gives the first day of the month. Forms that the patterns here do
-    not know, such as `Sat May 20 02:21:00 2023`, are read by `python-dateutil` if the whole text is a date.
+    If the text is only a month and a year, the result is the first day of the month. Other forms, such as
+    `Sat May 20 02:21:00 2023`, are read by `python-dateutil` if the whole text is a date.
 
     Args:
         text: Any text.
@@ -93,7 +94,10 @@ def parse_date(text: str | None) -> date | None:
 
 
 def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
-    """The day of a match of `_CALENDAR`. Of a month or a year it is the middle one; without a year, the nearest one."""
+    """Return the day of a match of `_CALENDAR`.
+
+    For a month or a year, it is the day in the middle. For a date without a year, it is the nearest such day.
+    """
     found = match.groupdict()
     year, month = int(found.get("year") or 0), found.get("month") or "7"
     if "first" in found:
@@ -110,21 +114,21 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
 
 
 def _parse_whole(text: str) -> date | None:
-    """The whole text as a date, as `python-dateutil` reads it; None if it lacks a month or a year."""
+    """Read the whole text as a date with `python-dateutil`. Return None if it lacks a month or a year."""
     if len(text) > _LONGEST_DATE or not _MAY_BE_A_DATE.match(text):
         return None
-    from dateutil import parser  # imported when needed: it takes longer than all of the store
+    from dateutil import parser  # imported only when needed: it takes longer than the whole store
 
     days = []
-    for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # stands in for what the text lacks
+    for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # supplies the parts that the text lacks
         with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             days.append(parser.parse(re.sub("[()]", " ", text), default=missing, ignoretz=True).date())
-    is_date = len(days) == 2 and days[1] in (days[0], days[0].replace(day=28))  # a day, or else a month
+    is_date = len(days) == 2 and days[1] in (days[0], days[0].replace(day=28))  # a day or a month
     return days[0] if is_date else None
 
 
 def _make_date(year: int, month: int, day: int) -> date | None:
-    """The date, or None if there is no such day."""
+    """Return the date, or None if there is no such day."""
     try:
         return date(year, month, day)
     except ValueError:
@@ -136,9 +140,9 @@ class Moment:
     """A day, or a span of days, that a sentence mentions.
 
     Args:
-        start, end: Its first and its last day. They are only as sharp as `width`.
-        words: The words that name it.
-        width: Days of the unit that the words name: 1, 2 (a weekend), 7, 14, 30 or 365.
+        start, end: The first and the last day. They are only as precise as `width`.
+        words: The words that name the day or the span.
+        width: The number of days in the unit that the words name: 1, 2 (a weekend), 7, 14, 30 or 365.
     """
 
     start: date
@@ -148,19 +152,19 @@ class Moment:
 
     @property
     def day(self) -> date:
-        """The day in its middle."""
+        """The day in the middle."""
         return self.start + (self.end - self.start) // 2
 
 
 def moments(sentence: str, said_on: date | None) -> list[Moment]:
     """Find the days that a sentence mentions, in the order of its words.
 
-    Reads full dates, dates without a year (the nearest one), months, years, and relative words such as "yesterday",
-    "last Saturday" or "two weeks ago".
+    The sentence may contain full dates, dates without a year (the nearest one is taken), months, years, and relative
+    words such as "yesterday", "last Saturday" or "two weeks ago".
 
     Args:
         sentence: Any text.
-        said_on: The day on which it was said. Without it only words with a year are read.
+        said_on: The day on which it was said. Without it, only dates with a year are read.
 
     >>> [str(moment.day) for moment in moments("I ran yesterday and two weeks ago.", date(2023, 5, 20))]
     ['2023-05-19', '2023-05-06']
@@ -182,7 +186,7 @@ def moments(sentence: str, said_on: date | None) -> list[Moment]:
 
 
 def count_of(words: str) -> int:
-    """The number that `COUNT` matched; "few" is 3 and "several" 4.
+    """Return the number that `COUNT` matched. "few" is 3 and "several" is 4.
 
     >>> count_of("12"), count_of("Twenty-five"), count_of("a")
     (12, 25, 1)
@@ -192,7 +196,7 @@ def count_of(words: str) -> int:
 
 
 def _relative_day(match: re.Match[str], said_on: date) -> date:
-    """The day of a match of `_RELATIVE`."""
+    """Return the day of a match of `_RELATIVE`."""
     found = {name: words.casefold() for name, words in match.groupdict().items()}
     if "spoken" in found:
         return said_on + timedelta(days=_SPOKEN[found["spoken"]])

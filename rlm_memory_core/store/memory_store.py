@@ -3,9 +3,9 @@
 A `MemoryStore` keeps turns in the order in which they were said, grouped into sessions. It does not summarise,
 rewrite or forget, and it calls no model. It finds turns by keyword and by recency; `search` ranks them.
 
-Both forms are SQLite. Every append to a file is on disk before it returns, so that a killed process loses nothing
-that was stored. Ten million turns open, count and append as fast as ten: totals are kept with each turn, and searches
-read block by block.
+Both forms use SQLite. Every append to a file is on disk before it returns, so a killed process loses nothing that was
+stored. Opening, counting and appending are as fast with ten million turns as with ten, because totals are stored with
+each turn. Searches read block by block.
 """
 
 import copy
@@ -31,7 +31,7 @@ from .turns import Rows, Session, Turn, serialise
 __all__ = ["MemoryStore", "StoreError"]
 
 _T = TypeVar("_T")
-_SCANNED = 10_000  # turns searched at once; between two such blocks other threads may use the store
+_SCANNED = 10_000  # turns searched at once; between two such blocks, other threads may use the store
 _TURN = "SELECT turn_index, session, role, content, timestamp, name FROM turns"
 _LAST = "SELECT turn_index, total_characters FROM turns ORDER BY turn_index DESC LIMIT 1"
 _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, timestamp, name, content, folded)
@@ -39,23 +39,23 @@ _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, tim
 
 
 class MemoryStore(AbstractContextManager["MemoryStore"]):
-    """A chat history: turns in sessions, to which you can only add.
+    """A chat history: turns in sessions. You can only append to it.
 
-    `start_session` begins a session. A turn also begins one if its time lies on another day than the last turn's, or
-    `gap` or more after it; the session then has a date. Each open store writes sessions of its own: if another program
-    has begun a session in the same file, the next turn here begins another.
+    `start_session` begins a session. A turn also begins one if its time is on a different day from the last turn's, or
+    at least `gap` later. The session then has a date. Each open store writes its own sessions: if another program has
+    begun a session in the same file, the next turn here begins a new one.
 
     Args:
-        path: The history's file, created if it does not exist; None keeps the history in memory.
-        tz: The user's time zone, such as "America/Los_Angeles"; None for this machine's. It decides on which day a time
-            with a zone lies. A time without a zone is what the user's clock showed. The two kinds cannot be compared,
-            so a turn of one kind after the other begins a session. `Turn.time` says which kind it is.
-        gap: The silence after which a session begins.
+        path: The history's file, created if it does not exist. None keeps the history in memory.
+        tz: The user's time zone, such as "America/Los_Angeles"; None means this machine's. It decides which day a time
+            with a zone belongs to. A time without a zone is what the user's clock showed. The two kinds of times cannot
+            be compared, so a turn begins a session if the one before has the other kind. See `Turn.time`.
+        gap: The silence after which a new session begins.
 
     Raises:
         StoreError: The file is not a history, or cannot be opened. Also raised by any method if the file is damaged,
             the disk is full, or another program has been writing for half a minute.
-        KeyError: There is no such time zone.
+        KeyError: The time zone is unknown.
 
     >>> store = MemoryStore()
     >>> store.start_session(date="2023/05/20 (Sat) 02:21")
@@ -72,7 +72,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         self.gap, self.tz = gap, ZoneInfo(tz) if isinstance(tz, str) else tz
         self._lock = threading.RLock()
         self._writer = SessionWriter(self.query, self.tz, gap)
-        self._end: tuple[int, int] | None = None  # of a snapshot: its last turn and session
+        self._end: tuple[int, int] | None = None  # last turn and session of a snapshot
         try:
             self._db = open_database(self.path, "FULL", lambda database: prepare(database, self.path))
         except sqlite3.Error as error:
@@ -81,10 +81,10 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
     def start_session(self, date: str | None = None, title: str = "") -> int:
         """Begin a session and return its number. The turns that you add next belong to it.
 
-        Turns that you add before any session form a session without a date, unless you give their time.
+        Turns that you add before any session form a session without a date, unless they have a timestamp.
 
         Args:
-            date: The session's date, in any form; None to take it from its first turn with a given time.
+            date: The session's date, in any form. None means the date of the first turn with a timestamp.
             title: The session's title, or "".
         """
         with self.transaction():
@@ -94,11 +94,11 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         """Append one turn to the current session, and return it as stored.
 
         Args:
-            role: Who said it, such as "user"; any text.
+            role: Who said it, such as "user". Any text is allowed.
             content: What was said.
-            timestamp: When it was said, in any form; see `times.parse_time`. None if you do not know: the turn then
-                joins the current session, and gets the present time, as ISO 8601 in UTC.
-            name: The speaker's name, if several speak in this role.
+            timestamp: When it was said, in any form; see `times.parse_time`. If it is None, the turn joins the current
+                session and gets the present time, as ISO 8601 in UTC.
+            name: The speaker's name, if there are several speakers with this role.
 
         Raises:
             TypeError: An argument has the wrong type.
@@ -117,7 +117,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
             return self.insert(session, role, content, timestamp or now, name)
 
     def insert(self, session: int, role: str, content: str, timestamp: str, name: str) -> Turn:
-        """Append a turn to a session that is known; for `imports`, within a transaction."""
+        """Append a turn to a given session, within a transaction. This is for `imports`."""
         ((last, total),) = self.query(_LAST) or [(0, 0)]
         turn = Turn(last + 1, session, *map(well_formed, (role, content, timestamp, name)))
         total += len(turn.content)
@@ -126,7 +126,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         return turn
 
     def extend(self, turns: Iterable[tuple[str, str]]) -> None:
-        """Append (role, content) pairs in one transaction: it stores all of them, or none.
+        """Append (role, content) pairs in one transaction, which stores all of them or none.
 
         Raises:
             TypeError: A role or a content is not a string.
@@ -137,14 +137,14 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
 
     @contextmanager
     def transaction(self, derived: bool = False) -> Iterator[None]:
-        """Group appends: the end of the block stores them all together. If the block raises, none is stored.
+        """Group appends, and store them together at the end of the block. If the block raises, none are stored.
 
         Args:
-            derived: What is written can be made again, as an index can: it does not wait for the disk. A power cut may
-                undo it, and the turns stay.
+            derived: Whether the block only writes data that can be rebuilt, such as an index. It then does not wait for
+                the disk. A power failure may undo it, but not the turns.
 
         Raises:
-            StoreError: This is a snapshot, and what is written is not derived.
+            StoreError: This is a snapshot, and `derived` is false.
         """
         if self._end is not None and not derived:
             raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
@@ -162,7 +162,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
                 raise
 
     def snapshot(self) -> "MemoryStore":
-        """Return the history as it is now, for reading only. It does not change when the store grows."""
+        """Return a read-only view of the history as it is now. It does not change when the store grows."""
         with self._lock:
             view = copy.copy(self)
             view._end = (len(self), len(self.sessions))
@@ -170,20 +170,20 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
 
     @property
     def turns(self) -> Sequence[Turn]:
-        """All turns in order, each read when it is asked for."""
+        """All turns in order. Each is read when it is accessed."""
         return Rows(self.__len__, lambda start, stop: self._turns("turn_index > ? AND turn_index <= ?", start, stop))
 
     @property
     def sessions(self) -> Sequence[Session]:
-        """All sessions in order, each read when it is asked for."""
+        """All sessions in order. Each is read when it is accessed."""
         return Rows(self._session_count, self._sessions)
 
     def search_history(self, keyword: str, limit: int | None = None) -> list[Turn]:
         """Find the turns that contain the keyword in any letter case, oldest first (paper Section 3.2).
 
         Args:
-            keyword: Any text; it is searched literally, also within words.
-            limit: The most turns to return, the newest ones; None for all.
+            keyword: Any text. It is searched for literally, also within words.
+            limit: The maximum number of turns to return. The newest ones are kept. None means all.
 
         Raises:
             TypeError: The keyword is not a string.
@@ -208,15 +208,15 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         return list(self.turns[-n:]) if n > 0 else []
 
     def to_string(self) -> str:
-        """Return the whole history as text: a heading before each turn, a marker before each dated session.
+        """Return the whole history as text, with a heading before each turn and a marker before each dated session.
 
         This is the form of the paper's Section 3.1. Content that looks like a heading or a marker gets a backslash
-        before it; `escaping.unescape` removes it.
+        before it. `escaping.unescape` removes the backslash.
         """
         return serialise(self.sessions)
 
     def characters(self, turns: int | None = None) -> int:
-        """Count the characters of all turns' content, or of the first `turns` turns. Prefixes do not count."""
+        """Count the characters in the content of all turns, or of the first `turns` turns. Headings do not count."""
         last = len(self) if turns is None else turns
         return self._one("SELECT coalesce(max(total_characters), 0) FROM turns WHERE turn_index = ?", last)
 
@@ -246,21 +246,21 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         return as_html(self)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run SQL on the history's database; `search` keeps its indexes there.
+        """Run SQL on the history's database. `search` keeps its indexes there.
 
-        A snapshot has the same database: SQL for it must not look past turn `len(store)`.
+        A snapshot uses the same database, so SQL for a snapshot must ignore turns after `len(store)`.
         """
         check_time()
         return self._use(lambda database: database.execute(sql, parameters).fetchall())
 
     def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Use the database, one thread at a time."""
+        """Call a function with the database, one thread at a time."""
         with self._lock:
             try:
                 return work(self._db)
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-                    raise  # whoever interrupted a search knows why
+                    raise  # the caller that interrupted the search handles it
                 raise StoreError(explain(error, self.path)) from None
 
     def _one(self, sql: str, *parameters: int) -> int:

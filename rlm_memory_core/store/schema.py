@@ -1,16 +1,16 @@
 """The tables of a history's file.
 
-`total_characters` counts the characters of all turns up to this one, so the size of a history is one look-up. `folded`
-is what a search compares (see `substring`). `content` comes after the short columns, which are often read without it:
-a long text does not slow that down. `writer` names the open store that a session belongs to; `until` is the latest time
-that was given for a turn of the session.
+`total_characters` counts the characters of all turns up to this one, so that one look-up gives the size of a history.
+`folded` is the text that a search compares (see `substring`). `content` comes after the short columns, so that long
+texts do not slow down queries for these columns only. `writer` identifies the open store that a session belongs to.
+`until` is the latest timestamp given for a turn of the session.
 """
 
 import sqlite3
 from pathlib import Path
 
-APPLICATION_ID = 0x524C4D31  # "RLM1": tells our file from another program's
-VERSION = 4  # of the tables; the file's user_version
+APPLICATION_ID = 0x524C4D31  # "RLM1": identifies our files
+VERSION = 4  # version of the tables, stored as the file's user_version
 
 _TABLES = f"""
     PRAGMA application_id = {APPLICATION_ID};
@@ -33,18 +33,18 @@ _TABLES = f"""
 
 
 class StoreError(Exception):
-    """A history file cannot be used; the message says why and what to do."""
+    """A history file cannot be used. The message says why and what to do."""
 
 
 def prepare(database: sqlite3.Connection, path: Path | None) -> None:
-    """Create the tables in an empty database; check that any other one is a history of this version.
+    """Create the tables in an empty database. Check that any other database is a history of this version.
 
     Args:
         database: An open connection, in a transaction.
         path: The database's file, for the error message.
 
     Raises:
-        StoreError: It is another program's database, or another version of the package made it.
+        StoreError: Another program or another version of the package created the database.
     """
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")

@@ -1,7 +1,7 @@
 """Decides which session a turn belongs to, and begins sessions.
 
-In a history all turns of one session come before those of the next. So two programs must not write to one session in
-turn: each open store writes its own sessions, and begins a new one if another program has begun one meanwhile.
+In a history, all turns of one session come before those of the next. So two programs must not write to the same session
+alternately. Each open store writes its own sessions, and begins a new one if another program has begun one meanwhile.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ class SessionWriter:
 
     Args:
         query: Runs SQL on the history's database, in the transaction that stores the turn.
-        zone: The user's time zone; None for this machine's.
-        gap: The silence that begins a session.
+        zone: The user's time zone; None means this machine's.
+        gap: The silence after which a new session begins.
     """
 
     def __init__(
@@ -29,20 +29,20 @@ class SessionWriter:
     ) -> None:
         self.zone, self.gap = zone, gap
         self._query, self._name = query, uuid4().hex
-        self._number, self._own = 0, (cast("str | None", None), "")  # the session written last; its date and title
+        self._number, self._own = 0, (cast("str | None", None), "")  # the last session written, with its date and title
 
     def begin(self, date: str | None, title: str, when: datetime | None = None) -> int:
-        """Begin a session, of this date or of the day of its first turn, and return its number."""
+        """Begin a session with this date, or with the date of its first turn, and return its number."""
         ((last,),) = self._query("SELECT coalesce(max(number), 0) FROM sessions", ())
         return self._keep(last + 1, written(when, self.zone) if when else date, title, when, None)
 
     def of_turn(self, when: datetime | None) -> int:
-        """The number of the session of a turn said at this time; begins it if it is a new one."""
+        """Return the number of the session for a turn said at this time. Begin a new session if necessary."""
         last = self._query(_LAST, ())
         if not last:
             return self.begin(None, "", when)
         number, date, title, until, writer, used = last[0]
-        if writer != self._name and (writer or self._number):  # another program's, also if that has ended meanwhile
+        if writer != self._name and (writer or self._number):  # of another program, even if that has ended meanwhile
             return self.begin(*self._own, when)
         before, now = parse_time(until or date or ""), when
         if before and now and until is None:  # the session's date is what the user's clock showed
@@ -54,7 +54,7 @@ class SessionWriter:
         return self._keep(number, written(when, self.zone) if when and date is None else date, title, when, until)
 
     def release(self) -> None:
-        """Let the next one who opens the file continue the session."""
+        """Let the next store that opens the file continue the session."""
         if self._number:
             self._query("UPDATE sessions SET writer = NULL WHERE number = ? AND writer = ?", (self._number, self._name))
 

@@ -1,8 +1,8 @@
-"""Compares texts as readers do, and searches for a substring in this way.
+"""Searches for substrings the way readers compare texts.
 
-`comparable` makes alike what looks alike: letter case, compositions of accents, digits of all scripts, full-width
-letters, ligatures, typographic quotes and dashes. A turn keeps this form beside its content, unless SQLite's `lower`
-gives it as well.
+`comparable` removes differences that readers ignore: letter case, the composition of accents, digits of other scripts,
+full-width letters, ligatures, typographic quotes and dashes. This form is stored with the content of a turn, unless
+SQLite's `lower` returns the same.
 """
 
 import re
@@ -11,16 +11,16 @@ from unicodedata import normalize
 _ALIKE = (("'", "‘’‚‛ʼ"), ('"', "“”„‟«»"), ("-", "‐‒–—―−"), ("i", "ı"), ("ae", "æ"), ("oe", "œ"))
 _SIGNS = {ord(sign): plain for plain, signs in _ALIKE for sign in signs}
 _SIGNS |= {ord(zero) + digit: str(digit) for zero in "٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០᠐" for digit in range(10)}
-# nothing is seen of these; 0x307 is the dot of a small İ
+# these are invisible; 0x307 is the dot of a small İ
 _SIGNS |= dict.fromkeys((0xAD, 0x307, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
-_LONG_RUN = re.compile(r"([^\w\s\0-\x7f]{30})[^\w\s\0-\x7f]++")  # accents without end: to order them takes squared time
-LONGEST = 50  # characters of a keyword that SQLite looks for: more take more time. The caller checks the rest
+_LONG_RUN = re.compile(r"([^\w\s\0-\x7f]{30})[^\w\s\0-\x7f]++")  # endless accents: sorting them takes quadratic time
+LONGEST = 50  # SQLite searches for only so many characters of a keyword, to save time; the caller checks the rest
 MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
-"""The condition on a turn's columns; its parameter is the beginning of a comparable keyword."""
+"""A condition on a turn's columns. Its parameter is the beginning of a comparable keyword."""
 
 
 def comparable(text: str) -> str:
-    """A text in the form in which texts are compared. It is not shown to anybody.
+    """Return a text in the form for comparison. This form is never shown.
 
     >>> comparable("Cafe\\u0301 “５”") == comparable('CAFÉ "5"')
     True
@@ -32,7 +32,7 @@ def comparable(text: str) -> str:
 
 
 def folded(content: str) -> str | None:
-    """The comparable form of a turn's content; None if SQLite's `lower` gives it.
+    """Return the comparable form of a turn's content; None if SQLite's `lower` returns it.
 
     >>> folded("A milk carton"), folded("CAFÉ")
     (None, 'café')

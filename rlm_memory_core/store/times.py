@@ -1,7 +1,7 @@
-"""Times of turns: reads them, and decides where the next day or a silence begins a session.
+"""Reads the times of turns, and decides whether the next day or a silence begins a session.
 
-A time without a zone is what the user's clock showed. It is never compared with a time that has one: nobody knows how
-far apart they are.
+A time without a zone is what the user's clock showed. It is never compared with a time with a zone, because nobody
+knows how far apart they are.
 """
 
 import re
@@ -10,9 +10,9 @@ from datetime import datetime, time, timedelta, tzinfo
 from .dates import parse_date
 
 GAP = timedelta(hours=4)
-"""This much silence begins a session."""
+"""After this much silence, a new session begins."""
 
-_LONGEST = 100  # characters of a time
+_LONGEST = 100  # maximum characters of a time
 _CLOCK = re.compile(
     r"(?<![\d:.])(?P<hour>[012]?\d)(?:(?P<minute>:[0-5]\d(?::[0-5]\d)?)(?:[.,]\d+)?|(?=\s?[ap]\.?m\b))"
     r"\s?(?:(?P<half>[ap])\.?m\b\.?)?\s?(?:(?:UTC|GMT)?(?P<zone>[+-]\d\d:?\d\d\b)|(?P<utc>Z|UTC|GMT)\b)?",
@@ -25,7 +25,7 @@ def parse_time(text: str) -> datetime | None:
     """Read a time: ISO 8601, or a full date with or without a time of day, as people and servers write them.
 
     Returns:
-        The time, with its zone if the text names one; midnight if it names only a day; None if it names no day.
+        The time, with a zone if the text names one. Midnight if the text names only a day. None if it names no day.
 
     >>> parse_time("2023-05-20T02:21:00Z").tzinfo, parse_time("2023/05/20 (Sat) 02:21").tzinfo
     (datetime.timezone.utc, None)
@@ -51,12 +51,12 @@ def _from_iso(text: str) -> datetime | None:
 
 
 def local(when: datetime, zone: tzinfo | None) -> datetime:
-    """What the user's clock shows at a time; `zone` is the user's, None for this machine's."""
+    """Return what the user's clock shows at a time. `zone` is the user's zone; None means this machine's."""
     return when if when.tzinfo is None else when.astimezone(zone).replace(tzinfo=None)
 
 
 def written(when: datetime, zone: tzinfo | None, clock: bool = True) -> str:
-    """A time as the date of a session: the user's day, and the time of day if it is known and wanted.
+    """Return a time as the date of a session: the user's day, and the time of day if it is known and wanted.
 
     >>> written(datetime(2023, 5, 20, 2, 21), None), written(datetime(2023, 5, 20), None)
     ('2023/05/20 (Sat) 02:21', '2023/05/20 (Sat)')
@@ -67,9 +67,10 @@ def written(when: datetime, zone: tzinfo | None, clock: bool = True) -> str:
 
 
 def begins_session(last: datetime, when: datetime, zone: tzinfo | None, gap: timedelta) -> bool:
-    """Whether a turn at a time begins a session after one whose last turn was at another.
+    """Return whether a turn at the time `when` begins a new session if the last turn was at the time `last`.
 
-    It does if it is on another day of the user's, after `gap` of silence, or if only one of the two times has a zone.
+    It does if it is on another day for the user, if it follows `gap` of silence, or if only one of the times has a
+    zone.
 
     >>> begins_session(datetime(2023, 5, 20, 9), datetime(2023, 5, 20, 12, 59), None, GAP)
     False
@@ -82,5 +83,5 @@ def begins_session(last: datetime, when: datetime, zone: tzinfo | None, gap: tim
 
 
 def has_clock(when: datetime) -> bool:
-    """Whether the time of day is known: a day alone is read as midnight, without a zone."""
+    """Return whether the time of day is known. A day alone is read as midnight without a zone."""
     return when.tzinfo is not None or when.time() != time()

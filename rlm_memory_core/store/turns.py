@@ -17,12 +17,12 @@ class Turn:
     """One message of a history.
 
     Args:
-        index: Its number in the history, from 1, as `[Turn 1]` prints it.
-        session: The number of its session, from 1.
+        index: The number of the turn in the history, from 1, as in `[Turn 1]`.
+        session: The number of the session, from 1.
         role: Who said it, such as "user".
         content: What was said.
-        timestamp: When it was said, as the caller gave it; otherwise when it was stored, ISO 8601 in UTC.
-        name: The speaker's name, if several speak in this role, or "".
+        timestamp: When it was said, as given by the caller; otherwise when it was stored, as ISO 8601 in UTC.
+        name: The speaker's name, if there are several speakers with this role, or "".
     """
 
     index: int
@@ -37,12 +37,12 @@ class Turn:
 
     @property
     def heading(self) -> str:
-        """The text before the content, such as `[Turn 1][user]:`. `escaping` keeps content from imitating it."""
+        """The text before the content, such as `[Turn 1][user]:`. `escaping` prevents content from imitating it."""
         return f"[Turn {self.index}][{label(f'{self.role} {self.name}' if self.name else self.role)}]:"
 
     @property
     def time(self) -> datetime | None:
-        """The timestamp as a time: with a zone if it names one, without if it does not, None if it is no time."""
+        """The timestamp as a datetime, with a zone only if the timestamp names one. None if it is not a time."""
         return parse_time(self.timestamp)
 
 
@@ -51,10 +51,10 @@ class Session:
     """A conversation within a history.
 
     Args:
-        number: Its number, from 1; its position in `MemoryStore.sessions` is one less.
-        date: The date as it was given, or that of the first turn whose time was given, or None.
-        turns: Its turns, in order.
-        title: Its title, such as that of an imported conversation, or "".
+        number: The number, from 1. The position in `MemoryStore.sessions` is one less.
+        date: The date as it was given, or the date of the first turn with a timestamp, or None.
+        turns: The turns, in order.
+        title: The title, such as that of an imported conversation, or "".
     """
 
     number: int
@@ -64,7 +64,7 @@ class Session:
 
     @property
     def marker(self) -> str:
-        """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`; a title follows."""
+        """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`, with any title."""
         return f"[--- Session {self.number} | {label(self.date or '')}{self.title and f' | {label(self.title)}'} ---]"
 
     @property
@@ -78,15 +78,15 @@ class Session:
 
 
 def serialise(sessions: Iterable[Session]) -> str:
-    """Sessions as one text, as `MemoryStore.to_string` returns it. An undated session without turns adds nothing."""
+    """Return sessions as text, in the form of `MemoryStore.to_string`. Undated sessions without turns are left out."""
     return "\n".join(str(session) for session in sessions if session.date is not None or session.turns)
 
 
 class Rows(Sequence[_T], Generic[_T]):
-    """A sequence that reads its items when they are asked for, so that a large history stays on disk.
+    """A sequence that reads its items when they are accessed, so that a large history stays on disk.
 
     Args:
-        count: Returns how many items there are now.
+        count: Returns the current number of items.
         fetch: Returns the items from one position up to another.
 
     >>> squares = Rows(lambda: 100, lambda start, stop: iter([number**2 for number in range(start, stop)]))

@@ -1,7 +1,7 @@
 """Shows answers, traces and histories: as HTML in a notebook, as text in a terminal.
 
-The core imports no view. Importing this package registers a view for each class with `store.display`. Start with
-`answer`, `trace` (with `timeline`) and `store_summary`; they share `rendering` and the HTML in `templates/`.
+The core does not import this package. Importing it registers a view for each class with `store.display`. Start with
+`answer`, `trace` (with `timeline`) and `store_summary`. They share `rendering` and the HTML in `templates/`.
 """
 
 from ..query.answer import Answer

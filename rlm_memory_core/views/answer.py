@@ -13,14 +13,14 @@ from ..store.memory_store import MemoryStore
 from .context import ShownTurn, around
 from .rendering import clip, counted, dollars, duration, render, show
 
-_ITEMS, _OTHERS = 20, 10  # pieces of evidence: that support the answer (or all, if none does); others beside them
-_OPEN = 5  # pieces of evidence whose turns are shown unfolded
+_ITEMS, _OTHERS = 20, 10  # maximum supporting evidence (or evidence of any kind, if none supports); maximum others
+_OPEN = 5  # the turns of the first so many pieces of evidence are unfolded
 _OFFLINE = "The offline reader only quotes passages with words of the question"
 _ANOTHER = 'model="gpt-4o-mini"'
-_PLAIN = ("model", "error", "false_quotes", "sessions", "cost_usd", "seconds")  # in the JSON, as the answer has them
+_PLAIN = ("model", "error", "false_quotes", "sessions", "cost_usd", "seconds")  # copied to the JSON unchanged
 _EVIDENCE = ("session", "date", "turn", "quote", "text")
 _COVERAGE = ("asked", "found", "not_found", "failed", "cut", "copies")
-_ANSWER, _QUOTE, _TEXT, _TURN, _SIDE = 6_000, 1_000, 600, 500, 300  # characters
+_ANSWER, _QUOTE, _TEXT, _TURN, _SIDE = 6_000, 1_000, 600, 500, 300  # maximum characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Item:
     """Evidence from one turn, or from a session without a quote.
 
     Args:
-        place: Session, date and turn in words.
-        found: Pairs of a quote and the sub-agent's words about it; either can be "".
+        place: The session, date and turn in words.
+        found: Pairs of a quote and the sub-agent's words about it. Either can be "".
         turns: The quoted turn and its neighbours; empty if they are not shown.
     """
 
@@ -44,7 +44,7 @@ def answer_html(answer: Answer, opened: bool = False, store: MemoryStore | None 
     Args:
         answer: The answer.
         opened: Whether to show the turns that support it.
-        store: Its history, to find those turns; None to find them in what sub-agents read.
+        store: The history, to find these turns. Without it, they are taken from the texts that sub-agents read.
     """
     items, others, left_out = _items(answer, opened, store)
     return render(
@@ -71,9 +71,9 @@ def answer_text(
     Args:
         answer: The answer.
         opened: Whether to show the turns that support it.
-        all_in: Where the reader finds evidence that is left out.
-        another: The argument that asks a model instead of the offline reader.
-        store: As for `answer_html`.
+        all_in: Where the user can find evidence that is left out.
+        another: The argument that selects a model instead of the offline reader.
+        store: See `answer_html`.
 
     >>> print(answer_text(Answer("Mochi", (Evidence(1, "2023/05/20", 1, "called Mochi", "the cat"),), seconds=0.5)))
     Mochi
@@ -125,7 +125,7 @@ def show_answer(answer: Answer, store: MemoryStore | None = None) -> None:
 
 
 def _items(answer: Answer, opened: bool, store: MemoryStore | None) -> tuple[list[Item], list[Item], int]:
-    """Supporting evidence, other evidence, and how many pieces are left out."""
+    """Return the supporting evidence, the other evidence, and how many pieces are left out."""
     support, others = supporting(answer.text, answer.evidence)
     support, others = support[:_ITEMS], others[: _OTHERS if support else _ITEMS]
     calls = answer.trace.calls if opened else ()
@@ -135,7 +135,7 @@ def _items(answer: Answer, opened: bool, store: MemoryStore | None) -> tuple[lis
 
 
 def _by_turn(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
-    """Evidence grouped by turn; each piece without a turn is a group of its own."""
+    """Group evidence by turn. Each piece without a turn forms its own group."""
     groups: dict[tuple[int | None, int], list[Evidence]] = {}
     for place, each in enumerate(evidence):
         groups.setdefault((each.session, -place if each.turn is None else each.turn), []).append(each)
@@ -148,13 +148,13 @@ def _item(found: Sequence[Evidence], calls: Sequence[Call], store: MemoryStore |
     place += [label(one.date)] if one.date else []
     place += [f"turn {one.turn}"] if one.turn is not None else []
     turns = tuple(map(_clipped, around(found, calls, store)))
-    roles = {turn.role for turn in turns if turn.quoted}  # shown with the turn: a text that is only a role says nothing
+    roles = {turn.role for turn in turns if turn.quoted}  # a text that only repeats the role is left out
     pairs = ((clip(each.quote, _QUOTE), "" if each.text in roles else clip(each.text, _TEXT)) for each in found)
     return Item(" | ".join(place), tuple(pairs), turns)
 
 
 def _clipped(turn: ShownTurn) -> ShownTurn:
-    """The turn at a size that fits; a quoted one keeps the text near its quotes."""
+    """Shorten a turn for display. A quoted turn keeps the text near its quotes."""
     if not turn.quoted:
         return replace(turn, parts=tuple((clip(text, _TURN), False) for text, _ in turn.parts))
     last = len(turn.parts) - 1
@@ -177,7 +177,7 @@ def _turn_line(turn: ShownTurn) -> str:
 
 
 def _notes(answer: Answer, another: str = _ANOTHER) -> dict[str, str]:
-    """What was dropped, asked and read, and who answered, in words; "" for what does not apply."""
+    """Return notes on dropped quotes, sub-agents, what was read, and the offline reader; "" if one does not apply."""
     verb = "was" if answer.false_quotes == 1 else "were"
     dropped = f"{counted(answer.false_quotes, 'quote')} of sub-agents {verb} not in the session, and left out"
     return {
@@ -195,6 +195,6 @@ def _price(answer: Answer) -> str:
 
 
 def _time(answer: Answer) -> str:
-    """Wall time, and how much longer it would take without replayed calls."""
+    """Return the wall time, and how much longer the query would have taken without replayed calls."""
     saved = answer.trace.replayed_seconds
     return duration(answer.seconds) + (f", {duration(saved)} more if nothing were replayed" if saved >= 0.0005 else "")

@@ -1,4 +1,4 @@
-"""Finds the turns around a quote: in the history, or without it in the text that a sub-agent read."""
+"""Finds the turns around a quote, in the history if it is given, or else in the text that a sub-agent read."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,8 +9,8 @@ from ..query.trace import Call
 from ..store.escaping import unescape
 from ..store.memory_store import MemoryStore
 
-_HEADING = re.compile(r"^\[Turn (\d+)\]\[([^\]\n]*)\]: ", re.M)  # content never looks like one: see `store.escaping`
-_AROUND = 2  # turns before, and turns after
+_HEADING = re.compile(r"^\[Turn (\d+)\]\[([^\]\n]*)\]: ", re.M)  # content never looks like this: see `store.escaping`
+_AROUND = 2  # turns shown before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class ShownTurn:
     """A turn, split where quotes begin and end.
 
     Args:
-        turn: Its number in the history.
+        turn: The turn's number in the history.
         role: Who said it.
-        parts: Pieces of its content, each with whether it is quoted.
+        parts: The parts of its content, each with a flag that says whether it is quoted.
     """
 
     turn: int
@@ -29,12 +29,12 @@ class ShownTurn:
 
     @property
     def quoted(self) -> bool:
-        """Whether any of its parts is quoted."""
+        """Whether any part is quoted."""
         return any(quoted for _, quoted in self.parts)
 
 
 def around(found: Sequence[Evidence], calls: Iterable[Call], store: MemoryStore | None = None) -> list[ShownTurn]:
-    """Return the quoted turn and its neighbours; [] if there is no quote, and no store or call has that turn.
+    """Return the quoted turn and its neighbours; [] if there is no quote, or if no store or call contains the turn.
 
     Args:
         found: Evidence from one turn.
@@ -66,7 +66,7 @@ def around(found: Sequence[Evidence], calls: Iterable[Call], store: MemoryStore 
 
 
 def _split(content: str, quotes: Iterable[str]) -> tuple[tuple[str, bool], ...]:
-    """The content in quoted and other parts; overlapping quotes are marked once."""
+    """Split the content into quoted and other parts. Overlapping quotes are marked once."""
     spans = sorted((start, start + len(quote)) for quote in quotes if (start := content.find(quote)) >= 0)
     parts: list[tuple[str, bool]] = []
     stop = 0
@@ -77,7 +77,7 @@ def _split(content: str, quotes: Iterable[str]) -> tuple[tuple[str, bool], ...]:
 
 
 def _turns(text: str) -> list[tuple[int, str, str]]:
-    """The number, role and content of each turn in the text of a session."""
+    """Return the number, role and content of each turn in the text of a session."""
     headings = list(_HEADING.finditer(text))
     stops = [heading.start() - 1 for heading in headings[1:]] + [len(text)]
     return [

@@ -1,8 +1,8 @@
 """What all views share: escaping templates, clipped texts, and numbers in words.
 
-A view is an HTML fragment without scripts or external resources. Seconds and replays differ from run to run: HTML puts
-them in elements of class `rlm-run`, plain text in brackets, as in `[1.2 s]`. `notebooks/nbval.cfg` removes both before
-it compares outputs.
+A view is an HTML fragment without scripts or external resources. Seconds and replays differ from run to run. HTML puts
+them in elements of class `rlm-run`, and plain text in brackets, as in `[1.2 s]`. `notebooks/nbval.cfg` removes both
+before outputs are compared.
 """
 
 import re
@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# control characters, and those that change text direction or end lines: a view spells them out
+# control characters, and those that change the text direction or end lines: views show their codes
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill in a template of the package; every value is escaped.
+    """Fill in a template of the package. Every value is escaped.
 
     Args:
-        template: Its name in `templates/`, without `.html.j2`.
-        values: The template's variables; a missing one raises an error.
+        template: The template's name in `templates/`, without `.html.j2`.
+        values: The template's variables. A missing one raises an error.
     """
     return _environment().get_template(f"{template}.html.j2").render(**values).strip()
 
 
 def show(html: str, text: str) -> None:
-    """Display HTML in a notebook; print the text anywhere else."""
+    """Display the HTML in a notebook, or print the text anywhere else."""
     ipython = sys.modules.get("IPython")  # in a notebook it is already imported
     if ipython is not None and ipython.get_ipython() is not None:
         from IPython.display import display
@@ -39,11 +39,11 @@ def show(html: str, text: str) -> None:
 
 
 def clip(text: str, limit: int) -> str:
-    r"""Return the text ready to show: long texts keep only head and tail, control characters are spelled out.
+    r"""Return a text for display. Long texts keep only their beginning and end, and control characters become codes.
 
     Args:
         text: Any text.
-        limit: The most characters to keep.
+        limit: The maximum number of characters to keep.
 
     >>> clip("abcdefghij", 4), clip("red: \x1b[31m", 80)
     ('abc [… 6 characters …] j', 'red: \\x1b[31m')
@@ -76,7 +76,7 @@ def duration(seconds: float) -> str:
 
 
 def dollars(cost: float | None) -> str:
-    """Format a cost; None means that the price is unknown.
+    """Format a cost. None means that the price is unknown.
 
     >>> dollars(0.0), dollars(0.000034), dollars(1.5), dollars(None)
     ('$0', '$0.000034', '$1.50', 'cost not known')
@@ -89,7 +89,7 @@ def dollars(cost: float | None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Format a number with its noun, in the plural where needed.
+    """Format a number with its noun, in the plural if necessary.
 
     >>> counted(1, "token"), counted(12_345, "token")
     ('1 token', '12,345 tokens')
@@ -108,7 +108,7 @@ def _environment() -> "Environment":
         Environment,
         PackageLoader,
         StrictUndefined,
-    )  # late: slow to import, and most programs show nothing
+    )  # imported late: it is slow, and most programs show nothing
 
     environment = Environment(
         loader=PackageLoader("rlm_memory_core.views", "templates"),

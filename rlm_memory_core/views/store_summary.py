@@ -1,7 +1,7 @@
-"""A history at a glance: size, dates, speakers, and how its first and last sessions begin.
+"""Summarises a history: its size, dates and speakers, and how its first and last sessions begin.
 
-Reads a fixed number of rows, so ten million turns are summarised as fast as ten. Speakers come from the first and the
-last thousand turns; the summary says so where there are more.
+It reads a fixed number of rows, so ten million turns are summarised as fast as ten. The speakers are those of the first
+and the last thousand turns; if there are more turns, the summary says so.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from ..store.escaping import label
 from ..store.memory_store import MemoryStore, StoreError
 from .rendering import counted, in_one_line, render
 
-_SHOWN = 3  # sessions shown at either end
-_READ = 1000  # turns or sessions read at either end
-_OPENING = 100  # characters
+_SHOWN = 3  # sessions shown at each end
+_READ = 1000  # turns or sessions read at each end
+_OPENING = 100  # maximum characters
 _ROLES = 8
 
 
@@ -25,7 +25,7 @@ class Row:
         date: The date as it was given, or "".
         turns: How many turns the session has.
         role: Who speaks first, or "" in an empty session.
-        opening: The beginning of the first turn, in one line.
+        opening: The beginning of the first turn, on one line.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A history at a glance.
+    """The summary of a history.
 
     Args:
         place: The history's file, or "in memory".
@@ -51,7 +51,7 @@ class Summary:
         speakers: Who speaks, in words, or "".
         first: The first sessions.
         last: The last sessions that are not among the first.
-        left_out: How many sessions lie between them.
+        left_out: How many sessions are between the first and the last ones.
     """
 
     place: str
@@ -115,7 +115,7 @@ def summarise(store: MemoryStore) -> Summary:
 
 
 def _dates(store: MemoryStore, sessions: int) -> str:
-    """The first and the last date, looked for in the first and the last thousand sessions."""
+    """Return the first and the last date, as found in the first and the last thousand sessions."""
     dated = "SELECT date FROM sessions WHERE date IS NOT NULL AND number"
     rows = store.query(f"{dated} <= ? ORDER BY number LIMIT 1", (_READ,))
     rows += store.query(f"{dated} > ? ORDER BY number DESC LIMIT 1", (sessions - _READ,))
@@ -136,7 +136,7 @@ def _speakers(store: MemoryStore, turns: int) -> str:
 def _row(store: MemoryStore, number: int) -> Row:
     [(date,)] = store.query("SELECT date FROM sessions WHERE number = ?", (number,)) or [(None,)]
     date = label(date or "")
-    ends = "SELECT {}(turn_index) FROM turns WHERE session = ?1"  # one end a query: SQLite then looks it up
+    ends = "SELECT {}(turn_index) FROM turns WHERE session = ?1"  # one end per query, so that SQLite uses the index
     [(first, last)] = store.query(f"SELECT ({ends.format('min')}), ({ends.format('max')})", (number,))
     if first is None:
         return Row(number, date, 0)

@@ -1,6 +1,6 @@
 """Places every call of a query on one time axis: the root model's, the sub-agents', and code that took long.
 
-If some calls were replayed, this run's clock says nothing about them. The axis then shows the recorded times: calls
+The clock of this run says nothing about replayed calls. So if there are any, the axis shows the recorded times: calls
 one after another and batch by batch, as `Trace.replayed_seconds` counts them.
 """
 
@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from ..query.trace import Call, Step, Trace
 
-_CODE = 0.05  # the share of the axis from which code gets a span
+_CODE = 0.05  # code gets a span if it takes more than this share of the axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class Span:
     """One call on the axis, or code that ran between calls.
 
     Args:
-        step: The number of its step, from 1.
-        of: The step if this is the root model's call or code, else the sub-agent's call.
+        step: The number of the step, from 1.
+        of: The step, for the root model's call or code; otherwise the sub-agent's call.
         start: Seconds from the start of the query.
-        seconds: How long it took.
-        code: Whether this is the step's code, which waited for no call.
+        seconds: How long the call or the code took.
+        code: Whether this is the step's code, running without waiting for a call.
     """
 
     step: int
@@ -34,7 +34,7 @@ class Span:
 
     @property
     def end(self) -> float:
-        """Seconds from the start of the query."""
+        """When the span ends, in seconds from the start of the query."""
         return self.start + self.seconds
 
 
@@ -43,9 +43,9 @@ class Timeline:
     """All calls of a query.
 
     Args:
-        spans: Step by step: the root model's call, then the sub-agents' by their start; code before and after them
-            where it takes a twentieth of the axis.
-        replayed: Whether some calls were replayed, so that all are shown at their recorded times.
+        spans: For each step, the root model's call and then the sub-agents' calls in the order in which they started.
+            Code before and after them is included if it takes more than a twentieth of the axis.
+        replayed: Whether some calls were replayed, so that all calls are shown at their recorded times.
     """
 
     spans: tuple[Span, ...]
@@ -66,7 +66,7 @@ def timeline(trace: Trace) -> Timeline:
     [(0.0, 2.0), (2.0, 3.0)]
     """
     if any(step.recorded for step in trace.steps) or any(call.recorded for call in trace.calls):
-        return Timeline(tuple(_recorded(trace)), True)  # how long code took is not recorded
+        return Timeline(tuple(_recorded(trace)), True)  # the time of code is not recorded
     spans = list(_measured(trace))
     shortest = _CODE * max((span.end for span in spans), default=0.0)
     return Timeline(tuple(span for span in spans if not span.code or span.seconds > shortest), False)

@@ -1,6 +1,6 @@
 """Shows a trace: a bar for each call on a time axis, then each step with its message, code, output and sub-agents.
 
-Sizes are bounded, whatever a model wrote or a history contains. `Trace.to_jsonl` writes everything in full.
+The size is limited, whatever a model wrote or a history contains. `Trace.to_jsonl` writes everything in full.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ from .timeline import Span, timeline
 _BARS = 2_000
 _STEPS = 60
 _ROWS_INLINE, _ROWS_PAGE = 25, 500  # calls in a step's table
-_TEXT, _LINE = 6_000, 1_000  # characters of a message, of code or output; of a line of counts
-_THINNEST, _THICKEST, _HEIGHT = 1, 14, 300  # pixels: of a bar, and of all bars together
+_TEXT, _LINE = 6_000, 1_000  # maximum characters of a message, code or output; of a line of counts
+_THINNEST, _THICKEST, _HEIGHT = 1, 14, 300  # pixels: thickness of a bar, height of all bars together
 _NARROWEST = 0.4  # percent of the axis
 _KINDS = {"root": "root model", "found": "found something", "nothing": "found nothing", "failed": "failed"}
 
@@ -48,7 +48,7 @@ def trace_text(trace: Trace) -> str:
 
 
 def _values(trace: Trace, rows: int) -> dict[str, Any]:
-    """The variables of the template `trace`, with at most `rows` calls for each step."""
+    """Return the variables of the template `trace`, with at most `rows` calls for each step."""
     axis = timeline(trace)
     bars = axis.spans[:_BARS]
     pitch = min(_HEIGHT / max(len(bars), 1), _THICKEST + 2)  # pixels from one bar to the next
@@ -72,7 +72,7 @@ def _values(trace: Trace, rows: int) -> dict[str, Any]:
 
 
 def _bar(span: Span, y: float, axis_seconds: float) -> dict[str, Any]:
-    """A bar of the chart: `x` and `width` in percent of the axis, `y` in pixels from above."""
+    """Return a bar of the chart: `x` and `width` in percent of the axis, `y` in pixels from the top."""
     percent = 100 / axis_seconds if axis_seconds > 0 else 0.0
     width = max(span.seconds * percent, _NARROWEST)
     classes = f"rlm-k-{_kind(span)}"
@@ -91,7 +91,7 @@ def _kind(span: Span) -> str:
 
 
 def _title(span: Span) -> str:
-    """The tooltip of a bar."""
+    """Return the tooltip of a bar."""
     when = f"{duration(span.seconds)} from {duration(span.start)}"
     if span.code:
         return f"step {span.step}: code; {when}"
@@ -103,7 +103,7 @@ def _title(span: Span) -> str:
 
 
 def _source(call: Call) -> str:
-    """What a sub-agent read."""
+    """Return in words what a sub-agent read."""
     if call.number is None:
         return "a text of the code's own" if call.session else "a prompt of the code's own"
     return f"session {call.number}" + (f", {in_one_line(call.date, 40)}" if call.date else "")
@@ -135,7 +135,7 @@ def _step(number: int, step: Step, rows: int) -> dict[str, Any]:
 
 
 def _most_telling(calls: Sequence[Call], rows: int) -> list[Call]:
-    """At most `rows` calls in their order; failures and findings are kept first."""
+    """Return at most `rows` calls, in order. Failures are kept first, then findings."""
     order = sorted(range(len(calls)), key=lambda place: (not calls[place].error, not calls[place].found))
     return [calls[place] for place in sorted(order[:rows])]
 
@@ -153,14 +153,14 @@ def _row(call: Call) -> dict[str, Any]:
 
 
 def _price(parts: Iterable[Step | Call]) -> str:
-    """Tokens and dollars in words."""
+    """Return tokens and dollars in words."""
     parts = list(parts)
     tokens = sum((part.usage for part in parts), Usage()).total_tokens
     return f"{counted(tokens, 'token')}, {dollars(total_cost(part.cost_usd for part in parts))}"
 
 
 def _time(parts: Sequence[Step | Call]) -> str:
-    """Seconds in words, of the fastest and the slowest call; and how many were replayed or sent again."""
+    """Return in words how long the fastest and the slowest call took, and how many were replayed or sent again."""
     if not parts:
         return ""
     fast, slow = (duration(end(part.seconds for part in parts)) for end in (min, max))

@@ -1,6 +1,6 @@
-"""Every text that is sent to a model, and nothing else.
+"""All texts that are sent to models, and nothing else.
 
-`record` holds what all readings share: how a record and a question are written, and what sub-agents, baselines and a
-chat are told. `paper` is for the root model of the paper's reading, `search` for that of the search reading. The long
-texts lie in files of their own.
+`record` contains what all readings share: the form of records and questions, and the prompts for sub-agents, baselines
+and chats. `paper` is for the root model of the paper's reading, `search` for that of the search reading. Long texts are
+in separate files.
 """

@@ -1,4 +1,4 @@
-"""What the root model of the paper's reading is told (paper Section 3.1), and of the ranked readings built on it."""
+"""Prompts for the root model of the paper's reading (paper Section 3.1) and of the ranked readings based on it."""
 
 from . import record
 from .record import UNKNOWN, ChatMessage, read_texts
@@ -18,16 +18,16 @@ def root_messages(
     question: str, question_date: str | None, *, sessions: int, turns: int, characters: int, parallel: bool = True,
     copied: bool = True, first: int | None = None, instructions: str | None = None,
 ) -> list[ChatMessage]:  # fmt: skip
-    """Open the root model's conversation (paper Section 3.1, step 3).
+    """Return the first messages to the root model (paper Section 3.1, step 3).
 
     Args:
         question: The user's question.
         question_date: The day on which it is asked, or None.
         sessions, turns, characters: The size of the history.
         parallel: Whether `llm_query_parallel` is offered.
-        copied: Whether the REPL holds the texts, not only functions that reach them.
-        first: As for `reading.Reading`; by default the paper's full scan.
-        instructions: An assistant's own system prompt, which says how the answer is worded, or None.
+        copied: Whether the REPL has a copy of the texts, or only functions that read them.
+        first: See `reading.Reading`. None means the paper's full scan.
+        instructions: An assistant's own system prompt that says how to word the answer, or None.
 
     >>> [message["role"] for message in root_messages("Who?", None, sessions=1, turns=2, characters=30)]
     ['system', 'user']

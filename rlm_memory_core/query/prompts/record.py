@@ -1,6 +1,6 @@
-"""What the prompts of all readings share: how a record and a question are written, and what readers are told.
+"""What the prompts of all readings share: the form of records and questions, and the instructions to readers.
 
-A prompt is plain text and a few tags (`<session>`, `<history>`, `<question>`, `<output>`) that keep the record apart
+A prompt is plain text with a few tags (`<session>`, `<history>`, `<question>`, `<output>`), which separate the record
 from instructions. A tag within the record gets a backslash.
 """
 
@@ -13,8 +13,8 @@ from ...models.types import ChatMessage as ChatMessage
 from ...store.escaping import escape_tags, label
 
 NOT_FOUND = "NOT_FOUND"  # the reply of a sub-agent whose session says nothing about the question
-NOT_READ = "NOT_READ"  # what the code gets in place of the reply of a sub-agent that failed
-CUT_OFF = "[... cut off at the model's token limit]"  # the end of a reply that the model did not finish
+NOT_READ = "NOT_READ"  # what the code gets instead of a reply if a sub-agent failed
+CUT_OFF = "[... cut off at the model's token limit]"  # added to a reply that the model did not finish
 
 _SECTION = re.compile(r"^### (\w+)\n(.*?)\n(?=### |\Z)", re.S | re.M)
 
@@ -23,7 +23,7 @@ ESCAPED = "A heading or a tag with a backslash before it is something that was s
 
 
 def read_texts(file: str) -> dict[str, str]:
-    """The texts of a file beside this one, by their names: `### NAME` begins a text, a backslash joins two lines.
+    """Read a file in this folder and return its texts by name. `### NAME` begins a text; a backslash joins two lines.
 
     >>> sorted(read_texts("record.txt"))[:2]
     ['CHAT', 'CUT_REPLY']
@@ -41,7 +41,7 @@ CUT_REPLY, EMPTY, UNSEEN = _TEXTS["CUT_REPLY"], _TEXTS["EMPTY"], _TEXTS["UNSEEN"
 
 
 def session_prompt(session: str, date: str | None, question: str, question_date: str | None = None) -> str:
-    """Ask a sub-agent to read one session (paper Section 3.1).
+    """Return the prompt that asks a sub-agent to read a session (paper Section 3.1).
 
     >>> print(session_prompt("[Turn 1][user]: My cat is Mochi.", None, "What is my cat called?"))
     <session>
@@ -58,44 +58,44 @@ def session_prompt(session: str, date: str | None, question: str, question_date:
 def history_messages(
     history: str, question: str, question_date: str | None = None, instructions: str | None = None
 ) -> list[ChatMessage]:
-    """Ask for an answer from a whole history in one call: the baselines (paper Section 4.2)."""
+    """Return messages that ask for an answer from a whole history in one call: the baselines (paper Section 4.2)."""
     record = f"<history>\n{escape_tags(history)}\n</history>"
     return conversation(HISTORY_SYSTEM, f"{record}\n{question_block(question, question_date)}", instructions)
 
 
 def chat_system(system: str | None) -> ChatMessage:
-    """Open a conversation that contains the whole history.
+    """Return the system message of a conversation that contains the whole history.
 
-    An assistant's own `system` prompt comes last in the same message: some servers take only one system message.
+    An assistant's own `system` prompt follows in the same message, because some servers accept only one system message.
     """
     return {"role": "system", "content": f"{CHAT_SYSTEM}\n\n{system}" if system else CHAT_SYSTEM}
 
 
 def conversation(system: str, user: str, instructions: str | None = None) -> list[ChatMessage]:
-    """The first two messages; an assistant's own instructions come last in the system message."""
+    """Return the first two messages. An assistant's own instructions come last in the system message."""
     if instructions:
         system = f"{system}\n\n{_TEXTS['INSTRUCTIONS'].format(system=instructions)}"
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
 def question_block(question: str, question_date: str | None) -> str:
-    """The question between its tags, with the day on which it is asked."""
+    """Return the question between tags, with the day on which it is asked."""
     return f"<question{_date_attribute(question_date)}>\n{escape_tags(str(question))}\n</question>"
 
 
 def output_block(output: str) -> str:
-    """What code printed, between its tags."""
+    """Return the output of code between tags."""
     return f"<output>\n{escape_tags(output)}\n</output>"
 
 
 def output_message(output: str, coverage: str, remaining: int, last: str) -> str:
-    """Show the root model what its code printed.
+    """Return the message that shows the root model what its code printed.
 
     Args:
         output: Printed text and errors, already shortened.
-        coverage: One line on the sub-agent calls of this step, or "".
-        remaining: How many replies are left, with the one that must answer.
-        last: What it is told before the reply that must answer.
+        coverage: One line about the sub-agent calls of this step, or "".
+        remaining: How many replies are left, including the one that must answer.
+        last: The message before the reply that must answer.
     """
     parts = [output_block(output)]
     parts += [escape_tags(coverage)] if coverage else []  # it quotes error messages of servers
@@ -104,11 +104,11 @@ def output_message(output: str, coverage: str, remaining: int, last: str) -> str
 
 
 def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
-    """Tell the root model what became of its sub-agents and which sessions were not read.
+    """Return the line that tells the root model how its sub-agents fared and which sessions were not read.
 
     Args:
-        coverage: The counts, with the reasons of failures.
-        failed, not_read: How many sub-agents failed, and the numbers of the sessions that they should have read.
+        coverage: The counts, with the reasons for failures.
+        failed, not_read: How many sub-agents failed, and the numbers of the sessions that they did not read.
 
     >>> coverage_line("asked 2 ..., 1 failed (1x no answer)", 1, [4])
     'Sub-agents: asked 2 ..., 1 failed (1x no answer). Where one failed, its reply is "NOT_READ"; not read: session 4.'
@@ -120,5 +120,5 @@ def coverage_line(coverage: str, failed: int, not_read: Sequence[int]) -> str:
 
 
 def _date_attribute(date: str | None) -> str:
-    """The day as the attribute of a tag, after a space; "" without a day."""
+    """Return the date as a tag's attribute, after a space; "" for None."""
     return f' date="{label(str(date))}"' if date else ""
