@@ -10,14 +10,14 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
 _process = 0  # the process that started the loop
-_closers = AsyncExitStack()
+_closers: list[Callable[[], Awaitable[object]]] = []
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -93,13 +93,20 @@ async def stop(tasks: Iterable[asyncio.Task[_T]]) -> None:
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:
     """Close a resource of the background loop before the interpreter exits."""
-    _closers.push_async_callback(close)
+    _closers.append(close)
+
+
+def forget(close: Callable[[], Awaitable[object]]) -> None:
+    """Do not close a resource at exit, because it is closed already."""
+    with suppress(ValueError):
+        _closers.remove(close)
 
 
 async def _close_all() -> None:
-    with suppress(Exception):  # at exit nobody handles errors
-        async with asyncio.timeout(5):
-            await _closers.aclose()
+    for close in reversed(_closers):
+        with suppress(Exception):  # at exit nobody handles errors
+            async with asyncio.timeout(5):
+                await close()
 
 
 def _close() -> None:

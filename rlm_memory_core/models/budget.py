@@ -198,7 +198,7 @@ class ModelCall(ExitStack):
     """Reserves budget for one call and counts its requests, so that each is charged once.
 
     A server also bills stopped and late requests, which are charged at an estimate. It also bills an unreadable answer,
-    which is charged like the readable one.
+    which is charged like the readable one that follows; if none follows, only the call is counted.
 
     Use it as `with ModelCall(...) as call:`. Leaving the block releases the reservations.
 

@@ -199,6 +199,7 @@ class LLM(AbstractContextManager["LLM"]):
         The next call opens them again. If you never call this, they are closed when Python exits.
         """
         if opened := vars(self).pop("_pipeline", None):
+            background.forget(opened.close)
             background.run(opened.close())
 
     def __exit__(self, *_: object) -> None:

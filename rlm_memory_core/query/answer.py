@@ -23,12 +23,13 @@ class Answer:
         seconds: Wall time. `trace.replayed_seconds` says how much longer it would have been without recorded answers.
         trace: How the answer came about, step by step.
         error: Why the query ended early, in one line; "" if it did not.
-        false_quotes: How many quotes of sub-agents were not in their sessions. They are left out of `evidence`.
+        false_quotes: How many quotes of sub-agents and of the code were not in the history. `evidence` leaves them out.
         sessions_read: The numbers of the sessions that sub-agents read, in order.
         sessions: How many sessions the history has; None if that is not known.
         pieces_read, pieces: How many pieces sub-agents read, and how many there are. A long session has several pieces.
-        mode: The reading: "search" or "paper". "no code" means that none of the model's code ran: the engine searched
-            instead, and the model answered from the results in one call. "" means that there was no query.
+        mode: The reading: "search" or "paper". "no code" means that the model's code did not run, or
+            did not end with FINAL: the engine searched instead, and the model answered from the results in one call. ""
+            means that there was no query.
         model: The model that answered, as in `LLM.label`; "" if it is not known.
     """
 

@@ -243,7 +243,7 @@ class Query:
         """Build the answer from everything that the query did."""
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = sorted((each for call in calls for each in call.evidence), key=_in_history)
-        found = [*self.cited, *read_there] or quoted(text, self.shown())
+        found = [*self.cited, *read_there] or quoted(text, self.shown(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(

@@ -21,6 +21,7 @@ from ..repl.output import to_text
 from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words
 from ..store.escaping import well_formed
+from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .prompts.record import NOT_FOUND
 
@@ -219,8 +220,9 @@ def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence,
     return tuple(evidence[at] for at in best), tuple(evidence[at] for at in rest)
 
 
-def quoted(text: str, turns: Sequence[Turn]) -> list[Evidence]:
+def quoted(text: str, turns: Sequence[Turn], store: MemoryStore) -> list[Evidence]:
     """Return the sentences of turns that an answer quotes, or else those that contain most of its words."""
     said = [(turn, sentence.strip()) for turn in turns for sentence in _SENTENCE.split(turn.content)]
     evidence = [Evidence(turn.session, None, turn.index, sentence) for turn, sentence in said if sentence]
-    return list(supporting(text, evidence)[0][:_QUOTED])
+    best = supporting(text, evidence)[0][:_QUOTED]
+    return [replace(each, date=store.sessions[(each.session or 1) - 1].date) for each in best]

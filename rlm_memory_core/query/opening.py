@@ -33,9 +33,8 @@ async def opening(tools: SearchTools) -> str:
     hits = close if of_assistant else spoken or close
     said = [hit for hit in hits if of_assistant and hit.turn.role == "assistant" and hit.share >= _ANSWERS]
     if of_assistant and not said and len({hit.turn.session for hit in hits}) == 1:
-        said = [
-            Hit(turn) for turn in tools.store.turns[hits[0].turn.index :][:1] if turn.session == hits[0].turn.session
-        ]
+        at = hits[0].turn.index
+        said = [Hit(turn) for turn in tools.store.turns[at : at + 1] if turn.session == hits[0].turn.session]
         hits += said
     answer = max(said, key=lambda hit: hit.share, default=None)
     spans = periods(tools.question[:1_000], tools.question_date) if len(hits) <= _FEW else []

@@ -32,6 +32,7 @@ _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn,
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
 _COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer
 _RARE, _FEW = 0.02, 3  # a word is rare if no more than this share of the turns, or so many turns, contain it
+_TELLING = 300  # words of the quotes and the question that a new turn is compared with
 _NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a new turn must contain: a turn after those cited, another turn
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
@@ -216,7 +217,8 @@ class SearchTools:
         if 0 in turns or not cited:
             return bool(turns)
         rare = max(_FEW, int(len(self.store) * _RARE))
-        counts = spread(self.store, content_words(" ".join([self.question, *(each.quote for each in self.cited)])))
+        words = content_words(" ".join([*(each.quote for each in self.cited), self.question]))
+        counts = spread(self.store, list(dict.fromkeys(words))[:_TELLING])
         weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= rare}
         new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
         shared = occurrences(list(weights), [turn.content for turn in new])

@@ -96,11 +96,11 @@ class SearchWay(Query):
             except ContextExceeded:
                 if room == ROOMS[-1]:
                     raise
-        told = "(the model wrote no code that ran: the engine searched by itself, and showed it this)"
+        told = "(the engine searched by itself and showed the model this)"
         self.note(reply, f"{told}\n{shown}")
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
-        self.cited[:] = quoted(text, turns)
+        self.cited = self.cited or quoted(text, turns, self.store)
         return replace(self.finish(text), mode=WITHOUT_CODE)
 
     async def record(self, room: int) -> tuple[str, list[Turn]]:

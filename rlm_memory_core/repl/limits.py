@@ -148,8 +148,8 @@ class Meter:
         ):
             if used + wanted > most:
                 raise self._refused(
-                    f"{rule.format(most)}; it has used {used:,} and now wants {wanted:,} more. Ask for less: the first "
-                    "of rank_sessions(question), or answer from what was found"
+                    f"{rule.format(most)}; it has used {used:,} and now wants {wanted:,} more. Ask about fewer "
+                    "sessions, or answer from what was found"
                 )
         self._run_subcalls += count
         self._query_subcalls += count

@@ -217,7 +217,7 @@ class Repl:
         gone = program.names if restored else (*self._names, *program.names)
         lines = [
             text,
-            "The Python worker was replaced; `sessions` and functions are there again.",
+            "The Python worker was replaced; the given data and functions are there again.",
             "Variables of the runs before this one are there again." if restored and self._names else "",
             f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}." if gone else "",
             f"Nothing that sub-agents replied in this run is lost: `{PREVIOUS}` is the list of their {replies} "

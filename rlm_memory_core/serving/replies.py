@@ -27,11 +27,15 @@ def parsed(text: str) -> dict[str, Any]:
 
     Raises:
         StreamBroken: The text is an error, or neither of the two.
+
+    >>> parsed('{"error": null, "choices": null}')
+    {'error': None, 'choices': []}
     """
     try:
         sent = json.loads(text)
-        if "error" not in sent and isinstance(sent.setdefault("choices", []), list):
-            return dict(sent)
+        choices = sent.get("choices") or []  # null in some last chunks
+        if not sent.get("error") and all(isinstance(each, dict) for each in choices):
+            return {**sent, "choices": choices}
     except (ValueError, RecursionError, TypeError, AttributeError):
         pass
     raise StreamBroken(f"it sent {server_message(text)[:100]!r}", retryable=False)

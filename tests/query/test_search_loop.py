@@ -259,3 +259,21 @@ def test_the_first_message_says_that_the_search_took_too_long(diary, root_and_su
     monkeypatch.setattr("rlm_memory_core.query.search_tools.find_turns", slow)
     assert MemoryRLM(root_and_subagents(["FINAL(it)"])).query(diary, "Which?").text == "it"
     assert "took more than" in scripted.conversation[1]["content"]
+
+
+def test_a_question_of_thousands_of_words_beside_a_last_search(diary, scripted):
+    question = f"{QUESTION} {' '.join(f'word{number}' for number in range(2_500))}"
+    replies = [block('cite(1, "called Mochi")\nfind("bicycle")\nFINAL("Mochi")')]
+    assert MemoryRLM(scripted(replies)).query(diary, question).text == "Mochi"
+
+
+def test_what_the_code_cited_stays_where_its_replies_end_without_final(diary, scripted):
+    replies = [block('cite(1, "called Mochi")'), block("print(1)"), "It is Mochi."]
+    answer = MemoryRLM(scripted(replies), max_iterations=2).query(diary, QUESTION)
+    assert (answer.text, answer.mode) == ("It is Mochi.", WITHOUT_CODE)
+    assert [each.quote for each in answer.evidence] == ["called Mochi"]
+
+
+def test_evidence_that_the_engine_finds_has_the_date_of_its_session(diary, scripted):
+    answer = MemoryRLM(scripted([*WEAK["chatter"], "Your cat is called Mochi."])).query(diary, QUESTION)
+    assert [each.date for each in answer.evidence] == [diary.sessions[0].date]

@@ -36,7 +36,7 @@ def load(
 
     The history of a question is its whole conversation, shared by all questions about it. There is no question date.
     For adversarial questions (category 5) the right answer is that nobody said so: `abstain` is true and the answer is
-    `prompts.UNKNOWN`. Score them with `scoring.score_synthetic`, which looks for words of uncertainty.
+    `UNKNOWN`. Score them with `scoring.score_synthetic`, which looks for words of uncertainty.
 
     Args:
         conversations: The number of conversations, from the first; None for all.
