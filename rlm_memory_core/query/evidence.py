@@ -212,7 +212,7 @@ def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence,
     in_quote = [set(content_words(each.quote[:_FOUND])) for each in evidence]
     held = [words | set(content_words(each.text[:_FOUND])) for words, each in zip(in_quote, evidence, strict=True)]
     spread = Counter(word for words in held for word in words)
-    weights = [sum(math.log((len(evidence) + 1) / spread[word]) for word in words & said) for words in held]
+    weights = [math.fsum(math.log((len(evidence) + 1) / spread[word]) for word in words & said) for words in held]
     least = _SHARE * max(weights, default=0.0)
     order = sorted(range(len(evidence)), key=lambda at: -weights[at])
     best = [at for at in order if weights[at] and (weights[at] >= least or (in_quote[at] and in_quote[at] <= said))]
