@@ -48,7 +48,7 @@ def test_a_program_that_asks_for_ever_ends_and_says_why(counted):
     first, after = run(ENDLESS, "print(n)", subagents=subagents, run_subcalls=7)
     assert len(asked) == 7
     assert "one run may ask 7 sub-agents" in first.error
-    assert "rank_sessions" in first.error
+    assert "Ask about fewer sessions" in first.error
     assert after.output == "8\n"
 
 
