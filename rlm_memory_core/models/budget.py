@@ -102,7 +102,7 @@ class Budget:
             raise BudgetExceeded(self.ended) from None
 
     async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
-        """Reserve budget for a call. Wait as long as only other reservations leave no room for it.
+        """Reserve budget for a call. Wait while the reservations of other calls leave no room for it.
 
         Args:
             estimate: Returns the most that the call may use; called again after each wait.

@@ -57,7 +57,7 @@ class Siblings:
         """Send a call, and a copy of it if it is late. Return the first good answer.
 
         Raises:
-            BackendError: There is no good answer. This is the first failure.
+            BackendError: Every attempt failed. The error is that of the first failure.
         """
         async with self._door:  # one by one: creating all requests of a large fan-out at once would delay each answer
             await asyncio.sleep(0)

@@ -185,8 +185,11 @@ class Conversation:
         return max(going_on, key=lambda each: len(each[1]))
 
     def _goes_on(self, run: Sequence[_Stored], messages: int) -> bool:
-        """Whether so many messages continue a run: it has two, or one of the last two turns and others follow it."""
-        return len(run) > 2 or (len(run) == 2 < messages + 1 and run[-1].turn >= len(self.store) - 1)
+        """Return whether a request continues a stored run.
+
+        A run of two messages is enough. A run of one counts if it is among the last two turns and more messages follow.
+        """
+        return len(run) > 2 or (len(run) == 2 and messages > 1 and run[-1].turn >= len(self.store) - 1)
 
     def _follow(self, said: Sequence[Said], before: bytes) -> list[_Stored]:
         """Return the longest stored run of these messages that continues the key `before`."""

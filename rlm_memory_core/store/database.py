@@ -15,7 +15,7 @@ _MEANINGS = {
     "SQLITE_IOERR": "the disk failed at {path} ({name}): check its free space, quota and health; what was stored stays",
     "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
     "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
-    "SQLITE_CANTOPEN": "cannot open {path} as a history: a folder, no such folder, or no permission; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
 }
 limit = threading.local()
 """A thread may set `limit.is_over`. SQLite calls it periodically and interrupts the statement if it returns true."""
