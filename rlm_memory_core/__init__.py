@@ -17,20 +17,32 @@ Around it: `imports` reads chat exports, `offline` answers without a model, `vie
 are for other programs and the shell, `experiments` has what the notebooks need. `docs/how-it-works.md` follows a
 question through the files.
 
-`public` imports the names below at the first use of one of them, so that the command line answers `--help` at once.
+Importing the package loads none of its parts: the first use of a public name does, so that the command line answers
+`--help` at once.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import plugins
+from .models import plugins
 
-if TYPE_CHECKING:
-    from .public import *  # noqa: F403
+if TYPE_CHECKING:  # type checkers and editors read these imports; at run time `__getattr__` makes them
+    from .chat.memory_chat import MemoryChat
+    from .models.budget import Budget, BudgetExceeded
+    from .models.llm import LLM, ModelError, connect
+    from .models.pricing import Usage
+    from .query.answer import Answer, QueryFailed
+    from .query.engine import MemoryRLM
+    from .query.evidence import Evidence
+    from .query.reading import Reading
+    from .query.trace import Call, Coverage, Step, Trace
+    from .repl.limits import Limits
+    from .store.memory_store import MemoryStore, StoreError
+    from .store.turns import Session, Turn
 
 __version__ = "0.1.0"
 
-__all__ = [  # noqa: F405
+__all__ = [
     "LLM",
     "Answer",
     "Budget",
@@ -54,20 +66,35 @@ __all__ = [  # noqa: F405
     "connect",
 ]
 
+_HOMES = (
+    "chat.memory_chat",
+    "query.engine",
+    "models.llm",
+    "models.budget",
+    "models.pricing",
+    "query.answer",
+    "query.evidence",
+    "query.reading",
+    "query.trace",
+    "repl.limits",
+    "store.memory_store",
+    "store.turns",
+)
+
 plugins.announce(f"{__name__}.offline", f"{__name__}.views")
 
-if not TYPE_CHECKING:  # type checkers read `public` instead
 
-    def __getattr__(name: str) -> Any:
-        """Return a public name, or a part of the package such as `store`."""
-        if not name.startswith("__"):
-            plugins.load()
-            public = import_module(".public", __name__)
-            found = vars(public) if name in __all__ else globals()
-            if name in found:
-                return found[name]
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+    """Imports a public name at its first use, or a part of the package such as `store`."""
+    if not name.startswith("__"):
+        plugins.load()
+        homes = (vars(import_module(f".{home}", __name__)) for home in _HOMES) if name in __all__ else [globals()]
+        for home in homes:
+            if name in home:
+                return home[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    def __dir__() -> list[str]:
-        """List the public names also before they are loaded, for completion in a notebook."""
-        return sorted({*globals(), *__all__})
+
+def __dir__() -> list[str]:
+    """Lists the public names also before they are loaded, for completion in a notebook."""
+    return sorted({*globals(), *__all__})

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import plugins
-from . import background, pipeline
+from . import background, pipeline, plugins
 from .adapting import sendable
 from .budget import Budget, ModelCall
 from .hedging import Siblings
