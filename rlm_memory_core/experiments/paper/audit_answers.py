@@ -4,8 +4,6 @@ Rules compare the texts, and the tables show only ids and figures. Cases that no
 a human reader.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -198,7 +196,7 @@ def _listed(found: pd.DataFrame, column: str) -> pd.DataFrame:
     return shown[["question type", column, "F1"]]
 
 
-def _with_interval(em: pd.Series[float]) -> str:
+def _with_interval(em: "pd.Series[float]") -> str:
     low, high = wilson(em.sum(), len(em))
     return f"{em.mean():.3f} [{low:.2f}, {high:.2f}]"
 
@@ -208,7 +206,7 @@ def _zeros(answers: pd.DataFrame, method: str) -> pd.DataFrame:
     return rows[(rows["em"] == 0) & ~rows["crashed"] & (rows["question_type"] != "single-session-preference")]
 
 
-def _abstained(rows: pd.DataFrame) -> pd.Series[bool]:
+def _abstained(rows: pd.DataFrame) -> "pd.Series[bool]":
     return pd.Series([is_abstention(text) for text in rows["prediction"]], rows.index, dtype=bool)
 
 

@@ -1,7 +1,5 @@
 """Audits what the authors' runs cost, in tokens, characters and seconds: claims 1, 2, 3, 6, 7 and 8."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Audits the paper's Tables 2 to 6: whether each cell, total and ratio follows from the authors' files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import pandas as pd

@@ -5,8 +5,6 @@ The claims have the numbers of notebook 06: `audit_costs` checks claims 1, 2, 3,
 `audit_answers` claims 4, 5, 9, 10 and 11, and `audit_tables` the paper's Tables 2 to 6.
 """
 
-from __future__ import annotations
-
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
@@ -54,7 +52,7 @@ def of(answers: pd.DataFrame, method: str) -> pd.DataFrame:
     return answers[answers["method"] == method].set_index("question_id")
 
 
-def one_scan(answers: pd.DataFrame) -> pd.Series[float]:
+def one_scan(answers: pd.DataFrame) -> "pd.Series[float]":
     """Tokens of the adaptive run's questions that read the history once: those within 10% of that run's median.
 
     That run counts the tokens of its sub-agents, so these counts measure a full scan.

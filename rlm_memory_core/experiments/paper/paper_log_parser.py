@@ -4,8 +4,6 @@ A log that is incomplete, or has a line that the parser does not understand, rai
 number: nothing is skipped. The logs cut predictions at 80 characters. `paper_logs` finds the files.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ Looks on disk first; otherwise downloads them once from a fixed commit of the au
 their checksums. This package holds no copy. `paper_log_parser` parses a log; `recompute` and the audits use them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 allow it. The metrics still differ, and the tables say so. No other system is run.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -152,12 +150,12 @@ def _systems() -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _on_the_papers_mix() -> pd.Series[float]:
+def _on_the_papers_mix() -> "pd.Series[float]":
     systems = _systems()
     return _weighted(systems[systems.index.str.endswith(f", {_MODEL}")], _paper_sizes())
 
 
-def _as_printed(figures: pd.DataFrame) -> pd.Series[str]:
+def _as_printed(figures: pd.DataFrame) -> "pd.Series[str]":
     return figures.apply(lambda row: f"{row['value']:.{row['digits']}f}%", axis="columns")
 
 
@@ -172,7 +170,7 @@ def _paper_sizes() -> dict[str, int]:
     return {kind: int(paper.register()[f"table6.n.{kind}"].value) for kind in KINDS}
 
 
-def _weighted(systems: pd.DataFrame, sizes: Mapping[str, int]) -> pd.Series[float]:
+def _weighted(systems: pd.DataFrame, sizes: Mapping[str, int]) -> "pd.Series[float]":
     """Each system's mean over the question types, weighted by their sizes."""
     return systems[list(sizes)].mul(list(sizes.values())).sum(axis="columns") / sum(sizes.values())
 

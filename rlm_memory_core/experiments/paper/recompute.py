@@ -4,8 +4,6 @@
 source:who:what:slice[:statistic]. This module looks such a figure up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

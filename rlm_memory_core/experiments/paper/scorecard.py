@@ -27,8 +27,6 @@ own column. A number that repeats another is judged by the evidence for the othe
 changed value in the register changes only its own verdict, and those of numbers whose formula names it.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 `scorecard` decides every status and verdict; nothing is judged here.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

@@ -3,8 +3,6 @@
 Where nothing is paid, as many notebooks run at once as there are processors.
 """
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

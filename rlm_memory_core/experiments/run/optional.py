@@ -1,7 +1,5 @@
 """Lets the caller leave out what needs missing data, and do the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 

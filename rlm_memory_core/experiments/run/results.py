@@ -5,8 +5,6 @@ text of a data set. Answers go to `hypotheses/<method>.jsonl` in LongMemEval's o
 offline reader's answers quote the data set, so git ignores these files.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import platform

@@ -4,8 +4,6 @@ The only place that defines the fields of a row. The runner keeps no state: a st
 recorded calls (see `rlm_memory_core.models.recorded_calls`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing

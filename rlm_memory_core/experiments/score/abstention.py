@@ -6,8 +6,6 @@ that always abstains is right only on the former. A preference is right if a jud
 it is not scored, and the table says so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import pandas as pd

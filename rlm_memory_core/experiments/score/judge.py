@@ -6,8 +6,6 @@ says neither is asked once more; then the answer counts as unjudged, with the re
 answer is wrong without a call. Calls are recorded and charged like all others.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Turns rows into numbers: groups the rows of a run, measures each group with its interval, and formats cells."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +51,7 @@ def paper_row(method: str) -> str:
     return PAPER_METHOD.get(method, method)
 
 
-def measured(name: str, values: pd.Series[float]) -> Result:
+def measured(name: str, values: "pd.Series[float]") -> Result:
     """Returns a mean over questions with its interval: Wilson's for a share, a bootstrap's for any other number.
 
     EM and the needle's score count as shares; the needle's rare fractions make its interval a little too wide.
@@ -67,7 +65,7 @@ def with_interval(result: Result) -> str:
     return f"{result.value:.3f} [{result.low:.2f}, {result.high:.2f}]".replace(" ", _NO_BREAK)
 
 
-def mean_of(values: pd.Series[float]) -> str:
+def mean_of(values: "pd.Series[float]") -> str:
     """Formats a mean as a cell; "" if no value is known.
 
     >>> mean_of(pd.Series([1, 2])), mean_of(pd.Series([None]))

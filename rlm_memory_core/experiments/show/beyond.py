@@ -8,8 +8,6 @@ The evidence of a question counts as read if sub-agents read all sessions that h
 reading the root model looks at single turns, so nothing is said about sessions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -157,7 +155,7 @@ def dollars_are(rows: pd.DataFrame) -> str:
     return f"dollars, at the price of {PAPER_MODEL}" if set(rows["model"]) == {OFFLINE_LABEL} else "dollars"
 
 
-def dollars(rows: pd.DataFrame) -> pd.Series[float] | None:
+def dollars(rows: pd.DataFrame) -> "pd.Series[float] | None":
     """Dollars of each question, as `dollars_are` describes them; None if the price of the model is unknown."""
     if set(rows["model"]) != {OFFLINE_LABEL}:
         return None if rows["cost_usd"].isna().any() else rows["cost_usd"].astype(float)
@@ -186,5 +184,5 @@ def _results(frame: pd.DataFrame, name: str) -> Iterator[Result]:
             yield measured(f"{arm}.em.{kind}", of_kind["em"])
 
 
-def _evidence_read(name: str, known: pd.Series[float]) -> Result:
+def _evidence_read(name: str, known: "pd.Series[float]") -> Result:
     return share(name, float(known.sum()), len(known))

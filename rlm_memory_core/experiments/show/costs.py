@@ -4,8 +4,6 @@ Prices come from `genai-prices`. An estimate counts what a scan must read (see `
 besides is unknown.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Sequence
 from itertools import product

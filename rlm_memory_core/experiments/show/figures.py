@@ -4,8 +4,6 @@ All have one design, narrow enough for a phone: a group of bars for each length 
 every bar. `cells` measures; no model is asked here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 

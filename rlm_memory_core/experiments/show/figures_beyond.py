@@ -1,7 +1,5 @@
 """Two figures of notebook 07: the ablation, and tokens against the length of the history. Computes only means."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import matplotlib as mpl
@@ -64,7 +62,7 @@ def lengths(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _bars(axes: Axes, values: pd.Series[float], colour: str) -> None:
+def _bars(axes: Axes, values: "pd.Series[float]", colour: str) -> None:
     """One panel; a missing value gets no bar."""
     axes.barh(values.index, values.fillna(0), color=colour, height=0.7)
     for place, value in enumerate(values):

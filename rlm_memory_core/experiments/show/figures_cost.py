@@ -1,7 +1,5 @@
 """Figures of notebook 05: the fan-out, and dollars against the length of the history."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 

@@ -4,8 +4,6 @@ Without a key or a server the quickstart does not fail: it says what is missing 
 reader. It spends nothing by itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import httpx2

@@ -4,8 +4,6 @@ Asks the same questions over generated histories (`long_histories`) of 50 to 5,0
 the full scan runs up to a given length and has no figure beyond it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -123,12 +121,12 @@ def results(frame: pd.DataFrame) -> list[Result]:
     return found
 
 
-def mean_tokens(rows: pd.DataFrame) -> pd.Series[float]:
+def mean_tokens(rows: pd.DataFrame) -> "pd.Series[float]":
     """Mean tokens by length, the shortest first."""
     return tokens(rows).groupby(rows["sessions"]).mean()
 
 
-def _read_of(known: pd.Series[float]) -> str:
+def _read_of(known: "pd.Series[float]") -> str:
     return f"{int(known.sum())} of {len(known)}" if len(known) else ""
 
 

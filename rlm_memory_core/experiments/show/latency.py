@@ -4,8 +4,6 @@ No model is asked. Every call waits for a drawn latency (`simulated`), then the 
 of sending wait for the same latencies. The figures measure only the sending, and are labelled as simulated.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

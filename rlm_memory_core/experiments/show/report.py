@@ -4,8 +4,6 @@ It shows the scorecard, tables, figures and provenance, without scripts or exter
 judged here, and the same files give the same bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path

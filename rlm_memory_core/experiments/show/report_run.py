@@ -3,8 +3,6 @@
 Nothing is judged here. An error names the broken file in one line.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Captions and texts are in `templates/report.toml`. Nothing is scored here, and no conversation is read.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 import tomllib

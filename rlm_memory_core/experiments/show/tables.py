@@ -4,8 +4,6 @@ A table holds rounded text and no timings, so a rerun prints the same. The resul
 under the ids of `paper.toml`. `tables_synthetic` and `tables_longmemeval` add what those benchmarks need.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -99,7 +97,7 @@ def longmemeval_by_type(frame: pd.DataFrame) -> pd.DataFrame:
     return typed_table(frame, "table6", "em", sorted(set(frame["question_type"])))
 
 
-def tokens(rows: pd.DataFrame) -> pd.Series[float]:
+def tokens(rows: pd.DataFrame) -> "pd.Series[float]":
     """Tokens of each question: its prompts and completions, sub-agents included."""
     return (rows["prompt_tokens"] + rows["completion_tokens"]).astype(float)
 

@@ -3,8 +3,6 @@
 Sizes of the histories, of the sample and of the file are facts of the data: no model influences them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 

@@ -4,8 +4,6 @@
 set and RLM's gain over truncation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd
