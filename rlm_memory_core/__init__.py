@@ -85,7 +85,7 @@ plugins.announce(f"{__name__}.offline", f"{__name__}.views")
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name at its first use, or a part of the package such as `store`."""
+    """Import a public name at its first use, or a part of the package such as `store`."""
     if not name.startswith("__"):
         plugins.load()
         homes = (vars(import_module(f".{home}", __name__)) for home in _HOMES) if name in __all__ else [globals()]
@@ -96,5 +96,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Lists the public names also before they are loaded, for completion in a notebook."""
+    """List the public names also before they are loaded, for completion in a notebook."""
     return sorted({*globals(), *__all__})
