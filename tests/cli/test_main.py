@@ -278,11 +278,11 @@ def test_serve_answers_other_clients_until_it_is_stopped():
         request = urllib.request.Request(
             f"{url}/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             assert "Mochi" in json.load(response)["choices"][0]["message"]["content"]
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
 
 

@@ -134,7 +134,7 @@ def test_a_call_waits_for_those_in_flight_and_goes_on_when_they_took_less():
         waited = not second.done()
         budget.charge(CALL, 0.3)  # less than was held
         budget.release(CALL, 0.8)
-        await asyncio.wait_for(second, 1)
+        await asyncio.wait_for(second, 60)
         return waited
 
     assert asyncio.run(scenario())
@@ -148,7 +148,7 @@ def test_a_call_that_waits_is_refused_when_those_in_flight_took_all():
         await asyncio.sleep(0.01)
         budget.charge(CALL, 0.9)
         budget.release(CALL, 0.8)
-        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 60)
 
     assert [type(outcome) for outcome in asyncio.run(scenario())] == [BudgetExceeded] * 3
 
@@ -161,7 +161,7 @@ def test_a_cancelled_wait_holds_nothing():
         await asyncio.sleep(0.01)
         waiting[0].cancel()
         budget.release(CALL, 0.0)  # that call came to nothing
-        await asyncio.wait_for(waiting[1], 1)
+        await asyncio.wait_for(waiting[1], 60)
 
     asyncio.run(scenario())
 

@@ -155,7 +155,7 @@ class Server:
                     await reader.read()
                 else:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._all_there.wait(), 3)
+                        await asyncio.wait_for(self._all_there.wait(), 60)  # only where they never meet
                     header = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(self._answer)}"
                     writer.write(header.encode() + b"\r\nconnection: close\r\n\r\n" + self._answer)
         finally:  # also when the test ends first

@@ -102,7 +102,7 @@ async def _tasks():
 async def _no_tasks_but(before):
     left = await _tasks() - before
     if left:
-        await asyncio.wait(left, timeout=5)
+        await asyncio.wait(left, timeout=60)
     assert not [task for task in left if not task.done()]
 
 

@@ -59,7 +59,7 @@ def in_flight(give, path, scenario, mode="auto"):
     async def run():
         gate = Gate(give)
         pipeline = Pipeline(Pacing(gate, 0), RecordedCalls(CallStore(path), mode, "http://m.test"))
-        result = await asyncio.wait_for(scenario(gate, pipeline), 10)
+        result = await asyncio.wait_for(scenario(gate, pipeline), 60)
         await pipeline.close()
         assert recorded_calls._in_flight == {}
         assert asyncio.all_tasks() == {asyncio.current_task()}

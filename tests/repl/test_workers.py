@@ -100,7 +100,7 @@ def test_a_query_that_waits_for_a_worker_can_be_cancelled():
         await asyncio.sleep(0)
         for each in opened:
             await each.__aexit__(None, None, None)
-        await asyncio.wait_for(ending, 10)
+        await asyncio.wait_for(ending, 60)
 
     background.run(sessions())
     assert all_are_there()

@@ -179,7 +179,7 @@ def test_requests_are_let_in_before_their_bodies_are_read(monkeypatch):
         host, port = url.split("/")[2].split(":")
         with socket.create_connection((host, int(port))) as first:
             first.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\n".encode())
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while post(url).status_code != 429 and time.monotonic() < deadline:
                 time.sleep(0.02)
             refused(post(url), 429, "at once")
@@ -324,14 +324,14 @@ def test_a_client_that_goes_away_stops_the_call_and_nothing_is_stored(tmp_path, 
 
     async def slow():
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(60)
         finally:
             ended.append(True)
 
     with upstream(lambda body: "never", slow) as (model, bodies), running(tmp_path / "h.db", "m", model) as url:
         with pytest.raises(httpx2.TimeoutException):
             httpx2.post(f"{url}/chat/completions", json=HELLO | {"stream": streamed}, timeout=1.0)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not ended and time.monotonic() < deadline:
             time.sleep(0.02)
         assert (len(bodies), ended) == (1, [True])
