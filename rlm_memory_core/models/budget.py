@@ -8,8 +8,8 @@ Servers also bill requests that we gave up on, so a stopped or timed-out request
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -88,18 +88,35 @@ class Budget:
             self._started = time.monotonic()
         return time.monotonic() - self._started
 
-    async def wait_for(self, waiting: Coroutine[Any, Any, _T]) -> _T:
-        """Wait for something that a request needs before it can be sent.
+    async def wait_for(self, waiting: Awaitable[_T], grace: float = 0.0) -> _T:
+        """Wait for something other than an answer: a turn to send a request, a worker, a thread.
+
+        Args:
+            waiting: What to wait for. It is cancelled when the budget's seconds run out.
+            grace: So many seconds are left to it in any case.
 
         Raises:
             BudgetExceeded: The budget's seconds ran out first.
         """
+        left = None if self.seconds is None else max(self.seconds - self._age, grace)
+        limit = asyncio.timeout(left)
         try:
-            async with asyncio.timeout(None if self.seconds is None else self.seconds - self._age):
+            async with limit:
                 return await waiting
         except TimeoutError:
+            if not limit.expired():
+                raise  # an error of its own
             self.ended = self.ended or f"the budget of {self.seconds:g} seconds is spent"
             raise BudgetExceeded(self.ended) from None
+
+    @asynccontextmanager
+    async def slot(self, slots: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Hold one of several slots. Raise BudgetExceeded if the seconds run out before one is free."""
+        await self.wait_for(slots.acquire())
+        try:
+            yield
+        finally:
+            slots.release()
 
     async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
         """Reserve budget for a call. Wait while the reservations of other calls leave no room for it.

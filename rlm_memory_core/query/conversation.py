@@ -15,8 +15,8 @@ from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
 from ..repl.date_functions import days_between
-from ..repl.output import to_text
 from ..repl.repl import NoSandbox, Repl, Run
+from ..repl.values import to_text
 from ..search.vectors import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
@@ -32,6 +32,7 @@ from .trace import Call, Coverage, Step, Trace, total_cost
 NO_REPLY = "(the model gave no reply)"
 """The output of a step whose call failed. The server's message is not output: it becomes the error."""
 
+_GRACE = 1.0  # seconds for the first search if those of the budget are over
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
 _T = TypeVar("_T")
 
@@ -122,10 +123,10 @@ class Query:
         """
         engine = self.engine
         try:
-            self._messages = await self._paid(self.open())
+            self._messages = await self._paid(engine.budget.wait_for(self.open(), _GRACE))
             async with Repl(
                 self.values, self.functions, self.asking, self.subagents.replied, engine.limits, engine.parallel,
-                self.question_date,
+                self.question_date, engine.budget,
             ) as self._repl:  # fmt: skip
                 return await self._converse()
         except BudgetExceeded as error:
@@ -184,7 +185,7 @@ class Query:
         asked, called = len(self.subagents.calls), self._repl.meter.calls
         try:
             run, objection = await self._run(message, remaining)
-        except NoSandbox as error:
+        except (NoSandbox, BudgetExceeded) as error:
             self.note(reply, f"({error})", message.blocks, tuple(self.subagents.calls[asked:]))
             raise
         calls = tuple(self.subagents.calls[asked:])

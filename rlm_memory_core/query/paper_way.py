@@ -12,15 +12,14 @@ from typing import Any
 
 from ..models.types import ChatMessage
 from ..repl.date_functions import parse_date
-from ..repl.hostcalls import check_text, from_start, listed
+from ..repl.values import check_text, from_start, listed
 from ..search.pieces import Piece, split
 from ..search.ranking import arank_sessions, rank_pieces
 from ..search.threads import in_search_thread
 from ..search.word_index import PieceIndex
 from ..store.turns import Turn
 from .conversation import Query
-from .prompts.paper import FORCED, NO_CODE, root_messages
-from .prompts.record import NOT_READ, SUBAGENT_SYSTEM, session_prompt
+from .prompts.record import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
 from .reading import COPY_LIMIT, PAPER
 from .subagents import NO_PIECE
 from .trace import Call
@@ -36,7 +35,7 @@ class PaperWay(Query):
     `copy_limit` and has no more pieces than the code may make sub-agent calls. `copies` then contains the pieces.
     """
 
-    name, no_code, forced, agents_told = PAPER, NO_CODE, FORCED, SUBAGENT_SYSTEM
+    name, no_code, forced, agents_told = PAPER, PAPER_NO_CODE, PAPER_FORCED, SUBAGENT_SYSTEM
 
     def __post_init__(self) -> None:
         super().__post_init__()

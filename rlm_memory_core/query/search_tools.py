@@ -13,7 +13,7 @@ from typing import Any
 
 from ..models.budget import Budget
 from ..repl.date_functions import parse_date
-from ..repl.hostcalls import listed
+from ..repl.values import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
 from ..search.occurrences import occurrences
 from ..search.threads import in_search_thread

@@ -10,8 +10,7 @@ from dataclasses import replace
 from itertools import chain, groupby
 
 from ..models.types import ChatMessage, ContextExceeded
-from ..repl.hostcalls import check_text, listed
-from ..repl.output import to_text
+from ..repl.values import check_text, listed, to_text
 from ..search.find import Hit
 from ..search.pieces import Piece, split
 from ..search.threads import in_search_thread

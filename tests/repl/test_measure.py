@@ -4,8 +4,8 @@ from datetime import date
 import pytest
 
 from rlm_memory_core.models import background
-from rlm_memory_core.repl.limits import MAX_CHARACTERS, measure
 from rlm_memory_core.repl.repl import Limits, Repl
+from rlm_memory_core.repl.values import MAX_CHARACTERS, measure
 
 
 def run(*codes, asked=None, functions=None, **bounds):

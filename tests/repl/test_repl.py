@@ -12,9 +12,9 @@ import pytest
 
 from rlm_memory_core import Limits
 from rlm_memory_core.models import background
-from rlm_memory_core.repl import journal, repl
-from rlm_memory_core.repl.output import shorten, to_text
+from rlm_memory_core.repl import hostcalls, repl
 from rlm_memory_core.repl.repl import Repl
+from rlm_memory_core.repl.values import shorten, to_text
 from rlm_memory_core.repl.worker import WORKERS
 
 
@@ -288,7 +288,7 @@ def test_what_subagents_replied_in_a_lost_run_is_not_asked_again():
 
 
 def test_a_session_whose_past_is_too_large_to_keep_says_what_is_gone(monkeypatch):
-    monkeypatch.setattr(journal, "_MAX_CHARACTERS", 100)
+    monkeypatch.setattr(hostcalls, "_MAX_CHARACTERS", 100)
     _, refused, gone = run(
         "text = read()", "while True:\n    pass", "print(text)", functions={"read": lambda: "x" * 200}, limits=SMALL
     )
