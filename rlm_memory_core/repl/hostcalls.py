@@ -1,8 +1,10 @@
 """Answers the code's requests to the host: values, host functions, sub-agents, the clock.
 
-`HostCalls` answers the requests of one session, counts them, and records the answers in a `Journal`, so that a lost
-session can be restored and no reply is paid for twice. It does not run the code: `repl` resumes the code with the
-answers.
+`HostCalls` answers the requests of one query's code, counts them, and records the answers. It does not run the code:
+`repl` resumes the code with the answers.
+
+The sandbox is deterministic: the same code with the same answers creates the same variables. So `repl` restores a lost
+session by running the code again, and no reply is paid for twice.
 """
 
 import asyncio
@@ -19,65 +21,22 @@ from ..models.budget import Budget
 from .limits import Meter
 from .values import how_many, measure
 
-PREVIOUS = "previous_replies"
-FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
-_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
-_MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
-_GRACE = 1.0  # seconds for a tool when the budget's are over: the last reply of the root model may cite its turns
-
 HostFunction = Callable[..., Any | Awaitable[Any]]
 Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
 Key = tuple[str, bytes]  # identifies a call: its function and a digest of its arguments
 Result = dict[str, Any]
 
-
-@dataclass(eq=False)
-class Past:
-    """One run: its code, and the answers of host functions, in order for each call."""
-
-    code: str
-    answers: dict[Key, list[Result]] = field(default_factory=lambda: defaultdict(list))
-
-
-class Journal:
-    """The runs of one query, and the replies from sub-agents in lost runs.
-
-    The sandbox is deterministic: the same code with the same answers creates the same variables. So `repl` restores a
-    lost session by running the code again. `runs` is None once they are too large to keep.
-    """
-
-    def __init__(self) -> None:
-        self.runs: list[Past] | None = []
-        self.replies: dict[Key, Result] = {}
-        self._room = _MAX_CHARACTERS
-
-    @property
-    def lost(self) -> list[str]:
-        """Replies from sub-agents in lost runs, in order."""
-        values = [result["return_value"] for result in self.replies.values()]
-        return [str(item) for value in values for item in (value if isinstance(value, list) else [value])]
-
-    def add(self, past: Past, key: Key, result: Result, is_reply: bool) -> None:
-        """Record the answer of a host function. `is_reply` marks a reply from a sub-agent."""
-        self._room -= measure(result.get("return_value")).characters
-        if is_reply or self._room >= 0:
-            past.answers[key].append(result)
-
-    def keep(self, past: Past) -> None:
-        """Record a run that did not lose its session."""
-        self._room -= len(past.code)
-        self.runs = [*self.runs, past] if self.runs is not None and self._room >= 0 else None
-
-    def lose(self, past: Past, subagents: Collection[str]) -> None:
-        """Keep the replies from sub-agents in a run that lost its session."""
-        for key, results in past.answers.items():
-            if key[0] in subagents and "return_value" in results[-1]:
-                self.replies[key] = results[-1]
+FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
+_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
+_MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
+_NO_CLOCK: Result = {"exception": RuntimeError("there is no clock here")}
+_CLOCK = {"time.time": {"return_value": 0.0}, "datetime.now": _NO_CLOCK, "date.today": _NO_CLOCK}
+_GRACE = 1.0  # seconds for a tool when the budget's are over: the last reply of the root model may cite its turns
 
 
 @dataclass(eq=False)
 class HostCalls:
-    """The values and functions of the host that one session can reach.
+    """The values and functions of the host that the code of one query can reach.
 
     Args:
         values: Names that the code can read. A function is called when the code first reads the name.
@@ -88,8 +47,8 @@ class HostCalls:
         meter: Counts the calls, and refuses those over a limit.
         budget: Its seconds limit how long the code waits for other functions.
 
-    `past` is the run to record, or None. `journal` has the runs before it. `replay`, if it is not None, has the answers
-    of an earlier run, which are given instead of calling the functions.
+    `runs` has the code of the runs so far, or is None once they are too large to keep. `replay`, if it is not None,
+    has the recorded answers, which are given instead of calling the functions.
     """
 
     values: Mapping[str, Any]
@@ -99,9 +58,12 @@ class HostCalls:
     replied: Callable[[], None]
     meter: Meter
     budget: Budget
-    past: Past | None = None
+    runs: list[str] | None = field(default_factory=list)
     replay: dict[Key, Iterator[Result]] | None = None
-    journal: Journal = field(default_factory=Journal)
+    _recorded: list[tuple[Key, Result]] = field(default_factory=list)  # in `runs`
+    _new: list[tuple[Key, Result]] = field(default_factory=list)  # in the run that is not over
+    _paid: dict[Key, Result] = field(default_factory=dict)  # replies of sub-agents in lost runs
+    _characters: int = 0  # of all that was recorded
     _made: dict[str, Any] = field(default_factory=dict)  # of `values`
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
@@ -111,6 +73,35 @@ class HostCalls:
         running = [task for task in tasks.values() if task.cancel()]
         if running:
             await asyncio.wait(running)
+
+    def keep(self, code: str) -> None:
+        """Record a run that did not lose its session."""
+        self._characters += len(code)
+        if self._characters > _MAX_CHARACTERS:
+            self.runs = None
+        if self.runs is not None:
+            self.runs.append(code)
+            self._recorded += self._new
+        self._new = []
+
+    def lose(self) -> bool:
+        """Keep only the replies of sub-agents in a run that lost its session. Return whether there are any."""
+        replies = [pair for pair in self._new if pair[0][0] in self.subagents and "return_value" in pair[1]]
+        self._paid.update(replies)
+        self._new = []
+        return bool(replies)
+
+    def rewind(self) -> list[str]:
+        """Answer from the record from now on. Return the code to run again."""
+        answers: dict[Key, list[Result]] = defaultdict(list)
+        for key, result in self._recorded:
+            answers[key].append(result)
+        self.replay = {key: iter(results) for key, results in answers.items()}
+        return self.runs or []
+
+    def forget(self) -> None:
+        """Begin the record afresh, in an empty session."""
+        self.runs, self._recorded = [], []
 
     async def answer(self, snapshot: monty.AsyncSnapshot) -> Resume:
         """Find the answer that the code is waiting for. Return a function that resumes the code with it."""
@@ -138,8 +129,6 @@ class HostCalls:
                 value = self.values[name]
                 self._made[name] = value() if callable(value) else value
             return lambda: snapshot.resume(value=self._made[name])
-        if name == PREVIOUS and self.journal.lost:
-            return lambda: snapshot.resume(value=list(self.journal.lost))
         if name in (*self.functions, *self.twins, *FINALS):
             return lambda: snapshot.resume(value=_named(name))
         return snapshot.resume
@@ -161,11 +150,14 @@ class HostCalls:
             return {"exception": NameError(f"name {name!r} is not defined")}
         is_subagent = name in self.subagents
         started = time.perf_counter()
-        given = measure((args, kwargs))
+        try:
+            given = measure((args, kwargs))
+        except RecursionError:
+            return {"exception": ValueError(f"{name} takes no sets that are nested as deep as this")}
         key = (name, given.digest)
         if self.replay is not None:
             return next(self.replay.get(key, iter(())), {"exception": RuntimeError("not asked before")})
-        result = self.journal.replies.get(key) if is_subagent else None
+        result = self._paid.get(key) if is_subagent else None
         if result is None:
             try:
                 self.meter.call(given, is_subagent)
@@ -180,8 +172,9 @@ class HostCalls:
             finally:
                 if not is_subagent:
                     self.meter.executed(time.perf_counter() - started)
-        if self.past is not None:
-            self.journal.add(self.past, key, result, is_subagent)
+        self._characters += measure(result.get("return_value")).characters
+        if is_subagent or self._characters <= _MAX_CHARACTERS:
+            self._new.append((key, result))
         return result
 
 
@@ -195,11 +188,8 @@ async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> mont
 
 def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
     """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
-    if snapshot.function_name == "time.time":
-        return lambda: snapshot.resume({"return_value": 0.0})
-    if snapshot.function_name in ("datetime.now", "date.today"):
-        return lambda: snapshot.resume({"exception": RuntimeError("there is no clock here")})
-    return snapshot.resume_not_handled
+    answer = _CLOCK.get(str(snapshot.function_name))
+    return (lambda: snapshot.resume(answer)) if answer else snapshot.resume_not_handled  # type: ignore[arg-type]
 
 
 def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnapshot]:

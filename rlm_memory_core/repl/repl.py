@@ -21,7 +21,7 @@ import pydantic_monty as monty
 from ..models.budget import Budget, BudgetExceeded
 from . import worker
 from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
-from .hostcalls import PREVIOUS, HostCalls, HostFunction, Past, is_final
+from .hostcalls import HostCalls, HostFunction, is_final
 from .limits import LimitReached, Limits, Meter
 from .sandbox_errors import describe, is_session_lost
 from .values import shorten, to_text
@@ -75,16 +75,10 @@ class Repl:
     _lease: worker.Lease
 
     def __init__(
-        self,
-        values: Mapping[str, Any],
-        functions: Mapping[str, HostFunction],
-        subagents: Mapping[str, HostFunction] | None = None,
-        replied: Callable[[], None] = lambda: None,
-        limits: Limits | None = None,
-        at_once: bool = True,
-        today: str | None = None,
-        budget: Budget | None = None,
-    ) -> None:
+        self, values: Mapping[str, Any], functions: Mapping[str, HostFunction],
+        subagents: Mapping[str, HostFunction] | None = None, replied: Callable[[], None] = lambda: None,
+        limits: Limits | None = None, at_once: bool = True, today: str | None = None, budget: Budget | None = None,
+    ) -> None:  # fmt: skip
         asks = subagents or {}
         callables = {**functions, **asks}
         self._limits = limits or Limits()
@@ -123,20 +117,19 @@ class Repl:
         except LimitReached as error:
             return Run("", str(error))
         printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
-        past = Past(code)
         program = self._rewriter.rewrite(code)
         await self._started()
         final, error_text, is_lost = None, "", False
         try:
-            final, error_text = await self._drive(program, printed, past)
+            final, error_text = await self._drive(program, printed)
         except (monty.MontyError, LimitReached) as error:
             error_text, is_lost = describe(error, self._limits.run_seconds), is_session_lost(error)
         finally:
             await self._calls.cancel()
         if is_lost:
-            error_text = await self._replace(error_text, program, past)
+            error_text = await self._replace(error_text, program)
         else:
-            self._calls.journal.keep(past)
+            self._calls.keep(code)
         self._names.update(dict.fromkeys(program.names))
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
@@ -147,7 +140,7 @@ class Repl:
             return None, missing  # a built-in such as max or list
         await self._started()
         try:
-            return await self._drive(Rewritten(f"_rlm_final({name})"), monty.CollectString())
+            return await self._drive(Rewritten(f"_rlm_final({name})"))
         except (monty.MontyError, LimitReached):
             return None, missing
 
@@ -166,14 +159,12 @@ class Repl:
             return None
         return (await self.run(f"_rlm_final({text})")).final
 
-    async def _drive(
-        self, program: Rewritten, printed: monty.CollectString, past: Past | None = None
-    ) -> tuple[str | None, str]:
+    async def _drive(self, program: Rewritten, printed: monty.CollectString | None = None) -> tuple[str | None, str]:
         """Run a program. Return its answer or None, and an error if FINAL_VAR names an unknown variable, or ""."""
         await self._unwind()
-        self._calls.past = past
         for source in program.before:
             await self._session.feed_run(source)
+        printed = printed or monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, monty.MontyComplete):
             if is_final(snapshot):
@@ -212,47 +203,42 @@ class Repl:
                 else:
                     snapshot = await (await self._calls.answer(snapshot))()
 
-    async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
+    async def _replace(self, text: str, program: Rewritten) -> str:
         """Replace the worker and repeat the earlier runs with their recorded answers. Return the error to show."""
-        self._calls.journal.lose(past, self._calls.subagents)
-        replies = len(self._calls.journal.lost)
-        restored = await self._restore()
+        any_replies, restored = self._calls.lose(), await self._restore()
         gone = program.names if restored else (*self._names, *program.names)
         lines = [
             text,
             "The Python worker was replaced; the given data and functions are there again.",
             "Variables of the runs before this one are there again." if restored and self._names else "",
             f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}." if gone else "",
-            f"Nothing that sub-agents replied in this run is lost: `{PREVIOUS}` is the list of their {replies} "
-            "replies, and to ask the same again is answered from it at once." if replies else "",
-        ]  # fmt: skip
+            "No reply of a sub-agent is lost: to ask the same again is answered at once." if any_replies else "",
+        ]
         if not restored:
             self._names = {}
         return "\n".join(filter(None, lines))
 
     async def _restore(self) -> bool:
-        """Start a new session and repeat the journal's runs in it. Return False if that failed and it is empty."""
+        """Start a new session and repeat the earlier runs in it. Return False if that failed and it is empty."""
         await self._start_again()
-        journal, runs = self._calls.journal, self._calls.journal.runs
-        journal.runs = []
+        is_whole = self._calls.runs is not None
         try:
-            for past in runs or ():
+            for code in self._calls.rewind():
                 self.meter.start_run()  # repeated runs take time too
-                self._calls.replay = {key: iter(results) for key, results in past.answers.items()}
-                printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                 try:
-                    await self._drive(self._rewriter.rewrite(past.code), printed)
+                    await self._drive(self._rewriter.rewrite(code))
                     await self._unwind()
                 except monty.MontyError as error:  # the run ended with this error the first time too
                     if is_session_lost(error):
                         raise
         except (monty.MontyError, LimitReached):
             await self._start_again()
-            return False
+            is_whole = False
         finally:
             self._calls.replay = None
-        journal.runs = runs or []
-        return runs is not None
+        if not is_whole:
+            self._calls.forget()
+        return is_whole
 
     async def _start_again(self) -> None:
         await self._lease.end()

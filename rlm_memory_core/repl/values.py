@@ -111,30 +111,28 @@ class Measured(NamedTuple):
     longest: int
 
 
-def measure(value: Any, limit: int = MAX_CHARACTERS) -> Measured:
+def measure(value: Any, limit: int = MAX_CHARACTERS, known: dict[int, Measured] | None = None) -> Measured:
     """Measure a value and the values in it, up to a limit.
 
     Args:
         value: Any value.
         limit: The number of characters after which to stop reading.
+        known: Members of sets that were measured before, by `id`; None for none.
 
     >>> measure([1]).digest == measure([1.0]).digest, measure(["ab", "abc"]).longest
     (False, 3)
     """
-    digest, characters, longest = blake2b(digest_size=16), 0, 0
+    digest, characters, longest, known = blake2b(digest_size=16), 0, 0, {} if known is None else known
     waiting = [value]
     while waiting and characters <= limit:
         each = waiting.pop()
         text, inner = _opened(each)
         if isinstance(each, (set, frozenset)):  # it has no order
-            members = []
             for member in each:
-                try:
-                    members.append(measure(member, limit - characters))
-                except RecursionError:  # sets within sets within sets
-                    return Measured(b"", limit + 1, longest)
-                characters, longest = characters + members[-1].characters, max(longest, members[-1].longest)
-            digest.update(b"".join(sorted(member.digest for member in members)))
+                if id(member) not in known:
+                    known[id(member)] = measure(member, limit - characters, known)
+                characters, longest = characters + known[id(member)].characters, max(longest, known[id(member)].longest)
+            digest.update(b"".join(sorted(known[id(member)].digest for member in each)))
         characters, longest = characters + len(text) + _VALUE, max(longest, len(text))
         digest.update(f"{type(each).__name__} {len(text)} {len(inner)} ".encode())
         digest.update(text.encode("utf-8", "surrogatepass"))

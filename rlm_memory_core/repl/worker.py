@@ -83,7 +83,7 @@ def moment(text: str | None) -> datetime | None:
     >>> str(moment("2023/05/30 (Tue) 23:40")), str(moment("1:56 pm on 8 May, 2023")), moment("one day")
     ('2023-05-30 23:40:00', '2023-05-08 13:56:00', None)
     """
-    when = parse_time(text or "")
+    when = parse_time(text) if text else None
     return when and when.replace(tzinfo=None)
 
 
