@@ -18,6 +18,7 @@ from .streaming import Listener
 from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number, count_tokens
 
 _REPLY_TOKENS = 250  # expected length of a chat completion until longer replies arrive
+GRACE = 1.0  # seconds for our own work when the budget's are over: the code in a last reply can still run and cite
 _T = TypeVar("_T")
 Reserved = tuple[Usage, float]
 """What is reserved for one request: tokens and dollars."""
@@ -39,8 +40,8 @@ class Budget:
         usd: Dollars; None for no limit.
         tokens: Prompt and completion tokens together; None for no limit.
         calls: Number of calls; None for no limit.
-        seconds: Seconds since the first call; None for no limit. When they are over, calls stop waiting to be sent, for
-            example for a busy server or another process. Requests in flight are not stopped.
+        seconds: Seconds since its first use; None for no limit. When they are over, nothing waits for its turn any
+            more: for a slot, a busy server, another process, a worker. Calls of models in flight are not stopped.
 
     `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted at an estimate, because the
     server bills them too. `spent_usd` is None after a call whose price is unknown.
@@ -92,8 +93,7 @@ class Budget:
         """Wait for something other than an answer: a turn to send a request, a worker, a thread.
 
         Args:
-            waiting: What to wait for. It is cancelled when the budget's seconds run out.
-            grace: So many seconds are left to it in any case.
+            waiting: It is cancelled when the budget's seconds run out, but has at least `grace` seconds.
 
         Raises:
             BudgetExceeded: The budget's seconds ran out first.

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ..models.budget import BudgetExceeded
+from ..models.budget import GRACE, BudgetExceeded
 from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
@@ -32,7 +32,6 @@ from .trace import Call, Coverage, Step, Trace, total_cost
 NO_REPLY = "(the model gave no reply)"
 """The output of a step whose call failed. The server's message is not output: it becomes the error."""
 
-_GRACE = 1.0  # seconds for the first search if those of the budget are over
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
 _T = TypeVar("_T")
 
@@ -123,7 +122,7 @@ class Query:
         """
         engine = self.engine
         try:
-            self._messages = await self._paid(engine.budget.wait_for(self.open(), _GRACE))
+            self._messages = await self._paid(engine.budget.wait_for(self.open(), GRACE))
             async with Repl(
                 self.values, self.functions, self.asking, self.subagents.replied, engine.limits, engine.parallel,
                 self.question_date, engine.budget,

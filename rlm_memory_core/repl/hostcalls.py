@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 
 import pydantic_monty as monty
 
-from ..models.budget import Budget
+from ..models.budget import GRACE, Budget
 from .limits import Meter
 from .values import how_many, measure
 
@@ -31,7 +31,6 @@ _KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, Runti
 _MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
 _NO_CLOCK: Result = {"exception": RuntimeError("there is no clock here")}
 _CLOCK = {"time.time": {"return_value": 0.0}, "datetime.now": _NO_CLOCK, "date.today": _NO_CLOCK}
-_GRACE = 1.0  # seconds for a tool when the budget's are over: the last reply of the root model may cite its turns
 
 
 @dataclass(eq=False)
@@ -165,7 +164,7 @@ class HostCalls:
                     self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1), given)
                 value = self.functions[name](*args, **kwargs)
                 if inspect.isawaitable(value):
-                    value = await (value if is_subagent else self.budget.wait_for(value, _GRACE))
+                    value = await (value if is_subagent else self.budget.wait_for(value, GRACE))
                 result = {"return_value": value}
             except Exception as error:  # the code decides what to do about it
                 result = {"exception": _as_known(name, error)}

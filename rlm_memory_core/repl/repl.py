@@ -18,7 +18,7 @@ from typing import Any
 
 import pydantic_monty as monty
 
-from ..models.budget import Budget, BudgetExceeded
+from ..models.budget import GRACE, Budget, BudgetExceeded
 from . import worker
 from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
 from .hostcalls import HostCalls, HostFunction, is_final
@@ -248,7 +248,7 @@ class Repl:
 
     async def _started(self) -> None:
         try:
-            self._session = await self._budget.wait_for(self._lease.session())
+            self._session = await self._budget.wait_for(self._lease.session(), GRACE)
         except BudgetExceeded:
             raise
         except Exception as error:
