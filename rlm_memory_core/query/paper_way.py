@@ -49,8 +49,17 @@ class PaperWay(Query):
         self.sessions = self._index.session_count() if self._index else len({piece.session for piece in self.copies})
         # positions of pieces, by the hash of their text or of a prompt that contains it
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
-        self.values |= self._values()
-        self.functions |= self._functions()
+        reading: list[Callable[..., Any]] = [self.search_history, self.get_recent, self.session_prompt]
+        if self.copied:
+            self.values["sessions"] = [piece.text for piece in self.copies]
+            self.values["session_dates"] = [piece.date for piece in self.copies]
+            self.values["history_turns"] = lambda: self._as_dicts(store.turns)
+            self.values["context"] = store.to_string
+        else:
+            self.values["session_count"] = self.pieces
+            reading += [self.get_session, self.get_date]
+        self.functions |= {each.__name__: in_search_thread(each, _SECONDS) for each in reading}
+        self.functions |= {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
         self.asking = {"llm_query": self.llm_query}
         if self.engine.parallel:
             self.asking["llm_query_parallel"] = self.llm_query_parallel
@@ -107,6 +116,14 @@ class PaperWay(Query):
         self._positions[hash(piece.text)] = position
         return piece
 
+    def get_session(self, position: Any) -> str:
+        """Return the text of a session in a history that was not copied."""
+        return self.piece(position).text
+
+    def get_date(self, position: Any) -> str | None:
+        """Return the date of a session in a history that was not copied, or None."""
+        return self.piece(position).date
+
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """Return the prompt that asks a sub-agent to read a session, given as a text or a position."""
         prompt, piece = self._assignment(session, date, question)
@@ -148,28 +165,6 @@ class PaperWay(Query):
         if self._index is not None:
             numbers = await asyncio.to_thread(self._index.session_numbers)
         return sorted(range(self.pieces), key=lambda position: places[numbers[position]])[:most]
-
-    def _values(self) -> dict[str, Any]:
-        """Return the data that the code can read. The REPL calls a function when the code first uses its name."""
-        if not self.copied:
-            return {"session_count": self.pieces}
-        return {
-            "sessions": [piece.text for piece in self.copies],
-            "session_dates": [piece.date for piece in self.copies],
-            "history_turns": lambda: self._as_dicts(self.store.turns),
-            "context": self.store.to_string,
-        }
-
-    def _functions(self) -> dict[str, Callable[..., Any]]:
-        """Return the functions that the code can call. Those that may read the history's file run in a thread."""
-        reading: dict[str, Callable[..., Any]] = {
-            name: getattr(self, name) for name in ("search_history", "get_recent", "session_prompt")
-        }
-        if not self.copied:
-            reading["get_session"] = lambda position: self.piece(position).text
-            reading["get_date"] = lambda position: self.piece(position).date
-        threaded = {name: in_search_thread(function, _SECONDS) for name, function in reading.items()}
-        return threaded | {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
 
     def _recognise(self, text: str) -> Piece | None:
         """Return the piece with this text, or the piece that this `session_prompt` is for; None for other texts."""

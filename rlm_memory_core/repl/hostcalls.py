@@ -63,7 +63,6 @@ class HostCalls:
     _new: list[tuple[Key, Result]] = field(default_factory=list)  # in the run that is not over
     _paid: dict[Key, Result] = field(default_factory=dict)  # replies of sub-agents in lost runs
     _characters: int = 0  # of all that was recorded
-    _made: dict[str, Any] = field(default_factory=dict)  # of `values`
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
@@ -124,10 +123,8 @@ class HostCalls:
     def _lookup(self, snapshot: monty.AsyncNameLookupSnapshot) -> Resume:
         name = snapshot.variable_name
         if name in self.values:
-            if name not in self._made:
-                value = self.values[name]
-                self._made[name] = value() if callable(value) else value
-            return lambda: snapshot.resume(value=self._made[name])
+            value = self.values[name]
+            return lambda: snapshot.resume(value=value() if callable(value) else value)
         if name in (*self.functions, *self.twins, *FINALS):
             return lambda: snapshot.resume(value=_named(name))
         return snapshot.resume

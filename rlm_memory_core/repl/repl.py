@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pydantic_monty as monty
@@ -86,6 +86,7 @@ class Repl:
         self._today = worker.moment(today)
         self._budget = budget or Budget()
         twins = {f"{LATER}{name}": name for name in asks} if at_once else {}
+        values = {name: cache(value) if callable(value) else value for name, value in values.items()}
         self._calls = HostCalls(values, callables, asks, twins, replied, self.meter, self._budget)
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
