@@ -90,24 +90,25 @@ def is_not_found(reply: str) -> bool:
     return reply.strip().strip("`*'\".").strip().upper() == NOT_FOUND
 
 
-class WordsOfTurns:
+class Folded:
     """Keeps the words of the turns that were compared last: a long turn takes seconds to fold, for each reply again."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[int, Words]] = {}
+        self._room = _KEPT
 
     def of(self, turn: Turn) -> Words:
         """Return the words of a turn."""
+        size = len(turn.content)
         if turn.index not in self._kept:
-            while self._kept and sum(size for size, _ in self._kept.values()) + len(turn.content) > _KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[turn.index] = len(turn.content), Words(turn.content)
+            while self._kept and self._room < size:
+                self._room += self._kept.pop(next(iter(self._kept)))[0]
+            self._kept[turn.index] = size, Words(turn.content)
+            self._room -= size
         return self._kept[turn.index][1]
 
 
-def check_reply(
-    reply: str, turns: Sequence[Turn], date: str | None = None, words: WordsOfTurns | None = None
-) -> Extract:
+def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None, words: Folded | None = None) -> Extract:
     """Read a reply and look up each of its quotes.
 
     The words of a quote must be in one turn, in the same order. Case and the characters between words may differ, and
@@ -139,20 +140,18 @@ def check_reply(
     return Extract("\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None))
 
 
-def look_up(
-    claims: Iterable[Evidence], turns: Sequence[Turn], words: WordsOfTurns | None = None
-) -> list[Evidence | None]:
+def look_up(claims: Iterable[Evidence], turns: Sequence[Turn], words: Folded | None = None) -> list[Evidence | None]:
     """Look quotes up. Return each claim with the turn's number and exact words, or None if its quote is in no turn.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> look_up([Evidence(3, None, 1, 'My cat is called "Mochi"'), Evidence(3, None, 12, "I have a dog")], turns)
     [Evidence(session=3, date=None, turn=12, quote='my cat is called “Mochi”!', text=''), None]
     """
-    words = words or WordsOfTurns()
+    words = words or Folded()
     return [_look_up(each, turns, words) if place < _MOST else None for place, each in enumerate(claims)]
 
 
-def _look_up(claim: Evidence, turns: Sequence[Turn], words: WordsOfTurns) -> Evidence | None:
+def _look_up(claim: Evidence, turns: Sequence[Turn], words: Folded) -> Evidence | None:
     """Look one claim up. Nothing is folded for a quote that is in its turn word for word."""
     pieces = _LEFT_OUT.split(claim.quote, _PARTS) if len(claim.quote) <= _LONGEST else []
     if not 0 < len(pieces) <= _PARTS or not _LETTER.search(claim.quote):

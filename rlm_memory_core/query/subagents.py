@@ -23,7 +23,7 @@ from ..models.types import ContextExceeded, Reply
 from ..search.pieces import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
-from .evidence import Extract, WordsOfTurns, check_reply, is_not_found
+from .evidence import Extract, Folded, check_reply, is_not_found
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
@@ -73,7 +73,7 @@ class SubAgents:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
-        self._words = WordsOfTurns()
+        self._words = Folded()
         self._too_long = math.inf  # length of the shortest text that exceeded the context window
 
     def replied(self) -> None:

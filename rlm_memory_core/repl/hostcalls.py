@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -58,7 +58,7 @@ class HostCalls:
     meter: Meter
     budget: Budget
     runs: list[str] | None = field(default_factory=list)
-    replay: dict[Key, Iterator[Result]] | None = None
+    replay: dict[Key, list[Result]] | None = None
     _recorded: list[tuple[Key, Result]] = field(default_factory=list)  # in `runs`
     _new: list[tuple[Key, Result]] = field(default_factory=list)  # in the run that is not over
     _paid: dict[Key, Result] = field(default_factory=dict)  # replies of sub-agents in lost runs
@@ -91,10 +91,9 @@ class HostCalls:
 
     def rewind(self) -> list[str]:
         """Answer from the record from now on. Return the code to run again."""
-        answers: dict[Key, list[Result]] = defaultdict(list)
+        self.replay = defaultdict(list)
         for key, result in self._recorded:
-            answers[key].append(result)
-        self.replay = {key: iter(results) for key, results in answers.items()}
+            self.replay[key].append(result)
         return self.runs or []
 
     def forget(self) -> None:
@@ -152,7 +151,7 @@ class HostCalls:
             return {"exception": ValueError(f"{name} takes no sets that are nested as deep as this")}
         key = (name, given.digest)
         if self.replay is not None:
-            return next(self.replay.get(key, iter(())), {"exception": RuntimeError("not asked before")})
+            return self.replay[key].pop(0) if self.replay[key] else {"exception": RuntimeError("not asked before")}
         result = self._paid.get(key) if is_subagent else None
         if result is None:
             try:

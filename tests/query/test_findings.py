@@ -8,6 +8,7 @@ from rlm_memory_core import Turn, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.query import evidence
 from rlm_memory_core.query.evidence import Evidence, Extract, check_reply, look_up
+from rlm_memory_core.query.search_tools import SearchTools
 from rlm_memory_core.query.subagents import SubAgents
 from rlm_memory_core.search.occurrences import Words
 from rlm_memory_core.search.pieces import Piece
@@ -357,6 +358,16 @@ def test_a_long_turn_is_taken_apart_once_for_all_replies_of_a_query(folds, scrip
     assert [call.extract.false_quotes for call in calls] == [1] * 5
 
 
+def test_a_long_turn_is_taken_apart_once_for_all_citations(folds, store):
+    store.extend([("user", f"{LONG} Mein Kater heißt Möhre."), ("user", "Ja.")])
+    tools = SearchTools(store, "Wie heißt mein Kater?", None)
+    assert [tools.cite(1, words) for words in ("mein kater", "HEISST MÖHRE")] == ["cited turn 1"] * 2
+    for number in range(5):
+        with pytest.raises(ValueError, match="turn 1 does not say"):
+            tools.cite(1, f"nicht gesagt {number}")
+    assert (len(folds), [found.quote for found in tools.cited]) == (1, ["Mein Kater", "heißt Möhre."])
+
+
 def test_nothing_is_taken_apart_for_quotes_that_are_there_word_for_word(folds):
     turns = [Turn(1, 1, "user", LONG, ""), Turn(2, 1, "user", "Das hier.", "")]
     found = check_reply('- [Turn 1] "Ein schöner Satz über Käse"\n- [Turn 2] "Das hier."', turns).findings
@@ -371,7 +382,7 @@ def test_a_quote_without_words_is_nowhere_although_its_signs_are(quote):
 
 def test_the_words_of_only_so_many_characters_are_kept(monkeypatch, folds):
     monkeypatch.setattr(evidence, "_KEPT", 100)
-    words = evidence.WordsOfTurns()
+    words = evidence.Folded()
     turns = [Turn(number, 1, "user", f"{number} " * 20, "") for number in range(1, 7)]
     for _ in range(2):
         for turn in turns:
