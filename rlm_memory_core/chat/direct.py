@@ -47,9 +47,10 @@ async def ask_directly(
     started = time.perf_counter()
     reply = await llm.complete(messages, budget, listener, stopped)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
+    taken = reply.usage, reply.cost_usd, reply.seconds, reply.recorded
     return Answer(
         reply.text.strip(), usage=reply.usage, cost_usd=reply.cost_usd, seconds=time.perf_counter() - started,
-        trace=Trace((Step.of(reply),)), error=cut, model=llm.label,
+        trace=Trace((Step(reply.text, (), "", (), *taken, thoughts=reply.thoughts),)), error=cut, model=llm.label,
     )  # fmt: skip
 
 

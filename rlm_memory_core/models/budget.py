@@ -8,8 +8,8 @@ Servers also bill requests that we gave up on, so a stopped or timed-out request
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from .streaming import Listener
 from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number, count_tokens
 
 _REPLY_TOKENS = 250  # expected length of a chat completion until longer replies arrive
+GRACE = 1.0  # seconds for our own work when the budget's are over: the code in a last reply can still run and cite
 _T = TypeVar("_T")
 Reserved = tuple[Usage, float]
 """What is reserved for one request: tokens and dollars."""
@@ -39,8 +40,8 @@ class Budget:
         usd: Dollars; None for no limit.
         tokens: Prompt and completion tokens together; None for no limit.
         calls: Number of calls; None for no limit.
-        seconds: Seconds since the first call; None for no limit. When they are over, calls stop waiting to be sent, for
-            example for a busy server or another process. Requests in flight are not stopped.
+        seconds: Seconds since its first use; None for no limit. When they are over, nothing waits for its turn any
+            more: for a slot, a busy server, another process, a worker. Calls of models in flight are not stopped.
 
     `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted at an estimate, because the
     server bills them too. `spent_usd` is None after a call whose price is unknown.
@@ -88,18 +89,34 @@ class Budget:
             self._started = time.monotonic()
         return time.monotonic() - self._started
 
-    async def wait_for(self, waiting: Coroutine[Any, Any, _T]) -> _T:
-        """Wait for something that a request needs before it can be sent.
+    async def wait_for(self, waiting: Awaitable[_T], grace: float = 0.0) -> _T:
+        """Wait for something other than an answer: a turn to send a request, a worker, a thread.
+
+        Args:
+            waiting: It is cancelled when the budget's seconds run out, but has at least `grace` seconds.
 
         Raises:
             BudgetExceeded: The budget's seconds ran out first.
         """
+        left = None if self.seconds is None else max(self.seconds - self._age, grace)
+        limit = asyncio.timeout(left)
         try:
-            async with asyncio.timeout(None if self.seconds is None else self.seconds - self._age):
+            async with limit:
                 return await waiting
         except TimeoutError:
+            if not limit.expired():
+                raise  # an error of its own
             self.ended = self.ended or f"the budget of {self.seconds:g} seconds is spent"
             raise BudgetExceeded(self.ended) from None
+
+    @asynccontextmanager
+    async def slot(self, slots: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Hold one of several slots. Raise BudgetExceeded if the seconds run out before one is free."""
+        await self.wait_for(slots.acquire())
+        try:
+            yield
+        finally:
+            slots.release()
 
     async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
         """Reserve budget for a call. Wait while the reservations of other calls leave no room for it.

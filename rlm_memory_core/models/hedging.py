@@ -87,7 +87,7 @@ class Siblings:
                 self._look(pacing)
 
     async def _copy(self, pacing: Pacing, call: ModelCall) -> Response:
-        async with self.slots or nullcontext():
+        async with call.budget.slot(self.slots) if self.slots else nullcontext():
             return await pacing.send(call)
 
     def _look(self, pacing: Pacing) -> None:

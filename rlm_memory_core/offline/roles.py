@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..query.prompts import paper, record
+from ..query.prompts import record
 from ..query.prompts.search import SEARCH_SUBAGENT_SYSTEM, SEARCH_SYSTEM
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
@@ -17,7 +17,7 @@ from .reader import ABOUT, answer, extract
 from .root import final, first_message, next_message
 from .searching import search
 
-_ROOT_FIRST_LINE = paper.ROOT_SYSTEM.partition("\n")[0]
+_ROOT_FIRST_LINE = record.ROOT_SYSTEM.partition("\n")[0]
 _SEARCH_FIRST_LINE = SEARCH_SYSTEM.partition("{")[0]
 _SUBAGENTS = (record.SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM)
 _ABOUT = {record.UNKNOWN: ABOUT, final(record.UNKNOWN): final(ABOUT)}
@@ -76,7 +76,7 @@ def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
     _, question = _split(told[0]) if told else ("", "")
     outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.match(text))]
     if outputs:
-        return next_message(system, outputs, question, forced=paper.FORCED in told[-1])
+        return next_message(system, outputs, question, forced=record.PAPER_FORCED in told[-1])
     return first_message(system, question) if len(chat) < 2 else final(record.UNKNOWN)
 
 

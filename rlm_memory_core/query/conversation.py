@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ..models.budget import BudgetExceeded
+from ..models.budget import GRACE, BudgetExceeded
 from ..models.llm import ModelError
 from ..models.pricing import Usage
 from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
 from ..repl.date_functions import days_between
-from ..repl.output import to_text
 from ..repl.repl import NoSandbox, Repl, Run
+from ..repl.values import to_text
 from ..search.vectors import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
@@ -122,10 +122,10 @@ class Query:
         """
         engine = self.engine
         try:
-            self._messages = await self._paid(self.open())
+            self._messages = await self._paid(engine.budget.wait_for(self.open(), GRACE))
             async with Repl(
                 self.values, self.functions, self.asking, self.subagents.replied, engine.limits, engine.parallel,
-                self.question_date,
+                self.question_date, engine.budget,
             ) as self._repl:  # fmt: skip
                 return await self._converse()
         except BudgetExceeded as error:
@@ -173,7 +173,8 @@ class Query:
 
     def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
         """Add a step to the trace."""
-        self._steps.append(Step.of(reply, output, self._asked, code, calls))
+        taken = reply.usage, reply.cost_usd, reply.seconds, reply.recorded
+        self._steps.append(Step(reply.text, code, output, calls, *taken, self._asked, reply.thoughts))
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
         """Run a reply and add the outcome to the messages.
@@ -182,13 +183,16 @@ class Query:
             The reply's answer or None, and whether it ran any code or gave a FINAL.
         """
         asked, called = len(self.subagents.calls), self._repl.meter.calls
+        shown = ""
         try:
             run, objection = await self._run(message, remaining)
-        except NoSandbox as error:
-            self.note(reply, f"({error})", message.blocks, tuple(self.subagents.calls[asked:]))
+            shown = "\n".join(filter(None, (str(run), objection)))
+        except (NoSandbox, BudgetExceeded) as error:
+            shown = f"({error})"
             raise
-        calls = tuple(self.subagents.calls[asked:])
-        self.note(reply, "\n".join(filter(None, (str(run), objection))), message.blocks, calls)
+        finally:
+            calls = tuple(self.subagents.calls[asked:])
+            self.note(reply, shown, message.blocks, calls)
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:
@@ -242,7 +246,8 @@ class Query:
     def finish(self, text: str, error: str = "") -> Answer:
         """Build the answer from everything that the query did."""
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
-        read_there = sorted((each for call in calls for each in call.evidence), key=_in_history)
+        read_there = [each for call in calls for each in call.evidence]
+        read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
         found = [*self.cited, *read_there] or quoted(text, self.shown(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
@@ -263,11 +268,6 @@ class Query:
             mode=self.name,
             model=self.engine.llm.label,
         )
-
-
-def _in_history(evidence: Evidence) -> tuple[bool, int, int]:
-    """Return a sort key that puts evidence in the order of the history. Evidence without a session comes last."""
-    return evidence.session is None, evidence.session or 0, evidence.turn or 0
 
 
 def _coverage(calls: Sequence[Call]) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..models.types import UNKNOWN
-from ..repl.output import to_text
+from ..repl.values import to_text
 from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words
 from ..store.escaping import well_formed
@@ -32,6 +32,8 @@ _ENDS = 8  # after the first closing mark, so many more are tried as the end of 
 _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
 _AROUND = " \t:;,.-–—*"
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
+_KEPT = 4_000_000  # characters of turns whose words are kept
+_LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
 _TEXTS = ("text", "value", "fact", "says", "finding")
@@ -88,7 +90,25 @@ def is_not_found(reply: str) -> bool:
     return reply.strip().strip("`*'\".").strip().upper() == NOT_FOUND
 
 
-def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> Extract:
+class Folded:
+    """Keeps the words of the turns that were compared last: a long turn takes seconds to fold, for each reply again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[int, Words]] = {}
+        self._room = _KEPT
+
+    def of(self, turn: Turn) -> Words:
+        """Return the words of a turn."""
+        size = len(turn.content)
+        if turn.index not in self._kept:
+            while self._kept and self._room < size:
+                self._room += self._kept.pop(next(iter(self._kept)))[0]
+            self._kept[turn.index] = size, Words(turn.content)
+            self._room -= size
+        return self._kept[turn.index][1]
+
+
+def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None, words: Folded | None = None) -> Extract:
     """Read a reply and look up each of its quotes.
 
     The words of a quote must be in one turn, in the same order. Case and the characters between words may differ, and
@@ -102,6 +122,7 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
             converted to such lines. Anything else is text without a finding.
         turns: The turns that the sub-agent read.
         date: The date of their session, or None.
+        words: Keeps the words of long turns for the next reply, or None.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns).findings
@@ -112,36 +133,35 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     lines = _lines_of_json(reply)
     lines = reply.splitlines() if lines is None else lines
     quoting = {number: split for number, line in enumerate(lines) if (split := _split(line, turns))}
-    stored = look_up([_claim(*each, date) for each in quoting.values()], turns)
+    stored = look_up([_claim(*each, date) for each in quoting.values()], turns, words)
     for (number, (before, _, after)), found in zip(quoting.items(), stored, strict=True):
         if found is None:
             lines[number] = f"{before}{_NOT_THERE}{after}"
     return Extract("\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None))
 
 
-def look_up(claims: Iterable[Evidence], turns: Sequence[Turn]) -> list[Evidence | None]:
+def look_up(claims: Iterable[Evidence], turns: Sequence[Turn], words: Folded | None = None) -> list[Evidence | None]:
     """Look quotes up. Return each claim with the turn's number and exact words, or None if its quote is in no turn.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> look_up([Evidence(3, None, 1, 'My cat is called "Mochi"'), Evidence(3, None, 12, "I have a dog")], turns)
     [Evidence(session=3, date=None, turn=12, quote='my cat is called “Mochi”!', text=''), None]
     """
-    words: dict[int, Words] = {}
+    words = words or Folded()
     return [_look_up(each, turns, words) if place < _MOST else None for place, each in enumerate(claims)]
 
 
-def _look_up(claim: Evidence, turns: Sequence[Turn], words: dict[int, Words]) -> Evidence | None:
-    """Look one claim up. `words` caches the words of each turn."""
-    pieces = _LEFT_OUT.split(claim.quote) if len(claim.quote) <= _LONGEST else []
-    parts = [part for part in map(quoted_words, pieces) if part]
-    if len(pieces) > _PARTS or not parts:
+def _look_up(claim: Evidence, turns: Sequence[Turn], words: Folded) -> Evidence | None:
+    """Look one claim up. Nothing is folded for a quote that is in its turn word for word."""
+    pieces = _LEFT_OUT.split(claim.quote, _PARTS) if len(claim.quote) <= _LONGEST else []
+    if not 0 < len(pieces) <= _PARTS or not _LETTER.search(claim.quote):
         return None
+    parts: list[list[str]] = []
     for turn in sorted(turns, key=lambda turn: turn.index != claim.turn):  # first the turn that the claim names
         if claim.quote in turn.content:
             return replace(claim, session=turn.session, turn=turn.index)
-        if turn.index not in words:
-            words[turn.index] = Words(turn.content)
-        if span := words[turn.index].span(parts, 2 * _LONGEST):
+        parts = parts or [part for part in map(quoted_words, pieces) if part]
+        if parts and (span := words.of(turn).span(parts, 2 * _LONGEST)):
             return replace(claim, session=turn.session, turn=turn.index, quote=_with_ends(turn.content, *span))
     return None
 

@@ -12,15 +12,14 @@ from typing import Any
 
 from ..models.types import ChatMessage
 from ..repl.date_functions import parse_date
-from ..repl.hostcalls import check_text, from_start, listed
+from ..repl.values import check_text, from_start, listed
 from ..search.pieces import Piece, split
 from ..search.ranking import arank_sessions, rank_pieces
 from ..search.threads import in_search_thread
 from ..search.word_index import PieceIndex
 from ..store.turns import Turn
 from .conversation import Query
-from .prompts.paper import FORCED, NO_CODE, root_messages
-from .prompts.record import NOT_READ, SUBAGENT_SYSTEM, session_prompt
+from .prompts.record import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
 from .reading import COPY_LIMIT, PAPER
 from .subagents import NO_PIECE
 from .trace import Call
@@ -36,7 +35,7 @@ class PaperWay(Query):
     `copy_limit` and has no more pieces than the code may make sub-agent calls. `copies` then contains the pieces.
     """
 
-    name, no_code, forced, agents_told = PAPER, NO_CODE, FORCED, SUBAGENT_SYSTEM
+    name, no_code, forced, agents_told = PAPER, PAPER_NO_CODE, PAPER_FORCED, SUBAGENT_SYSTEM
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,8 +49,17 @@ class PaperWay(Query):
         self.sessions = self._index.session_count() if self._index else len({piece.session for piece in self.copies})
         # positions of pieces, by the hash of their text or of a prompt that contains it
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
-        self.values |= self._values()
-        self.functions |= self._functions()
+        reading: list[Callable[..., Any]] = [self.search_history, self.get_recent, self.session_prompt]
+        if self.copied:
+            self.values["sessions"] = [piece.text for piece in self.copies]
+            self.values["session_dates"] = [piece.date for piece in self.copies]
+            self.values["history_turns"] = lambda: self._as_dicts(store.turns)
+            self.values["context"] = store.to_string
+        else:
+            self.values["session_count"] = self.pieces
+            reading += [self.get_session, self.get_date]
+        self.functions |= {each.__name__: in_search_thread(each, _SECONDS) for each in reading}
+        self.functions |= {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
         self.asking = {"llm_query": self.llm_query}
         if self.engine.parallel:
             self.asking["llm_query_parallel"] = self.llm_query_parallel
@@ -108,6 +116,14 @@ class PaperWay(Query):
         self._positions[hash(piece.text)] = position
         return piece
 
+    def get_session(self, position: Any) -> str:
+        """Return the text of a session in a history that was not copied."""
+        return self.piece(position).text
+
+    def get_date(self, position: Any) -> str | None:
+        """Return the date of a session in a history that was not copied, or None."""
+        return self.piece(position).date
+
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """Return the prompt that asks a sub-agent to read a session, given as a text or a position."""
         prompt, piece = self._assignment(session, date, question)
@@ -149,28 +165,6 @@ class PaperWay(Query):
         if self._index is not None:
             numbers = await asyncio.to_thread(self._index.session_numbers)
         return sorted(range(self.pieces), key=lambda position: places[numbers[position]])[:most]
-
-    def _values(self) -> dict[str, Any]:
-        """Return the data that the code can read. The REPL calls a function when the code first uses its name."""
-        if not self.copied:
-            return {"session_count": self.pieces}
-        return {
-            "sessions": [piece.text for piece in self.copies],
-            "session_dates": [piece.date for piece in self.copies],
-            "history_turns": lambda: self._as_dicts(self.store.turns),
-            "context": self.store.to_string,
-        }
-
-    def _functions(self) -> dict[str, Callable[..., Any]]:
-        """Return the functions that the code can call. Those that may read the history's file run in a thread."""
-        reading: dict[str, Callable[..., Any]] = {
-            name: getattr(self, name) for name in ("search_history", "get_recent", "session_prompt")
-        }
-        if not self.copied:
-            reading["get_session"] = lambda position: self.piece(position).text
-            reading["get_date"] = lambda position: self.piece(position).date
-        threaded = {name: in_search_thread(function, _SECONDS) for name, function in reading.items()}
-        return threaded | {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
 
     def _recognise(self, text: str) -> Piece | None:
         """Return the piece with this text, or the piece that this `session_prompt` is for; None for other texts."""

@@ -73,7 +73,7 @@ class Settings:
             raise ValueError(f"hedge must be between 0 and 1, not {hedge}")
         self.llm, self.sub_model, self.reading = llm, sub_model or llm, reading or Reading()
         self.concurrency, self.max_iterations, self.parallel = concurrency, max_iterations, parallel
-        self.budget, self.limits, self.copy_limit = budget, limits or Limits(), copy_limit
+        self.budget, self.limits, self.copy_limit = budget or Budget(), limits or Limits(), copy_limit
         asks_a_model = self.sub_model.model != OFFLINE and self.sub_model.recorded != "replay"
         self.hedge = hedge if asks_a_model else 0.0
         self.slots = asyncio.Semaphore(concurrency)

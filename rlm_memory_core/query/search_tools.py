@@ -13,7 +13,7 @@ from typing import Any
 
 from ..models.budget import Budget
 from ..repl.date_functions import parse_date
-from ..repl.hostcalls import listed
+from ..repl.values import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
 from ..search.occurrences import occurrences
 from ..search.threads import in_search_thread
@@ -24,7 +24,7 @@ from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .evidence import CITED, Evidence, look_up
+from .evidence import CITED, Evidence, Folded, look_up
 from .excerpts import excerpt, head, one_line
 from .listing import Listing, left_out
 
@@ -63,6 +63,7 @@ class SearchTools:
         self.question, self.question_date, self.embedder, self.budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
+        self._words = Folded()
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
@@ -228,9 +229,10 @@ class SearchTools:
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
-        (evidence,) = look_up([claim], [turn])
+        (evidence,) = look_up([claim], [turn], self._words)
         if evidence is None:
-            (elsewhere,) = look_up([claim], [self.turn(number) for number in sorted(self.listing.shown)])
+            shown = [self.turn(number) for number in sorted(self.listing.shown)]
+            (elsewhere,) = look_up([claim], shown, self._words)
             hint = f"turn {elsewhere.turn} does" if elsewhere else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])

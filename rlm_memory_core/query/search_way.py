@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, groupby
 
+from ..models.budget import GRACE
 from ..models.types import ChatMessage, ContextExceeded
-from ..repl.hostcalls import check_text, listed
-from ..repl.output import to_text
+from ..repl.values import check_text, listed, to_text
 from ..search.find import Hit
 from ..search.pieces import Piece, split
 from ..search.threads import in_search_thread
@@ -89,7 +89,7 @@ class SearchWay(Query):
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
         for room in ROOMS:
-            shown, turns = await self.record(room)
+            shown, turns = await self.engine.budget.wait_for(self.record(room), GRACE)
             try:
                 reply = await self.ask(history_messages(shown, self.question, self.question_date, self.system))
                 break

@@ -23,7 +23,7 @@ from ..models.types import ContextExceeded, Reply
 from ..search.pieces import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
-from .evidence import Extract, check_reply, is_not_found
+from .evidence import Extract, Folded, check_reply, is_not_found
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
@@ -53,7 +53,7 @@ class SubAgents:
     Args:
         llm: The model of the sub-agents.
         slots: Limits the calls in flight. All queries of an engine share it.
-        budget: Checked before each call, or None.
+        budget: Checked before each call. Its seconds also limit how long calls wait for a slot.
         hedge: The share of calls in a fan-out that may be sent a second time if they are late; see `hedging.Siblings`.
         system: The system prompt, which says in what form sub-agents reply.
         progress: Receives the calls, or None.
@@ -64,7 +64,7 @@ class SubAgents:
 
     llm: LLM
     slots: asyncio.Semaphore
-    budget: Budget | None = None
+    budget: Budget = field(default_factory=Budget)
     hedge: float = 0.0
     system: str = SUBAGENT_SYSTEM
     progress: Progress | None = None
@@ -73,6 +73,7 @@ class SubAgents:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
+        self._words = Folded()
         self._too_long = math.inf  # length of the shortest text that exceeded the context window
 
     def replied(self) -> None:
@@ -104,7 +105,7 @@ class SubAgents:
         paid: list[tuple[Usage, float | None]] = []
         batch, started, reply, error = self._batch, time.perf_counter(), None, STOPPED
         try:
-            async with self.slots:
+            async with self.budget.slot(self.slots):
                 started = time.perf_counter()
                 reply, error = await self._read(prompt, piece, siblings, paid), ""
         except (BudgetExceeded, ModelError) as failed:
@@ -126,7 +127,7 @@ class SubAgents:
                 number=piece.session or None,
                 date=piece.date,
                 thoughts=reply.thoughts,
-                extract=check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text),
+                extract=check_reply(text, piece.turns, piece.date, self._words) if piece.turns else Extract(text),
             )
             self.calls.append(call)
             if self.progress is not None:

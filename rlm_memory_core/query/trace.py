@@ -16,7 +16,6 @@ from pathlib import Path
 
 from ..models.pricing import Usage
 from ..models.recorded_calls import saved_seconds
-from ..models.types import Reply
 from ..store.display import as_html, as_page, as_text
 from ..store.escaping import well_formed
 from .evidence import Evidence, Extract, is_not_found
@@ -164,15 +163,6 @@ class Step:
     recorded: bool = False
     started: float = 0.0
     thoughts: str = ""
-
-    @classmethod
-    def of(
-        cls, reply: Reply, output: str = "", started: float = 0.0, code: tuple[str, ...] = (),
-        calls: tuple[Call, ...] = (),
-    ) -> "Step":  # fmt: skip
-        """Create the step of a reply."""
-        taken = (reply.usage, reply.cost_usd, reply.seconds, reply.recorded)
-        return cls(reply.text, code, output, calls, *taken, started, reply.thoughts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@
 from datetime import date
 
 from ..store import dates
-from .hostcalls import check_text
+from .values import check_text
 
 
 def parse_date(text: str | date | None) -> str | None:

@@ -1,37 +1,41 @@
 """Answers the code's requests to the host: values, host functions, sub-agents, the clock.
 
-`HostCalls` answers the requests of one session, counts them, and records the answers in the journal. It does not run
-the code: `repl` resumes the code with the answers. `listed`, `check_text` and `from_start` check arguments of host
-functions.
+`HostCalls` answers the requests of one query's code, counts them, and records the answers. It does not run the code:
+`repl` resumes the code with the answers.
+
+The sandbox is deterministic: the same code with the same answers creates the same variables. So `repl` restores a lost
+session by running the code again, and no reply is paid for twice.
 """
 
 import asyncio
 import inspect
-import re
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Sized
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import pydantic_monty as monty
 
-from .journal import Journal, Key, Past, Result
-from .limits import Meter, measure
-
-MAX_TEXT_CHARACTERS = 10_000  # of a text for a search, a ranking or a question
-PREVIOUS = "previous_replies"
-FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
-# the sandbox passes a range as its text
-_RANGE = re.compile(r"range\((-?\d{1,18}), (-?\d{1,18})(?:, (-?[1-9]\d{0,17}))?\)")
-_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
+from ..models.budget import GRACE, Budget
+from .limits import Meter
+from .values import how_many, measure
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
 Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
+Key = tuple[str, bytes]  # identifies a call: its function and a digest of its arguments
+Result = dict[str, Any]
+
+FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
+_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
+_MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
+_NO_CLOCK: Result = {"exception": RuntimeError("there is no clock here")}
+_CLOCK = {"time.time": {"return_value": 0.0}, "datetime.now": _NO_CLOCK, "date.today": _NO_CLOCK}
 
 
 @dataclass(eq=False)
 class HostCalls:
-    """The values and functions of the host that one session can reach.
+    """The values and functions of the host that the code of one query can reach.
 
     Args:
         values: Names that the code can read. A function is called when the code first reads the name.
@@ -40,8 +44,10 @@ class HostCalls:
         twins: Maps the name of each such function's async twin to the function's name.
         replied: Called before the code receives replies from sub-agents.
         meter: Counts the calls, and refuses those over a limit.
-        journal: Knows the replies of lost runs.
-        replay: Returns the answers of an earlier run instead of calling the functions; or None.
+        budget: Its seconds limit how long the code waits for other functions.
+
+    `runs` has the code of the runs so far, or is None once they are too large to keep. `replay`, if it is not None,
+    has the recorded answers, which are given instead of calling the functions.
     """
 
     values: Mapping[str, Any]
@@ -50,9 +56,13 @@ class HostCalls:
     twins: Mapping[str, str]
     replied: Callable[[], None]
     meter: Meter
-    journal: Journal
-    replay: Callable[[Key], Result] | None = None
-    _made: dict[str, Any] = field(default_factory=dict)  # of `values`
+    budget: Budget
+    runs: list[str] | None = field(default_factory=list)
+    replay: dict[Key, list[Result]] | None = None
+    _recorded: list[tuple[Key, Result]] = field(default_factory=list)  # in `runs`
+    _new: list[tuple[Key, Result]] = field(default_factory=list)  # in the run that is not over
+    _paid: dict[Key, Result] = field(default_factory=dict)  # replies of sub-agents in lost runs
+    _characters: int = 0  # of all that was recorded
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
@@ -62,7 +72,35 @@ class HostCalls:
         if running:
             await asyncio.wait(running)
 
-    async def answer(self, snapshot: monty.AsyncSnapshot, past: Past | None) -> Resume:
+    def keep(self, code: str) -> None:
+        """Record a run that did not lose its session."""
+        self._characters += len(code)
+        if self._characters > _MAX_CHARACTERS:
+            self.runs = None
+        if self.runs is not None:
+            self.runs.append(code)
+            self._recorded += self._new
+        self._new = []
+
+    def lose(self) -> bool:
+        """Keep only the replies of sub-agents in a run that lost its session. Return whether there are any."""
+        replies = [pair for pair in self._new if pair[0][0] in self.subagents and "return_value" in pair[1]]
+        self._paid.update(replies)
+        self._new = []
+        return bool(replies)
+
+    def rewind(self) -> list[str]:
+        """Answer from the record from now on. Return the code to run again."""
+        self.replay = defaultdict(list)
+        for key, result in self._recorded:
+            self.replay[key].append(result)
+        return self.runs or []
+
+    def forget(self) -> None:
+        """Begin the record afresh, in an empty session."""
+        self.runs, self._recorded = [], []
+
+    async def answer(self, snapshot: monty.AsyncSnapshot) -> Resume:
         """Find the answer that the code is waiting for. Return a function that resumes the code with it."""
         if isinstance(snapshot, monty.AsyncNameLookupSnapshot):
             return self._lookup(snapshot)
@@ -73,10 +111,10 @@ class HostCalls:
         if snapshot.is_os_function:
             return _without_clock(snapshot)
         if name in self.twins:
-            call = self._call(self.twins[name], snapshot.args, snapshot.kwargs, past)
+            call = self._call(self.twins[name], snapshot.args, snapshot.kwargs)
             self._tasks[snapshot.call_id] = asyncio.ensure_future(call)
             return lambda: snapshot.resume({"future": ...})
-        result = await self._call(name, snapshot.args, snapshot.kwargs, past)
+        result = await self._call(name, snapshot.args, snapshot.kwargs)
         if name in self.subagents and self.replay is None:
             self.replied()
         return lambda: _resume(snapshot, result)
@@ -84,12 +122,8 @@ class HostCalls:
     def _lookup(self, snapshot: monty.AsyncNameLookupSnapshot) -> Resume:
         name = snapshot.variable_name
         if name in self.values:
-            if name not in self._made:
-                value = self.values[name]
-                self._made[name] = value() if callable(value) else value
-            return lambda: snapshot.resume(value=self._made[name])
-        if name == PREVIOUS and self.journal.lost:
-            return lambda: snapshot.resume(value=list(self.journal.lost))
+            value = self.values[name]
+            return lambda: snapshot.resume(value=value() if callable(value) else value)
         if name in (*self.functions, *self.twins, *FINALS):
             return lambda: snapshot.resume(value=_named(name))
         return snapshot.resume
@@ -103,7 +137,7 @@ class HostCalls:
             self.replied()
         return lambda: snapshot.resume(done)  # type: ignore[arg-type]
 
-    async def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past | None) -> Result:
+    async def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
         """Call a host function. Return its value or its error in the format that the sandbox expects."""
         if name in FINALS:
             return {"exception": TypeError(f"{name} takes one value")}
@@ -111,25 +145,31 @@ class HostCalls:
             return {"exception": NameError(f"name {name!r} is not defined")}
         is_subagent = name in self.subagents
         started = time.perf_counter()
-        given = measure((args, kwargs))
+        try:
+            given = measure((args, kwargs))
+        except RecursionError:
+            return {"exception": ValueError(f"{name} takes no sets that are nested as deep as this")}
         key = (name, given.digest)
         if self.replay is not None:
-            return self.replay(key)
-        result = self.journal.known(key) if is_subagent else None
+            return self.replay[key].pop(0) if self.replay[key] else {"exception": RuntimeError("not asked before")}
+        result = self._paid.get(key) if is_subagent else None
         if result is None:
             try:
                 self.meter.call(given, is_subagent)
                 if is_subagent:
                     self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1), given)
                 value = self.functions[name](*args, **kwargs)
-                result = {"return_value": await value if inspect.isawaitable(value) else value}
+                if inspect.isawaitable(value):
+                    value = await (value if is_subagent else self.budget.wait_for(value, GRACE))
+                result = {"return_value": value}
             except Exception as error:  # the code decides what to do about it
                 result = {"exception": _as_known(name, error)}
             finally:
                 if not is_subagent:
                     self.meter.executed(time.perf_counter() - started)
-        if past is not None:
-            past.add(key, result, is_subagent)
+        self._characters += measure(result.get("return_value")).characters
+        if is_subagent or self._characters <= _MAX_CHARACTERS:
+            self._new.append((key, result))
         return result
 
 
@@ -143,11 +183,8 @@ async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> mont
 
 def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
     """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
-    if snapshot.function_name == "time.time":
-        return lambda: snapshot.resume({"return_value": 0.0})
-    if snapshot.function_name in ("datetime.now", "date.today"):
-        return lambda: snapshot.resume({"exception": RuntimeError("there is no clock here")})
-    return snapshot.resume_not_handled
+    answer = _CLOCK.get(str(snapshot.function_name))
+    return (lambda: snapshot.resume(answer)) if answer else snapshot.resume_not_handled  # type: ignore[arg-type]
 
 
 def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnapshot]:
@@ -174,79 +211,3 @@ def _as_known(name: str, error: Exception) -> Exception:
         if isinstance(error, kind):
             return kind(*error.args) if kind is KeyError else kind(str(error))
     return RuntimeError(f"{name}: {type(error).__name__}: {error}")
-
-
-def how_many(value: object) -> int:
-    """Return how many sub-agents an argument asks: one per item of a collection, one for anything else.
-
-    >>> how_many([3, 1]), how_many({3, 1}), how_many("range(0, 20)"), how_many("Who?"), how_many(None)
-    (2, 2, 20, 1, 1)
-    """
-    values = _crossed(value)
-    return len(values) if isinstance(values, Sized) and not isinstance(values, (str, bytes)) else 1
-
-
-def listed(function: str, value: object, what: str) -> Sequence[Any]:
-    """Check that an argument is a list, a tuple or a range. A set or dict would give the replies no order.
-
-    Args:
-        function: The name of the host function, for the error.
-        value: The argument.
-        what: What the function takes, for the error.
-
-    Returns:
-        The argument. A range that arrived as text becomes a range again.
-
-    Raises:
-        TypeError: The argument is something else.
-
-    >>> listed("read_facts", "range(0, 2)", "a list of positions")
-    range(0, 2)
-    """
-    values = _crossed(value)
-    if isinstance(values, (list, tuple, range)):
-        return values
-    given = "text" if isinstance(value, str) else type(value).__name__
-    raise TypeError(f"{function} takes {what}, not {given}; make a list with list(...) of anything else")
-
-
-def check_text(function: str, what: str, text: object) -> str:
-    """Check that an argument is a string and not too long to search with, and return it.
-
-    Raises:
-        TypeError: It is not a string.
-        ValueError: It is longer than MAX_TEXT_CHARACTERS.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"{function} takes {what}, not {type(text).__name__}")
-    if len(text) > MAX_TEXT_CHARACTERS:
-        raise ValueError(f"{function} takes at most {MAX_TEXT_CHARACTERS:,} characters, not {len(text):,}")
-    return text
-
-
-def from_start(position: object, count: int) -> int:
-    """Return a session's position counted from the start. -1 is the last session.
-
-    Args:
-        position: The argument.
-        count: How many sessions there are.
-
-    Raises:
-        TypeError: The position is not a whole number.
-        IndexError: There is no such position.
-
-    >>> from_start(-1, 20), from_start(3, 20)
-    (19, 3)
-    """
-    if not isinstance(position, int) or isinstance(position, bool):
-        raise TypeError(f"the position of a session is a whole number, not {type(position).__name__}")
-    if not -count <= position < count:
-        there = f"positions go from 0 to {count - 1}" if count else "the history is empty"
-        raise IndexError(f"no session {position}: {there}")
-    return position % count
-
-
-def _crossed(value: object) -> object:
-    """Return an argument as the code wrote it, because a range arrives as text."""
-    match = _RANGE.fullmatch(value) if isinstance(value, str) else None
-    return range(*(int(number) for number in match.groups() if number is not None)) if match else value

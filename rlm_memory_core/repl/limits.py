@@ -1,21 +1,15 @@
 """Limits on the code of one query: time, memory, output, sub-agents, and data passed to the host.
 
 `Limits` defines them. `Meter` counts what one query uses and refuses anything over a limit. The sandbox itself
-enforces time, memory and recursion. `measure` returns the size of a value without converting it to text, because the
-text may be far larger than the value in memory: `[b] * 1000` holds one list a thousand times.
+enforces time, memory and recursion.
 """
 
 from dataclasses import dataclass, fields
-from hashlib import blake2b
-from itertools import chain
-from typing import Any, NamedTuple
 
-from .output import shorten
+from .values import MAX_CHARACTERS, Measured, shorten
 
-MAX_CHARACTERS = 32_000_000  # of the arguments of one call; more than a history in the sandbox
 _OTHERS = 1_000_000  # the same for functions that ask no sub-agent, because an error may quote the arguments
 _MOST_REFUSALS = 100  # a run that continues after this many is ended
-_VALUE = 64  # characters counted for each value in addition to its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +105,7 @@ class Meter:
                 f"{self._limits.run_seconds:g} s is its limit. Do less in one block"
             )
 
-    def call(self, given: "Measured", asks: bool = True) -> None:
+    def call(self, given: Measured, asks: bool = True) -> None:
         """Count a call of a host function with these arguments. `asks` tells whether it asks sub-agents.
 
         Raises:
@@ -132,7 +126,7 @@ class Meter:
         if given.characters > most:
             raise self._refused(f"one call takes at most {most:,} characters; pass less text at once")
 
-    def ask(self, count: int, given: "Measured") -> None:
+    def ask(self, count: int, given: Measured) -> None:
         """Count sub-agents before the code asks them with these arguments.
 
         Raises:
@@ -167,56 +161,3 @@ class Meter:
         self._refusals += 1
         self._last_refusal = f"limit reached: {text}"
         return LimitReached(self._last_refusal)
-
-
-class Measured(NamedTuple):
-    """The result of `measure`.
-
-    Args:
-        digest: A hash that is equal for equal values of equal types, in every run.
-        characters: Total length of all texts, plus a fixed amount per value. Above the limit if reading stopped there.
-        longest: Length of the longest text.
-    """
-
-    digest: bytes
-    characters: int
-    longest: int
-
-
-def measure(value: Any, limit: int = MAX_CHARACTERS) -> Measured:
-    """Measure a value and the values in it, up to a limit.
-
-    Args:
-        value: Any value.
-        limit: The number of characters after which to stop reading.
-
-    >>> measure([1]).digest == measure([1.0]).digest, measure(["ab", "abc"]).longest
-    (False, 3)
-    """
-    digest, characters, longest = blake2b(digest_size=16), 0, 0
-    waiting = [value]
-    while waiting and characters <= limit:
-        each = waiting.pop()
-        text, inner = _opened(each)
-        characters, longest = characters + len(text) + _VALUE, max(longest, len(text))
-        digest.update(f"{type(each).__name__} {len(text)} {len(inner)} ".encode())
-        digest.update(text.encode("utf-8", "surrogatepass"))
-        waiting.extend(reversed(inner))
-    return Measured(digest.digest(), characters, longest)
-
-
-def _opened(value: Any) -> tuple[str, list[Any]]:
-    """Return a value's own text, and the values in it."""
-    if isinstance(value, str):
-        return value, []
-    if isinstance(value, bytes):
-        return value.decode("latin-1"), []
-    if isinstance(value, dict):
-        return "", list(chain.from_iterable(value.items()))
-    if isinstance(value, (list, tuple)):
-        return "", list(value)
-    if isinstance(value, (set, frozenset)):
-        return "", sorted(value, key=hash)
-    if hasattr(value, "attributes"):  # an object of a class that the code defines
-        return str(value.name), [value.attributes]
-    return (f"{value:x}" if isinstance(value, int) else repr(value)), []  # hex: huge integers have no decimal text

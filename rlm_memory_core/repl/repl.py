@@ -13,18 +13,18 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pydantic_monty as monty
 
+from ..models.budget import GRACE, Budget, BudgetExceeded
 from . import worker
 from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
-from .hostcalls import PREVIOUS, HostCalls, HostFunction, is_final
-from .journal import Journal, Past
+from .hostcalls import HostCalls, HostFunction, is_final
 from .limits import LimitReached, Limits, Meter
-from .output import shorten, to_text
 from .sandbox_errors import describe, is_session_lost
+from .values import shorten, to_text
 
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # held by the host: the sandbox's memory limit does not cover it
 _UNWINDINGS = 100  # if code catches the interrupt, it is interrupted again at its next call
@@ -65,6 +65,7 @@ class Repl:
         limits: Limits on the code.
         at_once: Whether thread pools, map() and asyncio may ask several sub-agents at the same time.
         today: The date that clocks show, as text. Without a readable date, the code has no clock.
+        budget: Its seconds limit how long the code waits for a worker and for `functions`; None for no limit.
 
     `meter` counts what the code has used.
     """
@@ -74,23 +75,19 @@ class Repl:
     _lease: worker.Lease
 
     def __init__(
-        self,
-        values: Mapping[str, Any],
-        functions: Mapping[str, HostFunction],
-        subagents: Mapping[str, HostFunction] | None = None,
-        replied: Callable[[], None] = lambda: None,
-        limits: Limits | None = None,
-        at_once: bool = True,
-        today: str | None = None,
-    ) -> None:
+        self, values: Mapping[str, Any], functions: Mapping[str, HostFunction],
+        subagents: Mapping[str, HostFunction] | None = None, replied: Callable[[], None] = lambda: None,
+        limits: Limits | None = None, at_once: bool = True, today: str | None = None, budget: Budget | None = None,
+    ) -> None:  # fmt: skip
         asks = subagents or {}
         callables = {**functions, **asks}
         self._limits = limits or Limits()
         self.meter = Meter(self._limits)
         self._today = worker.moment(today)
-        self._journal = Journal()
+        self._budget = budget or Budget()
         twins = {f"{LATER}{name}": name for name in asks} if at_once else {}
-        self._calls = HostCalls(values, callables, asks, twins, replied, self.meter, self._journal)
+        values = {name: cache(value) if callable(value) else value for name, value in values.items()}
+        self._calls = HostCalls(values, callables, asks, twins, replied, self.meter, self._budget)
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
         self._rewriter = self._rewriter_of()
@@ -121,20 +118,19 @@ class Repl:
         except LimitReached as error:
             return Run("", str(error))
         printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
-        past = Past(code)
         program = self._rewriter.rewrite(code)
         await self._started()
         final, error_text, is_lost = None, "", False
         try:
-            final, error_text = await self._drive(program, past, printed)
+            final, error_text = await self._drive(program, printed)
         except (monty.MontyError, LimitReached) as error:
             error_text, is_lost = describe(error, self._limits.run_seconds), is_session_lost(error)
         finally:
             await self._calls.cancel()
         if is_lost:
-            error_text = await self._replace(error_text, program, past)
+            error_text = await self._replace(error_text, program)
         else:
-            self._journal.keep(past)
+            self._calls.keep(code)
         self._names.update(dict.fromkeys(program.names))
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
@@ -145,7 +141,7 @@ class Repl:
             return None, missing  # a built-in such as max or list
         await self._started()
         try:
-            return await self._drive(Rewritten(f"_rlm_final({name})"), None, monty.CollectString())
+            return await self._drive(Rewritten(f"_rlm_final({name})"))
         except (monty.MontyError, LimitReached):
             return None, missing
 
@@ -164,20 +160,19 @@ class Repl:
             return None
         return (await self.run(f"_rlm_final({text})")).final
 
-    async def _drive(
-        self, program: Rewritten, past: Past | None, printed: monty.CollectString
-    ) -> tuple[str | None, str]:
+    async def _drive(self, program: Rewritten, printed: monty.CollectString | None = None) -> tuple[str | None, str]:
         """Run a program. Return its answer or None, and an error if FINAL_VAR names an unknown variable, or ""."""
         await self._unwind()
         for source in program.before:
             await self._session.feed_run(source)
+        printed = printed or monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, monty.MontyComplete):
             if is_final(snapshot):
                 return await self._final(snapshot, program.code)
             self.meter.check()
-            answer = await self._calls.answer(snapshot, past)
-            snapshot = await self._timed(answer())
+            resume = await self._calls.answer(snapshot)
+            snapshot = await self._timed(resume())
         return None, ""
 
     async def _timed(self, executing: Awaitable[monty.AsyncSnapshot]) -> monty.AsyncSnapshot:
@@ -207,48 +202,44 @@ class Repl:
                 if isinstance(snapshot, monty.AsyncFunctionSnapshot):
                     snapshot = await snapshot.resume({"exc_type": "KeyboardInterrupt"})
                 else:
-                    snapshot = await (await self._calls.answer(snapshot, None))()
+                    snapshot = await (await self._calls.answer(snapshot))()
 
-    async def _replace(self, text: str, program: Rewritten, past: Past) -> str:
+    async def _replace(self, text: str, program: Rewritten) -> str:
         """Replace the worker and repeat the earlier runs with their recorded answers. Return the error to show."""
-        self._journal.lose(past)
-        replies = len(self._journal.lost)
-        restored = await self._restore()
+        any_replies, restored = self._calls.lose(), await self._restore()
         gone = program.names if restored else (*self._names, *program.names)
         lines = [
             text,
             "The Python worker was replaced; the given data and functions are there again.",
             "Variables of the runs before this one are there again." if restored and self._names else "",
             f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}." if gone else "",
-            f"Nothing that sub-agents replied in this run is lost: `{PREVIOUS}` is the list of their {replies} "
-            "replies, and to ask the same again is answered from it at once." if replies else "",
-        ]  # fmt: skip
+            "No reply of a sub-agent is lost: to ask the same again is answered at once." if any_replies else "",
+        ]
         if not restored:
             self._names = {}
         return "\n".join(filter(None, lines))
 
     async def _restore(self) -> bool:
-        """Start a new session and repeat the journal's runs in it. Return False if that failed and it is empty."""
+        """Start a new session and repeat the earlier runs in it. Return False if that failed and it is empty."""
         await self._start_again()
-        runs, self._journal.runs = self._journal.runs, []
+        is_whole = self._calls.runs is not None
         try:
-            for past in runs or ():
+            for code in self._calls.rewind():
                 self.meter.start_run()  # repeated runs take time too
-                self._calls.replay = past.replay()
-                printed = monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
                 try:
-                    await self._drive(self._rewriter.rewrite(past.code), None, printed)
+                    await self._drive(self._rewriter.rewrite(code))
                     await self._unwind()
                 except monty.MontyError as error:  # the run ended with this error the first time too
                     if is_session_lost(error):
                         raise
         except (monty.MontyError, LimitReached):
             await self._start_again()
-            return False
+            is_whole = False
         finally:
             self._calls.replay = None
-        self._journal.runs = runs or []
-        return runs is not None
+        if not is_whole:
+            self._calls.forget()
+        return is_whole
 
     async def _start_again(self) -> None:
         await self._lease.end()
@@ -258,6 +249,8 @@ class Repl:
 
     async def _started(self) -> None:
         try:
-            self._session = await self._lease.session()
+            self._session = await self._budget.wait_for(self._lease.session(), GRACE)
+        except BudgetExceeded:
+            raise
         except Exception as error:
             raise NoSandbox(f"the Python sandbox cannot be started: {error}") from error

@@ -34,7 +34,7 @@ class Lease:
 
     def __init__(self, limits: Limits, today: datetime | None) -> None:
         self._session: asyncio.Future[AsyncMontySession] = asyncio.get_running_loop().create_future()
-        self._over = asyncio.Event()
+        self._over, self._has_slot = asyncio.Event(), False
         self._task = asyncio.create_task(self._hold(limits, today))
         _leases.add(self._task)
         self._task.add_done_callback(_leases.discard)
@@ -46,11 +46,14 @@ class Lease:
     async def end(self) -> None:
         """Return the worker to the pool, even if the caller is cancelled."""
         self._over.set()
-        await asyncio.shield(self._task)
+        if not self._has_slot:
+            self._task.cancel()
+        await asyncio.shield(asyncio.wait([self._task]))
 
     async def _hold(self, limits: Limits, today: datetime | None) -> None:
         try:
             async with _slots:
+                self._has_slot = True  # from here on, cancelling could lose the worker
                 if not self._over.is_set():
                     async with await checkout(limits, today) as session:
                         self._session.set_result(session)
@@ -80,7 +83,7 @@ def moment(text: str | None) -> datetime | None:
     >>> str(moment("2023/05/30 (Tue) 23:40")), str(moment("1:56 pm on 8 May, 2023")), moment("one day")
     ('2023-05-30 23:40:00', '2023-05-08 13:56:00', None)
     """
-    when = parse_time(text or "")
+    when = parse_time(text) if text else None
     return when and when.replace(tzinfo=None)
 
 

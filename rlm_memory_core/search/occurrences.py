@@ -9,6 +9,7 @@ their product, so that no quote from a sub-agent can block the host.
 import re
 import sqlite3
 import threading
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
@@ -103,11 +104,12 @@ class Words:
     """
 
     def __init__(self, content: str) -> None:
-        words, self._places = exact_words(content)
+        words, places = exact_words(content)
+        self._starts, self._stops = (array("L", [place[end] for place in places]) for end in (0, 1))
         self._joined = _MARK + "".join(word + _MARK for word in words)
-        gaps = (after - before > _GAP for (_, before), (after, _) in pairwise(self._places))
-        self._gaps = list(accumulate(gaps, initial=0))  # number of gaps before each word
-        self._offsets = list(accumulate((len(word) + 1 for word in words), initial=1))  # of the words in _joined
+        gaps = (after - before > _GAP for (_, before), (after, _) in pairwise(places))
+        self._gaps = array("L", accumulate(gaps, initial=0))  # number of gaps before each word
+        self._offsets = array("L", accumulate((len(word) + 1 for word in words), initial=1))  # of the words in _joined
 
     def span(self, parts: Sequence[Sequence[str]], within: int) -> tuple[int, int] | None:
         """Find parts of a quote that follow one another.
@@ -120,14 +122,14 @@ class Words:
             The start of the first part and the end of the last one, in characters; None if the parts are not found.
         """
         tries = iter(range(_TRIES))
-        for first, last in self._runs(parts[0], 0, len(self._places), tries):
+        for first, last in self._runs(parts[0], 0, len(self._starts), tries):
             for part in parts[1:]:
-                until = bisect_left(self._places, (self._places[last][1] + within,))
+                until = bisect_left(self._starts, self._stops[last] + within)
                 last = next((end for _, end in self._runs(part, last + 1, until, tries)), -1)
                 if last < 0:
                     break
             else:
-                return self._places[first][0], self._places[last][1]
+                return self._starts[first], self._stops[last]
         return None
 
     def _runs(self, words: Sequence[str], start: int, stop: int, tries: Iterator[int]) -> Iterator[tuple[int, int]]:

@@ -19,17 +19,17 @@ _THREADS = ThreadPoolExecutor(4, thread_name_prefix="rlm-memory-search")
 def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Callable[_P, Coroutine[Any, Any, _T]]:
     """Return a coroutine function that runs a search of a history in a thread.
 
-    It raises a TimeoutError if the search takes longer than `seconds`. The time limit only interrupts SQLite.
+    It raises a TimeoutError if the search takes longer than `seconds`. This, or cancelling it, only interrupts SQLite.
 
     >>> asyncio.run(in_search_thread(sorted)("ba"))
     ['a', 'b']
     """
 
-    def limited(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def limited(ended: list[None], call: Callable[[], _T]) -> _T:
         end = time.monotonic() + seconds
-        limit.is_over = lambda: time.monotonic() > end
+        limit.is_over = lambda: bool(ended) or time.monotonic() > end
         try:
-            return function(*args, **kwargs)
+            return call()
         except sqlite3.OperationalError as error:
             if "interrupted" not in str(error):
                 raise
@@ -39,7 +39,11 @@ def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Ca
 
     @functools.wraps(function)
     async def threaded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        call = functools.partial(limited, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(_THREADS, call)
+        ended: list[None] = []  # holds something once nobody waits for the search
+        call = functools.partial(function, *args, **kwargs)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_THREADS, limited, ended, call)
+        finally:
+            ended.append(None)
 
     return threaded

@@ -9,6 +9,7 @@ particles to words. `occurrences` finds words in texts.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import filterfalse
 from unicodedata import category, normalize
 
@@ -201,7 +202,7 @@ def _traced(text: str, form: Callable[[str], str]) -> tuple[str, list[tuple[int,
     """Return a form of a text, and the place in the text that each of its characters comes from."""
     if text.isascii():
         return form(text), [(at, at + 1) for at in range(len(text))]
-    parts, places = [], []
+    parts, places, form = [], [], cache(form)
     for found in _TOGETHER.finditer(text):
         part = form(found[0])
         parts.append(part)

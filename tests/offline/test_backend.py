@@ -11,7 +11,7 @@ from rlm_memory_core.models.types import CHAT_PATH, EMBEDDINGS_PATH, Refused, Re
 from rlm_memory_core.offline import FINGERPRINT, OfflineReader, completion, reply, stream_chunks
 from rlm_memory_core.offline.root import final
 from rlm_memory_core.query.parsing import Final, parse_message
-from rlm_memory_core.query.prompts import paper, record
+from rlm_memory_core.query.prompts import record
 
 SESSIONS = [
     "[Turn 1][user]: My cat is called Mochi.\n[Turn 2][assistant]: A fine name.",
@@ -23,7 +23,7 @@ DATES = ["2023/05/01", None, "2023/05/20 (Sat) 02:21"]
 
 def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/06/01", broken=False):
     """Play the engine: run the code that the root writes, show it the output, read its answer."""
-    messages = paper.root_messages(question, question_date, sessions=3, turns=6, characters=99, parallel=parallel)
+    messages = record.root_messages(question, question_date, sessions=3, turns=6, characters=99, parallel=parallel)
     code = reply(messages)
     blocks = re.findall(r"```repl\n(.*?)```", code, re.S)
     assert len(blocks) == 1
@@ -42,7 +42,7 @@ def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/
         "rank_sessions": lambda question: [0, 2, 1],
     })  # fmt: skip
     output = "NameError: no such thing" if broken else "\n".join(printed)
-    shown = record.output_message(output, "asked 3", 7, paper.FORCED)
+    shown = record.output_message(output, "asked 3", 7, record.PAPER_FORCED)
     messages = [*messages, {"role": "assistant", "content": code}, {"role": "user", "content": shown}]
     return reply(messages)
 
@@ -61,8 +61,8 @@ def test_root_abstains():
 
 
 def test_root_ends_when_its_first_message_was_not_understood():
-    messages = [*paper.root_messages("Who?", None, sessions=1, turns=1, characters=1),
-                {"role": "assistant", "content": "?"}, {"role": "user", "content": paper.NO_CODE}]  # fmt: skip
+    messages = [*record.root_messages("Who?", None, sessions=1, turns=1, characters=1),
+                {"role": "assistant", "content": "?"}, {"role": "user", "content": record.PAPER_NO_CODE}]  # fmt: skip
     assert reply(messages) == f"FINAL({record.UNKNOWN})"
 
 
@@ -128,7 +128,7 @@ def test_any_other_chat():
     [[], None, [{}], ["text"], [{"role": "user"}], [{"role": "user", "content": None}], [{"content": "Hi"}],
      [{"role": "user", "content": [{"type": "image_url"}, "x", None]}], [{"role": "user", "content": 3}],
      [{"role": "assistant", "content": "Hi"}], [{"role": "system", "content": record.SUBAGENT_SYSTEM}],
-     [{"role": "system", "content": record.HISTORY_SYSTEM}], [{"role": "system", "content": paper.ROOT_SYSTEM}],
+     [{"role": "system", "content": record.HISTORY_SYSTEM}], [{"role": "system", "content": record.ROOT_SYSTEM}],
      [{"role": "user", "content": "<question>\n\n</question>"}], [{"role": "user", "content": "???"}]],
 )  # fmt: skip
 def test_odd_messages_are_tolerated(messages):
@@ -137,10 +137,10 @@ def test_odd_messages_are_tolerated(messages):
 
 
 def test_root_passes_over_lines_it_did_not_print():
-    messages = paper.root_messages("What is my cat called?", None, sessions=1, turns=1, characters=1)
+    messages = record.root_messages("What is my cat called?", None, sessions=1, turns=1, characters=1)
     lines = ['{"place": "x", "rank": [], "date": 3, "text": "My cat is called Mochi."}', "[1", "7", '{"text": 3}',
              '{"spread": {"cat": "many"}, "sessions": "all"}', "NaN", '{"place": 1, "text": "My cat']  # fmt: skip
-    shown = {"role": "user", "content": record.output_message("\n".join(lines), "", 3, paper.FORCED)}
+    shown = {"role": "user", "content": record.output_message("\n".join(lines), "", 3, record.PAPER_FORCED)}
     assert reply([*messages, {"role": "assistant", "content": "x"}, shown]).startswith("FINAL(")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline.root import final, next_message
-from rlm_memory_core.query.prompts import paper, record
+from rlm_memory_core.query.prompts import record
 
 MODES = [{}]
 UNKNOWN = f"FINAL({record.UNKNOWN})"
@@ -73,7 +73,7 @@ def test_an_empty_history_is_not_known(store):
     assert ask(store, "Where do I live?", reading={}).text == record.UNKNOWN
 
 
-SYSTEM = paper.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
+SYSTEM = record.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
 QUESTION = "What is my cat called?"
 HEADER = {"sessions": 9, "missing": []}
 

@@ -1,10 +1,17 @@
+import asyncio
 import random
 
 import pytest
 from paper import PaperRLM
 
 from rlm_memory_core import Turn, connect
+from rlm_memory_core.models import background
+from rlm_memory_core.query import evidence
 from rlm_memory_core.query.evidence import Evidence, Extract, check_reply, look_up
+from rlm_memory_core.query.search_tools import SearchTools
+from rlm_memory_core.query.subagents import SubAgents
+from rlm_memory_core.search.occurrences import Words
+from rlm_memory_core.search.pieces import Piece
 
 
 def claim(quote, text="", turn=None):
@@ -327,3 +334,59 @@ def test_any_turn_number_is_taken_or_passed_over(turn):
 def test_long_replies_of_one_sign_cost_at_most_their_own_findings(unit, length):
     found = check_reply((unit * length)[:length], TURNS)
     assert len(found.findings) <= 300
+
+
+LONG = "Ein schöner Satz über Käse, dann noch einer. " * 3_000
+
+
+@pytest.fixture
+def folds(monkeypatch):
+    """The texts whose words are taken apart, in order."""
+    texts = []
+    monkeypatch.setattr(evidence, "Words", lambda content: texts.append(content) or Words(content))
+    return texts
+
+
+def test_a_long_turn_is_taken_apart_once_for_all_replies_of_a_query(folds, scripted):
+    turn = Turn(7, 2, "user", f"{LONG} Mein Kater heißt Möhre.", "")
+    replies = [f'- [Turn 7] "MEIN KATER HEISST MÖHRE": {n}\n- "nicht gesagt {n}"' for n in range(5)]
+    agents = SubAgents(scripted(replies), asyncio.Semaphore(5))
+    piece = Piece(2, None, "a part of it", (turn,))
+    calls = background.run(agents.ask_all([(f"prompt {n}", piece) for n in range(5)]))
+    assert folds == [turn.content]
+    assert [[found.quote for found in call.evidence] for call in calls] == [["Mein Kater heißt Möhre."]] * 5
+    assert [call.extract.false_quotes for call in calls] == [1] * 5
+
+
+def test_a_long_turn_is_taken_apart_once_for_all_citations(folds, store):
+    store.extend([("user", f"{LONG} Mein Kater heißt Möhre."), ("user", "Ja.")])
+    tools = SearchTools(store, "Wie heißt mein Kater?", None)
+    assert [tools.cite(1, words) for words in ("mein kater", "HEISST MÖHRE")] == ["cited turn 1"] * 2
+    for number in range(5):
+        with pytest.raises(ValueError, match="turn 1 does not say"):
+            tools.cite(1, f"nicht gesagt {number}")
+    assert (len(folds), [found.quote for found in tools.cited]) == (1, ["Mein Kater", "heißt Möhre."])
+
+
+def test_nothing_is_taken_apart_for_quotes_that_are_there_word_for_word(folds):
+    turns = [Turn(1, 1, "user", LONG, ""), Turn(2, 1, "user", "Das hier.", "")]
+    found = check_reply('- [Turn 1] "Ein schöner Satz über Käse"\n- [Turn 2] "Das hier."', turns).findings
+    assert ([each.turn for each in found], folds) == ([1, 2], [])
+
+
+@pytest.mark.parametrize("quote", ["", "!?", "…", "... ... ...", "___", "🎉", "a … b … c … d"])
+def test_a_quote_without_words_is_nowhere_although_its_signs_are(quote):
+    turns = [Turn(1, 1, "user", f"Well!? … ... ... ... ___ 🎉 {quote}", ""), Turn(2, 1, "user", "Ja.", "")]
+    assert look_up([Evidence(1, None, 1, quote), Evidence(1, None, 2, "\u0640")], turns) == [None, None]
+
+
+def test_the_words_of_only_so_many_characters_are_kept(monkeypatch, folds):
+    monkeypatch.setattr(evidence, "_KEPT", 100)
+    words = evidence.Folded()
+    turns = [Turn(number, 1, "user", f"{number} " * 20, "") for number in range(1, 7)]
+    for _ in range(2):
+        for turn in turns:
+            assert words.of(turn) is words.of(turn)
+    assert len(folds) == 12  # two fit at a time, so that each was let go before it came again
+    whole = Turn(9, 1, "user", "x " * 500, "")
+    assert words.of(whole) is words.of(whole)

@@ -6,8 +6,7 @@ from paper import PaperRLM
 
 from rlm_memory_core import Budget, Limits, ModelError, Usage
 from rlm_memory_core.query.answer import QueryFailed
-from rlm_memory_core.query.prompts.paper import FORCED, NO_CODE
-from rlm_memory_core.query.prompts.record import CUT_OFF, CUT_REPLY, NOT_READ
+from rlm_memory_core.query.prompts.record import CUT_OFF, CUT_REPLY, NOT_READ, PAPER_FORCED, PAPER_NO_CODE
 from rlm_memory_core.query.subagents import STOPPED
 from rlm_memory_core.repl import worker
 
@@ -109,7 +108,7 @@ def test_no_code_gets_a_reminder(diary, root_and_subagents, scripted):
     llm = root_and_subagents(["The answer is FINAL(42).", "FINAL(42)"])
     answer = PaperRLM(llm, max_iterations=3).query(diary, "Who?")
     assert answer.text == "42"
-    assert scripted.conversation[-1] == {"role": "user", "content": NO_CODE}
+    assert scripted.conversation[-1] == {"role": "user", "content": PAPER_NO_CODE}
 
 
 @pytest.mark.parametrize(
@@ -127,13 +126,13 @@ def test_the_last_iteration_must_answer(diary, root_and_subagents, scripted):
     answer = PaperRLM(llm, max_iterations=3).query(diary, "Who?")
     assert answer.text == "at last"
     assert len(answer.trace.steps) == 3
-    assert FORCED in scripted.conversation[-1]["content"]
+    assert PAPER_FORCED in scripted.conversation[-1]["content"]
 
 
 def test_a_last_reply_without_final_is_the_answer_as_it_stands(diary, root_and_subagents, scripted):
     llm = root_and_subagents(["Hm.", "It is Mochi."])
     assert PaperRLM(llm, max_iterations=2).query(diary, "Who?").text == "It is Mochi."
-    assert scripted.conversation[-1]["content"] == FORCED
+    assert scripted.conversation[-1]["content"] == PAPER_FORCED
 
 
 @pytest.mark.parametrize("reply", ["```repl\nprint(1)\n```", "Let me look:\n```repl\nprint(1)\n```"])

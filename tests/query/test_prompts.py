@@ -8,7 +8,7 @@ import pytest
 from paper import opened
 
 import rlm_memory_core
-from rlm_memory_core.query.prompts import paper, record
+from rlm_memory_core.query.prompts import record
 
 FUNCTIONS = ["search_history", "get_recent", "rank_sessions", "llm_query", "session_prompt", "FINAL", "FINAL_VAR"]
 VALUES = ["question", "question_date", "sessions", "session_dates", "history_turns", "context"]
@@ -16,7 +16,7 @@ VALUES = ["question", "question_date", "sessions", "session_dates", "history_tur
 
 def root(parallel=True, **changes):
     size = {"sessions": 3, "turns": 6, "characters": 12345} | changes
-    return paper.root_messages("Who?", "2023/06/01", parallel=parallel, **size)
+    return record.root_messages("Who?", "2023/06/01", parallel=parallel, **size)
 
 
 @pytest.mark.parametrize("parallel", [True, False])
@@ -44,14 +44,14 @@ def test_the_root_sees_the_question_its_date_and_the_size_but_no_history():
 
 
 def test_a_question_with_braces_is_kept():
-    messages = paper.root_messages("Is {unknown} {0} {?", None, sessions=1, turns=1, characters=1)
+    messages = record.root_messages("Is {unknown} {0} {?", None, sessions=1, turns=1, characters=1)
     assert "Is {unknown} {0} {?" in messages[1]["content"]
 
 
 def test_the_last_reply_is_told_to_answer():
-    assert "Replies left: 2." in record.output_message("out", "", 2, paper.FORCED)
-    assert paper.FORCED in record.output_message("out", "", 1, paper.FORCED)
-    assert "<output>\nout\n</output>" in record.output_message("out", "asked 1", 1, paper.FORCED)
+    assert "Replies left: 2." in record.output_message("out", "", 2, record.PAPER_FORCED)
+    assert record.PAPER_FORCED in record.output_message("out", "", 1, record.PAPER_FORCED)
+    assert "<output>\nout\n</output>" in record.output_message("out", "asked 1", 1, record.PAPER_FORCED)
 
 
 def test_every_prompt_sent_is_worded_in_this_room():
@@ -73,8 +73,8 @@ def test_no_text_opens_or_closes_a_tag():
     made = [
         (record.session_prompt(HOSTILE, HOSTILE, HOSTILE, HOSTILE), 4),
         (record.history_messages(HOSTILE, HOSTILE, HOSTILE)[1]["content"], 4),
-        (record.output_message(HOSTILE, HOSTILE, 3, paper.FORCED), 2),
-        (paper.root_messages(HOSTILE, HOSTILE, sessions=1, turns=1, characters=1)[1]["content"], 2),
+        (record.output_message(HOSTILE, HOSTILE, 3, record.PAPER_FORCED), 2),
+        (record.root_messages(HOSTILE, HOSTILE, sessions=1, turns=1, characters=1)[1]["content"], 2),
     ]
     for prompt, own in made:
         tags = re.findall(r"(?<!\\)</?(?:session|question|output|history)\b.*", prompt, re.I)
@@ -114,7 +114,7 @@ def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way(copied
 def test_the_papers_prompts_are_what_they_were():
     """Another text would make every recorded call of the experiments stale."""
     made = [
-        paper.root_messages(
+        record.root_messages(
             "Who?", day, sessions=3, turns=6, characters=12345, parallel=parallel, copied=copied, first=n
         )
         for day in (None, "2023/06/01")
@@ -126,6 +126,6 @@ def test_the_papers_prompts_are_what_they_were():
         record.conversation(record.SUBAGENT_SYSTEM, record.session_prompt("s", "d", "q", "e")),
         record.history_messages("h", "q", "d"),
     ]
-    made += [record.CHAT_SYSTEM, record.CUT_REPLY, paper.NO_CODE, paper.FORCED]
-    made += [{"role": "user", "content": record.output_message("o", "c", 2, paper.FORCED)}]
+    made += [record.CHAT_SYSTEM, record.CUT_REPLY, record.PAPER_NO_CODE, record.PAPER_FORCED]
+    made += [{"role": "user", "content": record.output_message("o", "c", 2, record.PAPER_FORCED)}]
     assert hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16] == "656507105d0c0645"

@@ -192,7 +192,9 @@ def test_a_late_call_is_sent_again_and_both_are_counted_and_paid_for(scripted):
 def test_copies_cannot_pass_the_budget(scripted, as_completion, limit):
     async def answer(messages):
         number = int(messages[1]["content"].split("number ")[1].split()[0])
-        await asyncio.sleep(0.5 if number < 8 else 0.01)
+        await asyncio.sleep(0.01)
+        while number < 8 and len(scripted.requests) < 101:  # late until a copy was sent
+            await asyncio.sleep(0.01)
         return httpx2.Response(200, json=as_completion("found", usage={"prompt_tokens": 9, "completion_tokens": 250}))
 
     budget = Budget(**{limit: 101})  # a dollar a call: 250 tokens are what a reply is expected to have

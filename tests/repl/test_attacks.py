@@ -13,10 +13,8 @@ from rlm_memory_core import Limits, MemoryStore, connect
 from rlm_memory_core.models import background
 
 FOLDER = Path(__file__).parent / "attacks"
-LIMITS = Limits(
-    run_seconds=0.4, query_seconds=2.0, memory_mb=64, query_subcalls=20, host_calls=2000, output_characters=2000
-)
-SLOW = replace(LIMITS, run_seconds=5.0, query_seconds=10.0)  # time is not what stops the program, on a busy machine too
+LIMITS = Limits(memory_mb=64, query_subcalls=20, host_calls=2000, output_characters=2000)
+SHORT = replace(LIMITS, run_seconds=0.4)  # for programs that time may stop: all others have time, on a busy machine too
 CANARY = "sk-canary-0123456789"
 MOST_GROWTH = 150 * 2**20  # of the host's memory, over the whole suite
 
@@ -88,7 +86,7 @@ def test_the_suite_is_large():
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_is_stopped_or_harmless(attack, diary, root_and_subagents, scripted, place, known, at_first):
     llm = root_and_subagents([f"```repl\nkept = 1\n```\n```repl\n{attack.code}\n```", "FINAL(the honest answer)"])
-    limits = SLOW if attack.words in ("memory", "at most") else LIMITS
+    limits = SHORT if attack.fate == "stopped" and attack.words in ("", "limit", "time limit") else LIMITS
     answer = PaperRLM(llm, limits=limits).query(diary, "Who?", question_date="2024/03/10 (Sun) 12:00")
     shown = answer.trace.steps[0].output
     if attack.fate == "stopped":

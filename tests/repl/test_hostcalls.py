@@ -1,8 +1,8 @@
 import pytest
 
 from rlm_memory_core.models import background
-from rlm_memory_core.repl.hostcalls import from_start, how_many, listed
 from rlm_memory_core.repl.repl import Repl
+from rlm_memory_core.repl.values import from_start, how_many, listed
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3], (1, 2, 3), {1, 2, 3}, frozenset("abc"), dict.fromkeys("abc"), range(3)])

@@ -6,8 +6,9 @@ from paper import PaperRLM
 
 from rlm_memory_core import Limits
 from rlm_memory_core.models import background
-from rlm_memory_core.repl.limits import LimitReached, Meter, measure
+from rlm_memory_core.repl.limits import LimitReached, Meter
 from rlm_memory_core.repl.repl import Repl
+from rlm_memory_core.repl.values import measure
 
 ENDLESS = "n = 0\nwhile True:\n    n += 1\n    llm_query(str(n))"
 

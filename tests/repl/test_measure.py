@@ -1,11 +1,12 @@
 import asyncio
 from datetime import date
+from itertools import permutations
 
 import pytest
 
 from rlm_memory_core.models import background
-from rlm_memory_core.repl.limits import MAX_CHARACTERS, measure
 from rlm_memory_core.repl.repl import Limits, Repl
+from rlm_memory_core.repl.values import MAX_CHARACTERS, measure
 
 
 def run(*codes, asked=None, functions=None, **bounds):
@@ -20,6 +21,8 @@ def run(*codes, asked=None, functions=None, **bounds):
     return background.run(session())
 
 
+# loses the worker by the number of look-ups that `host_calls` allows, however long they take
+ENDLESS = "while True:\n    try:\n        no_such_name\n    except NameError:\n        pass"
 DIFFERENT = [
     -1, -2, 1, 1.0, True, False, 0, -0.0, 10**5000, 10**5000 + 1, "1", "-1", b"1", None, ..., "None", "", [], (), {},
     set(), [1], (1,), {1}, {1: 1}, [[1], 1], [[1, 1]], [(1, 1)], {1: 2}, [1, 2], {"a": ["b"]}, {"a": "b"}, ["a", "b"],
@@ -37,6 +40,28 @@ def test_equal_values_are_equal_whatever_they_share_and_in_whatever_order_a_set_
     assert measure([part, part]).digest == measure([["a", {"b": 1}], ["a", {"b": 1}]]).digest
     words = [f"word {number}" for number in range(100)]
     assert measure(frozenset(words)).digest == measure(frozenset(words[::-1])).digest
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [-1, -2], [(-1,), (-2,)], [frozenset({-1}), frozenset({-2})], [(-1, "a"), (-2, "a"), 3], [2**61 - 1, 0, "0"],
+        [frozenset({(-1,), (-2,)}), frozenset({(-1,)}), frozenset({(-2,)})], [1.5, "1.5", b"1.5"],
+    ],
+)  # fmt: skip
+def test_a_set_has_no_order_also_where_hashes_are_equal(members):
+    digests = {measure(set(order)).digest for order in permutations(members)}
+    digests |= {measure([frozenset(order)] * 2).digest for order in permutations(members)}
+    assert len(digests) == 2
+    assert measure(set(members)).digest != measure(set(members[1:])).digest != measure(frozenset(members[1:])).digest
+
+
+def test_sets_that_share_their_members_are_measured_once():
+    value = frozenset({1})
+    for _ in range(200):
+        value = frozenset({(value, 1), (value, 2)})
+    assert measure(value).characters > MAX_CHARACTERS
+    assert measure({"a", ("b", frozenset({"x" * 500}))}).longest == 500
 
 
 @pytest.mark.parametrize("depth", [3, 100_000])
@@ -62,11 +87,26 @@ def test_a_call_gets_no_reply_to_another_one_after_its_run_was_lost(argument):
     asked = []
     before = "from datetime import date\n"
     codes = [
-        f"{before}for x in (-1, 1, '1', ['ab'], ('a', 1), date(2023, 5, 20)): llm_query(x)\nwhile True: pass",
+        f"{before}for x in (-1, 1, '1', ['ab'], ('a', 1), date(2023, 5, 20)): llm_query(x)\n{ENDLESS}",
         f"{before}print(llm_query({argument}))\nprint(llm_query(['ab']))",
     ]
-    _, again = run(*codes, asked=asked, run_seconds=0.3)
+    _, again = run(*codes, asked=asked, host_calls=50)
     assert again.output == "reply 7\nreply 4\n"
+
+
+def test_equal_sets_are_the_same_call_after_a_run_was_lost():
+    asked = []
+    *_, again = run(
+        f"llm_query({{-1, -2, 'a'}})\n{ENDLESS}", "print(llm_query({'a', -2, -1}))", asked=asked, host_calls=50
+    )
+    assert (again.output, len(asked)) == ("reply 1\n", 1)
+
+
+def test_sets_that_are_nested_too_deep_are_an_error_of_the_code():
+    code = "x = frozenset([1])\nfor n in range(5000): x = frozenset([x, 1])\nllm_query(x)"
+    refused, after = run(code, "print('still here')", asked=[])
+    assert "ValueError: llm_query takes no sets that are nested as deep as this" in refused.error
+    assert after.output == "still here\n"
 
 
 @pytest.mark.parametrize(

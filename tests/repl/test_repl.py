@@ -12,9 +12,9 @@ import pytest
 
 from rlm_memory_core import Limits
 from rlm_memory_core.models import background
-from rlm_memory_core.repl import journal, repl
-from rlm_memory_core.repl.output import shorten, to_text
+from rlm_memory_core.repl import hostcalls, repl
 from rlm_memory_core.repl.repl import Repl
+from rlm_memory_core.repl.values import shorten, to_text
 from rlm_memory_core.repl.worker import WORKERS
 
 
@@ -161,16 +161,10 @@ def test_a_function_that_does_not_exist_is_a_name_error_of_the_code():
 
 def test_values_are_copied_when_they_are_first_read():
     read = []
-
-    class Values(dict):
-        def __getitem__(self, name):
-            read.append(name)
-            return super().__getitem__(name)
-
-    values = Values(sessions=["a", "b"], context="all of it")
+    values = {"sessions": lambda: read.append("sessions") or ["a", "b"], "context": lambda: read.append("context")}
     done = run_one("print(sessions)\nprint(len(sessions))", values=values)
     assert done.output == "['a', 'b']\n2\n"
-    assert set(read) == {"sessions"}
+    assert read == ["sessions"]
 
 
 def test_the_code_cannot_change_the_hosts_values():
@@ -272,23 +266,22 @@ def test_what_subagents_replied_in_a_lost_run_is_not_asked_again():
         asked.append(prompt)
         return f"reply to {prompt}"
 
-    *_, again, previous, more = run(
+    *_, lost, again, more = run(
         "a = llm_query('a')",
         "b = llm_query('b')\nc = llm_query('c')\nwhile True:\n    pass",
         "print(a, llm_query('b'))",
-        "print(previous_replies)",
         "print(llm_query('a'))",
         subagents={"llm_query": llm_query},
         limits=SMALL,
     )
     assert again.output == "reply to a reply to b\n"
-    assert previous.output == "['reply to b', 'reply to c']\n"
+    assert "to ask the same again is answered at once" in lost.error
     assert asked == ["a", "b", "c", "a"]  # and only the last, in a new run, was asked anew
     assert more.output == "reply to a\n"
 
 
 def test_a_session_whose_past_is_too_large_to_keep_says_what_is_gone(monkeypatch):
-    monkeypatch.setattr(journal, "_MAX_CHARACTERS", 100)
+    monkeypatch.setattr(hostcalls, "_MAX_CHARACTERS", 100)
     _, refused, gone = run(
         "text = read()", "while True:\n    pass", "print(text)", functions={"read": lambda: "x" * 200}, limits=SMALL
     )

@@ -1,4 +1,4 @@
-"""What the prompts of all readings share: the form of records and questions, and the instructions to readers.
+"""The prompts of the paper's reading, and what all readings share: the form of records, and instructions to readers.
 
 A prompt is plain text with a few tags (`<session>`, `<history>`, `<question>`, `<output>`), which separate the record
 from instructions. A tag within the record gets a backslash.
@@ -34,10 +34,50 @@ def read_texts(file: str) -> dict[str, str]:
 
 _TEXTS = read_texts("record.txt")
 _TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}
+_PAPER = read_texts("paper.txt")
 SUBAGENT_SYSTEM, HISTORY_SYSTEM, CHAT_SYSTEM = (
     _TEXTS[name].format(**_TOLD) for name in ("SUBAGENT", "HISTORY", "CHAT")
 )
 CUT_REPLY, EMPTY, UNSEEN = _TEXTS["CUT_REPLY"], _TEXTS["EMPTY"], _TEXTS["UNSEEN"]
+ROOT_SYSTEM, PAPER_NO_CODE = _PAPER["ROOT"], _PAPER["NO_CODE"]
+PAPER_FORCED = _PAPER["FORCED"].format(unknown=UNKNOWN)
+
+NOT_HERE = (
+    "files, network, input(), numpy and pandas, base classes (of exceptions and Enum too), decorated methods, "
+    "generators that print, ask or do not end"
+)
+"""What code in the REPL cannot use; `tests/repl/test_corpus.py` checks each item."""
+
+
+def root_messages(
+    question: str, question_date: str | None, *, sessions: int, turns: int, characters: int, parallel: bool = True,
+    copied: bool = True, first: int | None = None, instructions: str | None = None,
+) -> list[ChatMessage]:  # fmt: skip
+    """Return the first messages to the root model (paper Section 3.1, step 3).
+
+    Args:
+        question: The user's question.
+        question_date: The day on which it is asked, or None.
+        sessions, turns, characters: The size of the history.
+        parallel: Whether `llm_query_parallel` is offered.
+        copied: Whether the REPL has a copy of the texts, or only functions that read them.
+        first: See `reading.Reading`. None means the paper's full scan.
+        instructions: An assistant's own system prompt that says how to word the answer, or None.
+
+    >>> [message["role"] for message in root_messages("Who?", None, sessions=1, turns=2, characters=30)]
+    ['system', 'user']
+    """
+    subagents = "SUBAGENTS_PARALLEL" if parallel else "SUBAGENTS_SEQUENTIAL"
+    system = ROOT_SYSTEM.format(
+        history=f"{_PAPER['HISTORY_COPIED' if copied else 'HISTORY_REACHED']}\n",
+        subagents=f"{_PAPER[subagents].format(llm_query=_PAPER['LLM_QUERY'], not_found=NOT_FOUND)}\n",
+        steps=f"6. {_PAPER['READ_IN_WAVES'].format(first=first)}\n" if first else "",
+        unknown=UNKNOWN,
+        escaped=ESCAPED,
+        not_here=NOT_HERE,
+    )
+    size = f"The history has {sessions} sessions, {turns} turns, {characters:,} characters."
+    return conversation(system, f"{size}\n\n{question_block(question, question_date)}", instructions)
 
 
 def session_prompt(session: str, date: str | None, question: str, question_date: str | None = None) -> str:
