@@ -10,6 +10,7 @@ from ..models.streaming import Listener
 from ..query.answer import Answer
 from ..query.prompts.record import ChatMessage, chat_system
 from ..query.trace import Step, Trace
+from ..store.dates import check_date
 from ..store.escaping import label
 from ..store.turns import Session, Turn
 
@@ -42,6 +43,7 @@ async def ask_directly(
     Raises:
         ModelError, BudgetExceeded: As for `LLM.complete`.
     """
+    check_date(question_date)
     asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
     messages = [opening(system, today), *as_messages(sessions), ChatMessage(role="user", content=asked)]
     started = time.perf_counter()

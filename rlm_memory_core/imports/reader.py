@@ -17,7 +17,7 @@ from typing import Any
 from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from .formats import Conversation, Message, conversation_of, message_of, wrapped
+from .formats import Conversation, Message, conversations_of, joined, message_of
 from .json_values import HistoryFileError, json_values
 from .staging import Staging
 
@@ -152,21 +152,19 @@ class _Reader:
         self._loose: dict[str, int] = {}  # conversations whose messages come separately, by id
 
     def read(self, value: Any, where: str) -> None:
-        """Read a message, a conversation, or an object with a list of them."""
-        name, inner = wrapped(value)
-        for number, each in enumerate(inner, 1):
-            self.read(each, _joined(where, f"{name} {number}"))
-        if name:
-            return
+        """Read a message, a conversation, or a value that contains them."""
         try:
-            conversation = conversation_of(value)
-        except HistoryFileError as error:
-            self._report.problem(where, str(error))
-            return
+            for place, conversation in conversations_of(value, where, self._report.problem):
+                self._add(conversation, place)
+        except RecursionError:
+            self._report.problem(where, "is nested too deeply")
+
+    def _add(self, conversation: Conversation, where: str) -> None:
+        report = self._report
         messages = list(self._messages(conversation, where))
         begun = self._loose if conversation.alone else {}
         if messages and conversation.id not in begun:
-            self._report.conversations += 1
+            report.conversations += 1
             times = (message.time for message, _ in messages if parse_time(message.time or ""))
             since = None if conversation.alone else next(times, conversation.date)
             begun[conversation.id] = self._staging.begin(conversation, since)
@@ -174,28 +172,24 @@ class _Reader:
             self.messages += 1
             self._staging.add(begun[conversation.id], message)
             if message.time and not parse_time(message.time):
-                self._report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
+                report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
             if well_formed(message.content) != message.content:
-                self._report.problem(place, "has bytes that are not UTF-8 text; each became the character \ufffd")
+                report.problem(place, "has bytes that are not UTF-8 text; each became the character \ufffd")
         if not (messages or conversation.alone):
-            self._report.skipped["empty conversation"] += 1
+            report.skipped["empty conversation"] += 1
 
     def _messages(self, conversation: Conversation, where: str) -> Iterator[tuple[Message, str]]:
         """Yield the messages of a conversation, each with its place."""
         titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
         for number, value in enumerate(conversation.messages, 1):
-            place = where if conversation.alone else _joined(titled, f"message {number}")
+            place = where if conversation.alone else joined(titled, f"message {number}")
             try:
                 if message := message_of(value, self._report.skipped):
                     yield message, place
-            except (HistoryFileError, RecursionError) as error:
-                self._report.problem(
-                    place, str(error) if isinstance(error, HistoryFileError) else "is nested too deeply"
-                )
-
-
-def _joined(where: str, place: str) -> str:
-    return f"{where}, {place}" if where else place
+            except RecursionError:
+                self._report.problem(place, "is nested too deeply")
+            except HistoryFileError as error:
+                self._report.problem(place, str(error))
 
 
 def _counted(number: int, noun: str) -> str:

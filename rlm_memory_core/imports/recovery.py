@@ -5,6 +5,7 @@ are skipped, and the rows after it are looked up by their numbers.
 """
 
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def _recover(path: Path, copy: Path) -> Recovery:
         first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None)
         if first is None:
             raise HistoryFileError(f"{path} is not a store, or it is damaged, and no turn of it can be read")
-        with MemoryStore(copy) as store, store.transaction():
+        with MemoryStore(copy) as store, store.transaction(), warnings.catch_warnings(action="ignore"):
             last = _copy(source, store, most)
             return Recovery(path, False, len(store), last - len(store), copy)
 

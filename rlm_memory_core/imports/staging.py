@@ -10,6 +10,7 @@ was edited is stored again as a whole.
 
 import json
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import groupby
@@ -17,6 +18,7 @@ from operator import itemgetter
 from typing import Any
 
 from ..store.batching import batched
+from ..store.dates import DateWarning
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, has_clock, parse_time, written
@@ -123,7 +125,8 @@ class Staging:
         """Store the new messages, oldest session first. Yield the number of messages in each transaction."""
         stored = 0
         for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
-            with self._store.transaction():
+            # the report names dates that cannot be read
+            with self._store.transaction(), warnings.catch_warnings(action="ignore", category=DateWarning):
                 for (part, count, key, title, day, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
                     if part != stored:
                         self._store.start_session(day, title)

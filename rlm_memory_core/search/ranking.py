@@ -18,7 +18,7 @@ from statistics import fmean, pstdev
 
 from ..models import background
 from ..models.budget import Budget
-from ..store.dates import Moment
+from ..store.dates import Moment, check_date
 from ..store.memory_store import MemoryStore
 from .periods import periods, without_relative
 from .vectors import Embedder, likeness
@@ -60,6 +60,7 @@ def rank_sessions(
     >>> rank_sessions(store, "What is my cat called?")
     [1, 0]
     """
+    check_date(question_date)
     if embedder is None:
         return _ranked(store, question, question_date, {}, k)
     return background.run(arank_sessions(store, question, question_date, embedder, k, budget))

@@ -56,6 +56,10 @@ def open_database(
     Raises:
         sqlite3.Error: The file is not a database, or cannot be opened.
     """
+    if path and path.is_file() and path.stat().st_size == 1:  # SQLite would take the file for an empty one
+        error = sqlite3.DatabaseError("file is not a database")
+        error.sqlite_errorname = "SQLITE_NOTADB"
+        raise error
     database = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE, factory=_Database
     )

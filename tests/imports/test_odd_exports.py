@@ -263,7 +263,7 @@ def test_the_first_line_may_be_longer_than_what_is_read_at_once():
 
 def test_what_follows_a_list_is_not_lost_in_silence():
     _, report = imported(json.dumps([{"role": "user", "content": "a"}], indent=1).encode() + b"\n[1]")
-    assert report.problems == ["what follows the list is not read"]
+    assert report.problems == ["entry 2 is not a message but 1"]
 
 
 TIMES = [
