@@ -243,7 +243,8 @@ def _content(message: dict[str, Any]) -> Any:
 def _speaker(message: dict[str, Any]) -> tuple[str, str]:
     """Return the role and the name of the speaker."""
     author = _dict(message.get("author"))
-    words = (str(message.get(key)) for key in ("type", *_SPEAKERS))
+    ids = message.get("id") if isinstance(message.get("id"), list) else []  # LangChain: the name of a class
+    words = map(str, [*map(message.get, ("type", *_SPEAKERS)), *ids])
     role = _first(message, ("role",)) or _first(author, ("role",)) or next(filter(_is_role, words), "")
     name = "" if message.get("type") in _ITEMS else _name_in(message)
     if not role and name:
@@ -251,11 +252,15 @@ def _speaker(message: dict[str, Any]) -> tuple[str, str]:
         role = "assistant" if is_bot or _dict(message.get("from")).get("application") else "user"
     if not role:
         raise HistoryFileError(f"has no role{_keys_of(message)}")
-    return _ROLES.get(role.lower(), role), name
+    return _ROLES.get(_plain(role), role), name
 
 
 def _is_role(word: str) -> bool:
-    return word.lower() in _ROLES
+    return _plain(word) in _ROLES
+
+
+def _plain(role: str) -> str:
+    return role.lower().removesuffix("message")
 
 
 def _name_in(value: Any) -> str:

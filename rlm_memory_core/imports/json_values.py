@@ -16,7 +16,7 @@ Problem = Callable[[str, str], None]
 _WINDOW = 1_000_000  # characters that are parsed at once
 _LONGEST = 100_000_000  # maximum characters of a value, or of blanks: a small archive may contain gigabytes
 _SAMPLE = 100  # lines that are checked to find out whether each line is a value
-_ASSIGNED = re.compile(r"[\w\s$.\"'[\]]{0,200}(?:[=(]|default)\s*(?=[\[{])")  # a script's beginning
+_LEAD = re.compile(r"(?:[\w\s$.\"'[\]]{0,200}(?:[=(]|default)(?=\s*[\[{]))?\s*")  # the beginning of a script, or blanks
 _BETWEEN = re.compile(r"[\s,;)\x1e]*")
 
 
@@ -43,7 +43,8 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
     text = io.TextIOWrapper(file, encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")  # type: ignore[type-var]
     try:
         start = text.read(_WINDOW)
-        is_list = start.lstrip().startswith("[")
+        lead = _LEAD.match(start)[0]  # type: ignore[index]
+        is_list = start.startswith("[", len(lead))
         start += "" if is_list else text.readline(_LONGEST)
         first, *others = [line for line in start.split("\n", _SAMPLE + 1)[: _SAMPLE + 1] if line.strip()] or [""]
         text.seek(0)
@@ -51,7 +52,9 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
             problem("", "is empty")
         elif start.startswith("%PDF") or "\0" in start:
             problem("", f"is {'a PDF' if start.startswith('%PDF') else 'not a text file'}")
-        elif (_is_json(first) and (others or not is_list)) or 2 * sum(map(_is_json, others)) > len(others):
+        elif not lead.strip() and (
+            (_is_json(first) and (others or not is_list)) or 2 * sum(map(_is_json, others)) > len(others)
+        ):
             for number, line in enumerate(iter(lambda: text.readline(_LONGEST), ""), 1):
                 if line.strip():
                     yield from _value(f"line {number}", line, problem)
@@ -71,7 +74,7 @@ def _value(place: str, text: str, problem: Problem) -> Iterator[tuple[str, Any]]
 def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
     """Yield values that follow one another, and the entries of lists. A window of text is parsed at a time."""
     decoder, number, line, in_list, buffer = json.JSONDecoder(), 1, 0, False, text.read(_WINDOW)
-    at = found.end() if (found := _ASSIGNED.match(buffer)) else 0
+    at = _LEAD.match(buffer).end()  # type: ignore[union-attr]
     while True:
         at = _BETWEEN.match(buffer, at).end()  # type: ignore[union-attr]
         if buffer[at : at + 1] == ("]" if in_list else "["):
