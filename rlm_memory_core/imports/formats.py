@@ -111,7 +111,7 @@ def conversations_of(
     inner = [key for key in named if isinstance(fields[key], list) or key == "mapping"] or named[:1]
     inner = inner or [key for key, each in fields.items() if _may_hold(each) or _dict(each).keys() & {*_LISTS}]
     if _is_message(value) or not inner:
-        yield place, Conversation(_first(fields, _CONVERSATIONS, (str, int)), "", None, [value], alone=True)
+        yield place, Conversation(str(_first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
         return
     for key in inner:
         held = _branch(fields) if key == "mapping" and isinstance(fields[key], dict) else fields[key]
@@ -123,8 +123,8 @@ def conversations_of(
             if found.messages is held:
                 title = _first(fields, _TITLES) or _first(fields.get("channel"), ("name",))
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
-                messages = [*system, *found.messages]
-                found = Conversation(_first(fields, _IDS, (str, int)), title, _date_of(fields), messages)
+                known_by = str(_first(fields, _IDS, (str, int)))
+                found = Conversation(known_by, title, _date_of(fields), [*system, *held])
             yield where, found
 
 
@@ -155,10 +155,10 @@ def _may_hold(value: Any) -> bool:
     return any(isinstance(each, list | dict) for each in inner)
 
 
-def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> str:
-    """Return the first entry of an object with one of these names and types, as text; "" if there is none."""
-    found = map(value.get, names) if isinstance(value, dict) else ()
-    return next((str(each) for each in found if isinstance(each, kinds) and each != ""), "")
+def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> Any:
+    """Return the first entry of an object with one of these names and types that is not empty; "" if there is none."""
+    found = map(_dict(value).get, names)
+    return next((each for each in found if isinstance(each, kinds) and each not in (None, "", [], {})), "")
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -205,7 +205,8 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     if not isinstance(message, dict):
         raise HistoryFileError(f"is not a message but {label(json.dumps(message))[:60]}")
     message = _merged(message)
-    metadata, content = _dict(message.get("metadata")), _content(message)
+    metadata = _dict(message.get("metadata"))
+    content = message if message.get("type") in _ITEMS else _first(message, _CONTENTS, object)
     is_event = str(message.get("type")).removeprefix("m.room.message").startswith("m.")  # of Matrix: nobody says it
     hidden = metadata.get("is_visually_hidden_from_conversation") or is_event
     is_context = _first(content, ("content_type",)).endswith("_editable_context")
@@ -217,7 +218,7 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
         role, name, content = "system", "memory", [content[key] for key in _CONTEXTS if content.get(key)]
     skipped.update("thought" for key in _THOUGHTS if message.get(key))
     beside = [metadata.get("attachments"), *map(message.get, _BESIDE)]
-    if content is None and not any(beside) and not message.keys() & {*_CONTENTS}:
+    if not (content or any(beside)) and not message.keys() & {*_CONTENTS}:
         raise HistoryFileError(f"has no content{_keys_of(message)}")
     text = "\n".join(filter(None, _texts([content, *filter(None, beside)], skipped)))
     if role == "assistant":
@@ -230,21 +231,13 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
         skipped["empty message"] += 1
         return None
     known_by = "" if is_context else _first(message, _MESSAGE_IDS, (str, int))
-    return Message(role, text, name, _date_of(message), known_by)
-
-
-def _content(message: dict[str, Any]) -> Any:
-    """Return the content of a message; the whole message if it is a tool call or a result."""
-    if message.get("type") in _ITEMS:
-        return message
-    return next((message[key] for key in _CONTENTS if message.get(key) not in (None, "", [], {})), None)
+    return Message(role, text, name, _date_of(message), str(known_by))
 
 
 def _speaker(message: dict[str, Any]) -> tuple[str, str]:
     """Return the role and the name of the speaker."""
     author = _dict(message.get("author"))
-    ids = message.get("id") if isinstance(message.get("id"), list) else []  # LangChain: the name of a class
-    words = map(str, [*map(message.get, ("type", *_SPEAKERS)), *ids])
+    words = (str(message.get(key)) for key in ("type", *_SPEAKERS))
     role = _first(message, ("role",)) or _first(author, ("role",)) or next(filter(_is_role, words), "")
     name = "" if message.get("type") in _ITEMS else _name_in(message)
     if not role and name:
@@ -252,15 +245,11 @@ def _speaker(message: dict[str, Any]) -> tuple[str, str]:
         role = "assistant" if is_bot or _dict(message.get("from")).get("application") else "user"
     if not role:
         raise HistoryFileError(f"has no role{_keys_of(message)}")
-    return _ROLES.get(_plain(role), role), name
+    return _ROLES.get(role.lower(), role), name
 
 
 def _is_role(word: str) -> bool:
-    return _plain(word) in _ROLES
-
-
-def _plain(role: str) -> str:
-    return role.lower().removesuffix("message")
+    return word.lower() in _ROLES
 
 
 def _name_in(value: Any) -> str:
@@ -273,38 +262,31 @@ def _name_in(value: Any) -> str:
 
 def _texts(content: Any, skipped: Counter[str]) -> Iterator[str]:
     """Yield the texts in a message's content and its parts."""
+    fields = _dict(content)
+    kind = _first(fields, ("type", "content_type", "msgtype")) or ("part" if fields else type(content).__name__)
+    call = _dict(fields.get("function")) or fields
     if isinstance(content, str):
         yield content
     elif isinstance(content, list):
         for part in content:
             yield from _texts(part, skipped)
-    elif isinstance(content, dict):
-        kind = _first(content, ("type", "content_type", "msgtype"))
-        call = _dict(content.get("function")) or content
-        if kind in _THOUGHTS:
-            skipped["thought"] += 1
-        elif kind in _CALLS or call is not content or "arguments" in call:
-            given = call.get("arguments", call.get("input", ""))
-            shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-            yield f"[tool call: {call.get('name')}({shown})]"
-        elif kind in _RESULTS:
-            yield f"[tool result: {' '.join(_texts(content.get('content', content.get('output')), skipped))}]"
-        elif inner := next((content[key] for key in _TEXTS if content.get(key)), None):
-            yield from _texts(inner, skipped)
-        elif name := _first(content, _FILES):
-            yield f"[file: {label(name)}]"
-            if not (extracted := _first(content, ("extracted_content",))):
-                skipped["file"] += 1
-            yield extracted
-        elif not content.keys() & {*_TEXTS}:
-            yield from _unread(kind or "part", skipped)
-    elif content is not None:
-        yield from _unread(type(content).__name__, skipped)
-
-
-def _unread(kind: str, skipped: Counter[str]) -> Iterator[str]:
-    skipped[kind] += 1
-    yield f"[{label(kind)}]"
+    elif kind in _THOUGHTS:
+        skipped["thought"] += 1
+    elif kind in _CALLS or call is not fields or "arguments" in call:
+        given = call.get("arguments", call.get("input", ""))
+        shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        yield f"[tool call: {call.get('name')}({shown})]"
+    elif kind in _RESULTS:
+        yield f"[tool result: {' '.join(_texts(fields.get('content', fields.get('output')), skipped))}]"
+    elif inner := _first(fields, _TEXTS, object):
+        yield from _texts(inner, skipped)
+    elif name := _first(fields, _FILES):
+        extracted = _first(fields, ("extracted_content",))
+        skipped.update(["file"] * (not extracted))
+        yield from (f"[file: {label(name)}]", extracted)
+    elif content is not None and not fields.keys() & {*_TEXTS}:
+        skipped[kind] += 1
+        yield f"[{label(kind)}]"
 
 
 def _date_of(value: dict[str, Any]) -> str | None:

@@ -149,7 +149,6 @@ class _Reader:
     def __init__(self, staging: Staging, report: Report) -> None:
         self.messages = 0
         self._staging, self._report = staging, report
-        self._loose: dict[str, int] = {}  # conversations whose messages come separately, by id
 
     def read(self, value: Any, where: str) -> None:
         """Read a message, a conversation, or a value that contains them."""
@@ -160,36 +159,33 @@ class _Reader:
             self._report.problem(where, "is nested too deeply")
 
     def _add(self, conversation: Conversation, where: str) -> None:
-        report = self._report
         messages = list(self._messages(conversation, where))
-        begun = self._loose if conversation.alone else {}
-        if messages and conversation.id not in begun:
-            report.conversations += 1
-            times = (message.time for message, _ in messages if parse_time(message.time or ""))
-            since = None if conversation.alone else next(times, conversation.date)
-            begun[conversation.id] = self._staging.begin(conversation, since)
-        for message, place in messages:
-            self.messages += 1
-            self._staging.add(begun[conversation.id], message)
-            if message.time and not parse_time(message.time):
-                report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
-            if well_formed(message.content) != message.content:
-                report.problem(place, "has bytes that are not UTF-8 text; each became the character \ufffd")
+        self.messages += len(messages)
+        self._report.conversations += self._staging.add(conversation, messages)
         if not (messages or conversation.alone):
-            report.skipped["empty conversation"] += 1
+            self._report.skipped["empty conversation"] += 1
 
-    def _messages(self, conversation: Conversation, where: str) -> Iterator[tuple[Message, str]]:
-        """Yield the messages of a conversation, each with its place."""
+    def _messages(self, conversation: Conversation, where: str) -> Iterator[Message]:
+        """Yield the messages of a conversation that can be read, and report what cannot be read."""
         titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
         for number, value in enumerate(conversation.messages, 1):
-            place = where if conversation.alone else joined(titled, f"message {number}")
+            problem = partial(
+                self._report.problem, where if conversation.alone else joined(titled, f"message {number}")
+            )
             try:
-                if message := message_of(value, self._report.skipped):
-                    yield message, place
+                message = message_of(value, self._report.skipped)
             except RecursionError:
-                self._report.problem(place, "is nested too deeply")
+                problem("is nested too deeply")
             except HistoryFileError as error:
-                self._report.problem(place, str(error))
+                problem(str(error))
+            else:
+                if message is None:
+                    continue
+                yield message
+                if message.time and not parse_time(message.time):
+                    problem(f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
+                if well_formed(message.content) != message.content:
+                    problem("has bytes that are not UTF-8 text; each became the character \ufffd")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -66,7 +66,7 @@ EXPORTS = {
     "Matrix lines": (lines(*EVENTS), [("user", "@ada:hs", "Hello."), ("user", "@ada:hs", "Hi.")]),
     "Telegram": (TELEGRAM, [("user", "Ada", "Hello."), ("user", "Ben", "Hi.")]),
     "Twitter": (TWITTER, [("user", "7", "Hello.")]),
-    "LangChain": ([{"lc": 1, "type": "constructor", "id": ["langchain", "HumanMessage"], "kwargs": {"content": "Hi"}},
+    "LangChain": ([{"lc": 1, "type": "constructor", "id": ["x"], "kwargs": {"type": "human", "content": "Hi"}},
                    {"type": "ai", "data": {"content": "Yes."}}], [("user", "", "Hi"), ("assistant", "", "Yes.")]),
     "Assistants": ({"object": "list", "data": [{"role": "user", "created_at": 1684576800, "content": [
         {"type": "text", "text": {"value": "Hi", "annotations": []}}]}]}, [("user", "", "Hi")]),
