@@ -130,7 +130,7 @@ def conversations_of(
 
 def joined(where: str, place: str) -> str:
     """Return a place within another."""
-    return f"{where}, {place}" if where else place
+    return ", ".join(filter(None, (where, place)))
 
 
 def _merged(value: Any) -> dict[str, Any]:

@@ -108,21 +108,19 @@ def import_stream(
     """
     report = Report()
     with closing(Staging(store)) as staging:
-        reader = _Reader(staging, report)
         for name, opened in _members(file):
-            before = f"{name}, " if name else ""
             try:
                 with opened() as part:
-                    for place, value in json_values(part, lambda at, what: report.problem(f"{before}{at}", what)):  # noqa: B023
-                        reader.read(value, f"{before}{place}")
+                    for place, value in json_values(part, lambda at, what: report.problem(joined(name, at), what)):  # noqa: B023
+                        _read(value, joined(name, place), staging, report)
                         progress("reading", part.tell(), size)
             except _BROKEN as error:
                 report.problem(name, f"cannot be read to its end ({error}); unpack it, and import its files")
         report.known = staging.leave_out_known()
         for count in staging.store():
             report.messages += count
-            progress("storing", report.messages, reader.messages - report.known)
-    if not reader.messages:
+            progress("storing", report.messages, staging.messages - report.known)
+    if not staging.messages:
         raise HistoryFileError(f"{'; '.join(report.problems[:3]) or 'it has no message'}; {_READABLE}")
     return report
 
@@ -143,49 +141,35 @@ def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
     return [(name, partial(archive.open, name)) for name in chosen]
 
 
-class _Reader:
-    """Splits JSON values into messages."""
+def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
+    """Add the messages in a JSON value, and report what cannot be read."""
+    try:
+        for place, conversation in conversations_of(value, where, report.problem):
+            messages = list(_messages(conversation, place, report))
+            report.conversations += staging.add(conversation, messages)
+            if not (messages or conversation.alone):
+                report.skipped["empty conversation"] += 1
+    except RecursionError:
+        report.problem(where, "is nested too deeply")
 
-    def __init__(self, staging: Staging, report: Report) -> None:
-        self.messages = 0
-        self._staging, self._report = staging, report
 
-    def read(self, value: Any, where: str) -> None:
-        """Read a message, a conversation, or a value that contains them."""
+def _messages(conversation: Conversation, where: str, report: Report) -> Iterator[Message]:
+    """Yield the messages of a conversation that can be read, and report what cannot be read."""
+    titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
+    for number, value in enumerate(conversation.messages, 1):
+        place = where if conversation.alone else joined(titled, f"message {number}")
         try:
-            for place, conversation in conversations_of(value, where, self._report.problem):
-                self._add(conversation, place)
-        except RecursionError:
-            self._report.problem(where, "is nested too deeply")
-
-    def _add(self, conversation: Conversation, where: str) -> None:
-        messages = list(self._messages(conversation, where))
-        self.messages += len(messages)
-        self._report.conversations += self._staging.add(conversation, messages)
-        if not (messages or conversation.alone):
-            self._report.skipped["empty conversation"] += 1
-
-    def _messages(self, conversation: Conversation, where: str) -> Iterator[Message]:
-        """Yield the messages of a conversation that can be read, and report what cannot be read."""
-        titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
-        for number, value in enumerate(conversation.messages, 1):
-            problem = partial(
-                self._report.problem, where if conversation.alone else joined(titled, f"message {number}")
-            )
-            try:
-                message = message_of(value, self._report.skipped)
-            except RecursionError:
-                problem("is nested too deeply")
-            except HistoryFileError as error:
-                problem(str(error))
-            else:
-                if message is None:
-                    continue
-                yield message
-                if message.time and not parse_time(message.time):
-                    problem(f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
-                if well_formed(message.content) != message.content:
-                    problem("has bytes that are not UTF-8 text; each became the character \ufffd")
+            message = message_of(value, report.skipped)
+        except (HistoryFileError, RecursionError) as error:
+            report.problem(place, str(error) if isinstance(error, HistoryFileError) else "is nested too deeply")
+            continue
+        if message is None:
+            continue
+        yield message
+        if message.time and not parse_time(message.time):
+            report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
+        if well_formed(message.content) != message.content:
+            report.problem(place, "has bytes that are not UTF-8 text; each became the character \ufffd")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -18,7 +18,6 @@ from operator import itemgetter
 from typing import Any
 
 from ..store.batching import batched
-from ..store.dates import DateWarning
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, has_clock, parse_time, written
@@ -56,7 +55,7 @@ class Staging:
     """
 
     def __init__(self, store: MemoryStore) -> None:
-        self._store = store
+        self._store, self.messages = store, 0
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.executescript(_TABLES)
         self._alone: dict[str, int] = {}  # conversations whose messages come separately, by id
@@ -78,6 +77,7 @@ class Staging:
             begun[conversation.id] = len(self._times)
             about = map(well_formed, (conversation.id, conversation.title, conversation.date or "", since or ""))
             self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, ?, ?)", (len(self._times), *about))
+        self.messages += len(messages)
         for message in messages:
             number = begun[conversation.id]
             self._latest = self._times[number - 1] = self._seconds(message.time, self._times[number - 1])
@@ -134,7 +134,7 @@ class Staging:
         stored = 0
         for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
             # the report names dates that cannot be read
-            with self._store.transaction(), warnings.catch_warnings(action="ignore", category=DateWarning):
+            with self._store.transaction(), warnings.catch_warnings(action="ignore"):
                 for (part, count, key, title, day, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
                     if part != stored:
                         self._store.start_session(day, title)

@@ -49,8 +49,7 @@ _MONTH_ALONE = [re.compile(rf"{_MONTH},?\s+{_YEAR}"), re.compile(rf"{_YEAR}[-/.]
 _TO_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen twenty""".split()
 _TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety hundred".split()
-_NUMBER_WORDS = {word: number for number, word in enumerate(_TO_TWENTY)}
-_NUMBER_WORDS |= {word: 10 * number for number, word in enumerate(_TENS, 1)}
+_NUMBER_WORDS = dict(zip([*_TO_TWENTY, *_TENS], [*range(21), *range(10, 101, 10)], strict=True))
 _NUMBER_WORDS |= {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
 UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "year": 365}
 _UNITS = {unit: relativedelta(days=days) for unit, days in UNIT_DAYS.items()}
@@ -101,14 +100,10 @@ def parse_date(text: str | None) -> date | None:
     return month.replace(day=1) if month else iso and iso.date()
 
 
-class DateWarning(UserWarning):
-    """A date cannot be read. It is shown as it is, but nothing is found by it."""
-
-
 def check_date(text: str | None) -> None:
-    """Warn if a text is given and `parse_date` finds no date in it."""
+    """Warn if a text is given and `parse_date` finds no date in it: it is shown, but nothing is found by it."""
     if text and parse_date(text) is None:
-        warnings.warn(f"{text[:80]!r} cannot be read as a date; write 2023-05-30", DateWarning, stacklevel=3)
+        warnings.warn(f"{text[:80]!r} cannot be read as a date; write 2023-05-30", stacklevel=3)
 
 
 def from_iso(text: str) -> datetime | None:

@@ -86,7 +86,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
 
         Args:
             date: The session's date. None means the date of the first turn with a timestamp. If `dates.parse_date`
-                cannot read the date, it is shown, but nothing is found by it, and a `DateWarning` says so.
+                cannot read the date, it is shown, but nothing is found by it, and a warning says so.
             title: The session's title, or "".
         """
         check_date(date)
