@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -39,14 +40,11 @@ _THOUGHTS = "thinking redacted_thinking reasoning reasoning_content thoughts rea
 _CALLS = "tool_use server_tool_use function_call custom_tool_call".split()
 _RESULTS = "tool_result function_call_output custom_tool_call_output".split()
 _ITEMS = [*_CALLS, *_RESULTS, "reasoning"]  # may occur between messages
-_KINDS = {
-    "user": "human", "assistant": "gpt chatgpt bot ai model reasoning", "system": "",
-    "tool": "observation function_response",
-}  # fmt: skip
-_ROLES = {word: role for role, words in _KINDS.items() for word in [role, *words.split()]}
-_ROLES |= dict.fromkeys(_CALLS, "assistant") | dict.fromkeys(_RESULTS, "tool")
-_MILLISECONDS = 100_000_000_000  # a larger number is not in seconds: this one would be in the year 5138
-_SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")  # seconds since 1970 as text; a shorter number may be a day: 20230520
+_ROLES = {word: word for word in ("user", "assistant", "system", "tool")} | {"human": "user"}
+_ROLES |= dict.fromkeys([*"gpt chatgpt bot ai model reasoning".split(), *_CALLS], "assistant")
+_ROLES |= dict.fromkeys(["observation", "function_response", *_RESULTS], "tool")
+# seconds since 1970 have 9 to 11 digits, milliseconds three more; a shorter number may be a day: 20230520
+_SECONDS = re.compile(r"-?(\d{9,})(?:\.\d*)?")
 
 
 class Message(NamedTuple):
@@ -108,9 +106,9 @@ def conversations_of(
         return
     fields = _merged(value)
     named = [key for key in _LISTS if key in fields]
-    inner = [key for key in named if isinstance(fields[key], list) or key == "mapping"] or named[:1]
-    inner = inner or [key for key, each in fields.items() if _may_hold(each) or _dict(each).keys() & {*_LISTS}]
-    if _is_message(value) or not inner:
+    lists = [key for key in named if isinstance(fields[key], list) or key == "mapping"] or named[:1]
+    others = (key for key, each in fields.items() if _may_hold(each) or _dict(each).keys() & {*_LISTS})
+    if _is_message(value) or not (inner := lists or list(others)):
         yield place, Conversation(str(_first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
         return
     for key in inner:
@@ -136,8 +134,8 @@ def joined(where: str, place: str) -> str:
 def _merged(value: Any) -> dict[str, Any]:
     """Return an object with the entries of the objects in it that belong to it; {} for another value."""
     fields = dict(_dict(value))
-    for name in _INNER:
-        fields |= _dict(fields.get(name))
+    for name in filter(fields.__contains__, _INNER):
+        fields |= _dict(fields[name])
     return fields
 
 
@@ -256,8 +254,8 @@ def _name_in(value: Any) -> str:
     """Return the first name of a speaker in an object, also within objects. A role is not the name of a speaker."""
     if not isinstance(value, dict):
         return value if isinstance(value, str) else ""
-    keys = (key for key in _NAMES if key not in _SPEAKERS or not _is_role(str(value.get(key))))
-    return next(filter(None, (_name_in(value.get(key)) for key in keys)), "")
+    keys = (key for key in _NAMES if key in value and not (key in _SPEAKERS and _is_role(str(value[key]))))
+    return next(filter(None, (_name_in(value[key]) for key in keys)), "")
 
 
 def _texts(content: Any, skipped: Counter[str]) -> Iterator[str]:
@@ -295,15 +293,10 @@ def _date_of(value: dict[str, Any]) -> str | None:
     A number of seconds (or milli-, micro- or nanoseconds) since 1970 becomes ISO 8601 in UTC.
     """
     date = next((text for each in map(value.get, _DATES) if each and (text := str(each).strip())), None)
-    if date is None or not _SECONDS.fullmatch(date):
-        return date
-    try:
-        seconds = float(date)
-        for _ in range(3):
-            seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return date
+    with suppress(TypeError, ValueError, OverflowError, OSError):  # not a number, or not of our time
+        digits = len(_SECONDS.fullmatch(date)[1])  # type: ignore[arg-type,index]
+        return datetime.fromtimestamp(float(date) / 1000 ** min((digits - 9) // 3, 3), UTC).isoformat()  # type: ignore[arg-type]
+    return date
 
 
 def _keys_of(value: dict[str, Any]) -> str:

@@ -9,8 +9,8 @@ Only the model ends a query: what the REPL prints is data. `MemoryRLM` keeps wha
 import asyncio
 
 from ..models import background
-from ..store.dates import check_date
 from ..store.memory_store import MemoryStore
+from ..store.times import check_date
 from .answer import Answer
 from .paper_way import PaperWay
 from .reading import PAPER, SEARCH, Settings
@@ -80,7 +80,6 @@ class MemoryRLM(Settings):
             raise TypeError(f"store is a MemoryStore, such as MemoryStore('history.db'), not {store!r:.60}")
         if not question.strip():
             raise ValueError("the question is empty")
-        check_date(question_date)
         way = _WAYS[str(self.reading.way)]
-        query = await asyncio.to_thread(way, self, store, question, question_date, system, progress)
+        query = await asyncio.to_thread(way, self, store, question, check_date(question_date), system, progress)
         return await background.arun(query.answer())

@@ -15,7 +15,6 @@ error.
 """
 
 import re
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -98,12 +97,6 @@ def parse_date(text: str | None) -> date | None:
     month = next((_calendar_day(match, None) for each in _MONTH_ALONE if (match := each.fullmatch(text))), None)
     iso = from_iso(text)
     return month.replace(day=1) if month else iso and iso.date()
-
-
-def check_date(text: str | None) -> None:
-    """Warn if a text is given and `parse_date` finds no date in it: it is shown, but nothing is found by it."""
-    if text and parse_date(text) is None:
-        warnings.warn(f"{text[:80]!r} cannot be read as a date; write 2023-05-30", stacklevel=3)
 
 
 def from_iso(text: str) -> datetime | None:

@@ -20,13 +20,12 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from .database import check_time, explain, open_database
-from .dates import check_date
 from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
 from .sessions import SessionWriter
 from .substring import LONGEST, MAY_HOLD, comparable, folded
-from .times import GAP, parse_time
+from .times import GAP, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
@@ -85,7 +84,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         Turns that you add before any session form a session without a date, unless they have a timestamp.
 
         Args:
-            date: The session's date. None means the date of the first turn with a timestamp. If `dates.parse_date`
+            date: The session's date. None means the date of the first turn with a timestamp. If `times.parse_time`
                 cannot read the date, it is shown, but nothing is found by it, and a warning says so.
             title: The session's title, or "".
         """

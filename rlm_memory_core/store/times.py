@@ -5,6 +5,7 @@ knows how far apart they are.
 """
 
 import re
+import warnings
 from contextlib import suppress
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -53,6 +54,13 @@ def parse_time(text: str) -> datetime | None:
             when += timedelta(hours=hour, minutes=minute, seconds=second)
             when = when.replace(tzinfo=_zone(clock, text))
     return when if when and 1900 <= when.year < 2100 else None
+
+
+def check_date(text: str | None) -> str | None:
+    """Return a date or time from the caller. Warn if it cannot be read: it is shown, but nothing is found by it."""
+    if text and parse_time(text) is None:
+        warnings.warn(f"{text[:80]!r} cannot be read as a date; write 2023-05-30", stacklevel=3)
+    return text
 
 
 def _zone(clock: re.Match[str], text: str) -> tzinfo | None:
