@@ -25,11 +25,9 @@ from dateutil.relativedelta import relativedelta, weekday
 from .substring import comparable
 
 _MAX_CHARACTERS = 10_000  # of a text; the rest is not read
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)(?!\w)\.?"
-)
+_MONTHS = "january february march april may june july august september october november december".split()
+_SHORT = [month[:3] for month in _MONTHS]
+_MONTH = rf"(?P<month>{'|'.join([*_MONTHS, *_SHORT, 'sept'])})(?!\w)\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>(?:19|20)\d\d)(?!\d)"
 _YEAR_FIRST = re.compile(rf"(?<![A-Za-z\d]){_YEAR}[-/.年년] ?(?P<first>\d\d?)[-/.月월] ?(?P<second>\d\d?)(?!\d)")
@@ -39,7 +37,7 @@ _WITH_DAY = [
     re.compile(rf"(?<![\d/.$-])(?P<first>\d\d?)([-/.])(?P<second>\d\d?)\2{_YEAR}(?!/)", re.I),
     re.compile(rf"\b{_YEAR},?\s+{_MONTH}\s+{_DAY}(?!,?\s+\d{{4}})", re.I),
     re.compile(rf"\b{_MONTH}\s+(?:the\s+)?{_DAY}(?!:)(?:{_CLOCK},?\s+{_YEAR})?", re.I),
-    re.compile(rf"\b{_DAY}[\s-]+(?:of\s+)?{_MONTH}(?:{_CLOCK},?[\s-]+{_YEAR})?", re.I),
+    re.compile(rf"\b{_DAY}(?:-|\s+(?:of\s+)?){_MONTH}(?:{_CLOCK},?[\s-]+{_YEAR})?", re.I),
     re.compile(r"\A\W?(?P<first>\d\d?)([/.])(?P<second>\d\d?)\2(?P<year>\d\d)(?![\w/.])"),
     re.compile(r"(?<![\d/$])(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])(?![\d/])(?P<year>(?!))?"),
 ]
@@ -58,7 +56,7 @@ COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{'|'.join(_TENS[1:9])})[\s-])?(?:{'|'.join(
 
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
-_ANY = re.compile(rf"\d|ago|day|night|week|month|year|back|earlier|tomorrow|{'|'.join(_MONTHS)}", re.I)
+_ANY = re.compile(rf"\d|ago|day|night|week|month|year|back|earlier|tomorrow|{'|'.join(_SHORT)}", re.I)
 _BEFORE_MONTH = r"(?:in|since|during|until|till|by|from|around|last|early|late|mid|of)[\s-]+(?:early |late |mid-?)?"
 _NAMED = f"week|weekend|month|year|{'|'.join(_WEEKDAYS)}"
 _CALENDAR = [
@@ -101,10 +99,9 @@ def parse_date(text: str | None) -> date | None:
 
 def from_iso(text: str) -> datetime | None:
     """Read a time in ISO 8601, such as `20230520T022100Z`; None if it is not one."""
-    try:
+    with suppress(ValueError):
         return datetime.fromisoformat(text.upper())
-    except ValueError:
-        return None
+    return None
 
 
 def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
@@ -117,7 +114,7 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
     if "first" in found:
         first, second, year = int(found["first"]), int(found["second"]), year + 2000 * (year < 100)
         return _make_date(year, first, second) or (None if match.re is _YEAR_FIRST else _make_date(year, second, first))
-    number = int(month) if month.isdigit() else _MONTHS.index(month[:3].casefold()) + 1
+    number = int(month) if month.isdigit() else _SHORT.index(month[:3].casefold()) + 1
     day = int(found.get("day") or (16 if "month" in found else 1))
     if year:
         return _make_date(year, number, day)
@@ -129,10 +126,9 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
 
 def _make_date(year: int, month: int, day: int) -> date | None:
     """Return the date, or None if there is no such day."""
-    try:
+    with suppress(ValueError):
         return date(year, month, day)
-    except ValueError:
-        return None
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _LONGEST = 100  # maximum characters of a time
 _LATE = ("p", "오후", "午後", "下午", "晚上", "中午")  # in the second half of the day
 _ZONES = {  # hours from UTC; other abbreviations mean several zones
     "z": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
-    "wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9, "kst": 9, "aest": 10,
+    "bst": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9, "kst": 9, "aest": 10, "aedt": 11,
 }  # fmt: skip
 _CLOCK = re.compile(
     rf"(?:(?P<before>{'|'.join(_LATE[1:])}|오전|午前|上午|凌晨|早上)\s*)?(?<![\d:.])(?P<hour>2[0-4]|[01]?\d)"
