@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..models.normalise import split_thoughts
 from ..store.escaping import label
-from .json_values import HistoryFileError, Problem
+from .json_values import HistoryFileError, Problem, joined
 
 # names of keys; the first that is in an object is used
 _LISTS = """mapping messages chat_messages conversations conversation turns dialog history contents sessions events
@@ -124,11 +124,6 @@ def conversations_of(
                 known_by = str(_first(fields, _IDS, (str, int)))
                 found = Conversation(known_by, title, _date_of(fields), [*system, *held])
             yield where, found
-
-
-def joined(where: str, place: str) -> str:
-    """Return a place within another."""
-    return ", ".join(filter(None, (where, place)))
 
 
 def _merged(value: Any) -> dict[str, Any]:

@@ -27,6 +27,11 @@ class HistoryFileError(Exception):
     """A file is not a history. The one-line message says what is wrong and where."""
 
 
+def joined(where: str, place: str) -> str:
+    """Return a place within another."""
+    return ", ".join(filter(None, (where, place)))
+
+
 def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
     """Read the values in a file.
 

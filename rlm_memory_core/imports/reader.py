@@ -17,8 +17,8 @@ from typing import Any
 from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from .formats import Conversation, Message, conversations_of, joined, message_of
-from .json_values import HistoryFileError, json_values
+from .formats import Conversation, Message, conversations_of, message_of
+from .json_values import HistoryFileError, joined, json_values
 from .staging import Staging
 
 Progress = Callable[[str, int, int], None]
