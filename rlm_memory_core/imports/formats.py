@@ -80,9 +80,7 @@ class Conversation(NamedTuple):
     alone: bool = False
 
 
-def conversations_of(
-    value: Any, place: str, problem: Problem, item: str = "entry"
-) -> Iterator[tuple[str, Conversation]]:
+def conversations_of(value: Any, place: str, note: Problem, item: str = "entry") -> Iterator[tuple[str, Conversation]]:
     """Yield the conversations in a JSON value, each with its place in the file.
 
     A list of messages is a conversation, and so is a message outside any list. Any other list or object contains
@@ -91,7 +89,7 @@ def conversations_of(
     Args:
         value: The value.
         place: Its place, such as "line 3".
-        problem: Called with the place of what cannot be read, and the reason.
+        note: Called with the place of what cannot be read, and the reason.
         item: The word for an entry if the value is a list.
 
     >>> [(place, found.messages) for place, found in conversations_of({"sessions": [[{"role": "user"}]]}, "", print)]
@@ -102,7 +100,7 @@ def conversations_of(
             yield place, Conversation("", "", None, value)
             return
         for number, each in enumerate(value, 1):
-            yield from conversations_of(each, joined(place, f"{item} {number}"), problem)
+            yield from conversations_of(each, joined(place, f"{item} {number}"), note)
         return
     fields = _merged(value)
     named = [key for key in _LISTS if key in fields]
@@ -114,10 +112,10 @@ def conversations_of(
     for key in inner:
         held = _branch(fields) if key == "mapping" and isinstance(fields[key], dict) else fields[key]
         if named and not isinstance(held, list):
-            problem(place, f"has no list of messages{_keys_of(fields)}")
+            note(place, f"has no list of messages{_keys_of(fields)}")
             continue
         inside = place if isinstance(held, list) else joined(place, key)
-        for where, found in conversations_of(held, inside, problem, key.removesuffix("s")):
+        for where, found in conversations_of(held, inside, note, key.removesuffix("s")):
             if found.messages is held:
                 title = _first(fields, _TITLES) or _first(fields.get("channel"), ("name",))
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
