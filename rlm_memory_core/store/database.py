@@ -4,7 +4,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -39,8 +38,10 @@ class _Database(sqlite3.Connection):
     """Closes itself when it is no longer used, because Python 3.13 warns about connections that were not closed."""
 
     def __del__(self) -> None:
-        with suppress(Exception):  # it was never opened, or the interpreter is shutting down
+        try:
             self.close()
+        except Exception:  # it was never opened, or the interpreter is shutting down
+            return
 
 
 def open_database(
