@@ -1,43 +1,50 @@
-"""Reads conversations and messages in the formats of ChatGPT, Claude, OpenAI, Anthropic and ShareGPT.
+"""Reads conversations and messages in the formats of ChatGPT, Claude, OpenAI, Anthropic, Teams, Matrix and others.
 
-Text is kept unchanged. Anything else, such as an image, is replaced by its name in brackets, and counted. A model's
-thoughts, and messages that the service hid from the user, are left out and counted.
+The formats differ mostly in the names of their keys, so one table of names reads them all. Text is kept unchanged.
+Anything else, such as an image, is replaced by its name in brackets, and counted. A model's thoughts, and messages that
+the service hid from the user, are left out and counted.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..models.normalise import split_thoughts
 from ..store.escaping import label
-from .json_values import HistoryFileError
+from .json_values import HistoryFileError, Problem, joined
 
-# names that files use; the first name that is in an object is used
-_LISTS = "mapping messages chat_messages conversations conversation turns dialog history contents".split()
-_WRAPPERS = ("sessions", "conversations", "chats", "data")  # of lists of conversations
-_CONVERSATIONS = ("session", "session_id", "conversation_id")  # in a message outside any conversation
-_IDS = ("conversation_id", "uuid", "id", "session_id")
-_DATES = ("date", "timestamp", "created_at", "createdAt", "create_time", "ts", "time", "datetime")
-_CONTENTS = ("content", "text", "value", "message", "body", "parts")
-_BESIDE = ("tool_calls", "function_call", "refusal", "audio", "attachments", "files")  # a message's other contents
-_SPEAKERS = ("speaker", "username", "user", "author", "sender", "sender_name", "from")
-_TEXTS = ("text", "refusal", "transcript", "result")
-_CONTEXTS = ("user_profile", "user_instructions", "model_set_context")  # what ChatGPT knows about its user
-_FILES = ("file_name", "fileName", "filename", "name")
-_THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_content", "thoughts", "reasoning_recap")
-_CALLS = ("tool_use", "server_tool_use", "function_call", "custom_tool_call")
-_RESULTS = ("tool_result", "function_call_output", "custom_tool_call_output")
-_ITEMS = (*_CALLS, *_RESULTS, "reasoning")  # kinds that may occur between messages
-_ROLES = {role: role for role in ("user", "assistant", "system", "tool")} | {
-    "human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "ai": "assistant",
-    "model": "assistant", "observation": "tool", "function_response": "tool", "reasoning": "assistant",
-    **dict.fromkeys(_CALLS, "assistant"), **dict.fromkeys(_RESULTS, "tool"),
-}  # fmt: skip
-_MILLISECONDS = 100_000_000_000  # a larger number is not in seconds: this one would be in the year 5138
-_SECONDS = re.compile(r"-?\d{9,}(\.\d*)?")  # seconds since 1970 as text; a shorter number may be a day: 20230520
+# names of keys; the first that is in an object is used
+_LISTS = """mapping messages chat_messages conversations conversation turns dialog history contents sessions events
+    chunk list""".split()
+_INNER = "chat body message messageCreate data kwargs payload".split()  # objects within one that belong to it
+_CONVERSATIONS = "session session_id sessionId conversation_id room_id".split()  # in a message outside any list
+_IDS = "conversation_id conversationId uuid id session_id".split()
+_MESSAGE_IDS = "id uuid event_id".split()
+_TITLES = "title name room_name".split()
+_DATES = """date timestamp created_at createdAt createdDateTime create_time send_date sent_at origin_server_ts
+    timestamp_ms ts time datetime""".split()
+_CONTENTS = "content text value message mes msg body parts".split()
+_BESIDE = "tool_calls function_call refusal audio attachments files".split()  # a message's other contents
+_SPEAKERS = "speaker username user author sender sender_name senderId from participant application".split()
+_NAMES = ["nickname", "displayName", "name", "user_name", *_SPEAKERS]
+_TEXTS = "text value parts content body refusal transcript result output_str".split()
+_CONTEXTS = "user_profile user_instructions model_set_context".split()  # what ChatGPT knows about its user
+_FILES = "file_name fileName filename name".split()
+# kinds of messages and of their parts
+_IS_BOT = {"isBot": True, "bot": True, "is_user": False}  # says that a model spoke
+_THOUGHTS = "thinking redacted_thinking reasoning reasoning_content thoughts reasoning_recap".split()
+_CALLS = "tool_use server_tool_use function_call custom_tool_call".split()
+_RESULTS = "tool_result function_call_output custom_tool_call_output".split()
+_ITEMS = [*_CALLS, *_RESULTS, "reasoning"]  # may occur between messages
+_ROLES = {word: word for word in ("user", "assistant", "system", "tool")} | {"human": "user"}
+_ROLES |= dict.fromkeys([*"gpt chatgpt bot ai model reasoning".split(), *_CALLS], "assistant")
+_ROLES |= dict.fromkeys(["observation", "function_response", *_RESULTS], "tool")
+# seconds since 1970 have 9 to 11 digits, milliseconds three more; a shorter number may be a day: 20230520
+_SECONDS = re.compile(r"-?(\d{9,})(?:\.\d*)?")
 
 
 class Message(NamedTuple):
@@ -73,47 +80,76 @@ class Conversation(NamedTuple):
     alone: bool = False
 
 
-def wrapped(value: Any) -> tuple[str, list[Any]]:
-    """Return the list of conversations or messages in an object that only wraps it, after the word for one item.
+def conversations_of(value: Any, place: str, note: Problem, item: str = "entry") -> Iterator[tuple[str, Conversation]]:
+    """Yield the conversations in a JSON value, each with its place in the file.
 
-    >>> wrapped({"sessions": [[{"role": "user", "content": "Hi"}]]})
-    ('session', [[{'role': 'user', 'content': 'Hi'}]])
-    """
-    for name in _WRAPPERS:
-        inner = _dict(value).get(name)
-        if isinstance(inner, list) and (
-            name not in _LISTS or any(isinstance(each, list) or _dict(each).keys() & {*_LISTS} for each in inner)
-        ):
-            return name.removesuffix("s"), inner
-    return "", []
+    A list of messages is a conversation, and so is a message outside any list. Any other list or object contains
+    conversations. The object around a list of messages has the conversation's id, title and date.
 
+    Args:
+        value: The value.
+        place: Its place, such as "line 3".
+        note: Called with the place of what cannot be read, and the reason.
+        item: The word for an entry if the value is a list.
 
-def conversation_of(value: Any) -> Conversation:
-    """Return a JSON value as a conversation. For a message, it is the conversation that the message belongs to.
-
-    Raises:
-        HistoryFileError: The conversation has no list of messages.
+    >>> [(place, found.messages) for place, found in conversations_of({"sessions": [[{"role": "user"}]]}, "", print)]
+    [('session 1', [{'role': 'user'}])]
     """
     if isinstance(value, list):
-        return Conversation("", "", None, value)
-    if isinstance(value, dict):  # Open WebUI wraps a conversation, and OpenAI's batches wrap a request
-        value = {**value, **_dict(value.get("chat")), **_dict(value.get("body"))}
-    name = next((name for name in _LISTS if isinstance(value, dict) and name in value), None)
-    if name is None or (isinstance(value.get("role"), str) and name != "mapping"):
-        return Conversation(_first(value, _CONVERSATIONS, (str, int)), "", None, [value], alone=True)
-    messages = _branch(value) if name == "mapping" and isinstance(value[name], dict) else value[name]
-    if not isinstance(messages, list):
-        raise HistoryFileError(f"has no list of messages{_keys_of(value)}")
-    if value.get("system"):
-        messages = [{"role": "system", "content": value["system"]}, *messages]
-    title = _first(value, ("title", "name")) or _first(value.get("channel"), ("name",))
-    return Conversation(_first(value, _IDS, (str, int)), title, _date_of(value), messages)
+        if any(map(_is_message, value)) or not any(map(_may_hold, value)):
+            yield place, Conversation("", "", None, value)
+            return
+        for number, each in enumerate(value, 1):
+            yield from conversations_of(each, joined(place, f"{item} {number}"), note)
+        return
+    fields = _merged(value)
+    named = [key for key in _LISTS if key in fields]
+    lists = [key for key in named if isinstance(fields[key], list) or key == "mapping"] or named[:1]
+    others = (key for key, each in fields.items() if _may_hold(each) or _dict(each).keys() & {*_LISTS})
+    if _is_message(value) or not (inner := lists or list(others)):
+        yield place, Conversation(str(_first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
+        return
+    for key in inner:
+        held = _branch(fields) if key == "mapping" and isinstance(fields[key], dict) else fields[key]
+        if named and not isinstance(held, list):
+            note(place, f"has no list of messages{_keys_of(fields)}")
+            continue
+        inside = place if isinstance(held, list) else joined(place, key)
+        for where, found in conversations_of(held, inside, note, key.removesuffix("s")):
+            if found.messages is held:
+                title = _first(fields, _TITLES) or _first(fields.get("channel"), ("name",))
+                system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
+                known_by = str(_first(fields, _IDS, (str, int)))
+                found = Conversation(known_by, title, _date_of(fields), [*system, *held])
+            yield where, found
 
 
-def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> str:
-    """Return the first entry of an object with one of these names and types, as text; "" if there is none."""
-    found = map(value.get, names) if isinstance(value, dict) else ()
-    return next((str(each) for each in found if isinstance(each, kinds) and each != ""), "")
+def _merged(value: Any) -> dict[str, Any]:
+    """Return an object with the entries of the objects in it that belong to it; {} for another value."""
+    fields = dict(_dict(value))
+    for name in filter(fields.__contains__, _INNER):
+        fields |= _dict(fields[name])
+    return fields
+
+
+def _is_message(value: Any) -> bool:
+    fields = _merged(value)
+    if isinstance(fields.get("role"), str):
+        return "mapping" not in fields
+    is_said = fields.keys() & {*_CONTENTS} and fields.keys() & {*_NAMES, *_IS_BOT}
+    return not _may_hold(fields) and (bool(is_said) or _is_role(str(fields.get("type"))))
+
+
+def _may_hold(value: Any) -> bool:
+    """Return whether a list, or an object that is not a message, may contain messages."""
+    inner = value if isinstance(value, list) else map(_merged(value).get, _LISTS)
+    return any(isinstance(each, list | dict) for each in inner)
+
+
+def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> Any:
+    """Return the first entry of an object with one of these names and types that is not empty; "" if there is none."""
+    found = map(_dict(value).get, names)
+    return next((each for each in found if isinstance(each, kinds) and each not in (None, "", [], {})), "")
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -159,18 +195,21 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     """
     if not isinstance(message, dict):
         raise HistoryFileError(f"is not a message but {label(json.dumps(message))[:60]}")
-    message = {**message, **_dict(message.get("message")), **_dict(message.get("data"))}
-    metadata, content = _dict(message.get("metadata")), _content(message)
-    role, name = _speaker(message)
+    message = _merged(message)
+    metadata = _dict(message.get("metadata"))
+    content = message if message.get("type") in _ITEMS else _first(message, _CONTENTS, object)
+    is_event = str(message.get("type")).removeprefix("m.room.message").startswith("m.")  # of Matrix: nobody says it
+    hidden = metadata.get("is_visually_hidden_from_conversation") or is_event
     is_context = _first(content, ("content_type",)).endswith("_editable_context")
+    if "chat_metadata" in message or (hidden and not is_context):
+        skipped["hidden message" if hidden else "header"] += 1
+        return None
+    role, name = _speaker(message)
     if is_context:
         role, name, content = "system", "memory", [content[key] for key in _CONTEXTS if content.get(key)]
-    elif metadata.get("is_visually_hidden_from_conversation"):
-        skipped["hidden message"] += 1
-        return None
     skipped.update("thought" for key in _THOUGHTS if message.get(key))
     beside = [metadata.get("attachments"), *map(message.get, _BESIDE)]
-    if content is None and not any(beside) and not message.keys() & {*_CONTENTS}:
+    if not (content or any(beside)) and not message.keys() & {*_CONTENTS}:
         raise HistoryFileError(f"has no content{_keys_of(message)}")
     text = "\n".join(filter(None, _texts([content, *filter(None, beside)], skipped)))
     if role == "assistant":
@@ -182,67 +221,63 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     if not text.strip():
         skipped["empty message"] += 1
         return None
-    known_by = "" if is_context else _first(message, ("id", "uuid"), (str, int))
-    return Message(role, text, name, _date_of(message), known_by)
-
-
-def _content(message: dict[str, Any]) -> Any:
-    """Return the content of a message; the whole message if it is a tool call or a result."""
-    if message.get("type") in _ITEMS:
-        return message
-    return next((message[key] for key in _CONTENTS if message.get(key) not in (None, "", [])), None)
+    known_by = "" if is_context else _first(message, _MESSAGE_IDS, (str, int))
+    return Message(role, text, name, _date_of(message), str(known_by))
 
 
 def _speaker(message: dict[str, Any]) -> tuple[str, str]:
     """Return the role and the name of the speaker."""
-    author, speaker = _dict(message.get("author")), _first(message, _SPEAKERS)
-    role = _first(message, ("role",)) or _first(author, ("role",))
-    name = _first(message, ("name",)) or _first(author, ("nickname", "name")) or _first(message, ("user_name",))
-    if not role and str(message.get("type")) in _ROLES:
-        role, name = message["type"], ""
-    elif not role and speaker.lower() in _ROLES:
-        role = speaker
-    elif not role and (name or speaker):
-        role, name = "assistant" if author.get("isBot") or author.get("bot") else "user", name or speaker
+    author = _dict(message.get("author"))
+    words = (str(message.get(key)) for key in ("type", *_SPEAKERS))
+    role = _first(message, ("role",)) or _first(author, ("role",)) or next(filter(_is_role, words), "")
+    name = "" if message.get("type") in _ITEMS else _name_in(message)
+    if not role and name:
+        is_bot = any({**author, **message}.get(key) is told for key, told in _IS_BOT.items())
+        role = "assistant" if is_bot or _dict(message.get("from")).get("application") else "user"
     if not role:
         raise HistoryFileError(f"has no role{_keys_of(message)}")
     return _ROLES.get(role.lower(), role), name
 
 
+def _is_role(word: str) -> bool:
+    return word.lower() in _ROLES
+
+
+def _name_in(value: Any) -> str:
+    """Return the first name of a speaker in an object, also within objects. A role is not the name of a speaker."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else ""
+    keys = (key for key in _NAMES if key in value and not (key in _SPEAKERS and _is_role(str(value[key]))))
+    return next(filter(None, (_name_in(value[key]) for key in keys)), "")
+
+
 def _texts(content: Any, skipped: Counter[str]) -> Iterator[str]:
     """Yield the texts in a message's content and its parts."""
+    fields = _dict(content)
+    kind = _first(fields, ("type", "content_type", "msgtype")) or ("part" if fields else type(content).__name__)
+    call = _dict(fields.get("function")) or fields
     if isinstance(content, str):
         yield content
     elif isinstance(content, list):
         for part in content:
             yield from _texts(part, skipped)
-    elif isinstance(content, dict):
-        kind = _first(content, ("type", "content_type"))
-        call = _dict(content.get("function")) or content
-        if kind in _THOUGHTS:
-            skipped["thought"] += 1
-        elif kind in _CALLS or call is not content or "arguments" in call:
-            given = call.get("arguments", call.get("input", ""))
-            shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-            yield f"[tool call: {call.get('name')}({shown})]"
-        elif kind in _RESULTS:
-            yield f"[tool result: {' '.join(_texts(content.get('content', content.get('output')), skipped))}]"
-        elif content.keys() & {*_TEXTS, "parts"}:
-            yield from _texts(content.get("parts") or _first(content, _TEXTS), skipped)
-        elif name := _first(content, _FILES):
-            yield f"[file: {label(name)}]"
-            if not (extracted := _first(content, ("extracted_content",))):
-                skipped["file"] += 1
-            yield extracted
-        else:
-            yield from _unread(kind or "part", skipped)
-    elif content is not None:
-        yield from _unread(type(content).__name__, skipped)
-
-
-def _unread(kind: str, skipped: Counter[str]) -> Iterator[str]:
-    skipped[kind] += 1
-    yield f"[{label(kind)}]"
+    elif kind in _THOUGHTS:
+        skipped["thought"] += 1
+    elif kind in _CALLS or call is not fields or "arguments" in call:
+        given = call.get("arguments", call.get("input", ""))
+        shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        yield f"[tool call: {call.get('name')}({shown})]"
+    elif kind in _RESULTS:
+        yield f"[tool result: {' '.join(_texts(fields.get('content', fields.get('output')), skipped))}]"
+    elif inner := _first(fields, _TEXTS, object):
+        yield from _texts(inner, skipped)
+    elif name := _first(fields, _FILES):
+        extracted = _first(fields, ("extracted_content",))
+        skipped.update(["file"] * (not extracted))
+        yield from (f"[file: {label(name)}]", extracted)
+    elif content is not None and not fields.keys() & {*_TEXTS}:
+        skipped[kind] += 1
+        yield f"[{label(kind)}]"
 
 
 def _date_of(value: dict[str, Any]) -> str | None:
@@ -251,19 +286,14 @@ def _date_of(value: dict[str, Any]) -> str | None:
     A number of seconds (or milli-, micro- or nanoseconds) since 1970 becomes ISO 8601 in UTC.
     """
     date = next((text for each in map(value.get, _DATES) if each and (text := str(each).strip())), None)
-    if date is None or not _SECONDS.fullmatch(date):
-        return date
-    try:
-        seconds = float(date)
-        for _ in range(3):
-            seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return date
+    with suppress(TypeError, ValueError, OverflowError, OSError):  # not a number, or not of our time
+        digits = len(_SECONDS.fullmatch(date)[1])  # type: ignore[arg-type,index]
+        return datetime.fromtimestamp(float(date) / 1000 ** min((digits - 9) // 3, 3), UTC).isoformat()  # type: ignore[arg-type]
+    return date
 
 
 def _keys_of(value: dict[str, Any]) -> str:
     """Return an object's title and keys, for an error about a missing key."""
-    title = _first(value, ("title", "name"))
+    title = _first(value, _TITLES)
     named = f'"{label(title)[:80]}"; ' if title else ""
     return f" ({named}its keys: {label(', '.join(value))[:80]})" if value else ""

@@ -17,8 +17,8 @@ from typing import Any
 from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from .formats import Conversation, Message, conversation_of, message_of, wrapped
-from .json_values import HistoryFileError, json_values
+from .formats import Conversation, Message, conversations_of, message_of
+from .json_values import HistoryFileError, joined, json_values
 from .staging import Staging
 
 Progress = Callable[[str, int, int], None]
@@ -72,8 +72,9 @@ class Report:
 def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambda *done: None) -> Report:
     """Add the conversations in a file to a store, sorted by time. Each conversation gets its own sessions.
 
-    The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), a message list of OpenAI
-    or Anthropic, ShareGPT, or JSON Lines. Messages that an earlier import has stored are not stored again, so a newer
+    The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), of Teams, Matrix,
+    Telegram, Discord, Slack or SillyTavern, a message list of OpenAI or Anthropic, ShareGPT, or JSON Lines. Lists of
+    messages are found under any name. Messages that an earlier import has stored are not stored again, so a newer
     export adds only what is new or was edited. A conversation without ids and times is recognised if it begins with all
     of its stored messages. If it was edited, it is stored again as a whole, because it may be a different conversation
     with the same beginning.
@@ -108,21 +109,19 @@ def import_stream(
     """
     report = Report()
     with closing(Staging(store)) as staging:
-        reader = _Reader(staging, report)
         for name, opened in _members(file):
-            before = f"{name}, " if name else ""
             try:
                 with opened() as part:
-                    for place, value in json_values(part, lambda at, what: report.problem(f"{before}{at}", what)):  # noqa: B023
-                        reader.read(value, f"{before}{place}")
+                    for place, value in json_values(part, lambda at, what: report.problem(joined(name, at), what)):  # noqa: B023
+                        _read(value, joined(name, place), staging, report)
                         progress("reading", part.tell(), size)
             except _BROKEN as error:
                 report.problem(name, f"cannot be read to its end ({error}); unpack it, and import its files")
         report.known = staging.leave_out_known()
         for count in staging.store():
             report.messages += count
-            progress("storing", report.messages, reader.messages - report.known)
-    if not reader.messages:
+            progress("storing", report.messages, staging.messages - report.known)
+    if not staging.messages:
         raise HistoryFileError(f"{'; '.join(report.problems[:3]) or 'it has no message'}; {_READABLE}")
     return report
 
@@ -143,59 +142,35 @@ def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
     return [(name, partial(archive.open, name)) for name in chosen]
 
 
-class _Reader:
-    """Splits JSON values into messages."""
+def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
+    """Add the messages in a JSON value, and report what cannot be read."""
+    try:
+        for place, conversation in conversations_of(value, where, report.problem):
+            messages = list(_messages(conversation, place, report))
+            report.conversations += staging.add(conversation, messages)
+            if not (messages or conversation.alone):
+                report.skipped["empty conversation"] += 1
+    except RecursionError:
+        report.problem(where, "is nested too deeply")
 
-    def __init__(self, staging: Staging, report: Report) -> None:
-        self.messages = 0
-        self._staging, self._report = staging, report
-        self._loose: dict[str, int] = {}  # conversations whose messages come separately, by id
 
-    def read(self, value: Any, where: str) -> None:
-        """Read a message, a conversation, or an object with a list of them."""
-        name, inner = wrapped(value)
-        for number, each in enumerate(inner, 1):
-            self.read(each, _joined(where, f"{name} {number}"))
-        if name:
-            return
+def _messages(conversation: Conversation, where: str, report: Report) -> Iterator[Message]:
+    """Yield the messages of a conversation that can be read, and report what cannot be read."""
+    titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
+    for number, value in enumerate(conversation.messages, 1):
+        place = where if conversation.alone else joined(titled, f"message {number}")
         try:
-            conversation = conversation_of(value)
-        except HistoryFileError as error:
-            self._report.problem(where, str(error))
-            return
-        messages = list(self._messages(conversation, where))
-        begun = self._loose if conversation.alone else {}
-        if messages and conversation.id not in begun:
-            self._report.conversations += 1
-            times = (message.time for message, _ in messages if parse_time(message.time or ""))
-            since = None if conversation.alone else next(times, conversation.date)
-            begun[conversation.id] = self._staging.begin(conversation, since)
-        for message, place in messages:
-            self.messages += 1
-            self._staging.add(begun[conversation.id], message)
-            if message.time and not parse_time(message.time):
-                self._report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
-            if well_formed(message.content) != message.content:
-                self._report.problem(place, "has bytes that are not UTF-8 text; each became the character \ufffd")
-        if not (messages or conversation.alone):
-            self._report.skipped["empty conversation"] += 1
-
-    def _messages(self, conversation: Conversation, where: str) -> Iterator[tuple[Message, str]]:
-        """Yield the messages of a conversation, each with its place."""
-        titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
-        for number, value in enumerate(conversation.messages, 1):
-            place = where if conversation.alone else _joined(titled, f"message {number}")
-            try:
-                if message := message_of(value, self._report.skipped):
-                    yield message, place
-            except (HistoryFileError, RecursionError) as error:
-                self._report.problem(
-                    place, str(error) if isinstance(error, HistoryFileError) else "is nested too deeply"
-                )
-
-
-def _joined(where: str, place: str) -> str:
-    return f"{where}, {place}" if where else place
+            message = message_of(value, report.skipped)
+        except (HistoryFileError, RecursionError) as error:
+            report.problem(place, str(error) if isinstance(error, HistoryFileError) else "is nested too deeply")
+            continue
+        if message is None:
+            continue
+        yield message
+        if message.time and not parse_time(message.time):
+            report.problem(place, f"has a date that cannot be read ({label(message.time)}); write 2023-05-30")
+        if well_formed(message.content) != message.content:
+            report.problem(place, "has bytes that are not UTF-8 text; each became the character \ufffd")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -5,6 +5,7 @@ are skipped, and the rows after it are looked up by their numbers.
 """
 
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -59,43 +60,37 @@ def recover(path: Path, copy: Path) -> Recovery:
         StoreError: Another program or another version of the package created the database.
     """
     try:
-        return _recover(path, copy)
+        with closing(open_read_only(path)) as source:
+            source.text_factory = lambda text: text.decode("utf-8", "replace")
+            with suppress(*_FAILURES):  # a damaged store raises one of these, or is not "ok"
+                if source.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+                    prepare(source, path)
+                    ((turns,),) = source.execute("SELECT count(*) FROM turns")
+                    return Recovery(path, True, turns, 0, copy)
+            if copy.exists():
+                raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
+            source.execute("PRAGMA writable_schema = ON")  # makes SQLite read a file that was cut off, too
+            return _copied(source, path, copy)
     except sqlite3.Error as error:
         raise HistoryFileError(f"{path} cannot be read as a store ({error})") from None
 
 
-def _recover(path: Path, copy: Path) -> Recovery:
-    with closing(open_read_only(path)) as source:
-        source.text_factory = lambda text: text.decode("utf-8", "replace")
-        with suppress(*_FAILURES):  # a damaged store raises one of these, or is not "ok"
-            if source.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
-                prepare(source, path)
-                ((turns,),) = source.execute("SELECT count(*) FROM turns")
-                return Recovery(path, True, turns, 0, copy)
-        if copy.exists():
-            raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
-        source.execute("PRAGMA writable_schema = ON")  # makes SQLite read a file that was cut off, too
-        most = path.stat().st_size // _SMALLEST_ROW
-        first = next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None)
-        if first is None:
-            raise HistoryFileError(f"{path} is not a store, or it is damaged, and no turn of it can be read")
-        with MemoryStore(copy) as store, store.transaction():
-            last = _copy(source, store, most)
-            return Recovery(path, False, len(store), last - len(store), copy)
-
-
-def _copy(source: sqlite3.Connection, store: MemoryStore, most: int) -> int:
-    """Copy what can be read, and return the number of the last turn."""
+def _copied(source: sqlite3.Connection, path: Path, copy: Path) -> Recovery:
+    """Copy what can be read to a new store."""
+    most = path.stat().st_size // _SMALLEST_ROW
     sessions = {number: about for number, *about in _rows(source, _SESSIONS, most)}
+    if next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None) is None:
+        raise HistoryFileError(f"{path} is not a store, or it is damaged, and no turn of it can be read")
     session, last = None, 0
-    for last, of, role, content, timestamp, name in _rows(source, _TURNS, most):  # noqa: B007
-        if of != session:
-            date, title = sessions.get(of, (None, ""))
-            store.start_session(date and str(date), str(title))
-            session = of
-        if isinstance(content, str):
-            store.insert(len(store.sessions), str(role), content, str(timestamp), str(name))
-    return last
+    with MemoryStore(copy) as store, store.transaction(), warnings.catch_warnings(action="ignore"):
+        for last, of, role, content, timestamp, name in _rows(source, _TURNS, most):  # noqa: B007
+            if of != session:
+                date, title = sessions.get(of, (None, ""))
+                store.start_session(date and str(date), str(title))
+                session = of
+            if isinstance(content, str):
+                store.insert(len(store.sessions), str(role), content, str(timestamp), str(name))
+        return Recovery(path, False, len(store), last - len(store), copy)
 
 
 def _rows(source: sqlite3.Connection, sql: str, most: int) -> Iterator[tuple[Any, ...]]:

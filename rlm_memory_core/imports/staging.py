@@ -10,6 +10,7 @@ was edited is stored again as a whole.
 
 import json
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import groupby
@@ -54,26 +55,35 @@ class Staging:
     """
 
     def __init__(self, store: MemoryStore) -> None:
-        self._store = store
+        self._store, self.messages = store, 0
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.executescript(_TABLES)
+        self._alone: dict[str, int] = {}  # conversations whose messages come separately, by id
         self._times: list[float] = []  # of each conversation, the last known time, in seconds
         self._latest = float("-inf")  # the last time in the file
         store.query(_IMPORTED)
 
-    def begin(self, conversation: Conversation, since: str | None) -> int:
-        """Begin a conversation and return its number. `since` is used as the time until a message gives one."""
-        self._times.append(self._seconds(since))
-        row = map(well_formed, (conversation.id, conversation.title, conversation.date or "", since or ""))
-        self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, ?, ?)", (len(self._times), *row))
-        return len(self._times)
+    def add(self, conversation: Conversation, messages: list[Message]) -> bool:
+        """Add a conversation, or more of it if its messages come separately. Return whether it is new.
 
-    def add(self, number: int, message: Message) -> None:
-        """Add the next message of a conversation. Without a time, it is sorted with the message before it."""
-        self._latest = self._seconds(message.time, self._times[number - 1])
-        self._times[number - 1] = self._latest
-        row = (number, self._latest, json.dumps(message))
-        self._database.execute("INSERT INTO messages (conversation, time, said) VALUES (?, ?, ?)", row)
+        A message without a time is sorted with the one before it, or with the first that has a time.
+        """
+        begun = self._alone if conversation.alone else {}
+        is_new = bool(messages) and conversation.id not in begun
+        if is_new:
+            times = (message.time for message in messages if parse_time(message.time or ""))
+            since = None if conversation.alone else next(times, conversation.date)
+            self._times.append(self._seconds(since))
+            begun[conversation.id] = len(self._times)
+            about = map(well_formed, (conversation.id, conversation.title, conversation.date or "", since or ""))
+            self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, ?, ?)", (len(self._times), *about))
+        self.messages += len(messages)
+        for message in messages:
+            number = begun[conversation.id]
+            self._latest = self._times[number - 1] = self._seconds(message.time, self._times[number - 1])
+            row = (number, self._latest, json.dumps(message))
+            self._database.execute("INSERT INTO messages (conversation, time, said) VALUES (?, ?, ?)", row)
+        return is_new
 
     def _seconds(self, time: str | None, otherwise: float | None = None) -> float:
         when = parse_time(time or "")
@@ -123,7 +133,8 @@ class Staging:
         """Store the new messages, oldest session first. Yield the number of messages in each transaction."""
         stored = 0
         for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
-            with self._store.transaction():
+            # the report names dates that cannot be read
+            with self._store.transaction(), warnings.catch_warnings(action="ignore"):
                 for (part, count, key, title, day, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
                     if part != stored:
                         self._store.start_session(day, title)

@@ -10,6 +10,7 @@ import asyncio
 
 from ..models import background
 from ..store.memory_store import MemoryStore
+from ..store.times import check_date
 from .answer import Answer
 from .paper_way import PaperWay
 from .reading import PAPER, SEARCH, Settings
@@ -80,5 +81,5 @@ class MemoryRLM(Settings):
         if not question.strip():
             raise ValueError("the question is empty")
         way = _WAYS[str(self.reading.way)]
-        query = await asyncio.to_thread(way, self, store, question, question_date, system, progress)
+        query = await asyncio.to_thread(way, self, store, question, check_date(question_date), system, progress)
         return await background.arun(query.answer())

@@ -20,6 +20,7 @@ from ..models import background
 from ..models.budget import Budget
 from ..store.dates import Moment
 from ..store.memory_store import MemoryStore
+from ..store.times import check_date
 from .periods import periods, without_relative
 from .vectors import Embedder, likeness
 from .word_index import MOST_SCORED, PIECES, SPOKEN, TURNS, Terms, piece_number, take_in_new_turns
@@ -61,8 +62,8 @@ def rank_sessions(
     [1, 0]
     """
     if embedder is None:
-        return _ranked(store, question, question_date, {}, k)
-    return background.run(arank_sessions(store, question, question_date, embedder, k, budget))
+        return _ranked(store, question, check_date(question_date), {}, k)
+    return background.run(arank_sessions(store, question, check_date(question_date), embedder, k, budget))
 
 
 async def arank_sessions(

@@ -32,8 +32,8 @@ _ONE_CHARACTER = re.compile(rf"[{_PAIRS}{_TRIPLES}]|(?:(?![{_PAIRS}{_TRIPLES}])[
 _TOGETHER = re.compile(rf"[\0-\x7f]+(?=[\0-\x7f]|\Z)|.[{_MARKS}\u1160-\u11ff\uff9e\uff9f]*", re.S)
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]+")
 _ARTICLE, _ARABIC = re.compile(r"\A(?:[وفبك]?ال|لل)(?=..)"), str.maketrans("ىة", "يه")
-_ENDING = 2  # so many letters at the end may differ between forms of a word
-_LEAST, _LEAST_LATIN = 3, 4  # minimum letters that forms of a word share
+# forms of a word may differ in the last two letters; they share at least three letters, in the Latin alphabet four
+_ENDING, _LEAST, _LEAST_LATIN = 2, 3, 4
 _VOWELS, _CONSONANTS = re.compile("[aeiou]+"), 3  # with fewer consonants, other vowels make a different word
 _LONGEST = 10  # maximum consonants of a word with irregular forms
 _ABLAUT = ("a", "e", "i", "o", "u", "ee", "oo", "ou")

@@ -5,7 +5,8 @@ This is the package's only date parser. A full date has a year, a month and a da
 - If the year comes first, month and day follow: `2023-05-20`, `2023/05/20 (Sat) 02:21`, `2023年5月20日`.
 - If the year comes last, month and day come before it, or day and month if there is no such month: `5/6/2023` is the
   6th of May, and `20.05.2023` the 20th.
-- Names of months are English, in any letter case, and may be abbreviated.
+- Names of months are English, in any letter case, and may be abbreviated. Digits may be those of any script.
+- If the year has two digits, the date begins the text: `5/20/23`.
 - Times of day and time zones are ignored: the result is the day as it is written.
 
 `moments` also reads dates without a year (it takes the nearest one; `3/4` is March 4th), months, years and relative
@@ -21,31 +22,31 @@ from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta, weekday
 
+from .substring import comparable
+
 _MAX_CHARACTERS = 10_000  # of a text; the rest is not read
-_LONGEST_DATE = 64
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)(?!\w)\.?"
-)
+_MONTHS = "january february march april may june july august september october november december".split()
+_SHORT = [month[:3] for month in _MONTHS]
+_MONTH = rf"(?P<month>{'|'.join([*_MONTHS, *_SHORT, 'sept'])})(?!\w)\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>(?:19|20)\d\d)(?!\d)"
-_YEAR_FIRST = re.compile(r"\b(?P<year>(?:19|20)\d\d)[-/.年년] ?(?P<first>\d\d?)[-/.月월] ?(?P<second>\d\d?)(?!\d)")
+_YEAR_FIRST = re.compile(rf"(?<![A-Za-z\d]){_YEAR}[-/.年년] ?(?P<first>\d\d?)[-/.月월] ?(?P<second>\d\d?)(?!\d)")
+_CLOCK = r"(?:,?\s+[\d:]{4,8}(?:\s+[a-z]{1,5})?)?"  # may precede the year, as in `Sat May 20 02:21:00 CEST 2023`
 _WITH_DAY = [
     _YEAR_FIRST,
     re.compile(rf"(?<![\d/.$-])(?P<first>\d\d?)([-/.])(?P<second>\d\d?)\2{_YEAR}(?!/)", re.I),
     re.compile(rf"\b{_YEAR},?\s+{_MONTH}\s+{_DAY}(?!,?\s+\d{{4}})", re.I),
-    re.compile(rf"\b{_MONTH}\s+(?:the\s+)?{_DAY}(?!:)(?:,?\s+{_YEAR})?", re.I),
-    re.compile(rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?", re.I),
+    re.compile(rf"\b{_MONTH}\s+(?:the\s+)?{_DAY}(?!:)(?:{_CLOCK},?\s+{_YEAR})?", re.I),
+    re.compile(rf"\b{_DAY}(?:-|\s+(?:of\s+)?){_MONTH}(?:{_CLOCK},?[\s-]+{_YEAR})?", re.I),
+    re.compile(r"\A\W?(?P<first>\d\d?)([/.])(?P<second>\d\d?)\2(?P<year>\d\d)(?![\w/.])"),
     re.compile(r"(?<![\d/$])(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])(?![\d/])(?P<year>(?!))?"),
 ]
-_MAY_BE_A_DATE = re.compile(r"(?!.*\d[-/.]\d+[-/.]\d+[-/.]\d).*(?:19|20)\d\d|\d[-/.]\d\d?[-/.]\d\d\b", re.I)
+_MONTH_ALONE = [re.compile(rf"{_MONTH},?\s+{_YEAR}"), re.compile(rf"{_YEAR}[-/.](?P<month>\d\d?)")]
 
 _TO_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen twenty""".split()
 _TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety hundred".split()
-_NUMBER_WORDS = {word: number for number, word in enumerate(_TO_TWENTY)}
-_NUMBER_WORDS |= {word: 10 * number for number, word in enumerate(_TENS, 1)}
+_NUMBER_WORDS = dict(zip([*_TO_TWENTY, *_TENS], [*range(21), *range(10, 101, 10)], strict=True))
 _NUMBER_WORDS |= {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
 UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "fortnight": 14, "month": 30, "year": 365}
 _UNITS = {unit: relativedelta(days=days) for unit, days in UNIT_DAYS.items()}
@@ -55,7 +56,7 @@ COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{'|'.join(_TENS[1:9])})[\s-])?(?:{'|'.join(
 
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
-_ANY = re.compile(rf"\d|ago|day|night|week|month|year|back|earlier|tomorrow|{'|'.join(_MONTHS)}", re.I)
+_ANY = re.compile(rf"\d|ago|day|night|week|month|year|back|earlier|tomorrow|{'|'.join(_SHORT)}", re.I)
 _BEFORE_MONTH = r"(?:in|since|during|until|till|by|from|around|last|early|late|mid|of)[\s-]+(?:early |late |mid-?)?"
 _NAMED = f"week|weekend|month|year|{'|'.join(_WEEKDAYS)}"
 _CALENDAR = [
@@ -75,8 +76,7 @@ _RELATIVE = [
 def parse_date(text: str | None) -> date | None:
     """Read the first full date in a text.
 
-    If the text is only a month and a year, the result is the first day of the month. Other forms, such as
-    `Sat May 20 02:21:00 2023`, are read by `python-dateutil` if the whole text is a date.
+    If the text is only a month and a year, the result is the first day of the month.
 
     Args:
         text: Any text.
@@ -87,10 +87,21 @@ def parse_date(text: str | None) -> date | None:
     >>> parse_date("1:56 pm on 8 May, 2023"), parse_date("20.05.2023"), parse_date("soon")
     (datetime.date(2023, 5, 8), datetime.date(2023, 5, 20), None)
     """
-    text = (text or "")[:_MAX_CHARACTERS]
+    text = comparable((text or "")[:_MAX_CHARACTERS]).strip()
     matches = (match for pattern in _WITH_DAY for match in pattern.finditer(text) if match["year"])
     found = [(match.start(), day) for match in matches if (day := _calendar_day(match, None))]
-    return min(found)[1] if found else _parse_whole(text)
+    if found:
+        return min(found)[1]
+    month = next((_calendar_day(match, None) for each in _MONTH_ALONE if (match := each.fullmatch(text))), None)
+    iso = from_iso(text)
+    return month.replace(day=1) if month else iso and iso.date()
+
+
+def from_iso(text: str) -> datetime | None:
+    """Read a time in ISO 8601, such as `20230520T022100Z`; None if it is not one."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(text.upper())
+    return None
 
 
 def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
@@ -101,9 +112,9 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
     found = match.groupdict()
     year, month = int(found.get("year") or 0), found.get("month") or "7"
     if "first" in found:
-        first, second = int(found["first"]), int(found["second"])
+        first, second, year = int(found["first"]), int(found["second"]), year + 2000 * (year < 100)
         return _make_date(year, first, second) or (None if match.re is _YEAR_FIRST else _make_date(year, second, first))
-    number = int(month) if month.isdigit() else _MONTHS.index(month[:3].casefold()) + 1
+    number = int(month) if month.isdigit() else _SHORT.index(month[:3].casefold()) + 1
     day = int(found.get("day") or (16 if "month" in found else 1))
     if year:
         return _make_date(year, number, day)
@@ -113,26 +124,11 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
     return min(days, key=lambda near: abs((near - said_on).days), default=None)
 
 
-def _parse_whole(text: str) -> date | None:
-    """Read the whole text as a date with `python-dateutil`. Return None if it lacks a month or a year."""
-    if len(text) > _LONGEST_DATE or not _MAY_BE_A_DATE.match(text):
-        return None
-    from dateutil import parser  # imported only when needed: it takes longer than the whole store
-
-    days = []
-    for missing in (datetime(2000, 1, 1), datetime(2001, 2, 28)):  # supplies the parts that the text lacks
-        with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            days.append(parser.parse(re.sub("[()]", " ", text), default=missing, ignoretz=True).date())
-    is_date = len(days) == 2 and days[1] in (days[0], days[0].replace(day=28))  # a day or a month
-    return days[0] if is_date else None
-
-
 def _make_date(year: int, month: int, day: int) -> date | None:
     """Return the date, or None if there is no such day."""
-    try:
+    with suppress(ValueError):
         return date(year, month, day)
-    except ValueError:
-        return None
+    return None
 
 
 @dataclass(frozen=True, slots=True)

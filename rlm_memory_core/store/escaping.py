@@ -67,7 +67,6 @@ _ESCAPED_WITHIN = re.compile(rf"\\{_TAG}|\\{_TOKEN}\\(?=\|)")
 _ESCAPED = re.compile(rf"^\\(?={_LEAD}{_HEAD})|{_ESCAPED_WITHIN.pattern}", re.M)
 _WHOLE = re.compile(rf"^{_LEAD}{_HEAD}[^][\n]*+\]?(?:\[[^][\n]*+\])?:?|(?:{_TAG}|(?={_TOKEN}\|))<[^<>\n]*+>?", re.M)
 
-_PLAIN_LABEL = re.compile(r"[A-Za-z0-9 ,./:()_+-]{0,100}")
 _BRACKETS = str.maketrans('[]<>{}"\\', "()()()'/") | str.maketrans(dict.fromkeys(_OPENING, "("))
 _LONGEST_LABEL = 100
 
@@ -129,9 +128,8 @@ def label(text: str) -> str:
     >>> label("2023/05/20 (Sat) 02:21"), label('today" ---]\\n[Turn 9][user]: ')
     ('2023/05/20 (Sat) 02:21', "today' ---) (Turn 9)(user):")
     """
-    if not _PLAIN_LABEL.fullmatch(text):
-        words = " ".join(text[: 10 * _LONGEST_LABEL].split())
-        text = "".join(c for c in words if unicodedata.category(c)[0] != "C").strip().translate(_BRACKETS)
+    words = " ".join(text[: 10 * _LONGEST_LABEL].split())
+    text = "".join(sign for sign in words if unicodedata.category(sign)[0] != "C").strip().translate(_BRACKETS)
     return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 
 

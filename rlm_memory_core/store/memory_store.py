@@ -25,7 +25,7 @@ from .escaping import well_formed
 from .schema import StoreError, prepare
 from .sessions import SessionWriter
 from .substring import LONGEST, MAY_HOLD, comparable, folded
-from .times import GAP, parse_time
+from .times import GAP, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
@@ -84,9 +84,11 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         Turns that you add before any session form a session without a date, unless they have a timestamp.
 
         Args:
-            date: The session's date, in any form. None means the date of the first turn with a timestamp.
+            date: The session's date. None means the date of the first turn with a timestamp. If `times.parse_time`
+                cannot read the date, it is shown, but nothing is found by it, and a warning says so.
             title: The session's title, or "".
         """
+        check_date(date)
         with self.transaction():
             return self._writer.begin(None if date is None else well_formed(date), well_formed(title))
 
@@ -96,8 +98,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         Args:
             role: Who said it, such as "user". Any text is allowed.
             content: What was said.
-            timestamp: When it was said, in any form; see `times.parse_time`. If it is None, the turn joins the current
-                session and gets the present time, as ISO 8601 in UTC.
+            timestamp: When it was said. If it is None, the turn joins the current session and gets the present time,
+                as ISO 8601 in UTC. If `times.parse_time` cannot read it, the turn joins the session, with a warning.
             name: The speaker's name, if there are several speakers with this role.
 
         Raises:
@@ -111,6 +113,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
             if not isinstance(value, str):
                 kind = type(value).__name__
                 raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
+        check_date(timestamp)
         with self.transaction():
             session = self._writer.of_turn(parse_time(timestamp or ""))
             now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -46,14 +46,14 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
     Raises:
         StoreError: Another program or another version of the package created the database.
     """
-    ((application,),) = database.execute("PRAGMA application_id")
-    ((version,),) = database.execute("PRAGMA user_version")
-    if application == APPLICATION_ID and version != VERSION:
+    marks = ("application_id", "user_version")
+    application, version = (database.execute(f"PRAGMA {mark}").fetchone()[0] for mark in marks)
+    if (application, version) == (APPLICATION_ID, VERSION):
+        return
+    if application == APPLICATION_ID:
         newer = "a newer rlm-memory; update the package to read it"
         older = "an unreleased rlm-memory; import the history again into a new file"
         raise StoreError(f"{path} was made by {newer if version > VERSION else older}")
-    if application == APPLICATION_ID:
-        return
     if database.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise StoreError(f"{path} is a database of another program; give another file for the history")
     for statement in _TABLES.split(";"):

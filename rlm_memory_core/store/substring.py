@@ -14,6 +14,7 @@ _SIGNS |= {ord(zero) + digit: str(digit) for zero in "٠۰߀०০੦૦୦௦�
 # these are invisible; 0x307 is the dot of a small İ
 _SIGNS |= dict.fromkeys((0xAD, 0x307, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), "")
 _LONG_RUN = re.compile(r"([^\w\s\0-\x7f]{30})[^\w\s\0-\x7f]++")  # endless accents: sorting them takes quadratic time
+_TONE = re.compile("\u0e4d([\u0e48-\u0e4b])")  # Thai: either mark may come first
 LONGEST = 50  # SQLite searches for only so many characters of a keyword, to save time; the caller checks the rest
 MAY_HOLD = "instr(coalesce(folded, lower(content)), ?)"
 """A condition on a turn's columns. Its parameter is the beginning of a comparable keyword."""
@@ -28,7 +29,8 @@ def comparable(text: str) -> str:
     if text.isascii():
         return text.lower()
     text = _LONG_RUN.sub(r"\1", text)
-    return normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS)
+    text = normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS)
+    return _TONE.sub("\\1\u0e4d", text)
 
 
 def folded(content: str) -> str | None:

@@ -5,19 +5,30 @@ knows how far apart they are.
 """
 
 import re
-from datetime import datetime, time, timedelta, tzinfo
+import warnings
+from contextlib import suppress
+from datetime import datetime, time, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
-from .dates import parse_date
+from .dates import from_iso, parse_date
+from .substring import comparable
 
 GAP = timedelta(hours=4)
 """After this much silence, a new session begins."""
 
 _LONGEST = 100  # maximum characters of a time
+_LATE = ("p", "오후", "午後", "下午", "晚上", "中午")  # in the second half of the day
+_ZONES = {  # hours from UTC; other abbreviations mean several zones
+    "z": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
+    "bst": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9, "kst": 9, "aest": 10, "aedt": 11,
+}  # fmt: skip
 _CLOCK = re.compile(
-    r"(?<![\d:.])(?P<hour>[012]?\d)(?:(?P<minute>:[0-5]\d(?::[0-5]\d)?)(?:[.,]\d+)?|(?=\s?[ap]\.?m\b))"
-    r"\s?(?:(?P<half>[ap])\.?m\b\.?)?\s?(?:(?:UTC|GMT)?(?P<zone>[+-]\d\d:?\d\d\b)|(?P<utc>Z|UTC|GMT)\b)?",
-    re.I,
+    rf"(?:(?P<before>{'|'.join(_LATE[1:])}|오전|午前|上午|凌晨|早上)\s*)?(?<![\d:.])(?P<hour>2[0-4]|[01]?\d)"
+    r"(?:[:h時时시点點]\s?(?:(?P<minute>[0-5]?\d)(?!\d)(?:[:m分분]\s?(?P<second>[0-5]?\d)(?!\d)(?:[.,]\d+)?)?)?"
+    r"|(?=\s?[ap]\.?\s?m\b))[分분秒초]?\s?(?:(?P<after>[ap])\.?\s?m\b\.?)?"
+    rf"\s?(?:(?:utc|gmt)?(?P<offset>[+-][01]?\d)(?::?(?P<more>[0-5]\d))?\b|\(?(?P<zone>{'|'.join(_ZONES)})\b)?"
 )
+_REGION = re.compile(r"[A-Z][a-z]+/[A-Z][A-Za-z_/]+")  # such as Europe/Berlin
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
 
 
@@ -32,22 +43,35 @@ def parse_time(text: str) -> datetime | None:
     >>> print(parse_time("1:56 pm on 8 May, 2023"))
     2023-05-08 13:56:00
     """
-    text = text.strip()[:_LONGEST]
-    when = _from_iso(text)
-    if when is None and (day := parse_date(text)):
+    plain = comparable(text[:_LONGEST]).strip()
+    when = from_iso(plain)
+    if when is None and (day := parse_date(plain)):
         when = datetime.combine(day, time())
-        if clock := _CLOCK.search(text):
-            hour, half = int(clock["hour"]), (clock["half"] or "").lower()
-            hour, zone = hour % 12 + 12 * (half == "p") if half else hour, clock["zone"] or "Z" * bool(clock["utc"])
-            when = _from_iso(f"{day}T{hour:02}{clock['minute'] or ':00'}{zone}") or when
+        if clock := _CLOCK.search(plain):
+            hour, minute, second = (int(clock[part] or 0) for part in ("hour", "minute", "second"))
+            if half := clock["before"] or clock["after"]:
+                hour = hour % 12 + 12 * (half in _LATE)
+            when += timedelta(hours=hour, minutes=minute, seconds=second)
+            when = when.replace(tzinfo=_zone(clock, text))
     return when if when and 1900 <= when.year < 2100 else None
 
 
-def _from_iso(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
+def check_date(text: str | None) -> str | None:
+    """Return a date or time from the caller. Warn if it cannot be read: it is shown, but nothing is found by it."""
+    if text and parse_time(text) is None:
+        warnings.warn(f"{text[:80]!r} cannot be read as a date; write 2023-05-30", stacklevel=3)
+    return text
+
+
+def _zone(clock: re.Match[str], text: str) -> tzinfo | None:
+    """Return the zone that a time names by its offset, abbreviation or region."""
+    if offset := clock["offset"]:
+        return timezone(timedelta(hours=int(offset), minutes=int(offset[0] + (clock["more"] or "0"))))
+    if clock["zone"]:
+        return timezone(timedelta(hours=_ZONES[clock["zone"]]))
+    with suppress(KeyError, ValueError, OSError):  # no such zone, or a folder of zones
+        return ZoneInfo(region[0]) if (region := _REGION.search(text)) else None
+    return None
 
 
 def local(when: datetime, zone: tzinfo | None) -> datetime:

@@ -263,7 +263,7 @@ def test_the_first_line_may_be_longer_than_what_is_read_at_once():
 
 def test_what_follows_a_list_is_not_lost_in_silence():
     _, report = imported(json.dumps([{"role": "user", "content": "a"}], indent=1).encode() + b"\n[1]")
-    assert report.problems == ["what follows the list is not read"]
+    assert report.problems == ["line 7, message 1 is not a message but 1"]
 
 
 TIMES = [
@@ -378,3 +378,11 @@ def test_a_value_without_end_is_not_read_to_its_end(tmp_path, monkeypatch, conte
         path = tmp_path / "export.zip"
     with pytest.raises(HistoryFileError):
         import_file(MemoryStore(), path)
+
+
+def test_a_bad_entry_costs_itself_where_each_entry_has_a_line():
+    good = [json.dumps({"role": "user", "content": text}) for text in ("one", "two", "three")]
+    content = "[\n" + ",\n".join([good[0], '{"role": "user", "con', good[1], "{'role': 'user'}", good[2]]) + "\n]"
+    store, report = imported(content.encode())
+    assert [content for _, content in said(store)] == ["one", "two", "three"]
+    assert [problem.partition(" is not JSON")[0] for problem in report.problems] == ["entry 2", "entry 4"]

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rlm_memory_core import MemoryStore, StoreError
+from rlm_memory_core.search import rank_sessions
 from rlm_memory_core.store.times import parse_time
 
 LA = "America/Los_Angeles"
@@ -29,6 +30,33 @@ def dates(store):
         ("May 20th, 2023 3pm", "2023-05-20 15:00:00"),
         ("2023年5月20日 10:00", "2023-05-20 10:00:00"),
         ("2023년 5월 20일 10:00", "2023-05-20 10:00:00"),
+        ("2023. 5. 20. 오후 3:05", "2023-05-20 15:05:00"),
+        ("2023년 5월 20일 오전 12시 5분", "2023-05-20 00:05:00"),
+        ("2023年5月20日 午後3時05分09秒", "2023-05-20 15:05:09"),
+        ("2023年5月20日下午3点", "2023-05-20 15:00:00"),
+        ("2023/5/20 午前10:05", "2023-05-20 10:05:00"),
+        ("２０２３-05-20　10：00", "2023-05-20 10:00:00"),
+        ("٢٠٢٣-٠٥-٢٠ ١٠:٠٠", "2023-05-20 10:00:00"),
+        ("May 20, 2023 at 10:06:07 p. m.", "2023-05-20 22:06:07"),
+        ("2024-5-20 @10h 05m 12s 123ms", "2024-05-20 10:05:12"),
+        ("[5/20/23, 10:05:33\u202fPM]", "2023-05-20 22:05:33"),
+        ("20.05.23, 22:15 Uhr", "2023-05-20 22:15:00"),
+        ("2023-05-20T10:00:00\u221207:00", "2023-05-20 10:00:00-07:00"),
+        ("20 May 2023 10:00 \u22120330", "2023-05-20 10:00:00-03:30"),
+        ("2023-05-20 10:00 GMT+2", "2023-05-20 10:00:00+02:00"),
+        ("2023-05-20T10:00:00 PST", "2023-05-20 10:00:00-08:00"),
+        ("Sat May 20 10:00:00 CEST 2023", "2023-05-20 10:00:00+02:00"),
+        ("Sat, 20 May 2023 10:00:00 EDT", "2023-05-20 10:00:00-04:00"),
+        ("2023-05-20 9 a.m. JST", "2023-05-20 09:00:00+09:00"),
+        ("2023-05-20T10:00:00 Europe/Berlin", "2023-05-20 10:00:00+02:00"),
+        ("2023-01-20 10:00 [America/Argentina/Ushuaia]", "2023-01-20 10:00:00-03:00"),
+        ("2023-05-20T10:00:00-07:00[America/Los_Angeles]", "2023-05-20 10:00:00-07:00"),
+        ("2023-05-20 10:00 Nowhere/City", "2023-05-20 10:00:00"),
+        ("2023-05-20 10:00 America/", "2023-05-20 10:00:00"),
+        ("2023-05-20 24:00", "2023-05-21 00:00:00"),
+        ("2023-05-20T10Z", "2023-05-20 10:00:00+00:00"),
+        ("2023-W20-6T10:00:00", "2023-05-20 10:00:00"),
+        ("2023-05-20 10:00 - 11:00", "2023-05-20 10:00:00"),
         ("1999", "None"),
         ("soon", "None"),
         ("", "None"),
@@ -137,6 +165,27 @@ def test_reopening_goes_on_where_the_last_session_ended(tmp_path):
             store.add("user", time, f"2023-05-20T{time}:00")
     with MemoryStore(tmp_path / "h.db") as store:
         assert [count for _, count in dates(store)] == [2, 1]
+
+
+@pytest.mark.parametrize("odd", ["soon", "next Monday", "2023-02-30", "99.99.2023", "Day 1"])
+def test_a_date_that_cannot_be_read_is_kept_with_a_warning(store, odd):
+    warned = pytest.warns(UserWarning, match="cannot be read as a date; write 2023-05-30")
+    with warned:
+        store.start_session(odd)
+    with warned:
+        turn = store.add("user", "Hi", odd)
+    with warned:
+        rank_sessions(store, "Hi?", odd)
+    assert (store.sessions[0].date, turn.timestamp, turn.time) == (odd, odd, None)
+
+
+def test_a_date_that_can_be_read_or_none_warns_of_nothing(store, recwarn):
+    store.start_session("2023/05/20 (Sat) 02:21")
+    store.start_session()
+    store.add("user", "Hi", "May 20th, 2023 3pm")
+    store.add("user", "Hi")
+    rank_sessions(store, "Hi?", "20.05.2023")
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_an_unknown_zone_is_refused():
