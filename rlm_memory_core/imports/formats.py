@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ..models.normalise import split_thoughts
+from ..models.thoughts import split_thoughts
 from ..store.escaping import label
 from .json_values import HistoryFileError
 

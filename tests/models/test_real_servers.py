@@ -8,8 +8,8 @@ from asking import ask, refused
 
 from rlm_memory_core import MemoryChat, ModelError
 from rlm_memory_core.models import background
-from rlm_memory_core.models.normalise import ThoughtSplitter, split_thoughts
 from rlm_memory_core.models.streaming import Listener
+from rlm_memory_core.models.thoughts import ThoughtSplitter, split_thoughts
 from rlm_memory_core.models.types import ContextExceeded
 
 HI = [{"role": "user", "content": "hi"}]
