@@ -229,7 +229,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     async def _settled(self) -> None:
         """Close open streams, and wait for a `send` that was interrupted or is running in another thread."""
         for stream in list(self._streams):
-            await stream.reply.close()
+            await stream.stop()
         async with self._sending:
             pass
 

@@ -5,7 +5,7 @@ the pieces ends or fails, or the stream is closed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
@@ -18,63 +18,31 @@ Finish = Callable[[Answer], None]
 """Called once with the answer, if the stream was read to its end."""
 
 
-class _Reply:
-    """The task and its pieces. All methods except `let_go` run on the background loop."""
+async def _read(work: Telling, finish: Finish, answers: list[Answer]) -> AsyncGenerator[str, None]:
+    """Run the work as a task and yield its pieces. Add its answer to `answers`. Stop the task at the end in any case.
 
-    def __init__(self, work: Telling, finish: Finish) -> None:
-        self.answer: Answer | None = None
-        self.state = "not begun"  # then "under way", finally "read to its end" or "ended without an answer"
-        self._work = work
-        self._finish = finish
-        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last piece
-        self._task: asyncio.Task[Answer] | None = None
-
-    async def next(self) -> str | None:
-        """Return the next piece, or None after the last, when `answer` is set.
-
-        Raises:
-            Exception: The error that ended the work. It is raised once.
-        """
-        if self.state == "not begun":
-            self.state, self._task = "under way", asyncio.create_task(self._work(self._pieces.put_nowait))
-            self._task.add_done_callback(self._ended)
-        if self._task is None or self.state != "under way":
-            return None
-        try:
-            piece = await self._pieces.get()
-            if piece is None:
-                answer = self._task.result()
-                self._finish(answer)
-                self.answer, self.state = answer, "read to its end"
-        except BaseException:
-            await self.close()
-            raise
-        return piece
-
-    async def close(self) -> None:
-        """Stop the work and wait until it has ended."""
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        self.state = "ended without an answer" if self.answer is None else self.state
-
-    def let_go(self) -> None:
-        """Ask the work to stop, from any thread, because nobody can read the reply any more."""
-        if self._task is not None and self.state == "under way":
-            self.state = "ended without an answer"
-            background.loop().call_soon_threadsafe(self._task.cancel)
-
-    def _ended(self, task: asyncio.Task[Answer]) -> None:
-        if not task.cancelled():
-            task.exception()  # mark it as retrieved; `next` raises it if anybody still reads
-        self._pieces.put_nowait(None)
+    The event loop also closes a generator that nobody holds any more, from any thread.
+    """
+    pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last piece
+    task = asyncio.create_task(work(pieces.put_nowait))
+    task.add_done_callback(lambda _: pieces.put_nowait(None))
+    try:
+        while (piece := await pieces.get()) is not None:
+            yield piece
+        answer = await task
+        finish(answer)
+        answers.append(answer)
+    finally:
+        await background.stop([task])
 
 
 class _Stream:
     """Base class of both kinds of stream."""
 
     def __init__(self, work: Telling, finish: Finish) -> None:
-        self.reply = _Reply(work, finish)
+        self._answers: list[Answer] = []
+        self._one = asyncio.Lock()  # one at a time reads or stops
+        self._pieces = _read(work, finish, self._answers)
 
     @property
     def answer(self) -> Answer:
@@ -83,16 +51,21 @@ class _Stream:
         Raises:
             RuntimeError: The stream was not read to its end, or it failed.
         """
-        if self.reply.answer is None:
+        if not self._answers:
             raise RuntimeError("there is no answer before the stream has been read to its end")
-        return self.reply.answer
+        return self._answers[0]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.reply.state}>"
+        return f"<{type(self).__name__}: {'' if self._answers else 'not '}read to its end>"
 
-    def __del__(self) -> None:
-        if reply := vars(self).get("reply"):
-            reply.let_go()
+    async def _next(self) -> str | None:
+        async with self._one:
+            return await anext(self._pieces, None)
+
+    async def stop(self) -> None:
+        """Stop the work on the background loop, and wait until it has ended. A piece that is awaited still arrives."""
+        async with self._one:
+            await self._pieces.aclose()
 
 
 class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"]):
@@ -109,14 +82,14 @@ class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"])
     """
 
     def __next__(self) -> str:
-        piece = background.run(self.reply.next())
+        piece = background.run(self._next())
         if piece is None:
             raise StopIteration
         return piece
 
     def close(self) -> None:
         """Stop the reply. Do nothing if it has ended."""
-        background.run(self.reply.close())
+        background.run(self.stop())
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -134,14 +107,14 @@ class AsyncReplyStream(_Stream, AsyncIterator[str], AbstractAsyncContextManager[
     """
 
     async def __anext__(self) -> str:
-        piece = await background.arun(self.reply.next())
+        piece = await background.arun(self._next())
         if piece is None:
             raise StopAsyncIteration
         return piece
 
     async def aclose(self) -> None:
         """Stop the reply. Do nothing if it has ended."""
-        await background.arun(self.reply.close())
+        await background.arun(self.stop())
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

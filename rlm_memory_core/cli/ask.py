@@ -14,7 +14,7 @@ from typing import Any
 from ..chat.memory_chat import MemoryChat
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError, connect
-from ..models.types import first_line
+from ..models.wording import first_line
 from ..query.answer import Answer
 from ..query.engine import MemoryRLM
 from ..query.reading import Reading

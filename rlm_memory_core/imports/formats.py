@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ..models.normalise import split_thoughts
+from ..models.thoughts import split_thoughts
 from ..store.escaping import label
 from .json_values import HistoryFileError, Problem, joined
 

@@ -4,7 +4,6 @@ Servers differ in the fields that they know, in the order of roles that they acc
 Once a server has refused something, later requests leave it out or express it differently.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,10 +18,8 @@ LEARNT: dict[tuple[str, str], Lessons] = {}
 """What this process has learnt, by server address and model."""
 
 SYSTEM, WINDOW, MOST = "system role", "context window", "most tokens"
-_OPTIONAL = (
-    "temperature stream_options stream max_tokens max_completion_tokens encoding_format seed response_format".split()
-)
 _LIMITS = ("max_tokens", "max_completion_tokens")
+_OPTIONAL = (*_LIMITS, "temperature", "stream_options", "stream", "encoding_format", "seed", "response_format")
 _TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses after which another form of the request may work
 _CLUES = {"encoding_format": "|base64", "stream": "(?! options)|streaming"}  # other words for a field
 _UNNAMED = re.compile(r"\b(?:param|arg|field)")
@@ -30,18 +27,19 @@ _ROLES = re.compile(
     r"\brole|\bsystem[ _](?:message|prompt|instruction)|developer instruction|[`'\":] ?system(?:[`'\"\\.]|$)"
     r"|\buser\W+(?:or|and)\W+assistant|\buser message|\bfrom user"
 )
-_SUBJECT, _EXCESS = r"\b(?:context|prompt|input|sequence|message|request|text|seq|string|tokens?)", r"[^.;\"]{0,80}?"
+# a message says that a request is too long if something long and a word for excess are in one sentence
+_LONG = r"\b(?:context|prompt|input|seq|message|request|text|string|content|conversation|token|length|len\b|n ctx)"
+_EXCESS = r"(?:too (?:long|large|big)|(?:long|larg)er than|more (?:tokens )?than|exceed|overflow|surpass|beyond)"
 _TOO_LONG = re.compile(
-    r"(?:context|prompt|input|sequence)[ _]?(?:length|window|size)|too many (?:input )?tokens|reduce the length"
-    rf"|{_SUBJECT}{_EXCESS}(?:too (?:long|large)|longer than|exceed)|max_new_tokens|fewer tokens"
-    rf"|maximum number of (?:input )?tokens|less than \d+ tokens|exceed(?:s|ed)?{_EXCESS}{_SUBJECT}"
+    rf"{_LONG}[^.;\"]{{0,80}}?{_EXCESS}|(?:exceed|overflow|out of|reduce|shorten)[^.;\"]{{0,80}}?{_LONG}"
+    r"|(?:context|prompt|input|sequence) ?(?:length|window|size)|too many (?:\w+ )?tokens|max new tokens|fewer tokens"
+    r"|maximum number of (?:input )?tokens|less than \d+ tokens"
 )
 _OF_PROMPT = re.compile(r"prompt|input|messages")
 _LIMIT = re.compile(r"max(?:imum)?[_ ]?(?:completion[_ ]?|new[_ ]?|output[_ ]?)?tokens")
 _NUMBER = re.compile(r"\b(?:\d{1,3}(?:,\d{3})+|\d{3,7})\b")
 _ANSWERS_FIRST = ChatMessage(role="user", content="(The assistant begins.)")
 _LEAST = 512  # tokens; a smaller number in an error is not a limit on the reply
-_MESSAGES = ("error", "message", "detail", "msg", "errors", "title")  # where errors say what is wrong
 
 
 def accepted(body: Mapping[str, Any], learnt: Lessons) -> dict[str, Any]:
@@ -137,25 +135,6 @@ def is_too_long(status: int, text: str) -> bool:
     >>> is_too_long(400, "This model's maximum context length is 8192 tokens."), is_too_long(400, "No such model.")
     (True, False)
     """
-    said = text[:10_000].lower()
+    said = text[:10_000].lower().replace("_", " ")
     is_over_limit = status == 429 and "request too large" in said  # OpenAI has no separate code for this
     return status == 413 or is_over_limit or (status in _TELLING and _TOO_LONG.search(said) is not None)
-
-
-def server_message(text: str) -> str:
-    """Return the message of a server's error, whether it comes in one of the usual JSON formats or as plain text.
-
-    >>> server_message('{"detail": [{"loc": ["body", "seed"], "msg": "extra fields not permitted"}]}')
-    'body.seed: extra fields not permitted'
-    """
-    where = ""
-    try:
-        value = json.loads(text)
-        while isinstance(value, (dict, list)):
-            if isinstance(value, dict):
-                where = ".".join(map(str, value["loc"])) + ": " if isinstance(value.get("loc"), list) else where
-                value = [value[name] for name in _MESSAGES if isinstance(value.get(name), (str, dict, list))]
-            value = value[0]
-    except (ValueError, IndexError, RecursionError):
-        return text
-    return f"{where}{value}"

@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
 _process = 0  # the process that started the loop
-_closers: list[Callable[[], Awaitable[object]]] = []
+_closers: dict[Callable[[], Awaitable[object]], None] = {}  # in order
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -93,13 +93,12 @@ async def stop(tasks: Iterable[asyncio.Task[_T]]) -> None:
 
 def on_exit(close: Callable[[], Awaitable[object]]) -> None:
     """Close a resource of the background loop before the interpreter exits."""
-    _closers.append(close)
+    _closers[close] = None
 
 
 def forget(close: Callable[[], Awaitable[object]]) -> None:
     """Do not close a resource at exit, because it is closed already."""
-    with suppress(ValueError):
-        _closers.remove(close)
+    _closers.pop(close, None)
 
 
 async def _close_all() -> None:

@@ -36,6 +36,9 @@ class Budget:
     there is no room because of what is already spent, the budget ends: it refuses this call and every later one, even a
     smaller one, so that cheap calls get no advantage. Replayed calls are free and never refused.
 
+    A server that ignores `max_tokens` can break the limit. Once its first long reply has arrived, calls reserve as much
+    as that reply took, but the calls that are in flight by then cannot be taken back.
+
     Args:
         usd: Dollars; None for no limit.
         tokens: Prompt and completion tokens together; None for no limit.
@@ -215,7 +218,7 @@ class ModelCall(ExitStack):
     """Reserves budget for one call and counts its requests, so that each is charged once.
 
     A server also bills stopped and late requests, which are charged at an estimate. It also bills an unreadable answer,
-    which is charged like the readable one that follows; if none follows, only the call is counted.
+    which is charged like the readable one that follows, or at an estimate if none follows.
 
     Use it as `with ModelCall(...) as call:`. Leaving the block releases the reservations.
 
@@ -288,7 +291,8 @@ class ModelCall(ExitStack):
         """
         if not self._was_sent:
             return Usage()
-        taken = answer * (1 + self.unread) + self._lost
+        like = answer if answer.total_tokens else self.budget.expected(self.request)
+        taken = answer + like * self.unread + self._lost
         return taken + Usage(calls=max(1 + self.copies + self.unread - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:

@@ -36,16 +36,11 @@ class Siblings:
 
     `copies` counts the copies that were sent.
 
-    Raises:
-        ValueError: The share is not between 0 and 1.
-
     >>> Siblings(0.05).copies
     0
     """
 
     def __init__(self, share: float, slots: asyncio.Semaphore | None = None) -> None:
-        if not 0 <= share <= 1:
-            raise ValueError(f"the share of extra calls must be between 0 and 1, not {share}")
         self.share, self.slots = share, slots
         self.copies = 0
         self._door = asyncio.Lock()

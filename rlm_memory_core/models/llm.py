@@ -23,19 +23,9 @@ from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
 from .recorded_calls import MODES, Mode, open_calls, saved_seconds
 from .streaming import Listener
-from .types import (
-    CHAT_PATH,
-    EMBEDDINGS_PATH,
-    Backend,
-    ChatMessage,
-    Reply,
-    Request,
-    check_number,
-    explain,
-    secret_of,
-    without_key,
-)
+from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number
 from .types import ModelError as ModelError
+from .wording import explain, secret_of, without_key
 
 OFFLINE = "offline"
 PACE = ("concurrency", "requests_per_minute", "tokens_per_minute")

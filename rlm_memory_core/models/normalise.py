@@ -1,48 +1,36 @@
 """Reads what servers really return: texts of chat completions, vectors of embeddings, and token counts.
 
-Servers differ. Handle a new difference in answers here, and one in what a server accepts in `adapting`.
-
-Some servers leave a model's thoughts in the text, such as `<think>Hm.</think>Hello!`. A thought begins with a tag at
-the start of a line and outside code, and ends with its closing tag. At the start of a reply, the closing tag may be
-missing because the model was cut off. The opening tag may be missing because it is in the server's prompt template. Any
-other tag is part of the reply.
+Servers differ. Handle a new difference in answers here, and one in what a server accepts in `adapting`. `thoughts`
+separates a model's thoughts from its reply.
 """
 
 import base64
-import re
+import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ..store.batching import batched
 from ..store.escaping import well_formed
-from .adapting import is_too_long, sendable, server_message
+from .adapting import is_too_long, sendable
 from .pricing import Usage
-from .types import ContextExceeded, EmptyReply, ModelError, Reply, Response, count_tokens, one_line
+from .thoughts import split_thoughts
+from .types import ContextExceeded, EmptyReply, ModelError, Reply, Response, count_tokens
+from .wording import one_line, server_message
 
 # prefixes of the finish reasons of a complete answer on different servers; with any other, it was cut off
-_WHOLE = ("stop", "eos", "eot", "end", "complete", "tool", "function_call", "normal", "finishreason.stop")
+_WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason.stop done finished success".split())
 # the fields in which servers put text, and thoughts
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 _MOST_SAID = 1_000_000  # characters of a reply; a longer one counts as cut off
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
+NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""Raised by `objects` and `Chunks` for anything other than a chat completion."""
 _TOO_MANY = 1e12  # tokens; the comparison also excludes infinity and NaN
-# groups: the closing mark and the name of each kind of tag; ignoring case only in the names keeps the search fast
-_TOKEN = re.compile(
-    r"[<◁]\|?(/|(?i:end_(?:of_)?))?(?i:(?:seed:|ant|start_|begin_of_)?(think(?:ing)?|thoughts?|reason(?:ing)?))"
-    r"(?:\s[^<>\n]{0,40})?\|?[>▷]|\[(/?)((?i:THINK))\]"
-    r"|(?:<\|start\|>\w+)?<\|channel\|>(?:(final)|analysis|commentary)<\|message\|>|<\|channel>thought|(<channel\|>)"
-    r"|<\|\w+\|>|```+|~~~+"
-)
-_UNFINISHED = re.compile(  # a piece may end with half a tag
-    r"(?:[<◁](?:[|/\w:]+(?:\s[^<>\n]{0,40})?\|?)?|<\|(?:start|channel)(?:(?!message\|>)[|\w<>]){0,70}"
-    r"|\[[/a-zA-Z]*|`+|~+)\Z"
-)
-_LONGEST = 80  # characters of a tag
-_QUOTES = ("`", "'", '"', "“", "‘", "«")
 
 
 @dataclass
@@ -66,7 +54,7 @@ class Content:
         >>> Content.of({"content": [{"type": "text", "text": "Hel"}, {"type": "output_text", "text": "lo!"}]}).text
         'Hello!'
         """
-        content = message.get("content")
+        content = message.get("content") or message.get("audio")
         apart = next(filter(None, map(message.get, _THOUGHTS)), "")
         said, thoughts, refusals = list[Any](), [apart], [message.get("refusal")]
         for part in content if isinstance(content, list) else [content]:
@@ -86,6 +74,95 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+class Chunks:
+    """Puts a reply together from the JSON objects that a server sends: the chunks of a stream, or one for the whole.
+
+    If there are several choices, the first that holds text is read.
+
+    `has_ended` tells whether the reply is complete.
+
+    >>> chunks = Chunks()
+    >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
+    ...     _ = chunks.add({"choices": [{"delta": delta, "finish_reason": finish}]})
+    >>> chunks.content.text, chunks.has_ended
+    ('Hello!', True)
+    """
+
+    def __init__(self) -> None:
+        self.usage: Any = None
+        self.finish: Any = None
+        self.has_ended = False
+        self.contents: list[Content] = []
+        self._index: str | None = None  # of the choice that is read
+
+    def add(self, chunk: Mapping[str, Any]) -> Content:
+        """Add a chunk and return its content.
+
+        Raises:
+            LookupError, TypeError, AttributeError: It is not a chunk of a completion.
+        """
+        self.usage = chunk.get("usage") or self.usage
+        choices = sorted(chunk["choices"] or [], key=_index)
+        read = [(choice, _content(choice)) for choice in choices if self._index in (None, _index(choice))]
+        choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
+        if choice.get("message") and not choice.get("delta"):
+            content.text = content.text.removeprefix(self.content.text)  # some servers send all of it once more
+            self.has_ended = True
+        self.finish = choice.get("finish_reason") or self.finish
+        self.has_ended = self.has_ended or self.finish is not None
+        self._index = _index(choice) if content.text else self._index
+        self.contents.append(content)
+        return content
+
+    @property
+    def content(self) -> Content:
+        """The content of all chunks."""
+        return Content(*("".join(getattr(each, name) for each in self.contents) for name in vars(Content())))
+
+    def response(self, seconds: float | None = None) -> Response:
+        """Return the reply as a server would send it in one piece."""
+        said = self.content
+        message = {"role": "assistant", "content": said.text, "reasoning_content": said.thoughts}
+        choice = {"message": {**message, "refusal": said.refusal}, "finish_reason": self.finish}
+        return Response(json.dumps({"choices": [choice], "usage": self.usage}), seconds)
+
+
+def _index(choice: Mapping[str, Any]) -> str:
+    return str(choice.get("index") or 0)
+
+
+def _content(choice: Mapping[str, Any]) -> Content:
+    message = choice.get("delta") or choice.get("message") or choice.get("text") or {}
+    return Content.of(message if isinstance(message, dict) else {"content": message})
+
+
+def objects(text: str) -> list[Any]:
+    """Return the JSON value in a body, or the values of its lines if a server sends lines or events unasked.
+
+    Raises:
+        ValueError: A line is neither JSON nor something that surrounds it in an event stream.
+
+    >>> objects('data: {"a": 1}\\n\\ndata: {"b": 2}\\n\\ndata: [DONE]\\n')
+    [{'a': 1}, {'b': 2}]
+    """
+    with suppress(ValueError):
+        return [value] if isinstance(value := json.loads(text), (dict, list)) else []
+    lines = (line.strip().removeprefix("data:").lstrip() for line in text.split("\n"))
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def whole(response: Response) -> Response:
+    """Return an answer that came in lines or events as one completion, and any other answer as it is."""
+    chunks = Chunks()
+    with suppress(*NO_CHUNK):
+        if response.body is None:
+            for chunk in objects(response.text):
+                if chunk.get("error"):
+                    return Response(json.dumps(chunk), response.seconds)
+                chunks.add(chunk)
+    return chunks.response(response.seconds) if chunks.has_ended else response
+
+
 def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
     """Return the text of a chat completion without thoughts, whether it was cut off, and its tokens.
 
@@ -97,28 +174,25 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         ModelError: The model refused, the answer was withheld, or it is not a chat completion.
         EmptyReply: It has no text.
     """
-    body = response.body
-    if body and body.get("error") and is_too_long(400, response.text):
+    body, chunks = response.body or {}, Chunks()
+    if body.get("error") and is_too_long(400, response.text):
         raise ContextExceeded(server_message(response.text), Usage())
     try:
-        if body is None or not isinstance(choices := body["choices"], list):
-            raise TypeError("no choices")
-        if not choices:
-            raise EmptyReply("its answer has no choices", usage_of(body, Usage(prompt_tokens)))
-        finish, content = choices[0].get("finish_reason"), Content.of(choices[0]["message"] or {})
-    except (LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}") from error
+        content = chunks.add(body)
+    except NO_CHUNK as error:
+        usage = Usage(prompt_tokens, count_tokens(response.text[:1_000]), 1, estimated=True)
+        raise ModelError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}", usage) from error
     usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
     if content.refusal:
         raise ModelError(f"it refused: {content.refusal}", usage)
-    if finish == "content_filter":
+    if chunks.finish == "content_filter":
         raise ModelError("the server's content filter withheld its answer", usage)
-    text, thoughts = split_thoughts(well_formed(content.text))  # the sandbox rejects lone surrogates
-    if not text.strip():
-        raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
-    is_cut = bool(finish) and not str(finish).lower().startswith(_WHOLE)
+    text, thoughts = split_thoughts(well_formed(content.text), well_formed(content.thoughts))  # no lone surrogates
+    if not any(sign.isprintable() and sign != " " for sign in text):
+        raise EmptyReply(f"its answer is empty (finish reason: {chunks.finish})", usage)
+    is_cut = bool(chunks.finish) and not str(chunks.finish).lower().startswith(_WHOLE)
     said = text[:_MOST_SAID]
-    return Reply(said, usage, cut=is_cut or said != text, thoughts=well_formed(content.thoughts) or thoughts)
+    return Reply(said, usage, cut=is_cut or said != text, thoughts=thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -190,7 +264,7 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
         found = {int(place if index is None else index): vector for place, (index, vector) in enumerate(rows)}
         usage = usage_of(body, Usage(prompt_tokens))
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
-        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}") from error
+        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(prompt_tokens, 0, 1)) from error
     vectors = [found[place] for place in sorted(found)]
     if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
         raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
@@ -203,91 +277,3 @@ def _vector(sent: str | list[float]) -> list[float]:
         raw = base64.b64decode(sent, validate=True)
         return list(struct.unpack(f"<{len(raw) // 4}f", raw))
     return [float(number) for number in sent]
-
-
-class ThoughtSplitter:
-    r"""Separates text and thoughts in a reply that arrives in pieces, in linear time. `thoughts` holds those so far.
-
-    >>> splitter = ThoughtSplitter()
-    >>> [splitter.feed(piece) for piece in ("<thi", "nk>Hm.</think>", "\n\nHel", "lo!")], splitter.thoughts
-    (['', '', 'Hel', 'lo!'], ['Hm.'])
-    """
-
-    def __init__(self) -> None:
-        self.thoughts: list[str] = []
-        self._open: re.Match[str] | None = None  # the tag that opened the current thought
-        self._thought: list[str] = []  # the current thought's text so far
-        self._kept = ""  # half a tag, to be continued
-        self._blanks: list[str] = []  # before the first word
-        self._line_is_blank, self._last = True, ""  # about the text so far: its last line and character
-        self._has_said = self._in_code = self._names_tags = False
-
-    def feed(self, piece: str, is_last: bool = False) -> str:
-        """Take a piece and return its text without thoughts. Keep back an end that may be the start of a tag."""
-        text = self._kept + piece
-        unfinished = None if is_last else _UNFINISHED.search(text, max(len(text) - _LONGEST, 0))
-        end = unfinished.start() if unfinished else len(text)
-        parts: list[str] = []  # of the text
-        at = 0
-        for token in _TOKEN.finditer(text, 0, end):
-            self._read(text[at : token.start()], parts)
-            self._read_token(token, parts)
-            at = token.end()
-        self._read(text[at:end], parts)
-        said, self._kept = "".join(parts), text[end:]
-        if is_last and self._open:
-            thought = "".join(self._thought)
-            if self._has_said or said.strip():
-                said += self._open[0] + thought  # the tag was only mentioned
-            else:
-                self.thoughts.append(thought.strip())
-        if not self._has_said:
-            self._blanks.append(said)
-            self._has_said = is_last or bool(said.strip())
-            said = "".join(self._blanks) if self._has_said else ""
-            said = said.lstrip() if self.thoughts else said
-        return said
-
-    def _read(self, text: str, parts: list[str]) -> None:
-        (self._thought if self._open else parts).append(text)
-        _, newline, line = text.rpartition("\n")
-        self._line_is_blank = bool(self._line_is_blank or newline) and not line.strip()
-        self._last = text[-1:] or self._last
-
-    def _read_token(self, token: re.Match[str], parts: list[str]) -> None:
-        name, closes = _name(token), any(token.group(1, 3, 5, 6))
-        if token[0].startswith("<|") and not name:
-            if self._open or not self.thoughts:  # special tokens around the text have no meaning
-                self._read(token[0], parts)
-            return
-        if not name and self._line_is_blank and not self._open:
-            self._in_code = not self._in_code
-        if self._open and closes and name == _name(self._open):
-            self.thoughts.append("".join(self._thought).strip())
-            self._open, self._thought, self._line_is_blank = None, [], True
-        elif self._open or not name or self._in_code or self._last in _QUOTES:
-            self._read(token[0], parts)
-        elif closes and not self._names_tags:  # everything before it was a thought
-            self.thoughts.append("".join(parts).strip())
-            parts.clear()
-            self._line_is_blank = True
-        elif not closes and self._line_is_blank:
-            self._open = token
-        else:
-            self._names_tags = True
-            self._read(token[0], parts)
-
-
-def split_thoughts(text: str) -> tuple[str, str]:
-    r"""Return a whole reply without its thoughts, and the thoughts.
-
-    >>> split_thoughts("Hm. </think>Use `<think>`."), split_thoughts("It begins with <think> and ends.")
-    (('Use `<think>`.', 'Hm.'), ('It begins with <think> and ends.', ''))
-    """
-    splitter = ThoughtSplitter()
-    return splitter.feed(text, is_last=True), "\n\n".join(filter(None, splitter.thoughts))
-
-
-def _name(token: re.Match[str]) -> str:
-    """Return the start of a tag's name, because some models close <think> with </thinking>; "" for other tokens."""
-    return (token[2] or token[4] or "channel" * ("channel" in token[0]))[:5].lower()

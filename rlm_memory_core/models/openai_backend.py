@@ -19,23 +19,14 @@ import httpx2
 import openai
 
 from . import adapting
-from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons, server_message
-from .types import (
-    BackendError,
-    ConnectionFailed,
-    ContextExceeded,
-    Refused,
-    Request,
-    Response,
-    TimedOut,
-    secret_of,
-    without_key,
-)
+from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons
+from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Request, Response, TimedOut
+from .wording import secret_of, server_message, without_key
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FORMS = 12  # of one request, tried in sequence
 _MOST_BYTES = 32_000_000  # of one answer; 256 vectors take a few million
-_FIELDS = ("data", "event:", "error:", "id:", "retry:", ":")  # how lines of an event stream begin
+_FIELDS = ("", "event", "id", "retry")  # of an event stream, that we ignore; "" begins a comment
 _FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
 
@@ -157,23 +148,16 @@ async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-    """Yield the data of each server-sent event. If the body is not an event stream, yield all of it as one event."""
-    data: list[str] = []
-    has_begun = False
+    """Yield the data of each server-sent event. Of a body that is no event stream, yield each paragraph."""
+    block: list[str] = []
     async for line in lines:
         line = line.strip().lstrip("\ufeff")
-        if line.startswith(("data:", "error:")):
-            data += filter(None, [line.partition(":")[2].lstrip()])
-        elif line and not has_begun and not line.startswith(_FIELDS):
-            yield "\n".join([line, *[each async for each in lines]])
-        elif not line and data:
-            # some servers omit the empty line between events
-            are_whole = all(part.startswith(("{", "[DONE]")) for part in data)
-            for event in data if are_whole else ["\n".join(data)]:
-                if event.startswith(("{", "[")):  # a server may send other text as a keep-alive
-                    yield event
-            data = []
-        has_begun = has_begun or bool(line)
+        field, colon, data = line.partition(":")
+        if not line and block:
+            yield "\n".join(block)
+            block = []
+        elif field not in _FIELDS:
+            block.append(data.strip() if colon and field in ("data", "error") else line)
 
 
 def _backend_error(error: Exception) -> BackendError:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from .budget import ModelCall
 from .normalise import usage_of
-from .streaming import hear
+from .streaming import ask
 from .types import Backend, Refused, Response
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, if the server does not name a time
@@ -120,7 +120,7 @@ class Pacing:
         self._sends = number = self._sends + 1
         call.went_out(sent)
         try:
-            response = await (hear(self._backend, request, listener) if listener else self._backend.send(request))
+            response = await ask(self._backend, request, listener)
             self._took()
         except BaseException as error:
             call.failed(error)

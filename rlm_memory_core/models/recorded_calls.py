@@ -50,11 +50,8 @@ def open_calls(path: Path | None, mode: Mode, address: str, patience: float) -> 
         RecordingError: The file is damaged, or the mode is "replay" and the file cannot be used.
     """
     try:
-        return (
-            None
-            if mode == "off"
-            else RecordedCalls(CallStore(path or cache_path() / "calls.sqlite"), mode, address, patience)
-        )
+        path = path or cache_path() / "calls.sqlite"
+        return None if mode == "off" else RecordedCalls(CallStore(path), mode, address, patience)
     except CannotRecord as error:
         if mode == "replay":
             raise
@@ -132,9 +129,7 @@ class RecordedCalls:
             if not read(response, 0).cut:
                 self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
         except RecordingError as error:
-            warn_once(
-                f"{error}: answers are not recorded"
-            )  # not raised: this answer is paid for, and later ones are useful too
+            warn_once(f"{error}: answers are not recorded")  # not raised, because this answer is paid for
         except ModelError:
             pass  # not worth storing
 

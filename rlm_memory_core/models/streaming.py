@@ -4,17 +4,15 @@ The earlier steps of the pipeline still see one request and one complete answer.
 once it is complete, and a recorded answer arrives in one piece. A request is not retried once a piece has arrived.
 """
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from typing import Any
 
 from ..store.escaping import well_formed
-from .adapting import is_too_long, server_message
-from .normalise import Content, ThoughtSplitter
+from .adapting import is_too_long
+from .normalise import NO_CHUNK, Chunks, Content, objects, whole
+from .thoughts import ThoughtSplitter
 from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
-
-_CONTENT = ("text", "thoughts", "refusal")
+from .wording import server_message
 
 
 class Listener:
@@ -49,6 +47,7 @@ class Listener:
     def hear(self, piece: str, thoughts: str = "", is_last: bool = False) -> None:
         """Take one piece, and any thoughts that the server sent separately."""
         self.received += [piece, thoughts]
+        self._splitter.thoughts += [thoughts] * bool(thoughts)
         if said := self._splitter.feed(well_formed(piece), is_last):
             self._pieces.append(said)
             self._tell(said)
@@ -60,65 +59,58 @@ class Listener:
             self.hear(text, is_last=True)
 
 
-async def hear(backend: Backend, request: Request, listener: Listener) -> Response:
-    """Stream the answer of one request to a listener, and return the complete answer.
+async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:
+    """Send one request and return the complete answer. If there is a listener, stream the answer to it.
 
     Args:
-        backend: Streams the answer.
+        backend: Answers.
         request: The request to send.
-        listener: Receives each piece.
+        listener: Receives each piece, or None.
 
     Raises:
         StreamBroken: The answer broke off. It can be retried only if no piece had arrived.
         BackendError: There is no answer.
     """
-    pieces: list[Content] = []
-    usage, finish, has_ended = None, None, False
+    if listener is None:
+        return whole(await backend.send(request))
+    chunks, other = Chunks(), list[str]()
     listener.begin()
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
-                if event == "[DONE]":
-                    has_ended = True
-                    continue
-                if not pieces and not event.lstrip().startswith(("{", "[")):
-                    return Response(event)  # for example an HTML page instead of a completion
-                chunk, choice, piece = _parts(event)
-                if choice.get("message") and not choice.get("delta"):  # the whole answer, without streaming
-                    return Response(event)
-                pieces.append(piece)
-                usage, finish = chunk.get("usage") or usage, choice.get("finish_reason") or finish
-                has_ended = has_ended or finish is not None
-                listener.hear(piece.text, piece.thoughts)
-        if not has_ended:
+                chunks.has_ended = chunks.has_ended or event.endswith("[DONE]")
+                for piece in _contents(event, chunks):
+                    listener.hear(piece.text, piece.thoughts)
+                if not chunks.contents:
+                    other.append(event)
+        if other and not chunks.contents:
+            return Response("\n".join(other))  # for example an HTML page instead of a completion
+        if not chunks.has_ended:
             raise StreamBroken("the stream ended early")
     except BackendError as error:
-        if not has_ended:  # a failure after the end is harmless
+        if not chunks.has_ended:  # a failure after the end is harmless
             if not listener.text:
                 listener.begin()
                 raise
             raise StreamBroken(str(error), retryable=False) from error
     listener.hear("", is_last=True)
     listener.begin()
-    text, thoughts, refusal = ("".join(getattr(piece, name) for piece in pieces) or None for name in _CONTENT)
-    message = {"role": "assistant", "content": text, "reasoning_content": thoughts, "refusal": refusal}
-    return Response(json.dumps({"choices": [{"message": message, "finish_reason": finish}], "usage": usage}))
+    return chunks.response()
 
 
-def _parts(event: str) -> tuple[dict[str, Any], dict[str, Any], Content]:
-    """Return a chunk, its first choice, and the content that it adds.
+def _contents(event: str, chunks: Chunks) -> Iterator[Content]:
+    """Add the chunks of an event, usually one, and yield their contents.
 
     Raises:
         StreamBroken: The event is not a chunk, or it is a server error.
     """
     try:
-        chunk = json.loads(event)
-        if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
-            broken = StreamBroken(server_message(event))
-            if is_too_long(400, event):
-                broken.becomes, broken.retryable = ContextExceeded, False
-            raise broken
-        choice = (chunk.get("choices") or [{}])[0]
-        return chunk, choice, Content.of(choice.get("delta") or {})
-    except (ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:
+        for chunk in objects(event):
+            if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
+                broken = StreamBroken(server_message(event))
+                if is_too_long(400, event):
+                    broken.becomes, broken.retryable = ContextExceeded, False
+                raise broken
+            yield chunks.add({"choices": [], **chunk})
+    except NO_CHUNK as error:
         raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error

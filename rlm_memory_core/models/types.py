@@ -7,13 +7,10 @@ proxies send HTML pages and some servers repeat the key that they refuse.
 
 import json
 import math
-import re
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypedDict
-from urllib.parse import unquote, urlsplit
 
 from .pricing import Usage
 
@@ -21,11 +18,6 @@ CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
 
 UNKNOWN = "I don't know"
 """The answer when the history does not contain one (abstention, paper Section 3.2)."""
-
-_MARKUP = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[!/?]?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
-_SHORTEST_KEY = 8  # a shorter one, such as "none" or "ollama", is not a secret and may be part of a word
-_SECRET = re.compile(r"\bsk-[\w-]{8,}|(?<=\bBearer )\S+|(?<=\bBasic )\S+|(?<=//)[^/\s]+(?=@)", re.IGNORECASE)
 
 
 class ChatMessage(TypedDict):
@@ -157,11 +149,13 @@ class Backend(Protocol):
 class BackendError(Exception):
     """An attempt got no answer.
 
-    `retryable` tells whether another attempt may help. `becomes` is the exception that the caller sees.
+    `retryable` tells whether another attempt may help. `becomes` is the exception that the caller sees, with
+    `words` as its message; see `wording.explain`.
     """
 
     becomes: type[ModelError] = ModelError
     is_busy = False
+    words = "{model} gave no usable answer: {said}"
 
     def __init__(self, message: str, retryable: bool = True, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -171,13 +165,19 @@ class BackendError(Exception):
 class ConnectionFailed(BackendError):
     """The connection could not be opened, or broke before the answer was complete."""
 
+    words = "cannot reach {where} ({said}); check the address, and whether the server runs"
+
 
 class TimedOut(BackendError):
     """The server did not answer in time. It may still bill the request."""
 
+    words = "{where} did not answer within {timeout:g} s"
+
 
 class StreamBroken(BackendError):
     """A streamed answer broke off, or contains something other than chunks."""
+
+    words = "{where} broke off {reply}: {said}"
 
 
 class Refused(BackendError):
@@ -193,6 +193,9 @@ class Refused(BackendError):
     def __init__(self, status: int, message: str, retry_after: float | None = None, retryable: bool = False) -> None:
         super().__init__(message, retryable, retry_after)
         self.status, self.is_busy = status, status == 429 or (status == 503 and retry_after is not None)
+        self.words = f"{{where}} answered {status} for {{model}}: {{said}}"
+        if status == 401:
+            self.words = "{where} refused the API key: check OPENAI_API_KEY"
 
 
 class RecordingError(ModelError):
@@ -217,68 +220,3 @@ def check_number(name: str, number: object, least: float = 0) -> None:
     """
     if number is not None and not (isinstance(number, (int, float)) and least <= number < math.inf):
         raise ValueError(f"{name} must be a number from {least:g} up, or None, not {number!r}")
-
-
-def explain(error: Exception, model: str, base_url: str | None, api_key: str | None, timeout: float) -> str:
-    """Return one line that says what went wrong.
-
-    Args:
-        error: What the pipeline raised.
-        model: The model that was asked.
-        base_url: The server's address; None for OpenAI's.
-        api_key: A key to remove from the line.
-        timeout: Seconds that an attempt may take.
-    """
-    where, said = first_line(base_url or "the OpenAI API", api_key), first_line(error, api_key)
-    if isinstance(error, RecordingError):
-        return str(error)
-    if isinstance(error, TimedOut):
-        return f"{where} did not answer within {timeout:g} s"
-    if isinstance(error, ConnectionFailed):
-        return f"cannot reach {where} ({said}); check the address, and whether the server runs"
-    if isinstance(error, StreamBroken):
-        return f"{where} broke off {'its reply' if error.retryable else 'in mid-reply'}: {said}"
-    if isinstance(error, Refused):
-        answered = f"{where} answered {error.status} for {model}: {said}"
-        return answered if error.status != 401 else f"{where} refused the API key: check OPENAI_API_KEY"
-    return f"{model} gave no usable answer: {said}"
-
-
-def first_line(error: object, secret: str | None = None) -> str:
-    """Return an error on one line of at most 200 characters, without markup and secrets.
-
-    Args:
-        error: The error, or its text.
-        secret: The API key to remove. Anything else that looks like a key is removed too.
-
-    >>> first_line("<html><head><title>502 Bad Gateway</title></head>\\n<body><h1>Oops</h1></body></html>")
-    '502 Bad Gateway: Oops'
-    """
-    text = without_key(str(error), secret)[:10_000]
-    return one_line(_SECRET.sub("[key]", text))[:200] or type(error).__name__
-
-
-def secret_of(base_url: str) -> str:
-    """Return the password in an address, or else its user name. It is sent instead of a key.
-
-    >>> secret_of("http://ada:pass%20word@localhost/v1"), secret_of("http://localhost/v1")
-    ('pass word', '')
-    """
-    return unquote(urlsplit(base_url).netloc.rpartition("@")[0].rpartition(":")[2])
-
-
-def without_key(text: str, key: str | None) -> str:
-    """Replace an API key in a text. JSON may escape characters of the key, so such JSON is serialised again first."""
-    if not key or len(key) < _SHORTEST_KEY:
-        return text
-    if "\\/" in text or "\\u00" in text:
-        with suppress(ValueError, RecursionError):
-            text = json.dumps(json.loads(text))
-    return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
-
-
-def one_line(text: str) -> str:
-    """Return a text on one line; of an HTML page, its title and words."""
-    title = _TITLE.search(text)
-    words = " ".join(_MARKUP.sub(" ", text).split())
-    return f"{' '.join(title[1].split())}: {words}".removesuffix(": ") if title else words

@@ -17,9 +17,10 @@ from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 _FENCED = re.compile(  # an unclosed fence extends to the end
     r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.MULTILINE | re.DOTALL
 )
-_FINAL = re.compile(r"^[ \t>*`_#]*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE)
+_FINAL = re.compile(r"^(?:[ \t>*`_#+-]|\d\d?[.)]|<(?:final_)?answer>)*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE)
+_VARIABLE = re.compile(r"(?:\w+ *= *)?\W*([^\W\d]\w*)\W*")  # FINAL_VAR(name="x"), FINAL_VAR(x))
 _PARENTHESIS = re.compile(r"[()（）]")
-_SMILEY = re.compile(r"(?<!\S)[:;=]-?\)")
+_SMILEY = re.compile(r"(?<!\S)[:;=]-?[()]")
 _MARKUP = " \t\n*`_.>"
 _NOT_CODE = frozenset({"text", "json", "output", "markdown", "md", "bash", "sh"})
 
@@ -97,9 +98,9 @@ def _final(prose: str) -> Final | None:
     if match is None:
         return None
     inside = prose[match.end() : _end(prose, match.end())].strip()
+    if match[1] and (variable := _VARIABLE.fullmatch(inside)):
+        return Final(variable[1], "variable")
     bare = _unquote(inside)
-    if match[1] and bare.isidentifier():
-        return Final(bare, "variable")
     return Final(bare, "value" if bare == inside else "text")
 
 
@@ -112,8 +113,7 @@ def _end(text: str, start: int) -> int:
     closing = _unopened(text, start)
     line_end = text.find("\n", closing[0] if closing else start) % (len(text) + 1)  # turns -1 into the end of the text
     if not closing:
-        last = text.rfind(")", start, line_end)
-        return last if last >= 0 else line_end
+        return line_end
     in_line = [place for place in closing if place < line_end]
     is_last = not text[closing[-1] + 1 :].strip(_MARKUP)
     return closing[-1] if is_last and len(in_line) == 1 else in_line[-1]
@@ -121,10 +121,10 @@ def _end(text: str, start: int) -> int:
 
 def _unopened(text: str, start: int) -> list[int]:
     """Return the indexes of closing parentheses without an opening one after `start`. Smileys do not count."""
-    smiling = {match.end() - 1 for match in _SMILEY.finditer(text, start)}
+    text = _SMILEY.sub(lambda smiley: " " * len(smiley[0]), text)
     found, depth = [], 0
     for match in _PARENTHESIS.finditer(text, start):
-        depth += 1 if match[0] in "(（" else -1 * (match.start() not in smiling)
+        depth += 1 if match[0] in "(（" else -1
         if depth < 0:
             found.append(match.start())
             depth = 0

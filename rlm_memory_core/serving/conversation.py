@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ..models.normalise import split_thoughts
+from ..models.thoughts import split_thoughts
 from ..models.types import ChatMessage
 from ..query.answer import Answer
 from ..query.excerpts import head

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..chat.direct import as_messages, opening
-from ..models import types
+from ..models import types, wording
 from ..models.llm import LLM
 from ..models.pricing import Usage
 from ..query.engine import MemoryRLM
@@ -91,10 +91,10 @@ class Memory:
 
     def told(self, error: types.BackendError | types.ModelError) -> Refusal:
         """Return the error that the client sees. Only the owner's terminal shows the address of the model's server."""
-        said = types.explain(error, self.llm.model, self.llm.base_url, self.llm.api_key, self.llm.timeout)
+        said = wording.explain(error, self.llm.model, self.llm.base_url, self.llm.api_key, self.llm.timeout)
         print(f"rlm-memory: {error if isinstance(error, types.ModelError) else said}", file=sys.stderr, flush=True)
         if isinstance(error, types.Refused) and error.status not in (401, 403):
-            answered = f"the model's server answered: {types.first_line(error, self.llm.api_key)}"
+            answered = f"the model's server answered: {wording.first_line(error, self.llm.api_key)}"
             return Refusal(error.status, answered, error.retry_after or 0)
         status = 504 if isinstance(error, types.TimedOut) else 502
         return Refusal(status, "the model's server gave no answer; the output of this endpoint says why")

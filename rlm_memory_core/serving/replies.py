@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..models.adapting import server_message
 from ..models.normalise import Content, usage_of
 from ..models.pricing import Usage
 from ..models.types import Request, StreamBroken, count_tokens
+from ..models.wording import server_message
 
 _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 

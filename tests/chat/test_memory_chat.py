@@ -551,16 +551,16 @@ def test_a_chat_and_a_stream_say_what_they_are_in_one_line(scripted):
         "<MemoryChat: scripted, memory past 20,000 characters; <MemoryStore in memory: 0 turns in 0 sessions>>"
     )
     stream = chat.stream("Hi")
-    assert repr(stream) == "<ReplyStream: not begun>"
+    assert repr(stream) == "<ReplyStream: not read to its end>"
     next(stream)
-    assert repr(stream) == "<ReplyStream: under way>"
+    assert repr(stream) == "<ReplyStream: not read to its end>"
     list(stream)
     assert repr(stream) == "<ReplyStream: read to its end>"
     chat.close()
     assert "closed" in repr(chat)
     with chat.stream("Hi") as given_up:
         pass
-    assert repr(given_up) == "<ReplyStream: ended without an answer>"
+    assert repr(given_up) == "<ReplyStream: not read to its end>"
 
 
 def test_closing_a_chat_ends_its_open_streams_and_keeps_their_messages(tmp_path, scripted):

@@ -7,7 +7,7 @@ from fault_server import events
 
 from rlm_memory_core import MemoryChat, ModelError, connect
 from rlm_memory_core.models import background
-from rlm_memory_core.models.adapting import MOST, SYSTEM, accepted, alternating, lessons
+from rlm_memory_core.models.adapting import MOST, SYSTEM, accepted, alternating, is_too_long, lessons
 from rlm_memory_core.models.streaming import Listener
 from rlm_memory_core.models.types import ContextExceeded, count_tokens
 
@@ -265,3 +265,26 @@ def test_the_small_print_of_streams(scripted, as_completion, media, form, ends):
     llm = scripted([httpx2.Response(200, headers={"content-type": media}, text=body)])
     assert background.run(llm.complete([said("user", "?")], None, Listener(heard.append))).text == "My cat is Mochi."
     assert len(heard) > 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_seq_len exceeded", "n_ctx overflow", "Your conversation is too long", "PROMPT_TOO_LONG",
+        "The prompt is larger than what the model supports", "Please shorten your prompt", "ran out of context",
+        "exceeded max_seq_length", "input is too large", "Token count surpasses what this model takes",
+    ],
+)  # fmt: skip
+def test_other_words_for_a_request_that_is_too_long(message):
+    assert is_too_long(400, message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "temperature exceeds maximum of 2", "too many system messages", "Invalid token", "out of memory",
+        "content must be a string", "Temperature: Input should be greater than 0", "no such model",
+    ],
+)  # fmt: skip
+def test_words_that_do_not_mean_that_a_request_is_too_long(message):
+    assert not is_too_long(400, message)

@@ -45,7 +45,7 @@ def naps(monkeypatch):
         (httpx2.Response(200, json={"choices": "x"}), "no usable answer"),
         (httpx2.Response(200, json={"choices": [None]}), "no usable answer"),
         (httpx2.Response(200, json={"choices": [{"message": None}]}), "no usable answer"),
-        (httpx2.Response(200, json={"choices": [{"message": "text"}]}), "no usable answer"),
+        (httpx2.Response(200, json={"choices": [{"message": 5}]}), "no usable answer"),
         (httpx2.Response(200, json={"choices": [{"message": {"content": None}}]}), "empty"),
         (httpx2.Response(200, json={"choices": [{"message": {"content": " "}, "finish_reason": "length"}]}), "length"),
         (httpx2.Response(200, json={"choices": [{"message": {"content": None, "refusal": "I can't"}}]}), "I can't"),

@@ -32,7 +32,7 @@ FAILS = {
     "never answers": "did not answer within",
     "invalid json": "no chat completion",
     "html for an answer": "no chat completion",
-    "empty choices": "no choices",
+    "empty choices": r"empty \(finish reason: None\)",
     "refusal": "it refused",
     "content filter": "content filter",
     "only reasoning": r"empty \(finish reason: length\)",
@@ -146,7 +146,12 @@ def assert_accounted(server, usage, budget):
             expected += Usage(asked, 250)
         elif attempt.fault == "no usage":
             expected += Usage(asked, -(-len(play(body["messages"])) // 4))
-    assert usage == expected
+    last = {attempt.key: attempt.fault for attempt in server.attempts}
+    if set(last.values()) & set(UNREADABLE):  # charged at an estimate
+        assert (usage.calls, usage.estimated) == (expected.calls, True)
+        assert usage.prompt_tokens > expected.prompt_tokens
+    else:
+        assert usage == expected
     assert budget.spent == usage
 
 
@@ -235,7 +240,7 @@ def test_a_root_model_that_fails_in_mid_query_loses_nothing_that_was_paid_for(di
     assert [evidence.text for evidence in answer.evidence] == ["The cat is called Mochi."]
     assert answer.coverage.share == 1.0
     assert_accounted(server, answer.usage, budget)
-    assert failed.value.cost_usd == answer.cost_usd == pytest.approx(dollars(server.stated))
+    assert failed.value.cost_usd == answer.cost_usd == pytest.approx(dollars(answer.usage))
     assert KEY not in str(failed.value)
 
 
@@ -323,9 +328,7 @@ def test_with_a_tenth_of_the_calls_failing_every_call_is_accounted_for(diary, fa
     assert _by_kind(failed) == Counter(FAILS[fault] for fault in subagents.values() if fault in FAILS)
     ended = Counter(answer.error for answer in answers if answer.error)
     kinds = Counter(FAILS[fault] for fault in roots.values() if fault in FAILS)
-    again = {
-        kind for kind in kinds if kind.startswith("empty") or kind == "no choices"
-    }  # the root model is asked again
+    again = {kind for kind in kinds if kind.startswith("empty")}  # the root model is asked again
     assert _by_kind(ended) == Counter({kind: count for kind, count in kinds.items() if kind not in again})
     assert sum(answer.coverage.cut for answer in answers) == list(subagents.values()).count("cut off") > 0
     assert_accounted(server, sum((answer.usage for answer in answers), Usage()), budget)

@@ -217,9 +217,3 @@ def test_cancelling_leaves_nothing_running(when):
         return left, len(server.sent) - sent
 
     assert run_simulated(scenario()) == ((0, 0, 0), 0)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_a_share_that_is_none_is_told(share):
-    with pytest.raises(ValueError, match="share of extra calls"):
-        Siblings(share)

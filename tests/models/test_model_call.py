@@ -15,7 +15,10 @@ def test_an_answer_that_is_no_json_and_a_failure_after_it_are_two_calls(scripted
     budget = Budget()
     with pytest.raises(ModelError, match="400") as caught:
         ask(scripted([httpx2.Response(200, content=b"{not json"), refused(400)]), budget)
-    assert caught.value.usage == budget.spent == Usage(calls=2)
+    usage = caught.value.usage
+    assert usage == budget.spent == Usage(usage.prompt_tokens, 250, 2)  # the unreadable answer by an estimate
+    assert usage.prompt_tokens > 10
+    assert usage.estimated
 
 
 NEGATIVE = {"prompt_tokens": -50, "completion_tokens": -5}
@@ -37,9 +40,9 @@ def test_a_reply_whose_tokens_are_counted_is_not_estimated(scripted):
     assert not ask(scripted(["yes"])).usage.estimated
 
 
-@pytest.mark.parametrize("broken", [refused(500), httpx2.ConnectError("gone"), httpx2.Response(200, content=b"{")])
+@pytest.mark.parametrize("broken", [refused(500), httpx2.ConnectError("gone")])
 def test_a_call_that_fails_counts_against_a_limit_on_calls(scripted, broken):
-    model, budget = scripted([broken] * 2, rates=(1.0, 1.0)), Budget(calls=1)  # what is no JSON is asked for twice
+    model, budget = scripted([broken], rates=(1.0, 1.0)), Budget(calls=1)
     with pytest.raises(ModelError):
         ask(model, budget)
     assert (budget.spent, budget.spent_usd) == (Usage(calls=1), 0.0)
@@ -47,9 +50,22 @@ def test_a_call_that_fails_counts_against_a_limit_on_calls(scripted, broken):
         ask(model, budget)
 
 
+@pytest.mark.parametrize("body", [b"{", b"<html>Log in</html>", b'{"choices": 1}', b'{"object": "list"}', b"[]"])
+def test_an_unreadable_answer_is_charged_at_an_estimate_and_says_so(scripted, body):
+    model, budget = scripted([httpx2.Response(200, content=body)] * 2, rates=(1.0, 1.0)), Budget(calls=1)
+    with pytest.raises(ModelError, match="no chat completion") as caught:
+        ask(model, budget)
+    usage = caught.value.usage
+    assert (usage, caught.value.cost_usd) == (budget.spent, budget.spent_usd)
+    assert (usage.calls, usage.estimated, budget.spent_usd) == (1, True, usage.total_tokens)
+    assert usage.prompt_tokens > 10
+    with pytest.raises(BudgetExceeded):
+        ask(model, budget)
+
+
 def test_an_answer_with_nothing_to_use_is_paid_for(scripted, as_completion):
     model, budget = scripted([httpx2.Response(200, json=as_completion("yes", choices=[]))], rates=(1.0, 1.0)), Budget()
-    with pytest.raises(ModelError, match="no choices") as caught:
+    with pytest.raises(ModelError, match="empty") as caught:
         ask(model, budget)
     assert caught.value.usage == budget.spent
     assert (caught.value.usage.completion_tokens, caught.value.usage.estimated) == (3, True)  # no prompt was counted

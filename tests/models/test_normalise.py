@@ -3,9 +3,9 @@ import json
 import pytest
 
 from rlm_memory_core import ModelError, Usage
-from rlm_memory_core.models.adapting import server_message
 from rlm_memory_core.models.normalise import read_completion
-from rlm_memory_core.models.types import Response, first_line
+from rlm_memory_core.models.types import EmptyReply, Response
+from rlm_memory_core.models.wording import first_line, server_message
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -41,17 +41,19 @@ def test_an_answer_with_nothing_to_use_still_says_what_it_took(as_completion, an
     assert caught.value.usage.completion_tokens == 3
 
 
-def test_no_choices_are_an_answer_too_and_were_paid_for(as_completion):
-    with pytest.raises(ModelError, match="no choices") as caught:
-        read_completion(Response(json.dumps(as_completion("yes", choices=[]))))
+@pytest.mark.parametrize("choices", [[], None, [{}], [{"message": None}]])
+def test_no_choices_are_an_empty_answer_and_were_paid_for(as_completion, choices):
+    with pytest.raises(EmptyReply, match="empty") as caught:
+        read_completion(Response(json.dumps(as_completion("yes", choices=choices))))
     assert (caught.value.usage.completion_tokens, caught.value.usage.calls) == (3, 1)
 
 
-@pytest.mark.parametrize("body", ["x", [], {}, {"choices": None}, {"choices": [{}]}])
-def test_what_is_no_completion_has_no_usage_either(body):
+@pytest.mark.parametrize("body", ["x", [], {}, {"choices": ["x"]}, {"choices": 1}])
+def test_what_is_no_completion_is_charged_at_an_estimate(body):
     with pytest.raises(ModelError, match="no chat completion") as caught:
-        read_completion(Response(json.dumps(body)))
-    assert caught.value.usage == Usage(calls=1)
+        read_completion(Response(json.dumps(body)), 40)
+    usage = caught.value.usage
+    assert (usage.prompt_tokens, usage.completion_tokens > 0, usage.calls, usage.estimated) == (40, True, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_an_odd_error_is_a_text(text):
 @pytest.mark.parametrize(
     ("page", "line"),
     [
-        ("<html><title>502 Bad\nGateway</title><h1>Oops</h1></html>", "502 Bad Gateway: Oops"),
+        ("<html><title>502 Bad\nGateway</title><h1>Oops</h1></html>", "502 Bad Gateway Oops"),
         ("<!DOCTYPE html><script>alert(1)</script><style>p {}</style><p>Try <b>later</b>", "Try later"),
         ("at most 3 < 4 and 5 > 2", "at most 3 < 4 and 5 > 2"),
         ("<p></p>", "str"),

@@ -10,8 +10,8 @@ from fault_server import events
 from rlm_memory_core import MemoryChat, MemoryRLM, Reading
 from rlm_memory_core.experiments.score import judge
 from rlm_memory_core.models import background
-from rlm_memory_core.models.normalise import ThoughtSplitter, split_thoughts
 from rlm_memory_core.models.streaming import Listener
+from rlm_memory_core.models.thoughts import ThoughtSplitter, split_thoughts
 from rlm_memory_core.models.types import EmptyReply
 
 LEADING = [

@@ -8,9 +8,9 @@ from asking import ask, refused
 
 from rlm_memory_core import MemoryChat, ModelError
 from rlm_memory_core.models import background
-from rlm_memory_core.models.normalise import ThoughtSplitter, split_thoughts
 from rlm_memory_core.models.streaming import Listener
-from rlm_memory_core.models.types import ContextExceeded
+from rlm_memory_core.models.thoughts import ThoughtSplitter, split_thoughts
+from rlm_memory_core.models.types import ContextExceeded, EmptyReply
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -46,6 +46,19 @@ THOUGHTS = [
     "<antThinking>hm</antThinking>Hello!",
     "<thinking>hm</think>Hello!",
     "<reason>hm</reason>Hello!",
+    "<reflection>hm</reflection>\nHello!",
+    "<scratchpad>hm</scratchpad>Hello!",
+    "<inner_thoughts>hm</inner_thoughts>Hello!",
+    "<Internal_Monologue>hm</internal_monologue>Hello!",
+    "<analysis>\nhm <b>bold</b>\n</analysis>\n\nHello!",
+    '<details type="reasoning" done="true" duration="12">\n<summary>Thought</summary>\n> hm\n</details>\nHello!',
+    "\ufeff<think>hm</think>Hello!",
+    "\u200b\n\u2060<reasoning>hm</reasoning>Hello!",
+    "**<think>**hm**</think>**\n\nHello!",
+    "> <think>\n> hm\n> </think>\n\nHello!",
+    "<think>hm</think><answer>Hello!</answer>",
+    "<think>hm</think>\n<final_answer>\nHello!</final_answer>",
+    "<think>a</think>\n<reflection>hm</reflection>Hello!",
 ]
 
 
@@ -59,7 +72,22 @@ def test_thoughts_between_the_tags_of_many_models(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["a < b and c > d", "Use `<|im_start|>` here.", "It ends with <|im_end|>", "<div>x</div>"]
+    "text",
+    [
+        "a < b and c > d",
+        "Use `<|im_start|>` here.",
+        "It ends with <|im_end|>",
+        "<div>x</div>",
+        "<details><summary>More</summary>x</details>",
+        "See <details>x</details> and </details>.",
+        "Here:\n<analysis>\nx\n</analysis>",
+        "<answer>Hello!</answer>",
+        "Wrap it in <scratchpad> and </scratchpad>.",
+        "**Bold** and *two* _words_",
+        "# Title\n> quote",
+        "`<reflection>` opens it.",
+        "<output>x</output>",
+    ],
 )
 def test_other_signs_stay(text):
     assert split_thoughts(text) == (text, "")
@@ -217,3 +245,68 @@ def test_a_prompt_that_is_too_long_in_other_words(scripted, text):
 def test_vectors_need_no_numbers(scripted, index):
     rows = {"data": [{"embedding": [1.0, 2.0], **index}]}
     assert background.run(scripted(lambda texts: httpx2.Response(200, json=rows)).embed(["a"])).vectors == [[1.0, 2.0]]
+
+
+def test_a_thought_without_its_opening_tag_and_a_wrapped_reply():
+    assert split_thoughts("hm</think><response>Hello!</response>") == ("Hello!", "hm")
+
+
+SHAPES = [
+    {"choices": [{"text": "Hello!", "finish_reason": "stop"}]},
+    {"choices": [{"delta": {"content": "Hello!"}, "finish_reason": "stop"}]},
+    {"choices": [{"message": "Hello!", "finish_reason": "done"}]},
+    {"choices": [{"message": {"content": None}}, {"message": {"content": "Hello!"}, "finish_reason": "finished"}]},
+    {"choices": [{"index": 1, "message": {"content": "No"}}, {"index": 0, "message": {"content": "Hello!"}}]},
+    {"choices": [{"message": {"content": None, "audio": {"transcript": "Hello!"}}, "finish_reason": "stop"}]},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("read", [ask, hear], ids=["whole", "stream"])
+def test_a_reply_in_other_places_of_the_answer(scripted, shape, read):
+    reply = read(scripted([httpx2.Response(200, json=shape)]))
+    assert (reply.text, reply.cut) == ("Hello!", False)
+
+
+LINES = [{"choices": [{"delta": {"content": part}}]} for part in ("Hel", "lo!")]
+LINES.append(
+    {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+)
+
+
+@pytest.mark.parametrize("read", [ask, hear], ids=["whole", "stream"])
+@pytest.mark.parametrize(("begin", "end"), [("", "\n"), ("data: ", "\n\n"), ("data:", "\r\n")])
+def test_lines_and_events_are_read_whether_or_not_they_were_asked_for(scripted, read, begin, end):
+    body = "".join(f"{begin}{json.dumps(line)}{end}" for line in LINES)
+    reply = read(scripted([httpx2.Response(200, text=body)]))
+    assert (reply.text, reply.usage.total_tokens, reply.cut) == ("Hello!", 7, False)
+
+
+def test_lines_that_end_early_are_no_answer(scripted):
+    body = json.dumps(LINES[0]) + "\n" + json.dumps(LINES[1])[:20]
+    with pytest.raises(ModelError):
+        ask(scripted([httpx2.Response(200, text=body)] * 2))
+
+
+def test_one_of_several_interleaved_choices_is_read(scripted):
+    parts = [(0, "Hel"), (1, "Oth"), (1, "er"), (0, "lo!")]
+    events = [f"data: {json.dumps({'choices': [{'index': at, 'delta': {'content': text}}]})}\n\n" for at, text in parts]
+    assert hear(scripted([stream(*events)])).text == "Hello!"
+
+
+def test_a_last_event_may_repeat_the_whole_reply(scripted):
+    last = {"choices": [{"index": 0, "message": {"content": "Hello!"}, "finish_reason": "stop"}]}
+    assert hear(scripted([stream(chunk({"content": "Hel"}), f"data: {json.dumps(last)}\n\n")])).text == "Hello!"
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff \u2060\n", "<|im_end|>", "<|eot_id|>\n", "<end_of_turn>", "\u00ad"])
+@pytest.mark.parametrize("read", [ask, hear], ids=["whole", "stream"])
+def test_invisible_text_and_lone_special_tokens_are_empty(scripted, text, read):
+    with pytest.raises(EmptyReply):
+        read(scripted([whole({"content": text})]))
+
+
+def test_blanks_after_thoughts_that_come_apart_are_not_heard(scripted):
+    events = [chunk({"reasoning_content": "hm"}), chunk({"content": "\n\n"}), chunk({"content": "Hello!"}, "stop")]
+    reply = hear(scripted([stream(*events)]))
+    assert (reply.text, reply.thoughts) == ("Hello!", "hm")

@@ -113,7 +113,7 @@ def test_what_did_not_end_as_it_should_is_not_kept(scripted, answer, path):
 
 
 @pytest.mark.parametrize(
-    "answer", ["no JSON", [], {"choices": "x"}, {"choices": [None]}, {"choices": [{"message": "x"}]}]
+    "answer", ["no JSON", [], {"choices": "x"}, {"choices": [None]}, {"choices": [{"message": 5}]}]
 )
 def test_garbage_is_never_kept(scripted, answer, path):
     llm = scripted(lambda messages: httpx2.Response(200, json=answer), recorded="auto", calls_path=path)

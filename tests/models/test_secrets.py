@@ -11,7 +11,7 @@ from asking import ask, refused
 from rlm_memory_core import MemoryRLM, MemoryStore, ModelError, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.models.streaming import Listener
-from rlm_memory_core.models.types import first_line
+from rlm_memory_core.models.wording import first_line
 
 KEY = "planted-0123456789-key"
 PASSWORD = "planted-password"

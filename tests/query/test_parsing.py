@@ -61,8 +61,8 @@ def test_final_keeps_a_parenthesis_within_quotes():
         ("FINAL(at home)\n\nReasons:\n1) she said so\n2) twice", "at home"),
         ("FINAL(at home)\n(see above)", "at home"),
         ("FINAL(one thing) a)\nFINAL(another) b)", "one thing) a"),
-        ("FINAL(Paris (the city)", "Paris (the city"),
-        ("FINAL(f(x)[0] + (1)", "f(x)[0] + (1"),
+        ("FINAL(Paris (the city)", "Paris (the city)"),
+        ("FINAL(f(x)[0] + (1)", "f(x)[0] + (1)"),
         ("FINAL(" + "(" * 50_000, "(" * 50_000),
         ("FINAL(" + ")" * 50_000, ")" * 49_999),
         ("FINAL(" + "1) a " * 20_000 + ")", ("1) a " * 20_000).strip()),
@@ -229,3 +229,25 @@ def test_fences_of_many_lengths_that_are_never_closed_are_read():
         parse_message(f"{text}\nFINAL(x)")
     parse_message("```\n" + " " * 200_000 + "`")
     parse_message("\n```" * 100_000 + " `")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("- FINAL(at home)", "at home"),
+        ("+ FINAL(at home)", "at home"),
+        ("2) FINAL(at home)", "at home"),
+        ("<answer>FINAL(at home)</answer>", "at home"),
+        ("<final_answer>\nFINAL(at home)\n</final_answer>", "at home"),
+        ("FINAL(one (1) and two (2)", "one (1) and two (2)"),
+        ("FINAL(at home :)", "at home :)"),
+    ],
+)
+def test_final_in_lists_and_wrappers_and_without_its_last_parenthesis(text, answer):
+    assert final_of(text).text == answer
+
+
+@pytest.mark.parametrize("inside", ["x))", "name=x)", "variable_name = 'x')", "\n x\n)", "“x”)", "x"])
+def test_the_name_in_final_var_may_be_written_in_many_ways(inside):
+    final = final_of(f"FINAL_VAR({inside}")
+    assert (final.text, final.kind) == ("x", "variable")
