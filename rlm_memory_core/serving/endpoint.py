@@ -21,7 +21,7 @@ from ..models import types
 from . import replies
 from .access import SILENCE, Access
 from .conversation import Conversation
-from .limits import Limits, Refusal, bounded
+from .limits import Connections, Limits, Refusal
 from .memory import Asking, Memory
 from .people import People
 
@@ -45,6 +45,7 @@ class Endpoint:
 
     def __init__(self, memory: Memory, people: People, access: Access, limits: Limits | None = None) -> None:
         self._memory, self._people, self._access, self._limits = memory, people, access, limits or Limits()
+        self._connections = Connections()
 
     async def serve(self, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish the requests in progress.
@@ -66,7 +67,9 @@ class Endpoint:
         )  # fmt: skip
         await runner.setup()
         assert runner.server is not None
-        server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)
+        server = await asyncio.get_running_loop().create_server(
+            self._connections.bounded(runner.server), sock=listening
+        )
         try:
             ready(f"{address}/v1")
             await stop.wait()
@@ -83,6 +86,7 @@ class Endpoint:
 
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._connections.heard(request)
         try:
             if refused := self._access.refusal(request.headers):
                 raise Refusal(*refused)
@@ -114,9 +118,7 @@ class Endpoint:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         with self._limits.admit():
-            body = await asyncio.to_thread(
-                _parsed, await _read(request)
-            )  # parsing a large body would block the event loop
+            body = await asyncio.to_thread(_parsed, await _read(request))  # a large one would block the event loop
             person = _person(request, body)
             self._limits.count(person)
             async with self._people.store(person) as store:

@@ -71,21 +71,32 @@ class Limits:
         window.take(now, 1)
 
 
-def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Wrap a server so that it closes connections beyond the limit, and those that stay silent."""
+class Connections:
+    """The connections of a server. It closes those beyond the limit, and those that stay silent."""
 
-    def connected() -> asyncio.BaseProtocol:
-        if len(server.connections) >= CONNECTIONS:
-            return _Busy()
-        handler = server()
-        asyncio.get_running_loop().call_later(SILENCE, end_if_silent, handler)
-        return handler
+    def __init__(self) -> None:
+        self._silent: dict[object, asyncio.TimerHandle] = {}
 
-    def end_if_silent(handler: web.RequestHandler) -> None:
-        if not getattr(handler, "_request_count", 1):  # aiohttp has no public name for it
+    def bounded(self, server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
+        """Wrap a server."""
+
+        def connected() -> asyncio.BaseProtocol:
+            if len(server.connections) >= CONNECTIONS:
+                return _Busy()
+            handler = server()
+            self._silent[handler] = asyncio.get_running_loop().call_later(SILENCE, close, handler)
+            return handler
+
+        def close(handler: web.RequestHandler) -> None:
+            del self._silent[handler]
             handler.force_close()
 
-    return connected
+        return connected
+
+    def heard(self, request: web.Request) -> None:
+        """Keep the connection of a request open."""
+        if timer := self._silent.pop(request.protocol, None):
+            timer.cancel()
 
 
 class _Busy(asyncio.Protocol):
