@@ -11,7 +11,7 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -137,7 +137,7 @@ class Endpoint:
             return await self._stream(request, body, asking, talk)
         whole = replies.parsed((await self._memory.backend.send(asking.request)).text)
         message = replies.message_of(whole)
-        await asyncio.to_thread(talk.end, message)
+        await asyncio.to_thread(_end, talk, message)
         whole["usage"] = replies.counted(whole.get("usage"), asking.request, message, asking.usage)
         return web.json_response(whole)
 
@@ -165,7 +165,7 @@ class Endpoint:
                     elif chunk["choices"]:
                         await write(json.dumps(chunk))
             message = stream.message
-            await asyncio.to_thread(talk.end, message)
+            await asyncio.to_thread(_end, talk, message)
             if (body.get("stream_options") or {}).get("include_usage"):
                 usage = replies.counted(stream.usage, asking.request, message, asking.usage)
                 ending.append(ending[0] | {"choices": [], "usage": usage})
@@ -180,6 +180,12 @@ class Endpoint:
             told = self._told(error)
             await write(json.dumps(replies.error(told.status, str(told))))
         return response
+
+
+def _end(talk: Conversation, message: Mapping[str, Any]) -> None:
+    """Store a reply, and close the store before the client is told, so that its next request continues the session."""
+    talk.end(message)
+    talk.store.close()
 
 
 async def _read(request: web.Request) -> bytes:
