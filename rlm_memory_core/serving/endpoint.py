@@ -21,7 +21,7 @@ from ..models import types
 from . import replies
 from .access import SILENCE, Access
 from .conversation import Conversation
-from .limits import Connections, Limits, Refusal
+from .limits import Limits, Refusal
 from .memory import Asking, Memory
 from .people import People
 
@@ -45,7 +45,6 @@ class Endpoint:
 
     def __init__(self, memory: Memory, people: People, access: Access, limits: Limits | None = None) -> None:
         self._memory, self._people, self._access, self._limits = memory, people, access, limits or Limits()
-        self._connections = Connections()
 
     async def serve(self, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish the requests in progress.
@@ -67,9 +66,7 @@ class Endpoint:
         )  # fmt: skip
         await runner.setup()
         assert runner.server is not None
-        server = await asyncio.get_running_loop().create_server(
-            self._connections.bounded(runner.server), sock=listening
-        )
+        server = await asyncio.get_running_loop().create_server(self._limits.bounded(runner.server), sock=listening)
         try:
             ready(f"{address}/v1")
             await stop.wait()
@@ -86,7 +83,7 @@ class Endpoint:
 
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self._connections.heard(request)
+        self._limits.heard(request)
         try:
             if refused := self._access.refusal(request.headers):
                 raise Refusal(*refused)

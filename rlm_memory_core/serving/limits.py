@@ -25,7 +25,7 @@ class Refusal(Exception):
 
 
 class Limits:
-    """Counts the requests in progress and the requests of each person.
+    """Counts connections, the requests in progress, and the requests of each person.
 
     Args:
         per_minute: The most requests of one person in any 60 seconds.
@@ -40,6 +40,7 @@ class Limits:
     def __init__(self, per_minute: int = 3_000) -> None:
         self._per_minute, self._running = per_minute, 0
         self._windows: dict[str, Window] = {}
+        self._silent: dict[object, asyncio.TimerHandle] = {}  # connections without a request so far
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -70,15 +71,8 @@ class Limits:
             raise Refusal(429, "too many requests of one person", opens - now)
         window.take(now, 1)
 
-
-class Connections:
-    """The connections of a server. It closes those beyond the limit, and those that stay silent."""
-
-    def __init__(self) -> None:
-        self._silent: dict[object, asyncio.TimerHandle] = {}
-
     def bounded(self, server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-        """Wrap a server."""
+        """Wrap a server so that it closes connections beyond the limit, and those that stay silent."""
 
         def connected() -> asyncio.BaseProtocol:
             if len(server.connections) >= CONNECTIONS:
