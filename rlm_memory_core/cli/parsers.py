@@ -4,6 +4,7 @@ This file does not import the commands, so that `--help` answers at once. It nam
 """
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -37,7 +38,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the arguments, and name a misspelt option. `argparse` may only say which other one is missing."""
         known = ["--help", *re.findall(r"--[\w-]+", self.format_usage())]
-        given = takewhile("--".__ne__, args if self.get_default("command") else ())
+        is_checked = self.get_default("command") and "_ARGCOMPLETE" not in os.environ  # not while a word is completed
+        given = takewhile("--".__ne__, args if is_checked else ())
         for name in [word.partition("=")[0] for word in given if word.startswith("--") and " " not in word]:
             if not any(option.startswith(name) for option in known):
                 near = get_close_matches(name, known, 1, 0.7)

@@ -140,3 +140,4 @@ def test_the_shell_completes_commands_options_and_files(tmp_path):
     assert [word.strip() for word in completed("rlm-memory rep")] == ["reproduce", "report"]
     assert completed("rlm-memory ask --recorded of") == ["off "]
     assert completed("rlm-memory show hist") == ["history.jsonl "]
+    assert completed("rlm-memory serve --prot 8 --thr") == ["--threshold "]
