@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from contextlib import suppress
 
 from ..models.llm import connect
 from ..query.engine import MemoryRLM
@@ -19,10 +18,13 @@ def serve_mcp(options: argparse.Namespace) -> int:
     with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         engine = MemoryRLM(connect(options.model, options.base_url)) if options.model else None
-    with store_in_zone(options.store, options.tz) as store, suppress(KeyboardInterrupt):
+    with store_in_zone(options.store, options.tz) as store:
         server = MemoryServer(store, engine, options.read_only)
-        if options.http is None:
-            server.run()
-        else:
-            serve_http(server, access, options.http, lambda url: note(f"MCP at {url} (stop with Ctrl-C)"))
+        try:
+            if options.http is None:
+                server.run()
+            else:
+                serve_http(server, access, options.http, lambda url: note(f"MCP at {url} (stop with Ctrl-C)"))
+        except* (BrokenPipeError, KeyboardInterrupt):
+            pass  # the client went away, or the user stops the server
     return 0
