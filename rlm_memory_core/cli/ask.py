@@ -21,7 +21,7 @@ from ..query.reading import Reading
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..views.answer import answer_json, answer_text
-from .common import UNANSWERED, Refused, rates_of
+from .common import UNANSWERED, Refused, rates_of, refusing
 from .history import history, note, printable, say
 from .waiting import Waiting
 
@@ -35,14 +35,12 @@ def ask(options: argparse.Namespace) -> int:
     if options.question_date is not None and parse_date(options.question_date) is None:
         raise Refused(f"--question-date {options.question_date!r} cannot be read as a date; write 2023-05-30")
     waiting = Waiting(options.timeout)
-    try:
+    with refusing(ValueError):
         llm = connect(
             options.model, options.base_url, recorded=options.recorded, rates=rates_of(options.prices),
             timeout=options.timeout, max_tokens=options.max_tokens, wrap=waiting.watch,
         )  # fmt: skip
         reading = Reading(options.reading, first=options.first)
-    except ValueError as error:
-        raise Refused(error) from error
     if options.budget is not None and llm.rates is None:
         raise Refused(f"--budget needs a price, and that of {llm.model} is not known; give --prices")
     waiting.whom = f"{llm.label} at {first_line(llm.base_url)}" if llm.base_url else llm.label

@@ -1,9 +1,9 @@
-"""Shared by several commands: exit codes, refusals, confirmation, late imports, and argument types."""
+"""Shared by several commands: exit codes, refusals, confirmation, and argument types."""
 
 import argparse
 import sys
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 UNANSWERED = 1
@@ -17,24 +17,19 @@ class Refused(Exception):
     """A command cannot run; the message is one line for the user."""
 
 
-def later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
-    """Return a command that imports its module when it runs, so that `--help` answers at once.
+@contextmanager
+def refusing(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of these kinds into one line for the user.
 
-    Args:
-        module: A module of this package.
-        function: Takes the options, and returns the exit code.
+    >>> with refusing(ValueError):
+    ...     int("x")
+    Traceback (most recent call last):
+    rlm_memory_core.cli.common.Refused: invalid literal for int() with base 10: 'x'
     """
-
-    def run(options: argparse.Namespace) -> int:
-        try:
-            command = getattr(import_module(f".{module}", __package__), function)
-            return int(command(options))
-        except ModuleNotFoundError as error:
-            if not getattr(options, "needs", ""):
-                raise
-            raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{options.needs}]"') from error
-
-    return run
+    try:
+        yield
+    except kinds as error:
+        raise Refused(error) from error
 
 
 def confirm(yes: bool, refusal: str) -> None:

@@ -2,8 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,8 +12,9 @@ from ..experiments.run.options import literal
 from ..experiments.run.reproduce import Plan, Ready, ReproduceError
 from ..experiments.show import report
 from ..query.trace import total_cost
-from .common import UNANSWERED, Refused, confirm, rates_of
+from .common import UNANSWERED, Refused, confirm, rates_of, refusing
 
+_WRONG = (ReproduceError, ValueError)  # what a plan, its options and its data may raise
 _FLAGS = ("model", "base_url", "hedge", "requests_per_minute", "tokens_per_minute", "dask")
 
 
@@ -24,11 +23,11 @@ def reproduce_command(options: argparse.Namespace) -> int:
     print("Checking the notebooks, their data and the model ...", flush=True)
     plan = _plan(options)
     if not options.dask:
-        with _refusing():
+        with refusing(*_WRONG):
             plan.llm.open()  # reports a missing key before downloading data
     ready = _prepared(plan)
     done = []
-    try:
+    with refusing(ReproduceError):
         if not all(llm.is_local for llm in reproduce.models(plan, ready)):
             confirm(options.yes, "stopped before anything was spent")
         reproduce.check_models(plan, ready)
@@ -39,8 +38,6 @@ def reproduce_command(options: argparse.Namespace) -> int:
             tqdm.write(f"{ran.name}: {titles[ran.name] + ': ' if not ran.skipped else ''}{outcome}")
             sys.stdout.flush()
             done.append(ran)
-    except ReproduceError as error:
-        raise Refused(error) from error
     if errors := [ran.error for ran in done if ran.error]:
         raise Refused("; ".join(errors))
     if ready:
@@ -69,13 +66,13 @@ def _plan(options: argparse.Namespace) -> Plan:
     flags |= {"rates": rates_of(options.prices), "budget_usd": options.budget, "judge_model": options.judge}
     parameters = {name: literal(value) for name, value in options.parameters}
     others = {"only": options.only, "sample": options.sample or "", "outputs": options.outputs}
-    with _refusing():
+    with refusing(*_WRONG):
         return reproduce.make_plan(flags, parameters, **others)
 
 
 def _prepared(plan: Plan) -> list[Ready]:
     """Check the options and print what the run needs."""
-    with _refusing():
+    with refusing(*_WRONG):
         books = reproduce.prepare(plan)
     ready = [book for book in books if not book.skipped]
     asking = [book for book in ready if book.questions]
@@ -93,7 +90,7 @@ def _prepared(plan: Plan) -> list[Ready]:
 
 
 def _print_report(plan: Plan) -> None:
-    with _refusing():
+    with refusing(*_WRONG):
         card = scorecard.of_run(plan.folder)
         page = report.write(plan.folder)
         by = plan.llm.label
@@ -103,12 +100,3 @@ def _print_report(plan: Plan) -> None:
     print("\n".join(["", *scorecard_tables.summary(card), ""]))
     near = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
     print(f"Every number, with its interval and its source: {near}")
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Turn errors of a run into one line for the user."""
-    try:
-        yield
-    except (ReproduceError, ValueError) as error:
-        raise Refused(error) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..imports import HistoryFileError, import_file, recover
+from ..search.word_index import take_in_new_turns
 from ..store.memory_store import MemoryStore
 from ..views.rendering import counted, in_one_line
 from .common import UNANSWERED, Refused
@@ -61,6 +62,8 @@ def _import(store: MemoryStore, path: Path) -> None:
             report = import_file(store, path, show)
         except HistoryFileError as error:
             raise Refused(f"{path} cannot be imported: {error}") from error
+        bar.set_description_str(f"indexing {path.name}")
+        take_in_new_turns(store)  # once, here: `ask` works on a copy, which it throws away
     for line in report.lines(_SHOWN):
         note(f"{path}: {line}")
     say(f"{path}: {report}")

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from .. import __version__
 from . import parsers
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
                 argcomplete.autocomplete(whole)
             options = whole.parse_args(arguments)
-            return int(options.command(options))
+            return _run(options)
         finally:
             sys.stdout.flush()  # here a closed pipe can be handled, at exit it cannot
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands. Each sets `command`, a function of the options."""
+    """Return the parser of all commands. Each sets `command`, the module and the name of a function of the options."""
     summary = "Long-term memory for LLM assistants, and the experiments of the paper."
     parser = parsers.Parser(prog="rlm-memory", description=summary)
     parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
@@ -54,6 +55,17 @@ def parser() -> argparse.ArgumentParser:
     for add in parsers.ALL:
         add(commands)
     return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command. Its module is imported only now, so that `--help` answers at once."""
+    module, function = options.command.split(":")
+    try:
+        return int(getattr(import_module(f".{module}", __package__), function)(options))
+    except ModuleNotFoundError as error:
+        if not options.needs:
+            raise
+        raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{options.needs}]"') from error
 
 
 def _told() -> tuple[type[Exception], ...]:

@@ -2,13 +2,12 @@
 
 import argparse
 import os
-from contextlib import suppress
 
 from ..models.llm import connect
 from ..query.engine import MemoryRLM
 from ..serving.access import TOKEN, Access
 from ..serving.mcp_server import MemoryServer, serve_http
-from .common import Refused
+from .common import Refused, refusing
 from .history import note, store_in_zone
 
 
@@ -16,15 +15,16 @@ def serve_mcp(options: argparse.Namespace) -> int:
     """Serve until the client ends the session, or the process is interrupted; return the exit code."""
     if options.read_only and not options.store.exists():
         raise Refused(f"there is no file {options.store}")
-    try:
+    with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         engine = MemoryRLM(connect(options.model, options.base_url)) if options.model else None
-    except ValueError as error:
-        raise Refused(error) from error
-    with store_in_zone(options.store, options.tz) as store, suppress(KeyboardInterrupt):
+    with store_in_zone(options.store, options.tz) as store:
         server = MemoryServer(store, engine, options.read_only)
-        if options.http is None:
-            server.run()
-        else:
-            serve_http(server, access, options.http, lambda url: note(f"MCP at {url} (stop with Ctrl-C)"))
+        try:
+            if options.http is None:
+                server.run()
+            else:
+                serve_http(server, access, options.http, lambda url: note(f"MCP at {url} (stop with Ctrl-C)"))
+        except* (BrokenPipeError, KeyboardInterrupt):
+            pass  # the client went away, or the user stops the server
     return 0

@@ -1,14 +1,18 @@
 """The options of every command, with their types and help.
 
-This file does not import the commands, so that `--help` answers at once; `later` imports a command when it runs.
+This file does not import the commands, so that `--help` answers at once. It names the function of each.
 """
 
 import argparse
+import os
+import re
 from collections.abc import Callable
+from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
-from .common import later, number
+from .common import number
 
 _FILES = "an export of ChatGPT or Claude (.zip or conversations.json) or ShareGPT, or messages as JSON or JSON Lines"
 HISTORY = f"HISTORY is a store (.db), {_FILES}; - reads standard input."
@@ -31,6 +35,22 @@ _SECONDS = number("a number of seconds above 0", 0.001)
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the arguments."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments, and name a misspelt option. `argparse` may only say which other one is missing."""
+        known = ["--help", *re.findall(r"--[\w-]+", self.format_usage())]
+        is_checked = self.get_default("command") and "_ARGCOMPLETE" not in os.environ  # not while a word is completed
+        given = takewhile("--".__ne__, args if is_checked else ())
+        for name in [word.partition("=")[0] for word in given if word.startswith("--") and " " not in word]:
+            if not any(option.startswith(name) for option in known):
+                near = get_close_matches(name, known, 1, 0.7)
+                self.error(f"there is no option {name}{''.join(f'; did you mean {each}?' for each in near)}")
+        options, rest = super().parse_known_args(args, namespace)
+        if getattr(options, "base_url", None) and options.model is None:
+            self.error("--base-url needs --model: which model of this server?")
+        if getattr(options, "model", "") is None:
+            options.model = self.get_default("reader")
+        return options, rest
+
     def error(self, message: str) -> Any:
         """Print the line and exit with 2."""
         self.exit(2, f"rlm-memory: {' '.join(message.split())} (see {self.prog} --help)\n")
@@ -39,41 +59,29 @@ class Parser(argparse.ArgumentParser):
 def add_ask(commands: Any) -> None:
     """Add `ask`."""
     summary = "answer a question about a history, and show the evidence; or chat"
-    add = _command(commands, "ask", "ask:ask", summary, HISTORY, ASK_ENDS)
+    add = _command(commands, "ask", "ask:ask", summary, HISTORY, ASK_ENDS, reader="offline")
     add("history", metavar="HISTORY", help="the file; only --chat adds to it")
     add("question", metavar="QUESTION", nargs="?", help="the question")
     _add_model(add)
     modes = "auto (default): use and add recorded answers; replay: only use; refresh: replace; off: neither"
     add("--recorded", choices=("auto", "replay", "refresh", "off"), default="auto", help=modes)
-    add(
-        "--timeout",
-        type=_SECONDS,
-        default=120.0,
-        metavar="SECONDS",
-        help="give up if the server is silent for so long (%(default)g)",
-    )
+    silence = "give up if the server is silent for so long (%(default)g)"
+    add("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help=silence)
     add("--max-tokens", type=_COUNT, metavar="N", help="longest reply (default: 8192, or 32768 if it thinks)")
     add("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
-    add(
-        "--reading",
-        choices=("search", "paper"),
-        help="search: the model searches (default); paper: sub-agents read every session",
-    )
+    ways = "search: the model searches (default); paper: sub-agents read every session"
+    add("--reading", choices=("search", "paper"), help=ways)
     add("--first", type=_COUNT, metavar="K", help="with --reading paper: read the K best sessions first")
-    add(
-        "--chat",
-        action="store_true",
-        help="answer each line of input; if HISTORY is a store (.db, may be new), it keeps the chat",
-    )
+    chat = "answer each line of input; if HISTORY is a store (.db, may be new), it keeps the chat"
+    add("--chat", action="store_true", help=chat)
     add("--json", action="store_true", help="print one JSON object, for programs")
     add("--trace", action="store_true", help="print the model's messages and code to standard error")
 
 
 def add_show(commands: Any) -> None:
     """Add `show`."""
-    add = _command(
-        commands, "show", "history_files:show", "list the sessions of a history, print one, or search", HISTORY
-    )
+    summary = "list the sessions of a history, print one, or search"
+    add = _command(commands, "show", "history_files:show", summary, HISTORY)
     add("history", metavar="HISTORY", help="the history's file")
     add("--session", type=_COUNT, metavar="N", help="print session N")
     add("--search", metavar="TEXT", help="print the turns that contain a text, in any letter case")
@@ -98,17 +106,14 @@ def add_experiments(commands: Any) -> None:
         ("estimate", "print the calls, tokens and dollars that a run needs, without running it", _NOTEBOOKS),
         ("report", "write the report of the last run, and print the scorecard", "Reads its results: JSON and CSV."),
     ):
-        add = _command(commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", dask="")
+        add = _command(
+            commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", reader="offline", dask=""
+        )
         _add_model(add)
         add("--only", action="append", type=_notebook, default=[], metavar="NN", help="notebook NN; can be repeated")
         add("--sample", type=_sample, metavar="paper|all|N", help="questions of LongMemEval to ask")
         add("--judge", metavar="MODEL", help="the model that judges LongMemEval answers (default: none)")
-        add(
-            "--hedge",
-            type=_SHARE,
-            default=0.05,
-            help="share of slow calls that may be sent again (%(default)s)",
-        )
+        add("--hedge", type=_SHARE, default=0.05, help="share of slow calls that may be sent again (%(default)s)")
         for limit in ("--requests-per-minute", "--tokens-per-minute"):
             add(limit, type=_COUNT, metavar="N", help="the server's limit, if you know it")
         named = {"metavar": ("NAME", "VALUE"), "help": "set a notebook's parameter, such as -p turns '[20, 50]'"}
@@ -146,8 +151,8 @@ def add_servers(commands: Any) -> None:
         ("mcp", "mcp:serve_mcp", "serve a history to agents as MCP tools, over stdin and stdout or over HTTP"),
     ):
         is_mcp = name == "mcp"
-        needs = "mcp" if is_mcp else ""
-        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", needs=needs)
+        defaults = {"needs": "mcp"} if is_mcp else {"reader": "offline"}
+        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", **defaults)
         _add_store(add, required=is_mcp)
         add("--base-url", metavar="URL", help=_ADDRESS)
         add("--host", default="127.0.0.1", help="address to listen on (%(default)s); others need $RLM_MEMORY_TOKEN")
@@ -158,7 +163,7 @@ def add_servers(commands: Any) -> None:
             add("--read-only", action="store_true", help="offer no tool that adds to the history")
         else:
             add("--port", type=_PORT, default=8000, help="port (default: %(default)s); 0 takes a free one")
-            add("--model", default="offline", help="the model that answers (default: offline)")
+            add("--model", help="the model that answers (default: offline)")
             add("--threshold", type=_COUNT, default=20_000, metavar="N", help="search above N characters (%(default)s)")
             add("--requests-per-minute", type=_COUNT, default=3_000, metavar="N", help="of each person (%(default)s)")
 
@@ -168,7 +173,7 @@ def _command(
 ) -> Callable[..., Any]:
     told = f"{summary[0].upper()}{summary[1:]}. {reads}"
     part = commands.add_parser(name, help=summary, description=told, epilog=end)
-    part.set_defaults(command=later(*where.split(":")), **defaults)
+    part.set_defaults(command=where, **{"needs": "", **defaults})
     return cast("Callable[..., Any]", part.add_argument)
 
 
@@ -181,7 +186,7 @@ def _add_store(add: Callable[..., Any], required: bool) -> None:
 
 def _add_model(add: Callable[..., Any]) -> None:
     """Add the options for a model and its cost."""
-    add("--model", default="offline", help="a model's name (default: offline, which is not an LLM and only quotes)")
+    add("--model", help="a model's name (default: offline, which is not an LLM and only quotes)")
     add("--base-url", metavar="URL", help=_ADDRESS)
     add("--budget", type=_DOLLARS, metavar="USD", help="stop asking once this much is spent")
     add("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help="dollars per million tokens")

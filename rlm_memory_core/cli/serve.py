@@ -12,7 +12,7 @@ from ..serving.endpoint import Endpoint
 from ..serving.limits import Limits
 from ..serving.memory import Memory
 from ..serving.people import People
-from .common import Refused
+from .common import refusing
 from .history import store_in_zone
 
 
@@ -20,11 +20,9 @@ def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; return the exit code."""
     if options.store:
         store_in_zone(options.store, options.tz).close()  # reports a wrong file or zone at once
-    try:
+    with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         memory = Memory(options.model, options.base_url, options.threshold if options.store else math.inf)
-    except ValueError as error:
-        raise Refused(error) from error
     endpoint = Endpoint(memory, People(options.store, options.tz), access, Limits(options.requests_per_minute))
 
     def ready(url: str) -> None:

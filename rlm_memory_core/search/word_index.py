@@ -28,7 +28,7 @@ SPOKEN = "piece_words_6"
 TURNS = "turn_words_6"
 """The words of each turn, as `words.telling` returns them, under its index."""
 MOST_SCORED = 5_000  # maximum turns that are scored by words; words in more turns say little
-_BLOCK_TURNS, _BLOCK_CHARACTERS = 50_000, 20_000_000  # maximum that is indexed in one transaction
+_BLOCK_TURNS, _BLOCK_CHARACTERS = 5_000, 2_000_000  # maximum that is indexed in one transaction: others wait for it
 _HASH_BYTES = 16_000_000  # size of FTS5's buffer while indexing, for each of the two indexes
 _SCHEMA = (
     f"""CREATE TABLE IF NOT EXISTS {PIECES} (number INTEGER PRIMARY KEY, session INTEGER NOT NULL,

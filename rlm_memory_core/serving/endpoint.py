@@ -11,7 +11,7 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..models import types
 from . import replies
 from .access import SILENCE, Access
 from .conversation import Conversation
-from .limits import Limits, Refusal, bounded
+from .limits import Limits, Refusal
 from .memory import Asking, Memory
 from .people import People
 
@@ -66,7 +66,7 @@ class Endpoint:
         )  # fmt: skip
         await runner.setup()
         assert runner.server is not None
-        server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)
+        server = await asyncio.get_running_loop().create_server(self._limits.bounded(runner.server), sock=listening)
         try:
             ready(f"{address}/v1")
             await stop.wait()
@@ -83,6 +83,7 @@ class Endpoint:
 
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._limits.heard(request)
         try:
             if refused := self._access.refusal(request.headers):
                 raise Refusal(*refused)
@@ -114,9 +115,7 @@ class Endpoint:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         with self._limits.admit():
-            body = await asyncio.to_thread(
-                _parsed, await _read(request)
-            )  # parsing a large body would block the event loop
+            body = await asyncio.to_thread(_parsed, await _read(request))  # a large one would block the event loop
             person = _person(request, body)
             self._limits.count(person)
             async with self._people.store(person) as store:
@@ -135,7 +134,7 @@ class Endpoint:
             return await self._stream(request, body, asking, talk)
         whole = replies.parsed((await self._memory.backend.send(asking.request)).text)
         message = replies.message_of(whole)
-        await asyncio.to_thread(talk.end, message)
+        await asyncio.to_thread(_end, talk, message)
         whole["usage"] = replies.counted(whole.get("usage"), asking.request, message, asking.usage)
         return web.json_response(whole)
 
@@ -163,7 +162,7 @@ class Endpoint:
                     elif chunk["choices"]:
                         await write(json.dumps(chunk))
             message = stream.message
-            await asyncio.to_thread(talk.end, message)
+            await asyncio.to_thread(_end, talk, message)
             if (body.get("stream_options") or {}).get("include_usage"):
                 usage = replies.counted(stream.usage, asking.request, message, asking.usage)
                 ending.append(ending[0] | {"choices": [], "usage": usage})
@@ -178,6 +177,12 @@ class Endpoint:
             told = self._told(error)
             await write(json.dumps(replies.error(told.status, str(told))))
         return response
+
+
+def _end(talk: Conversation, message: Mapping[str, Any]) -> None:
+    """Store a reply, and close the store before the client is told, so that its next request continues the session."""
+    talk.end(message)
+    talk.store.close()
 
 
 async def _read(request: web.Request) -> bytes:

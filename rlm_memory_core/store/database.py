@@ -5,9 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-_PATIENCE = 30.0  # seconds to wait for another process
+_PATIENCE, _PAUSE = 30.0, 0.002  # seconds to wait for another process, and between two tries
 _NO_DATABASE = "file is not a database"
 _DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
 _MEANINGS = {
@@ -35,7 +35,22 @@ def check_time() -> None:
 
 
 class _Database(sqlite3.Connection):
-    """Closes itself when it is no longer used, because Python 3.13 warns about connections that were not closed."""
+    """Waits while another process writes, and closes itself when it is no longer used: Python 3.13 warns otherwise.
+
+    SQLite's own waiting makes longer and longer pauses, so that one of many processes may wait for seconds.
+    """
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Run a statement; try again for half a minute while the file is locked."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return super().execute(sql, parameters)
+            except sqlite3.OperationalError as error:
+                is_locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says by what
+                if not is_locked or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
 
     def __del__(self) -> None:
         try:
@@ -60,14 +75,14 @@ def open_database(
     if path and path.is_file() and path.stat().st_size == 1:  # SQLite would take the file for an empty one
         raise sqlite3.DatabaseError(_NO_DATABASE)
     database = sqlite3.connect(
-        path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_PATIENCE, factory=_Database
+        path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0, factory=_Database
     )
     database.set_progress_handler(lambda: getattr(limit, "is_over", bool)(), 10_000)
     try:
         database.execute("BEGIN IMMEDIATE")
         prepare(database)
         database.execute("COMMIT")
-        _use_write_ahead_log(database)
+        database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {synchronous}")
     except BaseException:
         database.close()
@@ -80,18 +95,6 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     # if the file has no log, no process has it open; an immutable reader creates neither a log nor a lock
     alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
-
-
-def _use_write_ahead_log(database: sqlite3.Connection) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:  # SQLite does not wait for this lock by itself
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
 
 
 def explain(error: sqlite3.Error, path: Path | None) -> str:

@@ -55,13 +55,47 @@ def test_every_command_says_what_it_reads_and_every_option_what_it_does(words):
     [
         ([], "rlm-memory: the following arguments are required: COMMAND (see rlm-memory --help)\n"),
         (["ask"], "rlm-memory: the following arguments are required: HISTORY (see rlm-memory ask --help)\n"),
-        (["show", "h", "--serch", "x"], "rlm-memory: unrecognized arguments: --serch x (see rlm-memory --help)\n"),
+        (["show", "h", "x"], "rlm-memory: unrecognized arguments: x (see rlm-memory --help)\n"),
+        (
+            ["show", "h", "--serch", "x"],
+            "rlm-memory: there is no option --serch; did you mean --search? (see rlm-memory show --help)\n",
+        ),
+        (
+            ["import", "h", "--stroe=h.db"],
+            "rlm-memory: there is no option --stroe; did you mean --store? (see rlm-memory import --help)\n",
+        ),
+        (["mcp", "--wxyz"], "rlm-memory: there is no option --wxyz (see rlm-memory mcp --help)\n"),
+        (
+            ["calls", "list", "--model"],
+            "rlm-memory: argument --model: expected one argument (see rlm-memory calls list --help)\n",
+        ),
     ],
 )
 def test_wrong_arguments_are_one_line(capsys, arguments, line):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert (ended.value.code, *capsys.readouterr()) == (2, "", line)
+
+
+@pytest.mark.parametrize(
+    "words", [["ask", "h", "Who?"], ["reproduce"], ["estimate"], ["serve"], ["mcp", "--store", "h"]]
+)
+def test_a_server_needs_the_name_of_its_model(capsys, words):
+    with pytest.raises(SystemExit):
+        cli.main([*words, "--base-url", "http://127.0.0.1:9/v1"])
+    line = f"rlm-memory: --base-url needs --model: which model of this server? (see rlm-memory {words[0]} --help)\n"
+    assert capsys.readouterr().err == line
+
+
+def test_a_model_that_is_not_named_is_the_offline_reader_or_for_mcp_and_calls_none():
+    parsed = {words[0]: cli.parser().parse_args(words).model for words in (
+        ["ask", "h", "Who?"], ["reproduce"], ["serve"], ["mcp", "--store", "h"], ["calls", "list"])}  # fmt: skip
+    assert parsed == {"ask": "offline", "reproduce": "offline", "serve": "offline", "mcp": None, "calls": None}
+
+
+def test_words_that_begin_with_dashes_are_questions_after_two_dashes_or_with_blanks():
+    assert cli.parser().parse_args(["ask", "h", "--", "--serch"]).question == "--serch"
+    assert cli.parser().parse_args(["ask", "h", "--what is it"]).question == "--what is it"
 
 
 def test_what_the_parser_repeats_is_what_the_package_says():
@@ -106,3 +140,4 @@ def test_the_shell_completes_commands_options_and_files(tmp_path):
     assert [word.strip() for word in completed("rlm-memory rep")] == ["reproduce", "report"]
     assert completed("rlm-memory ask --recorded of") == ["off "]
     assert completed("rlm-memory show hist") == ["history.jsonl "]
+    assert completed("rlm-memory serve --prot 8 --thr") == ["--threshold "]

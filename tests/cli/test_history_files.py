@@ -31,6 +31,13 @@ def test_import_says_what_it_did_and_can_be_run_again(tmp_path, export, capsys):
         assert history.sessions[0].marker == "[--- Session 1 | 2023/05/20 (Sat) 20:00 | Cats ---]"
 
 
+def test_import_leaves_an_index_that_questions_need_not_build(tmp_path, export, monkeypatch):
+    store = tmp_path / "history.db"
+    assert main(["import", str(export), "--store", str(store)]) == 0
+    monkeypatch.setattr("rlm_memory_core.search.word_index._index_block", None)  # nothing is left to index
+    assert main(["ask", str(store), "What is my cat called?"]) == 0
+
+
 def test_a_file_that_is_not_there_leaves_no_empty_store(tmp_path):
     assert main(["import", str(tmp_path / "none.json"), "--store", str(tmp_path / "h.db")]) == 2
     assert not (tmp_path / "h.db").exists()

@@ -180,34 +180,46 @@ def test_the_full_text_example_takes_any_question(question):
 
 
 class FakeMemory:
-    """Keeps what it is told as Mem0 does, in one store for all users, and returns a user's newest first."""
+    """Keeps what it is told as Mem0 does, and returns a user's newest first. One at a time may use a folder."""
 
-    kept: ClassVar[list] = []
+    folders: ClassVar[list] = []
+
+    def __init__(self, config):
+        self.folder = config["vector_store"]["config"]["path"]
+        assert self.folder not in FakeMemory.folders
+        FakeMemory.folders.append(self.folder)
+        self.kept, self.is_open = [], True
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(config)
 
     def add(self, messages, *, user_id, metadata):
-        FakeMemory.kept += [
+        self.kept += [
             {"memory": each["content"], "user_id": user_id, "metadata": metadata}
             for each in messages
             if each["role"] == "user"
         ]
 
     def search(self, query, *, filters, top_k):
-        mine = [fact for fact in FakeMemory.kept if fact["user_id"] == filters["user_id"]]
+        mine = [fact for fact in self.kept if fact["user_id"] == filters["user_id"]]
         return {"results": mine[::-1][:top_k]}
 
-    def delete_all(self, user_id):
-        FakeMemory.kept = [fact for fact in FakeMemory.kept if fact["user_id"] != user_id]
+    def close(self):
+        assert Path(self.folder).parent.is_dir()
 
 
-def test_the_mem0_example_keeps_questions_apart(monkeypatch):
+def test_the_mem0_example_keeps_questions_apart_also_at_once(monkeypatch):
     fake = ModuleType("mem0")
     fake.Memory = FakeMemory
     monkeypatch.setitem(sys.modules, "mem0", fake)
-    FakeMemory.add(None, [{"role": "user", "content": "My parrot is called Polly."}], user_id="u", metadata={})
-    prediction = predict("examples/mem0_memory.py:mem0")
-    assert (prediction.error, prediction.calls) == ("", 1)
-    assert "Kiwi" in prediction.text
-    assert len(FakeMemory.kept) == 1  # its own are deleted, nobody else's
+    monkeypatch.setenv("MEM0_TELEMETRY", "True")
+    methods = make(["examples/mem0_memory.py:mem0"], connect("offline"), 16_000)
+    frame = runner.run(methods, [SAMPLE] * 4, model="m", concurrency=4, progress=False)
+    assert list(frame["error"]) == [""] * 4
+    assert list(frame["em"]) == [1.0] * 4
+    assert len(set(FakeMemory.folders)) == 4
+    assert not any(Path(folder).parent.exists() for folder in FakeMemory.folders)
 
 
 def test_the_mem0_example_says_what_is_missing(monkeypatch):
@@ -221,7 +233,8 @@ def test_the_mem0_example_fits_the_installed_package():
 
     assert {"user_id", "metadata"} <= signature(mem0.Memory.add).parameters.keys()
     assert {"filters", "top_k"} <= signature(mem0.Memory.search).parameters.keys()
-    assert "user_id" in signature(mem0.Memory.delete_all).parameters
+    assert callable(mem0.Memory.from_config)
+    assert callable(mem0.Memory.close)
 
 
 def test_every_example_names_a_function_in_its_command():

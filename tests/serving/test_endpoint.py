@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -171,6 +172,24 @@ def test_tools_pass_through_and_their_calls_and_results_are_stored(tmp_path, str
             ("assistant", "18 degrees."),
         ]
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_next_message_joins_the_session_however_soon_it_comes(tmp_path, monkeypatch, streamed):
+    path, close = tmp_path / "h.db", MemoryStore.close
+
+    def slowly(store):
+        time.sleep(0.3)
+        close(store)
+
+    monkeypatch.setattr(MemoryStore, "close", slowly)
+    with upstream(numbered()) as (model, _), running(path, "m", model) as url, client(url) as asking:
+        messages = []
+        for text in ("Hi.", "I live in Porto.", "Good night."):
+            messages.append(user(text))
+            done = asking.chat.completions.create(model="m", messages=messages, stream=streamed)
+            messages.append(assistant(text_of(done, streamed)))
+    assert [len(session) for session in stored(path)] == [6]
 
 
 def test_images_reach_the_model_and_are_named_in_the_store(tmp_path):

@@ -401,3 +401,17 @@ def test_a_connection_that_stays_silent_is_closed(monkeypatch):
             with socket.create_connection((host, int(port)), timeout=20) as silent:
                 silent.sendall(said)
                 assert silent.recv(100) == b""
+
+
+def test_a_connection_that_asked_is_kept_while_it_waits_and_after(monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.3)
+    with upstream(lambda body: "ok", lambda: asyncio.sleep(0.6)) as (model, _), running(None, "m", model) as url:
+        host, port = url.split("/")[2].split(":")
+        body = json.dumps(HELLO)
+        sent = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        with socket.create_connection((host, int(port)), timeout=60) as opened:
+            for _ in range(2):
+                opened.sendall(sent.encode())
+                assert opened.recv(100).startswith(b"HTTP/1.1 200")
+                time.sleep(0.4)
+                opened.recv(100_000)

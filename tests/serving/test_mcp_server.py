@@ -418,6 +418,19 @@ def test_the_server_says_what_it_is_for(diary):
     assert "remember" not in within(diary, told, read_only=True)
 
 
+def test_a_client_that_goes_away_ends_the_server_without_a_word(tmp_path):
+    started = command("--store", tmp_path / "h.db")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([started.command, *started.args], env=started.env, **pipes) as process:
+        process.stdout.close()
+        about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+        process.stdin.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
+
+
 async def append_and_search(transport, name, rounds):
     """Append and search in turn; every search finds what was appended just before."""
     said = []
