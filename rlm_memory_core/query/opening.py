@@ -30,7 +30,7 @@ async def opening(tools: SearchTools) -> str:
     close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
     spoken = [hit for hit in close if hit.turn.role != "assistant"]
     of_assistant = OF_ASSISTANT.search(tools.question)
-    hits = close if of_assistant else spoken or close
+    hits = close if of_assistant else spoken or close[:1]
     said = [hit for hit in hits if of_assistant and hit.turn.role == "assistant" and hit.share >= _ANSWERS]
     if of_assistant and not said and len({hit.turn.session for hit in hits}) == 1:
         at = hits[0].turn.index
@@ -43,5 +43,6 @@ async def opening(tools: SearchTools) -> str:
     shown = {hit.turn.session for hit in hits}
     in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in shown][:_IN_TIME]
     lines = [left_out(replace(found, more=0, without=()))]
-    lines += tools.listing.hits(hits, NARROW, answer) + tools.listing.hits(in_time, NARROW)
+    linked = await in_search_thread(tools.linked)(hits, Filters())
+    lines += tools.listing.hits([*hits, *in_time, *linked], NARROW, answer)
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]

@@ -14,7 +14,7 @@ from typing import Any
 from ..models.budget import Budget
 from ..repl.date_functions import parse_date
 from ..repl.hostcalls import listed
-from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
+from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, linked_turns, turns_with
 from ..search.occurrences import occurrences
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
@@ -26,7 +26,7 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .evidence import CITED, Evidence, look_up
 from .excerpts import excerpt, head, one_line
-from .listing import Listing, left_out
+from .listing import OF_USER, WIDE, Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
@@ -37,6 +37,7 @@ _NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a new turn must contain: a 
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
+_LINKED = 3  # turns that share names or rare words with the hits
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Matches a question about what the assistant said, whose turns are then shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
@@ -81,8 +82,10 @@ class SearchTools:
         filters = Filters(role, _day("after", after), _day("before", before))
         first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
         found = await self.found(first, filters, limit)
-        lines = await in_search_thread(self.listing.hits)(found.hits, by_date=order == "date") or ["no good hit"]
-        lines.append(left_out(found, filters != Filters()))
+        room = WIDE if role == "assistant" or OF_ASSISTANT.search(self.question) else OF_USER
+        hits = [*found.hits, *await in_search_thread(self.linked)(found.hits, filters)]
+        lines = await in_search_thread(self.listing.hits)(hits, room, by_date=order == "date") or ["no good hit"]
+        lines.append(left_out(found))
         if further:
             lines.append(f"(only {MOST_PROBES} probes at once; left out: {', '.join(map(one_line, further))})")
         return "\n".join(filter(None, lines))
@@ -236,6 +239,11 @@ class SearchTools:
             raise ValueError(self.false_quotes[-1])
         if evidence not in self.cited:
             self.cited.append(evidence)
+
+    def linked(self, hits: Sequence[Hit], filters: Filters) -> list[Hit]:
+        """Return a few new turns of other sessions that share names or rare words with hits."""
+        linked = linked_turns(self.store, hits, filters, _LINKED)
+        return [hit for hit in linked if hit.turn.index not in self.listing.shown]
 
     async def found(
         self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, sessions: Sequence[int] = (),

@@ -6,21 +6,27 @@ most three times the average, so that an assistant's long lists neither win nor 
 words with a probe is left out.
 """
 
+import calendar
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..store.memory_store import MemoryStore
-from .occurrences import occurrences, quoted_words
+from .occurrences import occurrences, quoted_words, stem
 from .probes import Filters, Hit, Probe, best_first, matching
-from .word_index import TURNS, take_in_new_turns
+from .word_index import TURNS, spread, take_in_new_turns
 from .words import content_words, match_expression
 
-__all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "turns_with"]
+__all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "linked_turns", "turns_with"]
 
 MOST_PROBES = 12
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
+_LINKING, _LONGEST, _SHORT = 8, 800, 100  # hits to which others are linked; characters of a long one, of a short one
+_LINK, _MOST_LINKED = 12, 100  # maximum turns with a linking word, and turns that are compared
+_ENOUGH, _NAME, _FIRST = 1.3, 1.5, 5  # weight that a linked turn needs, of a name; a smaller number favours first hits
+_DATES = frozenset(map(str.lower, [*calendar.day_name, *calendar.month_name]))  # these link nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,49 @@ def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit
         for turn, matches in zip(turns, places, strict=True)
         if any(each and {word for *_, word in matches}.issuperset(each) for each in words)
     ]
+
+
+def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limit: int) -> list[Hit]:
+    """Return turns of the user that belong to the best of some hits, but share no word with their probes.
+
+    These are the turns before short ones ("I cancelled it"), and then up to `limit` turns of other sessions that share
+    names or rare words with the hits, best first. People tell things in steps, and a later step repeats only a name.
+
+    >>> store = MemoryStore()
+    >>> for text in ["I got a puppy from Ines Oak.", "It rains.", "We met Ines Oak at the pond.", *map(str, range(50))]:
+    ...     number = store.start_session(); turn = store.add("user", text)
+    >>> [hit.turn.index for hit in linked_turns(store, find_turns(store, ["puppies"]).hits, Filters(), 3)]
+    [3]
+    """
+    spoken = [hit.turn for hit in hits if hit.turn.role != "assistant" and len(hit.turn.content) <= _LONGEST]
+    places: dict[str, int] = {}
+    before: dict[int, Hit] = {}
+    for place, turn in enumerate(spoken):
+        for word in content_words(turn.content) if place < _LINKING else ():
+            places.setdefault(word, place)
+        near = store.turns[max(turn.index - 3, 0) : turn.index - 1] if len(turn.content) < _SHORT else ()
+        before |= {each.index: Hit(each) for each in near if each.session == turn.session and each.role != "assistant"}
+    counts = spread(store, [word for word in places if word not in _DATES], _LINK)
+    rare = {stem(word): word for word, count in counts.items() if 1 < count <= _LINK}
+    total = math.log(max(len(store), 2))
+    weights = {word: (1 - math.log(counts[word]) / total) * _FIRST / (_FIRST + places[word]) for word in rare.values()}
+    said = f"{TURNS} MATCH ?", (match_expression(list(weights)),), replace(filters, but="assistant")
+    known = {hit.turn.session for hit in hits}
+    turns = [turn for turn in matching(store, *said, "rank", _MOST_LINKED) if turn.session not in known] if rare else []
+    linked = []
+    for turn, matches in zip(turns, occurrences(list(weights), [turn.content for turn in turns]), strict=True):
+        shared = dict.fromkeys((word for *_, word in matches), 1.0)
+        shared |= {word: _NAME for start, _, word in matches if _is_name(turn.content, start)}
+        score = sum(weights[word] * factor for word, factor in shared.items())
+        if score >= _ENOUGH and (len(shared) > 1 or _NAME in shared.values()):
+            linked.append(Hit(turn, score, matches=[(start, end, weights[word]) for start, end, word in matches]))
+    index = {hit.turn.index for hit in hits}
+    return [hit for number, hit in before.items() if number not in index] + sorted(linked, key=best_first)[:limit]
+
+
+def _is_name(text: str, start: int) -> bool:
+    """Return whether the word at `start` has a capital letter, but does not begin a sentence."""
+    return start > 1 and text[start].isupper() and text[start - 2] not in ".!?"
 
 
 def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:

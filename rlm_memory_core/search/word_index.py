@@ -141,10 +141,10 @@ def piece_number(store: MemoryStore, turn: int) -> int:
     return int(store.query(f"SELECT coalesce(({sql}), 0)", (turn,))[0][0])
 
 
-def spread(store: MemoryStore, forms: Sequence[str]) -> dict[str, int]:
-    """Count the turns that contain each form of a word. Counts stop at 5,001, because more does not matter."""
+def spread(store: MemoryStore, forms: Sequence[str], most: int = MOST_SCORED) -> dict[str, int]:
+    """Count the turns that contain each form of a word. Counts stop above `most`, because more does not matter."""
     count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid <= {len(store)} LIMIT ?))"
-    values = [value for form in forms for value in (match_expression([form]), MOST_SCORED + 1)]
+    values = [value for form in forms for value in (match_expression([form]), most + 1)]
     ((*found,),) = store.query(f"SELECT {', '.join([count] * len(forms)) or 1}", values)
     return dict(zip(forms, found, strict=False))
 
