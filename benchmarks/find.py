@@ -127,7 +127,7 @@ def measure(path: Path) -> None:
         filters = Filters()
         hits = find_turns(store, SEARCHES["twelve probes"][0]).hits
         report(len(store), "linked turns", lambda: linked_turns(store, hits, filters, 3))
-        report(len(store), "a timeline", lambda: turns_with(store, [word(3_000)], Filters(but="assistant"), 500))
+        report(len(store), "a timeline", lambda: turns_with(store, word(3_000), Filters(but="assistant"), 500))
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
     print(f"memory at most: {int(peak[1]) / 1024:,.0f} MB\n", flush=True)
 

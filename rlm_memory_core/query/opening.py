@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from ..search.find import Filters, Found, Hit
-from ..search.periods import periods
-from ..search.ranking import arank_sessions
+from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
 from .listing import NARROW, left_out
 from .search_tools import OF_ASSISTANT, SearchTools

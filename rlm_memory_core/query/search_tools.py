@@ -37,7 +37,7 @@ _NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a new turn must contain: a 
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
-_LINKED = 3  # turns that share names or rare words with the hits
+_LINKED = 2  # turns that share names or rare words with the hits
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Matches a question about what the assistant said, whose turns are then shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
@@ -98,7 +98,7 @@ class SearchTools:
             ValueError: A date cannot be read.
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
-        found = {name: turns_with(self.store, [name], filters, _MOST_NAMED) for name in _texts("timeline", names)}
+        found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in _texts("timeline", names)}
         rarest = min(map(len, filter(None, found.values())), default=0)
         common = [name for name, hits in found.items() if len(hits) > max(_COMMON, rarest)]
         named = sorted(set(found) - set(common), key=lambda name: -len(found[name]))

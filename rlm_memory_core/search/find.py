@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..store.memory_store import MemoryStore
-from .occurrences import occurrences, quoted_words, stem
+from .occurrences import occurrences, quoted_words
 from .probes import Filters, Hit, Probe, best_first, matching
 from .word_index import TURNS, spread, take_in_new_turns
 from .words import content_words, match_expression
@@ -23,9 +23,9 @@ __all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "linked_turns
 MOST_PROBES = 12
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
-_LINKING, _LONGEST, _SHORT = 8, 800, 100  # hits to which others are linked; characters of a long one, of a short one
-_LINK, _MOST_LINKED = 12, 100  # maximum turns with a linking word, and turns that are compared
-_ENOUGH, _NAME, _FIRST = 1.3, 1.5, 5  # weight that a linked turn needs, of a name; a smaller number favours first hits
+_LINKING, _LONGEST, _SHORT = 5, 800, 100  # hits that lead to others; characters of a long turn, and of a short one
+_LINK, _MOST_WORDS = 12, 300  # maximum turns with a word that links them; words that are looked up
+_ENOUGH, _NAME = 1.1, 1.5  # minimum weight of the words that link two turns; a name weighs more
 _DATES = frozenset(map(str.lower, [*calendar.day_name, *calendar.month_name]))  # these link nothing
 
 
@@ -103,24 +103,22 @@ def find_turns(
     return Found(tuple(hits[:limit]), len(good) - len(hits[:limit]), tuple(nowhere), tuple(without))
 
 
-def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:
-    """Return the newest turns that contain all words of one of the names, in the order of the history.
+def turns_with(store: MemoryStore, name: str, filters: Filters, limit: int) -> list[Hit]:
+    """Return the newest turns that contain all words of a name, in the order of the history.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "Ann Lee called."), ("user", "Ann has left."), ("user", "Lee and Ann are here.")])
-    >>> [hit.turn.index for hit in turns_with(store, ["Ann Lee"], Filters(), 10)]
+    >>> [hit.turn.index for hit in turns_with(store, "Ann Lee", Filters(), 10)]
     [1, 3]
     """
     take_in_new_turns(store)
-    words = [(content_words(name) or quoted_words(name))[:10] for name in names]
-    every = " OR ".join(f"({' AND '.join(f'({match_expression([word])})' for word in each)})" for each in words if each)
-    turns = matching(store, f"{TURNS} MATCH ?", (every,), filters, "rowid DESC", limit) if every else []
-    turns.sort(key=lambda turn: turn.index)
-    places = occurrences([word for each in words for word in each], [turn.content for turn in turns])
+    words = (content_words(name) or quoted_words(name))[:10]
+    every = " AND ".join(f"({match_expression([word])})" for word in words)
+    turns = matching(store, f"{TURNS} MATCH ?", (every,), filters, "rowid DESC", limit)[::-1] if every else []
     return [
         Hit(turn, matches=[(start, end, 1.0) for start, end, _ in matches])
-        for turn, matches in zip(turns, places, strict=True)
-        if any(each and {word for *_, word in matches}.issuperset(each) for each in words)
+        for turn, matches in zip(turns, occurrences(words, [turn.content for turn in turns]), strict=True)
+        if {word for *_, word in matches}.issuperset(words)
     ]
 
 
@@ -136,35 +134,26 @@ def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limi
     >>> [hit.turn.index for hit in linked_turns(store, find_turns(store, ["puppies"]).hits, Filters(), 3)]
     [3]
     """
+    index, sessions = {hit.turn.index for hit in hits}, {hit.turn.session for hit in hits}
     spoken = [hit.turn for hit in hits if hit.turn.role != "assistant" and len(hit.turn.content) <= _LONGEST]
-    places: dict[str, int] = {}
-    before: dict[int, Hit] = {}
-    for place, turn in enumerate(spoken):
-        for word in content_words(turn.content) if place < _LINKING else ():
-            places.setdefault(word, place)
-        near = store.turns[max(turn.index - 3, 0) : turn.index - 1] if len(turn.content) < _SHORT else ()
-        before |= {each.index: Hit(each) for each in near if each.session == turn.session and each.role != "assistant"}
-    counts = spread(store, [word for word in places if word not in _DATES], _LINK)
-    rare = {stem(word): word for word, count in counts.items() if 1 < count <= _LINK}
-    total = math.log(max(len(store), 2))
-    weights = {word: (1 - math.log(counts[word]) / total) * _FIRST / (_FIRST + places[word]) for word in rare.values()}
-    said = f"{TURNS} MATCH ?", (match_expression(list(weights)),), replace(filters, but="assistant")
-    known = {hit.turn.session for hit in hits}
-    turns = [turn for turn in matching(store, *said, "rank", _MOST_LINKED) if turn.session not in known] if rare else []
-    linked = []
-    for turn, matches in zip(turns, occurrences(list(weights), [turn.content for turn in turns]), strict=True):
-        shared = dict.fromkeys((word for *_, word in matches), 1.0)
-        shared |= {word: _NAME for start, _, word in matches if _is_name(turn.content, start)}
-        score = sum(weights[word] * factor for word, factor in shared.items())
-        if score >= _ENOUGH and (len(shared) > 1 or _NAME in shared.values()):
-            linked.append(Hit(turn, score, matches=[(start, end, weights[word]) for start, end, word in matches]))
-    index = {hit.turn.index for hit in hits}
-    return [hit for number, hit in before.items() if number not in index] + sorted(linked, key=best_first)[:limit]
+    short = [turn for turn in spoken if len(turn.content) < _SHORT]
+    near = [(each, turn) for turn in short for each in store.turns[max(turn.index - 3, 0) : turn.index - 1]]
+    before = [each for each, turn in near if each.session == turn.session and each.role != "assistant"]
+    words = dict.fromkeys(word for turn in spoken[:_LINKING] for word in content_words(turn.content))
+    counts = spread(store, [word for word in words if word not in _DATES][:_MOST_WORDS], _LINK)
+    rare = " ".join(word for word in words if 1 < counts.get(word, 0) <= _LINK)
+    others = Probe(store, rare, replace(filters, but="assistant")).hits if rare else []
+    enough = _ENOUGH * math.log(len(store)) if others else 0.0
+    linked = [hit for hit in others if hit.turn.session not in sessions and _shared(hit) >= enough]
+    return [Hit(turn) for turn in before if turn.index not in index] + linked[:limit]
 
 
-def _is_name(text: str, start: int) -> bool:
-    """Return whether the word at `start` has a capital letter, but does not begin a sentence."""
-    return start > 1 and text[start].isupper() and text[start - 2] not in ".!?"
+def _shared(hit: Hit) -> float:
+    """Return the weight of the different words that match. Names, which have a capital letter, weigh more."""
+    content = hit.turn.content
+    named = {content[start:end] for start, end, _ in hit.matches if start > 1 and content[start - 2] not in ".!?"}
+    weights = {content[start:end]: weight for start, end, weight in hit.matches}
+    return sum(weight * (_NAME if word in named and word[0].isupper() else 1) for word, weight in weights.items())
 
 
 def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:
