@@ -129,12 +129,11 @@ class Listing:
 
 def left_out(found: Found) -> str:
     """Return a line that says what was left out; "" if nothing was."""
-    unknown = {probe for probe in found.without if not set(probe.split()) - set(found.nowhere)}
-    without = [one_line(probe) for probe in found.without if probe not in unknown]
-    left = [f"more good hits, not shown: {found.more}"] if found.more else []
-    left += [f"nothing good for: {', '.join(without)}"] if without else []
-    if found.nowhere:
-        some = len(found.nowhere) > _FEW_WORDS
-        words = f"{len(found.nowhere)} of these words" if some else ", ".join(map(one_line, found.nowhere))
-        left.append(f"nowhere in the history: {words}")
-    return f"({'; '.join(left)})" if left else ""
+    many = f"{len(found.nowhere)} of these words" if len(found.nowhere) > _FEW_WORDS else ""
+    parts = {
+        "more good hits, not shown": str(found.more or ""),
+        "nothing good for": ", ".join(map(one_line, found.without)),
+        "nowhere in the history": many or ", ".join(map(one_line, found.nowhere)),
+    }
+    told = "; ".join(f"{what}: {which}" for what, which in parts.items() if which)
+    return f"({told})" if told else ""

@@ -15,9 +15,8 @@ from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 from ..repl.hostcalls import check_text, listed
 from ..repl.output import to_text
 from ..search.find import Hit
-from ..search.pieces import Piece, split
 from ..search.threads import in_search_thread
-from ..search.word_index import piece_number
+from ..search.word_index import Piece, piece_number, split
 from ..store.turns import Session, Turn, serialise
 from .answer import Answer
 from .conversation import Query

@@ -3,7 +3,7 @@
 Read `ranking` first: `rank_sessions` is the entry point. It adds up the scores of `word_index` (SQLite's FTS5), the
 dates that a question names and, with an embedder, the similarities of `vectors`. `find` finds single turns for a few
 short `probes`, and turns that are linked to them. Both let the rarest words decide (`word_index.Terms`). `words`
-defines what a word is in any language, and `occurrences` finds words and quotes in texts. `pieces` cuts long sessions.
+defines what a word is in any language, and `occurrences` finds words and quotes in texts.
 `semantic` embeds texts on this machine. `threads` runs searches in the background.
 """
 

@@ -1,10 +1,10 @@
 """Ranks sessions, pieces or turns by how well they match a question: by words, dates and, with an embedder, meaning.
 
-Pieces are scored (`pieces`); a short session is one piece. The score of a piece is the sum of three scores: how well
-its words match (BM25, without the assistant's words), how well its best turn matches (BM25), and how near it is to the
-dates in the question. The score of a session is that of its best piece. An embedder adds twice the similarity of the
-session's best turn, with both scores in standard deviations over all sessions. Nothing is left out: sessions without a
-match come last.
+Pieces are scored (`word_index`); a short session is one piece. The score of a piece is the sum of three scores: how
+well its words match (BM25, without the assistant's words), how well its best turn matches (BM25), and how near it is to
+the dates in the question. The score of a session is that of its best piece. An embedder adds twice the similarity of
+the session's best turn, with both scores in standard deviations over all sessions. Nothing is left out: sessions
+without a match come last.
 
 `word_index.Terms` picks the words that decide. If even the rarest word is common, only the newest turns are scored.
 """

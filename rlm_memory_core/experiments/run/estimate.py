@@ -19,7 +19,7 @@ from rlm_memory_core.query.prompts.paper import ROOT_SYSTEM
 from rlm_memory_core.query.prompts.record import HISTORY_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.query.prompts.search import SEARCH_SYSTEM
 from rlm_memory_core.query.trace import total_cost
-from rlm_memory_core.search.pieces import split
+from rlm_memory_core.search.word_index import split
 
 from ..methods import NEIGHBOURS, SEARCHED, TOP, TURN_CHARACTERS
 from ..types import Sample
