@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from ..search.find import Filters, Found, Hit
+from ..search.find import Filters, Found, Hit, linked_turns
 from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
 from .listing import NARROW, left_out
-from .search_tools import OF_ASSISTANT, SearchTools
+from .search_tools import LINKED, OF_ASSISTANT, SearchTools
 
 _TURNS, _CLOSE = 8, 0.6  # turns shown; the lowest score of one, as a share of the best score
 _PREFERRED = 20  # turns of so many top-ranked sessions are ranked higher
@@ -41,7 +41,7 @@ async def opening(tools: SearchTools) -> str:
     of_time = [await in_search_thread(tools.topics)(_IN_TIME, *each) for each in sorted(days)]
     shown = {hit.turn.session for hit in hits}
     in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in shown][:_IN_TIME]
-    lines = [left_out(replace(found, more=0, without=()))]
-    linked = await in_search_thread(tools.linked)(hits, Filters())
-    lines += tools.listing.hits([*hits, *in_time, *linked], NARROW, answer)
+    linked = await in_search_thread(linked_turns)(tools.store, hits, Filters(), LINKED)
+    left = left_out(replace(found, more=0, without=()))
+    lines = [left, *tools.listing.hits([*hits, *in_time, *linked], NARROW, answer)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]

@@ -15,7 +15,7 @@ from ..repl.date_functions import parse_date
 from ..repl.hostcalls import check_text, from_start, listed
 from ..search.ranking import arank_sessions, rank_pieces
 from ..search.threads import in_search_thread
-from ..search.word_index import Piece, PieceIndex, split
+from ..search.word_index import Piece, PieceIndex, piece_number, split
 from ..store.turns import Turn
 from .conversation import Query
 from .prompts.paper import FORCED, NO_CODE, root_messages
@@ -210,7 +210,7 @@ class PaperWay(Query):
         return [
             {"turn_index": turn.index, "role": turn.role, "content": turn.content}
             | ({"name": turn.name} if turn.name else {})
-            | ({"position": self._index.position_of(turn.index)} if self._index else {})
+            | ({"position": piece_number(self.store, turn.index) - 1} if self._index else {})
             for turn in turns
         ]
 

@@ -4,7 +4,6 @@ Every tool returns text. `listing` formats it, each turn on one line, so that no
 of ours.
 """
 
-import operator
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -37,7 +36,7 @@ _NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a new turn must contain: a 
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
-_LINKED = 2  # turns that share names or rare words with the hits
+LINKED = 2  # turns that share names or rare words with the hits
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Matches a question about what the assistant said, whose turns are then shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
@@ -83,11 +82,11 @@ class SearchTools:
         first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
         found = await self.found(first, filters, limit)
         room = WIDE if role == "assistant" or OF_ASSISTANT.search(self.question) else OF_USER
-        hits = [*found.hits, *await in_search_thread(self.linked)(found.hits, filters)]
+        linked = await in_search_thread(linked_turns)(self.store, found.hits, filters, LINKED)
+        hits = [*found.hits, *(hit for hit in linked if hit.turn.index not in self.listing.shown)]
         lines = await in_search_thread(self.listing.hits)(hits, room, by_date=order == "date") or ["no good hit"]
-        lines.append(left_out(found))
-        if further:
-            lines.append(f"(only {MOST_PROBES} probes at once; left out: {', '.join(map(one_line, further))})")
+        left = ", ".join(map(one_line, further))
+        lines += [left_out(found), f"(only {MOST_PROBES} probes at once; left out: {left})" if left else ""]
         return "\n".join(filter(None, lines))
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
@@ -107,12 +106,10 @@ class SearchTools:
         shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
         if shown < len(lines):
             lines[shown:] = [f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)"]
-        if never := [name for name in found if not found[name] and lines]:
-            lines.append(f"(never said: {', '.join(map(one_line, never))})")
-        if common:
-            lines.append(
-                f"(too common, left out: {', '.join(f'{name!r}, {len(found[name])} turns' for name in common)})"
-            )
+        never = ", ".join(one_line(name) for name in found if not found[name])
+        often = ", ".join(f"{name!r}, {len(found[name])} turns" for name in common)
+        lines += [f"(never said: {never})"] if never and lines else []
+        lines += [f"(too common, left out: {often})"] if often else []
         where = " between these days" if after or before else ""
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}{where}"
 
@@ -227,7 +224,7 @@ class SearchTools:
         shared = occurrences(list(weights), [turn.content for turn in new])
         found = [sum(map(weights.__getitem__, {word for *_, word in places})) for places in shared]
         enough = [_NEWS if turn.index > max(cited) else _OLD_NEWS for turn in new]
-        return any(map(operator.ge, found, enough))
+        return any(weight >= least for weight, least in zip(found, enough, strict=True))
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
@@ -240,20 +237,14 @@ class SearchTools:
         if evidence not in self.cited:
             self.cited.append(evidence)
 
-    def linked(self, hits: Sequence[Hit], filters: Filters) -> list[Hit]:
-        """Return a few new turns of other sessions that share names or rare words with hits."""
-        linked = linked_turns(self.store, hits, filters, _LINKED)
-        return [hit for hit in linked if hit.turn.index not in self.listing.shown]
-
     async def found(
         self, probes: Sequence[str], filters: Filters, limit: int, per_session: int = 3, sessions: Sequence[int] = (),
         least: float = _LEAST,
     ) -> Found:  # fmt: skip
         """Return what a search finds, by meaning too if there is an embedder. It prefers turns of these `sessions`."""
-        near: Sequence[tuple[int, float]] = ()
+        alike: Sequence[int] = ()
         if self.embedder:
-            near = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
-        alike = [number for number, _ in near if number <= len(self.store)]
+            alike = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
         return await in_search_thread(find_turns)(
             self.store, probes, filters, limit, per_session, sessions, alike, least
         )

@@ -97,8 +97,7 @@ class SearchWay(Query):
             except ContextExceeded:
                 if room == ROOMS[-1]:
                     raise
-        told = "(the engine searched by itself and showed the model this)"
-        self.note(reply, f"{told}\n{shown}")
+        self.note(reply, f"(the engine searched by itself and showed the model this)\n{shown}")
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
         self.cited = self.cited or quoted(text, turns, self.store)

@@ -6,7 +6,6 @@ most three times the average, so that an assistant's long lists neither win nor 
 words with a probe is left out.
 """
 
-import calendar
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,8 +24,7 @@ _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the o
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
 _LINKING, _LONGEST, _SHORT = 5, 800, 100  # hits that lead to others; characters of a long turn, and of a short one
 _LINK, _MOST_WORDS = 12, 300  # maximum turns with a word that links them; words that are looked up
-_ENOUGH, _NAME = 1.1, 1.5  # minimum weight of the words that link two turns; a name weighs more
-_DATES = frozenset(map(str.lower, [*calendar.day_name, *calendar.month_name]))  # these link nothing
+_ENOUGH, _NAME = 1.2, 1.5  # minimum weight of the words that link two turns; a name weighs more
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +138,19 @@ def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limi
     near = [(each, turn) for turn in short for each in store.turns[max(turn.index - 3, 0) : turn.index - 1]]
     before = [each for each, turn in near if each.session == turn.session and each.role != "assistant"]
     words = dict.fromkeys(word for turn in spoken[:_LINKING] for word in content_words(turn.content))
-    counts = spread(store, [word for word in words if word not in _DATES][:_MOST_WORDS], _LINK)
+    counts = spread(store, list(words)[:_MOST_WORDS], _LINK)
     rare = " ".join(word for word in words if 1 < counts.get(word, 0) <= _LINK)
     others = Probe(store, rare, replace(filters, but="assistant")).hits if rare else []
-    enough = _ENOUGH * math.log(len(store)) if others else 0.0
-    linked = [hit for hit in others if hit.turn.session not in sessions and _shared(hit) >= enough]
+    new = [hit for hit in others if hit.turn.session not in sessions]
+    linked = [hit for hit in new if _shared(hit) >= _ENOUGH * math.log(len(store))]
     return [Hit(turn) for turn in before if turn.index not in index] + linked[:limit]
 
 
 def _shared(hit: Hit) -> float:
     """Return the weight of the different words that match. Names, which have a capital letter, weigh more."""
     content = hit.turn.content
-    named = {content[start:end] for start, end, _ in hit.matches if start > 1 and content[start - 2] not in ".!?"}
     weights = {content[start:end]: weight for start, end, weight in hit.matches}
-    return sum(weight * (_NAME if word in named and word[0].isupper() else 1) for word, weight in weights.items())
+    return sum(weight * (_NAME if word[0].isupper() else 1) for word, weight in weights.items())
 
 
 def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:

@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import chain, islice
 from statistics import fmean, pstdev
 
@@ -118,7 +118,8 @@ def periods(question: str, question_date: str | None = None) -> list[Moment]:
     asked = parse_date(question_date)
     if asked is None:
         return moments(question, None)
-    ending_then = [_last_many(match, asked) for match in _LAST_MANY.finditer(question)]
+    last = [(match, UNIT_DAYS[match["unit"].casefold()]) for match in _LAST_MANY.finditer(question)]
+    ending_then = [Moment(asked - timedelta(count_of(m["count"]) * width), asked, m[0], width) for m, width in last]
     return [span for span in [*ending_then, *moments(question, asked)] if span.start <= asked]
 
 
@@ -220,8 +221,3 @@ def _filled(scores: Mapping[int, float], count: int, k: int | None) -> list[int]
     ranked = sorted(scores, key=lambda number: (-scores[number], -number))
     rest = (number for number in range(count, 0, -1) if number not in scores)
     return [number - 1 for number in islice(chain(ranked, rest), k)]
-
-
-def _last_many(match: re.Match[str], asked: date) -> Moment:
-    width = UNIT_DAYS[match["unit"].casefold()]
-    return Moment(asked - timedelta(days=count_of(match["count"]) * width), asked, match[0], width)

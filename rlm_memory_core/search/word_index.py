@@ -117,7 +117,7 @@ class PieceIndex:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         take_in_new_turns(store)
-        self._count = self.position_of(len(store)) + 1  # later pieces are ignored
+        self._count = piece_number(store, len(store))  # later pieces are ignored
 
     def __len__(self) -> int:
         return self._count
@@ -129,10 +129,6 @@ class PieceIndex:
         ((session, first, last, part, date),) = self._store.query(sql, (position + 1,))
         pieces = split(Session(session, date, tuple(self._store.turns[first - 1 : last])))
         return pieces[int(part)]
-
-    def position_of(self, turn: int) -> int:
-        """Return the position of the last piece that contains a turn; -1 before the first turn."""
-        return piece_number(self._store, turn) - 1
 
     def session_numbers(self) -> list[int]:
         """Return the session number of each piece, by position."""

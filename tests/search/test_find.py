@@ -302,7 +302,7 @@ def linked(store, *probes, limit=5, **filters):
 def test_turns_that_share_a_name_or_rare_words_with_a_hit_are_linked(steps):
     assert linked(steps, "parrot") == [5]
     assert linked(steps, "arrived") == [9]
-    assert linked(steps, "rain") == []  # a weekday links nothing
+    assert linked(steps, "rain") == []  # a word that is everywhere links nothing
     assert linked(steps, "parrot", limit=0) == []
     assert linked(steps, "parrot", role="assistant") == []
     assert linked(steps, "unicorn") == []
