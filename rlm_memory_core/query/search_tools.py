@@ -70,6 +70,8 @@ class SearchTools:
     ) -> str:  # fmt: skip
         """Search single turns for a few short probes at once. Only the first dozen probes are used.
 
+        Besides up to `limit` hits, the result has a few turns that are linked to them.
+
         Raises:
             TypeError: There is no probe, or one is not a string.
             ValueError: The order or the limit is invalid, or a date cannot be read.
