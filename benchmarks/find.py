@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rlm_memory_core import MemoryStore
-from rlm_memory_core.search.find import find_turns, turns_with
+from rlm_memory_core.search.find import find_turns, linked_turns, turns_with
 from rlm_memory_core.search.probes import Filters
 from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS
 
@@ -124,7 +124,10 @@ def measure(path: Path) -> None:
         print(f"{'turns':>12}  {'search':<18}{'wall ms':>10}{'own ms':>10}")
         for name, (probes, filters) in SEARCHES.items():
             report(len(store), name, lambda probes=probes, filters=filters: find_turns(store, probes, filters))
-        report(len(store), "a timeline", lambda: turns_with(store, [word(3_000)], Filters(but="assistant"), 500))
+        filters = Filters()
+        hits = find_turns(store, SEARCHES["twelve probes"][0]).hits
+        report(len(store), "linked turns", lambda: linked_turns(store, hits, filters, 3))
+        report(len(store), "a timeline", lambda: turns_with(store, word(3_000), Filters(but="assistant"), 500))
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
     print(f"memory at most: {int(peak[1]) / 1024:,.0f} MB\n", flush=True)
 

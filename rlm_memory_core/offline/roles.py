@@ -25,7 +25,7 @@ _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z
 _QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
 _MARKER = re.compile(r"\A\[--- Session \d+ \| [^\[\]\n]* ---\]\n*")
-_OUTPUT = re.compile(r"<output>\n(.*?)\n?</output>", re.S)
+_OUTPUT = re.compile(r"<output>\n(.*?)\n?(?<!\\)</output>", re.S)
 
 
 def reply(messages: Sequence[Mapping[str, Any]]) -> str:

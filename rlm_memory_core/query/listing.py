@@ -14,7 +14,7 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .excerpts import excerpt, one_line
 
-WIDE, NARROW = (400, 320), (220, 120)
+WIDE, OF_USER, NARROW = (400, 600), (400, 120), (220, 120)
 """How many characters of a user's and of an assistant's turn are shown. A shorter turn is shown whole."""
 
 _LONG, _OF_LONG = 600, 200  # a turn of more characters is usually pasted text: show only so many of them
@@ -110,10 +110,8 @@ class Listing:
         return date and label(date)
 
     def _shown_above(self, turns: Sequence[int]) -> list[str]:
-        """Return one line with the numbers and days of turns, in order."""
-        days = {turn: moment(self.date(self.store.turns[turn - 1].session)) for turn in sorted(set(turns))}
-        known = [f"{turn} ({day:%Y/%m/%d})" if day else str(turn) for turn, day in days.items()]
-        return [f"shown above: {', '.join(known)}"] if known else []
+        """Return one line with the numbers of turns, in order."""
+        return [f"shown above: {', '.join(map(str, sorted(set(turns))))}"] if turns else []
 
     def _time(self, hit: Hit) -> tuple[datetime, int]:
         """Return a sort key: the date and time of the hit's session. Hits without a date come first."""
@@ -129,14 +127,13 @@ class Listing:
             yield from self.store.turns[start : min(start + _BLOCK, last)]
 
 
-def left_out(found: Found, filtered: bool = False) -> str:
+def left_out(found: Found) -> str:
     """Return a line that says what was left out; "" if nothing was."""
-    unknown = {probe for probe in found.without if not set(probe.split()) - set(found.nowhere)}
-    without = [one_line(probe) for probe in found.without if probe not in unknown]
-    left = [f"more good hits, not shown: {found.more}"] if found.more else []
-    left += [f"nothing{' under these filters' if filtered else ''} for: {', '.join(without)}"] if without else []
-    if found.nowhere:
-        some = len(found.nowhere) > _FEW_WORDS
-        words = f"{len(found.nowhere)} of these words" if some else ", ".join(map(one_line, found.nowhere))
-        left.append(f"nowhere in the history: {words}")
-    return f"({'; '.join(left)})" if left else ""
+    many = f"{len(found.nowhere)} of these words" if len(found.nowhere) > _FEW_WORDS else ""
+    parts = {
+        "more good hits, not shown": str(found.more or ""),
+        "nothing good for": ", ".join(map(one_line, found.without)),
+        "nowhere in the history": many or ", ".join(map(one_line, found.nowhere)),
+    }
+    told = "; ".join(f"{what}: {which}" for what, which in parts.items() if which)
+    return f"({told})" if told else ""

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from ..search.find import Filters, Found, Hit
-from ..search.periods import periods
-from ..search.ranking import arank_sessions
+from ..search.find import Filters, Found, Hit, linked_turns
+from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
 from .listing import NARROW, left_out
-from .search_tools import OF_ASSISTANT, SearchTools
+from .search_tools import LINKED, OF_ASSISTANT, SearchTools
 
 _TURNS, _CLOSE = 8, 0.6  # turns shown; the lowest score of one, as a share of the best score
 _PREFERRED = 20  # turns of so many top-ranked sessions are ranked higher
@@ -30,7 +29,7 @@ async def opening(tools: SearchTools) -> str:
     close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
     spoken = [hit for hit in close if hit.turn.role != "assistant"]
     of_assistant = OF_ASSISTANT.search(tools.question)
-    hits = close if of_assistant else spoken or close
+    hits = close if of_assistant else spoken or close[:1]
     said = [hit for hit in hits if of_assistant and hit.turn.role == "assistant" and hit.share >= _ANSWERS]
     if of_assistant and not said and len({hit.turn.session for hit in hits}) == 1:
         at = hits[0].turn.index
@@ -42,6 +41,7 @@ async def opening(tools: SearchTools) -> str:
     of_time = [await in_search_thread(tools.topics)(_IN_TIME, *each) for each in sorted(days)]
     shown = {hit.turn.session for hit in hits}
     in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in shown][:_IN_TIME]
-    lines = [left_out(replace(found, more=0, without=()))]
-    lines += tools.listing.hits(hits, NARROW, answer) + tools.listing.hits(in_time, NARROW)
+    linked = await in_search_thread(linked_turns)(tools.store, hits, Filters(), LINKED)
+    left = left_out(replace(found, more=0, without=()))
+    lines = [left, *tools.listing.hits([*hits, *in_time, *linked], NARROW, answer)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]

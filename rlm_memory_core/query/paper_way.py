@@ -1,6 +1,6 @@
 """The paper's way, and the ranked reading built on it: the code sends sub-agents to sessions.
 
-What the code sees as sessions are pieces (`search.pieces`). It refers to each by its text or its position. A small
+What the code sees as sessions are pieces (`search.word_index`). It refers to each by its text or its position. A small
 history is copied into the REPL. For a large history, the code gets only the number of sessions and refers to them by
 position. So the texts that sub-agents read need not pass through the sandbox, and memory use grows with what is read,
 not with the history.
@@ -13,10 +13,9 @@ from typing import Any
 from ..models.types import ChatMessage
 from ..repl.date_functions import parse_date
 from ..repl.values import check_text, from_start, listed
-from ..search.pieces import Piece, split
 from ..search.ranking import arank_sessions, rank_pieces
 from ..search.threads import in_search_thread
-from ..search.word_index import PieceIndex
+from ..search.word_index import Piece, PieceIndex, piece_number, split
 from ..store.turns import Turn
 from .conversation import Query
 from .prompts.record import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
@@ -205,7 +204,7 @@ class PaperWay(Query):
         return [
             {"turn_index": turn.index, "role": turn.role, "content": turn.content}
             | ({"name": turn.name} if turn.name else {})
-            | ({"position": self._index.position_of(turn.index)} if self._index else {})
+            | ({"position": piece_number(self.store, turn.index) - 1} if self._index else {})
             for turn in turns
         ]
 

@@ -4,7 +4,6 @@ Every tool returns text. `listing` formats it, each turn on one line, so that no
 of ours.
 """
 
-import operator
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -14,7 +13,7 @@ from typing import Any
 from ..models.budget import Budget
 from ..repl.date_functions import parse_date
 from ..repl.values import listed
-from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, turns_with
+from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, linked_turns, turns_with
 from ..search.occurrences import occurrences
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
@@ -26,7 +25,7 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .evidence import CITED, Evidence, Folded, look_up
 from .excerpts import excerpt, head, one_line
-from .listing import Listing, left_out
+from .listing import OF_USER, WIDE, Listing, left_out
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
@@ -37,6 +36,7 @@ _NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a new turn must contain: a 
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
+LINKED = 2  # turns that share names or rare words with the hits
 OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
 """Matches a question about what the assistant said, whose turns are then shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
@@ -71,6 +71,8 @@ class SearchTools:
     ) -> str:  # fmt: skip
         """Search single turns for a few short probes at once. Only the first dozen probes are used.
 
+        Besides up to `limit` hits, the result has a few turns that are linked to them.
+
         Raises:
             TypeError: There is no probe, or one is not a string.
             ValueError: The order or the limit is invalid, or a date cannot be read.
@@ -82,10 +84,12 @@ class SearchTools:
         filters = Filters(role, _day("after", after), _day("before", before))
         first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
         found = await self.found(first, filters, limit)
-        lines = await in_search_thread(self.listing.hits)(found.hits, by_date=order == "date") or ["no good hit"]
-        lines.append(left_out(found, filters != Filters()))
-        if further:
-            lines.append(f"(only {MOST_PROBES} probes at once; left out: {', '.join(map(one_line, further))})")
+        room = WIDE if role == "assistant" or OF_ASSISTANT.search(self.question) else OF_USER
+        linked = await in_search_thread(linked_turns)(self.store, found.hits, filters, LINKED)
+        hits = [*found.hits, *(hit for hit in linked if hit.turn.index not in self.listing.shown)]
+        lines = await in_search_thread(self.listing.hits)(hits, room, by_date=order == "date") or ["no good hit"]
+        left = ", ".join(map(one_line, further))
+        lines += [left_out(found), f"(only {MOST_PROBES} probes at once; left out: {left})" if left else ""]
         return "\n".join(filter(None, lines))
 
     def timeline(self, *names: str, after: str | None = None, before: str | None = None) -> str:
@@ -96,7 +100,7 @@ class SearchTools:
             ValueError: A date cannot be read.
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
-        found = {name: turns_with(self.store, [name], filters, _MOST_NAMED) for name in _texts("timeline", names)}
+        found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in _texts("timeline", names)}
         rarest = min(map(len, filter(None, found.values())), default=0)
         common = [name for name, hits in found.items() if len(hits) > max(_COMMON, rarest)]
         named = sorted(set(found) - set(common), key=lambda name: -len(found[name]))
@@ -105,12 +109,10 @@ class SearchTools:
         shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
         if shown < len(lines):
             lines[shown:] = [f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)"]
-        if never := [name for name in found if not found[name] and lines]:
-            lines.append(f"(never said: {', '.join(map(one_line, never))})")
-        if common:
-            lines.append(
-                f"(too common, left out: {', '.join(f'{name!r}, {len(found[name])} turns' for name in common)})"
-            )
+        never = ", ".join(one_line(name) for name in found if not found[name])
+        often = ", ".join(f"{name!r}, {len(found[name])} turns" for name in common)
+        lines += [f"(never said: {never})"] if never and lines else []
+        lines += [f"(too common, left out: {often})"] if often else []
         where = " between these days" if after or before else ""
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}{where}"
 
@@ -225,7 +227,7 @@ class SearchTools:
         shared = occurrences(list(weights), [turn.content for turn in new])
         found = [sum(map(weights.__getitem__, {word for *_, word in places})) for places in shared]
         enough = [_NEWS if turn.index > max(cited) else _OLD_NEWS for turn in new]
-        return any(map(operator.ge, found, enough))
+        return any(weight >= least for weight, least in zip(found, enough, strict=True))
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
@@ -244,10 +246,9 @@ class SearchTools:
         least: float = _LEAST,
     ) -> Found:  # fmt: skip
         """Return what a search finds, by meaning too if there is an embedder. It prefers turns of these `sessions`."""
-        near: Sequence[tuple[int, float]] = ()
+        alike: Sequence[int] = ()
         if self.embedder:
-            near = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
-        alike = [number for number, _ in near if number <= len(self.store)]
+            alike = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
         return await in_search_thread(find_turns)(
             self.store, probes, filters, limit, per_session, sessions, alike, least
         )

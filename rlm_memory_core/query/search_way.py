@@ -4,22 +4,22 @@ The first message to the root model already shows the result of a search with th
 runs, it also gets a search result, in the form of a short history.
 """
 
+import ast
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import chain, groupby
 
 from ..models.budget import GRACE
 from ..models.types import ChatMessage, ContextExceeded
+from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 from ..repl.values import check_text, listed, to_text
 from ..search.find import Hit
-from ..search.pieces import Piece, split
 from ..search.threads import in_search_thread
-from ..search.word_index import piece_number
+from ..search.word_index import Piece, piece_number, split
 from ..store.turns import Session, Turn, serialise
 from .answer import Answer
 from .conversation import Query
-from .echo import with_echo
 from .evidence import quoted
 from .excerpts import excerpt, one_line
 from .opening import best, opening
@@ -37,6 +37,7 @@ ROOMS = (4_000, 2_000, 800)
 """How many characters are shown to a model without code. Small models answer better from short texts. If the text is
 too long for the server, the next size is tried: some servers accept only 2,000 tokens in all."""
 
+_QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many calls return None
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
@@ -96,8 +97,7 @@ class SearchWay(Query):
             except ContextExceeded:
                 if room == ROOMS[-1]:
                     raise
-        told = "(the engine searched by itself and showed the model this)"
-        self.note(reply, f"{told}\n{shown}")
+        self.note(reply, f"(the engine searched by itself and showed the model this)\n{shown}")
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
         self.cited = self.cited or quoted(text, turns, self.store)
@@ -189,3 +189,38 @@ def _findings(call: Call) -> list[str]:
     if not call.extract.findings:
         return [one_line(call.extract.text)]
     return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.extract.findings]
+
+
+def with_echo(code: str, tools: Collection[str]) -> str:
+    """Put print(...) around each statement that is only a call to a tool, or only a value such as a variable.
+
+    Args:
+        code: A program. If it does not parse, it is returned unchanged; running it then reports the error.
+        tools: The names of the tools.
+
+    >>> print(with_echo('hits = find("cat")\\nif hits:\\n    look([3])\\nhits', ["find", "look"]))
+    hits = find("cat")
+    if hits:
+        print(look([3]))
+    print(hits)
+    """
+    if len(code) > MAX_CODE_CHARACTERS:
+        return code
+    code = code.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+    lines = [line.encode() for line in code.split("\n")]
+    bare = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and _says_something(node.value, tools)]
+    for value in sorted(bare, key=lambda value: (value.lineno, value.col_offset), reverse=True):
+        end, start = (value.end_lineno or value.lineno) - 1, value.lineno - 1
+        lines[end] = lines[end][: value.end_col_offset] + b")" + lines[end][value.end_col_offset :]
+        lines[start] = lines[start][: value.col_offset] + b"print(" + lines[start][value.col_offset :]
+    return b"\n".join(lines).decode()
+
+
+def _says_something(value: ast.expr, tools: Collection[str]) -> bool:
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id in tools
+    return not isinstance(value, _QUIET)

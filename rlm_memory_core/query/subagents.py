@@ -20,7 +20,7 @@ from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply
-from ..search.pieces import Piece, split
+from ..search.word_index import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
 from .evidence import Extract, Folded, check_reply, is_not_found

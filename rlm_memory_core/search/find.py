@@ -6,21 +6,25 @@ most three times the average, so that an assistant's long lists neither win nor 
 words with a probe is left out.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..store.memory_store import MemoryStore
 from .occurrences import occurrences, quoted_words
 from .probes import Filters, Hit, Probe, best_first, matching
-from .word_index import TURNS, take_in_new_turns
+from .word_index import TURNS, spread, take_in_new_turns
 from .words import content_words, match_expression
 
-__all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "turns_with"]
+__all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "linked_turns", "turns_with"]
 
 MOST_PROBES = 12
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
+_LINKING, _LONGEST, _SHORT = 5, 800, 100  # hits that lead to others; characters of a long turn, and of a short one
+_LINK, _MOST_WORDS = 12, 300  # maximum turns with a word that links them; words that are looked up
+_ENOUGH, _NAME = 1.2, 1.5  # minimum weight of the words that link two turns; a name weighs more
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +101,56 @@ def find_turns(
     return Found(tuple(hits[:limit]), len(good) - len(hits[:limit]), tuple(nowhere), tuple(without))
 
 
-def turns_with(store: MemoryStore, names: Sequence[str], filters: Filters, limit: int) -> list[Hit]:
-    """Return the newest turns that contain all words of one of the names, in the order of the history.
+def turns_with(store: MemoryStore, name: str, filters: Filters, limit: int) -> list[Hit]:
+    """Return the newest turns that contain all words of a name, in the order of the history.
 
     >>> store = MemoryStore()
     >>> store.extend([("user", "Ann Lee called."), ("user", "Ann has left."), ("user", "Lee and Ann are here.")])
-    >>> [hit.turn.index for hit in turns_with(store, ["Ann Lee"], Filters(), 10)]
+    >>> [hit.turn.index for hit in turns_with(store, "Ann Lee", Filters(), 10)]
     [1, 3]
     """
     take_in_new_turns(store)
-    words = [(content_words(name) or quoted_words(name))[:10] for name in names]
-    every = " OR ".join(f"({' AND '.join(f'({match_expression([word])})' for word in each)})" for each in words if each)
-    turns = matching(store, f"{TURNS} MATCH ?", (every,), filters, "rowid DESC", limit) if every else []
-    turns.sort(key=lambda turn: turn.index)
-    places = occurrences([word for each in words for word in each], [turn.content for turn in turns])
+    words = (content_words(name) or quoted_words(name))[:10]
+    every = " AND ".join(f"({match_expression([word])})" for word in words)
+    turns = matching(store, f"{TURNS} MATCH ?", (every,), filters, "rowid DESC", limit)[::-1] if every else []
     return [
         Hit(turn, matches=[(start, end, 1.0) for start, end, _ in matches])
-        for turn, matches in zip(turns, places, strict=True)
-        if any(each and {word for *_, word in matches}.issuperset(each) for each in words)
+        for turn, matches in zip(turns, occurrences(words, [turn.content for turn in turns]), strict=True)
+        if {word for *_, word in matches}.issuperset(words)
     ]
+
+
+def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limit: int) -> list[Hit]:
+    """Return turns of the user that belong to the best of some hits, but share no word with their probes.
+
+    These are the turns before short ones ("I cancelled it"), and then up to `limit` turns of other sessions that share
+    names or rare words with the hits, best first. People tell things in steps, and a later step repeats only a name.
+
+    >>> store = MemoryStore()
+    >>> for text in ["I got a puppy from Ines Oak.", "It rains.", "We met Ines Oak at the pond.", *map(str, range(50))]:
+    ...     number = store.start_session(); turn = store.add("user", text)
+    >>> [hit.turn.index for hit in linked_turns(store, find_turns(store, ["puppies"]).hits, Filters(), 3)]
+    [3]
+    """
+    index, sessions = {hit.turn.index for hit in hits}, {hit.turn.session for hit in hits}
+    spoken = [hit.turn for hit in hits if hit.turn.role != "assistant" and len(hit.turn.content) <= _LONGEST]
+    short = [turn for turn in spoken if len(turn.content) < _SHORT]
+    near = [(each, turn) for turn in short for each in store.turns[max(turn.index - 3, 0) : turn.index - 1]]
+    before = [each for each, turn in near if each.session == turn.session and each.role != "assistant"]
+    words = dict.fromkeys(word for turn in spoken[:_LINKING] for word in content_words(turn.content))
+    counts = spread(store, list(words)[:_MOST_WORDS], _LINK)
+    rare = " ".join(word for word in words if 1 < counts.get(word, 0) <= _LINK)
+    others = Probe(store, rare, replace(filters, but="assistant")).hits if rare else []
+    new = [hit for hit in others if hit.turn.session not in sessions]
+    linked = [hit for hit in new if _shared(hit) >= _ENOUGH * math.log(len(store))]
+    return [Hit(turn) for turn in before if turn.index not in index] + linked[:limit]
+
+
+def _shared(hit: Hit) -> float:
+    """Return the weight of the different words that match. Names, which have a capital letter, weigh more."""
+    content = hit.turn.content
+    weights = {content[start:end]: weight for start, end, weight in hit.matches}
+    return sum(weight * (_NAME if word[0].isupper() else 1) for word, weight in weights.items())
 
 
 def _merge(merged: dict[int, Hit], hits: Sequence[Hit], weight: float) -> None:

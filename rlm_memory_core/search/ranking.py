@@ -1,10 +1,10 @@
 """Ranks sessions, pieces or turns by how well they match a question: by words, dates and, with an embedder, meaning.
 
-Pieces are scored (`pieces`); a short session is one piece. The score of a piece is the sum of three scores: how well
-its words match (BM25, without the assistant's words), how well its best turn matches (BM25), and how near it is to the
-dates in the question. The score of a session is that of its best piece. An embedder adds twice the similarity of the
-session's best turn, with both scores in standard deviations over all sessions. Nothing is left out: sessions without a
-match come last.
+Pieces are scored (`word_index`); a short session is one piece. The score of a piece is the sum of three scores: how
+well its words match (BM25, without the assistant's words), how well its best turn matches (BM25), and how near it is to
+the dates in the question. The score of a session is that of its best piece. An embedder adds twice the similarity of
+the session's best turn, with both scores in standard deviations over all sessions. Nothing is left out: sessions
+without a match come last.
 
 `word_index.Terms` picks the words that decide. If even the rarest word is common, only the newest turns are scored.
 """
@@ -12,22 +12,25 @@ match come last.
 import asyncio
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import chain, islice
 from statistics import fmean, pstdev
 
 from ..models import background
 from ..models.budget import Budget
-from ..store.dates import Moment
+from ..store.dates import COUNT, UNIT_DAYS, Moment, count_of, moments, parse_date
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date
-from .periods import periods, without_relative
 from .vectors import Embedder, likeness
 from .word_index import MOST_SCORED, PIECES, SPOKEN, TURNS, Terms, piece_number, take_in_new_turns
 from .words import content_words, match_expression
 
 _END = 1_000  # characters that are used at each end of a long question
 _MEANING = 2.0  # weight relative to words: a compromise for LoCoMo, a LongMemEval-S sample and indirect questions
+_LAST_MANY = re.compile(rf"\b(?:last|past|previous)\s+(?:a\s+)?{COUNT}\s+(?P<unit>{'|'.join(UNIT_DAYS)})s?\b", re.I)
+_RELATIVE = re.compile(r"\b(?:ago|back|earlier|last|past|previous|this|yesterday|today)\b", re.I)
 Scores = dict[int, float]
 
 
@@ -98,6 +101,40 @@ def rank_turns(store: MemoryStore, question: str, k: int | None = None) -> list[
     take_in_new_turns(store)
     terms = Terms.of(store, content_words(_ends(question)))
     return _filled(_matching(store, TURNS, terms, terms.after, len(store)), len(store), k)
+
+
+def periods(question: str, question_date: str | None = None) -> list[Moment]:
+    """Find the spans of time in the past that a question names.
+
+    Args:
+        question: Any text.
+        question_date: The day of the question, in any form that `parse_date` reads. Without it, only dates with a year
+            are understood.
+
+    >>> [(str(span.start), str(span.end)) for span in periods("What did I buy four weeks ago?", "2023/04/01")]
+    [('2023-03-01', '2023-03-07')]
+    >>> [(str(span.start), str(span.end)) for span in periods("Who came in May 2023?")]
+    [('2023-05-01', '2023-05-31')]
+    """
+    asked = parse_date(question_date)
+    if asked is None:
+        return moments(question, None)
+    last = [(match, UNIT_DAYS[match["unit"].casefold()]) for match in _LAST_MANY.finditer(question)]
+    ending_then = [Moment(asked - timedelta(count_of(m["count"]) * width), asked, m[0], width) for m, width in last]
+    return [span for span in [*ending_then, *moments(question, asked)] if span.start <= asked]
+
+
+def without_relative(question: str, spans: list[Moment]) -> str:
+    """Remove the words of relative spans, such as "yesterday", from a question. In the history they mean other days.
+
+    >>> question = "What did I buy four weeks ago?"
+    >>> without_relative(question, periods(question, "2023/04/01"))
+    'What did I buy  ?'
+    """
+    for span in spans:
+        if _RELATIVE.search(span.words):
+            question = question.replace(span.words, " ")
+    return question
 
 
 def _ranked(store: MemoryStore, question: str, question_date: str | None, alike: Scores, k: int | None) -> list[int]:

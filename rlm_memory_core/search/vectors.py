@@ -5,7 +5,6 @@ takes time linear in the length of the history. There is no approximate index, a
 vectors.
 """
 
-import heapq
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
@@ -86,8 +85,8 @@ async def likeness(
 
 async def similar_turns(
     store: MemoryStore, text: str, embedder: Embedder, k: int, budget: Budget | None = None
-) -> list[tuple[int, float]]:
-    """Return the k turns closest in meaning to a text, best first. Each is a turn's number and the cosine, in -1..1.
+) -> list[int]:
+    """Return the numbers of the k turns closest in meaning to a text, best first.
 
     New turns are embedded first. The assistant's turns are left out.
 
@@ -95,7 +94,7 @@ async def similar_turns(
         ValueError, ModelError, BudgetExceeded: See `likeness`.
     """
     found = [(turn, cosine) async for turn, _, cosine in _compared(store, text, embedder, budget)]
-    return heapq.nlargest(k, found, key=lambda pair: pair[1])
+    return [turn for turn, _ in sorted(found, key=lambda pair: -pair[1])[:k]]
 
 
 async def _compared(

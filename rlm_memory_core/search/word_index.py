@@ -1,4 +1,8 @@
-"""Indexes the words of a history with SQLite's FTS5. One index is for the user's words in each piece, one for turns.
+"""Cuts a history into pieces, and indexes its words with SQLite's FTS5.
+
+A piece is a session, or a part of a session that is too long for one sub-agent. A turn that is too long is cut into
+parts, and each part is a piece. The position of a cut depends only on the turns before it, so later turns do not move
+it. One index is for the user's words in each piece, one for turns.
 
 The indexes do not contain a second copy of the text. They are created on first use, block by block. Later uses add the
 turns that were appended since. For millions of turns the first use takes minutes. If it is interrupted, the next run
@@ -10,17 +14,17 @@ are used, as many as are together in at most 5,000 turns, and the others are ign
 however long the history is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session, Turn
-from .pieces import Piece, parts, runs, split
 from .words import TOKENS, indexed_form, loosened, match_expression, telling, with_other_vowels
 
-# Change these names whenever `pieces` cuts or `words` folds differently: a piece is read by cutting its turns again.
+MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens, which one sub-agent can read
+# Change these names whenever history is cut or `words` folds differently: a piece is read by cutting its turns again.
 PIECES = "pieces_6"
 """A row for each piece: its number from 1, session, first and last turn, part number within a long turn, and day."""
 SPOKEN = "piece_words_6"
@@ -43,6 +47,23 @@ _SCHEMA = (
 
 _INSERT = f"INSERT INTO {SPOKEN} (rowid, content) VALUES (?, ?)"
 _REMOVE = f"INSERT INTO {SPOKEN} ({SPOKEN}, rowid, content) VALUES ('delete', ?, ?)"  # FTS5 needs the indexed text
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The text that one sub-agent reads.
+
+    Args:
+        session: The number of the session, from 1; 0 for a text that is not part of the history.
+        date: The date of the session, or None.
+        text: The turns, serialised.
+        turns: The turns. If the piece is a part of a long turn, that whole turn.
+    """
+
+    session: int
+    date: str | None
+    text: str
+    turns: tuple[Turn, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +117,7 @@ class PieceIndex:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         take_in_new_turns(store)
-        self._count = self.position_of(len(store)) + 1  # later pieces are ignored
+        self._count = piece_number(store, len(store))  # later pieces are ignored
 
     def __len__(self) -> int:
         return self._count
@@ -108,10 +129,6 @@ class PieceIndex:
         ((session, first, last, part, date),) = self._store.query(sql, (position + 1,))
         pieces = split(Session(session, date, tuple(self._store.turns[first - 1 : last])))
         return pieces[int(part)]
-
-    def position_of(self, turn: int) -> int:
-        """Return the position of the last piece that contains a turn; -1 before the first turn."""
-        return piece_number(self._store, turn) - 1
 
     def session_numbers(self) -> list[int]:
         """Return the session number of each piece, by position."""
@@ -141,10 +158,10 @@ def piece_number(store: MemoryStore, turn: int) -> int:
     return int(store.query(f"SELECT coalesce(({sql}), 0)", (turn,))[0][0])
 
 
-def spread(store: MemoryStore, forms: Sequence[str]) -> dict[str, int]:
-    """Count the turns that contain each form of a word. Counts stop at 5,001, because more does not matter."""
+def spread(store: MemoryStore, forms: Sequence[str], most: int = MOST_SCORED) -> dict[str, int]:
+    """Count the turns that contain each form of a word. Counts stop above `most`, because more does not matter."""
     count = f"(SELECT count(*) FROM (SELECT 1 FROM {TURNS} WHERE {TURNS} MATCH ? AND rowid <= {len(store)} LIMIT ?))"
-    values = [value for form in forms for value in (match_expression([form]), MOST_SCORED + 1)]
+    values = [value for form in forms for value in (match_expression([form]), most + 1)]
     ((*found,),) = store.query(f"SELECT {', '.join([count] * len(forms)) or 1}", values)
     return dict(zip(forms, found, strict=False))
 
@@ -182,3 +199,66 @@ def _change_spoken(store: MemoryStore, sql: str, number: int, turns: Sequence[Tu
     said = [turn.content for turn in turns if turn.role != "assistant"]
     if said:
         store.query(sql, (number, indexed_form("\n".join(said))))
+
+
+def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
+    """Cut a session into pieces of at most `limit` characters, between turns.
+
+    A longer turn is cut into parts at the end of a line, a sentence or a word. Each part gets the turn's heading.
+
+    >>> [piece.text for piece in split(Session(1, None, (Turn(1, 1, "user", "Hi", ""),)))]
+    ['[Turn 1][user]: Hi']
+    """
+    return [
+        Piece(session.number, session.date, "\n".join(map(str, turns)), tuple(run))
+        for run in runs(session.turns, limit)
+        for turns in parts(run, limit)
+    ]
+
+
+def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
+    """Group turns of one session that fit into one piece. A turn that is too long forms its own group.
+
+    Args:
+        turns: Turns of any number of sessions, in order. The first one begins a piece.
+        limit: The maximum number of characters in a serialised piece.
+    """
+    run: list[Turn] = []
+    length = 0
+    for turn in turns:
+        size = len(str(turn))
+        if run and (turn.session != run[0].session or length + size > limit):
+            yield run
+            run, length = [], 0
+        run.append(turn)
+        length += size + 1
+    if run:
+        yield run
+
+
+def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
+    """Yield the pieces of a run: the run itself, or the parts of a long turn as turns with the same index.
+
+    >>> [[turn.content for turn in part] for part in parts([Turn(1, 1, "user", "abcdefgh", "")], 20)]
+    [['abcd'], ['efgh']]
+    """
+    turn = run[0]
+    if len(run) > 1 or len(str(turn)) <= limit:
+        yield run
+        return
+    room, start = max(limit - len(turn.heading) - 1, 1), 0
+    while start < len(turn.content):
+        stop = start + room
+        while (excess := len(str(replace(turn, content=turn.content[start:stop]))) - limit) > 0 and stop - start > 1:
+            stop = max(min(stop, len(turn.content)) - excess, start + 1)  # escaping adds characters
+        if stop < len(turn.content):
+            stop = _end(turn.content, start, stop)
+        yield [replace(turn, content=turn.content[start:stop])]
+        start = stop
+
+
+def _end(text: str, start: int, stop: int) -> int:
+    """Return the best place to cut: after a line, a sentence or a word that ends in the last fifth, or else `stop`."""
+    earliest = stop - (stop - start) // 5
+    ends = (text.rfind(mark, earliest, stop) + len(mark) for mark in ("\n", ". ", " "))
+    return next((end for end in ends if end > earliest), stop)

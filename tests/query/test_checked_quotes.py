@@ -11,7 +11,7 @@ from rlm_memory_core.query.evidence import Evidence, Extract, check_reply, look_
 from rlm_memory_core.query.search_tools import SearchTools
 from rlm_memory_core.query.subagents import SubAgents
 from rlm_memory_core.search.occurrences import Words
-from rlm_memory_core.search.pieces import Piece
+from rlm_memory_core.search.word_index import Piece
 
 
 def claim(quote, text="", turn=None):

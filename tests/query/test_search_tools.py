@@ -32,7 +32,7 @@ def find(tools, *probes, **filters):
 def test_the_opening_shows_what_fits_and_marks_it_as_shown(tools):
     shown = background.run(opening(tools))
     assert "-- session 1, 2023/05/20 (Sat) 02:21\n1 user: My cat is called Mochi." in shown
-    assert tools.listing.printed(find(tools, "cat")) == ("shown above: 1 (2023/05/20)", set())
+    assert tools.listing.printed(find(tools, "cat")) == ("shown above: 1", set())
 
 
 def test_a_turn_counts_as_shown_only_if_its_whole_line_was_printed(tools):
@@ -40,16 +40,16 @@ def test_a_turn_counts_as_shown_only_if_its_whole_line_was_printed(tools):
     for output in ("", printed[:-3], printed.replace("bicycle", "[... 9 characters cut ...]"), repr(printed)):
         assert not tools.listing.printed(output)[1]
     assert tools.listing.printed(f"first\n{printed}\nlast") == (f"first\n{printed}\nlast", {3})
-    assert tools.listing.printed(f"first\n{printed}\nlast") == ("first\nshown above: 3 (2023/06/01)\nlast", set())
+    assert tools.listing.printed(f"first\n{printed}\nlast") == ("first\nshown above: 3\nlast", set())
 
 
-SHOWN = ["3 (2023/06/01)", "4 (2023/06/01)", "5 (2023/07/04)", "6 (2023/07/04)"]
+SHOWN = ["3", "4", "5", "6"]
 
 
 def test_look_marks_turns_too_and_a_second_look_is_nothing_new(tools):
     assert tools.listing.printed(tools.look([2, 3]))[1]
     assert tools.listing.printed(tools.look([2, 3])) == (f"shown above: {', '.join(SHOWN)}", set())
-    assert tools.listing.printed(find(tools, "Lisbon")) == ("shown above: 5 (2023/07/04)", set())
+    assert tools.listing.printed(find(tools, "Lisbon")) == ("shown above: 5", set())
 
 
 def test_a_run_of_turns_that_were_shown_is_one_line_and_new_ones_keep_their_heading(tools):
@@ -57,10 +57,10 @@ def test_a_run_of_turns_that_were_shown_is_one_line_and_new_ones_keep_their_head
     printed, is_new = tools.listing.printed(tools.look([1, 2, 3]))
     assert is_new
     assert printed.splitlines()[-6:] == [
-        "shown above: 3 (2023/06/01)",
+        "shown above: 3",
         "-- session 2, 2023/06/01 (Thu) 10:00",
         "4 assistant: Noted.",
-        "shown above: 5 (2023/07/04)",
+        "shown above: 5",
         "-- session 3, 2023/07/04 (Tue) 18:30",
         "6 assistant: Noted.",
     ]
@@ -88,17 +88,17 @@ def test_what_one_block_prints_twice_is_shown_once(tools):
     printed, is_new = tools.listing.printed(output)
     assert is_new
     assert printed.count("I bought a red bicycle.") == 1
-    assert printed.endswith("\nx\nshown above: 3 (2023/06/01)")
+    assert printed.endswith("\nx\nshown above: 3")
 
 
 def test_what_is_missing_is_said(tools):
     printed = find(tools, "bicycle", "lighthouse")
     assert "3 user: I bought a red bicycle.\n" in printed
     assert printed.endswith("(nowhere in the history: lighthouse)")
-    assert "(nothing under these filters for: bicycle)" in find(tools, "bicycle", after="2023-07-01")
+    assert "(nothing good for: bicycle)" in find(tools, "bicycle", after="2023-07-01")
     assert find(tools, "bicycle", before="2023-07-01", role="user", order="date").count("\n") == 1
     assert find(tools, "lighthouse") == "no good hit\n(nowhere in the history: lighthouse)"
-    assert find(tools, "bicycle", "they were there").endswith("(nothing for: they were there)")
+    assert find(tools, "bicycle", "they were there").endswith("(nothing good for: they were there)")
     assert find(tools, "bicycle", "back from").endswith("(nowhere in the history: back)")
     assert "13 of these words" in find(tools, "oak elk ape fox yew box bay fig rye oat hop pea ivy")
 

@@ -9,7 +9,7 @@ from rlm_memory_core.models.types import ContextExceeded, ModelError, Reply
 from rlm_memory_core.query.prompts.record import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents, halves
 from rlm_memory_core.query.trace import Coverage
-from rlm_memory_core.search.pieces import Piece
+from rlm_memory_core.search.word_index import Piece
 from rlm_memory_core.store.escaping import escape_tags
 
 USAGE = Usage(100, 10, 1)

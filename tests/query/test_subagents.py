@@ -13,7 +13,7 @@ from rlm_memory_core.models.types import Response
 from rlm_memory_core.query.evidence import is_not_found
 from rlm_memory_core.query.prompts.record import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
-from rlm_memory_core.search.pieces import Piece
+from rlm_memory_core.search.word_index import Piece
 
 
 def agents(llm, concurrency=100, **options):

@@ -5,8 +5,11 @@ from datetime import date
 
 import pytest
 
+from rlm_memory_core.models import background
+from rlm_memory_core.query.opening import opening
+from rlm_memory_core.query.search_tools import SearchTools
 from rlm_memory_core.search import word_index
-from rlm_memory_core.search.find import MOST_PROBES, find_turns, turns_with
+from rlm_memory_core.search.find import MOST_PROBES, find_turns, linked_turns, turns_with
 from rlm_memory_core.search.probes import Filters
 
 
@@ -63,13 +66,13 @@ def test_a_word_that_has_the_stem_of_a_function_word_is_found_by_itself(store, n
     )
     store.add("user", f"I met {name}'s dog.")
     assert numbers(find_turns(store, [name])) == [41]
-    assert [hit.turn.index for hit in turns_with(store, [name], Filters(), 10)] == [41]
+    assert [hit.turn.index for hit in turns_with(store, name, Filters(), 10)] == [41]
     assert numbers(find_turns(store, [f"there with {name}"])) == [41]
 
 
 def test_a_name_that_is_written_like_a_function_word(store):
     store.extend([("user", "I will come, will you?")] * 9 + [("user", "I met Will there.")])
-    assert [hit.turn.index for hit in turns_with(store, ["Will"], Filters(), 20)] == [10]
+    assert [hit.turn.index for hit in turns_with(store, "Will", Filters(), 20)] == [10]
 
 
 @pytest.fixture
@@ -238,7 +241,7 @@ def test_too_few_or_too_many_probes_are_refused(life, probes):
 
 def test_an_empty_history_has_nothing(store):
     assert find_turns(store, ["cat"]).nowhere == ("cat",)
-    assert turns_with(store, ["cat"], Filters(), 5) == []
+    assert turns_with(store, "cat", Filters(), 5) == []
 
 
 @pytest.mark.parametrize(
@@ -252,9 +255,9 @@ def test_other_languages(store, said, asked):
 
 
 def test_all_turns_with_a_name_in_order(life):
-    assert [hit.turn.index for hit in turns_with(life, ["Ines"], Filters(), 10)] == [turn(3), turn(20)]
-    assert [hit.turn.index for hit in turns_with(life, ["ines harp", "viola"], Filters(), 10)] == [turn(11), turn(20)]
-    assert [hit.turn.index for hit in turns_with(life, ["violin"], Filters(but="assistant"), 1)] == [turn(11)]
+    assert [hit.turn.index for hit in turns_with(life, "Ines", Filters(), 10)] == [turn(3), turn(20)]
+    assert [hit.turn.index for hit in turns_with(life, "ines harp", Filters(), 10)] == [turn(20)]
+    assert [hit.turn.index for hit in turns_with(life, "violin", Filters(but="assistant"), 1)] == [turn(11)]
 
 
 @pytest.mark.parametrize("probe", ["ba" * 5000, " ".join(["bababababab" * 9] * 90), '"' + "c " * 4000 + 'd"'])
@@ -272,3 +275,58 @@ def test_a_search_ends_between_turns_and_statements(store, monkeypatch):
             late.setattr("rlm_memory_core.store.database.limit.is_over", looks.__next__, raising=False)
             with pytest.raises(sqlite3.OperationalError, match="interrupted"):
                 find_turns(store, ["cat", '"cat cat"'])
+
+
+@pytest.fixture
+def steps(store):
+    """A matter told in steps: each repeats a name or rare words of another step, and not the topic's word."""
+    said = [
+        "We adopted a parrot from Mrs Quillfeather.",
+        "Which tea is good?",
+        "Mrs Quillfeather says he likes walnuts, by the way.",
+        "The crimson trapeze arrived today, and he hangs from it all day.",
+        "How do I oil a crimson trapeze?",
+        "Is it going to rain on Saturday?",
+    ]
+    for text in [*said, *(f"Day {n}: soup, bread, a long walk, and nothing new on Saturday." for n in range(60))]:
+        store.start_session()
+        store.extend([("user", text), ("assistant", "Noted: soup and a walk.")])
+    return store
+
+
+def linked(store, *probes, limit=5, **filters):
+    hits = find_turns(store, probes).hits
+    return [hit.turn.index for hit in linked_turns(store, hits, Filters(**filters), limit)]
+
+
+def test_turns_that_share_a_name_or_rare_words_with_a_hit_are_linked(steps):
+    assert linked(steps, "parrot") == [5]
+    assert linked(steps, "arrived") == [9]
+    assert linked(steps, "rain") == []  # a word that is everywhere links nothing
+    assert linked(steps, "parrot", limit=0) == []
+    assert linked(steps, "parrot", role="assistant") == []
+    assert linked(steps, "unicorn") == []
+
+
+def test_the_turn_before_a_short_one_is_linked(store):
+    store.extend(
+        [("user", "I keep bees, two hives by the shed."), ("assistant", "Lovely."), ("user", "Frame it, then.")]
+    )
+    store.start_session()
+    store.add("user", "It rains.")
+    assert linked(store, "frame") == [1]
+    assert linked(store, "rains") == []
+
+
+def test_long_texts_without_spaces_make_no_error(store):
+    for n in range(6):
+        store.start_session()
+        store.add("user", "".join(chr(0x4E00 + (n // 2 * 797 + k) % 15_000) for k in range(797)))
+    assert linked(store, store.turns[0].content[:4]) == []  # the same words, and no error
+
+
+def test_find_and_the_opening_show_linked_turns(steps):
+    tools = SearchTools(steps, "What is the name of my parrot?", None)
+    assert "he likes walnuts" in background.run(opening(tools))
+    assert "oil a crimson" in background.run(tools.find("arrived", order="date"))
+    assert "oil a crimson" not in background.run(tools.find("arrived", role="assistant"))

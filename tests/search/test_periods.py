@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from rlm_memory_core.search.periods import periods, without_relative
+from rlm_memory_core.search.ranking import periods, without_relative
 
 ASKED = "2023/05/30 (Tue) 23:40"
 

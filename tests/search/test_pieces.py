@@ -4,8 +4,7 @@ import pytest
 from paper import opened
 
 from rlm_memory_core import MemoryStore, Session, Turn
-from rlm_memory_core.search.pieces import MAX_PIECE_CHARACTERS, split
-from rlm_memory_core.search.word_index import PieceIndex
+from rlm_memory_core.search.word_index import MAX_PIECE_CHARACTERS, PieceIndex, split
 from rlm_memory_core.store.escaping import unescape
 
 

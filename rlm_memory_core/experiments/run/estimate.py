@@ -18,7 +18,7 @@ from rlm_memory_core.models.pricing import Usage, cost
 from rlm_memory_core.query.prompts.record import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.query.prompts.search import SEARCH_SYSTEM
 from rlm_memory_core.query.trace import total_cost
-from rlm_memory_core.search.pieces import split
+from rlm_memory_core.search.word_index import split
 
 from ..methods import NEIGHBOURS, SEARCHED, TOP, TURN_CHARACTERS
 from ..types import Sample

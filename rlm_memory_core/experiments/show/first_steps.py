@@ -12,7 +12,7 @@ import pandas as pd
 from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError, connect
 from rlm_memory_core.models.pricing import cost, price
 from rlm_memory_core.query.engine import MemoryRLM
-from rlm_memory_core.search.pieces import split
+from rlm_memory_core.search.word_index import split
 from rlm_memory_core.store.memory_store import MemoryStore
 
 from ..methods import SEARCHED

@@ -8,7 +8,7 @@ from rlm_memory_core.experiments.paper import registry as paper
 from rlm_memory_core.experiments.run.estimate import estimate
 from rlm_memory_core.experiments.run.optional import at_hand, told
 from rlm_memory_core.experiments.show import costs, drawing, figures_cost, latency
-from rlm_memory_core.search.pieces import split
+from rlm_memory_core.search.word_index import split
 
 
 @pytest.fixture(scope="module")
