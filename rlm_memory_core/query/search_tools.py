@@ -132,13 +132,15 @@ class SearchTools:
             return self._contents()
         given, what = (sessions, "session numbers") if around is None else (around, "turn numbers")
         numbers = [given] if isinstance(given, int) else listed("look", given, what)
+        replies = 1 if OF_ASSISTANT.search(self.question) else 0  # then the turn after it may be what was asked for
         lines: list[str] = []
         for number in numbers:
             wanted = None if around is None else self.turn(number)
             session = self.session(number) if wanted is None else wanted.session
             lines.append(self.listing.heading(session))
             for turn in self.listing.session(session, wanted.index if wanted else None):
-                near, spoken = turn == wanted, turn.role != "assistant"
+                near = wanted is not None and wanted.index <= turn.index <= wanted.index + replies
+                spoken = turn.role != "assistant"
                 if role not in (None, turn.role) or not (spoken or near or long > 0):
                     continue
                 if sum(map(len, lines)) > _PRINTED:

@@ -164,6 +164,12 @@ def test_look_shows_several_turns_whole_with_those_near(tools):
     ]
 
 
+def test_look_shows_the_reply_to_a_turn_whole_if_the_question_is_about_the_assistant(store):
+    store.extend([("user", "Name me walks."), ("assistant", "Sure: " + "a long walk, " * 60 + "the last.")])
+    for question, is_whole in (("Which walk did you name last?", True), ("Where do I walk?", False)):
+        assert ("the last." in SearchTools(store, question, None).look(around=1)) is is_whole
+
+
 def test_look_without_numbers_lists_how_each_topic_begins(store):
     for said in ("I sold the red canoe. " + "It was a fine one. " * 9, "What is a fugue?"):
         store.start_session("2023/05/20")
