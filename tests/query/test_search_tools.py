@@ -261,20 +261,20 @@ def test_a_quote_that_says_something_else_is_false(store, quote):
 
 
 def test_news_is_a_later_turn_that_repeats_a_rare_word_of_a_cited_one(store):
-    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(500))
     store.extend([("user", "The rent is 310, says Ines Oak."), ("user", "Ines Oak is nice.")])
     store.extend(("user", f"Evening {n}: rain.") for n in range(20))
     store.extend([("user", "Ines Oak asks for 20 more."), ("user", "The tech summit is on Monday.")])
     store.extend([("assistant", "Ask Ines Oak for a course."), ("user", "Ines Oak " * 99)])
     tools = SearchTools(store, "What do I pay for the pottery?", None)
     background.run(opening(tools))
-    assert tools.is_news([224])  # nothing is cited yet
-    tools.cite(201, "rent is 310")
-    assert [n for n in (1, 201, 202, 223, 224, 225, 226) if tools.is_news([n])] == [223]
-    assert [n for n in (1, 201, 224, 225) if tools.is_news([n], "I don't know, you never said it")] == [1, 224]
-    assert tools.is_news([0, 224])  # a sub-agent's finding
-    tools.cite(223, "20 more")
-    assert not tools.is_news([201, 202, 224])
+    assert tools.is_news([524])  # nothing is cited yet
+    tools.cite(501, "rent is 310")
+    assert [n for n in (1, 501, 502, 523, 524, 525, 526) if tools.is_news([n])] == [523]
+    assert [n for n in (1, 501, 524, 525) if tools.is_news([n], "I don't know, you never said it")] == [1, 524]
+    assert tools.is_news([0, 524])  # a sub-agent's finding
+    tools.cite(523, "20 more")
+    assert not tools.is_news([501, 502, 524])
 
 
 def test_an_earlier_turn_that_shares_much_is_news(store):
