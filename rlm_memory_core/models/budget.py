@@ -43,7 +43,7 @@ class Budget:
         tokens: Prompt and completion tokens together; None for no limit.
         calls: Number of calls; None for no limit.
         seconds: Seconds since its first use; None for no limit. When they are over, all waiting ends: for a slot, a
-            busy server, another process, a worker. Calls in flight are not stopped.
+            busy server, another process, a worker. Calls in flight are not stopped, except embeddings for a search.
 
     `spent` and `spent_usd` count what was paid for, stopped calls and timeouts at an estimate, because the server bills
     them too. `spent_usd` is None after a call of unknown price. `ended` says why no more calls are sent; "" before.
