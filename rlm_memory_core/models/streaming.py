@@ -54,7 +54,6 @@ class Listener:
 
     def end(self, text: str) -> None:
         """Take the whole reply at once if it did not arrive in pieces, for example because it was recorded."""
-        self.begin()
         if not self._pieces:
             self._pieces.append(text)
             self._tell(text)
