@@ -128,7 +128,8 @@ def _merged(value: Any) -> dict[str, Any]:
     """Return an object with the entries of the objects in it that belong to it; {} for another value."""
     fields = dict(as_dict(value))
     for name in filter(fields.__contains__, _INNER):
-        fields |= as_dict(fields[name])
+        inner = as_dict(fields[name])
+        fields |= {} if "role" in fields and "role" in inner else inner  # with two roles, they are two messages
     for name in _TREES:
         if isinstance(fields.get(name), dict):
             fields[name] = _branch(fields, fields[name])
@@ -264,11 +265,18 @@ def _date_of(value: dict[str, Any]) -> str | None:
 
     A number of seconds (or milli-, micro- or nanoseconds) since 1970 becomes ISO 8601 in UTC.
     """
-    date = next((text for each in map(value.get, _DATES) if each and (text := str(each).strip())), None)
+    date = next((text for each in map(value.get, _DATES) if each and (text := _inmost(each).strip())), None)
     with suppress(TypeError, ValueError, OverflowError, OSError):  # not a number, or not of our time
         digits = len(_SECONDS.fullmatch(date)[1])  # type: ignore[arg-type,index]
         return datetime.fromtimestamp(float(date) / 1000 ** min((digits - 9) // 3, 3), UTC).isoformat()  # type: ignore[arg-type]
     return date
+
+
+def _inmost(value: Any) -> str:
+    """Return a value, or the first one in the objects around it, as text: databases write `{"$date": …}`."""
+    while isinstance(value, dict) and value:
+        value = next(iter(value.values()))
+    return str(value)
 
 
 def _keys_of(value: dict[str, Any]) -> str:

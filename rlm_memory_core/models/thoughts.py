@@ -14,7 +14,7 @@ _TOKEN = re.compile(  # ignoring case only in the names keeps the search fast
     r"(\*\*|__|[*_])?[<◁]\|?(?P<end>/|(?i:end_(?:of_)?))?(?P<tag>(?i:[a-z_:]{0,12}?(?P<name>think|thought|reason|reflect"
     r"|scratch_?pad|monologue|analysis|details|answer|response|solution|output|final)[a-z_]{0,12}))"
     r"(?P<fields>\s+[\w:-]+=[^<>\n]{0,80})?\s?\|?[>▷](?(1)\1)"
-    r"|\[(?P<slash>/?)(?P<think>(?i:THINK))\]"
+    r"|\[(?P<slash>/?)(?P<think>THINK)\]"
     r"|(?:<\|start\|>\w+)?<\|(?P<channel>channel)(?:\|>(?:(?P<final>final)|analysis|commentary)[^<>]{0,40}(?:<\|constrain\|>\w*)?"
     r"<\|message\|>|>thought)"
     rf"|<(?P<shut>channel)\|>|(?P<special>{_SPECIAL})|```+|~~~+"

@@ -193,6 +193,18 @@ def test_the_branch_that_was_shown_without_its_thoughts(form):
     assert ([(role, text) for role, _, text in found], problems) == ([("user", "Hi"), ("assistant", "Yes.")], [])
 
 
+@pytest.mark.parametrize(
+    "time", [{"$date": {"$numberLong": "1684576800000"}}, {"_seconds": 1684576800, "_nanoseconds": 0}]
+)
+def test_dates_as_databases_write_them(time):
+    _, problems, store = read([HI | {"create_time": time}])
+    assert (str(store.turns[0].time), problems) == ("2023-05-20 10:00:00+00:00", [])
+
+
+def test_an_answer_beside_a_message_does_not_replace_it():
+    assert read([HI | {"response": {"role": "assistant", "content": "Yes."}}])[0] == [("user", "", "Hi")]
+
+
 def test_a_long_chain_of_replies_within_replies():
     chat = {**HI, "children": []}
     for _ in range(300):

@@ -94,6 +94,7 @@ def test_thoughts_between_the_tags_of_many_models(text):
         "<reflection>The lake\n</reflection>\n",
         "<analysis_report>x</analysis_report>",
         "<Thought experiment> by Einstein",
+        "[think] about it",
         "<scratchpad>never closed",
     ],
 )
