@@ -205,8 +205,7 @@ def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa:
     >>> usage_of({"usage": {"prompt_tokens": 10, "completion_tokens": -5}}, Usage(9, 3))
     Usage(prompt_tokens=10, completion_tokens=3, calls=1)
     """
-    counted = body.get("usage")
-    counted = counted if isinstance(counted, dict) else {}
+    counted = usage if isinstance(usage := body.get("usage"), dict) else {}
     prompt, completion = _tokens(counted.get("prompt_tokens")), _tokens(counted.get("completion_tokens"))
     is_estimated = not prompt or (not completion and estimate.completion_tokens > 0)
     return Usage(prompt or estimate.prompt_tokens, completion or estimate.completion_tokens, 1, is_estimated)
