@@ -18,7 +18,7 @@ _FENCED = re.compile(  # an unclosed fence extends to the end
     r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.MULTILINE | re.DOTALL
 )
 _FINAL = re.compile(r"^(?:[ \t>*`_#+-]|\d\d?[.)]|<(?:final_)?answer>)*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE)
-_VARIABLE = re.compile(r"(?:\w+ *= *)?\W*([^\W\d]\w*)\W*")  # FINAL_VAR(name="x"), FINAL_VAR(x))
+_VARIABLE = re.compile(r"(?:\w++ *+= *+)?\W*+([^\W\d]\w*+)\W*+")  # FINAL_VAR(name="x"), FINAL_VAR(x))
 _PARENTHESIS = re.compile(r"[()（）]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?[()]")
 _MARKUP = " \t\n*`_.>"
