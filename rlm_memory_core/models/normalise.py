@@ -79,7 +79,7 @@ class Chunks:
 
     If there are several choices, the first that holds text is read.
 
-    `has_ended` tells whether the reply is complete.
+    `has_begun` tells whether any chunk was added, and `has_ended` whether the reply is complete.
 
     >>> chunks = Chunks()
     >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
@@ -92,8 +92,10 @@ class Chunks:
         self.usage: Any = None
         self.finish: Any = None
         self.has_ended = False
-        self.contents: list[Content] = []
+        self.has_begun = False
         self._index: str | None = None  # of the choice that is read
+        self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
+        self._length = 0  # of the text so far
 
     def add(self, chunk: Mapping[str, Any]) -> Content:
         """Add a chunk and return its content.
@@ -106,18 +108,21 @@ class Chunks:
         read = [(choice, _content(choice)) for choice in choices if self._index in (None, _index(choice))]
         choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
         if choice.get("message") and not choice.get("delta"):
-            content.text = content.text.removeprefix(self.content.text)  # some servers send all of it once more
+            if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
+                content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
             self.has_ended = True
         self.finish = choice.get("finish_reason") or self.finish
         self.has_ended = self.has_ended or self.finish is not None
         self._index = _index(choice) if content.text else self._index
-        self.contents.append(content)
+        self.has_begun, self._length = True, self._length + len(content.text)
+        for name, part in vars(content).items():
+            self._parts[name] += [part] * bool(part)
         return content
 
     @property
     def content(self) -> Content:
         """The content of all chunks."""
-        return Content(*("".join(getattr(each, name) for each in self.contents) for name in vars(Content())))
+        return Content(*map("".join, self._parts.values()))
 
     def response(self, seconds: float | None = None) -> Response:
         """Return the reply as a server would send it in one piece."""
