@@ -25,6 +25,7 @@ _WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason
 # the fields in which servers put text, and thoughts
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_AROUND = ("event:", "id:", "retry:", ":", "[DONE]")  # how lines begin that surround the JSON of an event stream
 _MOST_SAID = 1_000_000  # characters of a reply; a longer one counts as cut off
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
@@ -61,7 +62,7 @@ class Content:
             fields = part if isinstance(part, dict) else {}
             kind = str(fields.get("type"))
             is_thought = "think" in kind or "reason" in kind or any(map(fields.get, ("thought", *_THOUGHTS)))
-            (refusals if "refusal" in (kind, *fields) else thoughts if is_thought else said).append(part)
+            (refusals if kind == "refusal" or fields.get("refusal") else thoughts if is_thought else said).append(part)
         return cls(_text(said), _text(thoughts), _text(refusals))
 
 
@@ -137,8 +138,9 @@ def _index(choice: Mapping[str, Any]) -> str:
 
 
 def _content(choice: Mapping[str, Any]) -> Content:
-    message = choice.get("delta") or choice.get("message") or choice.get("text") or {}
-    return Content.of(message if isinstance(message, dict) else {"content": message})
+    given = filter(None, map(choice.get, ("delta", "message", "text")))
+    contents = [Content.of(each if isinstance(each, dict) else {"content": each}) for each in given]
+    return next((each for each in contents if each != Content()), Content())
 
 
 def objects(text: str) -> list[Any]:
@@ -153,7 +155,7 @@ def objects(text: str) -> list[Any]:
     with suppress(ValueError):
         return [value] if isinstance(value := json.loads(text), (dict, list)) else []
     lines = (line.strip().removeprefix("data:").lstrip() for line in text.split("\n"))
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    return [json.loads(line) for line in lines if line and not line.startswith(_AROUND)]
 
 
 def whole(response: Response) -> Response:
