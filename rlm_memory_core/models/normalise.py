@@ -6,10 +6,12 @@ separates a model's thoughts from its reply.
 
 import base64
 import json
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ..store.batching import batched
@@ -25,8 +27,9 @@ _WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason
 # the fields in which servers put text, and thoughts
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
-_AROUND = ("event:", "id:", "retry:", ":", "[DONE]")  # how lines begin that surround the JSON of an event stream
-_MOST_SAID = 1_000_000  # characters of a reply; a longer one counts as cut off
+_MOST_SAID = 1_000_000  # characters of a reply with its thoughts; a longer one counts as cut off
+_MOST_CHUNKS = 100_000  # of a stream that was not asked for
+_LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)  # servers send other words between
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
 NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -108,7 +111,7 @@ class Chunks:
         choices = sorted(chunk["choices"] or [], key=_index)
         read = [(choice, _content(choice)) for choice in choices if self._index in (None, _index(choice))]
         choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
-        if choice.get("message") and not choice.get("delta"):
+        if choice.get("message") and not _content({"delta": choice.get("delta")}).text:
             if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
                 content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
             self.has_ended = True
@@ -143,19 +146,20 @@ def _content(choice: Mapping[str, Any]) -> Content:
     return next((each for each in contents if each != Content()), Content())
 
 
-def objects(text: str) -> list[Any]:
-    """Return the JSON value in a body, or the values of its lines if a server sends lines or events unasked.
+def objects(text: str) -> Iterator[Any]:
+    """Yield the JSON value in a body, or the values of its lines if a server sends lines or events unasked.
 
     Raises:
-        ValueError: A line is neither JSON nor something that surrounds it in an event stream.
+        ValueError: A line that should be JSON is not, or tells of an error.
 
-    >>> objects('data: {"a": 1}\\n\\ndata: {"b": 2}\\n\\ndata: [DONE]\\n')
+    >>> list(objects('data: {"a": 1}\\n\\ndata: {"b": 2}\\n\\ndata: [DONE]\\n'))
     [{'a': 1}, {'b': 2}]
     """
-    with suppress(ValueError):
-        return [value] if isinstance(value := json.loads(text), (dict, list)) else []
-    lines = (line.strip().removeprefix("data:").lstrip() for line in text.split("\n"))
-    return [json.loads(line) for line in lines if line and not line.startswith(_AROUND)]
+    try:
+        yield from [value] if isinstance(value := json.loads(text), (dict, list)) else []
+    except ValueError:
+        for line in _LINE.finditer(text):
+            yield json.loads(line[1])
 
 
 def whole(response: Response) -> Response:
@@ -163,7 +167,7 @@ def whole(response: Response) -> Response:
     chunks = Chunks()
     with suppress(*NO_CHUNK):
         if response.body is None:
-            for chunk in objects(response.text):
+            for chunk in islice(objects(response.text), _MOST_CHUNKS):
                 if chunk.get("error"):
                     return Response(json.dumps(chunk), response.seconds)
                 chunks.add(chunk)
@@ -194,12 +198,12 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         raise ModelError(f"it refused: {content.refusal}", usage)
     if chunks.finish == "content_filter":
         raise ModelError("the server's content filter withheld its answer", usage)
-    text, thoughts = split_thoughts(well_formed(content.text), well_formed(content.thoughts))  # no lone surrogates
+    said, apart = (well_formed(each[:_MOST_SAID]) for each in (content.text, content.thoughts))  # no lone surrogates
+    text, thoughts = split_thoughts(said, apart)
     if not any(sign.isprintable() and sign != " " for sign in text):
         raise EmptyReply(f"its answer is empty (finish reason: {chunks.finish})", usage)
     is_cut = bool(chunks.finish) and not str(chunks.finish).lower().startswith(_WHOLE)
-    said = text[:_MOST_SAID]
-    return Reply(said, usage, cut=is_cut or said != text, thoughts=thoughts)
+    return Reply(text, usage, cut=is_cut or len(content.text) > _MOST_SAID, thoughts=thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable

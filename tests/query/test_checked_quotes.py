@@ -353,7 +353,7 @@ def test_a_long_turn_is_taken_apart_once_for_all_replies_of_a_query(folds, scrip
     agents = SubAgents(scripted(replies), asyncio.Semaphore(5))
     piece = Piece(2, None, "a part of it", (turn,))
     calls = background.run(agents.ask_all([(f"prompt {n}", piece) for n in range(5)]))
-    assert folds == [turn.content]
+    assert [turn.content.endswith(block) for block in folds] == [True]
     assert [[found.quote for found in call.evidence] for call in calls] == [["Mein Kater heißt Möhre."]] * 5
     assert [call.extract.false_quotes for call in calls] == [1] * 5
 
@@ -380,13 +380,29 @@ def test_a_quote_without_words_is_nowhere_although_its_signs_are(quote):
     assert look_up([Evidence(1, None, 1, quote), Evidence(1, None, 2, "\u0640")], turns) == [None, None]
 
 
-def test_the_words_of_only_so_many_characters_are_kept(monkeypatch, folds):
-    monkeypatch.setattr(evidence, "_KEPT", 100)
+def test_the_words_of_only_so_many_blocks_are_kept(monkeypatch, folds):
+    monkeypatch.setattr(evidence, "_KEPT", 2)
     words = evidence.Folded()
     turns = [Turn(number, 1, "user", f"{number} " * 20, "") for number in range(1, 7)]
     for _ in range(2):
         for turn in turns:
-            assert words.of(turn) is words.of(turn)
+            assert [words.span(turn, [[str(turn.index)]]) for _ in range(2)] == [(0, 1)] * 2
     assert len(folds) == 12  # two fit at a time, so that each was let go before it came again
-    whole = Turn(9, 1, "user", "x " * 500, "")
-    assert words.of(whole) is words.of(whole)
+
+
+@pytest.mark.parametrize("said", ["My parrot... is called Kiwi", "Mein Papagei heißt: Möwe", "我的 鸚鵡 叫 奇異果"])
+@pytest.mark.parametrize("before", [0, 34_990, 49_990, 50_000, 84_995, 3_000_000])
+def test_a_quote_is_found_wherever_it_is_in_a_long_turn(said, before, folds):
+    filler = "It rains again. " * 200_000
+    turn = Turn(1, 1, "user", f"{filler[:before]} {said}! {filler[: 3_000_000 - before]}", "")
+    (finding,) = check_reply(f'- [Turn 1] "{said.upper().replace(".", "")}": so', [turn]).findings
+    assert finding.quote.rstrip("!") == said
+    assert len(folds) <= 2
+    assert max(map(len, folds), default=0) <= 50_000
+
+
+def test_words_that_are_everywhere_in_a_long_turn_are_taken_apart_in_few_blocks(folds):
+    turn = Turn(1, 1, "user", "the cat sat " * 250_000, "")
+    assert check_reply('- "The cat, the dog sat": so', [turn]).false_quotes == 1
+    assert check_reply('- "THE CAT SAT THE THE": so', [turn]).false_quotes == 1
+    assert len(folds) == 20
