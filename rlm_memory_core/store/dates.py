@@ -98,9 +98,10 @@ def parse_date(text: str | None) -> date | None:
 
 
 def from_iso(text: str) -> datetime | None:
-    """Read a time in ISO 8601, such as `20230520T022100Z`; None if it is not one."""
+    """Read a time of our days in ISO 8601, such as `20230520T022100Z`; None if it is not one."""
     with suppress(ValueError):
-        return datetime.fromisoformat(text.upper())
+        when = datetime.fromisoformat(text.upper())
+        return when if 1900 <= when.year < 2100 else None
     return None
 
 
@@ -112,7 +113,11 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
     found = match.groupdict()
     year, month = int(found.get("year") or 0), found.get("month") or "7"
     if "first" in found:
-        first, second, year = int(found["first"]), int(found["second"]), year + 2000 * (year < 100)
+        first, second, year = (
+            int(found["first"]),
+            int(found["second"]),
+            year + (2000 if year < 69 else 1900) * (year < 100),
+        )
         return _make_date(year, first, second) or (None if match.re is _YEAR_FIRST else _make_date(year, second, first))
     number = int(month) if month.isdigit() else _SHORT.index(month[:3].casefold()) + 1
     day = int(found.get("day") or (16 if "month" in found else 1))

@@ -26,7 +26,8 @@ _CLOCK = re.compile(
     rf"(?:(?P<before>{'|'.join(_LATE[1:])}|오전|午前|上午|凌晨|早上)\s*)?(?<![\d:.])(?P<hour>2[0-4]|[01]?\d)"
     r"(?:[:h時时시点點]\s?(?:(?P<minute>[0-5]?\d)(?!\d)(?:[:m分분]\s?(?P<second>[0-5]?\d)(?!\d)(?:[.,]\d+)?)?)?"
     r"|(?=\s?[ap]\.?\s?m\b))[分분秒초]?\s?(?:(?P<after>[ap])\.?\s?m\b\.?)?"
-    rf"\s?(?:(?:utc|gmt)?(?P<offset>[+-][01]?\d)(?::?(?P<more>[0-5]\d))?\b|\(?(?P<zone>{'|'.join(_ZONES)})\b)?"
+    r"\s?(?:(?:utc|gmt)?(?P<offset>[+-](?:0\d|1[0-4])|(?<=[ct])[+-]\d)(?::?(?P<more>[0-5]\d))?\b"
+    rf"|\(?(?P<zone>{'|'.join(_ZONES)})\b)?"
 )
 _REGION = re.compile(r"[A-Z][a-z]+/[A-Z][A-Za-z_/]+")  # such as Europe/Berlin
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
