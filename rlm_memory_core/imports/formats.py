@@ -119,8 +119,7 @@ def conversations_of(value: Any, place: str, note: Problem, item: str = "entry")
             if found.messages is held:
                 title = first(fields, _TITLES) or first(fields.get("channel"), ("name",))
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
-                known_by = str(first(fields, _IDS, (str, int)))
-                found = Conversation(known_by, title, _date_of(fields), [*system, *held])
+                found = Conversation(str(first(fields, _IDS, (str, int))), title, _date_of(fields), [*system, *held])
             yield where, found
 
 
