@@ -70,7 +70,8 @@ class Siblings:
                     failures.append(error)
                     continue
                 seconds = loop.time() - call.sent_at
-                insort(self._answered, seconds)
+                if response.body is not None:  # otherwise the call is sent again, and counts when it is answered
+                    insort(self._answered, seconds)
                 if call.copies:
                     response.seconds = seconds  # of the call, not only of the copy
                 return response

@@ -25,6 +25,7 @@ _WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason
 # the fields in which servers put text, and thoughts
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_AROUND = ("event:", "id:", "retry:", ":", "[DONE]")  # how lines begin that surround the JSON of an event stream
 _MOST_SAID = 1_000_000  # characters of a reply; a longer one counts as cut off
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
@@ -61,7 +62,7 @@ class Content:
             fields = part if isinstance(part, dict) else {}
             kind = str(fields.get("type"))
             is_thought = "think" in kind or "reason" in kind or any(map(fields.get, ("thought", *_THOUGHTS)))
-            (refusals if "refusal" in (kind, *fields) else thoughts if is_thought else said).append(part)
+            (refusals if kind == "refusal" or fields.get("refusal") else thoughts if is_thought else said).append(part)
         return cls(_text(said), _text(thoughts), _text(refusals))
 
 
@@ -79,7 +80,7 @@ class Chunks:
 
     If there are several choices, the first that holds text is read.
 
-    `has_ended` tells whether the reply is complete.
+    `has_begun` tells whether any chunk was added, and `has_ended` whether the reply is complete.
 
     >>> chunks = Chunks()
     >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
@@ -92,8 +93,10 @@ class Chunks:
         self.usage: Any = None
         self.finish: Any = None
         self.has_ended = False
-        self.contents: list[Content] = []
+        self.has_begun = False
         self._index: str | None = None  # of the choice that is read
+        self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
+        self._length = 0  # of the text so far
 
     def add(self, chunk: Mapping[str, Any]) -> Content:
         """Add a chunk and return its content.
@@ -106,18 +109,21 @@ class Chunks:
         read = [(choice, _content(choice)) for choice in choices if self._index in (None, _index(choice))]
         choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
         if choice.get("message") and not choice.get("delta"):
-            content.text = content.text.removeprefix(self.content.text)  # some servers send all of it once more
+            if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
+                content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
             self.has_ended = True
         self.finish = choice.get("finish_reason") or self.finish
         self.has_ended = self.has_ended or self.finish is not None
         self._index = _index(choice) if content.text else self._index
-        self.contents.append(content)
+        self.has_begun, self._length = True, self._length + len(content.text)
+        for name, part in vars(content).items():
+            self._parts[name] += [part] * bool(part)
         return content
 
     @property
     def content(self) -> Content:
         """The content of all chunks."""
-        return Content(*("".join(getattr(each, name) for each in self.contents) for name in vars(Content())))
+        return Content(*map("".join, self._parts.values()))
 
     def response(self, seconds: float | None = None) -> Response:
         """Return the reply as a server would send it in one piece."""
@@ -132,8 +138,9 @@ def _index(choice: Mapping[str, Any]) -> str:
 
 
 def _content(choice: Mapping[str, Any]) -> Content:
-    message = choice.get("delta") or choice.get("message") or choice.get("text") or {}
-    return Content.of(message if isinstance(message, dict) else {"content": message})
+    given = filter(None, map(choice.get, ("delta", "message", "text")))
+    contents = [Content.of(each if isinstance(each, dict) else {"content": each}) for each in given]
+    return next((each for each in contents if each != Content()), Content())
 
 
 def objects(text: str) -> list[Any]:
@@ -148,7 +155,7 @@ def objects(text: str) -> list[Any]:
     with suppress(ValueError):
         return [value] if isinstance(value := json.loads(text), (dict, list)) else []
     lines = (line.strip().removeprefix("data:").lstrip() for line in text.split("\n"))
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    return [json.loads(line) for line in lines if line and not line.startswith(_AROUND)]
 
 
 def whole(response: Response) -> Response:

@@ -81,9 +81,9 @@ async def ask(backend: Backend, request: Request, listener: Listener | None = No
                 chunks.has_ended = chunks.has_ended or event.endswith("[DONE]")
                 for piece in _contents(event, chunks):
                     listener.hear(piece.text, piece.thoughts)
-                if not chunks.contents:
+                if not chunks.has_begun:
                     other.append(event)
-        if other and not chunks.contents:
+        if other and not chunks.has_begun:
             return Response("\n".join(other))  # for example an HTML page instead of a completion
         if not chunks.has_ended:
             raise StreamBroken("the stream ended early")

@@ -14,12 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from ..models.types import UNKNOWN
 from ..repl.values import to_text
 from ..search.occurrences import Words, quoted_words
-from ..search.words import content_words
+from ..search.words import content_words, may_contain
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
@@ -32,7 +33,8 @@ _ENDS = 8  # after the first closing mark, so many more are tried as the end of 
 _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
 _AROUND = " \t:;,.-–—*"
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
-_KEPT = 4_000_000  # characters of turns whose words are kept
+_BLOCK, _OVERLAP = 50_000, 15_000  # characters of a turn that are folded at once; a quote with gaps fits the overlap
+_MOST_BLOCKS, _KEPT = 20, 100  # blocks that are folded for one quote and turn; blocks whose words are kept
 _LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
@@ -42,6 +44,7 @@ _ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, 
 _SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _QUOTED = 5  # maximum sentences that are used as evidence for an answer without citations
+_READ, _MOST_SENTENCES = 200_000, 20_000  # characters of a turn, and sentences of all turns, that are compared for it
 
 CITED = "cited turn"
 """The REPL prints this when a citation was found and recorded."""
@@ -91,21 +94,24 @@ def is_not_found(reply: str) -> bool:
 
 
 class Folded:
-    """Keeps the words of the turns that were compared last: a long turn takes seconds to fold, for each reply again."""
+    """Keeps the words of the blocks that were compared last. Folding a turn of some megabytes takes seconds."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[int, Words]] = {}
-        self._room = _KEPT
+        self._kept: dict[tuple[int, int], Words] = {}
 
-    def of(self, turn: Turn) -> Words:
-        """Return the words of a turn."""
-        size = len(turn.content)
-        if turn.index not in self._kept:
-            while self._kept and self._room < size:
-                self._room += self._kept.pop(next(iter(self._kept)))[0]
-            self._kept[turn.index] = size, Words(turn.content)
-            self._room -= size
-        return self._kept[turn.index][1]
+    def span(self, turn: Turn, parts: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+        """Find parts of a quote that follow one another in a turn. Return the start and the end, or None."""
+        tries = 0
+        for start in range(0, max(len(turn.content) - _OVERLAP, 1), _BLOCK - _OVERLAP):
+            block = turn.content[start : start + _BLOCK]
+            if tries < _MOST_BLOCKS and may_contain(block, parts[0]):
+                tries += 1
+                words = self._kept[turn.index, start] = self._kept.pop((turn.index, start), None) or Words(block)
+                if len(self._kept) > _KEPT:
+                    del self._kept[next(iter(self._kept))]
+                if found := words.span(parts, 2 * _LONGEST):
+                    return start + found[0], start + found[1]
+        return None
 
 
 def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None, words: Folded | None = None) -> Extract:
@@ -161,7 +167,7 @@ def _look_up(claim: Evidence, turns: Sequence[Turn], words: Folded) -> Evidence 
         if claim.quote in turn.content:
             return replace(claim, session=turn.session, turn=turn.index)
         parts = parts or [part for part in map(quoted_words, pieces) if part]
-        if parts and (span := words.of(turn).span(parts, 2 * _LONGEST)):
+        if parts and (span := words.span(turn, parts)):
             return replace(claim, session=turn.session, turn=turn.index, quote=_with_ends(turn.content, *span))
     return None
 
@@ -242,7 +248,8 @@ def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence,
 
 def quoted(text: str, turns: Sequence[Turn], store: MemoryStore) -> list[Evidence]:
     """Return the sentences of turns that an answer quotes, or else those that contain most of its words."""
-    said = [(turn, sentence.strip()) for turn in turns for sentence in _SENTENCE.split(turn.content)]
-    evidence = [Evidence(turn.session, None, turn.index, sentence) for turn, sentence in said if sentence]
+    said = ((turn, sentence.strip()) for turn in turns for sentence in _SENTENCE.split(turn.content[:_READ]))
+    of_turns = (Evidence(turn.session, None, turn.index, sentence) for turn, sentence in said if sentence)
+    evidence = list(islice(of_turns, _MOST_SENTENCES))
     best = supporting(text, evidence)[0][:_QUOTED]
     return [replace(each, date=store.sessions[(each.session or 1) - 1].date) for each in best]

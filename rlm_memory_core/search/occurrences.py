@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise
@@ -26,6 +27,7 @@ _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
 _MARK = "\0"  # occurs in no word
 _GAP = 12  # maximum characters between two adjacent words
 _TRIES = 100  # maximum places that are checked for one quote
+_MOST_OF_WORD = 300  # places of one word in one text; more of them change no score, but may take gigabytes
 
 Occurrence = tuple[int, int, str]
 """The start and the end of a word in a text, in characters, and the word that was searched for."""
@@ -76,11 +78,21 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
-    check_time()
-    found = {(*match.span(), word) for match in alike.finditer(text) for word in words_of(match[0].lower())}
+    found = set[Occurrence]()
+    often = Counter[str]()
+
+    def add(form: str, start: int, stop: int) -> None:
+        check_time()
+        for word in words_of(form):
+            often[word] += 1
+            if often[word] <= _MOST_OF_WORD:
+                found.add((start, stop, word))
+
+    for match in alike.finditer(text):
+        add(match[0].lower(), *match.span())
     for chunk in () if text.isascii() else _BEYOND_ASCII.finditer(text):
-        at = chunk.start()
-        found |= {(at + start, at + stop, word) for form, start, stop in located(chunk[0]) for word in words_of(form)}
+        for form, start, stop in located(chunk[0]):
+            add(form, chunk.start() + start, chunk.start() + stop)
     return sorted(found)
 
 
