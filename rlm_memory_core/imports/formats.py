@@ -119,8 +119,7 @@ def conversations_of(value: Any, place: str, note: Problem, item: str = "entry")
             if found.messages is held:
                 title = first(fields, _TITLES) or first(fields.get("channel"), ("name",))
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
-                known_by = str(first(fields, _IDS, (str, int)))
-                found = Conversation(known_by, title, _date_of(fields), [*system, *held])
+                found = Conversation(str(first(fields, _IDS, (str, int))), title, _date_of(fields), [*system, *held])
             yield where, found
 
 
@@ -154,26 +153,24 @@ def _branch(conversation: dict[str, Any], tree: dict[str, Any]) -> list[Any]:
     """Return the branch of a tree of messages that was shown last, beginning with its first message.
 
     If the file does not say which branch this is, take the one that ends with the newest message. The branch begins
-    where a parent is missing or was visited before.
+    where a parent is missing or was visited before. If no message names a parent, all of them are one branch.
     """
-    nodes = {
-        name: (node.get("message", node), first(node, _PARENTS))
-        for name, node in tree.items()
-        if isinstance(node, dict)
-    }
+    nodes = {}
+    for name, node in tree.items():
+        if isinstance(node, dict):
+            message = node.get("message", node)
+            nodes[name] = {"id": name, **message} if isinstance(message, dict) else message, first(node, _PARENTS)
     name, parents = first(conversation, ("current_node", "currentId")), {parent for _, parent in nodes.values()}
-    if not any(parents):
-        return [message for message, _ in nodes.values() if message is not None]
     if name not in nodes:
         leaves = [leaf for leaf in reversed(nodes) if leaf not in parents] or list(nodes)
         name = max(leaves, key=lambda leaf: _date_of(as_dict(nodes[leaf][0])) or "", default="")
-    messages = []
+    if not any(parents):
+        return [message for message, _ in nodes.values() if message is not None]
+    shown = []
     while name in nodes:
-        message, parent = nodes.pop(name)
-        if message is not None:
-            messages.append({"id": name, **message} if isinstance(message, dict) else message)
-        name = parent
-    return messages[::-1]
+        message, name = nodes.pop(name)
+        shown.append(message)
+    return [message for message in reversed(shown) if message is not None]
 
 
 def with_replies(messages: list[Any]) -> Iterator[Any]:

@@ -110,12 +110,12 @@ def _end(text: str, start: int) -> int:
     """Return the index of the parenthesis that closes the one before `start`.
 
     If parentheses are unbalanced, as in "FINAL(1) milk 2) eggs)", return the last closing one of the line, or the one
-    that ends the message. If none closes it, the answer ends with its line.
+    that ends the message. If none closes it, the answer ends with its line, or with the quote that ends its line.
     """
     closing = _unopened(text, start)
     line_end = text.find("\n", closing[0] if closing else start) % (len(text) + 1)  # turns -1 into the end of the text
     if not closing:
-        return line_end
+        return line_end - (text[line_end - 2 : line_end] in ('")', "')"))
     in_line = [place for place in closing if place < line_end]
     is_last = not text[closing[-1] + 1 :].strip(_MARKUP)
     return closing[-1] if is_last and len(in_line) == 1 else in_line[-1]

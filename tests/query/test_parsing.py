@@ -44,6 +44,7 @@ def test_final_keeps_a_parenthesis_within_quotes():
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
+        ('FINAL("Mochi (a cat")', "Mochi (a cat"),
         ("FINAL(1) milk 2) eggs)", "1) milk 2) eggs"),
         ("FINAL(a) first; b) second)\nThat is all.", "a) first; b) second"),
         ("**FINAL(1) milk 2) eggs)**", "1) milk 2) eggs"),
