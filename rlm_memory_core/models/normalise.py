@@ -95,8 +95,7 @@ class Chunks:
     def __init__(self) -> None:
         self.usage: Any = None
         self.finish: Any = None
-        self.has_ended = False
-        self.has_begun = False
+        self.has_ended = self.has_begun = False
         self._index: str | None = None  # of the choice that is read
         self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
         self._length = 0  # of the text so far
@@ -113,7 +112,9 @@ class Chunks:
         choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
         if choice.get("message") and not choice.get("delta"):
             if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
-                content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all of it once more
+                content.text = content.text.removeprefix(
+                    "".join(self._parts["text"])
+                )  # some servers send all of it once more
             self.has_ended = True
         self.finish = choice.get("finish_reason") or self.finish
         self.has_ended = self.has_ended or self.finish is not None
