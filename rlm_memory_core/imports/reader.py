@@ -17,7 +17,7 @@ from typing import Any
 from ..store.escaping import label, well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from .formats import Conversation, Message, conversations_of, message_of
+from .formats import Conversation, Message, conversations_of, message_of, with_replies
 from .json_values import HistoryFileError, joined, json_values
 from .staging import Staging
 
@@ -72,12 +72,12 @@ class Report:
 def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambda *done: None) -> Report:
     """Add the conversations in a file to a store, sorted by time. Each conversation gets its own sessions.
 
-    The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), of Teams, Matrix,
-    Telegram, Discord, Slack or SillyTavern, a message list of OpenAI or Anthropic, ShareGPT, or JSON Lines. Lists of
-    messages are found under any name. Messages that an earlier import has stored are not stored again, so a newer
-    export adds only what is new or was edited. A conversation without ids and times is recognised if it begins with all
-    of its stored messages. If it was edited, it is stored again as a whole, because it may be a different conversation
-    with the same beginning.
+    The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), of DeepSeek, Grok, AI
+    Studio, Open WebUI, LibreChat, Teams, Matrix, Telegram, Discord, Slack or SillyTavern, a message list of OpenAI or
+    Anthropic, ShareGPT, or JSON Lines. Lists of messages are found under any name. Messages that an earlier import has
+    stored are not stored again, so a newer export adds only what is new or was edited. A conversation without ids and
+    times is recognised if it begins with all of its stored messages. If it was edited, it is stored again as a whole,
+    because it may be a different conversation with the same beginning.
 
     Args:
         store: The store that gets the messages. Its `tz` decides on which day a message was sent.
@@ -157,7 +157,7 @@ def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
 def _messages(conversation: Conversation, where: str, report: Report) -> Iterator[Message]:
     """Yield the messages of a conversation that can be read, and report what cannot be read."""
     titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
-    for number, value in enumerate(conversation.messages, 1):
+    for number, value in enumerate(with_replies(conversation.messages), 1):
         place = where if conversation.alone else joined(titled, f"message {number}")
         try:
             message = message_of(value, report.skipped)

@@ -25,7 +25,7 @@ _CLUES = {"encoding_format": "|base64", "stream": "(?! options)|streaming"}  # o
 _UNNAMED = re.compile(r"\b(?:param|arg|field)")
 _ROLES = re.compile(
     r"\brole|\bsystem[ _](?:message|prompt|instruction)|developer instruction|[`'\":] ?system(?:[`'\"\\.]|$)"
-    r"|\buser\W+(?:or|and)\W+assistant|\buser message|\bfrom user"
+    r"|\buser\W+(?:or|and)\W+assistant|\buser message|\b(?:from|with) user"
 )
 # a message says that a request is too long if something long and a word for excess are in one sentence
 _LONG = r"\b(?:context|prompt|input|seq|message|request|text|string|content|conversation|token|length|len\b|n ctx)"
@@ -123,8 +123,7 @@ def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
     optional = {name: rf"\b{name.replace('_', '[_ ]?')}\b{_CLUES.get(name, '')}" for name in _OPTIONAL if name in sent}
     if named := [name for name, pattern in optional.items() if re.search(pattern, said)]:
         return dict.fromkeys(named, 0)
-    has_system = any(message["role"] == "system" for message in sent.get("messages", ()))
-    if has_system and _ROLES.search(said):
+    if _ROLES.search(said) and any(message["role"] == "system" for message in sent.get("messages", ())):
         return {SYSTEM: 0}
     return {name: 0 for name in optional if name != "stream" and _UNNAMED.search(said)}
 

@@ -32,23 +32,21 @@ class BudgetExceeded(Exception):
 class Budget:
     """A limit for all calls that share it. It is checked before each call.
 
-    A call reserves the most that it may cost. If there is no room because of other calls' reservations, it waits. If
-    there is no room because of what is already spent, the budget ends: it refuses this call and every later one, even a
-    smaller one, so that cheap calls get no advantage. Replayed calls are free and never refused.
+    A call reserves the most that it may cost, and waits while other calls' reservations leave no room. If what is spent
+    leaves no room, the budget ends: it refuses this call and all later ones. Replayed calls are free, never refused.
 
-    A server that ignores `max_tokens` can break the limit. Once its first long reply has arrived, calls reserve as much
-    as that reply took, but the calls that are in flight by then cannot be taken back.
+    A server that ignores `max_tokens` can break the limit: later calls reserve what its longest reply took, but those
+    in flight cannot be taken back.
 
     Args:
         usd: Dollars; None for no limit.
         tokens: Prompt and completion tokens together; None for no limit.
         calls: Number of calls; None for no limit.
-        seconds: Seconds since its first use; None for no limit. When they are over, nothing waits for its turn any
-            more: for a slot, a busy server, another process, a worker. Calls of models in flight are not stopped.
+        seconds: Seconds since its first use; None for no limit. When they are over, all waiting ends: for a slot, a
+            busy server, another process, a worker. Calls in flight are not stopped, except embeddings for a search.
 
-    `spent` and `spent_usd` count what was paid for. Stopped calls and timeouts are counted at an estimate, because the
-    server bills them too. `spent_usd` is None after a call whose price is unknown.
-    `ended` says in one line why no more calls are sent; "" before that.
+    `spent` and `spent_usd` count what was paid for, stopped calls and timeouts at an estimate, because the server bills
+    them too. `spent_usd` is None after a call of unknown price. `ended` says why no more calls are sent; "" before.
 
     Raises:
         ValueError: A limit is negative or not a number.
@@ -87,7 +85,7 @@ class Budget:
 
     @property
     def _age(self) -> float:
-        """Seconds since the first call. The first access starts the clock."""
+        """Seconds since the first access, which starts the clock."""
         if self._started is None:
             self._started = time.monotonic()
         return time.monotonic() - self._started
@@ -101,8 +99,7 @@ class Budget:
         Raises:
             BudgetExceeded: The budget's seconds ran out first.
         """
-        left = None if self.seconds is None else max(self.seconds - self._age, grace)
-        limit = asyncio.timeout(left)
+        limit = asyncio.timeout(None if self.seconds is None else max(self.seconds - self._age, grace))
         try:
             async with limit:
                 return await waiting

@@ -27,9 +27,10 @@ _WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason
 # the fields in which servers put text, and thoughts
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_AROUND = ("event:", "id:", "retry:", ":", "[DONE]")  # how lines begin that surround the JSON of an event stream
+_LINE = re.compile(r"^[^\S\n]*+(?:data:)?+[^\S\n]*+(\S.*)", re.M)
 _MOST_SAID = 1_000_000  # characters of a reply with its thoughts; a longer one counts as cut off
 _MOST_CHUNKS = 100_000  # of a stream that was not asked for
-_OBJECT_LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*)", re.M)
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
 NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -65,7 +66,7 @@ class Content:
             fields = part if isinstance(part, dict) else {}
             kind = str(fields.get("type"))
             is_thought = "think" in kind or "reason" in kind or any(map(fields.get, ("thought", *_THOUGHTS)))
-            (refusals if "refusal" in (kind, *fields) else thoughts if is_thought else said).append(part)
+            (refusals if kind == "refusal" or fields.get("refusal") else thoughts if is_thought else said).append(part)
         return cls(_text(said), _text(thoughts), _text(refusals))
 
 
@@ -112,9 +113,7 @@ class Chunks:
         choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
         if choice.get("message") and not choice.get("delta"):
             if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
-                content.text = content.text.removeprefix(
-                    "".join(self._parts["text"])
-                )  # some servers send all of it once more
+                content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
             self.has_ended = True
         self.finish = choice.get("finish_reason") or self.finish
         self.has_ended = self.has_ended or self.finish is not None
@@ -142,8 +141,9 @@ def _index(choice: Mapping[str, Any]) -> str:
 
 
 def _content(choice: Mapping[str, Any]) -> Content:
-    message = choice.get("delta") or choice.get("message") or choice.get("text") or {}
-    return Content.of(message if isinstance(message, dict) else {"content": message})
+    given = filter(None, map(choice.get, ("delta", "message", "text")))
+    contents = [Content.of(each if isinstance(each, dict) else {"content": each}) for each in given]
+    return next((each for each in contents if each != Content()), Content())
 
 
 def objects(text: str) -> Iterator[Any]:
@@ -158,8 +158,9 @@ def objects(text: str) -> Iterator[Any]:
     try:
         yield from [value] if isinstance(value := json.loads(text), (dict, list)) else []
     except ValueError:
-        for line in _OBJECT_LINE.finditer(text):
-            yield json.loads(line[1])
+        for line in _LINE.finditer(text):
+            if not line[1].startswith(_AROUND):
+                yield json.loads(line[1])
 
 
 def whole(response: Response) -> Response:
@@ -216,8 +217,7 @@ def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa:
     >>> usage_of({"usage": {"prompt_tokens": 10, "completion_tokens": -5}}, Usage(9, 3))
     Usage(prompt_tokens=10, completion_tokens=3, calls=1)
     """
-    counted = body.get("usage")
-    counted = counted if isinstance(counted, dict) else {}
+    counted = usage if isinstance(usage := body.get("usage"), dict) else {}
     prompt, completion = _tokens(counted.get("prompt_tokens")), _tokens(counted.get("completion_tokens"))
     is_estimated = not prompt or (not completion and estimate.completion_tokens > 0)
     return Usage(prompt or estimate.prompt_tokens, completion or estimate.completion_tokens, 1, is_estimated)

@@ -48,15 +48,15 @@ class Listener:
         """Take one piece, and any thoughts that the server sent separately."""
         self.received += [piece, thoughts]
         self._splitter.thoughts += [thoughts] * bool(thoughts)
-        if said := self._splitter.feed(well_formed(piece), is_last):
+        if said := well_formed(self._splitter.feed(piece, is_last)):
             self._pieces.append(said)
             self._tell(said)
 
     def end(self, text: str) -> None:
         """Take the whole reply at once if it did not arrive in pieces, for example because it was recorded."""
-        self.begin()
         if not self._pieces:
-            self.hear(text, is_last=True)
+            self._pieces.append(text)
+            self._tell(text)
 
 
 async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:

@@ -13,17 +13,19 @@ _SPECIAL = r"<(?:[|｜][^<>\s]{1,40}[|｜]|(?:start|end)_of_turn|[be]os)>"
 _TOKEN = re.compile(  # ignoring case only in the names keeps the search fast
     r"(\*\*|__|[*_])?[<◁]\|?(?P<end>/|(?i:end_(?:of_)?))?(?P<tag>(?i:[a-z_:]{0,12}?(?P<name>think|thought|reason|reflect"
     r"|scratch_?pad|monologue|analysis|details|answer|response|solution|output|final)[a-z_]{0,12}))"
-    r"(?P<fields>\s[^<>\n]{0,80})?\|?[>▷](?(1)\1)"
-    r"|\[(?P<slash>/?)(?P<think>(?i:THINK))\]"
-    r"|(?:<\|start\|>\w+)?<\|(?P<channel>channel)(?:\|>(?:(?P<final>final)|analysis|commentary)<\|message\|>|>thought)"
+    r"(?P<fields>\s+[\w:-]+=[^<>\n]{0,80})?\s?\|?[>▷](?(1)\1)"
+    r"|\[(?P<slash>/?)(?P<think>THINK)\]"
+    r"|(?:<\|start\|>\w+)?<\|(?P<channel>channel)(?:\|>(?:(?P<final>final)|analysis|commentary)[^<>]{0,40}(?:<\|constrain\|>\w*)?"
+    r"<\|message\|>|>thought)"
     rf"|<(?P<shut>channel)\|>|(?P<special>{_SPECIAL})|```+|~~~+"
 )
 _UNFINISHED = re.compile(  # a piece may end with half a tag, or with emphasis around a tag
     r"(?:[*_]{0,2}[<◁](?:[|｜/\w:▁]+(?:\s[^<>\n]{0,80})?[|｜]?)?|[*_]{1,2}(?:[<◁][^<>\n]{1,90}[>▷][*_]?)?"
-    r"|<\|(?:start|channel)(?:(?!message\|>)[|\w<>]){0,70}|\[[/a-zA-Z]*|`+|~+)\Z"
+    r"|<\|(?:start|channel)(?:(?!message\|>)[|\w<>= .]){0,90}|[\ud800-\udbff]|\[[/a-zA-Z]*|`+|~+)\Z"
 )
 _LONGEST = 140  # characters of a tag
 _ANYWHERE = re.compile(r"(?:seed:|ant|start_|begin_of_)?(?:think(?:ing)?|thoughts?|reason(?:ing)?)|channel", re.I)
+_SURE = re.compile(r"[<◁\[][^<>\]]{0,40}(?:think|thought|reason|channel)", re.I)
 _WRAPPERS = ("answer", "response", "solution", "output", "final")
 _QUOTES = ("`", "'", '"', "“", "‘", "«")
 _BLANKS = " \t\n\r\v\f\x85\xa0\xad\u2028\u2029\u202f\u205f\u2060\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x2010)))
@@ -61,11 +63,10 @@ class ThoughtSplitter:
             at = token.end()
         self._read(text[at:end])
         if is_last and self._open:
-            thought = "".join(self._thought)
             if self._has_words:
-                self._held += [self._open[0], thought]  # the tag was only mentioned
+                self._held += [self._open[0], *self._thought]  # the tag was only mentioned
             else:
-                self._end_thought(thought)
+                self._end_thought(self._thought)
         if not (is_last or self._has_words):
             return ""
         said, self._held = "".join(self._held), []
@@ -91,7 +92,7 @@ class ThoughtSplitter:
         if self._open and not (closes and name == _name(self._open)):
             self._read(token[0])
         elif self._open:
-            self._end_thought("".join(self._thought))
+            self._end_thought(self._thought)
         elif is_quoted or not (name or token["special"]):
             self._in_code ^= self._line_is_blank and not (name or token["special"])
             self._read(token[0])
@@ -104,7 +105,7 @@ class ThoughtSplitter:
             else:
                 self._read(token[0])
         elif closes and is_usual and not self._names_tags:  # everything before it was a thought
-            self._end_thought("".join(self._held))
+            self._end_thought(self._held)
             self._held, self._has_words = [], False
         elif not closes and begins and (name != "details" or "reasoning" in (token["fields"] or "")):
             if not self._has_words:
@@ -115,8 +116,8 @@ class ThoughtSplitter:
             self._names_tags = True
             self._read(token[0])
 
-    def _end_thought(self, thought: str) -> None:
-        self.thoughts.append(thought.strip(_BLANKS))
+    def _end_thought(self, thought: list[str]) -> None:
+        self.thoughts.append("".join(thought).strip(_BLANKS))
         self._open, self._line_is_blank, self._last = None, True, ""
 
 
@@ -132,7 +133,10 @@ def split_thoughts(text: str, apart: str = "") -> tuple[str, str]:
     """
     splitter = ThoughtSplitter()
     splitter.thoughts += [apart] * bool(apart)
-    return splitter.feed(text, is_last=True), "\n\n".join(filter(None, splitter.thoughts))
+    said, thoughts = splitter.feed(text, is_last=True), "\n\n".join(filter(None, splitter.thoughts))
+    if thoughts != apart and not (said.strip() or _SURE.search(text)):
+        return text, apart  # a whole reply in tags such as <analysis> is no thought
+    return said, thoughts
 
 
 def _name(token: re.Match[str]) -> str:

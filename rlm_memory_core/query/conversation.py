@@ -95,7 +95,7 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
-    def printed(self, output: str) -> tuple[str, bool]:
+    def printed(self, output: str, answer: str) -> tuple[str, bool]:
         """Return output as the root model should see it, and whether the output shows the model a new turn."""
         return output, False
 
@@ -208,7 +208,8 @@ class Query:
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        output, is_new = self.printed(run.output)
+        answer = run.final or (message.final.text if message.final else "")
+        output, is_new = self.printed(run.output, answer)
         run, is_plain = await self._resolve(message.final, replace(run, output=output), remaining)
         if run.final is None or not remaining:
             return run, ""

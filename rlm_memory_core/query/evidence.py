@@ -85,12 +85,12 @@ class Extract:
 
 
 def is_not_found(reply: str) -> bool:
-    """Return whether a reply is only NOT_FOUND, with or without punctuation around it.
+    """Return whether a reply is only NOT_FOUND, with or without punctuation and tags around it.
 
     >>> is_not_found(" NOT_FOUND. "), is_not_found("The file was NOT_FOUND, he said.")
     (True, False)
     """
-    return reply.strip().strip("`*'\".").strip().upper() == NOT_FOUND
+    return re.sub(r"<[^<>\n]*>|[\s`*'\".]", "", reply).upper() == NOT_FOUND
 
 
 class Folded:

@@ -17,7 +17,9 @@ from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 _FENCED = re.compile(  # an unclosed fence extends to the end
     r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([\w+-]*+)[^`\n]*+\n(.*?)(?:^[ \t]*+\1[ \t]*+$|\Z)", re.MULTILINE | re.DOTALL
 )
-_FINAL = re.compile(r"^(?:[ \t>*`_#+-]|\d\d?[.)]|<(?:final_)?answer>)*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE)
+_FINAL = re.compile(  # the first item of a list counts; a later one may be a step of a plan
+    r"(?:^|\A\s*+(?:[+-]|\d\d?[.)]))(?:[ \t>*`_#]|<(?:final_)?answer>)*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE
+)
 _VARIABLE = re.compile(r"(?:\w++ *+= *+)?\W*+([^\W\d]\w*+)\W*+")  # FINAL_VAR(name="x"), FINAL_VAR(x))
 _PARENTHESIS = re.compile(r"[()（）]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?[()]")

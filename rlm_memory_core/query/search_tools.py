@@ -11,18 +11,19 @@ from itertools import accumulate
 from typing import Any
 
 from ..models.budget import Budget
+from ..models.types import UNKNOWN
 from ..repl.date_functions import parse_date
 from ..repl.values import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, linked_turns, turns_with
-from ..search.occurrences import occurrences
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
-from ..search.word_index import PIECES, spread, take_in_new_turns
+from ..search.word_index import PIECES, take_in_new_turns
 from ..search.words import content_words
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
+from . import news
 from .evidence import CITED, Evidence, Folded, look_up
 from .excerpts import excerpt, head, one_line
 from .listing import OF_USER, WIDE, Listing, left_out
@@ -30,9 +31,6 @@ from .listing import OF_USER, WIDE, Listing, left_out
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
 _COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer
-_RARE, _FEW = 0.02, 3  # a word is rare if no more than this share of the turns, or so many turns, contain it
-_TELLING = 300  # words of the quotes and the question that a new turn is compared with
-_NEWS, _OLD_NEWS = 2, 4  # weight of rare words that a new turn must contain: a turn after those cited, another turn
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
@@ -132,13 +130,15 @@ class SearchTools:
             return self._contents()
         given, what = (sessions, "session numbers") if around is None else (around, "turn numbers")
         numbers = [given] if isinstance(given, int) else listed("look", given, what)
+        replies = 1 if OF_ASSISTANT.search(self.question) else 0  # then the turn after it may be what was asked for
         lines: list[str] = []
         for number in numbers:
             wanted = None if around is None else self.turn(number)
             session = self.session(number) if wanted is None else wanted.session
             lines.append(self.listing.heading(session))
             for turn in self.listing.session(session, wanted.index if wanted else None):
-                near, spoken = turn == wanted, turn.role != "assistant"
+                near = wanted is not None and wanted.index <= turn.index <= wanted.index + replies
+                spoken = turn.role != "assistant"
                 if role not in (None, turn.role) or not (spoken or near or long > 0):
                     continue
                 if sum(map(len, lines)) > _PRINTED:
@@ -210,24 +210,16 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
-    def is_news(self, turns: Collection[int]) -> bool:
-        """Return whether newly shown turns may change the answer that the model gave before it saw them.
+    def is_news(self, turns: Collection[int], answer: str = "") -> bool:
+        """Return whether newly shown turns may change the answer that the model gave before it saw them; see `news`.
 
-        They may if one shares rare words with the question or the quotes. If the turn comes after all cited turns, one
-        very rare word or two rare ones are enough. Other turns need twice as many.
+        Any turn of the user may change the answer that one does not know.
         """
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
             return bool(turns)
-        rare = max(_FEW, int(len(self.store) * _RARE))
-        words = content_words(" ".join([*(each.quote for each in self.cited), self.question]))
-        counts = spread(self.store, list(dict.fromkeys(words))[:_TELLING])
-        weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= rare}
         new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
-        shared = occurrences(list(weights), [turn.content for turn in new])
-        found = [sum(map(weights.__getitem__, {word for *_, word in places})) for places in shared]
-        enough = [_NEWS if turn.index > max(cited) else _OLD_NEWS for turn in new]
-        return any(weight >= least for weight, least in zip(found, enough, strict=True))
+        return bool(new) if answer.startswith(UNKNOWN) else news.is_news(self.store, self.question, self.cited, new)
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)

@@ -78,10 +78,10 @@ class SearchWay(Query):
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
 
-    def printed(self, output: str) -> tuple[str, bool]:
+    def printed(self, output: str, answer: str) -> tuple[str, bool]:
         """Mark the turns in the output as shown, and remove those that were shown before."""
         text, new = self.tools.listing.printed(output)
-        return text, self.tools.is_news(new)
+        return text, self.tools.is_news(new, answer)
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""

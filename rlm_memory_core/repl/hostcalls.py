@@ -181,6 +181,11 @@ async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> mont
         return await snapshot.resume({"exception": TypeError(str(error))})
 
 
+def raising(snapshot: Any, error: Exception) -> Resume:
+    """Answer a call with an error, which the code may catch."""
+    return lambda: snapshot.resume({"exception": error})
+
+
 def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
     """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
     answer = _CLOCK.get(str(snapshot.function_name))

@@ -21,7 +21,7 @@ import pydantic_monty as monty
 from ..models.budget import GRACE, Budget, BudgetExceeded
 from . import worker
 from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
-from .hostcalls import HostCalls, HostFunction, is_final
+from .hostcalls import HostCalls, HostFunction, is_final, raising
 from .limits import LimitReached, Limits, Meter
 from .sandbox_errors import describe, is_session_lost
 from .values import shorten, to_text
@@ -168,10 +168,13 @@ class Repl:
         printed = printed or monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
         snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
         while not isinstance(snapshot, monty.MontyComplete):
-            if is_final(snapshot):
-                return await self._final(snapshot, program.code)
-            self.meter.check()
-            resume = await self._calls.answer(snapshot)
+            try:
+                if is_final(snapshot):
+                    return await self._final(snapshot, program.code)
+                self.meter.check()
+                resume = await self._calls.answer(snapshot)
+            except TypeError as error:  # such arguments cannot leave the sandbox: a set of the code's own objects
+                resume = raising(snapshot, TypeError(str(error)))
             snapshot = await self._timed(resume())
         return None, ""
 

@@ -123,8 +123,8 @@ def turns_with(store: MemoryStore, name: str, filters: Filters, limit: int) -> l
 def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limit: int) -> list[Hit]:
     """Return turns of the user that belong to the best of some hits, but share no word with their probes.
 
-    These are the turns before short ones ("I cancelled it"), and then up to `limit` turns of other sessions that share
-    names or rare words with the hits, best first. People tell things in steps, and a later step repeats only a name.
+    These are up to `limit` turns before short ones ("I cancelled it"), and up to `limit` turns of other sessions that
+    share names or rare words with the hits, best first: a later step of what people tell often repeats only a name.
 
     >>> store = MemoryStore()
     >>> for text in ["I got a puppy from Ines Oak.", "It rains.", "We met Ines Oak at the pond.", *map(str, range(50))]:
@@ -133,17 +133,19 @@ def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limi
     [3]
     """
     index, sessions = {hit.turn.index for hit in hits}, {hit.turn.session for hit in hits}
-    spoken = [hit.turn for hit in hits if hit.turn.role != "assistant" and len(hit.turn.content) <= _LONGEST]
-    short = [turn for turn in spoken if len(turn.content) < _SHORT]
+    of_user = [hit.turn for hit in hits if hit.turn.role != "assistant" and len(hit.turn.content) <= _LONGEST]
+    best = [] if filters.role == "assistant" else of_user[:_LINKING]
+    short = [turn for turn in best if len(turn.content) < _SHORT]
     near = [(each, turn) for turn in short for each in store.turns[max(turn.index - 3, 0) : turn.index - 1]]
-    before = [each for each, turn in near if each.session == turn.session and each.role != "assistant"]
-    words = dict.fromkeys(word for turn in spoken[:_LINKING] for word in content_words(turn.content))
+    told = {each.index: each for each, turn in near if each.session == turn.session and each.role != "assistant"}
+    before = [Hit(turn) for number, turn in told.items() if number not in index]
+    words = dict.fromkeys(word for turn in best for word in content_words(turn.content))
     counts = spread(store, list(words)[:_MOST_WORDS], _LINK)
     rare = " ".join(word for word in words if 1 < counts.get(word, 0) <= _LINK)
     others = Probe(store, rare, replace(filters, but="assistant")).hits if rare else []
     new = [hit for hit in others if hit.turn.session not in sessions]
     linked = [hit for hit in new if _shared(hit) >= _ENOUGH * math.log(len(store))]
-    return [Hit(turn) for turn in before if turn.index not in index] + linked[:limit]
+    return before[:limit] + linked[:limit]
 
 
 def _shared(hit: Hit) -> float:

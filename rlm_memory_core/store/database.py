@@ -31,7 +31,9 @@ def check_time() -> None:
         sqlite3.OperationalError: The time is over. The message is that of an interrupted statement.
     """
     if getattr(limit, "is_over", bool)():
-        raise sqlite3.OperationalError("interrupted")
+        error = sqlite3.OperationalError("interrupted")
+        error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
+        raise error
 
 
 class _Database(sqlite3.Connection):
@@ -47,9 +49,10 @@ class _Database(sqlite3.Connection):
             try:
                 return super().execute(sql, parameters)
             except sqlite3.OperationalError as error:
-                is_locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says by what
+                is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # the rest says by what
                 if not is_locked or time.monotonic() > deadline:
                     raise
+                check_time()
                 time.sleep(_PAUSE)
 
     def __del__(self) -> None:

@@ -31,7 +31,7 @@ _MONTH = rf"(?P<month>{'|'.join([*_MONTHS, *_SHORT, 'sept'])})(?!\w)\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>(?:19|20)\d\d)(?!\d)"
 _YEAR_FIRST = re.compile(rf"(?<![A-Za-z\d]){_YEAR}[-/.年년] ?(?P<first>\d\d?)[-/.月월] ?(?P<second>\d\d?)(?!\d)")
-_CLOCK = r"(?:,?\s+[\d:]{4,8}(?:\s+[a-z]{1,5})?)?"  # may precede the year, as in `Sat May 20 02:21:00 CEST 2023`
+_CLOCK = r"(?:,?\s+[\d:]{4,8}(?:\s+[a-z\d+-]{1,5})?)?"  # may precede the year, as in `Sat May 20 02:21:00 CEST 2023`
 _WITH_DAY = [
     _YEAR_FIRST,
     re.compile(rf"(?<![\d/.$-])(?P<first>\d\d?)([-/.])(?P<second>\d\d?)\2{_YEAR}(?!/)", re.I),

@@ -128,6 +128,23 @@ def test_a_reader_that_is_cancelled_stops_the_work(kept):
     assert ended == [True]
 
 
+def test_closing_a_stream_stops_the_work_while_a_reader_waits_for_the_next_piece(kept):
+    async def reply(tell):
+        tell("a")
+        await asyncio.Event().wait()
+
+    async def scenario():
+        stream = AsyncReplyStream(reply, kept)
+        assert await anext(stream) == "a"
+        waiting = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0.01)
+        await stream.aclose()
+        await asyncio.wait([waiting])
+        return waiting.cancelled(), await read(stream)
+
+    assert asyncio.run(scenario()) == (True, [])
+
+
 def test_a_synchronous_stream_is_not_for_the_background_loop(kept):
     async def ask():
         return next(ReplyStream(work("a"), kept))

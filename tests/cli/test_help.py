@@ -33,7 +33,7 @@ try:
     main({[*arguments, "--help"]})
 except SystemExit:
     pass
-parts = ("models", "search", "repl", "query", "chat", "store", "offline", "views", "experiments", "public")
+parts = ("models.llm", "search", "repl", "query", "chat", "store", "offline", "views", "experiments")
 heavy = ["asyncio", "numpy", "openai", "pandas", "sqlite3", "pydantic_monty"]
 heavy += [f"rlm_memory_core.{{part}}" for part in parts]
 print([name for name in heavy if name in sys.modules], file=sys.stderr)

@@ -105,6 +105,8 @@ def test_conversations_under_names_of_their_own_are_read_and_the_bad_one_is_name
         {"role": "user", "speaker": "Ada", "text": "Hi"}, {"role": "user", "sender": "Ada", "content": "Hi"},
         {"role": "user", "author": {"name": "Ada"}, "content": "Hi"}, {"participant": "Ada", "message": "Hi"},
         {"from": {"user": {"displayName": "Ada"}}, "body": {"content": "Hi"}}, {"sender_name": "Ada", "msg": "Hi"},
+        {"senderName": "Ada", "text": "Hi"}, {"creator": {"name": "Ada"}, "text": "Hi"},
+        {"post": {"user": "Ada", "message": "Hi"}},
     ],
     ids=str,
 )  # fmt: skip
@@ -144,3 +146,72 @@ def test_a_store_of_one_byte_is_not_overwritten(tmp_path, capsys):
     store.write_bytes(b"")
     with MemoryStore(store) as empty:
         assert import_file(empty, export).messages == 1
+
+
+OPEN_WEBUI = {"title": "T", "chat": {"history": {"currentId": "b", "messages": {
+    "a": {"id": "a", "parentId": None, "role": "user", "content": "Hi", "timestamp": 1684576800},
+    "b": {"id": "b", "parentId": "a", "role": "assistant", "content": "Yes.", "timestamp": 1684576801},
+    "c": {"id": "c", "parentId": "a", "role": "assistant", "content": "Not shown.", "timestamp": 1684576802},
+}}}}  # fmt: skip
+SAID = {"role": "assistant", "content": "Yes."}
+LIBRE = {"sender": "GPT-4", "isCreatedByUser": False, "text": "",
+         "content": [{"type": "think", "think": "hm"}, {"type": "text", "text": "Yes."}]}  # fmt: skip
+ASKED = {"sender": "User", "isCreatedByUser": True, "text": "Hi"}
+GEMINI = [{"role": "user", "parts": [{"text": "Hi"}]},
+          {"role": "model", "parts": [{"text": "hm", "thought": True}, {"text": "Yes."}]}]  # fmt: skip
+STUDIO = {"runSettings": {"model": "g"}, "chunkedPrompt": {"chunks": [
+    {"text": "Hi", "role": "user"}, {"text": "hm", "role": "model", "isThought": True},
+    {"text": "Yes.", "role": "model", "finishReason": "STOP"}]}}  # fmt: skip
+TREES = {
+    "Open WebUI": OPEN_WEBUI,
+    "Open WebUI, also as a list": {"chat": {**OPEN_WEBUI["chat"], "messages": [HI]}},
+    "LibreChat": {"conversationId": "x", "messages": [ASKED, LIBRE]},
+    "LibreChat, replies within": {"id": "x", "messages": [{**ASKED, "children": [{**LIBRE, "children": []}]}]},
+    "Gemini": {"contents": GEMINI},
+    "AI Studio": STUDIO,
+    "messages by id": {"messages": {"a": HI, "b": SAID}},
+    "conversations by id": {"conversations": {"a": {"messages": [HI]}, "b": {"messages": [SAID]}}},
+    "DeepSeek": {"mapping": {
+        "r": {"parent": None, "message": None},
+        "1": {"parent": "r", "message": {"fragments": [{"type": "REQUEST", "content": "Hi"}]}},
+        "2": {"parent": "1", "message": {"fragments": [{"type": "THINK", "content": "hm"},
+                                                       {"type": "RESPONSE", "content": "Yes."}]}}}},
+    "Grok": {"conversations": [{"conversation": {}, "responses": [
+        {"response": {"sender": "human", "message": "Hi"}}, {"response": {"sender": "model", "message": "Yes."}}]}]},
+    "Chatbox": {"chat-sessions": [{"messages": [
+        {"role": role, "contentParts": [{"type": "text", "text": text}]}
+        for role, text in (("user", "Hi"), ("assistant", "Yes."))]}]},
+    "LangGraph": [{"type": "human", "content": "Hi"}, {"type": "AIMessageChunk", "content": "Yes."}],
+    "LlamaIndex": [{"role": role, "blocks": [{"block_type": "text", "text": text}]}
+                   for role, text in (("user", "Hi"), ("assistant", "Yes."))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", TREES)
+def test_the_branch_that_was_shown_without_its_thoughts(form):
+    found, problems, _ = read(TREES[form])
+    assert ([(role, text) for role, _, text in found], problems) == ([("user", "Hi"), ("assistant", "Yes.")], [])
+
+
+@pytest.mark.parametrize(
+    "time", [{"$date": {"$numberLong": "1684576800000"}}, {"_seconds": 1684576800, "_nanoseconds": 0}]
+)
+def test_dates_as_databases_write_them(time):
+    _, problems, store = read([HI | {"create_time": time}])
+    assert (str(store.turns[0].time), problems) == ("2023-05-20 10:00:00+00:00", [])
+
+
+def test_an_answer_beside_a_message_does_not_replace_it():
+    assert read([HI | {"response": {"role": "assistant", "content": "Yes."}}])[0] == [("user", "", "Hi")]
+
+
+def test_a_long_chain_of_replies_within_replies():
+    chat = {**HI, "children": []}
+    for _ in range(300):
+        chat = {**HI, "children": [chat]}
+    assert len(read([chat])[0]) == 301
+
+
+def test_links_and_bold_words_stay_in_their_line():
+    text = ["See ", {"type": "link", "text": "http://x"}, ", it is ", {"type": "bold", "text": "new"}, "."]
+    assert read([{"from": "Ada", "text": text}])[0][0][2] == "See http://x, it is new."

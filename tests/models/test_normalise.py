@@ -165,7 +165,7 @@ def test_only_so_many_characters_of_a_reply_and_its_thoughts_are_read(as_complet
     assert (reply.text[:6], reply.cut, len(reply.thoughts) <= 1_100_000) == ("Hello.", True, True)
 
 
-@pytest.mark.parametrize("line", ["data: {}", '{"choices": []}', "{x", "", "data:", " "])
+@pytest.mark.parametrize("line", ["data: {}", '{"choices": []}', "{x", "", "data:", " ", ": on", "event: a"])
 def test_an_answer_of_very_many_lines_is_no_completion(line):
     answer = Response(f"{line}\n" * 300_000)
     assert whole(answer) is answer

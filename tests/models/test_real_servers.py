@@ -59,6 +59,9 @@ THOUGHTS = [
     "<think>hm</think><answer>Hello!</answer>",
     "<think>hm</think>\n<final_answer>\nHello!</final_answer>",
     "<think>a</think>\n<reflection>hm</reflection>Hello!",
+    "<thinking\n>hm</thinking>Hello!",
+    "<|channel|>commentary to=a.b <|constrain|>json<|message|>hm<|end|>"
+    "<|start|>assistant<|channel|>final <|constrain|>json<|message|>Hello!",
 ]
 
 
@@ -87,6 +90,12 @@ def test_thoughts_between_the_tags_of_many_models(text):
         "# Title\n> quote",
         "`<reflection>` opens it.",
         "<output>x</output>",
+        "<analysis>I think it is sad.</analysis>",
+        "<reflection>The lake\n</reflection>\n",
+        "<analysis_report>x</analysis_report>",
+        "<Thought experiment> by Einstein",
+        "[think] about it",
+        "<scratchpad>never closed",
     ],
 )
 def test_other_signs_stay(text):
@@ -159,13 +168,14 @@ STREAMS = {
     "byte order mark": ("\ufeff" + HEL, LO, END),
     "no colon": ("data\n\n", HEL, LO, END),
     "lines end with CR": [event.replace("\n", "\r") for event in (HEL, LO, END)],
+    "half a sign": (chunk({"content": "Hel"}), chunk({"content": "lo!\ud83d"}), chunk({"content": "\udc4d"}), END),
     "a first event without choices": ('data: {"choices": [], "prompt_filter_results": []}\n\n', HEL, LO, END),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("form", STREAMS)
 def test_streams_of_many_servers(scripted, form):
-    assert hear(scripted([stream(*STREAMS[form])])).text == "Hello!"
+    assert hear(scripted([stream(*STREAMS[form])])).text.rstrip("👍") == "Hello!"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +205,8 @@ def learns(scripted, names, text, status=400):
     "text",
     ["Invalid value: 'system'. Supported values are: 'user' and 'assistant'.", "Unexpected message type: system",
      "A conversation must start with a user message.", "Input should be 'user' or 'assistant'",
-     "unknown variant `system`, expected `user` or `assistant`", "system_instruction is not supported"],
+     "unknown variant `system`, expected `user` or `assistant`",
+     "Conversation should start with user", "system_instruction is not supported"],
 )  # fmt: skip
 def test_a_system_message_refused_in_other_words(scripted, text):
     learns(scripted, ["system"], text)

@@ -231,6 +231,11 @@ def test_fences_of_many_lengths_that_are_never_closed_are_read():
     parse_message("\n```" * 100_000 + " `")
 
 
+@pytest.mark.parametrize("text", ["My plan:\n1. search for cat\n2. FINAL(answer)", "- find\n- FINAL(answer)"])
+def test_the_step_of_a_plan_is_no_answer(text):
+    assert parse_message(text).final is None
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [

@@ -164,6 +164,12 @@ def test_look_shows_several_turns_whole_with_those_near(tools):
     ]
 
 
+def test_look_shows_the_reply_to_a_turn_whole_if_the_question_is_about_the_assistant(store):
+    store.extend([("user", "Name me walks."), ("assistant", "Sure: " + "a long walk, " * 60 + "the last.")])
+    for question, is_whole in (("Which walk did you name last?", True), ("Where do I walk?", False)):
+        assert ("the last." in SearchTools(store, question, None).look(around=1)) is is_whole
+
+
 def test_look_without_numbers_lists_how_each_topic_begins(store):
     for said in ("I sold the red canoe. " + "It was a fine one. " * 9, "What is a fugue?"):
         store.start_session("2023/05/20")
@@ -254,18 +260,21 @@ def test_a_quote_that_says_something_else_is_false(store, quote):
     assert (tools.cited, len(tools.false_quotes)) == ([], 1)
 
 
-def test_news_is_what_is_not_cited_and_shares_a_rare_word_with_the_question_or_the_quotes(store):
-    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
-    store.extend([("user", "The rent of the pottery is 310."), ("user", "The pottery asks for 20 more.")])
-    store.extend([("user", "The tech summit is on Monday."), ("assistant", "A pottery course may be fun.")])
+def test_news_is_a_later_turn_that_repeats_a_rare_word_of_a_cited_one(store):
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(500))
+    store.extend([("user", "The rent is 310, says Ines Oak."), ("user", "Ines Oak is nice.")])
+    store.extend(("user", f"Evening {n}: rain.") for n in range(20))
+    store.extend([("user", "Ines Oak asks for 20 more."), ("user", "The tech summit is on Monday.")])
+    store.extend([("assistant", "Ask Ines Oak for a course."), ("user", "Ines Oak " * 99)])
     tools = SearchTools(store, "What do I pay for the pottery?", None)
     background.run(opening(tools))
-    assert tools.is_news([203])  # nothing is cited yet
-    tools.cite(201, "The rent of the pottery is 310")
-    assert [tools.is_news([number]) for number in (201, 202, 203, 204, 1)] == [False, True, False, False, False]
-    assert tools.is_news([0, 203])  # a sub-agent's finding
-    tools.cite(202, "20 more")
-    assert not tools.is_news([201, 203])  # an earlier turn has to share more
+    assert tools.is_news([524])  # nothing is cited yet
+    tools.cite(501, "rent is 310")
+    assert [n for n in (1, 501, 502, 523, 524, 525, 526) if tools.is_news([n])] == [523]
+    assert [n for n in (1, 501, 524, 525) if tools.is_news([n], "I don't know, you never said it")] == [1, 524]
+    assert tools.is_news([0, 524])  # a sub-agent's finding
+    tools.cite(523, "20 more")
+    assert not tools.is_news([501, 502, 524])
 
 
 def test_an_earlier_turn_that_shares_much_is_news(store):

@@ -122,7 +122,16 @@ def test_no_sessions_give_no_replies(scripted):
 
 
 @pytest.mark.parametrize(
-    "reply", ["NOT_FOUND", " not_found.\n", "`NOT_FOUND`", '"NOT_FOUND"', "**NOT_FOUND**", "'Not_Found'."]
+    "reply",
+    [
+        "NOT_FOUND",
+        " not_found.\n",
+        "`NOT_FOUND`",
+        '"NOT_FOUND"',
+        "**NOT_FOUND**",
+        "'Not_Found'.",
+        "<analysis>NOT_FOUND</analysis>",
+    ],
 )
 def test_not_found_is_recognised_however_it_is_dressed_up(scripted, reply):
     assert is_not_found(reply)

@@ -39,7 +39,7 @@ def test_calls_that_wait_for_a_slot_end_with_the_budget_and_those_in_flight_are_
             await over.wait()
             return "found it"
 
-        agents = SubAgents(scripted(answer), asyncio.Semaphore(slots), Budget(seconds=0.05))
+        agents = SubAgents(scripted(answer), asyncio.Semaphore(slots), Budget(seconds=1))
         asking = asyncio.create_task(agents.ask_all([(f"prompt {n}", search_way.Piece(0, None, "")) for n in range(9)]))
         await until(lambda: len(agents.calls) == 9 - slots)
         over.set()
@@ -47,12 +47,12 @@ def test_calls_that_wait_for_a_slot_end_with_the_budget_and_those_in_flight_are_
 
     calls = background.run(fan_out())
     assert [call.reply for call in calls] == ["found it"] * slots + [""] * (9 - slots)
-    assert {call.error for call in calls[slots:]} == {"the budget of 0.05 seconds is spent"}
+    assert {call.error for call in calls[slots:]} == {"the budget of 1 seconds is spent"}
     assert all(call.usage.calls == 0 for call in calls[slots:])
 
 
 def test_a_query_whose_calls_wait_for_a_slot_ends_with_what_it_found_and_says_why(diary, scripted):
-    budget = Budget(seconds=0.3)
+    budget = Budget(seconds=2)
     root = ["```repl\nprint(llm_query_parallel(sessions, session_dates))\n```"]
 
     async def answer(messages):
@@ -62,7 +62,7 @@ def test_a_query_whose_calls_wait_for_a_slot_ends_with_what_it_found_and_says_wh
         return '- [Turn 1] "My cat is called Mochi."'
 
     answer = PaperRLM(scripted(answer), concurrency=1, budget=budget).query(diary, QUESTION)
-    assert answer.error == "the budget of 0.3 seconds is spent"
+    assert answer.error == "the budget of 2 seconds is spent"
     assert (answer.coverage.found, answer.coverage.failures) == (1, 2)
     assert [found.quote for found in answer.evidence] == ["My cat is called Mochi."]
     assert answer.usage == budget.spent
@@ -126,7 +126,7 @@ def test_a_session_that_waits_for_a_worker_ends_with_the_budget_or_when_it_is_ca
 
 
 def test_a_query_that_waits_for_a_worker_ends_with_its_reply_in_the_trace(diary, root_and_subagents, one_worker):
-    llm, budget = root_and_subagents(["```repl\nprint(1)\n```"]), Budget(seconds=0.2)
+    llm, budget = root_and_subagents(["```repl\nprint(1)\n```"]), Budget(seconds=2)
 
     async def both():
         async with Repl({}, {}) as holder:
@@ -134,7 +134,7 @@ def test_a_query_that_waits_for_a_worker_ends_with_its_reply_in_the_trace(diary,
             return await PaperRLM(llm, budget=budget).aquery(diary, QUESTION)
 
     answer = background.run(both())
-    assert answer.error == "the budget of 0.2 seconds is spent"
+    assert answer.error == "the budget of 2 seconds is spent"
     assert answer.trace.steps[0].code == ("print(1)",)
     assert answer.usage == budget.spent
 

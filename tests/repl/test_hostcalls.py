@@ -52,3 +52,17 @@ def test_a_value_is_made_once_and_only_when_the_code_reads_it():
 
     assert background.run(session("print(1)", "print(sessions)", "print(sessions)")) == ["1\n", *2 * ["sessions\n"]]
     assert made == ["sessions"]
+
+
+OWN = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Cat:\n    name: str\n"
+
+
+@pytest.mark.parametrize("call", ["ask({Cat('Mochi')})", "ask({Cat('Mochi'): 1})", "FINAL({Cat('Mochi')})"])
+def test_arguments_that_cannot_leave_the_sandbox_are_an_error_of_the_code(call):
+    async def session():
+        async with Repl({}, {"ask": lambda value: value}) as repl:
+            return await repl.run(OWN + call), await repl.run("print('next')")
+
+    failed, following = background.run(session())
+    assert "TypeError" in failed.error
+    assert (failed.final, following.output) == (None, "next\n")

@@ -1,9 +1,11 @@
 import asyncio
+import sqlite3
 import threading
 
 import pytest
 
 from rlm_memory_core import MemoryStore
+from rlm_memory_core.search.find import find_turns
 from rlm_memory_core.search.threads import in_search_thread
 from rlm_memory_core.store.memory_store import StoreError
 
@@ -21,6 +23,17 @@ def test_a_search_that_takes_too_long_is_ended_and_says_so(store):
     with pytest.raises(TimeoutError, match=r"more than 0\.05 s"):
         asyncio.run(in_search_thread(store.query, 0.05)(_FOREVER))
     assert store.search_history("cat")  # the store is as it was
+
+
+def test_a_search_that_waits_for_another_process_is_ended_too(tmp_path):
+    with MemoryStore(tmp_path / "h.db") as store, sqlite3.connect(tmp_path / "h.db", isolation_level=None) as other:
+        store.add("user", "My cat is called Mochi.")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TimeoutError):
+            asyncio.run(in_search_thread(find_turns, 0.05)(store, ["cat"]))
+        other.execute("ROLLBACK")
+        assert len(find_turns(store, ["cat"]).hits) == 1
+    other.close()
 
 
 def test_the_limit_is_that_of_one_search(store):

@@ -404,8 +404,8 @@ def test_a_connection_that_stays_silent_is_closed(monkeypatch):
 
 
 def test_a_connection_that_asked_is_kept_while_it_waits_and_after(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.3)
-    with upstream(lambda body: "ok", lambda: asyncio.sleep(0.6)) as (model, _), running(None, "m", model) as url:
+    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.8)
+    with upstream(lambda body: "ok", lambda: asyncio.sleep(1.2)) as (model, _), running(None, "m", model) as url:
         host, port = url.split("/")[2].split(":")
         body = json.dumps(HELLO)
         sent = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
@@ -413,5 +413,5 @@ def test_a_connection_that_asked_is_kept_while_it_waits_and_after(monkeypatch):
             for _ in range(2):
                 opened.sendall(sent.encode())
                 assert opened.recv(100).startswith(b"HTTP/1.1 200")
-                time.sleep(0.4)
+                time.sleep(1.0)
                 opened.recv(100_000)

@@ -1,0 +1,60 @@
+"""Decides whether turns that a last search printed beside FINAL may change the answer.
+
+If they may, the model sees them and answers again. That costs one more call, so common words do not count.
+"""
+
+from collections.abc import Collection
+
+from ..search.occurrences import occurrences
+from ..search.word_index import spread
+from ..search.words import content_words
+from ..store.memory_store import MemoryStore
+from ..store.turns import Turn
+from .evidence import Evidence
+
+_RARE, _RARER = 0.02, 0.012  # shares of the turns that contain a rare word
+_FEW = 3  # a word in so few turns weighs twice as much
+_MUCH, _ENOUGH = 4, 2  # weight of rare words shared with question and quotes, and with an earlier cited turn
+_MOST_WORDS = 300
+_NEAR = 10  # turns; a cited turn and one as near to it are about the same thing anyway
+_PASTED = 800  # characters; a longer turn of the user is a pasted text
+
+
+def is_news(store: MemoryStore, question: str, cited: Collection[Evidence], new: Collection[Turn]) -> bool:
+    """Return whether one of some new turns may change an answer.
+
+    It may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or rare
+    words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word.
+
+    Args:
+        store: The history. Its words must be indexed.
+        question: The question.
+        cited: The evidence for the answer.
+        new: Turns that the model had not seen when it answered.
+    """
+    if _shares(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH):
+        return True
+    told = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
+    short = [turn for turn in new if len(turn.content) <= _PASTED]
+    return any(
+        _shares(store, turn.content, [each for each in short if each.index > turn.index + _NEAR], _RARER, _ENOUGH)
+        for turn in told
+        if turn.role != "assistant" and len(turn.content) <= _PASTED
+    )
+
+
+def _shares(store: MemoryStore, text: str, turns: Collection[Turn], rare: float, least: int) -> bool:
+    """Return whether one of the turns shares rare words with a text.
+
+    Args:
+        store: The history.
+        text: The text.
+        turns: The turns.
+        rare: The largest share of all turns that may contain such a word.
+        least: The weight that the shared words must have together.
+    """
+    most = max(_FEW, int(len(store) * rare))
+    counts = spread(store, list(dict.fromkeys(content_words(text)))[:_MOST_WORDS]) if turns else {}
+    weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= most}
+    found = occurrences(list(weights), [turn.content for turn in turns])
+    return any(sum(map(weights.__getitem__, {word for *_, word in places})) >= least for places in found)
