@@ -95,8 +95,7 @@ class Chunks:
     def __init__(self) -> None:
         self.usage: Any = None
         self.finish: Any = None
-        self.has_ended = False
-        self.has_begun = False
+        self.has_ended = self.has_begun = False
         self._index: str | None = None  # of the choice that is read
         self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
         self._length = 0  # of the text so far

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 
 from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
@@ -78,21 +78,16 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
-    found = set[Occurrence]()
-    often = Counter[str]()
-
-    def add(form: str, start: int, stop: int) -> None:
+    plain = ((match[0].lower(), *match.span(), 0) for match in alike.finditer(text))
+    chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)
+    others = ((*each, chunk.start()) for chunk in chunks for each in located(chunk[0]))
+    found, often = set[Occurrence](), Counter[str]()
+    for form, start, stop, at in chain(plain, others):
         check_time()
         for word in words_of(form):
             often[word] += 1
             if often[word] <= _MOST_OF_WORD:
-                found.add((start, stop, word))
-
-    for match in alike.finditer(text):
-        add(match[0].lower(), *match.span())
-    for chunk in () if text.isascii() else _BEYOND_ASCII.finditer(text):
-        for form, start, stop in located(chunk[0]):
-            add(form, chunk.start() + start, chunk.start() + stop)
+                found.add((at + start, at + stop, word))
     return sorted(found)
 
 

@@ -356,3 +356,16 @@ def test_without_ids_and_times_what_was_added_is_new_and_what_was_edited_is_anot
     assert imported(talk("Hi", "edited", "b", "c"), store)[1].messages == 4
     assert imported(talk("Hi", "other"), store)[1].messages == 2
     assert imported(talk("Hi", "edited", "b", "c", "d"), store)[1].messages == 1
+
+
+@pytest.mark.parametrize("blank", ["\n", " ", " \n", "]\n", "] "])
+def test_a_list_before_very_many_blanks_is_read_at_once(blank):
+    content = ('[{"role": "user", "content": "Hi"}]' + blank * 40_000 + "x").encode()
+    assert [turn.content for turn in imported(content)[0].turns] == ["Hi"]
+
+
+def test_each_of_very_many_bad_lines_is_counted_and_the_good_ones_are_read():
+    good = '{"role": "user", "content": "%s"}\n'
+    store, report = imported((good % "a" + "x\n{\n" * 20_000 + good % "b").encode())
+    assert [turn.content for turn in store.turns] == ["a", "b"]
+    assert report.unread == 40_000

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from rlm_memory_core import ModelError, Usage
-from rlm_memory_core.models.normalise import read_completion
+from rlm_memory_core.models.normalise import Chunks, read_completion, whole
 from rlm_memory_core.models.types import EmptyReply, Response
 from rlm_memory_core.models.wording import first_line, server_message
 
@@ -133,3 +133,39 @@ def test_a_count_that_is_none_is_estimated(as_completion, count):
 def test_a_count_that_comes_as_text_is_read(as_completion):
     counted = {"prompt_tokens": "12", "completion_tokens": "3"}
     assert read_completion(Response(json.dumps(as_completion("yes", usage=counted)))).usage == Usage(12, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"message": {"content": "a"}},
+        {"message": {"content": "a", "reasoning": "b"}},
+        {"message": {"content": ""}},
+        {"delta": {"reasoning": "b"}, "message": {"content": "a"}},
+    ],
+)
+def test_very_many_chunks_with_messages_take_time_in_proportion(chunk):
+    chunks = Chunks()
+    for _ in range(30_000):
+        chunks.add({"choices": [chunk]})
+    assert len(chunks.content.text) <= 1
+
+
+def test_a_message_that_repeats_the_pieces_before_it_is_read_once():
+    chunks = Chunks()
+    for piece in ("Hel", "", "lo"):
+        chunks.add({"choices": [{"delta": {"content": piece}}]})
+    said = [chunks.add({"choices": [{"message": {"content": text}}]}).text for text in ("Hello", "Hello!", "?")]
+    assert (said, chunks.content.text) == (["", "!", "?"], "Hello!?")
+
+
+def test_only_so_many_characters_of_a_reply_and_its_thoughts_are_read(as_completion):
+    thoughts = "<think></think>" * 100_000
+    reply = read(as_completion, content=f"Hello.{thoughts}", reasoning_content="b" * 2_000_000)
+    assert (reply.text[:6], reply.cut, len(reply.thoughts) <= 1_100_000) == ("Hello.", True, True)
+
+
+@pytest.mark.parametrize("line", ["data: {}", '{"choices": []}', "{x", "", "data:", " ", ": on", "event: a"])
+def test_an_answer_of_very_many_lines_is_no_completion(line):
+    answer = Response(f"{line}\n" * 300_000)
+    assert whole(answer) is answer

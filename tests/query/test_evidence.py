@@ -2,7 +2,7 @@ import pytest
 from paper import PaperRLM
 
 from rlm_memory_core import Answer, Evidence, MemoryStore, connect
-from rlm_memory_core.query.evidence import supporting
+from rlm_memory_core.query.evidence import quoted, supporting
 from rlm_memory_core.views.answer import answer_html, answer_text
 
 
@@ -65,3 +65,10 @@ def test_where_it_stands_on_nothing_what_was_found_is_shown(parsed):
 def test_long_texts_are_compared_at_once():
     answer = Answer("a b c " * 1_000_000, found(*["a b c " * 300] * 300, "x " * 1_000_000))
     assert len(answer.standing_on()) == 300  # minutes, if all of the answer were looked at
+
+
+def test_an_answer_without_citations_is_compared_with_so_many_sentences_of_a_huge_turn():
+    store = MemoryStore()
+    store.extend([("user", f"My cat is called Mochi. {'It rains. ' * 1_000_000}"), ("user", "She is old.")])
+    (evidence,) = quoted("Mochi", list(store.turns), store)
+    assert (evidence.turn, evidence.quote) == (1, "My cat is called Mochi.")

@@ -257,3 +257,12 @@ def test_final_in_lists_and_wrappers_and_without_its_last_parenthesis(text, answ
 def test_the_name_in_final_var_may_be_written_in_many_ways(inside):
     final = final_of(f"FINAL_VAR({inside}")
     assert (final.text, final.kind) == ("x", "variable")
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", ".", "= ", " ="])
+@pytest.mark.parametrize("before", ["", "a", "a=", "name ", "a ="])
+@pytest.mark.parametrize("after", ["1", "x y", "x", "'x'"])
+def test_a_variable_between_very_many_blanks_is_read_at_once(before, blank, after):
+    inside = f"{before}{blank * 40_000}{after}"
+    final = final_of(f"FINAL_VAR({inside})")
+    assert final.kind != "variable" or final.text in ("x", "a", "name")

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from rlm_memory_core.query.evidence import Evidence, look_up
-from rlm_memory_core.search.occurrences import Words
+from rlm_memory_core.search.occurrences import Words, occurrences
 from rlm_memory_core.store.turns import Turn
 
 SIGNS = (" ", ", ", "-", " _ ", "...", "\n", " " * 13)
@@ -60,3 +60,12 @@ def test_runs_that_nearly_match_take_bounded_time(parts):
     turns = [Turn(1, 1, "user", ("a " * 299 + ". " * 10) * 60, "")]
     claims = [Evidence(1, None, 1, f"{' ... '.join(parts)}{number}") for number in range(300)]
     assert look_up(claims, turns) == [None] * 300
+
+
+def test_only_so_many_places_of_each_word_are_kept():
+    """A rare word is found wherever it stands."""
+    text = f"{'cats and dogs, ' * 5_000}{'кошка ' * 5_000}Mochi, a cat, and Möhre."
+    (found,) = occurrences(["cat", "dog", "кошка", "mochi", "mohre"], [text])
+    words = [word for *_, word in found]
+    assert [words.count(word) for word in ("cat", "dog", "кошка", "mochi", "mohre")] == [300, 300, 300, 1, 1]
+    assert found[-2][:2] == (text.index("Mochi"), text.index("Mochi") + 5)
