@@ -228,9 +228,8 @@ class ModelCall(ExitStack):
     Raises:
         ModelError: The budget limits dollars, and the price is unknown.
 
-    `sent_at` is the loop's time when the current attempt was sent, or infinity before that.
-    `copies` counts second copies of the request that were sent; see `hedging`.
-    `unread` counts unreadable answers. The request was sent again after each.
+    `sent_at` is the loop's time when the current attempt was sent, or infinity before that. `copies` counts second
+    copies of the request that were sent (see `hedging`), `answered` all answers, `unread` the unreadable ones.
     """
 
     def __init__(
@@ -239,7 +238,7 @@ class ModelCall(ExitStack):
         super().__init__()
         self.request, self.listener = request, listener
         self.sent_at = math.inf
-        self.copies = self.unread = 0
+        self.copies = self.unread = self.answered = 0
         self.budget, self._rates = budget or Budget(), rates
         if self.budget.usd is not None and rates is None:
             raise ModelError(
@@ -289,7 +288,7 @@ class ModelCall(ExitStack):
         if not self._was_sent:
             return Usage()
         like = answer if answer.total_tokens else self.budget.expected(self.request)
-        taken = answer + like * self.unread + self._lost
+        taken = answer + like * max(self.unread, self.answered - 1) + self._lost
         return taken + Usage(calls=max(1 + self.copies + self.unread - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:

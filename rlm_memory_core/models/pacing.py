@@ -121,6 +121,7 @@ class Pacing:
         call.went_out(sent)
         try:
             response = await ask(self._backend, request, listener)
+            call.answered += 1
             self._took()
         except BaseException as error:
             call.failed(error)

@@ -3,6 +3,8 @@ import pytest
 from asking import ask, refused
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage
+from rlm_memory_core.models.budget import ModelCall
+from rlm_memory_core.models.types import CHAT_PATH, Request
 
 
 @pytest.mark.parametrize("body", [b"{not json", b"", b"<html>Log in</html>", b"[1, 2]"])
@@ -87,3 +89,11 @@ def test_a_spent_budget_sends_nothing(scripted):
     with pytest.raises(BudgetExceeded):
         ask(scripted(["yes"]), Budget(calls=0))
     assert scripted.requests == []
+
+
+def test_a_call_and_its_copy_that_answer_at_once_are_both_paid_for():
+    call = ModelCall(Request(CHAT_PATH, {"messages": []}))
+    for second in (1.0, 2.0):  # the copy is the second
+        call.went_out(second)
+        call.answered += 1
+    assert call.taken(Usage(9, 250, 1)) == Usage(18, 500, 2)
