@@ -27,10 +27,9 @@ _WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason
 # the fields in which servers put text, and thoughts
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
-_AROUND = ("event:", "id:", "retry:", ":", "[DONE]")  # how lines begin that surround the JSON of an event stream
-_LINE = re.compile(r"^[^\S\n]*+(?:data:)?+[^\S\n]*+(\S.*)", re.M)
 _MOST_SAID = 1_000_000  # characters of a reply with its thoughts; a longer one counts as cut off
 _MOST_CHUNKS = 100_000  # of a stream that was not asked for
+_LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)  # servers send other words between
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
 NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -111,7 +110,7 @@ class Chunks:
         choices = sorted(chunk["choices"] or [], key=_index)
         read = [(choice, _content(choice)) for choice in choices if self._index in (None, _index(choice))]
         choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
-        if choice.get("message") and not choice.get("delta"):
+        if choice.get("message") and not _content({"delta": choice.get("delta")}).text:
             if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
                 content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
             self.has_ended = True
@@ -150,7 +149,7 @@ def objects(text: str) -> Iterator[Any]:
     """Yield the JSON value in a body, or the values of its lines if a server sends lines or events unasked.
 
     Raises:
-        ValueError: A line is neither JSON nor something that surrounds it in an event stream.
+        ValueError: A line that should be JSON is not, or tells of an error.
 
     >>> list(objects('data: {"a": 1}\\n\\ndata: {"b": 2}\\n\\ndata: [DONE]\\n'))
     [{'a': 1}, {'b': 2}]
@@ -159,8 +158,7 @@ def objects(text: str) -> Iterator[Any]:
         yield from [value] if isinstance(value := json.loads(text), (dict, list)) else []
     except ValueError:
         for line in _LINE.finditer(text):
-            if not line[1].startswith(_AROUND):
-                yield json.loads(line[1])
+            yield json.loads(line[1])
 
 
 def whole(response: Response) -> Response:

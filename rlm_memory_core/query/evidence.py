@@ -106,8 +106,8 @@ class Folded:
             block = turn.content[start : start + _BLOCK]
             if tries < _MOST_BLOCKS and may_contain(block, parts[0]):
                 tries += 1
-                place = turn.index, start
-                words = self._kept[place] = self._kept.pop(place) if place in self._kept else Words(block)
+                kept = self._kept.pop((turn.index, start), None)
+                words = self._kept[turn.index, start] = kept or Words(block)
                 if len(self._kept) > _KEPT:
                     del self._kept[next(iter(self._kept))]
                 if found := words.span(parts, 2 * _LONGEST):

@@ -164,6 +164,7 @@ STREAMS = {
                              chunk({"content": "lo!"}, "stop", message={"content": "Hello!"})),
     "message null": (chunk({"content": "Hello!"}, "stop", message=None),),
     "null data": ("data: null\n\n", HEL, LO, END),
+    "a whole message beside an empty delta": (HEL, LO, chunk({"content": ""}, "stop", message={"content": "Hello!"})),
     "words between": ("data: keep-alive\n\n", HEL, "data: ping\n\n", LO, END),
     "byte order mark": ("\ufeff" + HEL, LO, END),
     "no colon": ("data\n\n", HEL, LO, END),
