@@ -17,8 +17,8 @@ Problem = Callable[[str, str], None]
 _WINDOW = 20_000  # characters that are parsed at once; an error in them costs time for each
 _LONGEST = 100_000_000  # maximum characters of a value, or of blanks: a small archive may contain gigabytes
 _NEAR = 100  # characters: an error so near to the end of what was read may mean that the value goes on
-_LEAD = re.compile(r"(?:[\w\s$.\"'[\]]{0,200}(?:[=(]|default)(?=\s*[\[{]))?")  # the beginning of a script
-_LISTS_IN_LINES = re.compile(r"\s*+\[[^\n]*\][^\S\n]*+\n\s*+[\[{]")  # each line is a list, and a value of its own
+_LEAD = re.compile(r"\A(?:[\w\s$.\"'[\]]{0,200}(?:[=(]|default)(?=\s*[\[{]))?")  # the beginning of a script
+_LISTS_IN_LINES = re.compile(r"\A\s*+\[[^\n]*\][^\S\n]*+\n\s*+[\[{]")  # each line is a list, and a value of its own
 _BETWEEN = re.compile(r"[\s,;)\x1e]*")
 _NEXT_VALUE, _NEXT_LINE = re.compile(r"\n(?=[{[])"), re.compile(r"\n(?=[^\s}\]])")
 

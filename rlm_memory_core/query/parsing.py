@@ -20,7 +20,7 @@ _FENCED = re.compile(  # an unclosed fence extends to the end
 _FINAL = re.compile(  # the first item of a list counts; a later one may be a step of a plan
     r"(?:^|\A\s*+(?:[+-]|\d\d?[.)]))(?:[ \t>*`_#]|<(?:final_)?answer>)*+FINAL(_VAR)?[ \t]*+[(（]", re.MULTILINE
 )
-_VARIABLE = re.compile(r"(?:\w++ *+= *+)?\W*+([^\W\d]\w*+)\W*+")  # FINAL_VAR(name="x"), FINAL_VAR(x))
+_VARIABLE = re.compile(r"\A(?:\w++ *+= *+)?\W*+([^\W\d]\w*+)\W*+")  # FINAL_VAR(name="x"), FINAL_VAR(x))
 _PARENTHESIS = re.compile(r"[()（）]")
 _SMILEY = re.compile(r"(?<!\S)[:;=]-?[()]")
 _MARKUP = " \t\n*`_.>"
