@@ -62,6 +62,9 @@ def known():
         yield lambda: engine.query(store, "What is my cat called?").text
 
 
+POOLED = min(32, os.cpu_count() + 4) + 4  # threads that the pools of the event loop and of searches may still start
+
+
 @pytest.fixture(scope="module")
 def at_first(known):
     known()
@@ -108,7 +111,7 @@ def test_an_attack_is_stopped_or_harmless(attack, diary, root_and_subagents, scr
     assert known() == "My cat is called Mochi."
     _, tasks_before, threads_before = at_first
     assert background.run(tasks()) <= tasks_before
-    assert threading.active_count() <= threads_before + 2
+    assert threading.active_count() <= threads_before + POOLED
     held.add(attack.name)
 
 
