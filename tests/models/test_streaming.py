@@ -279,7 +279,7 @@ def test_two_who_ask_the_same_share_one_stream(scripted, as_completion):
 async def in_parts(whole, ends=True):
     """A stream's head, and after a while its rest, or a broken connection."""
     yield whole[: len(whole) // 2]
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     if not ends:
         raise httpx2.ReadError("gone")
     yield whole[len(whole) // 2 :]
