@@ -80,7 +80,7 @@ for t in ["May 20, 2023", "2023-06-01", "28 June 2023", "2023/07/04 18:30", "Jun
     print(parser.parse(t), parser.parse(t).date())
 #=== calendar names
 import calendar
-print(calendar.month_name[5], calendar.day_name[calendar.weekday(2023, 5, 20)], calendar.monthrange(2024, 2), calendar.isleap(2024))
+print(calendar.month_name[5], calendar.day_name[calendar.weekday(2023, 5, 20)], list(map(int, calendar.monthrange(2024, 2))), calendar.isleap(2024))
 print(list(calendar.month_abbr).index("Jun"))
 #=== a table of months
 months = {m: i for i, m in enumerate(["January", "February", "March", "April", "May", "June"], start=1)}
