@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 
 from ..models.llm import connect
 from ..query.engine import MemoryRLM
@@ -26,8 +25,6 @@ def serve_mcp(options: argparse.Namespace) -> int:
                 server.run()
             else:
                 serve_http(server, access, options.http, lambda url: note(f"MCP at {url} (stop with Ctrl-C)"))
-        except* BrokenPipeError:  # the client went away
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the flush at exit from failing
-        except* KeyboardInterrupt:
-            pass
+        except* (BrokenPipeError, KeyboardInterrupt):
+            pass  # the client went away, or the user stops the server
     return 0
