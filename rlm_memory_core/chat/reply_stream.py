@@ -23,8 +23,8 @@ async def _read(
 ) -> AsyncGenerator[str, None]:
     """Run the work as a task and yield its pieces. Stop the task at the end in any case.
 
-    Adds the task to `tasks` and its answer to `answers`: this must not refer to the stream, so that the event loop
-    closes the generator, from any thread, once nobody holds the stream any more.
+    Add the task to `tasks` and its answer to `answers`. The generator does not refer to its stream, so that the event
+    loop closes it when the stream is no longer used.
     """
     pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last piece
     task = asyncio.create_task(work(pieces.put_nowait))
@@ -68,7 +68,7 @@ class _Stream:
             return await anext(self._pieces, None)
 
     async def stop(self) -> None:
-        """Stop the work and wait until it has ended. Who awaits a piece gets a CancelledError."""
+        """Stop the work and wait until it has ended. A reader that waits for a piece gets a CancelledError."""
         for task in self._tasks:
             task.cancel()
         async with self._one:

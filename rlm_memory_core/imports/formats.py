@@ -203,7 +203,7 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
     metadata = as_dict(message.get("metadata"))
     is_part = message.get("type") in _ITEMS or True in map(message.get, ARE_THOUGHTS)
     content = message if is_part else first(message, _CONTENTS, object)
-    is_event = str(message.get("type")).removeprefix("m.room.message").startswith("m.")  # of Matrix: nobody says it
+    is_event = str(message.get("type")).removeprefix("m.room.message").startswith("m.")  # of Matrix, such as a join
     hidden = metadata.get("is_visually_hidden_from_conversation") or is_event or "chat_metadata" in message
     is_context = first(content, ("content_type",)).endswith("_editable_context")
     if hidden and not is_context:

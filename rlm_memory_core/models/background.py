@@ -103,7 +103,7 @@ def forget(close: Callable[[], Awaitable[object]]) -> None:
 
 async def _close_all() -> None:
     for close in reversed(_closers):
-        with suppress(Exception):  # at exit nobody handles errors
+        with suppress(Exception):  # errors at exit have no handler
             async with asyncio.timeout(5):
                 await close()
 

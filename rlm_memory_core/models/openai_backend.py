@@ -148,7 +148,7 @@ async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-    """Yield the data of each server-sent event. Of a body that is no event stream, yield each paragraph."""
+    """Yield the data of each server-sent event. If the body is not an event stream, yield its paragraphs."""
     block: list[str] = []
     async for line in lines:
         line = line.strip().lstrip("\ufeff")

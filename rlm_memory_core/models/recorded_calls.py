@@ -95,7 +95,7 @@ class RecordedCalls:
         while other := _in_flight.get(place):
             await call.budget.wait_for(asyncio.wait([other]))
             if not (other.cancelled() or isinstance(other.exception(), BudgetExceeded)):
-                return other.result()[0], True  # otherwise there is no answer to share
+                return other.result()[0], True  # if it was cancelled, we send the request
         if stored := self._find(key):
             return stored, True
         _in_flight[place] = sending = asyncio.create_task(self._send_and_store(key, call, send, read))

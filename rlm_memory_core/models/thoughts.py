@@ -135,7 +135,7 @@ def split_thoughts(text: str, apart: str = "") -> tuple[str, str]:
     splitter.thoughts += [apart] * bool(apart)
     said, thoughts = splitter.feed(text, is_last=True), "\n\n".join(filter(None, splitter.thoughts))
     if thoughts != apart and not (said.strip() or _SURE.search(text)):
-        return text, apart  # a whole reply in tags such as <analysis> is no thought
+        return text, apart  # if a whole reply is in tags such as <analysis>, it is the answer
     return said, thoughts
 
 

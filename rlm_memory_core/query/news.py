@@ -16,7 +16,7 @@ _RARE, _RARER = 0.02, 0.012  # shares of the turns that contain a rare word
 _FEW = 3  # a word in so few turns weighs twice as much
 _MUCH, _ENOUGH = 4, 2  # weight of rare words shared with question and quotes, and with an earlier cited turn
 _MOST_WORDS = 300
-_NEAR = 10  # turns; a cited turn and one as near to it are about the same thing anyway
+_NEAR = 10  # turns; one that is as near to a cited turn shares words with it anyway
 _PASTED = 800  # characters; a longer turn of the user is a pasted text
 
 
