@@ -95,9 +95,9 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
-    def printed(self, output: str, answer: str) -> tuple[str, bool]:
-        """Return output as the root model should see it, and whether the output shows the model a new turn."""
-        return output, False
+    def printed(self, output: str) -> tuple[str, str]:
+        """Return output as the root model should see it, and why it makes the FINAL beside it too early, or ""."""
+        return output, ""
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
@@ -208,16 +208,15 @@ class Query:
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        answer = run.final or (message.final.text if message.final else "")
-        output, is_new = self.printed(run.output, answer)
+        output, too_early = self.printed(run.output)
         run, is_plain = await self._resolve(message.final, replace(run, output=output), remaining)
         if run.final is None or not remaining:
             return run, ""
         is_unseen = any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
         if len(self.false_quotes) > false_quotes:
             return replace(run, final=None), search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        if is_new or (is_plain and is_unseen):
-            return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(self.cited)}"
+        if too_early or (is_plain and is_unseen):
+            return replace(run, final=None), too_early or record.UNSEEN
         return run, ""
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
