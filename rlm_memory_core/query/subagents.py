@@ -23,7 +23,7 @@ from ..models.types import ContextExceeded, Reply
 from ..search.word_index import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
-from .evidence import Extract, Folded, check_reply, is_not_found
+from .evidence import Extract, check_reply, is_not_found
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
@@ -73,7 +73,6 @@ class SubAgents:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
-        self._words = Folded()
         self._too_long = math.inf  # length of the shortest text that exceeded the context window
 
     def replied(self) -> None:
@@ -127,7 +126,7 @@ class SubAgents:
                 number=piece.session or None,
                 date=piece.date,
                 thoughts=reply.thoughts,
-                extract=check_reply(text, piece.turns, piece.date, self._words) if piece.turns else Extract(text),
+                extract=check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text),
             )
             self.calls.append(call)
             if self.progress is not None:
