@@ -40,7 +40,6 @@ _words = lru_cache(maxsize=50)(Words)  # folding a turn of some megabytes takes 
 _LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
-_TEXTS = ("text", "value", "fact", "says", "finding")
 _NOT_THERE = "(a quote that is not in the session)"
 _ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, and of each piece of evidence
 _SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
@@ -105,8 +104,8 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     the quote ends at the first mark that a comment can follow.
 
     Args:
-        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`, which are
-            converted to such lines. Anything else is text without a finding.
+        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and a text,
+            which are converted to such lines. Anything else is text without a finding.
         turns: The turns that the sub-agent read.
         date: The date of their session, or None.
 
@@ -116,8 +115,7 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
-    lines = _lines_of_json(reply)
-    lines = reply.splitlines() if lines is None else lines
+    lines = _lines(reply)
     quoting = {number: split for number, line in enumerate(lines) if (split := _split(line, turns))}
     stored = look_up([_claim(*each, date) for each in quoting.values()], turns)
     for (number, (before, _, after)), found in zip(quoting.items(), stored, strict=True):
@@ -186,23 +184,22 @@ def _claim(before: str, quote: str, after: str, date: str | None) -> Evidence:
     return Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
 
 
-def _lines_of_json(reply: str) -> list[str] | None:
-    """Convert a JSON reply, with or without a code fence, to lines with quotes. Return None for other replies."""
+def _lines(reply: str) -> list[str]:
+    """Return the lines of a reply. Of JSON, in a code fence or not, return a line for each object with a quote."""
     lines: list[str] = []
 
     def write(each: dict[str, Any]) -> None:
-        said, text = each.get("quote"), next((each[name] for name in _TEXTS if each.get(name)), "")
-        if said not in (None, ""):
-            quote = said if isinstance(said, str) and len(said) <= _LONGEST else "…"  # no turn matches this
+        if (quote := each.get("quote")) not in (None, ""):
+            quote = quote if isinstance(quote, str) and len(quote) <= _LONGEST else "…"  # no turn matches this
             turn = f"[Turn {to_text(each['turn'])}] " if each.get("turn") else ""
-            line = f'- {turn}"{quote}": {to_text(text) if text else ""}'
-            lines.append(" ".join(well_formed(line).split()))
+            said = [to_text(value) for name, value in each.items() if value and name not in ("quote", "turn")]
+            lines.append(" ".join(well_formed(f'- {turn}"{quote}": {", ".join(said)}').split()))
 
     try:
         value = json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write)
     except (ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or thousands of brackets
-        return None
-    return lines if value is None or isinstance(value, list) else None
+        return reply.splitlines()
+    return lines if value is None or isinstance(value, list) else reply.splitlines()
 
 
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
