@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..models.budget import GRACE, BudgetExceeded
-from ..models.llm import ModelError
 from ..models.pricing import Usage
-from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
+from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, ModelError, Reply
 from ..repl.date_functions import days_between
 from ..repl.repl import NoSandbox, Repl, Run
 from ..repl.values import to_text

@@ -245,13 +245,8 @@ def with_echo(code: str, tools: Collection[str]) -> str:
         edits = TextEdits(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return code
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and _says_something(node.value, tools):
-            edits.wrap(node.value, "print(", ")")
+    for value in (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)):
+        is_tool = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in tools
+        if is_tool or not isinstance(value, _QUIET):
+            edits.wrap(value, "print(", ")")
     return edits.text()
-
-
-def _says_something(value: ast.expr, tools: Collection[str]) -> bool:
-    if isinstance(value, ast.Call):
-        return isinstance(value.func, ast.Name) and value.func.id in tools
-    return not isinstance(value, _QUIET)
