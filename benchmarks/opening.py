@@ -19,8 +19,8 @@ from rlm_memory_core import MemoryStore
 from rlm_memory_core.experiments.data import locomo
 from rlm_memory_core.experiments.data.assets import LONGMEMEVAL, locate
 from rlm_memory_core.models import background
-from rlm_memory_core.query.opening import opening
 from rlm_memory_core.query.search_tools import SearchTools
+from rlm_memory_core.query.search_way import opening
 
 Asked = tuple[str, str | None, MemoryStore, set[int]]
 """A question, its date, the history, and the numbers of the turns that are its evidence."""

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from ..models.llm import ModelError
 from ..models.pricing import Usage
+from ..models.types import ModelError
 from ..store.display import as_html, show
 from ..store.memory_store import MemoryStore
 from .evidence import Evidence, supporting

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..models.budget import GRACE, BudgetExceeded
-from ..models.llm import ModelError
 from ..models.pricing import Usage
-from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Reply
+from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, ModelError, Reply
 from ..repl.date_functions import days_between
 from ..repl.repl import NoSandbox, Repl, Run
 from ..repl.values import to_text
@@ -26,7 +25,7 @@ from .evidence import CITED, Evidence, quoted
 from .parsing import Final, Message, final_lines, parse_message
 from .prompts import record, search
 from .reading import Settings
-from .subagents import Progress, SubAgents
+from .subagents import SubAgents
 from .trace import Call, Coverage, Step, Trace, total_cost
 
 NO_REPLY = "(the model gave no reply)"
@@ -45,7 +44,6 @@ class Query:
         store: The history. Turns that are added during the query are ignored.
         question, question_date: The question, and the day on which it is asked, or None.
         system: See `MemoryRLM.query`.
-        progress: Receives the sub-agent calls, or None.
 
     A subclass sets:
         name: The name of the reading. It becomes the answer's `mode`.
@@ -67,7 +65,6 @@ class Query:
     question: str
     question_date: str | None = None
     system: str | None = None
-    progress: Progress | None = None
 
     def __post_init__(self) -> None:
         engine = self.engine
@@ -80,9 +77,7 @@ class Query:
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
-        self.subagents = SubAgents(
-            engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told, self.progress
-        )
+        self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
         self._steps: list[Step] = []
         self._asked = 0.0  # when the root model was last called, in seconds since the query began
@@ -182,8 +177,7 @@ class Query:
         Returns:
             The reply's answer or None, and whether it ran any code or gave a FINAL.
         """
-        asked, called = len(self.subagents.calls), self._repl.meter.calls
-        shown = ""
+        asked, called, shown = len(self.subagents.calls), self._repl.meter.calls, ""
         try:
             run, objection = await self._run(message, remaining)
             shown = "\n".join(filter(None, (str(run), objection)))
@@ -191,8 +185,8 @@ class Query:
             shown = f"({error})"
             raise
         finally:
-            calls = tuple(self.subagents.calls[asked:])
-            self.note(reply, shown, message.blocks, calls)
+            calls = self.subagents.calls[asked:]
+            self.note(reply, shown, message.blocks, tuple(calls))
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:
@@ -204,20 +198,20 @@ class Query:
 
     async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
         """Run a message's code and find its answer. Return the run, and why its answer is rejected, or ""."""
-        false_quotes = len(self.false_quotes)
+        false_quotes, final = len(self.false_quotes), message.final
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        output, too_early = self.printed(run.output)
-        run, is_plain = await self._resolve(message.final, replace(run, output=output), remaining)
-        if run.final is None or not remaining:
-            return run, ""
-        is_unseen = any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
+        output, objection = self.printed(run.output)
+        run = replace(run, output=output)
+        if final and run.final is None and not (run.error and remaining):
+            run, is_plain = await self._final(final, run)
+            is_unseen = is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
+            objection = objection or record.UNSEEN * is_unseen
         if len(self.false_quotes) > false_quotes:
-            return replace(run, final=None), search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        if too_early or (is_plain and is_unseen):
-            return replace(run, final=None), too_early or record.UNSEEN
-        return run, ""
+            objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
+        is_rejected = bool(objection and remaining and run.final is not None)
+        return (replace(run, final=None), objection) if is_rejected else (run, "")
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
         """Run blocks of code until one fails or answers. Return a run with the output of all of them."""
@@ -229,14 +223,8 @@ class Query:
                 break
         return replace(run, output=output)
 
-    async def _resolve(self, final: Final | None, run: Run, remaining: int) -> tuple[Run, bool]:
-        """Use the FINAL outside the code as the answer, if the code gave no answer and did not fail.
-
-        Returns:
-            The run, and whether its answer is plain words rather than a value from the code.
-        """
-        if final is None or run.final is not None or (run.error and remaining):
-            return run, False
+    async def _final(self, final: Final, run: Run) -> tuple[Run, bool]:
+        """Return the run with the FINAL outside its code as its answer, and whether that is plain words."""
         if final.kind == "variable":
             value, error = await self._repl.variable(final.text)
             return Run(run.output, error, value), False
@@ -250,24 +238,15 @@ class Query:
         read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
         found = [*self.cited, *read_there] or quoted(text, self.shown(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
+        usage, cost_usd = sum((each.usage for each in paid), Usage()), total_cost(each.cost_usd for each in paid)
+        false_quotes = len(self.false_quotes) + sum(call.extract.false_quotes for call in calls)
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
+        numbers, texts = {number for number, _ in read}, {text for _, text in read}
         return Answer(
-            text=text,
-            evidence=tuple(found),
-            coverage=Coverage.of(calls),
-            usage=sum((each.usage for each in paid), Usage()),
-            cost_usd=total_cost(each.cost_usd for each in paid),
-            seconds=time.perf_counter() - self.subagents.began,
-            trace=trace,
-            error=error,
-            false_quotes=sum(call.extract.false_quotes for call in calls) + len(self.false_quotes),
-            sessions_read=tuple(sorted({number for number, _ in read})),
-            sessions=self.sessions,
-            pieces_read=len({text for _, text in read}),
-            pieces=self.pieces,
-            mode=self.name,
-            model=self.engine.llm.label,
-        )
+            text, tuple(found), Coverage.of(calls), usage, cost_usd, time.perf_counter() - self.subagents.began, trace,
+            error, false_quotes, sessions_read=tuple(sorted(numbers)), sessions=self.sessions, pieces_read=len(texts),
+            pieces=self.pieces, mode=self.name, model=self.engine.llm.label,
+        )  # fmt: skip
 
 
 def _coverage(calls: Sequence[Call]) -> str:

@@ -15,7 +15,6 @@ from .answer import Answer
 from .paper_way import PaperWay
 from .reading import PAPER, SEARCH, Settings
 from .search_way import SearchWay
-from .subagents import Progress
 
 _WAYS = {PAPER: PaperWay, SEARCH: SearchWay}
 
@@ -49,9 +48,8 @@ class MemoryRLM(Settings):
     """
 
     def query(
-        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
-        progress: Progress | None = None,
-    ) -> Answer:  # fmt: skip
+        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None
+    ) -> Answer:
         """Answer a question over a history.
 
         Args:
@@ -59,7 +57,6 @@ class MemoryRLM(Settings):
             question: The question.
             question_date: The day on which it is asked, in any form, or None.
             system: An assistant's system prompt that says how to word the answer, or None. Sub-agents do not see it.
-            progress: Is notified of each sub-agent call, on the background loop; or None.
 
         Returns:
             The answer. If the budget ended the query, or the root model's last reply was cut off, its `error` says so.
@@ -69,17 +66,16 @@ class MemoryRLM(Settings):
             TypeError: The store is not a MemoryStore.
             ValueError: The question is empty.
         """
-        return background.run(self.aquery(store, question, question_date, system=system, progress=progress))
+        return background.run(self.aquery(store, question, question_date, system=system))
 
     async def aquery(
-        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,
-        progress: Progress | None = None,
-    ) -> Answer:  # fmt: skip
+        self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None
+    ) -> Answer:
         """Answer a question like `query`, for callers with their own event loop."""
         if not isinstance(store, MemoryStore):
             raise TypeError(f"store is a MemoryStore, such as MemoryStore('history.db'), not {store!r:.60}")
         if not question.strip():
             raise ValueError("the question is empty")
         way = _WAYS[str(self.reading.way)]
-        query = await asyncio.to_thread(way, self, store, question, check_date(question_date), system, progress)
+        query = await asyncio.to_thread(way, self, store, question, check_date(question_date), system)
         return await background.arun(query.answer())

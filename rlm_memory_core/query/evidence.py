@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -34,11 +35,11 @@ _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
 _AROUND = " \t:;,.-–—*"
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _BLOCK, _OVERLAP = 50_000, 15_000  # characters of a turn that are folded at once; a quote with gaps fits the overlap
-_MOST_BLOCKS, _KEPT = 20, 100  # blocks that are folded for one quote and turn; blocks whose words are kept
+_MOST_BLOCKS = 20  # blocks that are folded for one quote and turn
+_words = lru_cache(maxsize=50)(Words)  # folding a turn of some megabytes takes seconds
 _LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
-_TEXTS = ("text", "value", "fact", "says", "finding")
 _NOT_THERE = "(a quote that is not in the session)"
 _ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, and of each piece of evidence
 _SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
@@ -93,29 +94,7 @@ def is_not_found(reply: str) -> bool:
     return re.sub(r"<[^<>\n]*>|[\s`*'\".]", "", reply).upper() == NOT_FOUND
 
 
-class Folded:
-    """Keeps the words of the blocks that were compared last. Folding a turn of some megabytes takes seconds."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[int, int], Words] = {}
-
-    def span(self, turn: Turn, parts: Sequence[Sequence[str]]) -> tuple[int, int] | None:
-        """Find parts of a quote that follow one another in a turn. Return the start and the end, or None."""
-        tries = 0
-        for start in range(0, max(len(turn.content) - _OVERLAP, 1), _BLOCK - _OVERLAP):
-            block = turn.content[start : start + _BLOCK]
-            if tries < _MOST_BLOCKS and may_contain(block, parts[0]):
-                tries += 1
-                kept = self._kept.pop((turn.index, start), None)
-                words = self._kept[turn.index, start] = kept or Words(block)
-                if len(self._kept) > _KEPT:
-                    del self._kept[next(iter(self._kept))]
-                if found := words.span(parts, 2 * _LONGEST):
-                    return start + found[0], start + found[1]
-        return None
-
-
-def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None, words: Folded | None = None) -> Extract:
+def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> Extract:
     """Read a reply and look up each of its quotes.
 
     The words of a quote must be in one turn, in the same order. Case and the characters between words may differ, and
@@ -125,11 +104,10 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None, word
     the quote ends at the first mark that a comment can follow.
 
     Args:
-        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and `text`, which are
-            converted to such lines. Anything else is text without a finding.
+        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and a text,
+            which are converted to such lines. Anything else is text without a finding.
         turns: The turns that the sub-agent read.
         date: The date of their session, or None.
-        words: Keeps the words of long turns for the next reply, or None.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns).findings
@@ -137,28 +115,26 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None, word
     >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
-    lines = _lines_of_json(reply)
-    lines = reply.splitlines() if lines is None else lines
+    lines = _lines(reply)
     quoting = {number: split for number, line in enumerate(lines) if (split := _split(line, turns))}
-    stored = look_up([_claim(*each, date) for each in quoting.values()], turns, words)
+    stored = look_up([_claim(*each, date) for each in quoting.values()], turns)
     for (number, (before, _, after)), found in zip(quoting.items(), stored, strict=True):
         if found is None:
             lines[number] = f"{before}{_NOT_THERE}{after}"
     return Extract("\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None))
 
 
-def look_up(claims: Iterable[Evidence], turns: Sequence[Turn], words: Folded | None = None) -> list[Evidence | None]:
+def look_up(claims: Iterable[Evidence], turns: Sequence[Turn]) -> list[Evidence | None]:
     """Look quotes up. Return each claim with the turn's number and exact words, or None if its quote is in no turn.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
     >>> look_up([Evidence(3, None, 1, 'My cat is called "Mochi"'), Evidence(3, None, 12, "I have a dog")], turns)
     [Evidence(session=3, date=None, turn=12, quote='my cat is called “Mochi”!', text=''), None]
     """
-    words = words or Folded()
-    return [_look_up(each, turns, words) if place < _MOST else None for place, each in enumerate(claims)]
+    return [_look_up(each, turns) if place < _MOST else None for place, each in enumerate(claims)]
 
 
-def _look_up(claim: Evidence, turns: Sequence[Turn], words: Folded) -> Evidence | None:
+def _look_up(claim: Evidence, turns: Sequence[Turn]) -> Evidence | None:
     """Look one claim up. Nothing is folded for a quote that is in its turn word for word."""
     pieces = _LEFT_OUT.split(claim.quote, _PARTS) if len(claim.quote) <= _LONGEST else []
     if not 0 < len(pieces) <= _PARTS or not _LETTER.search(claim.quote):
@@ -168,8 +144,18 @@ def _look_up(claim: Evidence, turns: Sequence[Turn], words: Folded) -> Evidence 
         if claim.quote in turn.content:
             return replace(claim, session=turn.session, turn=turn.index)
         parts = parts or [part for part in map(quoted_words, pieces) if part]
-        if parts and (span := words.span(turn, parts)):
+        if parts and (span := _span(turn.content, parts)):
             return replace(claim, session=turn.session, turn=turn.index, quote=_with_ends(turn.content, *span))
+    return None
+
+
+def _span(content: str, parts: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """Find parts of a quote that follow one another in a turn. Return the start and the end, or None."""
+    starts = range(0, max(len(content) - _OVERLAP, 1), _BLOCK - _OVERLAP)
+    blocks = ((start, content[start : start + _BLOCK]) for start in starts)
+    for start, block in islice((each for each in blocks if may_contain(each[1], parts[0])), _MOST_BLOCKS):
+        if found := _words(block).span(parts, 2 * _LONGEST):
+            return start + found[0], start + found[1]
     return None
 
 
@@ -198,23 +184,22 @@ def _claim(before: str, quote: str, after: str, date: str | None) -> Evidence:
     return Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
 
 
-def _lines_of_json(reply: str) -> list[str] | None:
-    """Convert a JSON reply, with or without a code fence, to lines with quotes. Return None for other replies."""
+def _lines(reply: str) -> list[str]:
+    """Return the lines of a reply. Of JSON, in a code fence or not, return a line for each object with a quote."""
     lines: list[str] = []
 
     def write(each: dict[str, Any]) -> None:
-        said, text = each.get("quote"), next((each[name] for name in _TEXTS if each.get(name)), "")
-        if said not in (None, ""):
-            quote = said if isinstance(said, str) and len(said) <= _LONGEST else "…"  # no turn matches this
+        if (quote := each.get("quote")) not in (None, ""):
+            quote = quote if isinstance(quote, str) and len(quote) <= _LONGEST else "…"  # no turn matches this
             turn = f"[Turn {to_text(each['turn'])}] " if each.get("turn") else ""
-            line = f'- {turn}"{quote}": {to_text(text) if text else ""}'
-            lines.append(" ".join(well_formed(line).split()))
+            said = [to_text(value) for name, value in each.items() if value and name not in ("quote", "turn")]
+            lines.append(" ".join(well_formed(f'- {turn}"{quote}": {", ".join(said)}').split()))
 
     try:
         value = json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write)
     except (ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or thousands of brackets
-        return None
-    return lines if value is None or isinstance(value, list) else None
+        return reply.splitlines()
+    return lines if value is None or isinstance(value, list) else reply.splitlines()
 
 
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:

@@ -50,32 +50,24 @@ class PaperWay(Query):
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
         reading: list[Callable[..., Any]] = [self.search_history, self.get_recent, self.session_prompt]
         if self.copied:
-            self.values["sessions"] = [piece.text for piece in self.copies]
-            self.values["session_dates"] = [piece.date for piece in self.copies]
+            texts, dates = [piece.text for piece in self.copies], [piece.date for piece in self.copies]
+            self.values |= {"sessions": texts, "session_dates": dates, "context": store.to_string}
             self.values["history_turns"] = lambda: self._as_dicts(store.turns)
-            self.values["context"] = store.to_string
         else:
             self.values["session_count"] = self.pieces
             reading += [self.get_session, self.get_date]
         self.functions |= {each.__name__: in_search_thread(each, _SECONDS) for each in reading}
         self.functions |= {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
         self.asking = {"llm_query": self.llm_query}
-        if self.engine.parallel:
-            self.asking["llm_query_parallel"] = self.llm_query_parallel
+        self.asking |= {"llm_query_parallel": self.llm_query_parallel} if self.engine.parallel else {}
 
     async def open(self) -> list[ChatMessage]:
         """Return messages that tell the root model how large the history is. They show none of it."""
         return root_messages(
-            self.question,
-            self.question_date,
-            sessions=self.pieces,
-            turns=len(self.store),
-            characters=self.store.characters(),
-            parallel=self.engine.parallel,
-            copied=self.copied,
-            first=self.engine.reading.first,
-            instructions=self.system,
-        )
+            self.question, self.question_date, sessions=self.pieces, turns=len(self.store),
+            characters=self.store.characters(), parallel=self.engine.parallel, copied=self.copied,
+            first=self.engine.reading.first, instructions=self.system,
+        )  # fmt: skip
 
     async def llm_query(self, prompt: str) -> str:
         """Send one sub-agent any prompt (the paper's `llm_query`)."""
@@ -125,10 +117,7 @@ class PaperWay(Query):
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """Return the prompt that asks a sub-agent to read a session, given as a text or a position."""
-        prompt, piece = self._assignment(session, date, question)
-        if piece.session:
-            self._positions[hash(prompt)] = self._positions[hash(piece.text)]
-        return prompt
+        return self._assignment(session, date, question)[0]
 
     def search_history(self, keyword: str, limit: int | None = None) -> list[dict[str, Any]]:
         """Return the newest turns that contain the keyword, in order (paper Section 3.2).
@@ -156,13 +145,11 @@ class PaperWay(Query):
             check_text("rank_sessions", "a question", question)
         about = (self.store, question or self.question, self.question_date)
         if self.embedder is None:
-            ranked = await in_search_thread(rank_pieces, _SECONDS)(*about, most)
-            return [position for position in ranked if position < self.pieces]
+            return await in_search_thread(rank_pieces, _SECONDS)(*about, most)
         order = await arank_sessions(*about, self.embedder, None, self.engine.budget)
         places = {session + 1: place for place, session in enumerate(order)}
-        numbers = [piece.session for piece in self.copies]
-        if self._index is not None:
-            numbers = await asyncio.to_thread(self._index.session_numbers)
+        in_copies = [piece.session for piece in self.copies]
+        numbers = await asyncio.to_thread(self._index.session_numbers) if self._index else in_copies
         return sorted(range(self.pieces), key=lambda position: places[numbers[position]])[:most]
 
     def _recognise(self, text: str) -> Piece | None:
@@ -177,7 +164,10 @@ class PaperWay(Query):
         else:
             piece = self.piece(session)
             date = date or piece.date
-        return session_prompt(piece.text, date, question or self.question, self.question_date), piece
+        prompt = session_prompt(piece.text, date, question or self.question, self.question_date)
+        if piece.session:
+            self._positions[hash(prompt)] = self._positions[hash(piece.text)]
+        return prompt, piece
 
     def _assignments(
         self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None

@@ -24,9 +24,8 @@ from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from . import news
-from .evidence import CITED, Evidence, Folded, look_up
-from .excerpts import excerpt, head, one_line
-from .listing import OF_USER, WIDE, Listing, left_out
+from .evidence import CITED, Evidence, look_up
+from .listing import OF_USER, WIDE, Listing, excerpt, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
@@ -61,7 +60,6 @@ class SearchTools:
         self.question, self.question_date, self.embedder, self.budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self._words = Folded()
         self._probes: list[str] = []  # since the model last saw an output
 
     async def find(
@@ -110,7 +108,7 @@ class SearchTools:
         found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in names}
         rarest = min(map(len, filter(None, found.values())), default=0)
         common = [name for name, hits in found.items() if len(hits) > max(_COMMON, rarest)]
-        named = sorted(set(found) - set(common), key=lambda name: -len(found[name]))
+        named = sorted((name for name in found if name not in common), key=lambda name: -len(found[name]))
         hits = list({hit.turn.index: hit for name in named for hit in found[name]}.values())
         lines = self.listing.hits(hits, by_date=True)
         shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
@@ -154,13 +152,13 @@ class SearchTools:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
                 room = max(long // 3 if wanted else long, _AROUND if near else _PASTED if spoken else 0)
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
-                lines.append(self.listing.line(turn, head(turn.content, room, hint), len(turn.content) <= room))
+                lines.append(self.listing.line(turn, head(turn.content, room, hint), room))
         return "\n".join(lines)
 
     def _contents(self) -> str:
         """List how each topic of the newest sessions begins, one line each."""
         hits = [Hit(turn) for turn in sorted(self.topics(_TOPICS), key=lambda turn: turn.index)]
-        lines = [self.listing.line(hit.turn, excerpt(hit, _TOPIC), len(hit.turn.content) <= _TOPIC) for hit in hits]
+        lines = [self.listing.line(hit.turn, excerpt(hit, _TOPIC), _TOPIC) for hit in hits]
         return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
@@ -219,6 +217,10 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
+    def shown(self) -> list[Turn]:
+        """Return the turns that the model has seen, in part or whole."""
+        return [self.turn(number) for number in sorted(self.listing.shown)]
+
     def news(self, turns: Collection[int]) -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them; see `news.may_change`.
 
@@ -234,10 +236,9 @@ class SearchTools:
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
-        (evidence,) = look_up([claim], [turn], self._words)
+        (evidence,) = look_up([claim], [turn])
         if evidence is None:
-            shown = [self.turn(number) for number in sorted(self.listing.shown)]
-            (elsewhere,) = look_up([claim], shown, self._words)
+            (elsewhere,) = look_up([claim], self.shown())
             hint = f"turn {elsewhere.turn} does" if elsewhere else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])

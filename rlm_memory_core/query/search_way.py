@@ -1,7 +1,7 @@
 """The search reading: the code searches the history by itself, and sends sub-agents only with `read`.
 
-The first message to the root model already shows the result of a search with the question. If none of a model's code
-runs, it also gets a search result, in the form of a short history.
+The first message to the root model already shows what a search with the question finds (`opening`). If none of a
+model's code runs, it gets such a search result too, in the form of a short history.
 """
 
 import ast
@@ -13,21 +13,22 @@ from itertools import chain, groupby
 from ..models.budget import GRACE
 from ..models.types import ChatMessage, ContextExceeded
 from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
+from ..repl.dialect.rules import TextEdits
 from ..repl.values import check_text, listed, to_text
-from ..search.find import Hit
+from ..search.find import Filters, Found, Hit, linked_turns
+from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
 from ..search.word_index import Piece, piece_number, split
 from ..store.turns import Session, Turn, serialise
 from .answer import Answer
 from .conversation import Query
 from .evidence import quoted
-from .excerpts import excerpt, one_line
-from .opening import best, opening
+from .listing import NARROW, excerpt, left_out, one_line
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, news_told, search_messages
 from .reading import SEARCH
-from .search_tools import OF_ASSISTANT, SearchTools, dated
+from .search_tools import LINKED, OF_ASSISTANT, SearchTools, dated
 from .trace import Call
 
 WITHOUT_CODE = "no code"
@@ -37,11 +38,16 @@ ROOMS = (4_000, 2_000, 800)
 """How many characters are shown to a model without code. Small models answer better from short texts. If the text is
 too long for the server, the next size is tried: some servers accept only 2,000 tokens in all."""
 
+_TURNS, _CLOSE = 8, 0.6  # turns that the opening shows; the lowest score of one, as a share of the best score
+_PREFERRED = 20  # turns of so many top-ranked sessions are ranked higher
+_ANSWERS = 0.35  # an assistant's turn with so much of the question's weight probably answers it
+_FEW = 3  # if the opening shows no more turns than this, it shows turns from the time that the question names too
+_IN_TIME, _SPAN = 4, 31  # sessions shown from that time; maximum days that it may cover
 _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many calls return None
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
-_HITS, _SESSIONS, _TURN = 8, 3, 500  # for a model without code: hits, then sessions; characters of each turn
+_SESSIONS, _TURN = 3, 500  # for a model without code: sessions that are shown whole; characters of each turn
 _FULL = 20  # with room for fewer characters, no further turn is added
 
 
@@ -85,12 +91,12 @@ class SearchWay(Query):
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
-        return [self.tools.turn(number) for number in sorted(self.tools.listing.shown)]
+        return self.tools.shown()
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
         for room in ROOMS:
-            shown, turns = await self.engine.budget.wait_for(self.record(room), GRACE)
+            shown, turns = await self.engine.budget.wait_for(self._record(room), GRACE)
             try:
                 reply = await self.ask(history_messages(shown, self.question, self.question_date, self.system))
                 break
@@ -103,28 +109,26 @@ class SearchWay(Query):
         self.cited = self.cited or quoted(text, turns, self.store)
         return replace(self.finish(text), mode=WITHOUT_CODE)
 
-    async def record(self, room: int) -> tuple[str, list[Turn]]:
+    async def _record(self, room: int) -> tuple[str, list[Turn]]:
         """Return the turns that match the question best, in the order of the history.
 
         Returns:
             Their text, with at most `room` characters of content, and the turns as they are stored.
         """
-        listing, found = self.tools.listing, (await best(self.tools)).hits[:_HITS]
+        listing, found = self.tools.listing, (await best(self.tools)).hits
         followed = list(dict.fromkeys(hit.turn.session for hit in found))[:_SESSIONS]
         follow = (turn for number in followed for turn in listing.session(number) if turn.role != "assistant")
-        hits = chain(found, map(Hit, follow))
         shown: dict[int, Turn] = {}
-        for hit in hits:
+        for hit in chain(found, map(Hit, follow)):
             if room < _FULL:
                 break
             text = excerpt(hit, _TURN)
             if hit.turn.index not in shown and len(text) <= room:
                 shown[hit.turn.index] = replace(hit.turn, content=text)
                 room -= len(text)
-        turns = [shown[index] for index in sorted(shown)]
-        sessions = groupby(turns, lambda turn: turn.session)
-        text = serialise([Session(number, listing.date(number), tuple(each)) for number, each in sessions])
-        return text, [self.tools.turn(turn.index) for turn in turns]
+        sessions = groupby((shown[index] for index in sorted(shown)), lambda turn: turn.session)
+        text = serialise([Session(number, listing.date(number), tuple(turns)) for number, turns in sessions])
+        return text, [self.tools.turn(index) for index in sorted(shown)]
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
         """Send sub-agents to sessions, and list what they find under the headings of the sessions, in order.
@@ -140,9 +144,7 @@ class SearchWay(Query):
         wanted = sorted(set(map(self.tools.session, numbers)))
         new = [number for number in wanted if (number, asked) not in self._was_read]
         self.subagents.next_batch()
-        pieces = await asyncio.to_thread(self._all_pieces, new, asked)
-        prompts = [session_prompt(piece.text, piece.date, asked, self.question_date) for piece in pieces]
-        calls = await self.subagents.ask_all(list(zip(prompts, pieces, strict=True)))
+        calls = await self.subagents.ask_all(await asyncio.to_thread(self._assignments, new, asked))
         failed = sorted({call.number for call in calls if call.error and call.number})
         self._was_read |= {(number, asked) for number in new if number not in failed}
         lines: list[str] = []
@@ -153,22 +155,23 @@ class SearchWay(Query):
         lines += [f"(session {number} was read for this before)" for number in wanted if number not in new]
         return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
 
-    def _all_pieces(self, numbers: Sequence[int], asked: str) -> list[Piece]:
-        """Return the pieces of sessions for sub-agents.
+    def _assignments(self, numbers: Sequence[int], asked: str) -> list[tuple[str, Piece]]:
+        """Return the prompt and the piece of each sub-agent that reads one of these sessions.
 
         Raises:
             ValueError: A session is too long, or the sessions are too long or too many for sub-agents.
         """
         sql, limits = "SELECT sum(length(content)) FROM turns WHERE session = ? AND turn_index <= ?", self.engine.limits
-        sizes = {number: self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers}
-        if long := [number for number, size in sizes.items() if size > _MOST_CHARACTERS]:
-            raise ValueError(f"session {long[0]} is too long to be read as a whole; use find and look(around=turn)")
-        if (size := sum(sizes.values())) > limits.query_prompt_characters:
-            raise ValueError(f"these sessions hold {size:,} characters: read fewer at once")
+        sizes = [self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers]
+        for number, size in zip(numbers, sizes, strict=True):
+            if size > _MOST_CHARACTERS:
+                raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
+        if sum(sizes) > limits.query_prompt_characters:
+            raise ValueError(f"these sessions hold {sum(sizes):,} characters: read fewer at once")
         pieces = [piece for number in numbers for piece in self._pieces(number, asked)]
         if len(pieces) > (left := limits.query_subcalls - len(self.subagents.calls)):
             raise ValueError(f"these sessions take {len(pieces):,} sub-agents, and {left:,} are left: read fewer")
-        return pieces
+        return [(session_prompt(piece.text, piece.date, asked, self.question_date), piece) for piece in pieces]
 
     def _pieces(self, number: int, asked: str) -> list[Piece]:
         """Return the pieces of a session for sub-agents. Their texts are shortened; their `turns` are not."""
@@ -182,6 +185,38 @@ class SearchWay(Query):
         ]
         pieces = split(Session(number, self.tools.listing.date(number), tuple(turns)))
         return [replace(piece, turns=tuple(whole[turn.index] for turn in piece.turns)) for piece in pieces]
+
+
+async def best(tools: SearchTools) -> Found:
+    """Return the turns that match the question best. The ranking of their sessions counts too."""
+    asked = tools.question, tools.question_date
+    ranked = await arank_sessions(tools.store, *asked, tools.embedder, _PREFERRED, tools.budget)
+    sessions = [place + 1 for place in ranked if place < len(tools.store.sessions)]
+    return await tools.found((tools.question,), Filters(), _TURNS, 2, sessions, least=0.0)
+
+
+async def opening(tools: SearchTools) -> str:
+    """List the turns that match the question best, and some from the time that it names. They count as shown."""
+    found = await best(tools)
+    close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
+    spoken = [hit for hit in close if hit.turn.role != "assistant"]
+    of_assistant = OF_ASSISTANT.search(tools.question)
+    hits = close if of_assistant else spoken or close[:1]
+    said = [hit for hit in hits if of_assistant and hit.turn.role == "assistant" and hit.share >= _ANSWERS]
+    if of_assistant and not said and len({hit.turn.session for hit in hits}) == 1:
+        at = hits[0].turn.index
+        said = [Hit(turn) for turn in tools.store.turns[at : at + 1] if turn.session == hits[0].turn.session]
+        hits += said
+    answer = max(said, key=lambda hit: hit.share, default=None)
+    spans = periods(tools.question[:1_000], tools.question_date) if len(hits) <= _FEW else []
+    days = {(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN}
+    of_time = [await in_search_thread(tools.topics)(_IN_TIME, *each) for each in sorted(days)]
+    shown = {hit.turn.session for hit in hits}
+    in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in shown][:_IN_TIME]
+    linked = await in_search_thread(linked_turns)(tools.store, hits, Filters(), LINKED)
+    left = left_out(replace(found, more=0, without=()))
+    lines = [left, *tools.listing.hits([*hits, *in_time, *linked], NARROW, answer)]
+    return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
 
 def _findings(call: Call) -> list[str]:
@@ -204,23 +239,14 @@ def with_echo(code: str, tools: Collection[str]) -> str:
         print(look([3]))
     print(hits)
     """
-    if len(code) > MAX_CODE_CHARACTERS:
-        return code
     code = code.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        tree = ast.parse(code)
+        tree = ast.parse(code if len(code) <= MAX_CODE_CHARACTERS else "")
+        edits = TextEdits(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return code
-    lines = [line.encode() for line in code.split("\n")]
-    bare = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and _says_something(node.value, tools)]
-    for value in sorted(bare, key=lambda value: (value.lineno, value.col_offset), reverse=True):
-        end, start = (value.end_lineno or value.lineno) - 1, value.lineno - 1
-        lines[end] = lines[end][: value.end_col_offset] + b")" + lines[end][value.end_col_offset :]
-        lines[start] = lines[start][: value.col_offset] + b"print(" + lines[start][value.col_offset :]
-    return b"\n".join(lines).decode()
-
-
-def _says_something(value: ast.expr, tools: Collection[str]) -> bool:
-    if isinstance(value, ast.Call):
-        return isinstance(value.func, ast.Name) and value.func.id in tools
-    return not isinstance(value, _QUIET)
+    for value in (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)):
+        is_tool = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in tools
+        if is_tool or not isinstance(value, _QUIET):
+            edits.wrap(value, "print(", ")")
+    return edits.text()

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
@@ -23,7 +23,7 @@ from ..models.types import ContextExceeded, Reply
 from ..search.word_index import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
-from .evidence import Extract, Folded, check_reply, is_not_found
+from .evidence import Extract, check_reply, is_not_found
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
@@ -36,16 +36,6 @@ STOPPED = "stopped before it answered"
 """The error of a call that was cancelled."""
 
 
-class Progress(Protocol):
-    """Receives the sub-agent calls of a query while it runs. Its methods must not block or raise."""
-
-    def asked(self) -> None:
-        """Called before each call."""
-
-    def answered(self, call: Call) -> None:
-        """Called after each call, with or without a reply."""
-
-
 @dataclass(eq=False, repr=False)
 class SubAgents:
     """The sub-agents of one query.
@@ -56,7 +46,6 @@ class SubAgents:
         budget: Checked before each call. Its seconds also limit how long calls wait for a slot.
         hedge: The share of calls in a fan-out that may be sent a second time if they are late; see `hedging.Siblings`.
         system: The system prompt, which says in what form sub-agents reply.
-        progress: Receives the calls, or None.
 
     `calls` contains all calls so far, in the order in which they ended. `began` is the `time.perf_counter()` at which
     the query began.
@@ -67,13 +56,11 @@ class SubAgents:
     budget: Budget = field(default_factory=Budget)
     hedge: float = 0.0
     system: str = SUBAGENT_SYSTEM
-    progress: Progress | None = None
     calls: list[Call] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
-        self._words = Folded()
         self._too_long = math.inf  # length of the shortest text that exceeded the context window
 
     def replied(self) -> None:
@@ -100,8 +87,6 @@ class SubAgents:
         Returns:
             The call; its `error` says why there is no reply. Only cancellation raises.
         """
-        if self.progress is not None:
-            self.progress.asked()
         paid: list[tuple[Usage, float | None]] = []
         batch, started, reply, error = self._batch, time.perf_counter(), None, STOPPED
         try:
@@ -113,25 +98,14 @@ class SubAgents:
         finally:  # a cancelled call counts too, and costs something if it was sent
             reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
             text = _text(reply)
+            usage, cost_usd = sum((usage for usage, _ in paid), Usage()), total_cost(cost for _, cost in paid)
+            extract = check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text)
             call = Call(
-                session=piece.text,
-                reply=text,
-                usage=sum((usage for usage, _ in paid), Usage()),
-                cost_usd=total_cost(cost for _, cost in paid),
-                started=started - self.began,
-                seconds=reply.seconds,
-                recorded=reply.recorded,
-                error=error,
-                cut=reply.cut,
-                batch=batch,
-                number=piece.session or None,
-                date=piece.date,
-                thoughts=reply.thoughts,
-                extract=check_reply(text, piece.turns, piece.date, self._words) if piece.turns else Extract(text),
-            )
+                piece.text, text, usage, cost_usd, started - self.began, reply.seconds, reply.recorded, error,
+                cut=reply.cut, batch=batch, number=piece.session or None, date=piece.date, thoughts=reply.thoughts,
+                extract=extract,
+            )  # fmt: skip
             self.calls.append(call)
-            if self.progress is not None:
-                self.progress.answered(call)
         return call
 
     async def _read(

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from ..models.thoughts import split_thoughts
 from ..models.types import ChatMessage
 from ..query.answer import Answer
-from ..query.excerpts import head
+from ..query.listing import head
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session
 from .limits import Refusal

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from ..query.engine import MemoryRLM
 from ..query.evidence import Evidence
-from ..query.excerpts import head
+from ..query.listing import head
 from ..query.search_tools import SearchTools
 from ..search.threads import in_search_thread
 from ..store.escaping import label
@@ -199,7 +199,7 @@ def _whole(tools: SearchTools, number: int) -> str:
     for turn in tools.listing.session(number):
         if size > _RESOURCE:
             return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
-        lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), len(turn.content) <= _RESOURCE))
+        lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), _RESOURCE))
         size += len(lines[-1])
     return "\n".join(lines)
 

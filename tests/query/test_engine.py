@@ -187,20 +187,3 @@ def test_a_system_prompt_is_for_the_root_model_alone(diary, root_and_subagents, 
     told = ["pirate" in str(request["messages"]) for request in scripted.requests]
     assert told == [True, False, False, False, True]
     assert scripted.conversation[0]["content"].endswith("<instructions>\nYou speak like a pirate.\n</instructions>")
-
-
-def test_progress_is_told_of_the_calls_of_one_query(diary, root_and_subagents):
-    class Told(list):
-        def asked(self):
-            self.append("asked")
-
-        def answered(self, call):
-            self.append(call.found)
-
-    told = Told()
-    engine = PaperRLM(root_and_subagents([PARALLEL, "FINAL(x)", "FINAL(y)"], finds_cat))
-    asyncio.run(engine.aquery(diary, "Who?", progress=told))
-    assert told[:3] == ["asked"] * 3
-    assert sorted(told[3:]) == [False, False, True]
-    engine.query(diary, "Who?")
-    assert len(told) == 6

@@ -3,8 +3,8 @@
 import pytest
 
 from rlm_memory_core.models import background
-from rlm_memory_core.query.opening import opening
 from rlm_memory_core.query.search_tools import SearchTools, dated
+from rlm_memory_core.query.search_way import opening
 
 LIST = "Here are ten hikes:\n" + "\n".join(
     f"{n}. {name} Trail, {n} km" for n, name in enumerate("Ash Birch Cedar Elm Fir".split(), 1)

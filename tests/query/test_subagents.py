@@ -274,27 +274,20 @@ def test_cancelling_a_fan_out_leaves_nothing_running_and_gives_the_slots_back(sc
     assert background.run(scenario()) == (0, set(), 10)
 
 
-def test_a_fan_out_that_breaks_stops_its_other_calls(scripted):
-    async def answer(messages):
-        await asyncio.sleep(60)
-
-    async def scenario():
-        subagents = agents(scripted(answer), progress=Broken())
-        before = asyncio.all_tasks()
-        with pytest.raises(ZeroDivisionError):
-            await subagents.ask_all([("text", NO_PIECE)] * 2)
-        return asyncio.all_tasks() - before
-
+def test_a_fan_out_that_breaks_stops_its_other_calls():
     class Broken:
-        def __init__(self):
-            self.calls = 0
+        calls = 0
 
-        def asked(self):
+        async def complete(self, *_):
             self.calls += 1
             assert self.calls < 2 or 1 / 0
+            await asyncio.sleep(60)
 
-        def answered(self, call):
-            pass
+    async def scenario():
+        before = asyncio.all_tasks()
+        with pytest.raises(ZeroDivisionError):
+            await agents(Broken()).ask_all([("text", NO_PIECE)] * 2)
+        return asyncio.all_tasks() - before
 
     assert background.run(scenario()) == set()
 
@@ -331,27 +324,3 @@ def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(store, root_
     live, replayed = (engine.query(store, "What?").trace for _ in range(2))
     assert [call.batch for call in live.calls] == [call.batch for call in replayed.calls] == batches
     assert (live.replayed_seconds, replayed.replayed_seconds) == (0.0, max(batches))
-
-
-def test_progress_is_told_of_every_call(scripted):
-    class Told:
-        def __init__(self):
-            self.answered_before, self.answers = [], []
-
-        def asked(self):
-            self.answered_before.append(len(self.answers))
-
-        def answered(self, call):
-            self.answers.append(call)
-
-    async def in_a_while(messages):  # as every server answers
-        await asyncio.sleep(0.01)
-        return by_number(messages)
-
-    told = Told()
-    subagents = agents(scripted(in_a_while), progress=told)
-    ask(subagents, [f"number {number}" for number in range(1, 5)])
-    background.run(subagents.ask("number 6 again"))
-    assert told.answered_before == [0, 0, 0, 0, 4]
-    assert told.answers == subagents.calls
-    assert [bool(call.error) for call in told.answers].count(True) == 1

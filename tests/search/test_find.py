@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from rlm_memory_core.models import background
-from rlm_memory_core.query.opening import opening
 from rlm_memory_core.query.search_tools import SearchTools
+from rlm_memory_core.query.search_way import opening
 from rlm_memory_core.search import word_index
 from rlm_memory_core.search.find import MOST_PROBES, find_turns, linked_turns, turns_with
 from rlm_memory_core.search.probes import Filters

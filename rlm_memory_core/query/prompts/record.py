@@ -32,9 +32,8 @@ def read_texts(file: str) -> dict[str, str]:
     return {name: text.replace("\\\n", "") for name, text in _SECTION.findall(whole)}
 
 
-_TEXTS = read_texts("record.txt")
+_TEXTS, _PAPER = read_texts("record.txt"), read_texts("paper.txt")
 _TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}
-_PAPER = read_texts("paper.txt")
 SUBAGENT_SYSTEM, HISTORY_SYSTEM, CHAT_SYSTEM = (
     _TEXTS[name].format(**_TOLD) for name in ("SUBAGENT", "HISTORY", "CHAT")
 )
