@@ -146,7 +146,7 @@ class SearchTools:
             for turn in self.listing.session(session, wanted.index if wanted else None):
                 near = wanted is not None and wanted.index <= turn.index <= wanted.index + replies
                 spoken = turn.role != "assistant"
-                if role not in (None, turn.role) or not (spoken or near or long > 0):
+                if role not in (None, turn.role) or not (spoken or long > 0):
                     continue
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
