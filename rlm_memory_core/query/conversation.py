@@ -198,22 +198,21 @@ class Query:
 
     async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
         """Run a message's code and find its answer. Return the run, and why its answer is rejected, or ""."""
-        false_quotes, final = len(self.false_quotes), message.final
+        false_quotes = len(self.false_quotes)
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        output, is_new = self.printed(run.output, run.final or (final.text if final else ""))
-        run = replace(run, output=output)
-        if final and run.final is None and not (run.error and remaining):
-            run, is_plain = await self._final(final, run)
-            is_new |= is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
-        objection = ""
+        answer = run.final or (message.final.text if message.final else "")
+        output, is_new = self.printed(run.output, answer)
+        run, is_plain = await self._resolve(message.final, replace(run, output=output), remaining)
+        if run.final is None or not remaining:
+            return run, ""
+        is_unseen = any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
         if len(self.false_quotes) > false_quotes:
-            objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        elif is_new:
-            objection = f"{record.UNSEEN}{search.CITES_STAND * bool(self.cited)}"
-        is_rejected = bool(objection and remaining and run.final is not None)
-        return (replace(run, final=None), objection) if is_rejected else (run, "")
+            return replace(run, final=None), search.FALSE_QUOTE.format(why=self.false_quotes[-1])
+        if is_new or (is_plain and is_unseen):
+            return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(self.cited)}"
+        return run, ""
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
         """Run blocks of code until one fails or answers. Return a run with the output of all of them."""
@@ -225,8 +224,14 @@ class Query:
                 break
         return replace(run, output=output)
 
-    async def _final(self, final: Final, run: Run) -> tuple[Run, bool]:
-        """Return the run with the FINAL outside its code as its answer, and whether that is plain words."""
+    async def _resolve(self, final: Final | None, run: Run, remaining: int) -> tuple[Run, bool]:
+        """Use the FINAL outside the code as the answer, if the code gave no answer and did not fail.
+
+        Returns:
+            The run, and whether its answer is plain words rather than a value from the code.
+        """
+        if final is None or run.final is not None or (run.error and remaining):
+            return run, False
         if final.kind == "variable":
             value, error = await self._repl.variable(final.text)
             return Run(run.output, error, value), False
@@ -245,9 +250,10 @@ class Query:
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         numbers, texts = {number for number, _ in read}, {text for _, text in read}
         return Answer(
-            text, tuple(found), Coverage.of(calls), usage, cost_usd, time.perf_counter() - self.subagents.began, trace,
-            error, false_quotes, sessions_read=tuple(sorted(numbers)), sessions=self.sessions, pieces_read=len(texts),
-            pieces=self.pieces, mode=self.name, model=self.engine.llm.label,
+            text=text, evidence=tuple(found), coverage=Coverage.of(calls), usage=usage, cost_usd=cost_usd,
+            seconds=time.perf_counter() - self.subagents.began, trace=trace, error=error, false_quotes=false_quotes,
+            sessions_read=tuple(sorted(numbers)), sessions=self.sessions, pieces_read=len(texts), pieces=self.pieces,
+            mode=self.name, model=self.engine.llm.label,
         )  # fmt: skip
 
 
