@@ -90,9 +90,9 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
-    def printed(self, output: str, answer: str) -> tuple[str, bool]:
-        """Return output as the root model should see it, and whether the output shows the model a new turn."""
-        return output, False
+    def printed(self, output: str) -> tuple[str, str]:
+        """Return output as the root model should see it, and why it makes the FINAL beside it too early, or ""."""
+        return output, ""
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
@@ -198,21 +198,20 @@ class Query:
 
     async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
         """Run a message's code and find its answer. Return the run, and why its answer is rejected, or ""."""
-        false_quotes = len(self.false_quotes)
+        false_quotes, final = len(self.false_quotes), message.final
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        answer = run.final or (message.final.text if message.final else "")
-        output, is_new = self.printed(run.output, answer)
-        run, is_plain = await self._resolve(message.final, replace(run, output=output), remaining)
-        if run.final is None or not remaining:
-            return run, ""
-        is_unseen = any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
+        output, objection = self.printed(run.output)
+        run = replace(run, output=output)
+        if final and run.final is None and not (run.error and remaining):
+            run, is_plain = await self._final(final, run)
+            is_unseen = is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
+            objection = objection or record.UNSEEN * is_unseen
         if len(self.false_quotes) > false_quotes:
-            return replace(run, final=None), search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        if is_new or (is_plain and is_unseen):
-            return replace(run, final=None), f"{record.UNSEEN}{search.CITES_STAND * bool(self.cited)}"
-        return run, ""
+            objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
+        is_rejected = bool(objection and remaining and run.final is not None)
+        return (replace(run, final=None), objection) if is_rejected else (run, "")
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
         """Run blocks of code until one fails or answers. Return a run with the output of all of them."""
@@ -224,14 +223,8 @@ class Query:
                 break
         return replace(run, output=output)
 
-    async def _resolve(self, final: Final | None, run: Run, remaining: int) -> tuple[Run, bool]:
-        """Use the FINAL outside the code as the answer, if the code gave no answer and did not fail.
-
-        Returns:
-            The run, and whether its answer is plain words rather than a value from the code.
-        """
-        if final is None or run.final is not None or (run.error and remaining):
-            return run, False
+    async def _final(self, final: Final, run: Run) -> tuple[Run, bool]:
+        """Return the run with the FINAL outside its code as its answer, and whether that is plain words."""
         if final.kind == "variable":
             value, error = await self._repl.variable(final.text)
             return Run(run.output, error, value), False

@@ -15,36 +15,52 @@ from .evidence import Evidence
 _RARE, _RARER = 0.02, 0.012  # shares of the turns that contain a rare word
 _FEW = 3  # a word in so few turns weighs twice as much
 _MUCH, _ENOUGH = 4, 2  # weight of rare words shared with question and quotes, and with an earlier cited turn
+_POINTED = 2  # a search that prints no more new turns was for something definite
 _MOST_WORDS = 300
 _NEAR = 10  # turns; one that is as near to a cited turn shares words with it anyway
 _PASTED = 800  # characters; a longer turn of the user is a pasted text
 
 
-def is_news(store: MemoryStore, question: str, cited: Collection[Evidence], new: Collection[Turn]) -> bool:
-    """Return whether one of some new turns may change an answer.
+def may_change(
+    store: MemoryStore, question: str, cited: Collection[Evidence], new: Collection[Turn], probes: Collection[str]
+) -> list[Turn]:
+    """Return those of some new turns that may change an answer.
 
-    It may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or rare
-    words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word.
+    A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
+    rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
+    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it.
 
     Args:
         store: The history. Its words must be indexed.
         question: The question.
         cited: The evidence for the answer.
         new: Turns that the model had not seen when it answered.
+        probes: What it searched for beside the answer.
     """
-    if _shares(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH):
-        return True
+    found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
+    if len(new) <= _POINTED:
+        found += [turn for probe in probes for turn in _containing(store, probe, new)]
     told = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
     short = [turn for turn in new if len(turn.content) <= _PASTED]
-    return any(
-        _shares(store, turn.content, [each for each in short if each.index > turn.index + _NEAR], _RARER, _ENOUGH)
-        for turn in told
-        if turn.role != "assistant" and len(turn.content) <= _PASTED
-    )
+    for turn in told:
+        if turn.role != "assistant" and len(turn.content) <= _PASTED:
+            later = [each for each in short if each.index > turn.index + _NEAR]
+            found += _sharing(store, turn.content, later, _RARER, _ENOUGH)
+    return found
 
 
-def _shares(store: MemoryStore, text: str, turns: Collection[Turn], rare: float, least: int) -> bool:
-    """Return whether one of the turns shares rare words with a text.
+def _containing(store: MemoryStore, probe: str, turns: Collection[Turn]) -> list[Turn]:
+    """Return those of some turns that contain all words of a probe, if one of the words is rare."""
+    words = list(dict.fromkeys(content_words(probe)))[:_MOST_WORDS]
+    counts = spread(store, words)
+    if not 0 < min(counts.values(), default=0) <= max(_FEW, int(len(store) * _RARER)):
+        return []
+    found = occurrences(words, [turn.content for turn in turns])
+    return [turn for turn, places in zip(turns, found, strict=True) if {word for *_, word in places}.issuperset(words)]
+
+
+def _sharing(store: MemoryStore, text: str, turns: Collection[Turn], rare: float, least: int) -> list[Turn]:
+    """Return those of some turns that share rare words with a text.
 
     Args:
         store: The history.
@@ -56,5 +72,5 @@ def _shares(store: MemoryStore, text: str, turns: Collection[Turn], rare: float,
     most = max(_FEW, int(len(store) * rare))
     counts = spread(store, list(dict.fromkeys(content_words(text)))[:_MOST_WORDS]) if turns else {}
     weights = {word: 2 if count <= _FEW else 1 for word, count in counts.items() if 0 < count <= most}
-    found = occurrences(list(weights), [turn.content for turn in turns])
-    return any(sum(map(weights.__getitem__, {word for *_, word in places})) >= least for places in found)
+    found = zip(turns, occurrences(list(weights), [turn.content for turn in turns]), strict=True)
+    return [turn for turn, places in found if sum(map(weights.__getitem__, {word for *_, word in places})) >= least]

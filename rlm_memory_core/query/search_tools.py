@@ -6,12 +6,12 @@ of ours.
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
 from ..models.budget import Budget
-from ..models.types import UNKNOWN
 from ..repl.date_functions import parse_date
 from ..repl.values import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, linked_turns, turns_with
@@ -60,6 +60,7 @@ class SearchTools:
         self.question, self.question_date, self.embedder, self.budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
+        self._probes: list[str] = []  # since the model last saw an output
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
@@ -67,7 +68,8 @@ class SearchTools:
     ) -> str:  # fmt: skip
         """Search single turns for a few short probes at once. Only the first dozen probes are used.
 
-        Besides up to `limit` hits, the result has a few turns that are linked to them.
+        Besides up to `limit` hits, the result has a few turns that are linked to them. Without a `role`, the
+        assistant's turns are searched if the question is about what it said, or if no other turn matches.
 
         Raises:
             TypeError: There is no probe, or one is not a string.
@@ -77,10 +79,16 @@ class SearchTools:
             raise ValueError(f'order is "relevance" or "date", not {order!r}')
         if not isinstance(limit, int) or not 1 <= limit <= 100:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
-        filters = Filters(role, _day("after", after), _day("before", before))
+        of_assistant = bool(OF_ASSISTANT.search(self.question))
+        but = "assistant" if role is None and not of_assistant else None
+        filters = Filters(role, _day("after", after), _day("before", before), but)
         first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
+        self._probes += first
         found = await self.found(first, filters, limit)
-        room = WIDE if role == "assistant" or OF_ASSISTANT.search(self.question) else OF_USER
+        if but and not found.hits:
+            filters = replace(filters, but=None)
+            found = await self.found(first, filters, limit)
+        room = WIDE if role == "assistant" or of_assistant else OF_USER
         linked = await in_search_thread(linked_turns)(self.store, found.hits, filters, LINKED)
         hits = [*found.hits, *(hit for hit in linked if hit.turn.index not in self.listing.shown)]
         lines = await in_search_thread(self.listing.hits)(hits, room, by_date=order == "date") or ["no good hit"]
@@ -96,7 +104,8 @@ class SearchTools:
             ValueError: A date cannot be read.
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
-        found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in _texts("timeline", names)}
+        self._probes += _texts("timeline", names)
+        found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in names}
         rarest = min(map(len, filter(None, found.values())), default=0)
         common = [name for name, hits in found.items() if len(hits) > max(_COMMON, rarest)]
         named = sorted((name for name in found if name not in common), key=lambda name: -len(found[name]))
@@ -212,16 +221,18 @@ class SearchTools:
         """Return the turns that the model has seen, in part or whole."""
         return [self.turn(number) for number in sorted(self.listing.shown)]
 
-    def is_news(self, turns: Collection[int], answer: str = "") -> bool:
-        """Return whether newly shown turns may change the answer that the model gave before it saw them; see `news`.
+    def news(self, turns: Collection[int]) -> list[int]:
+        """Return those of some newly shown turns that may change the answer given beside them; see `news.may_change`.
 
-        Any turn of the user may change the answer that one does not know.
+        Without a citation these are all. The number 0, a sub-agent's finding, always may.
         """
+        probes, self._probes = self._probes, []
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
-            return bool(turns)
+            return sorted(turns)
         new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
-        return bool(new) if answer.startswith(UNKNOWN) else news.is_news(self.store, self.question, self.cited, new)
+        found = news.may_change(self.store, self.question, self.cited, new, probes)
+        return sorted({turn.index for turn in found})
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)

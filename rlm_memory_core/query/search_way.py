@@ -26,7 +26,7 @@ from .evidence import quoted
 from .listing import NARROW, excerpt, left_out, one_line
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
-from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, search_messages
+from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, news_told, search_messages
 from .reading import SEARCH
 from .search_tools import LINKED, OF_ASSISTANT, SearchTools, dated
 from .trace import Call
@@ -84,10 +84,10 @@ class SearchWay(Query):
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
 
-    def printed(self, output: str, answer: str) -> tuple[str, bool]:
+    def printed(self, output: str) -> tuple[str, str]:
         """Mark the turns in the output as shown, and remove those that were shown before."""
         text, new = self.tools.listing.printed(output)
-        return text, self.tools.is_news(new, answer)
+        return text, news_told(self.tools.news(new), bool(self.cited))
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""

@@ -263,7 +263,7 @@ def test_the_first_message_says_that_the_search_took_too_long(diary, root_and_su
 
 def test_a_question_of_thousands_of_words_beside_a_last_search(diary, scripted):
     question = f"{QUESTION} {' '.join(f'word{number}' for number in range(2_500))}"
-    replies = [block('cite(1, "called Mochi")\nfind("bicycle")\nFINAL("Mochi")')]
+    replies = [block('cite(1, "called Mochi")\nfind("big bicycle shop")\nFINAL("Mochi")')]
     assert MemoryRLM(scripted(replies)).query(diary, question).text == "Mochi"
 
 

@@ -268,13 +268,31 @@ def test_news_is_a_later_turn_that_repeats_a_rare_word_of_a_cited_one(store):
     store.extend([("assistant", "Ask Ines Oak for a course."), ("user", "Ines Oak " * 99)])
     tools = SearchTools(store, "What do I pay for the pottery?", None)
     background.run(opening(tools))
-    assert tools.is_news([524])  # nothing is cited yet
+    assert tools.news([524, 1]) == [1, 524]  # nothing is cited yet
     tools.cite(501, "rent is 310")
-    assert [n for n in (1, 501, 502, 523, 524, 525, 526) if tools.is_news([n])] == [523]
-    assert [n for n in (1, 501, 524, 525) if tools.is_news([n], "I don't know, you never said it")] == [1, 524]
-    assert tools.is_news([0, 524])  # a sub-agent's finding
+    assert tools.news([1, 501, 502, 523, 524, 525, 526]) == [523]
+    assert tools.news([0, 524]) == [0, 524]  # a sub-agent's finding
     tools.cite(523, "20 more")
-    assert not tools.is_news([501, 502, 524])
+    assert tools.news([501, 502, 524]) == []
+
+
+def test_news_is_what_a_search_for_something_definite_finds(store):
+    store.extend(("user", f"Day {n}: tea, and a new boy at work.") for n in range(500))
+    store.extend([("user", "Timo lives in Graz."), ("user", "The lad has the keys to a place by the sea.")])
+    store.extend([("user", "A lad at work is ill."), ("user", "The keys of the piano are dusty.")])
+    tools = SearchTools(store, "Where does my son live?", None)
+    tools.cite(501, "Timo lives in Graz")
+
+    def new(search, turns):
+        search()
+        return tools.news(turns)
+
+    assert new(lambda: find(tools, "our lad", "flat"), [502]) == [502]
+    assert new(lambda: find(tools, "new boy", "flat"), [7]) == []  # no rare word
+    assert new(lambda: find(tools, "lad keys"), [502, 504]) == [502]  # all the words of a probe
+    assert new(lambda: find(tools, "our lad"), [502, 503, 504]) == []  # a broad search
+    assert new(lambda: tools.timeline("lad"), [503]) == [503]
+    assert new(lambda: None, [502]) == []  # only what was searched for in this reply counts
 
 
 def test_an_earlier_turn_that_shares_much_is_news(store):
@@ -284,7 +302,7 @@ def test_an_earlier_turn_that_shares_much_is_news(store):
     tools = SearchTools(store, "Where is the pottery?", None)
     background.run(opening(tools))
     tools.cite(203, "The pottery in Brunswick has a kiln")
-    assert [tools.is_news([number]) for number in (201, 202)] == [True, False]
+    assert [tools.news([number]) for number in (201, 202)] == [[201], []]
 
 
 def test_a_word_that_hardly_any_turn_has_is_enough_of_a_probe(store):

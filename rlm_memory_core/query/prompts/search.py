@@ -1,12 +1,16 @@
 """Prompts for the root model and the sub-agents of the search reading."""
 
-from .record import ESCAPED, NOT_FOUND, UNKNOWN, ChatMessage, conversation, output_block, question_block, read_texts
+from collections.abc import Sequence
 
-_TEXTS = read_texts("search.txt")
+from . import record
+from .record import UNKNOWN, ChatMessage
+
+_TEXTS = record.read_texts("search.txt")
 SEARCH_SYSTEM = _TEXTS["ROOT"]
-SEARCH_SUBAGENT_SYSTEM = _TEXTS["SUBAGENT"].format(not_found=NOT_FOUND, escaped=ESCAPED)
-NO_CODE, FALSE_QUOTE, CITES_STAND = _TEXTS["NO_CODE"], _TEXTS["FALSE_QUOTE"], f" {_TEXTS['CITES_STAND']}"
+SEARCH_SUBAGENT_SYSTEM = _TEXTS["SUBAGENT"].format(not_found=record.NOT_FOUND, escaped=record.ESCAPED)
+NO_CODE, FALSE_QUOTE = _TEXTS["NO_CODE"], _TEXTS["FALSE_QUOTE"]
 FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
+_NAMED = 5  # turns that the message names
 
 
 def search_messages(
@@ -27,5 +31,12 @@ def search_messages(
     """
     system = SEARCH_SYSTEM.format(replies=replies, read_tokens=read_tokens, unknown=UNKNOWN)
     size = _TEXTS["SIZE"].format(sessions=sessions, turns=turns, until=f" up to {last_date}" if last_date else "")
-    user = f"{question_block(question, question_date)}\n{size}\n{output_block(opening)}"
-    return conversation(system, user, instructions)
+    user = f"{record.question_block(question, question_date)}\n{size}\n{record.output_block(opening)}"
+    return record.conversation(system, user, instructions)
+
+
+def news_told(turns: Sequence[int], is_cited: bool) -> str:
+    """Return the message that stops a FINAL because of turns that the model had not seen; "" if there are none."""
+    if not turns or not is_cited or turns[0] == 0:
+        return record.UNSEEN if turns else ""
+    return _TEXTS["NEWS"].format(turns=", ".join(map(str, turns[:_NAMED])))
