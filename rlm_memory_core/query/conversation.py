@@ -243,9 +243,10 @@ class Query:
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         numbers, texts = {number for number, _ in read}, {text for _, text in read}
         return Answer(
-            text, tuple(found), Coverage.of(calls), usage, cost_usd, time.perf_counter() - self.subagents.began, trace,
-            error, false_quotes, sessions_read=tuple(sorted(numbers)), sessions=self.sessions, pieces_read=len(texts),
-            pieces=self.pieces, mode=self.name, model=self.engine.llm.label,
+            text=text, evidence=tuple(found), coverage=Coverage.of(calls), usage=usage, cost_usd=cost_usd,
+            seconds=time.perf_counter() - self.subagents.began, trace=trace, error=error, false_quotes=false_quotes,
+            sessions_read=tuple(sorted(numbers)), sessions=self.sessions, pieces_read=len(texts), pieces=self.pieces,
+            mode=self.name, model=self.engine.llm.label,
         )  # fmt: skip
 
 

@@ -13,13 +13,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from ..models.types import UNKNOWN
-from ..repl.values import to_text
 from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words, may_contain
 from ..store.escaping import well_formed
@@ -189,17 +189,15 @@ def _lines(reply: str) -> list[str]:
     lines: list[str] = []
 
     def write(each: dict[str, Any]) -> None:
-        if (quote := each.get("quote")) not in (None, ""):
-            quote = quote if isinstance(quote, str) and len(quote) <= _LONGEST else "…"  # no turn matches this
-            turn = f"[Turn {to_text(each['turn'])}] " if each.get("turn") else ""
-            said = [to_text(value) for name, value in each.items() if value and name not in ("quote", "turn")]
-            lines.append(" ".join(well_formed(f'- {turn}"{quote}": {", ".join(said)}').split()))
+        if each.get("quote"):
+            turn = f"[Turn {each['turn']}] " if each.get("turn") else ""
+            said = ", ".join(str(value) for name, value in each.items() if value and name not in ("quote", "turn"))
+            lines.append(" ".join(well_formed(f'- {turn}"{each["quote"]}": {said}').split()))
 
-    try:
-        value = json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write)
-    except (ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or thousands of brackets
-        return reply.splitlines()
-    return lines if value is None or isinstance(value, list) else reply.splitlines()
+    with suppress(ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or too many brackets
+        if not isinstance(json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write), str):
+            return lines
+    return reply.splitlines()
 
 
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:

@@ -101,9 +101,10 @@ class SubAgents:
             usage, cost_usd = sum((usage for usage, _ in paid), Usage()), total_cost(cost for _, cost in paid)
             extract = check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text)
             call = Call(
-                piece.text, text, usage, cost_usd, started - self.began, reply.seconds, reply.recorded, error,
-                cut=reply.cut, batch=batch, number=piece.session or None, date=piece.date, thoughts=reply.thoughts,
-                extract=extract,
+                session=piece.text, number=piece.session or None, date=piece.date,
+                reply=text, extract=extract, thoughts=reply.thoughts, cut=reply.cut, error=error,
+                usage=usage, cost_usd=cost_usd, recorded=reply.recorded,
+                batch=batch, started=started - self.began, seconds=reply.seconds,
             )  # fmt: skip
             self.calls.append(call)
         return call

@@ -273,8 +273,8 @@ def test_an_odd_reply_costs_its_own_finding_alone(reply, diary, root_and_subagen
     assert "My cat is called Mochi." in [found.quote for found in answer.evidence]
 
 
-def test_what_has_an_odd_quote_is_counted():
-    found = check_reply('[{"quote": ["My cat"]}, {"quote": 5}, {"quote": "My cat is called Mochi."}]', TURNS)
+def test_an_odd_quote_is_looked_up_as_text():
+    found = check_reply('[{"quote": ["My dog"]}, {"quote": 77}, {"quote": "My cat is called Mochi."}]', TURNS)
     assert (len(found.findings), found.false_quotes) == (1, 2)
 
 
