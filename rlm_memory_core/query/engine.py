@@ -69,7 +69,7 @@ class MemoryRLM(Settings):
             TypeError: The store is not a MemoryStore.
             ValueError: The question is empty.
         """
-        return background.run(self.aquery(store, question, question_date, system=system, progress=progress))
+        return background.run(self.aquery(store, question, check_date(question_date), system=system, progress=progress))
 
     async def aquery(
         self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None,

@@ -1,14 +1,15 @@
 """Opens SQLite files that several processes may use at once, explains errors, and interrupts slow statements."""
 
+import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 _PATIENCE, _PAUSE = 30.0, 0.002  # seconds to wait for another process, and between two tries
-_NO_DATABASE = "file is not a database"
 _DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
 _MEANINGS = {
     "SQLITE_BUSY": "another program keeps writing to {path}; try again when it has finished",
@@ -18,8 +19,17 @@ _MEANINGS = {
     "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
     "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
 }
-limit = threading.local()
-"""A thread may set `limit.is_over`. SQLite calls it periodically and interrupts the statement if it returns true."""
+
+
+class _Limit(threading.local):
+    """The time limit of the search that a thread runs. Without one, its time is never over."""
+
+    seconds = math.inf
+    is_over: Callable[[], bool] = bool
+
+
+limit = _Limit()
+"""A search sets `limit.is_over`. SQLite calls it periodically and interrupts the statement if it returns true."""
 
 
 def check_time() -> None:
@@ -28,12 +38,10 @@ def check_time() -> None:
     This is for work that uses SQLite only briefly at a time, such as a search that reads many long turns.
 
     Raises:
-        sqlite3.OperationalError: The time is over. The message is that of an interrupted statement.
+        TimeoutError: The time is over.
     """
-    if getattr(limit, "is_over", bool)():
-        error = sqlite3.OperationalError("interrupted")
-        error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
-        raise error
+    if limit.is_over():
+        raise TimeoutError(f"the search took more than {limit.seconds:g} s; search for a rarer word")
 
 
 class _Database(sqlite3.Connection):
@@ -56,10 +64,8 @@ class _Database(sqlite3.Connection):
                 time.sleep(_PAUSE)
 
     def __del__(self) -> None:
-        try:
+        with suppress(Exception):  # it was never opened, or the interpreter is shutting down
             self.close()
-        except Exception:  # it was never opened, or the interpreter is shutting down
-            return
 
 
 def open_database(
@@ -75,12 +81,10 @@ def open_database(
     Raises:
         sqlite3.Error: The file is not a database, or cannot be opened.
     """
-    if path and path.is_file() and path.stat().st_size == 1:  # SQLite would take the file for an empty one
-        raise sqlite3.DatabaseError(_NO_DATABASE)
     database = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0, factory=_Database
     )
-    database.set_progress_handler(lambda: getattr(limit, "is_over", bool)(), 10_000)
+    database.set_progress_handler(lambda: limit.is_over(), 10_000)
     try:
         database.execute("BEGIN IMMEDIATE")
         prepare(database)
@@ -106,6 +110,6 @@ def explain(error: sqlite3.Error, path: Path | None) -> str:
         return "the history is closed; open it again with MemoryStore(path)"
     if path and path.is_dir():
         return f"{path} is a folder; name the history's file in it"
-    name = getattr(error, "sqlite_errorname", "SQLITE_NOTADB" if str(error) == _NO_DATABASE else "SQLITE_CORRUPT")
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
     return meaning.format(path=path or "the history in memory", name=name)

@@ -24,7 +24,7 @@ from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
 from .sessions import SessionWriter
-from .substring import LONGEST, MAY_HOLD, comparable, folded
+from .substring import LONGEST, MAY_HOLD, comparable
 from .times import GAP, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
@@ -124,8 +124,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         ((last, total),) = self.query(_LAST) or [(0, 0)]
         turn = Turn(last + 1, session, *map(well_formed, (role, content, timestamp, name)))
         total += len(turn.content)
-        row = (turn.index, session, turn.role, total, turn.timestamp, turn.name, turn.content, folded(turn.content))
-        self.query(_INSERT, row)
+        folded = None if turn.content.isascii() else comparable(turn.content)
+        self.query(_INSERT, (turn.index, session, turn.role, total, turn.timestamp, turn.name, turn.content, folded))
         return turn
 
     def extend(self, turns: Iterable[tuple[str, str]]) -> None:
@@ -161,7 +161,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
                 yield
                 self.query("COMMIT")
             except BaseException:
-                self._use(lambda database: database.rollback())
+                self._db.rollback()
                 raise
 
     def snapshot(self) -> "MemoryStore":
@@ -262,8 +262,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
             try:
                 return work(self._db)
             except sqlite3.Error as error:
-                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-                    raise  # the caller that interrupted the search handles it
+                check_time()
                 raise StoreError(explain(error, self.path)) from None
 
     def _one(self, sql: str, *parameters: int) -> int:

@@ -5,9 +5,13 @@ knows how far apart they are.
 """
 
 import re
+import sys
+import threading
 import warnings
 from contextlib import suppress
 from datetime import datetime, time, timedelta, timezone, tzinfo
+from itertools import takewhile
+from traceback import walk_stack
 from zoneinfo import ZoneInfo
 
 from .dates import from_iso, parse_date
@@ -58,9 +62,19 @@ def parse_time(text: str) -> datetime | None:
 
 
 def check_date(text: str | None) -> str | None:
-    """Return a date or time from the caller. Warn if it cannot be read: it is shown, but nothing is found by it."""
-    if text and parse_time(text) is None:
-        warnings.warn(f"{text[:80]!r} cannot be read as a date; write 2023-05-30", stacklevel=3)
+    """Return a date or time from the caller. Warn if it cannot be read, or if its year is a guess.
+
+    A date that cannot be read is shown, but nothing is found by it. The year of `23/12/31` is a guess: it is read as
+    the 23rd of December 2031. The warning is about the line that called this package.
+    """
+    when = parse_time(text or "")
+    problem = "" if when or not text else "cannot be read as a date; write 2023-05-30"
+    if text and when and str(when.year) not in comparable(text):
+        problem = f"is read as {when:%Y-%m-%d}; write the year with four digits"
+    if text and problem and threading.current_thread().name != "rlm-memory":  # there, the caller was warned before
+        modules = (frame.f_globals["__name__"] for frame, _ in walk_stack(sys._getframe()))
+        ours = takewhile(lambda name: name.partition(".")[0] in ("rlm_memory_core", "asyncio"), modules)
+        warnings.warn(f"{text[:80]!r} {problem}", stacklevel=1 + sum(1 for _ in ours))
     return text
 
 
