@@ -47,9 +47,10 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     """
     stems = {word: [(stem(form), stem(beginning(form))) for form in word.split()] for word in words}
     starts = {re.escape(each[:-1] or each) for pairs in stems.values() for pair in pairs for each in pair if each}
-    alike = None  # `_found` handles words next to non-ASCII characters
-    if starts:
-        alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
+    if not starts:
+        return [[] for _ in texts]
+    # `_found` handles words next to non-ASCII characters
+    alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
 
     @cache
     def words_of(form: str) -> list[str]:
@@ -61,7 +62,7 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
             and (word == form or form not in FUNCTION_WORDS)
         ]
 
-    return [_found(text, alike, words_of) if alike else [] for text in texts]
+    return [_found(text, alike, words_of) for text in texts]
 
 
 @lru_cache(maxsize=50_000)

@@ -12,7 +12,7 @@ from itertools import combinations, islice
 from typing import Any
 
 from ..store.database import check_time
-from ..store.memory_store import MemoryStore
+from ..store.memory_store import COLUMNS, MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
 from ..store.turns import Turn
 from .occurrences import occurrences
@@ -54,15 +54,14 @@ class Filters:
         """Return conditions on the index of turns, and their parameters. They exclude turns after a snapshot."""
         day = f"(SELECT day FROM {PIECES} WHERE first_turn <= {TURNS}.rowid ORDER BY first_turn DESC LIMIT 1)"
         role = f"(SELECT role FROM turns WHERE turn_index = {TURNS}.rowid)"
-        conditions = (
-            (f"{TURNS}.rowid <= ?", len(store)),
-            (f"{role} = ?", self.role),
-            (f"{role} <> ?", self.but),
-            (f"{day} >= ?", self.after),
-            (f"{day} <= ?", self.before),
-        )
-        given = [(condition, value) for condition, value in conditions if value is not None]
-        return "".join(f" AND {condition}" for condition, _ in given), [value for _, value in given]
+        values = {
+            f"{role} = ?": self.role,
+            f"{role} <> ?": self.but,
+            f"{day} >= ?": self.after,
+            f"{day} <= ?": self.before,
+        }
+        given = {condition: value for condition, value in values.items() if value is not None}
+        return " AND ".join([f"{TURNS}.rowid <= ?", *given]), [len(store), *given.values()]
 
     def last(self, store: MemoryStore) -> int:
         """Return the last turn up to the day `before`, assuming that sessions are in the order of their days."""
@@ -177,9 +176,8 @@ def matching(
 ) -> list[Turn]:
     """Return the first turns, in an order, that match a condition with these values."""
     conditions, filtering = filters.sql(store)
-    found = f"SELECT rowid AS number FROM {TURNS} WHERE {where}{conditions} ORDER BY {order} LIMIT ?"
-    columns = "turn_index, session, role, content, timestamp, name"
-    sql = f"SELECT {columns} FROM ({found}) CROSS JOIN turns ON turn_index = number"
+    found = f"SELECT rowid AS number FROM {TURNS} WHERE {where} AND {conditions} ORDER BY {order} LIMIT ?"
+    sql = f"SELECT {COLUMNS} FROM ({found}) CROSS JOIN turns ON turn_index = number"
     return [Turn(*row) for row in store.query(sql, (*values, *filtering, limit))]
 
 

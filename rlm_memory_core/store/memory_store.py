@@ -23,16 +23,16 @@ from .database import check_time, explain, open_database
 from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
-from .sessions import SessionWriter
 from .substring import LONGEST, MAY_HOLD, comparable
-from .times import GAP, check_date, parse_time
+from .times import GAP, SessionWriter, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
 
 _T = TypeVar("_T")
 _SCANNED = 10_000  # turns searched at once; between two such blocks, other threads may use the store
-_TURN = "SELECT turn_index, session, role, content, timestamp, name FROM turns"
+COLUMNS = "turn_index, session, role, content, timestamp, name"
+"""The columns of the table `turns` that are the fields of a `Turn`."""
 _LAST = "SELECT turn_index, total_characters FROM turns ORDER BY turn_index DESC LIMIT 1"
 _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, timestamp, name, content, folded)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -272,7 +272,9 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         return self._end[1] if self._end else self._one("SELECT coalesce(max(number), 0) FROM sessions")
 
     def _turns(self, condition: str, *parameters: int | str) -> Iterator[Turn]:
-        return starmap(Turn, self.query(f"{_TURN} WHERE {condition} ORDER BY turn_index", parameters))
+        return starmap(
+            Turn, self.query(f"SELECT {COLUMNS} FROM turns WHERE {condition} ORDER BY turn_index", parameters)
+        )
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
         sql = "SELECT number, date, title FROM sessions WHERE number > ? AND number <= ? ORDER BY number"
