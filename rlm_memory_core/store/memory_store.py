@@ -11,25 +11,23 @@ each turn. Searches read block by block.
 import copy
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import starmap
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from .database import check_time, explain, open_database
+from .database import StoreError, check_time, explain, open_database, prepare
 from .display import as_html, as_text
 from .escaping import well_formed
-from .schema import StoreError, prepare
 from .substring import LONGEST, MAY_HOLD, comparable
 from .times import GAP, SessionWriter, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
 
-_T = TypeVar("_T")
 _SCANNED = 10_000  # turns searched at once; between two such blocks, other threads may use the store
 COLUMNS = "turn_index, session, role, content, timestamp, name"
 """The columns of the table `turns` that are the fields of a `Turn`."""
@@ -152,7 +150,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         if self._end is not None and not derived:
             raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
         with self._lock:
-            if self._use(lambda database: database.in_transaction):
+            self.query("SELECT 1")  # fails if the store is closed
+            if self._db.in_transaction:
                 yield
                 return
             self.query(f"PRAGMA synchronous = {'NORMAL' if derived else 'FULL'}")
@@ -254,13 +253,9 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         A snapshot uses the same database, so SQL for a snapshot must ignore turns after `len(store)`.
         """
         check_time()
-        return self._use(lambda database: database.execute(sql, parameters).fetchall())
-
-    def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Call a function with the database, one thread at a time."""
         with self._lock:
             try:
-                return work(self._db)
+                return self._db.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
                 check_time()
                 raise StoreError(explain(error, self.path)) from None
