@@ -160,7 +160,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
                 yield
                 self.query("COMMIT")
             except BaseException:
-                self._db.rollback()
+                with suppress(sqlite3.Error):  # the store was closed meanwhile
+                    self._db.rollback()
                 raise
 
     def snapshot(self) -> "MemoryStore":
