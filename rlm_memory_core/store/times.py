@@ -41,7 +41,7 @@ _CLOCK = re.compile(
     rf"|\(?(?P<zone>{'|'.join(_ZONES)})\b)?"
 )
 _REGION = re.compile(r"[A-Z][a-z]+/[A-Z][A-Za-z_/]+")  # such as Europe/Berlin
-_LAST = """SELECT number, date, title, until, writer, EXISTS (SELECT 1 FROM turns WHERE session = number)
+_LAST_SESSION = """SELECT number, date, title, until, writer, EXISTS (SELECT 1 FROM turns WHERE session = number)
     FROM sessions ORDER BY number DESC LIMIT 1"""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
 
@@ -155,7 +155,7 @@ class SessionWriter:
 
     def of_turn(self, when: datetime | None) -> int:
         """Return the number of the session for a turn said at this time. Begin a new session if necessary."""
-        last = self._query(_LAST, ())
+        last = self._query(_LAST_SESSION, ())
         if not last:
             return self.begin(None, "", when)
         number, date, title, until, writer, used = last[0]
