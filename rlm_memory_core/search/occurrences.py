@@ -45,22 +45,18 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     >>> occurrences(["cat", "cafe", "ines"], ["Two cats in a Café.", "Rain."])
     [[(4, 8, 'cat'), (14, 18, 'cafe')], []]
     """
-    stems = {word: [(stem(form), stem(beginning(form))) for form in word.split()] for word in words}
-    starts = {re.escape(each[:-1] or each) for pairs in stems.values() for pair in pairs for each in pair if each}
+    forms = [(word, stem(form), stem(beginning(form))) for word in words for form in word.split()]
+    starts = {re.escape(each[:-1] or each) for _, *stems in forms for each in stems if each}
     if not starts:
         return [[] for _ in texts]
     # `_found` handles words next to non-ASCII characters
     alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
 
     @cache
-    def words_of(form: str) -> list[str]:
+    def words_of(form: str) -> set[str]:
         own = stem(form)
-        return [
-            word
-            for word, pairs in stems.items()
-            if any(own == whole or (start and own.startswith(start)) for whole, start in pairs)
-            and (word == form or form not in FUNCTION_WORDS)
-        ]
+        like = {word for word, whole, start in forms if own == whole or (start and own.startswith(start))}
+        return like & {form} if form in FUNCTION_WORDS else like
 
     return [_found(text, alike, words_of) for text in texts]
 
@@ -78,7 +74,7 @@ def stem(word: str) -> str:
         return "".join(term for (term,) in _SCRATCH.execute("SELECT term FROM terms ORDER BY offset"))
 
 
-def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
+def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]]) -> list[Occurrence]:
     plain = ((match[0].lower(), *match.span(), 0) for match in alike.finditer(text))
     chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)
     others = ((*each, chunk.start()) for chunk in chunks for each in located(chunk[0]))

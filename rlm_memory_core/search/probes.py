@@ -54,13 +54,9 @@ class Filters:
         """Return conditions on the index of turns, and their parameters. They exclude turns after a snapshot."""
         day = f"(SELECT day FROM {PIECES} WHERE first_turn <= {TURNS}.rowid ORDER BY first_turn DESC LIMIT 1)"
         role = f"(SELECT role FROM turns WHERE turn_index = {TURNS}.rowid)"
-        values = {
-            f"{role} = ?": self.role,
-            f"{role} <> ?": self.but,
-            f"{day} >= ?": self.after,
-            f"{day} <= ?": self.before,
-        }
-        given = {condition: value for condition, value in values.items() if value is not None}
+        of_role = {f"{role} = ?": self.role, f"{role} <> ?": self.but}
+        of_day = {f"{day} >= ?": self.after, f"{day} <= ?": self.before}
+        given = {condition: value for condition, value in (of_role | of_day).items() if value is not None}
         return " AND ".join([f"{TURNS}.rowid <= ?", *given]), [len(store), *given.values()]
 
     def last(self, store: MemoryStore) -> int:
@@ -119,16 +115,15 @@ class Probe:
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """Return the newest turns that contain the phrases."""
         phrases = [comparable(phrase).strip() for phrase in phrases]
-        values = [phrase[:LONGEST] for phrase in phrases]
         words = dict.fromkeys(word for phrase in phrases for word in content_words(phrase))
-        found: tuple[str, Any] = f"{TURNS}.rowid > ?", len(self._store) - _LOOKED_THROUGH
-        if words:
-            found = f"{TURNS} MATCH ?", " AND ".join(f"({match_expression([word])})" for word in words)
-        where = f" AND (SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)" * len(phrases)
+        every = " AND ".join(f"({match_expression([word])})" for word in words)
+        conditions = [f"{TURNS} MATCH ?" if every else f"{TURNS}.rowid > ?"]
+        conditions += [f"(SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)"] * len(phrases)
+        values = [every or len(self._store) - _LOOKED_THROUGH, *(phrase[:LONGEST] for phrase in phrases)]
         # so many words identify a phrase, and each word takes time at each place of a turn
         parts = [list(map(re.escape, filter(None, _SIGNS.split(phrase))))[:_MOST_IN_PHRASE] for phrase in phrases]
         exact = [re.compile(rf"(?<![a-z0-9]){_SIGNS.pattern.join(each)}(?![a-z0-9])", re.I) for each in parts]
-        turns = matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING)
+        turns = matching(self._store, " AND ".join(conditions), values, self._filters, "rowid DESC", _HOLDING)
 
         def holds(turn: Turn) -> bool:
             check_time()

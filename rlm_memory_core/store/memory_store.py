@@ -109,8 +109,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         timestamp = timestamp.isoformat() if isinstance(timestamp, datetime) else timestamp
         for value in (role, content, name, timestamp or ""):
             if not isinstance(value, str):
-                kind = type(value).__name__
-                raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
+                raise TypeError(f"a turn's role, content, name and timestamp are strings, not {type(value).__name__}")
         check_date(timestamp)
         with self.transaction():
             session = self._writer.of_turn(parse_time(timestamp or ""))
