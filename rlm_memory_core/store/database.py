@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,8 +94,10 @@ class _Database(sqlite3.Connection):
                 time.sleep(_PAUSE)
 
     def __del__(self) -> None:
-        with suppress(Exception):  # it was never opened, or the interpreter is shutting down
+        try:
             self.close()
+        except Exception:  # it was never opened, or the interpreter is shutting down
+            return
 
 
 def open_database(
