@@ -11,7 +11,6 @@ from ..query.answer import Answer
 from ..query.prompts.record import ChatMessage, chat_system
 from ..query.trace import Step, Trace
 from ..store.escaping import label
-from ..store.times import check_date
 from ..store.turns import Session, Turn
 
 _ROLES = ("system", "user", "assistant")
@@ -43,7 +42,7 @@ async def ask_directly(
     Raises:
         ModelError, BudgetExceeded: As for `LLM.complete`.
     """
-    asked = f"{question} (Asked on {label(check_date(question_date) or '')}.)" if question_date else question
+    asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
     messages = [opening(system, today), *as_messages(sessions), ChatMessage(role="user", content=asked)]
     started = time.perf_counter()
     reply = await llm.complete(messages, budget, listener, stopped)

@@ -25,7 +25,7 @@ from ..query.engine import MemoryRLM
 from ..query.reading import Reading
 from ..query.trace import total_cost
 from ..store.memory_store import MemoryStore
-from ..store.times import written
+from ..store.times import check_date, written
 from ..store.turns import Turn
 from .direct import ask_directly, checked
 from .reply_stream import AsyncReplyStream, ReplyStream
@@ -151,11 +151,11 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             TypeError: The question is not a string.
             ValueError: The question is empty.
         """
-        return background.run(self._query(question, question_date))
+        return background.run(self._query(question, check_date(question_date)))
 
     async def aquery(self, question: str, question_date: str | None = None) -> Answer:
         """Like `query`, for callers with their own event loop."""
-        return await background.arun(self._query(question, question_date))
+        return await background.arun(self._query(question, check_date(question_date)))
 
     def send(self, message: str) -> Answer:
         """Store a message, answer it from the history before it, and store the answer.

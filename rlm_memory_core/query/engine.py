@@ -66,7 +66,7 @@ class MemoryRLM(Settings):
             TypeError: The store is not a MemoryStore.
             ValueError: The question is empty.
         """
-        return background.run(self.aquery(store, question, question_date, system=system))
+        return background.run(self.aquery(store, question, check_date(question_date), system=system))
 
     async def aquery(
         self, store: MemoryStore, question: str, question_date: str | None = None, *, system: str | None = None

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, pairwise, zip_longest
 
 from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
@@ -24,7 +24,7 @@ _SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
-_MARK = "\0"  # occurs in no word
+_MARK, _FAR = "\0", "\0\1\0"  # after a word if the next one is near, and if it is not; they occur in no word
 _GAP = 12  # maximum characters between two adjacent words
 _TRIES = 100  # maximum places that are checked for one quote
 _MOST_OF_WORD = 300  # places of one word in one text; more of them change no score, but may take gigabytes
@@ -45,23 +45,20 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     >>> occurrences(["cat", "cafe", "ines"], ["Two cats in a Café.", "Rain."])
     [[(4, 8, 'cat'), (14, 18, 'cafe')], []]
     """
-    stems = {word: [(stem(form), stem(beginning(form))) for form in word.split()] for word in words}
-    starts = {re.escape(each[:-1] or each) for pairs in stems.values() for pair in pairs for each in pair if each}
-    alike = None  # `_found` handles words next to non-ASCII characters
-    if starts:
-        alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
+    forms = [(word, stem(form), stem(beginning(form))) for word in words for form in word.split()]
+    starts = {re.escape(each[:-1] or each) for _, *stems in forms for each in stems if each}
+    if not starts:
+        return [[] for _ in texts]
+    # `_found` handles words next to non-ASCII characters
+    alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
 
     @cache
-    def words_of(form: str) -> list[str]:
+    def words_of(form: str) -> set[str]:
         own = stem(form)
-        return [
-            word
-            for word, pairs in stems.items()
-            if any(own == whole or (start and own.startswith(start)) for whole, start in pairs)
-            and (word == form or form not in FUNCTION_WORDS)
-        ]
+        like = {word for word, whole, start in forms if own == whole or (start and own.startswith(start))}
+        return like & {form} if form in FUNCTION_WORDS else like
 
-    return [_found(text, alike, words_of) if alike else [] for text in texts]
+    return [_found(text, alike, words_of) for text in texts]
 
 
 @lru_cache(maxsize=50_000)
@@ -77,7 +74,7 @@ def stem(word: str) -> str:
         return "".join(term for (term,) in _SCRATCH.execute("SELECT term FROM terms ORDER BY offset"))
 
 
-def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], list[str]]) -> list[Occurrence]:
+def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]]) -> list[Occurrence]:
     plain = ((match[0].lower(), *match.span(), 0) for match in alike.finditer(text))
     chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)
     others = ((*each, chunk.start()) for chunk in chunks for each in located(chunk[0]))
@@ -113,10 +110,10 @@ class Words:
     def __init__(self, content: str) -> None:
         words, places = exact_words(content)
         self._starts, self._stops = (array("L", [place[end] for place in places]) for end in (0, 1))
-        self._joined = _MARK + "".join(word + _MARK for word in words)
-        gaps = (after - before > _GAP for (_, before), (after, _) in pairwise(places))
-        self._gaps = array("L", accumulate(gaps, initial=0))  # number of gaps before each word
-        self._offsets = array("L", accumulate((len(word) + 1 for word in words), initial=1))  # of the words in _joined
+        is_far = [after - before > _GAP for (_, before), (after, _) in pairwise(places)]
+        marked = [word + (_FAR if far else _MARK) for word, far in zip_longest(words, is_far)]
+        self._joined = _MARK + "".join(marked)
+        self._offsets = array("L", accumulate(map(len, marked), initial=1))  # of the words in _joined
 
     def span(self, parts: Sequence[Sequence[str]], within: int) -> tuple[int, int] | None:
         """Find parts of a quote that follow one another.
@@ -141,14 +138,9 @@ class Words:
 
     def _runs(self, words: Sequence[str], start: int, stop: int, tries: Iterator[int]) -> Iterator[tuple[int, int]]:
         """Yield the first and the last word number of each run of these words, from word number start to stop."""
-        for first, _ in zip(self._found(words, start, stop), tries, strict=False):
-            last = first + len(words) - 1
-            if self._gaps[first] == self._gaps[last]:
-                yield first, last
-
-    def _found(self, words: Sequence[str], start: int, stop: int) -> Iterator[int]:
         sought = _MARK + _MARK.join(words) + _MARK
         at, end = self._offsets[start] - 1, self._offsets[stop]
-        while (at := self._joined.find(sought, at, end)) >= 0:
-            yield bisect_left(self._offsets, at + 1)
+        while (at := self._joined.find(sought, at, end)) >= 0 and next(tries, None) is not None:
+            first = bisect_left(self._offsets, at + 1)
+            yield first, first + len(words) - 1
             at += 1

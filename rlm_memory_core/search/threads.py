@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import sqlite3
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -25,24 +24,20 @@ def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Ca
     ['a', 'b']
     """
 
-    def limited(ended: list[None], call: Callable[[], _T]) -> _T:
-        end = time.monotonic() + seconds
-        limit.is_over = lambda: bool(ended) or time.monotonic() > end
-        try:
-            return call()
-        except sqlite3.OperationalError as error:
-            if "interrupted" not in str(error):
-                raise
-            raise TimeoutError(f"the search took more than {seconds:g} s; search for a rarer word") from error
-        finally:
-            del limit.is_over
-
     @functools.wraps(function)
     async def threaded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         ended: list[None] = []  # holds something once nobody waits for the search
-        call = functools.partial(function, *args, **kwargs)
+
+        def limited() -> _T:
+            end = time.monotonic() + seconds
+            limit.seconds, limit.is_over = seconds, lambda: bool(ended) or time.monotonic() > end
+            try:
+                return function(*args, **kwargs)
+            finally:
+                del limit.is_over
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(_THREADS, limited, ended, call)
+            return await asyncio.get_running_loop().run_in_executor(_THREADS, limited)
         finally:
             ended.append(None)
 

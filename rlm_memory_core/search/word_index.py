@@ -16,8 +16,10 @@ however long the history is.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import attrgetter
 
+from ..store.batching import batched
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session, Turn
@@ -147,9 +149,9 @@ def take_in_new_turns(store: MemoryStore) -> None:
         with store.transaction(derived=True):
             for statement in _SCHEMA:
                 store.query(statement)
-    while _indexed(store) < len(store):
+    while _last_piece(store)[-1] < len(store):
         with store.transaction(derived=True):
-            _index_block(store, _indexed(store))
+            _index_block(store)
 
 
 def piece_number(store: MemoryStore, turn: int) -> int:
@@ -166,14 +168,15 @@ def spread(store: MemoryStore, forms: Sequence[str], most: int = MOST_SCORED) ->
     return dict(zip(forms, found, strict=False))
 
 
-def _indexed(store: MemoryStore) -> int:
-    return int(store.query(f"SELECT coalesce((SELECT last_turn FROM {PIECES} ORDER BY number DESC LIMIT 1), 0)")[0][0])
+def _last_piece(store: MemoryStore) -> tuple[int, int, int, int]:
+    """Return the number, the first turn, the part and the last turn of the last piece."""
+    rows = store.query(f"SELECT number, first_turn, part, last_turn FROM {PIECES} ORDER BY number DESC LIMIT 1")
+    return rows[0] if rows else (0, 1, 1, 0)
 
 
-def _index_block(store: MemoryStore, done: int) -> None:
+def _index_block(store: MemoryStore) -> None:
     """Index the next block. The last piece may have grown, so it is removed and cut again with the new turns."""
-    rows = store.query(f"SELECT number, first_turn, part FROM {PIECES} ORDER BY number DESC LIMIT 1")
-    number, first, part = rows[0] if rows else (0, 1, 1)
+    number, first, part, done = _last_piece(store)
     start = done if part else first - 1
     if start < done:
         _change_spoken(store, _REMOVE, number, store.turns[start:done])
@@ -223,17 +226,8 @@ def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[l
         turns: Turns of any number of sessions, in order. The first one begins a piece.
         limit: The maximum number of characters in a serialised piece.
     """
-    run: list[Turn] = []
-    length = 0
-    for turn in turns:
-        size = len(str(turn))
-        if run and (turn.session != run[0].session or length + size > limit):
-            yield run
-            run, length = [], 0
-        run.append(turn)
-        length += size + 1
-    if run:
-        yield run
+    for _, of_session in groupby(turns, attrgetter("session")):
+        yield from batched(of_session, lambda turn: len(str(turn)) + 1, limit, limit + 1)
 
 
 def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:

@@ -8,7 +8,7 @@ particles to words. `occurrences` finds words in texts.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import filterfalse
 from unicodedata import category, normalize
@@ -81,7 +81,7 @@ def located(text: str) -> list[tuple[str, int, int]]:
     >>> located("Zwei Cafés"), located("我的猫")
     ([('zwei', 0, 4), ('cafes', 5, 10)], [('我的', 0, 2), ('的猫', 1, 3), ('猫', 2, 3)])
     """
-    folded, places = _traced(text, _folded)
+    folded, places = _traced(text)
     spans = [(places[start][0], places[stop - 1][1]) for _, start, stop in _words(folded)]
     return [(word, *span) for word, span in zip(indexed_form(text).split(), spans, strict=False)]
 
@@ -94,7 +94,7 @@ def exact_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
     >>> exact_words("Ein Café")
     (['ein', 'cafe'], [(0, 3), (4, 8)])
     """
-    folded, places = _traced(text, _folded)
+    folded, places = _traced(text)
     found = list(_ONE_CHARACTER.finditer(folded))
     return [word[0] for word in found], [(places[word.start()][0], places[word.end() - 1][1]) for word in found]
 
@@ -203,13 +203,13 @@ def _size(run: str) -> int:
     return 0 if found is None else 2 if found[1] else 3
 
 
-def _traced(text: str, form: Callable[[str], str]) -> tuple[str, list[tuple[int, int]]]:
-    """Return a form of a text, and the place in the text that each of its characters comes from."""
+def _traced(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return the folded text, and the place in the text that each of its characters comes from."""
     if text.isascii():
-        return form(text), [(at, at + 1) for at in range(len(text))]
-    parts, places, form = [], [], cache(form)
+        return _folded(text), [(at, at + 1) for at in range(len(text))]
+    parts, places, fold = [], [], cache(_folded)
     for found in _TOGETHER.finditer(text):
-        part = form(found[0])
+        part = fold(found[0])
         parts.append(part)
         start, stop = found.span()
         places += [(at, at + 1) for at in range(start, stop)] if found[0].isascii() else [(start, stop)] * len(part)

@@ -21,10 +21,11 @@ def batched(items: Iterable[_T], size: Callable[[_T], int], most: int, largest: 
     batch: list[_T] = []
     total = 0
     for item in items:
-        if batch and (len(batch) == most or total + size(item) > largest):
+        length = size(item)
+        if batch and (len(batch) == most or total + length > largest):
             yield batch
             batch, total = [], 0
         batch.append(item)
-        total += size(item)
+        total += length
     if batch:
         yield batch

@@ -30,10 +30,9 @@ _SHORT = [month[:3] for month in _MONTHS]
 _MONTH = rf"(?P<month>{'|'.join([*_MONTHS, *_SHORT, 'sept'])})(?!\w)\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>(?:19|20)\d\d)(?!\d)"
-_YEAR_FIRST = re.compile(rf"(?<![A-Za-z\d]){_YEAR}[-/.年년] ?(?P<first>\d\d?)[-/.月월] ?(?P<second>\d\d?)(?!\d)")
 _CLOCK = r"(?:,?\s+[\d:]{4,8}(?:\s+[a-z\d+-]{1,5})?)?"  # may precede the year, as in `Sat May 20 02:21:00 CEST 2023`
 _WITH_DAY = [
-    _YEAR_FIRST,
+    re.compile(rf"(?<![A-Za-z\d]){_YEAR}[-/.年년] ?(?P<month>\d\d?)[-/.月월] ?(?P<day>\d\d?)(?!\d)"),
     re.compile(rf"(?<![\d/.$-])(?P<first>\d\d?)([-/.])(?P<second>\d\d?)\2{_YEAR}(?!/)", re.I),
     re.compile(rf"\b{_YEAR},?\s+{_MONTH}\s+{_DAY}(?!,?\s+\d{{4}})", re.I),
     re.compile(rf"\b{_MONTH}\s+(?:the\s+)?{_DAY}(?!:)(?:{_CLOCK},?\s+{_YEAR})?", re.I),
@@ -54,11 +53,12 @@ _UNITS |= {"month": relativedelta(months=1), "year": relativedelta(years=1)}
 COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{'|'.join(_TENS[1:9])})[\s-])?(?:{'|'.join(_NUMBER_WORDS)}))(?:\s+of)?"
 """A pattern for numbers as people write them. `count_of` converts its group `count`."""
 
-_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_WEEKDAYS = {day: number for number, day in enumerate(_DAYS)} | {"weekend": 5}
 _SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
 _ANY = re.compile(rf"\d|ago|day|night|week|month|year|back|earlier|tomorrow|{'|'.join(_SHORT)}", re.I)
 _BEFORE_MONTH = r"(?:in|since|during|until|till|by|from|around|last|early|late|mid|of)[\s-]+(?:early |late |mid-?)?"
-_NAMED = f"week|weekend|month|year|{'|'.join(_WEEKDAYS)}"
+_NAMED = f"week|month|year|{'|'.join(_WEEKDAYS)}"
 _CALENDAR = [
     *_WITH_DAY,
     re.compile(rf"\b(?:{_BEFORE_MONTH})?{_MONTH},?\s+(?:of\s+)?{_YEAR}", re.I),
@@ -113,12 +113,9 @@ def _calendar_day(match: re.Match[str], said_on: date | None) -> date | None:
     found = match.groupdict()
     year, month = int(found.get("year") or 0), found.get("month") or "7"
     if "first" in found:
-        first, second, year = (
-            int(found["first"]),
-            int(found["second"]),
-            year + (2000 if year < 69 else 1900) * (year < 100),
-        )
-        return _make_date(year, first, second) or (None if match.re is _YEAR_FIRST else _make_date(year, second, first))
+        first, second = int(found["first"]), int(found["second"])
+        year += (2000 if year < 69 else 1900) if year < 100 else 0
+        return _make_date(year, first, second) or _make_date(year, second, first)
     number = int(month) if month.isdigit() else _SHORT.index(month[:3].casefold()) + 1
     day = int(found.get("day") or (16 if "month" in found else 1))
     if year:
@@ -203,12 +200,11 @@ def _relative_day(match: re.Match[str], said_on: date) -> date:
         return said_on + timedelta(days=_SPOKEN[found["spoken"]])
     if "count" in found:
         return said_on - count_of(found["count"]) * _UNITS[found["unit"]]
-    unit, which = found["unit"], found["which"]
-    if unit in ("week", "month", "year"):
-        return said_on - {"this": 0, "next": -1}.get(which, 1) * _UNITS[unit]
-    later = 1 if which in ("this", "next") else -1
-    number = _WEEKDAYS.index("saturday" if unit == "weekend" else unit)
-    return said_on + relativedelta(days=later, weekday=weekday(number, later))
+    unit, steps = found["unit"], {"this": 0, "next": 1}.get(found["which"], -1)
+    if unit in _WEEKDAYS:
+        later = 1 if steps >= 0 else -1
+        return said_on + relativedelta(days=later, weekday=weekday(_WEEKDAYS[unit], later))
+    return said_on + steps * _UNITS[unit]
 
 
 def _width(found: dict[str, str]) -> int:

@@ -11,28 +11,26 @@ each turn. Searches read block by block.
 import copy
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import starmap
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from .database import check_time, explain, open_database
+from .database import StoreError, check_time, explain, open_database, prepare
 from .display import as_html, as_text
 from .escaping import well_formed
-from .schema import StoreError, prepare
-from .sessions import SessionWriter
-from .substring import LONGEST, MAY_HOLD, comparable, folded
-from .times import GAP, check_date, parse_time
+from .substring import LONGEST, MAY_HOLD, comparable
+from .times import GAP, SessionWriter, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]
 
-_T = TypeVar("_T")
 _SCANNED = 10_000  # turns searched at once; between two such blocks, other threads may use the store
-_TURN = "SELECT turn_index, session, role, content, timestamp, name FROM turns"
+COLUMNS = "turn_index, session, role, content, timestamp, name"
+"""The columns of the table `turns` that are the fields of a `Turn`."""
 _LAST = "SELECT turn_index, total_characters FROM turns ORDER BY turn_index DESC LIMIT 1"
 _INSERT = """INSERT INTO turns (turn_index, session, role, total_characters, timestamp, name, content, folded)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -111,8 +109,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         timestamp = timestamp.isoformat() if isinstance(timestamp, datetime) else timestamp
         for value in (role, content, name, timestamp or ""):
             if not isinstance(value, str):
-                kind = type(value).__name__
-                raise TypeError(f"a turn's role, content, name and timestamp are strings, not {kind}")
+                raise TypeError(f"a turn's role, content, name and timestamp are strings, not {type(value).__name__}")
         check_date(timestamp)
         with self.transaction():
             session = self._writer.of_turn(parse_time(timestamp or ""))
@@ -124,8 +121,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         ((last, total),) = self.query(_LAST) or [(0, 0)]
         turn = Turn(last + 1, session, *map(well_formed, (role, content, timestamp, name)))
         total += len(turn.content)
-        row = (turn.index, session, turn.role, total, turn.timestamp, turn.name, turn.content, folded(turn.content))
-        self.query(_INSERT, row)
+        folded = None if turn.content.isascii() else comparable(turn.content)
+        self.query(_INSERT, (turn.index, session, turn.role, total, turn.timestamp, turn.name, turn.content, folded))
         return turn
 
     def extend(self, turns: Iterable[tuple[str, str]]) -> None:
@@ -152,7 +149,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         if self._end is not None and not derived:
             raise StoreError("a snapshot can only be read; add turns to the store that it was taken of")
         with self._lock:
-            if self._use(lambda database: database.in_transaction):
+            self.query("SELECT 1")  # fails if the store is closed
+            if self._db.in_transaction:
                 yield
                 return
             self.query(f"PRAGMA synchronous = {'NORMAL' if derived else 'FULL'}")
@@ -161,7 +159,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
                 yield
                 self.query("COMMIT")
             except BaseException:
-                self._use(lambda database: database.rollback())
+                with suppress(sqlite3.Error):  # the store was closed meanwhile
+                    self._db.rollback()
                 raise
 
     def snapshot(self) -> "MemoryStore":
@@ -254,16 +253,11 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         A snapshot uses the same database, so SQL for a snapshot must ignore turns after `len(store)`.
         """
         check_time()
-        return self._use(lambda database: database.execute(sql, parameters).fetchall())
-
-    def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Call a function with the database, one thread at a time."""
         with self._lock:
             try:
-                return work(self._db)
+                return self._db.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
-                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-                    raise  # the caller that interrupted the search handles it
+                check_time()
                 raise StoreError(explain(error, self.path)) from None
 
     def _one(self, sql: str, *parameters: int) -> int:
@@ -273,7 +267,9 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         return self._end[1] if self._end else self._one("SELECT coalesce(max(number), 0) FROM sessions")
 
     def _turns(self, condition: str, *parameters: int | str) -> Iterator[Turn]:
-        return starmap(Turn, self.query(f"{_TURN} WHERE {condition} ORDER BY turn_index", parameters))
+        return starmap(
+            Turn, self.query(f"SELECT {COLUMNS} FROM turns WHERE {condition} ORDER BY turn_index", parameters)
+        )
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
         sql = "SELECT number, date, title FROM sessions WHERE number > ? AND number <= ? ORDER BY number"

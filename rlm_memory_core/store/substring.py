@@ -31,12 +31,3 @@ def comparable(text: str) -> str:
     text = _LONG_RUN.sub(r"\1", text)
     text = normalize("NFKC", normalize("NFKC", text).casefold()).translate(_SIGNS)
     return _TONE.sub("\\1\u0e4d", text)
-
-
-def folded(content: str) -> str | None:
-    """Return the comparable form of a turn's content; None if SQLite's `lower` returns it.
-
-    >>> folded("A milk carton"), folded("CAFÉ")
-    (None, 'café')
-    """
-    return None if content.isascii() else comparable(content)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 from .escaping import escape, label
 from .times import parse_time
@@ -106,11 +106,7 @@ class Rows(Sequence[_T], Generic[_T]):
         for start in range(0, count, _BLOCK):
             yield from self._fetch(start, min(start + _BLOCK, count))
 
-    @overload
-    def __getitem__(self, position: int) -> _T: ...
-    @overload
-    def __getitem__(self, position: slice) -> list[_T]: ...
-    def __getitem__(self, position: int | slice) -> _T | list[_T]:
+    def __getitem__(self, position: int | slice) -> Any:
         places = range(len(self))[position]
         if isinstance(places, int):
             return next(self._fetch(places, places + 1))

@@ -1,7 +1,5 @@
 """The loop in the search reading: what a reply may do, weak models, empty replies, FINAL beside what was not seen."""
 
-import sqlite3
-
 import httpx2
 import pytest
 
@@ -254,7 +252,7 @@ def test_a_reply_of_a_million_characters_is_not_parsed(diary, root_and_subagents
 
 def test_the_first_message_says_that_the_search_took_too_long(diary, root_and_subagents, scripted, monkeypatch):
     def slow(*args):
-        raise sqlite3.OperationalError("interrupted")
+        raise TimeoutError("the search took more than 10 s; search for a rarer word")
 
     monkeypatch.setattr("rlm_memory_core.query.search_tools.find_turns", slow)
     assert MemoryRLM(root_and_subagents(["FINAL(it)"])).query(diary, "Which?").text == "it"

@@ -165,8 +165,14 @@ def of_another_program(path):
 
 @pytest.mark.parametrize(
     "make",
-    [lambda path: path.write_text("no database " * 500), damaged, of_another_program, lambda path: path.mkdir()],
-    ids=["text", "damaged", "another program's", "folder"],
+    [
+        lambda path: path.write_text("no database " * 500),
+        lambda path: path.write_text("x"),
+        damaged,
+        of_another_program,
+        lambda path: path.mkdir(),
+    ],
+    ids=["text", "one byte", "damaged", "another program's", "folder"],
 )
 def test_a_file_that_is_no_history_is_refused_in_one_line(tmp_path, make):
     path = tmp_path / "wrong.db"

@@ -1,9 +1,10 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from rlm_memory_core import MemoryStore, StoreError
+from rlm_memory_core import MemoryChat, MemoryStore, StoreError
 from rlm_memory_core.search import rank_sessions
 from rlm_memory_core.store.times import parse_time
 
@@ -181,6 +182,29 @@ def test_a_date_that_cannot_be_read_is_kept_with_a_warning(store, odd):
     with warned:
         rank_sessions(store, "Hi?", odd)
     assert (store.sessions[0].date, turn.timestamp, turn.time) == (odd, odd, None)
+
+
+@pytest.mark.parametrize(("odd", "day"), [("23/12/31", "2031-12-23"), ("20.05.23", "2023-05-20"), ("5/6/99", "1999")])
+def test_a_year_that_is_a_guess_is_told(store, odd, day):
+    with pytest.warns(UserWarning, match=rf"'{odd}' is read as {day}.*write the year with four digits"):
+        turn = store.add("user", "Hi", odd)
+    assert str(turn.time).startswith(day)
+
+
+def test_a_warning_is_about_the_callers_line(store):
+    chat = MemoryChat(model="offline", store=store)
+    calls = (
+        lambda: store.start_session("soon"),
+        lambda: store.add("user", "Hi", "soon"),
+        lambda: chat.add_turn("user", "Hi", "soon"),
+        lambda: rank_sessions(store, "Hi?", "soon"),
+        lambda: chat.query("Hi?", "soon"),
+        lambda: asyncio.run(chat.aquery("Hi?", "soon")),
+    )
+    for call in calls:
+        with pytest.warns(UserWarning, match="soon") as warned:
+            call()
+        assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_a_date_that_can_be_read_or_none_warns_of_nothing(store, recwarn):
