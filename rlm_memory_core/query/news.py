@@ -37,14 +37,14 @@ def may_change(
         new: Turns that the model had not seen when it answered.
         probes: What it searched for beside the answer.
     """
+    new = [turn for turn in new if turn.role == "assistant" or len(turn.content) <= _PASTED]
     found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
     if len(new) <= _POINTED:
         found += [turn for probe in probes for turn in _containing(store, probe, new)]
     told = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
-    short = [turn for turn in new if len(turn.content) <= _PASTED]
     for turn in told:
         if turn.role != "assistant" and len(turn.content) <= _PASTED:
-            later = [each for each in short if each.index > turn.index + _NEAR]
+            later = [each for each in new if each.role != "assistant" and each.index > turn.index + _NEAR]
             found += _sharing(store, turn.content, later, _RARER, _ENOUGH)
     return found
 
