@@ -229,7 +229,7 @@ class ModelCall(ExitStack):
         ModelError: The budget limits dollars, and the price is unknown.
 
     `sent_at` is the loop's time when the current attempt was sent, or infinity before that. `copies` counts second
-    copies of the request that were sent (see `hedging`), `answered` all answers, `unread` the unreadable ones.
+    copies of the request (see `pipeline.Siblings`), `answered` all answers. `charged` is what the budget paid.
     """
 
     def __init__(
@@ -238,14 +238,19 @@ class ModelCall(ExitStack):
         super().__init__()
         self.request, self.listener = request, listener
         self.sent_at = math.inf
-        self.copies = self.unread = self.answered = 0
+        self.copies = self.answered = 0
         self.budget, self._rates = budget or Budget(), rates
         if self.budget.usd is not None and rates is None:
             raise ModelError(
                 f"the price of {request.body.get('model')} is not known, so that a budget in dollars cannot be held: "
                 "give connect() its rates, or limit tokens"
             )
-        self._was_sent, self._lost = False, Usage()  # the second: estimates for late or broken answers
+        self._reserved = 0  # requests that the server may bill
+        self._was_sent, self._lost, self.charged = (
+            False,
+            Usage(),
+            Usage(),
+        )  # the second: estimates for late or broken answers
 
     async def reserve(self) -> None:
         """Reserve budget for the request. If the budget cannot pay for a long reply, ask for a shorter one.
@@ -253,23 +258,29 @@ class ModelCall(ExitStack):
         Raises:
             BudgetExceeded: The budget has no room for the request.
         """
-        reserved = await self.budget.reserve(lambda: self.budget.at_most(self.request, self._rates))
-        self.callback(self.budget.release, *reserved)
+        reserved = await self.budget.reserve(self._at_most)
+        self._hold(reserved)
         granted = reserved[0].completion_tokens
         if granted < self.request.body.get("max_tokens", 0):
             self.request = Request(self.request.path, {**self.request.body, "max_tokens": granted})
 
     def reserve_again(self) -> bool:
         """Reserve budget for another request like this one. Return False if there is no room right now."""
-        reserved = self.budget.at_most(self.request, self._rates)
+        reserved = self._at_most()
         has_room = self.budget.try_reserve(*reserved)
         if has_room:
-            self.callback(self.budget.release, *reserved)
+            self._hold(reserved)
         return has_room
+
+    def _at_most(self) -> Reserved:
+        return self.budget.at_most(self.request, self._rates)
+
+    def _hold(self, reserved: Reserved) -> None:
+        self._reserved += 1
+        self.callback(self.budget.release, *reserved)
 
     def went_out(self, now: float) -> None:
         """Note that a request was sent: the first one of an attempt, or its copy."""
-        self.copies += self.sent_at < math.inf
         self._was_sent, self.sent_at = True, min(self.sent_at, now)
 
     def failed(self, error: BaseException) -> None:
@@ -288,12 +299,13 @@ class ModelCall(ExitStack):
         if not self._was_sent:
             return Usage()
         like = answer if answer.total_tokens else self.budget.expected(self.request)
-        taken = answer + like * max(self.unread, self.answered - 1) + self._lost
-        return taken + Usage(calls=max(1 + self.copies + self.unread - taken.calls, 0))
+        taken = answer + like * max(self.answered - answer.calls, 0) + self._lost
+        return taken + Usage(calls=max(self._reserved - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool) -> float | None:
         """Charge the budget unless the call is free. Return the dollars, or None if the price is unknown."""
         dollars = cost(usage, self._rates)
         if not is_free:
+            self.charged = usage
             self.budget.charge(usage, dollars)
         return dollars

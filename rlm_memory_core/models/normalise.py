@@ -9,7 +9,6 @@ import json
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,7 +18,7 @@ from ..store.escaping import well_formed
 from .adapting import is_too_long, sendable
 from .pricing import Usage
 from .thoughts import split_thoughts
-from .types import ContextExceeded, EmptyReply, ModelError, Reply, Response, count_tokens
+from .types import ContextExceeded, EmptyReply, ModelError, Reply, Request, Response, StreamBroken, count_tokens
 from .wording import one_line, server_message
 
 # prefixes of the finish reasons of a complete answer on different servers; with any other, it was cut off
@@ -32,8 +31,7 @@ _MOST_CHUNKS = 100_000  # of a stream that was not asked for
 _LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)  # servers send other words between
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
-NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""Raised by `objects` and `Chunks` for anything other than a chat completion."""
+_NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _TOO_MANY = 1e12  # tokens; the comparison also excludes infinity and NaN
 
 
@@ -108,19 +106,35 @@ class Chunks:
         """
         self.usage = chunk.get("usage") or self.usage
         choices = sorted(chunk["choices"] or [], key=_index)
-        read = [(choice, _content(choice)) for choice in choices if self._index in (None, _index(choice))]
-        choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
-        if choice.get("message") and not _content({"delta": choice.get("delta")}).text:
-            if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
-                content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
-            self.has_ended = True
+        read = [(choice, *_content(choice)) for choice in choices if self._index in (None, _index(choice))]
+        choice, content, is_whole = next((each for each in read if each[1].text), [*read, ({}, Content(), False)][0])
+        if is_whole and len(content.text) >= self._length:  # joins no more text than arrived with this chunk
+            content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
         self.finish = choice.get("finish_reason") or self.finish
-        self.has_ended = self.has_ended or self.finish is not None
+        self.has_ended = self.has_ended or is_whole or self.finish is not None
         self._index = _index(choice) if content.text else self._index
         self.has_begun, self._length = True, self._length + len(content.text)
         for name, part in vars(content).items():
             self._parts[name] += [part] * bool(part)
         return content
+
+    def read(self, event: str) -> Iterator[Content]:
+        """Add the chunks of an event, usually one, and yield their contents.
+
+        Raises:
+            StreamBroken: The event is not a chunk, or it is a server error.
+        """
+        self.has_ended = self.has_ended or event.endswith("[DONE]")
+        try:
+            for chunk in objects(event):
+                if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
+                    broken = StreamBroken(server_message(event))
+                    if is_too_long(400, event):
+                        broken.becomes, broken.retryable = ContextExceeded, False
+                    raise broken
+                yield self.add({"choices": [], **chunk})
+        except _NO_CHUNK as error:
+            raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
 
     @property
     def content(self) -> Content:
@@ -139,10 +153,14 @@ def _index(choice: Mapping[str, Any]) -> str:
     return str(choice.get("index") or 0)
 
 
-def _content(choice: Mapping[str, Any]) -> Content:
-    given = filter(None, map(choice.get, ("delta", "message", "text")))
-    contents = [Content.of(each if isinstance(each, dict) else {"content": each}) for each in given]
-    return next((each for each in contents if each != Content()), Content())
+def _content(choice: Mapping[str, Any]) -> tuple[Content, bool]:
+    """Return the content of a choice, and whether it is a whole message rather than a piece of one."""
+    for name in ("delta", "message", "text"):
+        given = choice.get(name)
+        content = Content.of(given if isinstance(given, dict) else {"content": given})
+        if content != Content():
+            break
+    return content, name != "delta" and bool(choice.get("message"))
 
 
 def objects(text: str) -> Iterator[Any]:
@@ -163,22 +181,25 @@ def objects(text: str) -> Iterator[Any]:
 
 def whole(response: Response) -> Response:
     """Return an answer that came in lines or events as one completion, and any other answer as it is."""
+    if response.body is not None:
+        return response
     chunks = Chunks()
-    with suppress(*NO_CHUNK):
-        if response.body is None:
-            for chunk in islice(objects(response.text), _MOST_CHUNKS):
-                if chunk.get("error"):
-                    return Response(json.dumps(chunk), response.seconds)
-                chunks.add(chunk)
+    try:
+        for _ in islice(chunks.read(response.text), _MOST_CHUNKS):
+            pass
+    except StreamBroken as error:
+        if error.becomes is ContextExceeded:
+            raise
+        return response
     return chunks.response(response.seconds) if chunks.has_ended else response
 
 
-def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
+def read_completion(response: Response, request: Request) -> Reply:
     """Return the text of a chat completion without thoughts, whether it was cut off, and its tokens.
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server does not count tokens.
+        request: What it was sent. Its tokens are estimated, in case the server does not count them.
 
     Raises:
         ModelError: The model refused, the answer was withheld, or it is not a chat completion.
@@ -189,10 +210,10 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
         raise ContextExceeded(server_message(response.text), Usage())
     try:
         content = chunks.add(body)
-    except NO_CHUNK as error:
-        usage = Usage(prompt_tokens, count_tokens(response.text[:1_000]), 1, estimated=True)
+    except _NO_CHUNK as error:
+        usage = Usage(request.tokens, count_tokens(response.text[:1_000]), 1, estimated=True)
         raise ModelError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}", usage) from error
-    usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
+    usage = usage_of(body, Usage(request.tokens, count_tokens(content.text + content.thoughts)))
     if content.refusal:
         raise ModelError(f"it refused: {content.refusal}", usage)
     if chunks.finish == "content_filter":
@@ -202,7 +223,8 @@ def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
     if not any(sign.isprintable() and sign != " " for sign in text):
         raise EmptyReply(f"its answer is empty (finish reason: {chunks.finish})", usage)
     is_cut = bool(chunks.finish) and not str(chunks.finish).lower().startswith(_WHOLE)
-    return Reply(text, usage, cut=is_cut or len(content.text) > _MOST_SAID, thoughts=thoughts)
+    is_cut = is_cut or len(content.text) > _MOST_SAID
+    return Reply(text, usage, seconds=response.seconds or 0.0, cut=is_cut, thoughts=thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -255,13 +277,12 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield [sendable(text) or " " for text in batch]
 
 
-def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int) -> Reply:
+def read_embeddings(response: Response, request: Request) -> Reply:
     """Return the vectors of an embeddings answer, in the order of the texts, and the token count.
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server does not count tokens.
-        expected: The number of texts that were sent.
+        request: What it was sent. Its tokens are estimated, in case the server does not count them.
 
     Raises:
         ModelError: The answer is not a list of embeddings, lacks exactly one vector for each text, or has vectors of
@@ -271,13 +292,14 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
         body = response.body or {}
         rows = [(row.get("index"), _vector(row["embedding"])) for row in body["data"]]
         found = {int(place if index is None else index): vector for place, (index, vector) in enumerate(rows)}
-        usage = usage_of(body, Usage(prompt_tokens))
+        usage = usage_of(body, Usage(request.tokens))
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
-        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(prompt_tokens, 0, 1)) from error
+        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(request.tokens, 0, 1)) from error
+    expected = len(request.body["input"])
     vectors = [found[place] for place in sorted(found)]
     if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
         raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
-    return Reply("", usage, vectors=vectors)
+    return Reply("", usage, seconds=response.seconds or 0.0, vectors=vectors)
 
 
 def _vector(sent: str | list[float]) -> list[float]:

@@ -4,15 +4,13 @@ The earlier steps of the pipeline still see one request and one complete answer.
 once it is complete, and a recorded answer arrives in one piece. A request is not retried once a piece has arrived.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 
 from ..store.escaping import well_formed
-from .adapting import is_too_long
-from .normalise import NO_CHUNK, Chunks, Content, objects, whole
+from .normalise import Chunks, whole
 from .thoughts import ThoughtSplitter
-from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
-from .wording import server_message
+from .types import Backend, BackendError, Request, Response, StreamBroken
 
 
 class Listener:
@@ -78,8 +76,7 @@ async def ask(backend: Backend, request: Request, listener: Listener | None = No
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
-                chunks.has_ended = chunks.has_ended or event.endswith("[DONE]")
-                for piece in _contents(event, chunks):
+                for piece in chunks.read(event):
                     listener.hear(piece.text, piece.thoughts)
                 if not chunks.has_begun:
                     other.append(event)
@@ -96,21 +93,3 @@ async def ask(backend: Backend, request: Request, listener: Listener | None = No
     listener.hear("", is_last=True)
     listener.begin()
     return chunks.response()
-
-
-def _contents(event: str, chunks: Chunks) -> Iterator[Content]:
-    """Add the chunks of an event, usually one, and yield their contents.
-
-    Raises:
-        StreamBroken: The event is not a chunk, or it is a server error.
-    """
-    try:
-        for chunk in objects(event):
-            if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
-                broken = StreamBroken(server_message(event))
-                if is_too_long(400, event):
-                    broken.becomes, broken.retryable = ContextExceeded, False
-                raise broken
-            yield chunks.add({"choices": [], **chunk})
-    except NO_CHUNK as error:
-        raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
