@@ -258,26 +258,22 @@ class ModelCall(ExitStack):
         Raises:
             BudgetExceeded: The budget has no room for the request.
         """
-        reserved = await self.budget.reserve(self._at_most)
-        self._hold(reserved)
-        granted = reserved[0].completion_tokens
-        if granted < self.request.body.get("max_tokens", 0):
-            self.request = Request(self.request.path, {**self.request.body, "max_tokens": granted})
+        usage, usd = await self.budget.reserve(lambda: self.budget.at_most(self.request, self._rates))
+        self._hold(usage, usd)
+        if usage.completion_tokens < self.request.body.get("max_tokens", 0):
+            self.request = Request(self.request.path, {**self.request.body, "max_tokens": usage.completion_tokens})
 
     def reserve_again(self) -> bool:
         """Reserve budget for another request like this one. Return False if there is no room right now."""
-        reserved = self._at_most()
+        reserved = self.budget.at_most(self.request, self._rates)
         has_room = self.budget.try_reserve(*reserved)
         if has_room:
-            self._hold(reserved)
+            self._hold(*reserved)
         return has_room
 
-    def _at_most(self) -> Reserved:
-        return self.budget.at_most(self.request, self._rates)
-
-    def _hold(self, reserved: Reserved) -> None:
+    def _hold(self, usage: Usage, usd: float) -> None:
         self._reserved += 1
-        self.callback(self.budget.release, *reserved)
+        self.callback(self.budget.release, usage, usd)
 
     def went_out(self, now: float) -> None:
         """Note that a request was sent: the first one of an attempt, or its copy."""
@@ -302,7 +298,7 @@ class ModelCall(ExitStack):
         taken = answer + like * max(self.answered - answer.calls, 0) + self._lost
         return taken + Usage(calls=max(self._reserved - taken.calls, 0))
 
-    def charge(self, usage: Usage, is_free: bool) -> float | None:
+    def charge(self, usage: Usage, is_free: bool = False) -> float | None:
         """Charge the budget unless the call is free. Return the dollars, or None if the price is unknown."""
         dollars = cost(usage, self._rates)
         if not is_free:

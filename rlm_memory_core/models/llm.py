@@ -6,6 +6,7 @@ Callers need not know whether a server or the offline reader answers. The prompt
 import math
 import os
 import re
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from . import background, pipeline, plugins
 from .adapting import sendable
-from .budget import Budget, ModelCall
+from .budget import Budget, BudgetExceeded, ModelCall
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
@@ -154,16 +155,18 @@ class LLM(AbstractContextManager["LLM"]):
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`.
+        For each call, the budget and the errors are as for `complete`. An error of any kind says in `usage` and
+        `cost_usd` what was paid for before it, and a cancellation does too.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
         asking = background.gather(self._pipeline.ask(call, read_embeddings) for call in calls)
         try:
             answers = await background.arun(asking)
-        except ModelError as error:  # answered and stopped batches are paid for
+        except (ModelError, BudgetExceeded, CancelledError) as error:  # answered and stopped batches are paid for
             usage = sum((call.charged for call in calls), Usage())
-            raise type(error)(str(error), usage, cost(usage, self.rates)) from error
+            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))
+            raise
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]
         replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)

@@ -9,6 +9,7 @@ import json
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -27,7 +28,7 @@ _WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 _MOST_SAID = 1_000_000  # characters of a reply with its thoughts; a longer one counts as cut off
-_MOST_CHUNKS = 100_000  # of a stream that was not asked for
+_MOST_SENT, _MOST_CHUNKS = 8_000_000, 100_000  # characters and chunks of a stream that was not asked for
 _LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)  # servers send other words between
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
@@ -181,16 +182,11 @@ def objects(text: str) -> Iterator[Any]:
 
 def whole(response: Response) -> Response:
     """Return an answer that came in lines or events as one completion, and any other answer as it is."""
-    if response.body is not None:
-        return response
     chunks = Chunks()
-    try:
-        for _ in islice(chunks.read(response.text), _MOST_CHUNKS):
-            pass
-    except StreamBroken as error:
-        if error.becomes is ContextExceeded:
-            raise
-        return response
+    with suppress(StreamBroken):
+        if response.body is None:
+            for _ in islice(chunks.read(response.text[:_MOST_SENT]), _MOST_CHUNKS):
+                pass
     return chunks.response(response.seconds) if chunks.has_ended else response
 
 
@@ -206,7 +202,7 @@ def read_completion(response: Response, request: Request) -> Reply:
         EmptyReply: It has no text.
     """
     body, chunks = response.body or {}, Chunks()
-    if body.get("error") and is_too_long(400, response.text):
+    if (body.get("error") or response.body is None) and is_too_long(400, response.text):
         raise ContextExceeded(server_message(response.text), Usage())
     try:
         content = chunks.add(body)

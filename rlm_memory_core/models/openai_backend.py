@@ -30,7 +30,7 @@ from .wording import secret_of, server_message, without_key
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FORMS = 12  # of one request, tried in sequence
 _MOST_BYTES = 32_000_000  # of one answer; 256 vectors take a few million
-_NEWLINES = re.compile("\n{3,}")
+_BLANK_LINES = re.compile(r"\n\s+\n")
 _FIELDS = ("", "event", "id", "retry")  # of an event stream, that we ignore; "" begins a comment
 _FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
@@ -60,12 +60,12 @@ class OpenAIBackend:
         self._http = http_client(timeout)
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
-        self._headers = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
+        sent = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
         self._secrets = [secret_of(base_url) or api_key]
         if user:
             self._secrets.append(base64.b64encode(unquote(user).encode()).decode())
-            self._headers["authorization"] = f"Basic {self._secrets[-1]}"
-        self._extensions = {"timeout": self._http.timeout.as_dict()}
+            sent["authorization"] = f"Basic {self._secrets[-1]}"
+        self._options: dict[str, Any] = {"headers": sent, "extensions": {"timeout": self._http.timeout.as_dict()}}
         self._timeout = timeout
 
     async def send(self, request: Request) -> Response:
@@ -103,7 +103,9 @@ class OpenAIBackend:
                 for forms_left in reversed(range(_FORMS)):
                     known = learnt | tried
                     body = accepted(request.body, known)
-                    async with aclosing(await self._http.send(self._form(request.path, body), stream=True)) as answer:
+                    content = Request(request.path, body).content
+                    sent = httpx2.Request("POST", self._url + request.path, content=content, **self._options)
+                    async with aclosing(await self._http.send(sent, stream=True)) as answer:
                         if answer.is_success:
                             learnt.update({name: value for name, value in tried.items() if name != WINDOW})
                             yield answer
@@ -115,12 +117,6 @@ class OpenAIBackend:
                     tried |= found
         except _FAILURES as error:
             raise _backend_error(error) from error
-
-    def _form(self, path: str, body: Mapping[str, Any]) -> httpx2.Request:
-        content = Request(path, body).content
-        return httpx2.Request(
-            "POST", self._url + path, headers=self._headers, content=content, extensions=self._extensions
-        )
 
     def _cleaned(self, text: str) -> str:
         return reduce(without_key, self._secrets, text)
@@ -145,7 +141,7 @@ async def _lines(answer: httpx2.Response) -> AsyncIterator[list[str]]:
     decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), translate=True)
     begun: list[str] = []  # parts of an incomplete line
     async for block in _blocks(answer):
-        *lines, rest = _NEWLINES.sub("\n\n", decoder.decode(block)).split("\n")
+        *lines, rest = _BLANK_LINES.sub("\n\n", decoder.decode(block)).split("\n")
         if lines:
             yield ["".join([*begun, lines[0]]), *lines[1:]]
             begun = []

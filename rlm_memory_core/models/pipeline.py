@@ -163,17 +163,16 @@ class Pipeline:
             ModelError: There is no usable answer.
             BudgetExceeded: The budget is spent.
         """
-        is_free = False
         with call:
             try:
                 send = partial(self.send, call, siblings)
-                if self.calls is None:
-                    reply = read(await send(), call.request)
+                if self.calls:
+                    reply = await self.calls.get_or_send(call, send, read)
                 else:
-                    reply, is_free = await self.calls.get_or_send(call, send, read)
+                    reply = read(await send(), call.request)
             except (BackendError, BudgetExceeded, ModelError, ValueError, CancelledError) as error:
                 usage = call.taken(getattr(error, "usage", Usage()))
-                dollars = call.charge(usage, is_free=False)
+                dollars = call.charge(usage)
                 if isinstance(error, (BudgetExceeded, CancelledError)):
                     if stopped is not None:
                         stopped(usage, dollars)
@@ -184,8 +183,8 @@ class Pipeline:
             else:
                 if call.listener:
                     call.listener.end(reply.text)
-                usage = reply.usage if is_free else call.taken(reply.usage)
-                return replace(reply, usage=usage, cost_usd=call.charge(usage, is_free), recorded=is_free)
+                usage = reply.usage if reply.recorded else call.taken(reply.usage)
+                return replace(reply, usage=usage, cost_usd=call.charge(usage, reply.recorded))
         raise failure  # raised here, it has no cause or context that may quote the key
 
     async def close(self) -> None:
