@@ -202,11 +202,9 @@ class LLM(AbstractContextManager["LLM"]):
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
-        key = find_key(
-            self.api_key, self.model, not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
-        )
-        plugins.load()
-        if self.model in NAMED and not self.base_url:
+        needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
+        key = find_key(self.api_key, self.model, needs_key)
+        if self._is_named:
             backend, calls = NAMED[self.model](), None  # free, so nothing is recorded
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import

@@ -113,7 +113,7 @@ class Siblings:
         """Start copies of late calls, and check again soon while calls are running."""
         loop, count = asyncio.get_running_loop(), len(self._answered) + len(self._running)
         half, most = (count - 1) // 2, max(1, int(count * self.share + 0.5))
-        waiting = [call for call, late in self._running.items() if not (call.copies or late.done())]
+        waiting = [call for call in self._running if not call.copies]
         are_enough = len(self._answered) >= max(_ENOUGH, half + 1)
         self._is_looking = are_enough and bool(self.share and waiting) and self.copies < most
         if not self._is_looking:
