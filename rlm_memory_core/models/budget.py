@@ -20,8 +20,7 @@ from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number, count
 _REPLY_TOKENS = 250  # expected length of a chat completion until longer replies arrive
 GRACE = 1.0  # seconds for our own work when the budget's are over: the code in a last reply can still run and cite
 _T = TypeVar("_T")
-Reserved = tuple[Usage, float]
-"""What is reserved for one request: tokens and dollars."""
+Reserved = tuple[Usage, float]  # for one request: tokens and dollars
 
 
 class BudgetExceeded(Exception):
@@ -119,13 +118,10 @@ class Budget:
             slots.release()
 
     async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
-        """Reserve budget for a call. Wait while the reservations of other calls leave no room for it.
+        """Reserve budget for a call, and return what was reserved. Wait while other calls' reservations leave no room.
 
         Args:
             estimate: Returns the most that the call may use; called again after each wait.
-
-        Returns:
-            What was reserved. Pass it to `release` later.
 
         Raises:
             BudgetExceeded: The amount already spent leaves no room.
@@ -212,12 +208,10 @@ class Budget:
 
 
 class ModelCall(ExitStack):
-    """Reserves budget for one call and counts its requests, so that each is charged once.
+    """Reserves budget for one call and counts its requests, so that each is charged once. Leaving it releases all.
 
     A server also bills stopped and late requests, which are charged at an estimate. It also bills an unreadable answer,
     which is charged like the readable one that follows, or at an estimate if none follows.
-
-    Use it as `with ModelCall(...) as call:`. Leaving the block releases the reservations.
 
     Args:
         request: The request to send.
@@ -229,7 +223,7 @@ class ModelCall(ExitStack):
         ModelError: The budget limits dollars, and the price is unknown.
 
     `sent_at` is the loop's time when the current attempt was sent, or infinity before that. `copies` counts second
-    copies of the request (see `pipeline.Siblings`), `answered` all answers. `charged` is what the budget paid.
+    copies, `answered` all answers. `charged` is what the budget paid.
     """
 
     def __init__(
@@ -287,11 +281,7 @@ class ModelCall(ExitStack):
             self._lost += self.budget.expected(self.request)
 
     def taken(self, answer: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
-        """Return what all requests of this call used; an empty `Usage` if it sent none.
-
-        Args:
-            answer: The server's count for the answer that was read; an empty `Usage` if there was none.
-        """
+        """Return what all requests of this call used. `answer` is the server's count for the answer that was read."""
         if not self._was_sent:
             return Usage()
         like = answer if answer.total_tokens else self.budget.expected(self.request)

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from rlm_memory_core import ModelError, Usage
-from rlm_memory_core.models.normalise import Chunks, read_completion, whole
+from rlm_memory_core.models.normalise import read_completion
+from rlm_memory_core.models.streaming import Chunks, whole
 from rlm_memory_core.models.types import CHAT_PATH, EmptyReply, Request, Response
 from rlm_memory_core.models.wording import first_line, server_message
 

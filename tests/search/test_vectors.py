@@ -5,7 +5,6 @@ import httpx2
 import pytest
 
 from rlm_memory_core import MemoryStore, ModelError
-from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import Budget
 from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.pricing import Usage
@@ -181,21 +180,3 @@ def test_a_cost_that_is_not_known_once_stays_unknown():
     meter = Metered(Unpriced())
     asyncio.run(twice(meter))
     assert (meter.cost_usd, meter.usage.calls) == (None, 2)
-
-
-def test_an_embedding_that_is_stopped_is_metered_by_an_estimate(scripted):
-    async def never(texts):
-        await asyncio.Event().wait()
-
-    async def stop():
-        embedding = asyncio.create_task(metered.embed(["My cat is called Mochi."] * 300, budget))
-        while len(scripted.requests) < 2:
-            await asyncio.sleep(0.001)
-        embedding.cancel()
-        await asyncio.wait([embedding])
-
-    metered, budget = Metered(scripted(never, rates=(1.0, 1.0))), Budget(usd=1e9)
-    background.run(stop())
-    assert metered.usage == budget.spent
-    assert metered.usage.calls == 2
-    assert metered.cost_usd == budget.spent_usd > 0
