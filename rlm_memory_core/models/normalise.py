@@ -114,7 +114,7 @@ def read_completion(response: Response, request: Request) -> Reply:
         EmptyReply: It has no text.
     """
     body = response.body or {}
-    if (body.get("error") or response.body is None) and is_too_long(400, response.text):
+    if body.get("error") and is_too_long(400, response.text):
         raise ContextExceeded(server_message(response.text), Usage())
     try:
         choice, content, _ = read_choice(body)

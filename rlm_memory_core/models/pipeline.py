@@ -7,7 +7,7 @@ retries           retry broken connections, timeouts, 5xx       pipeline
 hedging           send a second copy of a late call             pipeline
 pacing            apply limits, wait for a busy server (429)    pacing
 backend           make one attempt                              openai_backend, or offline
-normalise         read the answer                               normalise
+normalise         read the answer                               streaming, normalise
 """
 
 import asyncio

@@ -7,7 +7,7 @@ once it is complete, and a recorded answer arrives in one piece. A request is no
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from itertools import islice
 from typing import Any
 
@@ -154,12 +154,20 @@ def objects(text: str) -> Iterator[Any]:
 
 
 def whole(response: Response) -> Response:
-    """Return an answer that came in lines or events as one completion, and any other answer as it is."""
+    """Return an answer that came in lines or events as one completion, and any other answer as it is.
+
+    Raises:
+        StreamBroken: The lines say that the request was too long.
+    """
     chunks = Chunks()
-    with suppress(StreamBroken):
+    try:
         if response.body is None:
             for _ in islice(chunks.read(response.text[:_MOST_SENT]), _MOST_CHUNKS):
                 pass
+    except StreamBroken as error:
+        if error.becomes is ContextExceeded:
+            raise
+        return response
     return chunks.response(response.seconds) if chunks.has_ended else response
 
 
