@@ -2,7 +2,8 @@
 
 Read `llm` (the public interface) and `pipeline` (the steps in order) first, then `types` (what passes between the
 steps). `pipeline` names the file of each step. A server's quirks belong in `adapting` (what it accepts) and
-`normalise` (what it returns); `thoughts` separates a model's thoughts from its reply. `wording` puts errors into words.
+`normalise` (what it returns). `streaming` joins answers that come in pieces; `thoughts` separates a model's thoughts
+from its reply. `wording` puts errors into words.
 `llm.NAMED` lets other parts of the package, such as the offline reader, answer instead of a server; `plugins` imports
 them when they are needed. `background` is the event loop that all of this runs on.
 """

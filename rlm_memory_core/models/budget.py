@@ -20,8 +20,7 @@ from .types import CHAT_PATH, ModelError, Request, TimedOut, check_number, count
 _REPLY_TOKENS = 250  # expected length of a chat completion until longer replies arrive
 GRACE = 1.0  # seconds for our own work when the budget's are over: the code in a last reply can still run and cite
 _T = TypeVar("_T")
-Reserved = tuple[Usage, float]
-"""What is reserved for one request: tokens and dollars."""
+Reserved = tuple[Usage, float]  # for one request: tokens and dollars
 
 
 class BudgetExceeded(Exception):
@@ -119,13 +118,10 @@ class Budget:
             slots.release()
 
     async def reserve(self, estimate: Callable[[], Reserved]) -> Reserved:
-        """Reserve budget for a call. Wait while the reservations of other calls leave no room for it.
+        """Reserve budget for a call, and return what was reserved. Wait while other calls' reservations leave no room.
 
         Args:
             estimate: Returns the most that the call may use; called again after each wait.
-
-        Returns:
-            What was reserved. Pass it to `release` later.
 
         Raises:
             BudgetExceeded: The amount already spent leaves no room.
@@ -212,12 +208,10 @@ class Budget:
 
 
 class ModelCall(ExitStack):
-    """Reserves budget for one call and counts its requests, so that each is charged once.
+    """Reserves budget for one call and counts its requests, so that each is charged once. Leaving it releases all.
 
     A server also bills stopped and late requests, which are charged at an estimate. It also bills an unreadable answer,
     which is charged like the readable one that follows, or at an estimate if none follows.
-
-    Use it as `with ModelCall(...) as call:`. Leaving the block releases the reservations.
 
     Args:
         request: The request to send.
@@ -229,7 +223,7 @@ class ModelCall(ExitStack):
         ModelError: The budget limits dollars, and the price is unknown.
 
     `sent_at` is the loop's time when the current attempt was sent, or infinity before that. `copies` counts second
-    copies of the request that were sent (see `hedging`), `answered` all answers, `unread` the unreadable ones.
+    copies, `answered` all answers. `charged` is what the budget paid.
     """
 
     def __init__(
@@ -238,14 +232,19 @@ class ModelCall(ExitStack):
         super().__init__()
         self.request, self.listener = request, listener
         self.sent_at = math.inf
-        self.copies = self.unread = self.answered = 0
+        self.copies = self.answered = 0
         self.budget, self._rates = budget or Budget(), rates
         if self.budget.usd is not None and rates is None:
             raise ModelError(
                 f"the price of {request.body.get('model')} is not known, so that a budget in dollars cannot be held: "
                 "give connect() its rates, or limit tokens"
             )
-        self._was_sent, self._lost = False, Usage()  # the second: estimates for late or broken answers
+        self._reserved = 0  # requests that the server may bill
+        self._was_sent, self._lost, self.charged = (
+            False,
+            Usage(),
+            Usage(),
+        )  # the second: estimates for late or broken answers
 
     async def reserve(self) -> None:
         """Reserve budget for the request. If the budget cannot pay for a long reply, ask for a shorter one.
@@ -253,23 +252,25 @@ class ModelCall(ExitStack):
         Raises:
             BudgetExceeded: The budget has no room for the request.
         """
-        reserved = await self.budget.reserve(lambda: self.budget.at_most(self.request, self._rates))
-        self.callback(self.budget.release, *reserved)
-        granted = reserved[0].completion_tokens
-        if granted < self.request.body.get("max_tokens", 0):
-            self.request = Request(self.request.path, {**self.request.body, "max_tokens": granted})
+        usage, usd = await self.budget.reserve(lambda: self.budget.at_most(self.request, self._rates))
+        self._hold(usage, usd)
+        if usage.completion_tokens < self.request.body.get("max_tokens", 0):
+            self.request = Request(self.request.path, {**self.request.body, "max_tokens": usage.completion_tokens})
 
     def reserve_again(self) -> bool:
         """Reserve budget for another request like this one. Return False if there is no room right now."""
         reserved = self.budget.at_most(self.request, self._rates)
         has_room = self.budget.try_reserve(*reserved)
         if has_room:
-            self.callback(self.budget.release, *reserved)
+            self._hold(*reserved)
         return has_room
+
+    def _hold(self, usage: Usage, usd: float) -> None:
+        self._reserved += 1
+        self.callback(self.budget.release, usage, usd)
 
     def went_out(self, now: float) -> None:
         """Note that a request was sent: the first one of an attempt, or its copy."""
-        self.copies += self.sent_at < math.inf
         self._was_sent, self.sent_at = True, min(self.sent_at, now)
 
     def failed(self, error: BaseException) -> None:
@@ -280,20 +281,17 @@ class ModelCall(ExitStack):
             self._lost += self.budget.expected(self.request)
 
     def taken(self, answer: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
-        """Return what all requests of this call used; an empty `Usage` if it sent none.
-
-        Args:
-            answer: The server's count for the answer that was read; an empty `Usage` if there was none.
-        """
+        """Return what all requests of this call used. `answer` is the server's count for the answer that was read."""
         if not self._was_sent:
             return Usage()
         like = answer if answer.total_tokens else self.budget.expected(self.request)
-        taken = answer + like * max(self.unread, self.answered - 1) + self._lost
-        return taken + Usage(calls=max(1 + self.copies + self.unread - taken.calls, 0))
+        taken = answer + like * max(self.answered - answer.calls, 0) + self._lost
+        return taken + Usage(calls=max(self._reserved - taken.calls, 0))
 
-    def charge(self, usage: Usage, is_free: bool) -> float | None:
+    def charge(self, usage: Usage, is_free: bool = False) -> float | None:
         """Charge the budget unless the call is free. Return the dollars, or None if the price is unknown."""
         dollars = cost(usage, self._rates)
         if not is_free:
+            self.charged = usage
             self.budget.charge(usage, dollars)
         return dollars

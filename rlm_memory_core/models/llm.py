@@ -6,6 +6,7 @@ Callers need not know whether a server or the offline reader answers. The prompt
 import math
 import os
 import re
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
@@ -16,8 +17,7 @@ from urllib.parse import urlsplit
 
 from . import background, pipeline, plugins
 from .adapting import sendable
-from .budget import Budget, ModelCall
-from .hedging import Siblings
+from .budget import Budget, BudgetExceeded, ModelCall
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
@@ -128,7 +128,7 @@ class LLM(AbstractContextManager["LLM"]):
 
     async def complete(
         self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
-        stopped: pipeline.Stopped | None = None, siblings: Siblings | None = None,
+        stopped: pipeline.Stopped | None = None, siblings: pipeline.Siblings | None = None,
     ) -> Reply:  # fmt: skip
         """Ask for one answer.
 
@@ -138,7 +138,7 @@ class LLM(AbstractContextManager["LLM"]):
                 charged at an estimate, because the server bills it.
             listener: Receives the answer in pieces, or a recorded one in one piece; None to wait for the whole answer.
             stopped: Called with the estimated usage and dollars if the call is cancelled.
-            siblings: The fan-out that the call belongs to; see `hedging`.
+            siblings: The fan-out that the call belongs to; see `pipeline.Siblings`.
 
         Raises:
             ModelError: There is no usable answer, even after retries. A call is not retried once a piece has arrived.
@@ -155,24 +155,18 @@ class LLM(AbstractContextManager["LLM"]):
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`.
+        For each call, the budget and the errors are as for `complete`. An error of any kind says in `usage` and
+        `cost_usd` what was paid for before it, and a cancellation does too.
         """
-        done: list[Usage] = []
-
-        async def embed(batch: Sequence[str]) -> Reply:
-            body = {"model": self.model, "input": batch, "encoding_format": "base64"}  # the openai client's default
-            call = ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates)
-            read = partial(read_embeddings, expected=len(batch))
-            asking = self._pipeline.ask(call, read, stopped=lambda usage, _: done.append(usage))
-            answer = await background.arun(asking)
-            done.append(answer.usage)
-            return answer
-
+        bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
+        calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
+        asking = background.gather(self._pipeline.ask(call, read_embeddings) for call in calls)
         try:
-            answers = await background.gather(map(embed, batches(texts)))
-        except ModelError as error:  # answered and stopped batches are paid for
-            usage = sum(done, error.usage)
-            raise type(error)(str(error), usage, cost(usage, self.rates)) from error
+            answers = await background.arun(asking)
+        except (ModelError, BudgetExceeded, CancelledError) as error:  # answered and stopped batches are paid for
+            usage = sum((call.charged for call in calls), Usage())
+            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))
+            raise
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]
         replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)
@@ -210,10 +204,8 @@ class LLM(AbstractContextManager["LLM"]):
         """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
         needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
         key = find_key(self.api_key, self.model, needs_key)
-        backend: Backend
-        calls = None
         if self._is_named:
-            backend = NAMED[self.model]()  # free, so nothing is recorded
+            backend, calls = NAMED[self.model](), None  # free, so nothing is recorded
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
@@ -221,11 +213,12 @@ class LLM(AbstractContextManager["LLM"]):
             backend = OpenAIBackend(address, key, self.timeout)
             calls = open_calls(self.calls_path, self.recorded, address.rstrip("/"), self.timeout)
         secret = secret_of(self.base_url or "") or key
-        close = getattr(backend, "close", None)
-        backend = self.wrap(backend) if self.wrap else backend
-        line = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
         made = pipeline.Pipeline(
-            Pacing(backend, pipeline.MAX_RETRIES, **self.pace), calls, line, partial(without_key, key=secret), close
+            Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace),
+            calls,
+            partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout),
+            partial(without_key, key=secret),
+            getattr(backend, "close", None),
         )
         background.on_exit(made.close)
         return made

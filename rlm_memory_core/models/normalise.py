@@ -5,13 +5,9 @@ separates a model's thoughts from its reply.
 """
 
 import base64
-import json
-import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from ..store.batching import batched
@@ -19,7 +15,7 @@ from ..store.escaping import well_formed
 from .adapting import is_too_long, sendable
 from .pricing import Usage
 from .thoughts import split_thoughts
-from .types import ContextExceeded, EmptyReply, ModelError, Reply, Response, count_tokens
+from .types import ContextExceeded, EmptyReply, ModelError, Reply, Request, Response, count_tokens
 from .wording import one_line, server_message
 
 # prefixes of the finish reasons of a complete answer on different servers; with any other, it was cut off
@@ -28,12 +24,10 @@ _WHOLE = tuple("stop eos eot end complete tool function_call normal finishreason
 _TEXTS = ("text", "value", "content", "refusal", "thinking", "reasoning", "reasoning_content", "summary", "transcript")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 _MOST_SAID = 1_000_000  # characters of a reply with its thoughts; a longer one counts as cut off
-_MOST_CHUNKS = 100_000  # of a stream that was not asked for
-_LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)  # servers send other words between
 _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewer
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
 NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""Raised by `objects` and `Chunks` for anything other than a chat completion."""
+"""Raised by `read_choice` for anything other than a completion or a chunk."""
 _TOO_MANY = 1e12  # tokens; the comparison also excludes infinity and NaN
 
 
@@ -78,131 +72,68 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-class Chunks:
-    """Puts a reply together from the JSON objects that a server sends: the chunks of a stream, or one for the whole.
-
-    If there are several choices, the first that holds text is read.
-
-    `has_begun` tells whether any chunk was added, and `has_ended` whether the reply is complete.
-
-    >>> chunks = Chunks()
-    >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
-    ...     _ = chunks.add({"choices": [{"delta": delta, "finish_reason": finish}]})
-    >>> chunks.content.text, chunks.has_ended
-    ('Hello!', True)
-    """
-
-    def __init__(self) -> None:
-        self.usage: Any = None
-        self.finish: Any = None
-        self.has_ended = self.has_begun = False
-        self._index: str | None = None  # of the choice that is read
-        self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
-        self._length = 0  # of the text so far
-
-    def add(self, chunk: Mapping[str, Any]) -> Content:
-        """Add a chunk and return its content.
-
-        Raises:
-            LookupError, TypeError, AttributeError: It is not a chunk of a completion.
-        """
-        self.usage = chunk.get("usage") or self.usage
-        choices = sorted(chunk["choices"] or [], key=_index)
-        read = [(choice, _content(choice)) for choice in choices if self._index in (None, _index(choice))]
-        choice, content = next((each for each in read if each[1].text), [*read, ({}, Content())][0])
-        if choice.get("message") and not _content({"delta": choice.get("delta")}).text:
-            if len(content.text) >= self._length:  # joins no more text than arrived with this chunk
-                content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
-            self.has_ended = True
-        self.finish = choice.get("finish_reason") or self.finish
-        self.has_ended = self.has_ended or self.finish is not None
-        self._index = _index(choice) if content.text else self._index
-        self.has_begun, self._length = True, self._length + len(content.text)
-        for name, part in vars(content).items():
-            self._parts[name] += [part] * bool(part)
-        return content
-
-    @property
-    def content(self) -> Content:
-        """The content of all chunks."""
-        return Content(*map("".join, self._parts.values()))
-
-    def response(self, seconds: float | None = None) -> Response:
-        """Return the reply as a server would send it in one piece."""
-        said = self.content
-        message = {"role": "assistant", "content": said.text, "reasoning_content": said.thoughts}
-        choice = {"message": {**message, "refusal": said.refusal}, "finish_reason": self.finish}
-        return Response(json.dumps({"choices": [choice], "usage": self.usage}), seconds)
-
-
-def _index(choice: Mapping[str, Any]) -> str:
+def index_of(choice: Mapping[str, Any]) -> str:
+    """Return the number of a choice as text; some servers send none, or a text."""
     return str(choice.get("index") or 0)
 
 
-def _content(choice: Mapping[str, Any]) -> Content:
-    given = filter(None, map(choice.get, ("delta", "message", "text")))
-    contents = [Content.of(each if isinstance(each, dict) else {"content": each}) for each in given]
-    return next((each for each in contents if each != Content()), Content())
+def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapping[str, Any], Content, bool]:
+    """Return the first choice that holds text, its content, and whether that is a whole message rather than a piece.
 
-
-def objects(text: str) -> Iterator[Any]:
-    """Yield the JSON value in a body, or the values of its lines if a server sends lines or events unasked.
+    Args:
+        body: A completion, or a chunk of one.
+        index: Read only the choice with this number; None for any.
 
     Raises:
-        ValueError: A line that should be JSON is not, or tells of an error.
-
-    >>> list(objects('data: {"a": 1}\\n\\ndata: {"b": 2}\\n\\ndata: [DONE]\\n'))
-    [{'a': 1}, {'b': 2}]
+        LookupError, TypeError, AttributeError: It is neither.
     """
-    try:
-        yield from [value] if isinstance(value := json.loads(text), (dict, list)) else []
-    except ValueError:
-        for line in _LINE.finditer(text):
-            yield json.loads(line[1])
+    choices = [choice for choice in sorted(body["choices"] or [], key=index_of) if index in (None, index_of(choice))]
+    read = [(choice, *_content(choice)) for choice in choices]
+    return next((each for each in read if each[1].text), [*read, ({}, Content(), False)][0])
 
 
-def whole(response: Response) -> Response:
-    """Return an answer that came in lines or events as one completion, and any other answer as it is."""
-    chunks = Chunks()
-    with suppress(*NO_CHUNK):
-        if response.body is None:
-            for chunk in islice(objects(response.text), _MOST_CHUNKS):
-                if chunk.get("error"):
-                    return Response(json.dumps(chunk), response.seconds)
-                chunks.add(chunk)
-    return chunks.response(response.seconds) if chunks.has_ended else response
+def _content(choice: Mapping[str, Any]) -> tuple[Content, bool]:
+    """Return the content of a choice, and whether it is a whole message rather than a piece of one."""
+    for name in ("delta", "message", "text"):
+        given = choice.get(name)
+        content = Content.of(given if isinstance(given, dict) else {"content": given})
+        if content != Content():
+            break
+    return content, name != "delta" and bool(choice.get("message"))
 
 
-def read_completion(response: Response, prompt_tokens: int = 0) -> Reply:
+def read_completion(response: Response, request: Request) -> Reply:
     """Return the text of a chat completion without thoughts, whether it was cut off, and its tokens.
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server does not count tokens.
+        request: What it was sent. Its tokens are estimated, in case the server does not count them.
 
     Raises:
         ModelError: The model refused, the answer was withheld, or it is not a chat completion.
         EmptyReply: It has no text.
     """
-    body, chunks = response.body or {}, Chunks()
+    body = response.body or {}
     if body.get("error") and is_too_long(400, response.text):
         raise ContextExceeded(server_message(response.text), Usage())
     try:
-        content = chunks.add(body)
+        choice, content, _ = read_choice(body)
     except NO_CHUNK as error:
-        usage = Usage(prompt_tokens, count_tokens(response.text[:1_000]), 1, estimated=True)
+        usage = Usage(request.tokens, count_tokens(response.text[:1_000]), 1, estimated=True)
         raise ModelError(f"it sent no chat completion but {one_line(response.text[:1_000])!r}", usage) from error
-    usage = usage_of(body, Usage(prompt_tokens, count_tokens(content.text + content.thoughts)))
+    usage = usage_of(body, Usage(request.tokens, count_tokens(content.text + content.thoughts)))
     if content.refusal:
         raise ModelError(f"it refused: {content.refusal}", usage)
-    if chunks.finish == "content_filter":
+    finish = choice.get("finish_reason")
+    if finish == "content_filter":
         raise ModelError("the server's content filter withheld its answer", usage)
     said, apart = (well_formed(each[:_MOST_SAID]) for each in (content.text, content.thoughts))  # no lone surrogates
     text, thoughts = split_thoughts(said, apart)
     if not any(sign.isprintable() and sign != " " for sign in text):
-        raise EmptyReply(f"its answer is empty (finish reason: {chunks.finish})", usage)
-    is_cut = bool(chunks.finish) and not str(chunks.finish).lower().startswith(_WHOLE)
-    return Reply(text, usage, cut=is_cut or len(content.text) > _MOST_SAID, thoughts=thoughts)
+        raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
+    is_cut = bool(finish) and not str(finish).lower().startswith(_WHOLE)
+    is_cut = is_cut or len(content.text) > _MOST_SAID
+    return Reply(text, usage, seconds=response.seconds or 0.0, cut=is_cut, thoughts=thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -255,13 +186,12 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield [sendable(text) or " " for text in batch]
 
 
-def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int) -> Reply:
+def read_embeddings(response: Response, request: Request) -> Reply:
     """Return the vectors of an embeddings answer, in the order of the texts, and the token count.
 
     Args:
         response: What the server sent.
-        prompt_tokens: An estimate, in case the server does not count tokens.
-        expected: The number of texts that were sent.
+        request: What it was sent. Its tokens are estimated, in case the server does not count them.
 
     Raises:
         ModelError: The answer is not a list of embeddings, lacks exactly one vector for each text, or has vectors of
@@ -271,13 +201,14 @@ def read_embeddings(response: Response, prompt_tokens: int = 0, *, expected: int
         body = response.body or {}
         rows = [(row.get("index"), _vector(row["embedding"])) for row in body["data"]]
         found = {int(place if index is None else index): vector for place, (index, vector) in enumerate(rows)}
-        usage = usage_of(body, Usage(prompt_tokens))
+        usage = usage_of(body, Usage(request.tokens))
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
-        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(prompt_tokens, 0, 1)) from error
+        raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(request.tokens, 0, 1)) from error
+    expected = len(request.body["input"])
     vectors = [found[place] for place in sorted(found)]
     if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
         raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
-    return Reply("", usage, vectors=vectors)
+    return Reply("", usage, seconds=response.seconds or 0.0, vectors=vectors)
 
 
 def _vector(sent: str | list[float]) -> list[float]:

@@ -8,10 +8,14 @@ return.
 import asyncio
 import base64
 import math
+import re
+from codecs import getincrementaldecoder
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from email.utils import formatdate, parsedate_to_datetime
 from functools import reduce
+from io import IncrementalNewlineDecoder
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -26,6 +30,7 @@ from .wording import secret_of, server_message, without_key
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FORMS = 12  # of one request, tried in sequence
 _MOST_BYTES = 32_000_000  # of one answer; 256 vectors take a few million
+_BLANK_LINES = re.compile(r"\n\s+\n")
 _FIELDS = ("", "event", "id", "retry")  # of an event stream, that we ignore; "" begins a comment
 _FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
@@ -55,64 +60,66 @@ class OpenAIBackend:
         self._http = http_client(timeout)
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
-        self._headers = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
+        sent = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
         self._secrets = [secret_of(base_url) or api_key]
         if user:
             self._secrets.append(base64.b64encode(unquote(user).encode()).decode())
-            self._headers["authorization"] = f"Basic {self._secrets[-1]}"
-        self._extensions = {"timeout": self._http.timeout.as_dict()}
+            sent["authorization"] = f"Basic {self._secrets[-1]}"
+        self._options: dict[str, Any] = {"headers": sent, "extensions": {"timeout": self._http.timeout.as_dict()}}
         self._timeout = timeout
 
     async def send(self, request: Request) -> Response:
         """Post a request and return the complete answer."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                return Response(self._text(await _whole(await self._post(request))))
-        except _FAILURES as error:
-            raise _backend_error(error) from error
+        async with self._post(request, self._timeout) as answer:
+            return Response(self._cleaned(await _whole(answer)))
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Post a request and yield the data of each event of the answer."""
-        try:
-            answer = await self._post(Request(request.path, {**request.body, **_STREAMED}))
-            try:
-                lines = (self._text(line) async for line in _lines(answer))
-                async for event in _events(lines):
-                    yield event
-            finally:
-                await answer.aclose()
-        except _FAILURES as error:
-            raise _backend_error(error) from error
+        async with self._post(Request(request.path, {**request.body, **_STREAMED})) as answer:
+            async for event in _events(answer):
+                yield self._cleaned(event)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
 
-    async def _post(self, request: Request) -> httpx2.Response:
-        """Post a request and return the answer with its body still unread.
+    @asynccontextmanager
+    async def _post(self, request: Request, seconds: float | None = None) -> AsyncIterator[httpx2.Response]:
+        """Post a request and give the answer with its body still unread. Afterwards, close it.
 
         If the server refuses the form of the request, post it again in another form.
+
+        Args:
+            request: The request to send.
+            seconds: How long all of this may take; None for no limit.
+
+        Raises:
+            BackendError: There is no answer, or reading it failed.
         """
         learnt = adapting.LEARNT.setdefault((self._url, str(request.body.get("model"))), {})
         tried: Lessons = {}
-        for forms_left in reversed(range(_FORMS)):
-            known = learnt | tried
-            body = accepted(request.body, known)
-            url, content = self._url + request.path, Request(request.path, body).content
-            sent = httpx2.Request("POST", url, headers=self._headers, content=content, extensions=self._extensions)
-            answer = await self._http.send(sent, stream=True)
-            if answer.is_success:
-                learnt.update({name: value for name, value in tried.items() if name != WINDOW})
-                return answer
-            text = self._text(await _whole(answer))
-            found = lessons(body, answer.status_code, text)
-            if found.items() <= known.items() or not forms_left:
-                raise _refusal(answer.status_code, answer.headers, text)
-            tried |= found
-        raise AssertionError("the last form was accepted or refused")
+        try:
+            async with asyncio.timeout(seconds):
+                for forms_left in reversed(range(_FORMS)):
+                    known = learnt | tried
+                    body = accepted(request.body, known)
+                    content = Request(request.path, body).content
+                    sent = httpx2.Request("POST", self._url + request.path, content=content, **self._options)
+                    async with aclosing(await self._http.send(sent, stream=True)) as answer:
+                        if answer.is_success:
+                            learnt.update({name: value for name, value in tried.items() if name != WINDOW})
+                            yield answer
+                            return
+                        text = self._cleaned(await _whole(answer))
+                    found = lessons(body, answer.status_code, text)
+                    if found.items() <= known.items() or not forms_left:
+                        raise _refusal(answer.status_code, answer.headers, text)
+                    tried |= found
+        except _FAILURES as error:
+            raise _backend_error(error) from error
 
-    def _text(self, content: bytes | bytearray) -> str:
-        return reduce(without_key, self._secrets, content.decode("utf-8", "replace"))
+    def _cleaned(self, text: str) -> str:
+        return reduce(without_key, self._secrets, text)
 
 
 async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
@@ -125,39 +132,35 @@ async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
         yield block
 
 
-async def _whole(answer: httpx2.Response) -> bytes:
-    """Read a whole body and close the answer."""
-    try:
-        return b"".join([block async for block in _blocks(answer)])
-    finally:
-        await answer.aclose()
+async def _whole(answer: httpx2.Response) -> str:
+    return b"".join([block async for block in _blocks(answer)]).decode("utf-8", "replace")
 
 
-async def _lines(answer: httpx2.Response) -> AsyncIterator[bytes]:
-    """Yield the lines of a body as they arrive, then an empty one. A line ends with CR, LF or both."""
-    rest = bytearray()
+async def _lines(answer: httpx2.Response) -> AsyncIterator[list[str]]:
+    """Yield the lines of a body as they arrive, in groups, then an empty one. A line ends with CR, LF or both."""
+    decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), translate=True)
+    begun: list[str] = []  # parts of an incomplete line
     async for block in _blocks(answer):
-        rest += block
-        if b"\n" in block or b"\r" in block:
-            lines = bytes(rest).splitlines(keepends=True)
-            rest = bytearray(b"" if lines[-1].endswith(b"\n") else lines.pop())  # an LF may follow a CR
-            for line in lines:
-                yield line.rstrip(b"\r\n")
-    for line in (*bytes(rest).splitlines(), b""):
-        yield line
+        *lines, rest = _BLANK_LINES.sub("\n\n", decoder.decode(block)).split("\n")
+        if lines:
+            yield ["".join([*begun, lines[0]]), *lines[1:]]
+            begun = []
+        begun.append(rest)
+    yield ["".join([*begun, decoder.decode(b"", final=True)]), ""]
 
 
-async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[str, None]:
+async def _events(answer: httpx2.Response) -> AsyncGenerator[str, None]:
     """Yield the data of each server-sent event. If the body is not an event stream, yield its paragraphs."""
     block: list[str] = []
-    async for line in lines:
-        line = line.strip().lstrip("\ufeff")
-        field, colon, data = line.partition(":")
-        if not line and block:
-            yield "\n".join(block)
-            block = []
-        elif field not in _FIELDS:
-            block.append(data.strip() if colon and field in ("data", "error") else line)
+    async for lines in _lines(answer):
+        for line in lines:
+            line = line.strip().lstrip("\ufeff")
+            field, colon, data = line.partition(":")
+            if not line and block:
+                yield "\n".join(block)
+                block = []
+            elif field not in _FIELDS:
+                block.append(data.strip() if colon and field in ("data", "error") else line)
 
 
 def _backend_error(error: Exception) -> BackendError:

@@ -36,14 +36,12 @@ class Window:
     """
 
     def __init__(self, limit: float | None) -> None:
-        self._limit = limit
+        self._limit = math.inf if limit is None else limit
         self._taken: list[tuple[float, float]] = []  # times and amounts, in order
         self._total = 0.0
 
     def opens(self, now: float, amount: float) -> float:
         """Return the earliest time at which the amount fits."""
-        if self._limit is None:
-            return now
         while self._taken and self._taken[0][0] + _MINUTE <= now:
             self._total -= self._taken.pop(0)[1]
         total, opens = self._total, now
@@ -56,9 +54,8 @@ class Window:
 
     def take(self, time: float, amount: float) -> None:
         """Count an amount. A negative amount corrects an earlier one with the same time."""
-        if self._limit is not None:
-            insort(self._taken, (time, amount))
-            self._total += amount
+        insort(self._taken, (time, amount))
+        self._total += amount
 
 
 class Pacing:
@@ -185,9 +182,8 @@ class Pacing:
         self._shut_until = max(self._shut_until, now + (pause_after(self._bursts) if pause is None else pause))
         is_idle = self.in_flight == 1  # otherwise our other requests may keep the server busy
         takes_nothing = self._shut_until - self._refusing_since > PATIENCE
-        if (pause or 0.0) > PATIENCE or (
-            is_idle and (takes_nothing or (pause is None and self._bursts > self.max_retries))
-        ):
+        is_vague = pause is None and self._bursts > self.max_retries
+        if (pause or 0.0) > PATIENCE or (is_idle and (takes_nothing or is_vague)):
             refusal.retryable = False
             self._final = refusal  # fails all waiting requests too
             self._begin_afresh()

@@ -46,16 +46,6 @@ class Usage:
         return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times, self.estimated)
 
 
-def is_loopback(base_url: str | None) -> bool:
-    """Return whether an address is on this machine.
-
-    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://api.openai.com/v1"), is_loopback(None)
-    (True, False, False)
-    """
-    host = urlsplit(base_url or "").hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
 @lru_cache(maxsize=256)
 def price(model: str, base_url: str | None = None) -> Rates:
     """Return dollars per prompt token and per completion token, or None if they are unknown.
@@ -66,7 +56,10 @@ def price(model: str, base_url: str | None = None) -> Rates:
     >>> price("a model nobody has heard of"), price("any model", "http://localhost:11434/v1")
     (None, (0.0, 0.0))
     """
-    if is_loopback(base_url):  # "litellm" knows models of all makers, also by names like "openai/gpt-4o"
+    host = urlsplit(base_url or "").hostname or ""
+    if host in ("localhost", "::1") or host.startswith(
+        "127."
+    ):  # "litellm" knows models of all makers, also by names like "openai/gpt-4o"
         return price(model) or _rates(model, provider_id="litellm") or (0.0, 0.0)
     return _rates(model, provider_api_url=base_url or OPENAI_URL)
 

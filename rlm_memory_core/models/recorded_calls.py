@@ -17,13 +17,14 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .budget import BudgetExceeded, ModelCall
 from .call_store import CallStore, CannotRecord, cache_path
-from .types import ModelError, RecordingError, Reply, Request, Response
+from .types import RecordingError, Reply, Request, Response
 
 try:
     import fcntl
@@ -33,11 +34,11 @@ except ImportError:  # Windows: processes do not wait for each other's requests
 Mode = Literal["auto", "replay", "refresh", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Send = Callable[[], Coroutine[Any, Any, Response]]
-Read = Callable[[Response, int], Reply]
-"""Turns an answer and an estimate of the prompt's tokens into a reply; raises a ModelError if that is impossible."""
+Read = Callable[[Response, Request], Reply]
+"""Turns the answer to a request into a reply; raises a ModelError if that is impossible."""
 
 _LOOK = 0.05  # seconds between checks whether another process has ended its request
-_in_flight: dict[tuple[str, str], asyncio.Task[tuple[Response, bool]]] = {}  # by lock file and request key
+_in_flight: dict[tuple[str, str], asyncio.Task[Reply]] = {}  # by lock file and request key
 
 
 def open_calls(path: Path | None, mode: Mode, address: str, patience: float) -> "RecordedCalls | None":
@@ -76,8 +77,8 @@ class RecordedCalls:
         self._mode, self._address, self._patience = mode, address, patience
         self._locks = f"{store.path.resolve()}.lock"
 
-    async def get_or_send(self, call: ModelCall, send: Send, read: Read) -> tuple[Response, bool]:
-        """Return the stored answer, or send the request and store its answer.
+    async def get_or_send(self, call: ModelCall, send: Send, read: Read) -> Reply:
+        """Return the reply of the stored answer, or send the request and store its answer.
 
         Args:
             call: The call. Its budget may limit how long it waits for another caller's answer.
@@ -85,9 +86,10 @@ class RecordedCalls:
             read: Reads the answer. Only a readable answer that was not cut off is stored.
 
         Returns:
-            The answer, and whether it is free because it was replayed or another caller paid for it.
+            The reply. It counts as recorded, and is free, if it was replayed or another caller paid for it.
 
         Raises:
+            ModelError: The answer is not readable.
             RecordingError: The file is damaged, or the mode is "replay" and the call is not stored.
         """
         key = call_key(self._address + call.request.path, call.request)
@@ -95,43 +97,39 @@ class RecordedCalls:
         while other := _in_flight.get(place):
             await call.budget.wait_for(asyncio.wait([other]))
             if not (other.cancelled() or isinstance(other.exception(), BudgetExceeded)):
-                return other.result()[0], True  # if it was cancelled, we send the request
-        if stored := self._find(key):
-            return stored, True
+                return replace(other.result(), recorded=True)  # if it was cancelled, we send the request
+        if stored := self._find(key, call, read):
+            return stored
         _in_flight[place] = sending = asyncio.create_task(self._send_and_store(key, call, send, read))
         try:
             return await sending
         finally:
             del _in_flight[place]
 
-    def _find(self, key: str) -> Response | None:
-        """Return the stored answer, or None if the request must be sent."""
+    def _find(self, key: str, call: ModelCall, read: Read) -> Reply | None:
+        """Return the reply of the stored answer, or None if the request must be sent."""
         found = self.store.get(key) if self._mode != "refresh" else None
         if found is None and self._mode == "replay":
             raise RecordingError(f"this call is not recorded in {self.store.path}, and recorded='replay' asks no model")
-        return Response(found.response, found.seconds) if found else None
+        return replace(read(Response(found.response, found.seconds), call.request), recorded=True) if found else None
 
-    async def _send_and_store(self, key: str, call: ModelCall, send: Send, read: Read) -> tuple[Response, bool]:
+    async def _send_and_store(self, key: str, call: ModelCall, send: Send, read: Read) -> Reply:
         byte, last_look = int(key[:15], 16), time.monotonic() + self._patience
         while not _lock(self._locks, byte) and time.monotonic() < last_look:
             await call.budget.wait_for(asyncio.sleep(_LOOK))
         try:
-            if stored := self._find(key):  # another process has sent it in the meantime
-                return stored, True
+            if stored := self._find(key, call, read):  # another process has sent it in the meantime
+                return stored
             response = await send()
-            self._store(key, call.request, response, read)
-            return response, False
+            reply = read(response, call.request)
+            try:
+                if not reply.cut:
+                    self.store.put(key, str(call.request.body.get("model", "")), response.text, reply.seconds)
+            except RecordingError as error:
+                warn_once(f"{error}: answers are not recorded")  # not raised, because this answer is paid for
+            return reply
         finally:
             _lock(self._locks, byte, unlock=True)
-
-    def _store(self, key: str, request: Request, response: Response, read: Read) -> None:
-        try:
-            if not read(response, 0).cut:
-                self.store.put(key, str(request.body.get("model", "")), response.text, response.seconds or 0.0)
-        except RecordingError as error:
-            warn_once(f"{error}: answers are not recorded")  # not raised, because this answer is paid for
-        except ModelError:
-            pass  # not worth storing
 
 
 def _lock(path: str, byte: int, unlock: bool = False) -> bool:

@@ -1,18 +1,96 @@
-"""Streaming: a listener receives a reply in pieces as they arrive.
+"""Answers that come in pieces: `Chunks` puts them together, and a listener hears them as they arrive.
 
 The earlier steps of the pipeline still see one request and one complete answer. A streamed answer is therefore recorded
 once it is complete, and a recorded answer arrives in one piece. A request is not retried once a piece has arrived.
 """
 
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
+from itertools import islice
+from typing import Any
 
 from ..store.escaping import well_formed
 from .adapting import is_too_long
-from .normalise import NO_CHUNK, Chunks, Content, objects, whole
+from .normalise import NO_CHUNK, Content, index_of, read_choice
 from .thoughts import ThoughtSplitter
 from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
 from .wording import server_message
+
+_LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)  # servers send other words between
+_MOST_SENT, _MOST_CHUNKS = 8_000_000, 100_000  # characters and chunks of a stream that was not asked for
+
+
+class Chunks:
+    """Puts a reply together from the JSON objects that a server sends: the chunks of a stream, or one for the whole.
+
+    If there are several choices, the first that holds text is read.
+
+    `has_begun` tells whether any chunk was added, and `has_ended` whether the reply is complete.
+
+    >>> chunks = Chunks()
+    >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
+    ...     _ = chunks.add({"choices": [{"delta": delta, "finish_reason": finish}]})
+    >>> chunks.content.text, chunks.has_ended
+    ('Hello!', True)
+    """
+
+    def __init__(self) -> None:
+        self.usage: Any = None
+        self.finish: Any = None
+        self.has_ended = self.has_begun = False
+        self._index: str | None = None  # of the choice that is read
+        self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
+        self._length = 0  # of the text so far
+
+    def add(self, chunk: Mapping[str, Any]) -> Content:
+        """Add a chunk and return its content.
+
+        Raises:
+            LookupError, TypeError, AttributeError: It is not a chunk of a completion.
+        """
+        self.usage = chunk.get("usage") or self.usage
+        choice, content, is_whole = read_choice(chunk, self._index)
+        if is_whole and len(content.text) >= self._length:  # joins no more text than arrived with this chunk
+            content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
+        self.finish = choice.get("finish_reason") or self.finish
+        self.has_ended = self.has_ended or is_whole or self.finish is not None
+        self._index = index_of(choice) if content.text else self._index
+        self.has_begun, self._length = True, self._length + len(content.text)
+        for name, part in vars(content).items():
+            self._parts[name] += [part] * bool(part)
+        return content
+
+    def read(self, event: str) -> Iterator[Content]:
+        """Add the chunks of an event, usually one, and yield their contents.
+
+        Raises:
+            StreamBroken: The event is not a chunk, or it is a server error.
+        """
+        self.has_ended = self.has_ended or event.endswith("[DONE]")
+        try:
+            for chunk in objects(event):
+                if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
+                    broken = StreamBroken(server_message(event))
+                    if is_too_long(400, event):
+                        broken.becomes, broken.retryable = ContextExceeded, False
+                    raise broken
+                yield self.add({"choices": [], **chunk})
+        except NO_CHUNK as error:
+            raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
+
+    @property
+    def content(self) -> Content:
+        """The content of all chunks."""
+        return Content(*map("".join, self._parts.values()))
+
+    def response(self, seconds: float | None = None) -> Response:
+        """Return the reply as a server would send it in one piece."""
+        said = self.content
+        message = {"role": "assistant", "content": said.text, "reasoning_content": said.thoughts}
+        choice = {"message": {**message, "refusal": said.refusal}, "finish_reason": self.finish}
+        return Response(json.dumps({"choices": [choice], "usage": self.usage}), seconds)
 
 
 class Listener:
@@ -59,6 +137,40 @@ class Listener:
             self._tell(text)
 
 
+def objects(text: str) -> Iterator[Any]:
+    """Yield the JSON value in a body, or the values of its lines if a server sends lines or events unasked.
+
+    Raises:
+        ValueError: A line that should be JSON is not, or tells of an error.
+
+    >>> list(objects('data: {"a": 1}\\n\\ndata: {"b": 2}\\n\\ndata: [DONE]\\n'))
+    [{'a': 1}, {'b': 2}]
+    """
+    try:
+        yield from [value] if isinstance(value := json.loads(text), (dict, list)) else []
+    except ValueError:
+        for line in _LINE.finditer(text):
+            yield json.loads(line[1])
+
+
+def whole(response: Response) -> Response:
+    """Return an answer that came in lines or events as one completion, and any other answer as it is.
+
+    Raises:
+        StreamBroken: The lines say that the request was too long.
+    """
+    chunks = Chunks()
+    try:
+        if response.body is None:
+            for _ in islice(chunks.read(response.text[:_MOST_SENT]), _MOST_CHUNKS):
+                pass
+    except StreamBroken as error:
+        if error.becomes is ContextExceeded:
+            raise
+        return response
+    return chunks.response(response.seconds) if chunks.has_ended else response
+
+
 async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:
     """Send one request and return the complete answer. If there is a listener, stream the answer to it.
 
@@ -78,8 +190,7 @@ async def ask(backend: Backend, request: Request, listener: Listener | None = No
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
-                chunks.has_ended = chunks.has_ended or event.endswith("[DONE]")
-                for piece in _contents(event, chunks):
+                for piece in chunks.read(event):
                     listener.hear(piece.text, piece.thoughts)
                 if not chunks.has_begun:
                     other.append(event)
@@ -96,21 +207,3 @@ async def ask(backend: Backend, request: Request, listener: Listener | None = No
     listener.hear("", is_last=True)
     listener.begin()
     return chunks.response()
-
-
-def _contents(event: str, chunks: Chunks) -> Iterator[Content]:
-    """Add the chunks of an event, usually one, and yield their contents.
-
-    Raises:
-        StreamBroken: The event is not a chunk, or it is a server error.
-    """
-    try:
-        for chunk in objects(event):
-            if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
-                broken = StreamBroken(server_message(event))
-                if is_too_long(400, event):
-                    broken.becomes, broken.retryable = ContextExceeded, False
-                raise broken
-            yield chunks.add({"choices": [], **chunk})
-    except NO_CHUNK as error:
-        raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error

@@ -1,7 +1,7 @@
 """Sub-agents: each reads one piece of the history in a fresh context (paper Section 3.1).
 
 `SubAgents` makes the calls, all at once up to a limit, and records each as a `Call`. A late call may be sent a second
-time (`models.hedging`). A failed call is recorded with its reason; its error text never becomes a finding.
+time (`models.pipeline`). A failed call is recorded with its reason; its error text never becomes a finding.
 
 Only the server knows how many tokens a text has: 37,800 Chinese characters may be 37,800 tokens. So if the server
 rejects a piece as too long, it is read in halves, and these are halved again if necessary.
@@ -16,8 +16,8 @@ from typing import Any
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
-from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
+from ..models.pipeline import Siblings
 from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply
 from ..search.word_index import Piece, split
@@ -44,7 +44,7 @@ class SubAgents:
         llm: The model of the sub-agents.
         slots: Limits the calls in flight. All queries of an engine share it.
         budget: Checked before each call. Its seconds also limit how long calls wait for a slot.
-        hedge: The share of calls in a fan-out that may be sent a second time if they are late; see `hedging.Siblings`.
+        hedge: The share of calls in a fan-out that may be sent a second time if they are late; see `pipeline.Siblings`.
         system: The system prompt, which says in what form sub-agents reply.
 
     `calls` contains all calls so far, in the order in which they ended. `began` is the `time.perf_counter()` at which

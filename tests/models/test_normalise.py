@@ -3,17 +3,19 @@ import json
 import pytest
 
 from rlm_memory_core import ModelError, Usage
-from rlm_memory_core.models.normalise import Chunks, read_completion, whole
-from rlm_memory_core.models.types import EmptyReply, Response
+from rlm_memory_core.models.normalise import read_completion
+from rlm_memory_core.models.streaming import Chunks, whole
+from rlm_memory_core.models.types import CHAT_PATH, EmptyReply, Request, Response
 from rlm_memory_core.models.wording import first_line, server_message
 
 KEY = "sk-live-0123456789abcdef"
+ASKED = Request(CHAT_PATH, {"messages": "x" * 145})  # 40 tokens
 
 
 def read(as_completion, finish="stop", usage=True, **message):
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
     changes = {} if usage else {"usage": None}
-    return read_completion(Response(json.dumps(as_completion("yes", choices=[choice], **changes))))
+    return read_completion(Response(json.dumps(as_completion("yes", choices=[choice], **changes))), ASKED)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +46,14 @@ def test_an_answer_with_nothing_to_use_still_says_what_it_took(as_completion, an
 @pytest.mark.parametrize("choices", [[], None, [{}], [{"message": None}]])
 def test_no_choices_are_an_empty_answer_and_were_paid_for(as_completion, choices):
     with pytest.raises(EmptyReply, match="empty") as caught:
-        read_completion(Response(json.dumps(as_completion("yes", choices=choices))))
+        read_completion(Response(json.dumps(as_completion("yes", choices=choices))), ASKED)
     assert (caught.value.usage.completion_tokens, caught.value.usage.calls) == (3, 1)
 
 
 @pytest.mark.parametrize("body", ["x", [], {}, {"choices": ["x"]}, {"choices": 1}])
 def test_what_is_no_completion_is_charged_at_an_estimate(body):
     with pytest.raises(ModelError, match="no chat completion") as caught:
-        read_completion(Response(json.dumps(body)), 40)
+        read_completion(Response(json.dumps(body)), ASKED)
     usage = caught.value.usage
     assert (usage.prompt_tokens, usage.completion_tokens > 0, usage.calls, usage.estimated) == (40, True, 1, True)
 
@@ -127,12 +129,12 @@ def test_a_text_in_parts_is_put_together(as_completion):
 def test_a_count_that_is_none_is_estimated(as_completion, count):
     usage = {"prompt_tokens": count, "completion_tokens": count}
     response = Response(json.dumps(as_completion("A blue whale", usage=usage)))
-    assert read_completion(response, 40).usage == Usage(40, 3, 1)
+    assert read_completion(response, ASKED).usage == Usage(40, 3, 1)
 
 
 def test_a_count_that_comes_as_text_is_read(as_completion):
     counted = {"prompt_tokens": "12", "completion_tokens": "3"}
-    assert read_completion(Response(json.dumps(as_completion("yes", usage=counted)))).usage == Usage(12, 3, 1)
+    assert read_completion(Response(json.dumps(as_completion("yes", usage=counted))), ASKED).usage == Usage(12, 3, 1)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from rlm_memory_core.models.normalise import read_completion
 from rlm_memory_core.models.recorded_calls import RecordedCalls
 from rlm_memory_core.models.types import CHAT_PATH, ConnectionFailed, Request, Response
 
+CUT = '{"choices": [{"message": {"content": "Half"}, "finish_reason": "length"}]}'  # is not stored
+
 ENTER = """
 import asyncio, sys
 from pathlib import Path
@@ -27,9 +29,10 @@ from rlm_memory_core.models.call_store import CallStore
 from rlm_memory_core.models.normalise import read_completion
 from rlm_memory_core.models.recorded_calls import RecordedCalls
 from rlm_memory_core.models.types import CHAT_PATH, Request, Response
+CUT = '{"choices": [{"message": {"content": "Half"}, "finish_reason": "length"}]}'
 async def send():
     print("in", flush=True)
-    return Response("{}")
+    return Response(CUT)
 calls = RecordedCalls(CallStore(Path(sys.argv[1])), "auto", "http://m.test")
 print("ready", flush=True)
 asyncio.run(calls.get_or_send(ModelCall(Request(CHAT_PATH, {})), send, read_completion))
@@ -55,7 +58,7 @@ async def send(calls, sending, number=0):
 
 
 async def nothing_to_keep():
-    return Response("{}")
+    return Response(CUT)
 
 
 def test_another_process_waits_although_this_one_closes_a_store_and_leaves_other_keys(path):
@@ -67,7 +70,7 @@ def test_another_process_waits_although_this_one_closes_a_store_and_leaves_other
             other.store.close()
             processes.append(start(ENTER, path))
             assert select.select([processes[0].stdout], [], [], 0.3)[0] == []
-            return Response("{}")
+            return Response(CUT)
 
         processes = []
         await send(calls, sending)

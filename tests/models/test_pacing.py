@@ -6,6 +6,7 @@ import pytest
 from in_flight import InFlight
 from simulated_time import run_simulated
 
+from rlm_memory_core import Usage
 from rlm_memory_core.models.budget import Budget, ModelCall
 from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.models.pacing import Pacing, Window
@@ -318,7 +319,8 @@ def test_an_answer_that_is_no_json_is_asked_for_again_only_where_the_budget_has_
         server = Server(in_turn(Response("<html>")))
         with call(budget=Budget(calls=calls)) as asked:
             await paced(server).send(asked)
-        return len(server.sent), 1 + asked.unread
+            taken = asked.taken(Usage(1, 1, 1))
+        return len(server.sent), taken.calls
 
     assert run_simulated(requests()) == (sent, sent)
 

@@ -249,8 +249,9 @@ def test_a_prompt_that_is_too_long_in_other_words(scripted, text):
         ask(scripted(lambda messages: refused(400, text)))
     with pytest.raises(ContextExceeded):
         ask(scripted(lambda messages: httpx2.Response(200, json=error)))
-    with pytest.raises(ContextExceeded):
-        hear(scripted(lambda messages: stream(f"data: {json.dumps(error)}\n\n")))
+    for read in (ask, hear):
+        with pytest.raises(ContextExceeded):
+            read(scripted(lambda messages: stream(f"data: {json.dumps(error)}\n\n")))
 
 
 @pytest.mark.parametrize("index", [{}, {"index": None}, {"index": "0"}])
