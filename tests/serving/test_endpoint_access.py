@@ -394,7 +394,7 @@ def test_a_store_that_is_none_is_told_at_once_or_by_request(tmp_path):
 
 
 def test_a_connection_that_stays_silent_is_closed(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.2)
+    monkeypatch.setattr("rlm_memory_core.serving.endpoint.SILENCE", 0.2)
     with running(None, "offline") as url:
         host, port = url.split("/")[2].split(":")
         for said in (b"", b"GET /v1/models HTTP/1.1\r\nHost: 127"):
@@ -404,14 +404,19 @@ def test_a_connection_that_stays_silent_is_closed(monkeypatch):
 
 
 def test_a_connection_that_asked_is_kept_while_it_waits_and_after(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.8)
-    with upstream(lambda body: "ok", lambda: asyncio.sleep(1.2)) as (model, _), running(None, "m", model) as url:
+    monkeypatch.setattr("rlm_memory_core.serving.endpoint.SILENCE", 2.0)
+    waits = iter([2.5, 0.0])
+    with (
+        upstream(lambda body: "ok", lambda: asyncio.sleep(next(waits))) as (model, _),
+        running(None, "m", model) as url,
+    ):
         host, port = url.split("/")[2].split(":")
         body = json.dumps(HELLO)
         sent = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         with socket.create_connection((host, int(port)), timeout=60) as opened:
             for _ in range(2):
                 opened.sendall(sent.encode())
-                assert opened.recv(100).startswith(b"HTTP/1.1 200")
-                time.sleep(1.0)
-                opened.recv(100_000)
+                got = b""
+                while b'"usage"' not in got:
+                    got += opened.recv(100_000)
+                assert got.startswith(b"HTTP/1.1 200")
