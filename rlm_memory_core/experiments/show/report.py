@@ -4,7 +4,6 @@ It shows the scorecard, tables, figures and provenance, without scripts or exter
 judged here, and the same files give the same bytes.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ..paper import registry as paper
 from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, evidence_of, scorecard
 from ..paper.scorecard_tables import cells
 from ..run.results import write_text
+from ..score.results import groups
 from .report_run import answered, origins
 from .report_sections import CAPTIONS, sections
 
@@ -47,9 +47,9 @@ def render(folder: Path) -> str:
         signs=CAPTIONS["signs"],
         words=CAPTIONS["words"],
         counts=counts(card).to_dict("index"),
-        findings=[_finding(str(reason), of) for reason, of in _groups(rows[rows["verdict"] == FAULTY], "why")],
+        findings=[_finding(reason, of) for reason, of in groups(rows[rows["verdict"] == FAULTY], "why")],
         differing=_records(rows[rows["verdict"] == DIFFERS]),
-        groups=[_place(str(place), of) for place, of in _groups(rows, "place")],
+        groups=[_place(place, of) for place, of in groups(rows, "place")],
         sections=sections(folder, evidence),
         further=_further(evidence),
         origins=found,
@@ -85,10 +85,6 @@ def plain(value: float) -> str:
 def _environment() -> Environment:
     loader = PackageLoader(__package__)
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
-def _groups(rows: pd.DataFrame, column: str) -> Iterator[tuple[Any, pd.DataFrame]]:
-    return iter(rows.groupby(column, sort=False))
 
 
 def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
