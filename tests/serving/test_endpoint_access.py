@@ -404,8 +404,8 @@ def test_a_connection_that_stays_silent_is_closed(monkeypatch):
 
 
 def test_a_connection_that_asked_is_kept_while_it_waits_and_after(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.endpoint.SILENCE", 2.0)
-    waits = iter([2.5, 0.0])
+    monkeypatch.setattr("rlm_memory_core.serving.endpoint.SILENCE", 3.0)
+    waits = iter([3.3, 0.0])
     with (
         upstream(lambda body: "ok", lambda: asyncio.sleep(next(waits))) as (model, _),
         running(None, "m", model) as url,
@@ -418,5 +418,6 @@ def test_a_connection_that_asked_is_kept_while_it_waits_and_after(monkeypatch):
                 opened.sendall(sent.encode())
                 got = b""
                 while b'"usage"' not in got:
-                    got += opened.recv(100_000)
+                    got += (received := opened.recv(100_000))
+                    assert received, got
                 assert got.startswith(b"HTTP/1.1 200")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..score.intervals import mean_interval, wilson
+from ..score.results import measured
 from ..types import Result
 from . import registry as paper
 from .checks import KINDS, of, one_scan
@@ -77,8 +77,7 @@ def _recompute(name: str, path: str, logs: PaperLogs) -> Result:
         return Result(name, float(values.quantile(_QUANTILES[statistic[0]])), len(values))
     if who == "history":
         return Result(name, float(values.mean()), len(values))
-    interval = wilson(float(values.sum()), len(values)) if what == "em" else mean_interval(list(values))
-    return Result(name, float(values.mean()), len(values), *interval)
+    return measured(name, values)
 
 
 def _synthetic(name: str, who: str, what: str, part: str, logs: PaperLogs) -> Result:

@@ -48,7 +48,7 @@ def render(folder: Path) -> str:
         words=CAPTIONS["words"],
         counts=counts(card).to_dict("index"),
         findings=[_finding(reason, of) for reason, of in groups(rows[rows["verdict"] == FAULTY], "why")],
-        differing=_records(rows[rows["verdict"] == DIFFERS]),
+        differing=rows[rows["verdict"] == DIFFERS].to_dict("records"),
         groups=[_place(place, of) for place, of in groups(rows, "place")],
         sections=sections(folder, evidence),
         further=_further(evidence),
@@ -87,28 +87,24 @@ def _environment() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    return rows.to_dict("records")
-
-
 def _place(place: str, rows: pd.DataFrame) -> dict[str, Any]:
     """The numbers of one place, and how many have each verdict."""
     tally = rows["verdict"].value_counts()
     return {
         "place": place,
         "title": CAPTIONS["places"].get(paper.register()[rows["id"].iloc[0]].place, ""),
-        "rows": _records(rows),
+        "rows": rows.to_dict("records"),
         "tally": [(verdict, int(tally[verdict])) for verdict in VERDICTS if verdict in tally],
     }
 
 
 def _finding(reason: str, rows: pd.DataFrame) -> dict[str, Any]:
     """One reason why numbers do not hold: the printed figures, and each place with how many numbers it has."""
-    named = list(dict.fromkeys((row["paper"], _unit(row["id"])) for row in _records(rows)))
+    named = list(dict.fromkeys((row["paper"], _unit(row["id"])) for row in rows.to_dict("records")))
     figures = [
         figure if unit == after else f"{figure} {unit}" for (figure, unit), (_, after) in pairwise([*named, ("", "")])
     ]
-    places = [(_records(of)[0], len(of)) for _, of in rows.groupby(["place", "what"], sort=False)]
+    places = [(of.to_dict("records")[0], len(of)) for _, of in rows.groupby(["place", "what"], sort=False)]
     return {"fault": reason, "figures": [figure.strip() for figure in figures], "places": places}
 
 
