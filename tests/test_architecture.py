@@ -17,7 +17,7 @@ FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # serving 600, experiments 4,500, and 5,300 for the core: raise a ceiling only for behaviour that is worth its lines.
 BUDGETS = {
     "store": 667, "models": 1581, "search": 830, "repl": 664, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1576,
-    "chat": 287, "imports": 636, "offline": 500, "views": 500, "cli": 658, "serving": 788, "experiments": 4493,
+    "chat": 287, "imports": 636, "offline": 500, "views": 500, "cli": 658, "serving": 790, "experiments": 4493,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
 CORE_BUDGET = 5_904

@@ -71,7 +71,7 @@ class Staging:
         if is_new:
             times = (message.time for message in messages if parse_time(message.time or ""))
             since = None if conversation.alone else next(times, conversation.date)
-            self._times.append(self._seconds(since))
+            self._times.append(self._seconds(since, self._latest))
             about = conversation.id, conversation.title, conversation.date or "", since or ""
             begun[conversation.id] = len(self._times), about
         self.messages += len(messages)
@@ -82,10 +82,10 @@ class Staging:
             self._database.execute("INSERT INTO messages (conversation, time, said) VALUES (?, ?, ?)", row)
         return is_new
 
-    def _seconds(self, time: str | None, otherwise: float | None = None) -> float:
+    def _seconds(self, time: str | None, otherwise: float) -> float:
         when = parse_time(time or "")
         if when is None:
-            return self._latest if otherwise is None else otherwise
+            return otherwise
         return (when if when.tzinfo else when.replace(tzinfo=self._store.tz)).timestamp()
 
     def leave_out_known(self) -> int:

@@ -37,6 +37,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.is_complete = False
+        self._index = ""  # of the first choice
         self._usage: Any = None  # as counted by the server
         self._texts: list[str] = []
         self._calls: dict[int, dict[str, str]] = {}
@@ -72,9 +73,10 @@ class Reply:
         raise StreamBroken(f"it sent {server_message(text)[:100]!r}", retryable=False)
 
     def _hear(self, choice: Mapping[str, Any]) -> None:
-        said = choice.get("message") or choice.get("delta") or {}
+        said, index = choice.get("message") or choice.get("delta") or {}, str(choice.get("index"))
+        self._index = self._index or index
         self.is_complete = self.is_complete or "message" in choice or choice.get("finish_reason") is not None
-        if choice.get("index", 0) == 0:
+        if index == self._index:
             self._texts.append(Content.of(said).text)
             for at, piece in enumerate(said.get("tool_calls") or []):
                 function = self._calls.setdefault(piece.get("index", at), {})

@@ -313,9 +313,18 @@ def test_a_server_that_does_not_stream_is_heard_in_one_piece(tmp_path):
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
-def whole(text):
+def whole(text, **fields):
     message = {"role": "assistant", "content": text}
-    return web.json_response({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+    return web.json_response({"choices": [{"index": 0, "message": message, "finish_reason": "stop"} | fields]})
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("fields", [{"index": None}, {"index": 1}, {"finish_reason": None}], ids=str)
+def test_a_reply_with_an_odd_index_or_without_a_reason_is_stored(tmp_path, fields, streamed):
+    with upstream(lambda body: whole("Hello!", **fields)) as (model, _), running(tmp_path / "h.db", "m", model) as url:
+        assert post(url, HELLO | {"stream": streamed}).status_code == 200
+    with MemoryStore(tmp_path / "h.db") as store:
+        assert [turn.content for turn in store.turns] == ["Hi.", "Hello!"]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
