@@ -14,30 +14,29 @@ from ..experiments.show import report
 from ..query.trace import total_cost
 from .common import UNANSWERED, Refused, confirm, rates_of, refusing
 
-_WRONG = (ReproduceError, ValueError)  # what a plan, its options and its data may raise
+_refusing = refusing(ReproduceError, ValueError)  # what a plan, its options, its data and its files may raise
 _FLAGS = ("model", "base_url", "hedge", "requests_per_minute", "tokens_per_minute", "dask")
 
 
+@_refusing
 def reproduce_command(options: argparse.Namespace) -> int:
     """Run the notebooks, write the report, and print the scorecard; return the exit code."""
     print("Checking the notebooks, their data and the model ...", flush=True)
     plan = _plan(options)
     if not options.dask:
-        with refusing(*_WRONG):
-            plan.llm.open()  # reports a missing key before downloading data
+        plan.llm.open()  # reports a missing key before downloading data
     ready = _prepared(plan)
+    if not all(llm.is_local for llm in reproduce.models(plan, ready)):
+        confirm(options.yes, "stopped before anything was spent")
+    reproduce.check_models(plan, ready)
+    execution.begin(plan)
+    titles = {book.notebook.name: book.notebook.title for book in ready}
     done = []
-    with refusing(ReproduceError):
-        if not all(llm.is_local for llm in reproduce.models(plan, ready)):
-            confirm(options.yes, "stopped before anything was spent")
-        reproduce.check_models(plan, ready)
-        execution.begin(plan)
-        titles = {book.notebook.name: book.notebook.title for book in ready}
-        for ran in execution.execute(plan, ready):
-            outcome = f"skipped: {ran.skipped}" if ran.skipped else f"failed, {ran.told}" if ran.error else ran.told
-            tqdm.write(f"{ran.name}: {titles[ran.name] + ': ' if not ran.skipped else ''}{outcome}")
-            sys.stdout.flush()
-            done.append(ran)
+    for ran in execution.execute(plan, ready):
+        outcome = f"skipped: {ran.skipped}" if ran.skipped else f"failed, {ran.told}" if ran.error else ran.told
+        tqdm.write(f"{ran.name}: {titles[ran.name] + ': ' if not ran.skipped else ''}{outcome}")
+        sys.stdout.flush()
+        done.append(ran)
     if errors := [ran.error for ran in done if ran.error]:
         raise Refused("; ".join(errors))
     if ready:
@@ -49,12 +48,14 @@ def reproduce_command(options: argparse.Namespace) -> int:
     return UNANSWERED if any(ran.failed for ran in done) else 0
 
 
+@_refusing
 def estimate_command(options: argparse.Namespace) -> int:
     """Print the calls, tokens and dollars that the run needs; return the exit code."""
     _prepared(_plan(options))
     return 0
 
 
+@_refusing
 def report_command(options: argparse.Namespace) -> int:
     """Write and print the report of the last run; return the exit code."""
     _print_report(_plan(options))
@@ -66,14 +67,12 @@ def _plan(options: argparse.Namespace) -> Plan:
     flags |= {"rates": rates_of(options.prices), "budget_usd": options.budget, "judge_model": options.judge}
     parameters = {name: literal(value) for name, value in options.parameters}
     others = {"only": options.only, "sample": options.sample or "", "outputs": options.outputs}
-    with refusing(*_WRONG):
-        return reproduce.make_plan(flags, parameters, **others)
+    return reproduce.make_plan(flags, parameters, **others)
 
 
 def _prepared(plan: Plan) -> list[Ready]:
     """Check the options and print what the run needs."""
-    with refusing(*_WRONG):
-        books = reproduce.prepare(plan)
+    books = reproduce.prepare(plan)
     ready = [book for book in books if not book.skipped]
     asking = [book for book in ready if book.questions]
     for book in books:
@@ -90,11 +89,9 @@ def _prepared(plan: Plan) -> list[Ready]:
 
 
 def _print_report(plan: Plan) -> None:
-    with refusing(*_WRONG):
-        card = scorecard.of_run(plan.folder)
-        page = report.write(plan.folder)
-        by = plan.llm.label
-    print(f"\nAnswered by: {by}")
+    card = scorecard.of_run(plan.folder)
+    page = report.write(plan.folder)
+    print(f"\nAnswered by: {plan.llm.label}")
     for line in scorecard_tables.older(scorecard.evidence_of(plan.folder)):
         print(f"* Not of this run: {line}")
     print("\n".join(["", *scorecard_tables.summary(card), ""]))

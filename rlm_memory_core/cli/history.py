@@ -65,7 +65,7 @@ def note(line: str) -> None:
     print(printable(f"rlm-memory: {' '.join(line.split())}"), file=sys.stderr)
 
 
-def say(text: str, end: str = "\n") -> None:
+def say(text: str) -> None:
     """Print to standard output. Characters that its encoding lacks become question marks."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(printable(text).encode(encoding, "replace").decode(encoding), end=end, flush=True)
+    print(printable(text).encode(encoding, "replace").decode(encoding), flush=True)

@@ -29,13 +29,11 @@ def serve(options: argparse.Namespace) -> int:
         kept = f"memory: {options.store}" if options.store else "no memory: give --store"
         print(f"{memory.llm.label} answers at {url} (model: {memory.llm.model}; {kept}). Stop with Ctrl-C.", flush=True)
 
-    stop = asyncio.Event()
+    def end(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)  # the endpoint finishes the requests in progress
+
+    loop, stop = background.loop(), asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):  # shells start background jobs with SIGINT ignored
-        signal.signal(each, signal.default_int_handler)
-    serving = asyncio.run_coroutine_threadsafe(endpoint.serve(options.port, ready, stop), background.loop())
-    try:
-        serving.result()
-    except KeyboardInterrupt:
-        background.loop().call_soon_threadsafe(stop.set)
-        serving.result()  # finish the requests in progress
+        signal.signal(each, end)
+    background.run(endpoint.serve(options.port, ready, stop))
     return 0

@@ -69,16 +69,8 @@ class Function:
         except Exception as failure:  # a run shows no traceback: say where it came from
             place = traceback.extract_tb(failure.__traceback__)[-1]
             error = f"{_told(failure)} ({Path(place.filename).name}, line {place.lineno})"
-        usage = sum((each.usage for each in used), Usage())
-        return Prediction(
-            "" if error else text,
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            usage.calls,
-            total_cost([each.cost_usd for each in used]),
-            time.perf_counter() - started + replayed,
-            error=error,
-        )
+        paid = sum((each.usage for each in used), Usage()), total_cost([each.cost_usd for each in used])
+        return Prediction.of("" if error else text, *paid, time.perf_counter() - started + replayed, error=error)
 
 
 def load(place: str) -> Callable[..., str]:

@@ -101,16 +101,9 @@ async def _ask(
     llm: LLM, history: str, sample: Sample, budget: Budget | None, started: float, embedded: Embeddings = _NOT_EMBEDDED
 ) -> Prediction:
     reply = await llm.complete(history_messages(history, sample.question, sample.question_date), budget)
-    usage = embedded.usage + reply.usage
     replayed = embedded.replayed_seconds + (reply.seconds if reply.recorded else 0.0)
-    return Prediction(
-        reply.text.strip(),
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        calls=usage.calls,
-        cost_usd=total_cost([embedded.cost_usd, reply.cost_usd]),
-        seconds=time.perf_counter() - started + replayed,
-    )
+    paid = embedded.usage + reply.usage, total_cost([embedded.cost_usd, reply.cost_usd])
+    return Prediction.of(reply.text.strip(), *paid, time.perf_counter() - started + replayed)
 
 
 def by_cosine(vectors: Sequence[Sequence[float]], query: Sequence[float]) -> list[int]:
@@ -186,13 +179,11 @@ class RLM:
         except QueryFailed as failed:  # the row still shows what was found and paid for
             answer = failed.answer
         read = None if self.engine.reading.way == SEARCH else tuple(number - 1 for number in answer.sessions_read)
-        return Prediction(
+        return Prediction.of(
             answer.text,
-            prompt_tokens=answer.usage.prompt_tokens,
-            completion_tokens=answer.usage.completion_tokens,
-            calls=answer.usage.calls,
-            cost_usd=answer.cost_usd,
-            seconds=answer.seconds + answer.trace.replayed_seconds,
+            answer.usage,
+            answer.cost_usd,
+            answer.seconds + answer.trace.replayed_seconds,
             coverage=answer.coverage.share,
             subagents=answer.coverage.asked,
             failed_subagents=answer.coverage.failures,
@@ -210,8 +201,7 @@ async def attempt(method: Method, sample: Sample) -> Prediction:
     except BudgetExceeded as error:
         return Prediction("", error=str(error))
     except ModelError as error:
-        used = error.usage
-        return Prediction("", used.prompt_tokens, used.completion_tokens, used.calls, error.cost_usd, error=str(error))
+        return Prediction.of("", error.usage, error.cost_usd, error=str(error))
 
 
 def make(

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.store.memory_store import MemoryStore
 from rlm_memory_core.store.turns import Session, Turn, serialise
 
@@ -121,6 +122,11 @@ class Prediction:
     copies: int = 0
     error: str = ""
     sessions_read: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, text: str, usage: Usage, cost_usd: float | None, seconds: float = 0.0, **others: Any) -> "Prediction":
+        """Makes a prediction from the usage of its calls. `others` are further fields."""
+        return cls(text, usage.prompt_tokens, usage.completion_tokens, usage.calls, cost_usd, seconds, **others)
 
 
 class Method(Protocol):

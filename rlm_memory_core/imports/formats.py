@@ -20,7 +20,7 @@ from .json_values import HistoryFileError, Problem, joined
 
 # names of keys; the first that is in an object is used
 _LISTS = """mapping messages chat_messages conversations conversation turns dialog history contents sessions events
-    chunk chunks responses list""".split()
+    chunk chunks responses list chosen""".split()
 _TREES = ("mapping", "messages")  # may be objects whose entries name their parents
 _INNER = """chat conversation history body message messageCreate response post data kwargs
     payload""".split()  # objects within one that belong to it
@@ -80,19 +80,24 @@ class Conversation(NamedTuple):
     alone: bool = False
 
 
-def conversations_of(value: Any, place: str, note: Problem, item: str = "entry") -> Iterator[tuple[str, Conversation]]:
+def conversations_of(
+    value: Any, place: str, note: Problem, skipped: Counter[str], item: str = "entry"
+) -> Iterator[tuple[str, Conversation]]:
     """Yield the conversations in a JSON value, each with its place in the file.
 
     A list of messages is a conversation, and so is a message outside any list. Any other list or object contains
-    conversations. The object around a list of messages has the conversation's id, title and date.
+    conversations. The object around a list of messages has the conversation's id, title and date. A list that an object
+    holds twice, under two names, is read once. Of preference data, the `chosen` conversation is read.
 
     Args:
         value: The value.
         place: Its place, such as "line 3".
         note: Called with the place of what cannot be read, and the reason.
+        skipped: Counts what is left out, by kind.
         item: The word for an entry if the value is a list.
 
-    >>> [(place, found.messages) for place, found in conversations_of({"sessions": [[{"role": "user"}]]}, "", print)]
+    >>> value = {"sessions": [[{"role": "user"}]]}
+    >>> [(place, found.messages) for place, found in conversations_of(value, "", print, Counter())]
     [('session 1', [{'role': 'user'}])]
     """
     if isinstance(value, list):
@@ -100,26 +105,34 @@ def conversations_of(value: Any, place: str, note: Problem, item: str = "entry")
             yield place, Conversation("", "", None, value)
             return
         for number, each in enumerate(value, 1):
-            yield from conversations_of(each, joined(place, f"{item} {number}"), note)
+            yield from conversations_of(each, joined(place, f"{item} {number}"), note, skipped)
         return
     fields = _merged(value)
+    if "chosen" in fields and fields.pop("rejected", None):
+        skipped["rejected answer"] += 1
     named = [key for key in _LISTS if key in fields]
     lists = [key for key in named if isinstance(fields[key], list)] or named[:1]
     others = (key for key, each in fields.items() if _may_hold(each) or as_dict(each).keys() & {*_LISTS})
     if _is_message(value) or not (inner := lists or list(others)):
         yield place, Conversation(str(first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
         return
+    read: list[Any] = []
     for key in inner:
         held = fields[key]
         if named and not (isinstance(held, list) or any(map(_may_hold, as_dict(held).values()))):
             note(place, f"has no list of messages{_keys_of(fields)}")
             continue
         inside = place if isinstance(held, list) else joined(place, key)
-        for where, found in conversations_of(held, inside, note, key.removesuffix("s")):
+        for where, found in conversations_of(held, inside, note, skipped, key.removesuffix("s")):
             if found.messages is held:
+                if held in read:
+                    continue
+                read.append(held)
                 title = first(fields, _TITLES) or first(fields.get("channel"), ("name",))
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
-                found = Conversation(str(first(fields, _IDS, (str, int))), title, _date_of(fields), [*system, *held])
+                chosen = [fields["chosen"]] if _is_message(fields.get("chosen")) else []
+                messages = [*system, *held, *chosen]
+                found = Conversation(str(first(fields, _IDS, (str, int))), title, _date_of(fields), messages)
             yield where, found
 
 

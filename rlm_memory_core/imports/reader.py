@@ -74,10 +74,11 @@ def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambd
 
     The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), of DeepSeek, Grok, AI
     Studio, Open WebUI, LibreChat, Teams, Matrix, Telegram, Discord, Slack or SillyTavern, a message list of OpenAI or
-    Anthropic, ShareGPT, or JSON Lines. Lists of messages are found under any name. Messages that an earlier import has
-    stored are not stored again, so a newer export adds only what is new or was edited. A conversation without ids and
-    times is recognised if it begins with all of its stored messages. If it was edited, it is stored again as a whole,
-    because it may be a different conversation with the same beginning.
+    Anthropic, ShareGPT, or JSON Lines. Lists of messages are found under any name. A list that a record holds under two
+    names is stored once. Of preference data, `chosen` is stored, and the report counts `rejected`. Messages that an
+    earlier import has stored are not stored again, so a newer export adds only what is new or was edited. A
+    conversation without ids and times is recognised if it begins with all of its stored messages. If it was edited, it
+    is stored again as a whole, because it may be a different conversation with the same beginning.
 
     Args:
         store: The store that gets the messages. Its `tz` decides on which day a message was sent.
@@ -145,7 +146,7 @@ def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
 def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
     """Add the messages in a JSON value, and report what cannot be read."""
     try:
-        for place, conversation in conversations_of(value, where, report.problem):
+        for place, conversation in conversations_of(value, where, report.problem, report.skipped):
             messages = list(_messages(conversation, place, report))
             report.conversations += staging.add(conversation, messages)
             if not (messages or conversation.alone):

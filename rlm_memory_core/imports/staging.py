@@ -26,7 +26,6 @@ from .formats import Conversation, Message
 _IMPORTED = "CREATE TABLE IF NOT EXISTS imported_messages (key BLOB PRIMARY KEY) WITHOUT ROWID"
 _TABLES = """
     PRAGMA journal_mode = OFF;
-    CREATE TABLE conversations (conversation INTEGER PRIMARY KEY, id TEXT, title TEXT, date TEXT, since TEXT);
     CREATE TABLE messages (place INTEGER PRIMARY KEY, conversation INTEGER, time REAL, said TEXT);
     CREATE TABLE ranked (rank INTEGER PRIMARY KEY, place INTEGER, part INTEGER, start REAL, day TEXT,
         named BLOB, count INTEGER, key BLOB, known INTEGER);
@@ -35,13 +34,12 @@ _TABLES = """
     BEGIN
 """
 # if a conversation's last message is older than its first, newer messages come first, also among those of one time
-_IN_TIME = """SELECT conversation, id, date, since, messages.time, place, said FROM messages
-    JOIN conversations USING (conversation)
+_IN_TIME = """SELECT conversation, messages.time, place, said FROM messages
     JOIN (SELECT conversation, min(place), time FROM messages GROUP BY conversation) AS first USING (conversation)
     JOIN (SELECT conversation, max(place), time FROM messages GROUP BY conversation) AS last USING (conversation)
     ORDER BY conversation, messages.time, CASE WHEN last.time < first.time THEN -place ELSE place END"""
-_NEW = """SELECT part, count, key, title, day, said FROM ranked CROSS JOIN messages USING (place)
-    JOIN conversations USING (conversation) WHERE NOT known ORDER BY start, part, rank"""
+_NEW = """SELECT part, count, key, day, said FROM ranked CROSS JOIN messages USING (place)
+    WHERE NOT known ORDER BY start, part, rank"""
 _RANK = "INSERT INTO ranked (place, part, start, day, named, count, key, known) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _REPEATED = "SELECT 1 FROM ranked WHERE named = ?"
 _AT_ONCE, _CHARACTERS = 1000, 4_000_000  # maximum messages and characters stored in one transaction
@@ -58,7 +56,7 @@ class Staging:
         self._store, self.messages = store, 0
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.executescript(_TABLES)
-        self._alone: dict[str, int] = {}  # conversations whose messages come separately, by id
+        self._alone: dict[str, tuple[int, Any]] = {}  # conversations whose messages come separately, by id
         self._times: list[float] = []  # of each conversation, the last known time, in seconds
         self._latest = float("-inf")  # the last time in the file
         store.query(_IMPORTED)
@@ -73,22 +71,21 @@ class Staging:
         if is_new:
             times = (message.time for message in messages if parse_time(message.time or ""))
             since = None if conversation.alone else next(times, conversation.date)
-            self._times.append(self._seconds(since))
-            begun[conversation.id] = len(self._times)
-            about = map(well_formed, (conversation.id, conversation.title, conversation.date or "", since or ""))
-            self._database.execute("INSERT INTO conversations VALUES (?, ?, ?, ?, ?)", (len(self._times), *about))
+            self._times.append(self._seconds(since, self._latest))
+            about = conversation.id, conversation.title, conversation.date or "", since or ""
+            begun[conversation.id] = len(self._times), about
         self.messages += len(messages)
         for message in messages:
-            number = begun[conversation.id]
+            number, about = begun[conversation.id]
             self._latest = self._times[number - 1] = self._seconds(message.time, self._times[number - 1])
-            row = (number, self._latest, json.dumps(message))
+            row = (number, self._latest, json.dumps([about, message]))
             self._database.execute("INSERT INTO messages (conversation, time, said) VALUES (?, ?, ?)", row)
         return is_new
 
-    def _seconds(self, time: str | None, otherwise: float | None = None) -> float:
+    def _seconds(self, time: str | None, otherwise: float) -> float:
         when = parse_time(time or "")
         if when is None:
-            return self._latest if otherwise is None else otherwise
+            return otherwise
         return (when if when.tzinfo else when.replace(tzinfo=self._store.tz)).timestamp()
 
     def leave_out_known(self) -> int:
@@ -101,8 +98,9 @@ class Staging:
         """Record the session and the key of each message in a conversation."""
         store, part, chain, last = self._store, 0, b"", None
         unsure = self._one("SELECT max(rank) FROM ranked")  # messages after this rank become known with a later one
-        for _, conversation, date, since, time, place, said in rows:
-            message = Message(*json.loads(said))
+        for _, time, place, said in rows:
+            (conversation, _, date, since), values = json.loads(said)
+            message = Message(*values)
             when, last = parse_time(message.time or ""), last if part else parse_time(since)
             if not part or (when and (last is None or begins_session(last, when, store.tz, store.gap))):
                 part, start, day = place, time, message.time or date
@@ -114,7 +112,7 @@ class Staging:
                 count = 1 if message.id else 1 + self._one("SELECT max(count) FROM ranked WHERE named = ?", named)
                 key = _digest(named.hex(), str(count))
             else:
-                named, count, key = b"", 0, _digest(chain.hex(), said)
+                named, count, key = b"", 0, _digest(chain.hex(), json.dumps(message))
                 chain = key
             known = bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
             known = known or bool(message.id and self._one(_REPEATED, named))
@@ -135,11 +133,11 @@ class Staging:
         for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
             # the report names dates that cannot be read
             with self._store.transaction(), warnings.catch_warnings(action="ignore"):
-                for (part, count, key, title, day, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
+                for (part, count, key, day, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
+                    (_, title, *_), (role, content, name, time, _) = json.loads(said)
                     if part != stored:
                         self._store.start_session(day, title)
                         stored = part
-                    role, content, name, time, _ = json.loads(said)
                     self._store.add(role, content, time, name)
                     if count or following[:2] != (part, 0):  # without id and time, only the last key is kept
                         self._store.query("INSERT OR IGNORE INTO imported_messages VALUES (?)", (key,))

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 TOKEN = "RLM_MEMORY_TOKEN"
 """The environment variable that holds the key."""
-SILENCE = 30.0
-"""Seconds after which a connection without a request is closed."""
 CONNECTIONS = 500  # open at once on one server
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

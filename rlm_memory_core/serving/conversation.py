@@ -179,17 +179,12 @@ class Conversation:
         runs = [(0, whole)]
         if len(whole) <= max(self._settled, 1):
             for start, each in enumerate(said[:2]):
-                places = self.store.query(_PLACES, [each.digest])
-                runs += [(start, self._follow(said[start:], before)) for (before,) in places]
-        going_on = [(start, run) for start, run in runs if run is whole or self._goes_on(run, len(said) - start)]
-        return max(going_on, key=lambda each: len(each[1]))
-
-    def _goes_on(self, run: Sequence[_Stored], messages: int) -> bool:
-        """Return whether a request continues a stored run.
-
-        A run of two messages is enough. A run of one counts if it is among the last two turns and more messages follow.
-        """
-        return len(run) > 2 or (len(run) == 2 and messages > 1 and run[-1].turn >= len(self.store) - 1)
+                for (before,) in self.store.query(_PLACES, [each.digest]):
+                    run = self._follow(said[start:], before)
+                    # one message is too little to go by, unless it was said last and others follow
+                    is_latest = run[-1].turn >= len(self.store) - 1 and start + 1 < len(said)
+                    runs += [(start, run)] * (len(run) > 2 or is_latest)
+        return max(runs, key=lambda each: len(each[1]))
 
     def _follow(self, said: Sequence[Said], before: bytes) -> list[_Stored]:
         """Return the longest stored run of these messages that continues the key `before`."""

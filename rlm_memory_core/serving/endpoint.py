@@ -11,18 +11,18 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
 
-from ..models import types
+from ..models import types, wording
 from . import replies
-from .access import SILENCE, Access
+from .access import Access
 from .conversation import Conversation
-from .limits import Limits, Refusal
-from .memory import Asking, Memory
+from .limits import Limits, Refusal, bounded
+from .memory import Memory
 from .people import People
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -30,6 +30,7 @@ PERSON = "X-Memory-User"
 """The header that names the person. Without it, the field `user` of the request does."""
 _BODY, _SECONDS = 4 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
 _PARTS = 10_000  # messages, their parts and their calls of tools
+SILENCE = 30.0  # seconds after which a connection without a request is closed
 _GRACE = 10.0  # seconds for requests under way when the server stops
 
 
@@ -66,7 +67,7 @@ class Endpoint:
         )  # fmt: skip
         await runner.setup()
         assert runner.server is not None
-        server = await asyncio.get_running_loop().create_server(self._limits.bounded(runner.server), sock=listening)
+        server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)
         try:
             ready(f"{address}/v1")
             await stop.wait()
@@ -83,27 +84,35 @@ class Endpoint:
 
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self._limits.heard(request)
         try:
             if refused := self._access.refusal(request.headers):
                 raise Refusal(*refused)
+            if request.match_info.http_exception:
+                what = f"{request.method} {request.path}"
+                raise Refusal(404, f"No such endpoint: {what} (a base_url ends with /v1)")
             return await handler(request)
-        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
-            told = Refusal(404, f"No such endpoint: {request.method} {request.path} (a base_url ends with /v1)")
         except Exception as error:
             told = self._told(error)
-        headers = {"Retry-After": f"{math.ceil(told.seconds)}"} if told.seconds else None
-        return web.json_response(replies.error(told.status, str(told)), status=told.status, headers=headers)
+            headers = {"Retry-After": f"{math.ceil(told.seconds)}"} if told.seconds else None
+            return web.json_response(replies.error(told.status, str(told)), status=told.status, headers=headers)
 
     def _told(self, error: Exception) -> Refusal:
-        """Return the error that the client sees."""
+        """Return the error that the client sees. Only the owner's terminal shows the address of the model's server."""
         if isinstance(error, Refusal):
             return error
         if isinstance(error, web.HTTPException):
             return Refusal(error.status, error.reason)
-        if isinstance(error, (types.BackendError, types.ModelError)):
-            return self._memory.told(error)
-        print(f"rlm-memory: {error!r}", file=sys.stderr, flush=True)
+        llm, is_of_model = self._memory.llm, isinstance(error, (types.BackendError, types.ModelError))
+        said = str(error) if is_of_model else repr(error)
+        if isinstance(error, types.BackendError):
+            said = wording.explain(error, llm.model, llm.base_url, llm.api_key, llm.timeout)
+        print(f"rlm-memory: {said}", file=sys.stderr, flush=True)
+        if isinstance(error, types.Refused) and error.status not in (401, 403):
+            answered = f"the model's server answered: {wording.first_line(error, llm.api_key)}"
+            return Refusal(error.status, answered, error.retry_after or 0)
+        if is_of_model:
+            status = 504 if isinstance(error, types.TimedOut) else 502
+            return Refusal(status, "the model's server gave no answer; the output of this endpoint says why")
         return Refusal(500, "the memory cannot be used; the server's output says why")
 
     async def _models(self, request: web.Request) -> web.Response:
@@ -114,7 +123,9 @@ class Endpoint:
         return web.json_response(model if asked else {"object": "list", "data": [model]})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        with self._limits.admit():
+        if self._limits.in_progress.locked():
+            raise Refusal(429, "too many requests at once", 1)
+        async with self._limits.in_progress:
             body = await asyncio.to_thread(_parsed, await _read(request))  # a large one would block the event loop
             person = _person(request, body)
             self._limits.count(person)
@@ -129,59 +140,50 @@ class Endpoint:
                     return await self._reply(request, body, talk)
 
     async def _reply(self, request: web.Request, body: dict[str, Any], talk: Conversation) -> web.StreamResponse:
-        asking = await self._memory.prepare(body, talk)
-        if body.get("stream"):
-            return await self._stream(request, body, asking, talk)
-        whole = replies.parsed((await self._memory.backend.send(asking.request)).text)
-        message = replies.message_of(whole)
-        await asyncio.to_thread(_end, talk, message)
-        whole["usage"] = replies.counted(whole.get("usage"), asking.request, message, asking.usage)
-        return web.json_response(whole)
-
-    async def _stream(
-        self, request: web.Request, body: dict[str, Any], asking: Asking, talk: Conversation
-    ) -> web.StreamResponse:
-        """Forward a reply as server-sent events.
+        """Forward a reply, whole or as server-sent events.
 
         An error before the first event fails the request; a later error is sent as an event.
         """
+        asked, searched = await self._memory.prepare(body, talk)
+        reply = replies.Reply()
+        if not body.get("stream"):
+            whole = reply.read((await self._memory.backend.send(asked)).text)
+            await asyncio.to_thread(_end, talk, reply)
+            return web.json_response(whole | {"usage": reply.usage(asked, searched)})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-        stream, ending = replies.Stream(), list[dict[str, Any]]()
+        ending: list[dict[str, Any]] = []
 
-        async def write(event: str) -> None:
-            if not response.prepared:
-                await response.prepare(request)
-            await response.write(f"data: {event}\n\n".encode())
+        async def write(*chunks: dict[str, Any] | str) -> None:
+            for chunk in chunks:
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(f"data: {chunk if isinstance(chunk, str) else json.dumps(chunk)}\n\n".encode())
 
         try:
-            async with aclosing(self._memory.backend.stream(asking.request)) as events:
+            async with aclosing(self._memory.backend.stream(asked)) as events:
                 async for event in events:
-                    chunk = stream.read({"choices": []} if event == "[DONE]" else replies.parsed(event))
-                    if stream.ended and chunk["choices"]:
+                    chunk = {"choices": []} if event == "[DONE]" else replies.as_chunk(reply.read(event))
+                    if reply.is_complete and chunk["choices"]:
                         ending.append(chunk)
                     elif chunk["choices"]:
-                        await write(json.dumps(chunk))
-            message = stream.message
-            await asyncio.to_thread(_end, talk, message)
+                        await write(chunk)
+            await asyncio.to_thread(_end, talk, reply)
             if (body.get("stream_options") or {}).get("include_usage"):
-                usage = replies.counted(stream.usage, asking.request, message, asking.usage)
-                ending.append(ending[0] | {"choices": [], "usage": usage})
-            for chunk in ending:
-                await write(json.dumps(chunk))
-            await write("[DONE]")
+                ending.append(ending[0] | {"choices": [], "usage": reply.usage(asked, searched)})
+            await write(*ending, "[DONE]")
         except ConnectionError:
             pass  # the client went away
         except Exception as error:
             if not response.prepared:
                 raise
             told = self._told(error)
-            await write(json.dumps(replies.error(told.status, str(told))))
+            await write(replies.error(told.status, str(told)))
         return response
 
 
-def _end(talk: Conversation, message: Mapping[str, Any]) -> None:
+def _end(talk: Conversation, reply: replies.Reply) -> None:
     """Store a reply, and close the store before the client is told, so that its next request continues the session."""
-    talk.end(message)
+    talk.end(reply.message)
     talk.store.close()
 
 

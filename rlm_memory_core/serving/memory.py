@@ -5,30 +5,21 @@ the earlier conversations are long, it sees the answer of a search (`MemoryRLM`)
 """
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..chat.direct import as_messages, opening
-from ..models import types, wording
+from ..models import types
 from ..models.llm import LLM
 from ..models.pricing import Usage
 from ..query.engine import MemoryRLM
 from ..store.times import written
 from .conversation import Conversation, recollection
-from .limits import Refusal
 
 _STREAM = ("stream", "stream_options")
 _KEPT = 1_000  # search results kept for the tool calls that follow a question
-
-
-class Asking(NamedTuple):
-    """The request to the model, and the usage of the search before it."""
-
-    request: types.Request
-    usage: Usage
 
 
 class Memory:
@@ -55,7 +46,7 @@ class Memory:
         self.backend = backend
         return backend
 
-    async def prepare(self, body: Mapping[str, Any], talk: Conversation) -> Asking:
+    async def prepare(self, body: Mapping[str, Any], talk: Conversation) -> tuple[types.Request, Usage]:
         """Build the request to the model; search the history first if it is long.
 
         Args:
@@ -63,38 +54,26 @@ class Memory:
             talk: Its conversation. If that does not fit into the model's context, the history is always searched and
                 only the last messages are sent.
 
+        Returns:
+            The request, and the usage of the search.
+
         Raises:
             ModelError: The search gave no answer.
         """
         today = written(datetime.now(UTC), talk.store.tz, clock=False)
         messages, usage = talk.tail(self._threshold) if talk.is_too_long else talk.messages, Usage()
         if talk.question and (talk.is_too_long or talk.characters > self._threshold):
-            remembered, usage = await self._recall(talk, today)
+            asked = talk.store.path, talk.question
+            # the tool calls that follow a question use what was found for it
+            if asked not in self._recalled or (messages[-1]["role"] == "user" and not talk.is_too_long):
+                answer = await self._engine.aquery(talk.history, talk.question, today)
+                self._recalled[asked], usage = recollection(answer), answer.usage
+            remembered = [self._recalled[asked]]
+            if len(self._recalled) > _KEPT:
+                del self._recalled[next(iter(self._recalled))]
         else:
             remembered = await asyncio.to_thread(lambda: list(as_messages(talk.earlier())))
         system = [opening(talk.system, today)] if remembered else talk.instructions
         sent = {name: value for name, value in body.items() if value is not None and name not in _STREAM}
         sent |= {"model": self.llm.model, "messages": [*system, *remembered, *messages]}
-        return Asking(types.Request(types.CHAT_PATH, sent), usage)
-
-    async def _recall(self, talk: Conversation, today: str) -> tuple[list[types.ChatMessage], Usage]:
-        """Search for the user's last question; the tool calls that follow it reuse the result."""
-        asked, usage = (talk.store.path, talk.question), Usage()
-        is_asked_anew = talk.messages[-1]["role"] == "user" and not talk.is_too_long
-        if is_asked_anew or asked not in self._recalled:
-            answer = await self._engine.aquery(talk.history, talk.question, today)
-            self._recalled[asked], usage = recollection(answer), answer.usage
-        found = self._recalled[asked]
-        if len(self._recalled) > _KEPT:
-            del self._recalled[next(iter(self._recalled))]
-        return [found], usage
-
-    def told(self, error: types.BackendError | types.ModelError) -> Refusal:
-        """Return the error that the client sees. Only the owner's terminal shows the address of the model's server."""
-        said = wording.explain(error, self.llm.model, self.llm.base_url, self.llm.api_key, self.llm.timeout)
-        print(f"rlm-memory: {error if isinstance(error, types.ModelError) else said}", file=sys.stderr, flush=True)
-        if isinstance(error, types.Refused) and error.status not in (401, 403):
-            answered = f"the model's server answered: {wording.first_line(error, self.llm.api_key)}"
-            return Refusal(error.status, answered, error.retry_after or 0)
-        status = 504 if isinstance(error, types.TimedOut) else 502
-        return Refusal(status, "the model's server gave no answer; the output of this endpoint says why")
+        return types.Request(types.CHAT_PATH, sent), usage

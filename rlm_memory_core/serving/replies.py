@@ -22,70 +22,23 @@ def error(status: int, message: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": _CODES.get(status)}}
 
 
-def parsed(text: str) -> dict[str, Any]:
-    """Parse a completion or a chunk from a model's server.
+class Reply:
+    """Assembles a reply from what the model's server sends: a completion, or the chunks of a stream.
 
-    Raises:
-        StreamBroken: The text is an error, or neither of the two.
+    `is_complete` tells whether all of it has arrived.
 
-    >>> parsed('{"error": null, "choices": null}')
-    {'error': None, 'choices': []}
-    """
-    try:
-        sent = json.loads(text)
-        choices = sent.get("choices") or []  # null in some last chunks
-        if not sent.get("error") and all(isinstance(each, dict) for each in choices):
-            return {**sent, "choices": choices}
-    except (ValueError, RecursionError, TypeError, AttributeError):
-        pass
-    raise StreamBroken(f"it sent {server_message(text)[:100]!r}", retryable=False)
-
-
-def message_of(whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the message of a completion's first choice.
-
-    Raises:
-        StreamBroken: There is none.
-    """
-    first = next(iter(whole["choices"]), None)
-    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-        raise StreamBroken("it sent no choices")
-    return dict(first["message"])
-
-
-def counted(usage: Any, request: Request, message: Mapping[str, Any], more: Usage) -> dict[str, Any]:
-    """Return the `usage` of a reply, with the usage of the memory's own calls added.
-
-    Args:
-        usage: The count of the model's server; None to estimate it.
-        request: The request to the model.
-        message: The model's reply.
-        more: The usage of the search before it.
-
-    >>> counted({"prompt_tokens": 5, "completion_tokens": 2}, Request("", {}), {}, Usage(10, 1))
-    {'prompt_tokens': 15, 'completion_tokens': 3, 'total_tokens': 18}
-    """
-    estimate = Usage(request.tokens, count_tokens(Content.of(message).text))
-    sums = usage_of({"usage": usage}, estimate) + more
-    names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    return {**(usage if isinstance(usage, dict) else {}), **{name: getattr(sums, name) for name in names}}
-
-
-class Stream:
-    """Assembles a streamed reply from its chunks.
-
-    `usage` is the server's count. `ended` is True once the reply is complete.
-
-    >>> stream = Stream()
-    >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo"}, "stop")):
-    ...     chunk = stream.read({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
-    >>> stream.message["content"], stream.ended
+    >>> reply = Reply()
+    >>> for text, finish in (("Hel", None), ("lo", "stop")):
+    ...     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    ...     chunk = reply.read(json.dumps({"choices": [choice]}))
+    >>> reply.message["content"], reply.is_complete
     ('Hello', True)
     """
 
     def __init__(self) -> None:
-        self.usage: Any = None
-        self.ended = False
+        self.is_complete = False
+        self._index = ""  # of the first choice
+        self._usage: Any = None  # as counted by the server
         self._texts: list[str] = []
         self._calls: dict[int, dict[str, str]] = {}
 
@@ -96,28 +49,66 @@ class Stream:
         Raises:
             StreamBroken: The reply is not complete.
         """
-        if not self.ended:
-            raise StreamBroken("the stream ended early", retryable=False)
+        if not self.is_complete:
+            raise StreamBroken("its reply ended early", retryable=False)
         calls = [{"function": function} for function in self._calls.values()]
         return {"role": "assistant", "content": "".join(self._texts), "tool_calls": calls}
 
-    def read(self, chunk: dict[str, Any]) -> dict[str, Any]:
-        """Read a chunk, or the completion of a server that does not stream; return the chunk to forward."""
-        self.usage = chunk.pop("usage", None) or self.usage
-        chunk["object"] = "chat.completion.chunk"
-        for choice in chunk["choices"]:
-            if "message" in choice:
-                choice["delta"] = choice.pop("message")
-                calls = enumerate(choice["delta"].get("tool_calls") or [])
-                choice["delta"]["tool_calls"] = [{"index": at, **call} for at, call in calls] or None
-            self.ended = self.ended or choice.get("finish_reason") is not None
-            if choice.get("index", 0) == 0:
-                self._hear(choice.get("delta") or {})
-        return chunk
+    def read(self, text: str) -> dict[str, Any]:
+        """Read a completion or a chunk, and return it without its usage.
 
-    def _hear(self, delta: Mapping[str, Any]) -> None:
-        self._texts.append(Content.of(delta).text)
-        for piece in delta.get("tool_calls") or []:
-            function = self._calls.setdefault(piece.get("index", 0), {})
-            for name, text in (piece.get("function") or {}).items():
-                function[name] = function.get(name, "") + str(text or "")
+        Raises:
+            StreamBroken: The text is an error, or neither of the two.
+        """
+        try:
+            sent: dict[str, Any] = json.loads(text)
+            self._usage = sent.pop("usage", None) or self._usage
+            sent["choices"] = sent.get("choices") or []  # null in some last chunks
+            if not sent.get("error"):
+                for choice in sent["choices"]:
+                    self._hear(choice)
+                return sent
+        except (ValueError, RecursionError, TypeError, AttributeError):
+            pass
+        raise StreamBroken(f"it sent {server_message(text)[:100]!r}", retryable=False)
+
+    def _hear(self, choice: Mapping[str, Any]) -> None:
+        said, index = choice.get("message") or choice.get("delta") or {}, str(choice.get("index"))
+        self._index = self._index or index
+        self.is_complete = self.is_complete or "message" in choice or choice.get("finish_reason") is not None
+        if index == self._index:
+            self._texts.append(Content.of(said).text)
+            for at, piece in enumerate(said.get("tool_calls") or []):
+                function = self._calls.setdefault(piece.get("index", at), {})
+                for name, text in (piece.get("function") or {}).items():
+                    function[name] = function.get(name, "") + str(text or "")
+
+    def usage(self, request: Request, more: Usage) -> dict[str, Any]:
+        """Return the tokens of the reply, with those of the memory's own calls added.
+
+        Args:
+            request: The request to the model, to estimate its tokens if the server does not count them.
+            more: The usage of the search before it.
+
+        >>> Reply().usage(Request("", {}), Usage(10, 1))
+        {'prompt_tokens': 11, 'completion_tokens': 1, 'total_tokens': 12}
+        """
+        estimate = Usage(request.tokens, count_tokens("".join(self._texts)))
+        sums = usage_of({"usage": self._usage}, estimate) + more
+        details = self._usage if isinstance(self._usage, dict) else {}
+        names = ("prompt_tokens", "completion_tokens", "total_tokens")
+        return details | {name: getattr(sums, name) for name in names}
+
+
+def as_chunk(sent: dict[str, Any]) -> dict[str, Any]:
+    """Return a chunk as it is, and the completion of a server that does not stream as a chunk.
+
+    >>> as_chunk({"choices": [{"message": {"content": "Hi"}}]})
+    {'choices': [{'delta': {'content': 'Hi', 'tool_calls': None}}], 'object': 'chat.completion.chunk'}
+    """
+    for choice in sent["choices"]:
+        if "message" in choice:
+            said = choice.pop("message")
+            calls = [{"index": at, **call} for at, call in enumerate(said.get("tool_calls") or [])]
+            choice["delta"] = {**said, "tool_calls": calls or None}
+    return sent | {"object": "chat.completion.chunk"}

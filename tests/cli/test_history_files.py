@@ -75,7 +75,9 @@ def test_check_copies_out_what_can_be_read(tmp_path, capsys):
     content[-3 * 4096 :] = b"\xff" * 3 * 4096
     path.write_bytes(content)
     assert main(["ask", str(path), "Who?"]) == 2
-    assert f"is damaged; copy out what can be read: rlm-memory check {path}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{path} is damaged" in said
+    assert f"copy out what can be read: rlm-memory check {path}\n" in said
     assert main(["check", str(path)]) == 1
     assert f"turns were copied to {path}.recovered" in capsys.readouterr().out
     assert main(["ask", f"{path}.recovered", "Which turn?"]) == 0

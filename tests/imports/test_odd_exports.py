@@ -224,6 +224,47 @@ def test_lists_of_conversations_within_an_object_are_read():
         assert (said(store), report.unread, len(store.sessions)) == ([("user", "Hi")] * 2, 0, 2)
 
 
+HI, YES, NO = (
+    {"role": role, "content": text} for role, text in (("user", "Hi"), ("assistant", "Yes"), ("assistant", "No"))
+)
+
+
+@pytest.mark.parametrize("names", [("conversation", "messages"), ("messages", "history", "turns"), ("dialog", "chat")])
+def test_a_list_that_a_record_holds_under_several_names_is_stored_once(names):
+    record = {"id": "r", "title": "T"} | {name: deepcopy([HI, YES]) for name in names}
+    store, report = imported([record, {"id": "s", "conversation": [HI, YES], "messages": [HI, NO]}])
+    assert sorted(content for _, content in said(store)) == ["Hi", "Hi", "Hi", "No", "Yes", "Yes"]
+    assert (report.conversations, report.unread, store.sessions[0].title) == (3, 0, "T")
+
+
+def test_equal_conversations_in_two_collections_are_both_stored():
+    store, _ = imported({"chats": [[HI]], "archived": [[HI]], "left_chats": {"list": [[HI]]}})
+    assert said(store) == [("user", "Hi")] * 3
+
+
+PREFERENCES = [
+    {"chosen": [HI, YES], "rejected": [HI, NO]},
+    {"prompt": "Hi", "chosen": [HI, YES], "rejected": [HI, NO], "score_chosen": 9.0, "score_rejected": 2.0},
+    {"messages": [HI, YES], "chosen": [HI, YES], "rejected": [HI, NO]},
+    {"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "Yes"},
+     "rejected": {"from": "gpt", "value": "No"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", PREFERENCES, ids=lambda record: " ".join(record))
+@pytest.mark.parametrize("wrap", [list, lambda records: lines(*records).encode(), lambda records: {"data": records}])
+def test_of_preference_data_the_chosen_answer_is_stored_and_the_report_counts_the_other(record, wrap):
+    store, report = imported(wrap([record, {"id": "x", "messages": [HI, NO]}]))
+    assert said(store) == [("user", "Hi"), ("assistant", "Yes"), ("user", "Hi"), ("assistant", "No")]
+    assert (dict(report.skipped), report.unread) == ({"rejected answer": 1}, 0)
+    assert "1 x rejected answer" in str(report)
+
+
+def test_a_rejected_answer_alone_is_stored():
+    store, report = imported([{"rejected": [HI, NO]}])
+    assert (said(store), report.skipped) == ([("user", "Hi"), ("assistant", "No")], {})
+
+
 def test_a_deep_content_costs_its_own_message():
     deep = "x"
     for _ in range(700):

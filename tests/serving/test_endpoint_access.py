@@ -313,9 +313,18 @@ def test_a_server_that_does_not_stream_is_heard_in_one_piece(tmp_path):
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
-def whole(text):
+def whole(text, **fields):
     message = {"role": "assistant", "content": text}
-    return web.json_response({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+    return web.json_response({"choices": [{"index": 0, "message": message, "finish_reason": "stop"} | fields]})
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("fields", [{"index": None}, {"index": 1}, {"finish_reason": None}], ids=str)
+def test_a_reply_with_an_odd_index_or_without_a_reason_is_stored(tmp_path, fields, streamed):
+    with upstream(lambda body: whole("Hello!", **fields)) as (model, _), running(tmp_path / "h.db", "m", model) as url:
+        assert post(url, HELLO | {"stream": streamed}).status_code == 200
+    with MemoryStore(tmp_path / "h.db") as store:
+        assert [turn.content for turn in store.turns] == ["Hi.", "Hello!"]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -394,7 +403,7 @@ def test_a_store_that_is_none_is_told_at_once_or_by_request(tmp_path):
 
 
 def test_a_connection_that_stays_silent_is_closed(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.2)
+    monkeypatch.setattr("rlm_memory_core.serving.endpoint.SILENCE", 0.2)
     with running(None, "offline") as url:
         host, port = url.split("/")[2].split(":")
         for said in (b"", b"GET /v1/models HTTP/1.1\r\nHost: 127"):
@@ -404,14 +413,20 @@ def test_a_connection_that_stays_silent_is_closed(monkeypatch):
 
 
 def test_a_connection_that_asked_is_kept_while_it_waits_and_after(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.limits.SILENCE", 0.8)
-    with upstream(lambda body: "ok", lambda: asyncio.sleep(1.2)) as (model, _), running(None, "m", model) as url:
+    monkeypatch.setattr("rlm_memory_core.serving.endpoint.SILENCE", 3.0)
+    waits = iter([3.3, 0.0])
+    with (
+        upstream(lambda body: "ok", lambda: asyncio.sleep(next(waits))) as (model, _),
+        running(None, "m", model) as url,
+    ):
         host, port = url.split("/")[2].split(":")
         body = json.dumps(HELLO)
         sent = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         with socket.create_connection((host, int(port)), timeout=60) as opened:
             for _ in range(2):
                 opened.sendall(sent.encode())
-                assert opened.recv(100).startswith(b"HTTP/1.1 200")
-                time.sleep(1.0)
-                opened.recv(100_000)
+                got = b""
+                while b'"usage"' not in got:
+                    got += (received := opened.recv(100_000))
+                    assert received, got
+                assert got.startswith(b"HTTP/1.1 200")

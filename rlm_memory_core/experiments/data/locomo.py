@@ -89,11 +89,10 @@ def _history(conversation: Mapping[str, Any]) -> tuple[list[int], tuple[ChatSess
     for key, said in conversation.items():
         if number := _SESSION.fullmatch(key):
             date = str(conversation[f"{key}_date_time"])
-            found.append((datetime.strptime(date, _DATE), int(number[1]), date, said))
-    found.sort(key=lambda session: session[:2])
-    return [number for _, number, _, _ in found], tuple(
-        ChatSession(date, [_turn(turn) for turn in said]) for _, _, date, said in found
-    )
+            session = ChatSession(date, list(map(_turn, said)))
+            found.append((datetime.strptime(date, _DATE), int(number[1]), session))
+    found.sort(key=lambda each: each[:2])
+    return [number for _, number, _ in found], tuple(session for *_, session in found)
 
 
 def _turn(said: Mapping[str, str]) -> ChatTurn:

@@ -17,6 +17,7 @@ import ijson
 from tqdm import tqdm
 
 from rlm_memory_core.models.call_store import cache_path
+from rlm_memory_core.store.times import parse_time
 
 from .assets import DataBroken, one_line
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _LAYOUT = 1  # of the rows below; a new number rebuilds the cache
 _ROWS_AT_ONCE = 4  # rows buffered while building; an item of M is about 5 MB
 _BLOCK = 1 << 16
-_DATE = re.compile(r"(\d{4}/\d\d/\d\d) \(\w+\) (\d\d:\d\d)")
+_DATE = re.compile(r"\d{4}/\d\d/\d\d \(\w+\) \d\d:\d\d")
 _TEXTS = ("question_id", "question_type", "question", "question_date")
 _LISTS = ("haystack_session_ids", "haystack_dates", "haystack_sessions", "answer_session_ids")
 
@@ -80,11 +81,10 @@ def parse_date(text: str) -> datetime:
         >>> parse_date("2023/04/10 (Mon) 17:50").isoformat()
         '2023-04-10T17:50:00'
     """
-    found = _DATE.fullmatch(text)
-    try:  # without %a, which would read the weekday in the locale's language
-        return datetime.strptime(" ".join(found.groups() if found else ()), "%Y/%m/%d %H:%M")
-    except ValueError:
-        raise ValueError(f"date {text!r} is not like '2023/04/10 (Mon) 17:50'") from None
+    when = parse_time(text) if _DATE.fullmatch(text) else None
+    if when is None:
+        raise ValueError(f"date {text!r} is not like '2023/04/10 (Mon) 17:50'")
+    return when
 
 
 @contextmanager

@@ -6,8 +6,7 @@ no dates.
 """
 
 import random
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 from rlm_memory_core.query.prompts.record import UNKNOWN
 
@@ -29,12 +28,8 @@ NEVER_SAID: list[str] = _SENTENCES["never_said"]
 """Questions that no history answers."""
 
 
-class _Case(NamedTuple):
-    """What the user says, session by session, and what is asked."""
-
-    said: Sequence[Sequence[str]]
-    question: str
-    answer: str
+_Case = tuple[list[list[str]], str, str]
+"""What the user says, session by session; the question; and the answer."""
 
 
 def load(n_per_type: int = 10, seed: int = 42) -> list[Sample]:
@@ -64,29 +59,29 @@ def load(n_per_type: int = 10, seed: int = 42) -> list[Sample]:
 
 
 def _sample(kind: str, number: int, rng: random.Random) -> Sample:
-    case = _GENERATORS[kind](number, rng)
+    said, question, answer = _GENERATORS[kind](number, rng)
     abstain = kind == "abstention"
     return Sample(
         id=f"{kind}-{number + 1}",
         kind=kind,
-        question=case.question,
-        answer=case.answer,
-        sessions=tuple(map(session, case.said)),
+        question=question,
+        answer=answer,
+        sessions=tuple(map(session, said)),
         abstain=abstain,
-        evidence=() if abstain else tuple(range(len(case.said))),
+        evidence=() if abstain else tuple(range(len(said))),
     )
 
 
 def _single_session(number: int, rng: random.Random) -> _Case:
     told, asked, values = FACTS[number % len(FACTS)]
     value = rng.choice(values)
-    return _Case([_said(rng, (5, 15), told.format(value), (20, 50))], asked, value)
+    return [_said(rng, (5, 15), told.format(value), (20, 50))], asked, value
 
 
 def _multi_session(number: int, rng: random.Random) -> _Case:
     project = rng.choice(_SENTENCES["projects"])
     said = [_said(rng, opening.format(project), (8, 15)) for opening in _SENTENCES["project_openings"]]
-    return _Case(said, "What is the name of the project that I keep telling you about?", project)
+    return said, "What is the name of the project that I keep telling you about?", project
 
 
 def _temporal(number: int, rng: random.Random) -> _Case:
@@ -94,17 +89,17 @@ def _temporal(number: int, rng: random.Random) -> _Case:
     code = f"ref_{rng.randint(100, 999)}"
     told = f"Please note down a reference code for me: {code}."
     said = _said(rng, told, (10, 25), f"I have news for you: {event}.", (10, 25))
-    return _Case([said], f"Which reference code did I mention before {event}?", code)
+    return [said], f"Which reference code did I mention before {event}?", code
 
 
 def _knowledge_update(number: int, rng: random.Random) -> _Case:
     first, later, asked, values = UPDATES[number % len(UPDATES)]
     old, new = rng.sample(values, 2)
-    return _Case([_said(rng, (5, 10), first.format(old), (15, 30), later.format(new), (10, 20))], asked, new)
+    return [_said(rng, (5, 10), first.format(old), (15, 30), later.format(new), (10, 20))], asked, new
 
 
 def _abstention(number: int, rng: random.Random) -> _Case:
-    return _Case([_said(rng, (30, 60))], NEVER_SAID[number % len(NEVER_SAID)], UNKNOWN)
+    return [_said(rng, (30, 60))], NEVER_SAID[number % len(NEVER_SAID)], UNKNOWN
 
 
 def _said(rng: random.Random, *parts: str | tuple[int, int]) -> list[str]:

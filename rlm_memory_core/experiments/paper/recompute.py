@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..score.intervals import mean_interval, wilson
+from ..score.results import measured
 from ..types import Result
 from . import registry as paper
 from .checks import KINDS, of, one_scan
@@ -67,7 +67,9 @@ def _recompute(name: str, path: str, logs: PaperLogs) -> Result:
         return _synthetic(name, who, what, part, logs)
     if what in ("population", "window"):
         return Result(name, getattr(logs.settings, what), 1)
-    rows = _slice(logs.answers, "adaptive" if source == "adaptive_100" else _log_method(who), part)
+    # facts of histories and samples stand in the rows of "rlm" too
+    method = "adaptive" if source == "adaptive_100" else {"history": "rlm", "samples": "rlm"}.get(who, who)
+    rows = _slice(logs.answers, method, part)
     if what in ("count", "categories"):
         return Result(name, len(rows) if what == "count" else rows["question_type"].nunique(), len(rows))
     values = rows[what]
@@ -75,8 +77,7 @@ def _recompute(name: str, path: str, logs: PaperLogs) -> Result:
         return Result(name, float(values.quantile(_QUANTILES[statistic[0]])), len(values))
     if who == "history":
         return Result(name, float(values.mean()), len(values))
-    interval = wilson(float(values.sum()), len(values)) if what == "em" else mean_interval(list(values))
-    return Result(name, float(values.mean()), len(values), *interval)
+    return measured(name, values)
 
 
 def _synthetic(name: str, who: str, what: str, part: str, logs: PaperLogs) -> Result:
@@ -88,11 +89,6 @@ def _synthetic(name: str, who: str, what: str, part: str, logs: PaperLogs) -> Re
     method, prefix = _SYNTHETIC[who]
     overall = filed["overall"][method]
     return Result(name, overall[_SYNTHETIC_FIELDS[what]] if part == "overall" else by_type[part][f"{prefix}_{what}"], n)
-
-
-def _log_method(who: str) -> str:
-    """The method whose rows hold a figure of run_100: facts of histories and samples stand in the rows of "rlm" too."""
-    return "rlm" if who in ("history", "samples") else who
 
 
 def _slice(answers: pd.DataFrame, method: str, part: str) -> pd.DataFrame:

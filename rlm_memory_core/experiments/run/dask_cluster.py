@@ -12,7 +12,7 @@ import pickle
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -139,22 +139,6 @@ async def _reach(address: str) -> None:
             await scheduler.identity()
         finally:
             await scheduler.close_rpc()
-
-
-@lru_cache
-def executor(address: str) -> DaskExecutor | None:
-    """Returns the cluster at an address, for a notebook: connected once, until the kernel ends.
-
-    Args:
-        address: The scheduler's address, or "" for no cluster.
-
-    Raises:
-        ExecutorError: The cluster cannot be used; see `DaskExecutor`.
-
-    >>> executor("") is None
-    True
-    """
-    return DaskExecutor(address) if address else None
 
 
 def _call(work: Callable[_P, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> tuple[Callable[[bytes], Any], bytes]:

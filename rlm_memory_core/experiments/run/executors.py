@@ -98,7 +98,7 @@ def _collect(
             slots(executor)  # raises if no worker is left
     for future in done:
         number, method, sample = waiting.pop(future)
-        yield number, method, sample, _prediction(future, _budget(method))
+        yield number, method, sample, _prediction(future, getattr(method, "budget", None))
 
 
 def _prediction(future: Future[_Outcome], budget: Budget | None) -> Prediction:
@@ -127,13 +127,9 @@ def _packed(method: Method, sample: Sample) -> bytes:
 def _answer(packed: bytes) -> _Outcome:
     """Answers one question, on the worker."""
     method, sample = pickle.loads(packed)
-    budget = _budget(method) or Budget()
+    budget = getattr(method, "budget", None) or Budget()
     before, before_usd = budget.spent, budget.spent_usd
     prediction = background.run(attempt(method, sample))
     after_usd = budget.spent_usd
     spent_usd = None if after_usd is None or before_usd is None else after_usd - before_usd
     return _Outcome(prediction, budget.spent - before, spent_usd, budget.ended)
-
-
-def _budget(method: Method) -> Budget | None:
-    return getattr(method, "budget", None)

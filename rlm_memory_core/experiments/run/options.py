@@ -14,7 +14,7 @@ from rlm_memory_core.models.llm import LLM, OFFLINE, connect
 from rlm_memory_core.models.pipeline import HEDGE
 
 from ..score.judge import connect_judge
-from .dask_cluster import DaskExecutor, executor
+from .dask_cluster import DaskExecutor
 from .remembered import Remembered
 
 
@@ -84,10 +84,10 @@ class Options:
         """The model that judges answers, or None."""
         return connect_judge(self.judge_model, self.llm, self.judge_base_url, self.judge_rates)
 
-    @property
+    @cached_property
     def executor(self) -> DaskExecutor | None:
-        """The cluster that answers, or None for this machine."""
-        return executor(self.dask)
+        """The cluster that answers, connected until the kernel ends; None for this machine."""
+        return DaskExecutor(self.dask) if self.dask else None
 
     def changed(self) -> dict[str, Any]:
         """Returns the settings that differ from the defaults, without the model."""

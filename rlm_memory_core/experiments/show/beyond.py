@@ -98,7 +98,7 @@ def ablation(asked: Asked) -> pd.DataFrame:
             "n": f"{len(answered)}",
             "EM (containment)": with_interval(measured(method, answered["em"])),
             "F1 (sets)": f"{answered['f1'].mean():.3f}",
-            "all evidence read": with_interval(_evidence_read("", known)) if len(known) else "",
+            "all evidence read": with_interval(share("", float(known.sum()), len(known))) if len(known) else "",
             "sessions read": mean_of(answered["sessions_read"]),
             "calls": mean_of(answered["calls"]),
             "tokens": f"{mean:,.0f}",
@@ -171,7 +171,7 @@ def _results(frame: pd.DataFrame, name: str) -> Iterator[Result]:
         yield measured(f"{arm}.f1", rows["f1"])
         known = rows["evidence_read"].dropna()
         if len(known):
-            yield _evidence_read(f"{arm}.evidence_read", known)
+            yield share(f"{arm}.evidence_read", float(known.sum()), len(known))
         if len(read := rows["sessions_read"].dropna()):
             yield measured(f"{arm}.sessions_read", read.astype(float))
         yield measured(f"{arm}.calls", rows["calls"].astype(float))
@@ -182,7 +182,3 @@ def _results(frame: pd.DataFrame, name: str) -> Iterator[Result]:
             yield measured(f"{arm}.usd", paid)
         for kind, of_kind in groups(rows.sort_values("question_type", kind="stable"), "question_type"):
             yield measured(f"{arm}.em.{kind}", of_kind["em"])
-
-
-def _evidence_read(name: str, known: "pd.Series[float]") -> Result:
-    return share(name, float(known.sum()), len(known))

@@ -18,8 +18,7 @@ from ..paper import paper_logs
 from ..paper import registry as paper
 from ..paper.checks import of
 from ..run.estimate import piece_sizes, usage
-from ..score.intervals import mean_interval
-from ..score.results import as_text
+from ..score.results import as_text, measured
 from ..types import Result, Sample
 
 PAPER_MODEL = "gpt-4o-mini"
@@ -162,10 +161,7 @@ def results(
         ]
     if scans is not None:
         ids = {"calls": "section7.calls", "tokens": "estimated.full-scan.tokens", "usd": "estimated.full-scan.usd"}
-        found += [
-            Result(name, float(scans[column].mean()), len(scans), *mean_interval(list(scans[column])))
-            for column, name in ids.items()
-        ]
+        found += [measured(name, scans[column]) for column, name in ids.items()]
     return found
 
 

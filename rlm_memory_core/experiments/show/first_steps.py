@@ -33,11 +33,10 @@ def at_hand(model: str = OFFLINE, base_url: str | None = None) -> LLM:
     'offline reader (no LLM)'
     """
     llm = connect(model, base_url)
-    missing = _missing(llm)
-    if not missing:
-        return llm
-    print(f"{missing} Until then the offline reader (no LLM) answers instead of {model}.")
-    return connect(OFFLINE)
+    if missing := _missing(llm):
+        print(f"{missing} Until then the offline reader (no LLM) answers instead of {model}.")
+        return connect(OFFLINE)
+    return llm
 
 
 def answers(memory: MemoryRLM, samples: Sequence[Sample]) -> pd.DataFrame:
@@ -78,16 +77,13 @@ def what_it_would_take(store: MemoryStore, models: Sequence[str]) -> pd.DataFram
 
 def _missing(llm: LLM) -> str:
     """What is missing to reach the model, in one line; "" if nothing is."""
-    if llm.model == OFFLINE:
-        return ""
-    if llm.base_url is None:
-        try:
-            llm.open()
-        except ModelError as error:
-            return f"There is {error}."
-        return ""
     try:
-        httpx2.get(f"{llm.base_url.rstrip('/')}/models", timeout=_PATIENCE)  # any answer shows that the server is there
+        if llm.base_url is None:
+            llm.open()
+        else:  # any answer shows that the server is there
+            httpx2.get(f"{llm.base_url.rstrip('/')}/models", timeout=_PATIENCE)
+    except ModelError as error:
+        return f"There is {error}."
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         return f"No server answers at {llm.base_url} ({error}): start it, or name another with base_url."
     return ""

@@ -4,7 +4,6 @@ It shows the scorecard, tables, figures and provenance, without scripts or exter
 judged here, and the same files give the same bytes.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ..paper import registry as paper
 from ..paper.scorecard import DIFFERS, FAULTY, RECOMPUTED, VERDICTS, counts, evidence_of, scorecard
 from ..paper.scorecard_tables import cells
 from ..run.results import write_text
+from ..score.results import groups
 from .report_run import answered, origins
 from .report_sections import CAPTIONS, sections
 
@@ -47,9 +47,9 @@ def render(folder: Path) -> str:
         signs=CAPTIONS["signs"],
         words=CAPTIONS["words"],
         counts=counts(card).to_dict("index"),
-        findings=[_finding(str(reason), of) for reason, of in _groups(rows[rows["verdict"] == FAULTY], "why")],
-        differing=_records(rows[rows["verdict"] == DIFFERS]),
-        groups=[_place(str(place), of) for place, of in _groups(rows, "place")],
+        findings=[_finding(reason, of) for reason, of in groups(rows[rows["verdict"] == FAULTY], "why")],
+        differing=rows[rows["verdict"] == DIFFERS].to_dict("records"),
+        groups=[_place(place, of) for place, of in groups(rows, "place")],
         sections=sections(folder, evidence),
         further=_further(evidence),
         origins=found,
@@ -87,32 +87,24 @@ def _environment() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _groups(rows: pd.DataFrame, column: str) -> Iterator[tuple[Any, pd.DataFrame]]:
-    return iter(rows.groupby(column, sort=False))
-
-
-def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    return rows.to_dict("records")
-
-
 def _place(place: str, rows: pd.DataFrame) -> dict[str, Any]:
     """The numbers of one place, and how many have each verdict."""
     tally = rows["verdict"].value_counts()
     return {
         "place": place,
         "title": CAPTIONS["places"].get(paper.register()[rows["id"].iloc[0]].place, ""),
-        "rows": _records(rows),
+        "rows": rows.to_dict("records"),
         "tally": [(verdict, int(tally[verdict])) for verdict in VERDICTS if verdict in tally],
     }
 
 
 def _finding(reason: str, rows: pd.DataFrame) -> dict[str, Any]:
     """One reason why numbers do not hold: the printed figures, and each place with how many numbers it has."""
-    named = list(dict.fromkeys((row["paper"], _unit(row["id"])) for row in _records(rows)))
+    named = list(dict.fromkeys((row["paper"], _unit(row["id"])) for row in rows.to_dict("records")))
     figures = [
         figure if unit == after else f"{figure} {unit}" for (figure, unit), (_, after) in pairwise([*named, ("", "")])
     ]
-    places = [(_records(of)[0], len(of)) for _, of in rows.groupby(["place", "what"], sort=False)]
+    places = [(of.to_dict("records")[0], len(of)) for _, of in rows.groupby(["place", "what"], sort=False)]
     return {"fault": reason, "figures": [figure.strip() for figure in figures], "places": places}
 
 

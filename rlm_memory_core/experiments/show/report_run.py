@@ -62,12 +62,11 @@ def origins(folder: Path) -> list[dict[str, Any]]:
         ValueError: A results document has no provenance, or a table of questions is broken.
     """
     paths = {path.stem: path for path in results_of(folder)}
-    names = sorted({*_TITLES, *paths})
-    absent = {
-        name: {"notebook": name, "title": _TITLES.get(name, ""), "ran": False, "judges": name in _JUDGING}
-        for name in names
-    }
-    return [_origin(paths[name], folder) if name in paths else absent[name] for name in names]
+    found = []
+    for name in sorted({*_TITLES, *paths}):
+        absent = {"notebook": name, "title": _TITLES.get(name, ""), "ran": False, "judges": name in _JUDGING}
+        found.append(_origin(paths[name], folder) if name in paths else absent)
+    return found
 
 
 def answered(found: list[dict[str, Any]]) -> str:

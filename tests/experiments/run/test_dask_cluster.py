@@ -17,6 +17,7 @@ from rlm_memory_core.experiments.methods import make
 from rlm_memory_core.experiments.run import dask_cluster, runner
 from rlm_memory_core.experiments.run.dask_cluster import DaskExecutor
 from rlm_memory_core.experiments.run.executors import ExecutorError
+from rlm_memory_core.experiments.run.options import Options
 from rlm_memory_core.experiments.types import Prediction
 
 pytest.importorskip("distributed", reason="distributed is not installed: pip install 'rlm-memory[dask]'")
@@ -221,4 +222,4 @@ def test_dask_that_is_not_installed_is_said(monkeypatch):
 
 
 def test_no_address_is_no_cluster():
-    assert dask_cluster.executor("") is None
+    assert Options().executor is None
