@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 TOKEN = "RLM_MEMORY_TOKEN"
 """The environment variable that holds the key."""
 CONNECTIONS = 500  # open at once on one server
+SILENCE = 30.0  # seconds after which a connection without a request is closed
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

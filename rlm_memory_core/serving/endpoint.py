@@ -19,7 +19,7 @@ from aiohttp import web
 
 from ..models import types, wording
 from . import replies
-from .access import Access
+from .access import SILENCE, Access
 from .conversation import Conversation
 from .limits import Limits, Refusal, bounded
 from .memory import Memory
@@ -30,7 +30,6 @@ PERSON = "X-Memory-User"
 """The header that names the person. Without it, the field `user` of the request does."""
 _BODY, _SECONDS = 4 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
 _PARTS = 10_000  # messages, their parts and their calls of tools
-SILENCE = 30.0  # seconds after which a connection without a request is closed
 _GRACE = 10.0  # seconds for requests under way when the server stops
 
 

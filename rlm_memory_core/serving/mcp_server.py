@@ -3,6 +3,7 @@
 The official SDK handles the protocol, its sessions and the size of requests. `access` checks who may connect by HTTP.
 """
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +17,13 @@ from pydantic import AnyUrl, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .. import __version__
 from ..models.types import ModelError
 from ..query.engine import MemoryRLM
 from ..store.memory_store import MemoryStore, StoreError
-from .access import CONNECTIONS, Access
+from .access import CONNECTIONS, SILENCE, Access
 from .memory_tools import MemoryTools
 
 _EXPECTED = (ValueError, TypeError, TimeoutError, StoreError, ModelError)  # their messages are for the model
@@ -89,6 +91,18 @@ def _meant(error: Exception) -> str:
     return str(cause if isinstance(cause, _EXPECTED) else error)
 
 
+class _Prompt(H11Protocol):
+    """A connection that is closed if no request comes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(SILENCE, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
+
+
 def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[[str], None]) -> None:
     """Serve over streamable HTTP, at the path /mcp, until the process is interrupted.
 
@@ -106,7 +120,7 @@ def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[
     listening, address = access.listen(port)
     with listening:
         ready(f"{address}/mcp")
-        config = uvicorn.Config(_guarded(app, access), log_level="error", limit_concurrency=CONNECTIONS)
+        config = uvicorn.Config(_guarded(app, access), log_level="error", http=_Prompt, limit_concurrency=CONNECTIONS)
         config.timeout_graceful_shutdown = 3
         uvicorn.Server(config).run([listening])
 
