@@ -13,13 +13,15 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 import pydantic_monty as monty
 
 from ..models.budget import GRACE, Budget
+from .dialect.rewriter import LATER
 from .limits import Meter
 from .values import how_many, measure
+from .worker import CALL
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
 Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
@@ -41,7 +43,6 @@ class HostCalls:
         values: Names that the code can read. A function is called when the code first reads the name.
         functions: Names that the code can call, including `subagents`.
         subagents: The functions that ask sub-agents.
-        twins: Maps the name of each such function's async twin to the function's name.
         replied: Called before the code receives replies from sub-agents.
         meter: Counts the calls, and refuses those over a limit.
         budget: Its seconds limit how long the code waits for other functions.
@@ -53,7 +54,6 @@ class HostCalls:
     values: Mapping[str, Any]
     functions: Mapping[str, HostFunction]
     subagents: Collection[str]
-    twins: Mapping[str, str]
     replied: Callable[[], None]
     meter: Meter
     budget: Budget
@@ -107,26 +107,27 @@ class HostCalls:
         if isinstance(snapshot, monty.AsyncFutureSnapshot):
             return await self._settle(snapshot)
         assert isinstance(snapshot, monty.AsyncFunctionSnapshot), snapshot
-        name = str(snapshot.function_name)
         if snapshot.is_os_function:
             return _without_clock(snapshot)
-        if name in self.twins:
-            call = self._call(self.twins[name], snapshot.args, snapshot.kwargs)
+        name = called(snapshot)
+        if not name:  # an unknown function, whose arguments may be anything: do not read them
+            unknown = NameError(f"name {snapshot.function_name!r} is not defined")
+            return lambda: snapshot.resume({"exception": unknown})
+        function = name.removeprefix(LATER)
+        call = self._call(function, snapshot.args, snapshot.kwargs)
+        if function != name:
             self._tasks[snapshot.call_id] = asyncio.ensure_future(call)
             return lambda: snapshot.resume({"future": ...})
-        result = await self._call(name, snapshot.args, snapshot.kwargs)
+        result = await call
         if name in self.subagents and self.replay is None:
             self.replied()
         return lambda: _resume(snapshot, result)
 
     def _lookup(self, snapshot: monty.AsyncNameLookupSnapshot) -> Resume:
-        name = snapshot.variable_name
-        if name in self.values:
-            value = self.values[name]
-            return lambda: snapshot.resume(value=value() if callable(value) else value)
-        if name in (*self.functions, *self.twins, *FINALS):
-            return lambda: snapshot.resume(value=_named(name))
-        return snapshot.resume
+        if snapshot.variable_name not in self.values:
+            return snapshot.resume
+        value = self.values[snapshot.variable_name]
+        return lambda: snapshot.resume(value=value() if callable(value) else value)
 
     async def _settle(self, snapshot: monty.AsyncFutureSnapshot) -> Resume:
         """Wait until at least one of the awaited calls is done."""
@@ -141,14 +142,9 @@ class HostCalls:
         """Call a host function. Return its value or its error in the format that the sandbox expects."""
         if name in FINALS:
             return {"exception": TypeError(f"{name} takes one value")}
-        if name not in self.functions:
-            return {"exception": NameError(f"name {name!r} is not defined")}
         is_subagent = name in self.subagents
         started = time.perf_counter()
-        try:
-            given = measure((args, kwargs))
-        except RecursionError:
-            return {"exception": ValueError(f"{name} takes no sets that are nested as deep as this")}
+        given = measure((args, kwargs))
         key = (name, given.digest)
         if self.replay is not None:
             return self.replay[key].pop(0) if self.replay[key] else {"exception": RuntimeError("not asked before")}
@@ -181,33 +177,16 @@ async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> mont
         return await snapshot.resume({"exception": TypeError(str(error))})
 
 
-def raising(snapshot: Any, error: Exception) -> Resume:
-    """Answer a call with an error, which the code may catch."""
-    return lambda: snapshot.resume({"exception": error})
-
-
 def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
     """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
     answer = _CLOCK.get(str(snapshot.function_name))
     return (lambda: snapshot.resume(answer)) if answer else snapshot.resume_not_handled  # type: ignore[arg-type]
 
 
-def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnapshot]:
-    """Return whether the code calls FINAL or FINAL_VAR with one value."""
-    return (
-        isinstance(snapshot, monty.AsyncFunctionSnapshot)
-        and snapshot.function_name in FINALS
-        and len(snapshot.args) + len(snapshot.kwargs) == 1
-    )
-
-
-def _named(name: str) -> HostFunction:
-    """Return what the code sees as a host function. Only its name matters, because the sandbox asks us to call it."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__name__ = name
-    return stand_in
+def called(snapshot: monty.AsyncSnapshot) -> str:
+    """Return the name of the host function that the code calls, or "" if it does anything else."""
+    name = str(snapshot.function_name) if isinstance(snapshot, monty.AsyncFunctionSnapshot) else ""
+    return name.removesuffix(CALL) if name.endswith(CALL) else ""
 
 
 def _as_known(name: str, error: Exception) -> Exception:

@@ -4,6 +4,7 @@ All queries share one pool of workers. Each query gets a fresh session.
 """
 
 import asyncio
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
@@ -11,7 +12,11 @@ from pydantic_monty import AsyncMonty, AsyncMontySession, OSPolicy, ResourceLimi
 
 from ..models import background
 from ..store.times import parse_time
+from . import stdlib
 from .limits import Limits
+
+CALL = "()"
+"""Ends the names of host functions in the sandbox, so that code can call them only through `stdlib.crossing`."""
 
 WORKERS = 32  # sessions at the same time; further queries wait
 _SUSPENSIONS = 10  # per host call, because the sandbox also counts name lookups
@@ -30,12 +35,13 @@ class Lease:
     Args:
         limits: The limits on the code in the session.
         today: The time that its clock shows, or None for no clock.
+        functions: The names of the host functions.
     """
 
-    def __init__(self, limits: Limits, today: datetime | None) -> None:
+    def __init__(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         self._session: asyncio.Future[AsyncMontySession] = asyncio.get_running_loop().create_future()
         self._over, self._has_slot = asyncio.Event(), False
-        self._task = asyncio.create_task(self._hold(limits, today))
+        self._task = asyncio.create_task(self._hold(limits, today, functions))
         _leases.add(self._task)
         self._task.add_done_callback(_leases.discard)
 
@@ -50,12 +56,14 @@ class Lease:
             self._task.cancel()
         await asyncio.shield(asyncio.wait([self._task]))
 
-    async def _hold(self, limits: Limits, today: datetime | None) -> None:
+    async def _hold(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         try:
             async with _slots:
                 self._has_slot = True  # from here on, cancelling could lose the worker
                 if not self._over.is_set():
                     async with await checkout(limits, today) as session:
+                        given = {name: _stand_in(f"{name}{CALL}") for name in functions}
+                        await session.feed_run(stdlib.host_functions(given), inputs={"_rlm_functions": given})
                         self._session.set_result(session)
                         await self._over.wait()
         except Exception as error:
@@ -97,3 +105,12 @@ async def _open() -> AsyncMonty:
             background.on_exit(lambda: pool.__aexit__(None, None, None))
             _pool = pool
         return _pool
+
+
+def _stand_in(name: str) -> Callable[[], None]:
+    """Return what the sandbox sees as a host function. Only the name matters: the sandbox asks us to call it."""
+
+    def stand_in() -> None: ...
+
+    stand_in.__name__ = name
+    return stand_in

@@ -8,6 +8,7 @@ the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`).
 """
 
 import ast
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from textwrap import indent
@@ -79,6 +80,13 @@ def source(module: str) -> str:
     lines += [f"module.{name} = {value}" for name, value in exported.items()]
     inner = indent("\n".join((*lines, "return module")), "    ")
     return f"def _rlm_make():\n{inner}\n{made} = _rlm_make()"
+
+
+def host_functions(names: Collection[str]) -> str:
+    """The code that makes the host functions in a new session, each by its name."""
+    call = f"{global_name('crossing')}.call"
+    made = [f"def {name}(*args, **kwargs): return {call}({name!r}, args, kwargs)" for name in names]
+    return "\n".join([source("crossing"), *made, "_rlm_functions = None"])
 
 
 def _text(module: str) -> str:
