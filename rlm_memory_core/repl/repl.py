@@ -10,7 +10,7 @@ Printed text never ends a query. Only the functions FINAL and FINAL_VAR do.
 import ast
 import builtins
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,7 +21,7 @@ import pydantic_monty as monty
 from ..models.budget import GRACE, Budget, BudgetExceeded
 from . import worker
 from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
-from .hostcalls import FINALS, HostCalls, HostFunction, called
+from .hostcalls import FINALS, HostCalls, HostFunction, Resume, called
 from .limits import LimitReached, Limits, Meter
 from .sandbox_errors import describe, is_session_lost
 from .values import shorten, to_text
@@ -177,24 +177,22 @@ class Repl:
         for source in program.before:
             await self._session.feed_run(source)
         printed = printed or monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
-        snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
-        while not isinstance(snapshot, monty.MontyComplete):
-            if isinstance(snapshot, monty.AsyncFunctionSnapshot) and called(snapshot) in FINALS:
-                given = [*snapshot.args, *snapshot.kwargs.values()]
-                if len(given) == 1:
+        resume: Resume = partial(self._session.feed_start, program.code, print_callback=printed)
+        while True:
+            started = time.perf_counter()
+            try:
+                snapshot = await resume()
+            finally:
+                self.meter.executed(time.perf_counter() - started)
+            if isinstance(snapshot, monty.MontyComplete):
+                return None, ""
+            if (call := called(snapshot)) and call[0] in FINALS:
+                values = [*call[1], *call[2].values()]
+                if len(values) == 1:
                     self._ended = snapshot  # the rest of the code does not run
-                    return await self._final(called(snapshot), given[0], program.code)
+                    return await self._final(call[0], values[0], program.code)
             self.meter.check()
-            resume = await self._calls.answer(snapshot)
-            snapshot = await self._timed(resume())
-        return None, ""
-
-    async def _timed(self, executing: Awaitable[monty.AsyncSnapshot]) -> monty.AsyncSnapshot:
-        started = time.perf_counter()
-        try:
-            return await executing
-        finally:
-            self.meter.executed(time.perf_counter() - started)
+            resume = await self._calls.answer(snapshot, call)
 
     async def _final(self, function: str, value: Any, code: str) -> tuple[str | None, str]:
         """Return the answer that the code passes to FINAL or FINAL_VAR."""

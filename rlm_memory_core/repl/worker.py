@@ -4,7 +4,7 @@ All queries share one pool of workers. Each query gets a fresh session.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
@@ -15,15 +15,19 @@ from ..store.times import parse_time
 from . import stdlib
 from .limits import Limits
 
-CALL = "()"
-"""Ends the names of host functions in the sandbox, so that code can call them only through `stdlib.crossing`."""
-
 WORKERS = 32  # sessions at the same time; further queries wait
 _SUSPENSIONS = 10  # per host call, because the sandbox also counts name lookups
 _pool: AsyncMonty | None = None
 _pool_lock = asyncio.Lock()  # these three are used only on the background loop
 _slots = asyncio.Semaphore(WORKERS)
 _leases: set[asyncio.Task[None]] = set()
+
+
+def call_host() -> None:
+    """Stand for all host functions in the sandbox, which asks us to call it. Only its name matters."""
+
+
+call_host.__name__ = "call host"  # no name that code can write: code calls it only through `stdlib.crossing`
 
 
 class Lease:
@@ -62,8 +66,7 @@ class Lease:
                 self._has_slot = True  # from here on, cancelling could lose the worker
                 if not self._over.is_set():
                     async with await checkout(limits, today) as session:
-                        given = {name: _stand_in(f"{name}{CALL}") for name in functions}
-                        await session.feed_run(stdlib.host_functions(given), inputs={"_rlm_functions": given})
+                        await session.feed_run(stdlib.host_functions(functions), inputs={"_rlm_call_host": call_host})
                         self._session.set_result(session)
                         await self._over.wait()
         except Exception as error:
@@ -105,12 +108,3 @@ async def _open() -> AsyncMonty:
             background.on_exit(lambda: pool.__aexit__(None, None, None))
             _pool = pool
         return _pool
-
-
-def _stand_in(name: str) -> Callable[[], None]:
-    """Return what the sandbox sees as a host function. Only the name matters: the sandbox asks us to call it."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__name__ = name
-    return stand_in
