@@ -142,3 +142,8 @@ def test_an_error_shows_the_line_of_the_code_and_nothing_of_ours():
     assert [line.split(", ")[1:] for line in lines if "File" in line] == [["line 4", "in <module>"], ["line 3", "in f"]]
     assert lines[-1] == "ValueError: bad"
     assert not any("_rlm" in line for line in lines)
+
+
+def test_names_of_built_in_functions_may_get_new_values():
+    before = "dict, list, str, id, len, range, tuple, set, isinstance, type, date, deque = [{}] * 12"
+    assert received("[{'a': (1, 'b')}], x={1}", before) == (([{"a": [1, "b"]}],), {"x": [1]})

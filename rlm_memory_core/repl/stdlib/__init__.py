@@ -4,7 +4,7 @@ Each file beside this one is the part of a standard module that model-written co
 `textwrap`, thread pools, ...), in the Python that the sandbox knows. Nothing here runs in
 the host on a program's behalf: a module's source is fed to the sandbox by the first program that imports it, and
 what it computes counts against that program's time and memory. `host.py` and `host_values.py` hold no module but
-the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`).
+the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`). `crossing.py` makes the host functions.
 """
 
 import ast

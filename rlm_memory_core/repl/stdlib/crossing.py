@@ -8,7 +8,7 @@ from collections import deque
 from datetime import date, timedelta
 
 # under other names, because code may give new values to the names of built-in functions
-_str, _len, _id, _range, _is_a = str, len, id, range, isinstance
+_str, _len, _id, _dict, _range, _is_a = str, len, id, dict, range, isinstance
 _AS_THEY_ARE = (str, int, float, date, timedelta, type(None))
 _LISTED = (list, tuple, set, frozenset, deque)
 _MOST_LEVELS = 100  # what is nested deeper crosses as text
@@ -30,7 +30,7 @@ def _plain(value, copies, level=0):
     if key not in copies:
         if level == _MOST_LEVELS:
             copies[key] = _str(value)
-        elif _is_a(value, dict):
+        elif _is_a(value, _dict):
             copies[key] = {_str(name): _plain(item, copies, level + 1) for name, item in value.items()}
         elif _is_a(value, _LISTED) or (_is_a(value, _range) and _len(value) <= _MOST_IN_RANGE):
             copies[key] = [_plain(item, copies, level + 1) for item in value]
