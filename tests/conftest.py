@@ -1,5 +1,6 @@
 """What every test has: a cache of its own, no key, and a scripted model under the real openai client."""
 
+import asyncio
 import inspect
 import json
 import os
@@ -11,7 +12,7 @@ import pytest
 from fault_server import FaultServer
 
 from rlm_memory_core import Call, MemoryStore, Step, Trace, Usage, connect
-from rlm_memory_core.models import adapting, openai_backend, pipeline
+from rlm_memory_core.models import adapting, background, openai_backend, pipeline
 from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
 
@@ -91,7 +92,8 @@ def scripted(monkeypatch):
     transport = httpx2.MockTransport(models.handle)
     monkeypatch.setattr(openai_backend, "http_client", lambda timeout: httpx2.AsyncClient(transport=transport))
     monkeypatch.setattr(pipeline, "MAX_RETRIES", 0)
-    return models
+    yield models
+    background.run(asyncio.sleep(0))  # a call whose caller was cancelled begins here, not in the next test
 
 
 @pytest.fixture

@@ -13,21 +13,23 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 import pydantic_monty as monty
 
 from ..models.budget import GRACE, Budget
+from .dialect.rewriter import LATER
 from .limits import Meter
 from .values import how_many, measure
+from .worker import call_host
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
 Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
 Key = tuple[str, bytes]  # identifies a call: its function and a digest of its arguments
 Result = dict[str, Any]
+Call = tuple[str, list[Any], dict[str, Any]]  # of a host function: its name and arguments
 
 FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
-_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
 _MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
 _NO_CLOCK: Result = {"exception": RuntimeError("there is no clock here")}
 _CLOCK = {"time.time": {"return_value": 0.0}, "datetime.now": _NO_CLOCK, "date.today": _NO_CLOCK}
@@ -41,7 +43,6 @@ class HostCalls:
         values: Names that the code can read. A function is called when the code first reads the name.
         functions: Names that the code can call, including `subagents`.
         subagents: The functions that ask sub-agents.
-        twins: Maps the name of each such function's async twin to the function's name.
         replied: Called before the code receives replies from sub-agents.
         meter: Counts the calls, and refuses those over a limit.
         budget: Its seconds limit how long the code waits for other functions.
@@ -53,7 +54,6 @@ class HostCalls:
     values: Mapping[str, Any]
     functions: Mapping[str, HostFunction]
     subagents: Collection[str]
-    twins: Mapping[str, str]
     replied: Callable[[], None]
     meter: Meter
     budget: Budget
@@ -100,33 +100,35 @@ class HostCalls:
         """Begin the record afresh, in an empty session."""
         self.runs, self._recorded = [], []
 
-    async def answer(self, snapshot: monty.AsyncSnapshot) -> Resume:
-        """Find the answer that the code is waiting for. Return a function that resumes the code with it."""
+    async def answer(self, snapshot: monty.AsyncSnapshot, call: Call | None = None) -> Resume:
+        """Find the answer that the code is waiting for. Return a function that resumes the code with it.
+
+        Args:
+            snapshot: Where the code waits.
+            call: The host function that it calls, if any.
+        """
         if isinstance(snapshot, monty.AsyncNameLookupSnapshot):
-            return self._lookup(snapshot)
+            if snapshot.variable_name not in self.values:
+                return snapshot.resume
+            value = self.values[snapshot.variable_name]
+            return lambda: snapshot.resume(value=value() if callable(value) else value)
         if isinstance(snapshot, monty.AsyncFutureSnapshot):
             return await self._settle(snapshot)
         assert isinstance(snapshot, monty.AsyncFunctionSnapshot), snapshot
-        name = str(snapshot.function_name)
         if snapshot.is_os_function:
             return _without_clock(snapshot)
-        if name in self.twins:
-            call = self._call(self.twins[name], snapshot.args, snapshot.kwargs)
-            self._tasks[snapshot.call_id] = asyncio.ensure_future(call)
+        if not call:
+            unknown = NameError(f"name {snapshot.function_name!r} is not defined")
+            return lambda: snapshot.resume({"exception": unknown})
+        name, args, kwargs = call
+        if name.startswith(LATER):
+            calling = self._call(name.removeprefix(LATER), args, kwargs)
+            self._tasks[snapshot.call_id] = asyncio.ensure_future(calling)
             return lambda: snapshot.resume({"future": ...})
-        result = await self._call(name, snapshot.args, snapshot.kwargs)
+        result = await self._call(name, args, kwargs)
         if name in self.subagents and self.replay is None:
             self.replied()
-        return lambda: _resume(snapshot, result)
-
-    def _lookup(self, snapshot: monty.AsyncNameLookupSnapshot) -> Resume:
-        name = snapshot.variable_name
-        if name in self.values:
-            value = self.values[name]
-            return lambda: snapshot.resume(value=value() if callable(value) else value)
-        if name in (*self.functions, *self.twins, *FINALS):
-            return lambda: snapshot.resume(value=_named(name))
-        return snapshot.resume
+        return lambda: snapshot.resume(result)  # type: ignore[arg-type]
 
     async def _settle(self, snapshot: monty.AsyncFutureSnapshot) -> Resume:
         """Wait until at least one of the awaited calls is done."""
@@ -137,18 +139,13 @@ class HostCalls:
             self.replied()
         return lambda: snapshot.resume(done)  # type: ignore[arg-type]
 
-    async def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    async def _call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Result:
         """Call a host function. Return its value or its error in the format that the sandbox expects."""
         if name in FINALS:
             return {"exception": TypeError(f"{name} takes one value")}
-        if name not in self.functions:
-            return {"exception": NameError(f"name {name!r} is not defined")}
         is_subagent = name in self.subagents
         started = time.perf_counter()
-        try:
-            given = measure((args, kwargs))
-        except RecursionError:
-            return {"exception": ValueError(f"{name} takes no sets that are nested as deep as this")}
+        given = measure((args, kwargs))
         key = (name, given.digest)
         if self.replay is not None:
             return self.replay[key].pop(0) if self.replay[key] else {"exception": RuntimeError("not asked before")}
@@ -163,7 +160,7 @@ class HostCalls:
                     value = await (value if is_subagent else self.budget.wait_for(value, GRACE))
                 result = {"return_value": value}
             except Exception as error:  # the code decides what to do about it
-                result = {"exception": _as_known(name, error)}
+                result = {"exception": error}
             finally:
                 if not is_subagent:
                     self.meter.executed(time.perf_counter() - started)
@@ -173,46 +170,13 @@ class HostCalls:
         return result
 
 
-async def _resume(snapshot: monty.AsyncFunctionSnapshot, result: Result) -> monty.AsyncSnapshot:
-    """Resume the code with a result. If the sandbox cannot convert the result, raise a TypeError in the code."""
-    try:
-        return await snapshot.resume(result)  # type: ignore[arg-type]
-    except monty.MontyConversionError as error:
-        return await snapshot.resume({"exception": TypeError(str(error))})
-
-
-def raising(snapshot: Any, error: Exception) -> Resume:
-    """Answer a call with an error, which the code may catch."""
-    return lambda: snapshot.resume({"exception": error})
-
-
 def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
     """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
     answer = _CLOCK.get(str(snapshot.function_name))
     return (lambda: snapshot.resume(answer)) if answer else snapshot.resume_not_handled  # type: ignore[arg-type]
 
 
-def is_final(snapshot: monty.AsyncSnapshot) -> TypeGuard[monty.AsyncFunctionSnapshot]:
-    """Return whether the code calls FINAL or FINAL_VAR with one value."""
-    return (
-        isinstance(snapshot, monty.AsyncFunctionSnapshot)
-        and snapshot.function_name in FINALS
-        and len(snapshot.args) + len(snapshot.kwargs) == 1
-    )
-
-
-def _named(name: str) -> HostFunction:
-    """Return what the code sees as a host function. Only its name matters, because the sandbox asks us to call it."""
-
-    def stand_in() -> None: ...
-
-    stand_in.__name__ = name
-    return stand_in
-
-
-def _as_known(name: str, error: Exception) -> Exception:
-    """Convert an error to one of the types that the sandbox knows."""
-    for kind in _KNOWN_ERRORS:
-        if isinstance(error, kind):
-            return kind(*error.args) if kind is KeyError else kind(str(error))
-    return RuntimeError(f"{name}: {type(error).__name__}: {error}")
+def called(snapshot: monty.AsyncSnapshot) -> Call | None:
+    """Return the call of a host function that the code waits for, or None. Do not read arguments of other functions."""
+    is_call = isinstance(snapshot, monty.AsyncFunctionSnapshot) and snapshot.function_name == call_host.__name__
+    return snapshot.args if is_call else None  # type: ignore[union-attr]

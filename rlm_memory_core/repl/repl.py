@@ -10,7 +10,7 @@ Printed text never ends a query. Only the functions FINAL and FINAL_VAR do.
 import ast
 import builtins
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,7 +21,7 @@ import pydantic_monty as monty
 from ..models.budget import GRACE, Budget, BudgetExceeded
 from . import worker
 from .dialect.rewriter import LATER, MAX_CODE_CHARACTERS, Rewriter, Rewritten
-from .hostcalls import HostCalls, HostFunction, is_final, raising
+from .hostcalls import FINALS, HostCalls, HostFunction, Resume, called
 from .limits import LimitReached, Limits, Meter
 from .sandbox_errors import describe, is_session_lost
 from .values import shorten, to_text
@@ -85,15 +85,16 @@ class Repl:
         self.meter = Meter(self._limits)
         self._today = worker.moment(today)
         self._budget = budget or Budget()
-        twins = {f"{LATER}{name}": name for name in asks} if at_once else {}
+        twins = [f"{LATER}{name}" for name in asks] if at_once else []
         values = {name: cache(value) if callable(value) else value for name, value in values.items()}
-        self._calls = HostCalls(values, callables, asks, twins, replied, self.meter, self._budget)
+        self._calls = HostCalls(values, callables, asks, replied, self.meter, self._budget)
+        self._hosts = (*callables, *twins, *FINALS)  # what the code can call
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
         self._rewriter = self._rewriter_of()
 
     async def __aenter__(self) -> "Repl":
-        self._lease = worker.Lease(self._limits, self._today)  # start a worker while the root model writes
+        self._lease = worker.Lease(self._limits, self._today, self._hosts)  # start a worker while the root model writes
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -136,14 +137,12 @@ class Repl:
 
     async def variable(self, name: str) -> tuple[str | None, str]:
         """Return the text of a variable and "", or None and an error."""
-        missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
-        if hasattr(builtins, name) and name not in self._names:
-            return None, missing  # a built-in such as max or list
         await self._started()
         try:
-            return await self._drive(Rewritten(f"_rlm_final({name})"))
-        except (monty.MontyError, LimitReached):
-            return None, missing
+            return await self._variable(name)
+        except (monty.MontyError, LimitReached) as error:
+            await self._restore()
+            return None, describe(error, self._limits.run_seconds)
 
     async def value(self, text: str) -> str | None:
         """Return the text of an expression over the session's variables, such as `len(found)`, or None."""
@@ -160,37 +159,45 @@ class Repl:
             return None
         return (await self.run(f"_rlm_final({text})")).final
 
+    async def _variable(self, name: str) -> tuple[str | None, str]:
+        """Like `variable`, but raise errors that lose the session."""
+        missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
+        if hasattr(builtins, name) and name not in self._names:
+            return None, missing  # a built-in such as max or list
+        try:
+            return await self._drive(Rewritten(f"_rlm_final({name})"))
+        except monty.MontyError as error:
+            if is_session_lost(error):
+                raise
+            return None, missing
+
     async def _drive(self, program: Rewritten, printed: monty.CollectString | None = None) -> tuple[str | None, str]:
         """Run a program. Return its answer or None, and an error if FINAL_VAR names an unknown variable, or ""."""
         await self._unwind()
         for source in program.before:
             await self._session.feed_run(source)
         printed = printed or monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
-        snapshot = await self._timed(self._session.feed_start(program.code, print_callback=printed))
-        while not isinstance(snapshot, monty.MontyComplete):
+        resume: Resume = partial(self._session.feed_start, program.code, print_callback=printed)
+        while True:
+            started = time.perf_counter()
             try:
-                if is_final(snapshot):
-                    return await self._final(snapshot, program.code)
-                self.meter.check()
-                resume = await self._calls.answer(snapshot)
-            except TypeError as error:  # such arguments cannot leave the sandbox: a set of the code's own objects
-                resume = raising(snapshot, TypeError(str(error)))
-            snapshot = await self._timed(resume())
-        return None, ""
+                snapshot = await resume()
+            finally:
+                self.meter.executed(time.perf_counter() - started)
+            if isinstance(snapshot, monty.MontyComplete):
+                return None, ""
+            if (call := called(snapshot)) and call[0] in FINALS:
+                values = [*call[1], *call[2].values()]
+                if len(values) == 1:
+                    self._ended = snapshot  # the rest of the code does not run
+                    return await self._final(call[0], values[0], program.code)
+            self.meter.check()
+            resume = await self._calls.answer(snapshot, call)
 
-    async def _timed(self, executing: Awaitable[monty.AsyncSnapshot]) -> monty.AsyncSnapshot:
-        started = time.perf_counter()
-        try:
-            return await executing
-        finally:
-            self.meter.executed(time.perf_counter() - started)
-
-    async def _final(self, snapshot: monty.AsyncFunctionSnapshot, code: str) -> tuple[str | None, str]:
-        """Return the answer that the code passes to FINAL or FINAL_VAR. The rest of the code does not run."""
-        self._ended = snapshot
-        (value,) = (*snapshot.args, *snapshot.kwargs.values())
-        if snapshot.function_name == "FINAL_VAR" and isinstance(value, str) and value.isidentifier():
-            named = await self.variable(value)
+    async def _final(self, function: str, value: Any, code: str) -> tuple[str | None, str]:
+        """Return the answer that the code passes to FINAL or FINAL_VAR."""
+        if function == "FINAL_VAR" and isinstance(value, str) and value.isidentifier():
+            named = await self._variable(value)
             if named[0] is not None or any(f"FINAL_VAR({sign}{value}{sign}" in code for sign in "'\""):
                 return named
         return to_text(value), ""  # FINAL_VAR(answer) instead of FINAL_VAR("answer") passes the value itself
@@ -198,7 +205,7 @@ class Repl:
     async def _unwind(self) -> None:
         """End the code that stopped at FINAL, so that the session can continue."""
         snapshot, self._ended = self._ended, None
-        with suppress(monty.MontyError, LimitReached):
+        with suppress(monty.MontyRuntimeError, LimitReached):
             for _ in range(_UNWINDINGS):
                 if snapshot is None or isinstance(snapshot, monty.MontyComplete):
                     return
@@ -246,7 +253,7 @@ class Repl:
 
     async def _start_again(self) -> None:
         await self._lease.end()
-        self._lease = worker.Lease(self._limits, self._today)
+        self._lease = worker.Lease(self._limits, self._today, self._hosts)
         self._rewriter = self._rewriter_of()
         await self._started()
 

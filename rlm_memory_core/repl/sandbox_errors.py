@@ -14,6 +14,8 @@ import pydantic_monty as monty
 # these errors quote values from the history, so their text says nothing about the sandbox
 _OF_DATA = ("KeyError", "ValueError", "IndexError", "AssertionError", "Exception", "StopIteration", "LookupError")
 _READ = 1000  # characters read from an error's last line
+# the frames of the functions in `stdlib.crossing`, the first code of a session
+_OUR_FRAMES = re.compile(r'  File "<python-input-0>", line \d+, in .*\n(?:    .*\n)+')
 _BROKEN = re.compile(  # sandbox errors after which the run cannot be repeated
     r"TimeoutError: feed time limit exceeded: .*|RuntimeError: suspension limit \d+ exceeded"
     r"|MemoryError: the worker exceeded its memory limit and was terminated"
@@ -43,7 +45,8 @@ def _hints() -> list[tuple[re.Pattern[str], str]]:
 def describe(error: Exception, run_seconds: float) -> str:
     """Return the text of an error for the model, with advice if there is any."""
     if isinstance(error, monty.MontyRuntimeError | monty.MontySyntaxError):
-        text, last = error.display("traceback"), error.display("type-msg")[:_READ].partition("\n")[0]
+        text = _OUR_FRAMES.sub("", error.display("traceback"))
+        last = error.display("type-msg")[:_READ].partition("\n")[0]
     elif isinstance(error, monty.MontyCrashedError):
         died = f"RuntimeError: the Python worker died: {error}"
         text = last = f"TimeoutError: time limit exceeded: more than {run_seconds:g} s" if error.timed_out else died

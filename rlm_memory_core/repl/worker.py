@@ -4,6 +4,7 @@ All queries share one pool of workers. Each query gets a fresh session.
 """
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from pydantic_monty import AsyncMonty, AsyncMontySession, OSPolicy, ResourceLimi
 
 from ..models import background
 from ..store.times import parse_time
+from . import stdlib
 from .limits import Limits
 
 WORKERS = 32  # sessions at the same time; further queries wait
@@ -19,6 +21,13 @@ _pool: AsyncMonty | None = None
 _pool_lock = asyncio.Lock()  # these three are used only on the background loop
 _slots = asyncio.Semaphore(WORKERS)
 _leases: set[asyncio.Task[None]] = set()
+
+
+def call_host() -> None:
+    """Stand for all host functions in the sandbox, which asks us to call it. Only its name matters."""
+
+
+call_host.__name__ = "call host"  # no name that code can write: code calls it only through `stdlib.crossing`
 
 
 class Lease:
@@ -30,12 +39,13 @@ class Lease:
     Args:
         limits: The limits on the code in the session.
         today: The time that its clock shows, or None for no clock.
+        functions: The names of the host functions.
     """
 
-    def __init__(self, limits: Limits, today: datetime | None) -> None:
+    def __init__(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         self._session: asyncio.Future[AsyncMontySession] = asyncio.get_running_loop().create_future()
         self._over, self._has_slot = asyncio.Event(), False
-        self._task = asyncio.create_task(self._hold(limits, today))
+        self._task = asyncio.create_task(self._hold(limits, today, functions))
         _leases.add(self._task)
         self._task.add_done_callback(_leases.discard)
 
@@ -50,12 +60,13 @@ class Lease:
             self._task.cancel()
         await asyncio.shield(asyncio.wait([self._task]))
 
-    async def _hold(self, limits: Limits, today: datetime | None) -> None:
+    async def _hold(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         try:
             async with _slots:
                 self._has_slot = True  # from here on, cancelling could lose the worker
                 if not self._over.is_set():
                     async with await checkout(limits, today) as session:
+                        await session.feed_run(stdlib.host_functions(functions), inputs={"_rlm_call_host": call_host})
                         self._session.set_result(session)
                         await self._over.wait()
         except Exception as error:

@@ -152,7 +152,6 @@ def test_look_cuts_what_is_long_and_can_show_it(tools):
     assert "assistant" not in tools.look(around=[1, 8], long=0)
     assert tools.look(4, role="assistant").count("\n") == 1
     assert tools.look(-1) == tools.look(4)
-    assert tools.look("range(1, 3)") == tools.look([1, 2])
 
 
 def test_look_shows_several_turns_whole_with_those_near(tools):

@@ -28,13 +28,9 @@ for code in json.load(sys.stdin):
     done = background.run(go(code))
     peak = int(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]) // 1024
     figures = len(done.final or ""), len(done.output), len(done.error), peak
-    print(json.dumps([*figures, (done.final or done.error)[-300:]]), flush=True)
+    print(json.dumps([*figures, (done.final or done.error)[-500:]]), flush=True)
 """
 SHARED = "b = ['x' * 100000] * 1000\n"
-CLASSES = (
-    "class P:\n    def __init__(self, *parts): self.parts = parts\n"
-    "p = P('x' * 100000)\nfor _ in range(40): p = P(p, p)\n"
-)
 RECORDS = (
     "from dataclasses import dataclass\n@dataclass\nclass R:\n    a: object\n    b: object\n"
     "r = R('x' * 100000, 'y')\nfor _ in range(30): r = R(r, r)\n"
@@ -44,9 +40,6 @@ ANSWERS = {
     "shared texts": "texts = ['x' * 1000000] * 3000\nFINAL_VAR('texts')",
     "a dict of dicts": "d = {'k': 'x' * 1000000}\nfor _ in range(60): d = {'a': d, 'b': d}\nFINAL(d)",
     "sets of tuples": "t = ('x' * 100000,) * 500\nFINAL({(t, n) for n in range(2000)})",
-    "objects": f"{CLASSES}FINAL(p)",
-    "dataclasses": f"{RECORDS}FINAL(r)",
-    "a list of objects": f"{CLASSES}FINAL([[p] * 1000] * 1000)",
     "bytes": "FINAL([b'x' * 50000000] * 1000)",
     "empty lists": "e = []\nfor _ in range(12): e = [e] * 10\nFINAL(e)",
     "one long text": "FINAL('x' * 60000000)",
@@ -56,7 +49,7 @@ REFUSED = {
     "one prompt": "llm_query('x' * 50000000)",
     "nested prompts": f"{SHARED}llm_query_parallel([b] * 1000)",
     "dates": f"{SHARED}llm_query_parallel(['a'] * 1000, [b] * 1000)",
-    "objects as a prompt": f"{CLASSES}llm_query(p)",
+    "records as the answer": f"{RECORDS}FINAL(r)",
     "records as positions": f"{RECORDS}llm_query_parallel([r] * 100)",
     "another function": f"{SHARED}search_history([b] * 1000)",
     "many words": f"{SHARED}rank_sessions(*[b] * 1000)",

@@ -8,6 +8,7 @@ and runs several calls concurrently.
 import ast
 import symtable
 import warnings
+from copy import deepcopy
 from typing import NamedTuple
 
 from .. import stdlib
@@ -60,9 +61,7 @@ class Rewriter:
         """Rewrite a program for the sandbox. If it cannot be parsed or rewritten, return it unchanged."""
         code = code.replace("\r\n", "\n").replace("\r", "\n")
         names: tuple[str, ...] = ()
-        known = dict(vars(self))
-        self._bound, self._aliases = dict(self._bound), dict(self._aliases)
-        self._asking, self._loaded = set(self._asking), set(self._loaded)
+        known = deepcopy(vars(self))
         try:
             with warnings.catch_warnings(action="ignore"):
                 tree = ast.parse(code)

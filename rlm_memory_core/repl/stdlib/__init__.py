@@ -4,10 +4,11 @@ Each file beside this one is the part of a standard module that model-written co
 `textwrap`, thread pools, ...), in the Python that the sandbox knows. Nothing here runs in
 the host on a program's behalf: a module's source is fed to the sandbox by the first program that imports it, and
 what it computes counts against that program's time and memory. `host.py` and `host_values.py` hold no module but
-the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`).
+the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`). `crossing.py` makes the host functions.
 """
 
 import ast
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from textwrap import indent
@@ -79,6 +80,13 @@ def source(module: str) -> str:
     lines += [f"module.{name} = {value}" for name, value in exported.items()]
     inner = indent("\n".join((*lines, "return module")), "    ")
     return f"def _rlm_make():\n{inner}\n{made} = _rlm_make()"
+
+
+def host_functions(names: Collection[str]) -> str:
+    """The code that makes the host functions in a new session, each by its name."""
+    call = f"{global_name('crossing')}.call"
+    made = [f"def {name}(*args, **kwargs): return {call}({name!r}, *args, **kwargs)" for name in names]
+    return "\n".join([source("crossing"), *made, "_rlm_call_host = None"])
 
 
 def _text(module: str) -> str:

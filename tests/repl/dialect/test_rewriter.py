@@ -41,7 +41,7 @@ class Slow(InFlight):
 
     async def __call__(self, prompt):
         with self:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
         return f"r{prompt}"
 
 

@@ -1,0 +1,39 @@
+"""How arguments cross to the host: as plain values, so that no value can freeze the host or fill its memory.
+
+In the host, hashing a nested tuple may take for ever, and code can choose thousands of numbers that have the same hash.
+So sets cross as lists, and the keys of dicts as text.
+"""
+
+from collections import deque
+from datetime import date, timedelta
+
+# under other names, because code may give new values to the names of built-in functions
+_str, _len, _id, _dict, _range, _is_a = str, len, id, dict, range, isinstance
+_AS_THEY_ARE = (str, int, float, date, timedelta, type(None))
+_LISTED = (list, tuple, set, frozenset, deque)
+_MOST_LEVELS = 100  # what is nested deeper crosses as text
+_MOST_IN_RANGE = 100_000
+_host = _rlm_call_host  # noqa: F821  # given to the sandbox when a session starts
+
+
+def call(function, /, *args, **kwargs):
+    """Call the host function with this name, with copies of the arguments."""
+    copies = {}
+    return _host(_str(function), _plain(args, copies), _plain(kwargs, copies))
+
+
+def _plain(value, copies, level=0):
+    """Copy a value once: the copy shares what the value shares."""
+    if _is_a(value, _AS_THEY_ARE):
+        return value
+    key = _id(value)
+    if key not in copies:
+        if level == _MOST_LEVELS:
+            copies[key] = _str(value)
+        elif _is_a(value, _dict):
+            copies[key] = {_str(name): _plain(item, copies, level + 1) for name, item in value.items()}
+        elif _is_a(value, _LISTED) or (_is_a(value, _range) and _len(value) <= _MOST_IN_RANGE):
+            copies[key] = [_plain(item, copies, level + 1) for item in value]
+        else:
+            copies[key] = _str(value)
+    return copies[key]
