@@ -1,10 +1,14 @@
 """What every test has: a cache of its own, no key, and a scripted model under the real openai client."""
 
+import gc
 import inspect
+import itertools
 import json
 import os
+import sys
 from contextlib import ExitStack
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -20,6 +24,17 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="repeat as often as benchmarks/full.py does: minutes longer")
 
 
+def pytest_configure():
+    # no test needs certificates, and every client, here and in processes that tests start, would read all of them
+    os.environ |= {"SSL_CERT_FILE": "", "SSL_CERT_DIR": str(Path(__file__).parent)}
+    # nbval and papermill import jsonschema, which would build grammars for 3 s to check addresses that no notebook has
+    sys.modules.setdefault("rfc3987_syntax", None)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # thousands of collected tests, which the garbage collector need not look through again and again
+
+
 def pytest_ignore_collect(collection_path, config):
     """With `-m slow`, files without a slow test are not even imported."""
     fast = config.option.markexpr == "slow" and collection_path.match("test_*.py")
@@ -32,9 +47,16 @@ def times(pytestconfig):
     return lambda few, many: many if pytestconfig.getoption("full") else few
 
 
+CACHES = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def _isolated(tmp_path, monkeypatch):
-    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "cache"))
+def _isolated(request, tmp_path_factory, monkeypatch):
+    # a folder is made only for tests that ask for one: with each, pytest looks through all the others
+    own = "tmp_path" in request.fixturenames
+    cache = "cache" if own else f"cache-{next(CACHES)}"
+    folder = request.getfixturevalue("tmp_path") if own else tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(folder / cache))
     monkeypatch.setattr(adapting, "LEARNT", {})
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
