@@ -47,14 +47,14 @@ def times(pytestconfig):
     return lambda few, many: many if pytestconfig.getoption("full") else few
 
 
-CACHES = itertools.count()
+NUMBERS = itertools.count()  # for names that no two tests of a process share
 
 
 @pytest.fixture(autouse=True)
 def _isolated(request, tmp_path_factory, monkeypatch):
     # a folder is made only for tests that ask for one: with each, pytest looks through all the others
     own = "tmp_path" in request.fixturenames
-    cache = "cache" if own else f"cache-{next(CACHES)}"
+    cache = "cache" if own else f"cache-{next(NUMBERS)}"
     folder = request.getfixturevalue("tmp_path") if own else tmp_path_factory.getbasetemp()
     monkeypatch.setenv("RLM_MEMORY_CACHE", str(folder / cache))
     monkeypatch.setattr(adapting, "LEARNT", {})
@@ -75,7 +75,8 @@ class ScriptedModels:
         self._answers = {}
 
     def __call__(self, answer, model="scripted", *, recorded="off", host="", api_key="k", **options):
-        host = host or f"model-{len(self._answers)}.test"
+        # another one for each: a request that an earlier test began and cancelled may be sent while this one runs
+        host = host or f"model-{next(NUMBERS)}.test"
         if not callable(answer):
             replies = iter(answer)
             self._answers[host] = lambda messages: next(replies)
@@ -84,9 +85,10 @@ class ScriptedModels:
         return connect(model, f"http://{host}/v1", api_key, recorded, **options)
 
     async def handle(self, request):
+        answer = self._answers[request.url.host]
         body = json.loads(request.content)
         self.requests.append(body)
-        reply = self._answers[request.url.host](body.get("messages") or body["input"])
+        reply = answer(body.get("messages") or body["input"])
         if inspect.isawaitable(reply):
             reply = await reply
         if isinstance(reply, Exception):
@@ -195,7 +197,20 @@ def fault_server():
 
 
 @pytest.fixture(scope="session")
-def longmemeval_s():
+def built_cache(tmp_path_factory):
+    """A cache where LongMemEval's rows are built once, for all tests of all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+
+
+@pytest.fixture
+def builds_once(built_cache, monkeypatch):
+    """For tests that read the real LongMemEval, which takes seconds to build."""
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(built_cache))
+
+
+@pytest.fixture(scope="session")
+def longmemeval_s(built_cache):
     """The paper's questions of LongMemEval-S; a test that asks for them is skipped where the data is not."""
     from rlm_memory_core.experiments.data.assets import DataUnavailable
     from rlm_memory_core.experiments.data.longmemeval import load  # here: most tests do not need pandas
@@ -203,7 +218,9 @@ def longmemeval_s():
     if not os.environ.get("RLM_MEMORY_DATA"):
         pytest.skip("RLM_MEMORY_DATA is not set, where LongMemEval-S would lie")
     try:
-        return load("s")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RLM_MEMORY_CACHE", str(built_cache))
+            return load("s")
     except DataUnavailable as error:
         pytest.skip(str(error))
 
