@@ -1,11 +1,15 @@
 """What every test has: a cache of its own, no key, and a scripted model under the real openai client."""
 
 import asyncio
+import gc
 import inspect
+import itertools
 import json
 import os
+import sys
 from contextlib import ExitStack
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -21,6 +25,17 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="repeat as often as benchmarks/full.py does: minutes longer")
 
 
+def pytest_configure():
+    # no test needs certificates, and every client, here and in processes that tests start, would read all of them
+    os.environ |= {"SSL_CERT_FILE": "", "SSL_CERT_DIR": str(Path(__file__).parent)}
+    # nbval and papermill import jsonschema, which would build grammars for 3 s to check addresses that no notebook has
+    sys.modules.setdefault("rfc3987_syntax", None)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # thousands of collected tests, which the garbage collector need not look through again and again
+
+
 def pytest_ignore_collect(collection_path, config):
     """With `-m slow`, files without a slow test are not even imported."""
     fast = config.option.markexpr == "slow" and collection_path.match("test_*.py")
@@ -33,9 +48,16 @@ def times(pytestconfig):
     return lambda few, many: many if pytestconfig.getoption("full") else few
 
 
+NUMBERS = itertools.count()  # for names that no two tests of a process share
+
+
 @pytest.fixture(autouse=True)
-def _isolated(tmp_path, monkeypatch):
-    monkeypatch.setenv("RLM_MEMORY_CACHE", str(tmp_path / "cache"))
+def _isolated(request, tmp_path_factory, monkeypatch):
+    # a folder is made only for tests that ask for one: with each, pytest looks through all the others
+    own = "tmp_path" in request.fixturenames
+    cache = "cache" if own else f"cache-{next(NUMBERS)}"
+    folder = request.getfixturevalue("tmp_path") if own else tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(folder / cache))
     monkeypatch.setattr(adapting, "LEARNT", {})
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
@@ -54,7 +76,8 @@ class ScriptedModels:
         self._answers = {}
 
     def __call__(self, answer, model="scripted", *, recorded="off", host="", api_key="k", **options):
-        host = host or f"model-{len(self._answers)}.test"
+        # another one for each: a request that an earlier test began and cancelled may be sent while this one runs
+        host = host or f"model-{next(NUMBERS)}.test"
         if not callable(answer):
             replies = iter(answer)
             self._answers[host] = lambda messages: next(replies)
@@ -63,9 +86,10 @@ class ScriptedModels:
         return connect(model, f"http://{host}/v1", api_key, recorded, **options)
 
     async def handle(self, request):
+        answer = self._answers[request.url.host]
         body = json.loads(request.content)
         self.requests.append(body)
-        reply = self._answers[request.url.host](body.get("messages") or body["input"])
+        reply = answer(body.get("messages") or body["input"])
         if inspect.isawaitable(reply):
             reply = await reply
         if isinstance(reply, Exception):
@@ -175,7 +199,20 @@ def fault_server():
 
 
 @pytest.fixture(scope="session")
-def longmemeval_s():
+def built_cache(tmp_path_factory):
+    """A cache where LongMemEval's rows are built once, for all tests of all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+
+
+@pytest.fixture
+def builds_once(built_cache, monkeypatch):
+    """For tests that read the real LongMemEval, which takes seconds to build."""
+    monkeypatch.setenv("RLM_MEMORY_CACHE", str(built_cache))
+
+
+@pytest.fixture(scope="session")
+def longmemeval_s(built_cache):
     """The paper's questions of LongMemEval-S; a test that asks for them is skipped where the data is not."""
     from rlm_memory_core.experiments.data.assets import DataUnavailable
     from rlm_memory_core.experiments.data.longmemeval import load  # here: most tests do not need pandas
@@ -183,7 +220,9 @@ def longmemeval_s():
     if not os.environ.get("RLM_MEMORY_DATA"):
         pytest.skip("RLM_MEMORY_DATA is not set, where LongMemEval-S would lie")
     try:
-        return load("s")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RLM_MEMORY_CACHE", str(built_cache))
+            return load("s")
     except DataUnavailable as error:
         pytest.skip(str(error))
 

@@ -6,6 +6,7 @@ parses messages; `reader`, `root` and `searching` do the rest.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..query.prompts import record
@@ -93,6 +94,7 @@ def _question(prompt: str) -> str:
     return unescape_tags(first[1]) if first else _split(prompt)[1]
 
 
+@lru_cache(256)  # the methods that an experiment compares have the same sessions read
 def _subagent(prompt: str) -> str:
     session = _SESSION.match(prompt)
     text, question = _split(prompt[session.end() :] if session else prompt)

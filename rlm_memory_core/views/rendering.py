@@ -33,7 +33,7 @@ def show(html: str, text: str) -> None:
     if ipython is not None and ipython.get_ipython() is not None:
         from IPython.display import display
 
-        display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+        display({"text/html": html, "text/plain": text}, raw=True)
     else:
         print(text)
 

@@ -633,6 +633,7 @@ def test_a_message_cancelled_before_anything_happened_is_kept(scripted):
 
     asyncio.run(talk())
     assert contents(chat)[0] == ("user", "one")
+    chat.close()  # waits for what has begun on the background loop
 
 
 def test_search_and_ranking_of_a_message_do_not_find_the_message(scripted):

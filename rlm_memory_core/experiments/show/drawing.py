@@ -82,7 +82,7 @@ def show(figure: Figure, folder: str | Path = "", name: str = "") -> None:
     from IPython.display import Image, display
 
     width = int(_SHOWN * figure.get_figwidth())
-    display(Image(_file(figure, "png"), width=width))  # type: ignore[no-untyped-call]
+    display(Image(_file(figure, "png"), width=width))
     save(figure, folder, name)
 
 

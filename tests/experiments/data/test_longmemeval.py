@@ -360,10 +360,10 @@ def test_a_file_of_sixty_megabytes_builds_in_flat_memory(write, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
+def real(built_cache):
     """The paper's hundred, built once; its cache outlives the tests' own."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("RLM_MEMORY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patched.setenv("RLM_MEMORY_CACHE", str(built_cache))
         yield load("s", data_dir=DATA)
 
 

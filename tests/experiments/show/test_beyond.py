@@ -173,7 +173,7 @@ def test_longmemeval_m_is_taken_where_it_is_at_hand(nowhere, monkeypatch):
 
 
 @pytest.mark.skipif(not os.environ.get("RLM_MEMORY_DATA"), reason="RLM_MEMORY_DATA is not set")
-def test_a_sample_of_the_papers_questions_has_all_that_have_no_answer():
+def test_a_sample_of_the_papers_questions_has_all_that_have_no_answer(builds_once):
     try:
         assets.locate(assets.LONGMEMEVAL["s"], download=False)
     except DataUnavailable as error:

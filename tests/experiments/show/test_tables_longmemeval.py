@@ -108,7 +108,7 @@ def test_another_variant_never_fills_the_papers_numbers(load):
 
 
 @pytest.mark.skipif(not HISTORIES.is_file(), reason="longmemeval_s_paper100.json is not in $RLM_MEMORY_DATA")
-def test_the_real_data_is_what_the_paper_says_but_for_what_a_sub_agent_reads(tmp_path):
+def test_the_real_data_is_what_the_paper_says_but_for_what_a_sub_agent_reads(tmp_path, builds_once):
     samples = longmemeval.load("s", "paper", data_dir=HISTORIES.parent)
     sizes = found(tables_longmemeval.facts(samples))
     assert round(sizes["abstract.history.characters"].value) == 491_611
