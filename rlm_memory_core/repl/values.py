@@ -36,7 +36,7 @@ def to_text(value: Any, limit: int = MAX_ANSWER_CHARACTERS) -> str:
     >>> to_text(["Mochi", "Luna"]), to_text(2.0), to_text(None)
     ('Mochi, Luna', '2', "I don't know")
     >>> to_text(["Mochi"] * 1000, limit=10)
-    'Mochi, Moc\n[... cut: more than 10 characters ...]'
+    'Mochi, Moc\\n[... cut: more than 10 characters ...]'
     """
     if isinstance(value, str):
         return shorten(value.strip() or UNKNOWN, limit)

@@ -13,7 +13,10 @@ _AS_THEY_ARE = (str, int, float, date, timedelta, type(None))
 _LISTED = (list, tuple, set, frozenset, deque)
 _MOST_LEVELS = 100  # what is nested deeper crosses as text
 _MOST_IN_RANGE = 100_000
-_host = _rlm_call_host  # noqa: F821  # given to the sandbox when a session starts
+try:
+    _host = _rlm_call_host  # given to the sandbox when a session starts
+except NameError:  # outside the sandbox
+    _host = None
 
 
 def call(function, /, *args, **kwargs):
