@@ -5,10 +5,11 @@ takes time linear in the length of the history. There is no approximate index, a
 vectors.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, Protocol
 
-from ..models.budget import Budget
+from ..models.budget import Budget, BudgetExceeded
 from ..models.normalise import Embeddings
 from ..models.pricing import Usage
 from ..store.memory_store import MemoryStore
@@ -53,17 +54,24 @@ class Metered:
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Return the embedder's result for texts, and add up tokens and dollars."""
-        return self._counted(await self._embedder.embed(texts, budget))
+        return await self._counted(self._embedder.embed(texts, budget))
 
     async def embed_question(self, question: str, budget: Budget | None = None) -> Embeddings:
         """Return the embedder's result for a question, and add up tokens and dollars."""
-        return self._counted(await _embed_question(self._embedder, question, budget))
+        return await self._counted(_embed_question(self._embedder, question, budget))
 
-    def _counted(self, embedded: Embeddings) -> Embeddings:
-        self.usage += embedded.usage
-        if self.cost_usd is not None:
-            self.cost_usd = None if embedded.cost_usd is None else self.cost_usd + embedded.cost_usd
+    async def _counted(self, embedding: Awaitable[Embeddings]) -> Embeddings:
+        try:
+            embedded = await embedding
+        except (BudgetExceeded, CancelledError) as stopped:  # it may say what was paid for before it
+            self._add(getattr(stopped, "usage", Usage()), getattr(stopped, "cost_usd", 0.0))
+            raise
+        self._add(embedded.usage, embedded.cost_usd)
         return embedded
+
+    def _add(self, usage: Usage, cost_usd: float | None) -> None:
+        self.usage += usage
+        self.cost_usd = None if self.cost_usd is None or cost_usd is None else self.cost_usd + cost_usd
 
 
 async def likeness(

@@ -3,10 +3,11 @@
 import asyncio
 import threading
 
+import httpx2
 import pytest
 from paper import PaperRLM
 
-from rlm_memory_core import Budget, MemoryRLM
+from rlm_memory_core import Budget, MemoryRLM, Reading
 from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import BudgetExceeded, ModelCall
 from rlm_memory_core.models.pipeline import Siblings
@@ -203,3 +204,19 @@ def test_a_cancelled_search_frees_its_thread(store):
         await until(ended.is_set)
 
     background.run(asyncio.wait_for(cancelled(), 60))
+
+
+def test_an_embedding_that_the_budget_stops_is_counted_in_the_answer(diary, scripted):
+    async def embeds(given):
+        await never() if given == [QUESTION] else None
+        data = [{"index": n, "embedding": [1.0, 0.0], "object": "embedding"} for n in range(len(given))]
+        usage = {"prompt_tokens": 100, "total_tokens": 100}
+        return httpx2.Response(200, json={"object": "list", "model": "e", "data": data, "usage": usage})
+
+    budget = Budget(seconds=3)
+    reading = Reading("search", embedder=scripted(embeds, rates=(1, 1)))
+    answer = MemoryRLM(scripted([]), reading=reading, budget=budget).query(diary, QUESTION)
+    assert (answer.error, answer.trace.steps) == ("the budget of 3 seconds is spent", ())
+    assert answer.usage.calls == budget.spent.calls == 2
+    assert answer.usage.prompt_tokens == budget.spent.prompt_tokens > 100
+    assert answer.cost_usd == budget.spent_usd > 0
