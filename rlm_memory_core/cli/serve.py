@@ -30,6 +30,7 @@ def serve(options: argparse.Namespace) -> int:
         print(f"{memory.llm.label} answers at {url} (model: {memory.llm.model}; {kept}). Stop with Ctrl-C.", flush=True)
 
     def end(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait
         loop.call_soon_threadsafe(stop.set)  # the endpoint finishes the requests in progress
 
     loop, stop = background.loop(), asyncio.Event()

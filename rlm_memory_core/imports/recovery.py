@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..store.database import open_read_only, prepare
+from ..store.database import open_read_only
 from ..store.memory_store import MemoryStore
+from ..store.schema import prepare
 from .json_values import HistoryFileError
 
 _FAILURES = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)  # raised for damaged pages

@@ -90,8 +90,8 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
-    def printed(self, output: str) -> tuple[str, str]:
-        """Return output as the root model should see it, and why it makes the FINAL beside it too early, or ""."""
+    def printed(self, output: str, answer: str) -> tuple[str, str]:
+        """Return output as the root model should see it, and why it makes the answer beside it too early, or ""."""
         return output, ""
 
     def shown(self) -> list[Turn]:
@@ -177,7 +177,8 @@ class Query:
         Returns:
             The reply's answer or None, and whether it ran any code or gave a FINAL.
         """
-        asked, called, shown = len(self.subagents.calls), self._repl.meter.calls, ""
+        asked, called = len(self.subagents.calls), self._repl.meter.calls
+        shown = ""
         try:
             run, objection = await self._run(message, remaining)
             shown = "\n".join(filter(None, (str(run), objection)))
@@ -202,16 +203,18 @@ class Query:
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        output, objection = self.printed(run.output)
+        output, objection = self.printed(run.output, run.final or (final.text if final else ""))
         run = replace(run, output=output)
         if final and run.final is None and not (run.error and remaining):
             run, is_plain = await self._final(final, run)
             is_unseen = is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
-            objection = objection or record.UNSEEN * is_unseen
+            if is_unseen and not objection:
+                objection = search.unseen(bool(self.cited))
         if len(self.false_quotes) > false_quotes:
             objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        is_rejected = bool(objection and remaining and run.final is not None)
-        return (replace(run, final=None), objection) if is_rejected else (run, "")
+        if objection and remaining and run.final is not None:
+            return replace(run, final=None), objection
+        return run, ""
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
         """Run blocks of code until one fails or answers. Return a run with the output of all of them."""
@@ -238,16 +241,24 @@ class Query:
         read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
         found = [*self.cited, *read_there] or quoted(text, self.shown(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
-        usage, cost_usd = sum((each.usage for each in paid), Usage()), total_cost(each.cost_usd for each in paid)
-        false_quotes = len(self.false_quotes) + sum(call.extract.false_quotes for call in calls)
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
-        numbers, texts = {number for number, _ in read}, {text for _, text in read}
         return Answer(
-            text=text, evidence=tuple(found), coverage=Coverage.of(calls), usage=usage, cost_usd=cost_usd,
-            seconds=time.perf_counter() - self.subagents.began, trace=trace, error=error, false_quotes=false_quotes,
-            sessions_read=tuple(sorted(numbers)), sessions=self.sessions, pieces_read=len(texts), pieces=self.pieces,
-            mode=self.name, model=self.engine.llm.label,
-        )  # fmt: skip
+            text=text,
+            evidence=tuple(found),
+            coverage=Coverage.of(calls),
+            usage=sum((each.usage for each in paid), Usage()),
+            cost_usd=total_cost(each.cost_usd for each in paid),
+            seconds=time.perf_counter() - self.subagents.began,
+            trace=trace,
+            error=error,
+            false_quotes=sum(call.extract.false_quotes for call in calls) + len(self.false_quotes),
+            sessions_read=tuple(sorted({number for number, _ in read})),
+            sessions=self.sessions,
+            pieces_read=len({text for _, text in read}),
+            pieces=self.pieces,
+            mode=self.name,
+            model=self.engine.llm.label,
+        )
 
 
 def _coverage(calls: Sequence[Call]) -> str:

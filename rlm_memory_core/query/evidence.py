@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any
 
 from ..models.types import UNKNOWN
+from ..repl.values import to_text
 from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words, may_contain
 from ..store.escaping import well_formed
@@ -36,10 +37,11 @@ _AROUND = " \t:;,.-–—*"
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _BLOCK, _OVERLAP = 50_000, 15_000  # characters of a turn that are folded at once; a quote with gaps fits the overlap
 _MOST_BLOCKS = 20  # blocks that are folded for one quote and turn
-_words = lru_cache(maxsize=50)(Words)  # folding a turn of some megabytes takes seconds
+_words = lru_cache(maxsize=50)(Words)  # folding a turn of some megabytes takes seconds; up to 20 MB are kept
 _LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
+_TEXTS = ("text", "value", "fact", "says", "finding")  # names of what an object says beside its quote
 _NOT_THERE = "(a quote that is not in the session)"
 _ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, and of each piece of evidence
 _SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
@@ -189,9 +191,9 @@ def _lines(reply: str) -> list[str]:
     lines: list[str] = []
 
     def write(each: dict[str, Any]) -> None:
-        if each.get("quote"):
+        if each.get("quote") not in (None, ""):
             turn = f"[Turn {each['turn']}] " if each.get("turn") else ""
-            said = ", ".join(str(value) for name, value in each.items() if value and name not in ("quote", "turn"))
+            said = next((to_text(each[name]) for name in _TEXTS if each.get(name)), "")
             lines.append(" ".join(well_formed(f'- {turn}"{each["quote"]}": {said}').split()))
 
     with suppress(ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or too many brackets

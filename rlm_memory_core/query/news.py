@@ -22,8 +22,9 @@ _PASTED = 800  # characters; a longer turn of the user is a pasted text
 
 
 def may_change(
-    store: MemoryStore, question: str, cited: Collection[Evidence], new: Collection[Turn], probes: Collection[str]
-) -> list[Turn]:
+    store: MemoryStore, question: str, cited: Collection[Evidence], new: Collection[Turn], probes: Collection[str],
+    is_open: bool = False,
+) -> list[Turn]:  # fmt: skip
     """Return those of some new turns that may change an answer.
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
@@ -36,15 +37,15 @@ def may_change(
         cited: The evidence for the answer.
         new: Turns that the model had not seen when it answered.
         probes: What it searched for beside the answer.
+        is_open: Whether the answer is "I don't know". Then it does not matter how much else is new.
     """
-    new = [turn for turn in new if turn.role == "assistant" or len(turn.content) <= _PASTED]
     found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
-    if len(new) <= _POINTED:
+    if is_open or len(new) <= _POINTED:
         found += [turn for probe in probes for turn in _containing(store, probe, new)]
     told = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
     for turn in told:
         if turn.role != "assistant" and len(turn.content) <= _PASTED:
-            later = [each for each in new if each.role != "assistant" and each.index > turn.index + _NEAR]
+            later = [each for each in new if each.index > turn.index + _NEAR and len(each.content) <= _PASTED]
             found += _sharing(store, turn.content, later, _RARER, _ENOUGH)
     return found
 

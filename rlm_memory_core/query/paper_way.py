@@ -50,8 +50,9 @@ class PaperWay(Query):
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
         reading: list[Callable[..., Any]] = [self.search_history, self.get_recent, self.session_prompt]
         if self.copied:
-            texts, dates = [piece.text for piece in self.copies], [piece.date for piece in self.copies]
-            self.values |= {"sessions": texts, "session_dates": dates, "context": store.to_string}
+            self.values["sessions"] = [piece.text for piece in self.copies]
+            self.values["session_dates"] = [piece.date for piece in self.copies]
+            self.values["context"] = store.to_string
             self.values["history_turns"] = lambda: self._as_dicts(store.turns)
         else:
             self.values["session_count"] = self.pieces
@@ -59,15 +60,22 @@ class PaperWay(Query):
         self.functions |= {each.__name__: in_search_thread(each, _SECONDS) for each in reading}
         self.functions |= {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
         self.asking = {"llm_query": self.llm_query}
-        self.asking |= {"llm_query_parallel": self.llm_query_parallel} if self.engine.parallel else {}
+        if self.engine.parallel:
+            self.asking["llm_query_parallel"] = self.llm_query_parallel
 
     async def open(self) -> list[ChatMessage]:
         """Return messages that tell the root model how large the history is. They show none of it."""
         return root_messages(
-            self.question, self.question_date, sessions=self.pieces, turns=len(self.store),
-            characters=self.store.characters(), parallel=self.engine.parallel, copied=self.copied,
-            first=self.engine.reading.first, instructions=self.system,
-        )  # fmt: skip
+            self.question,
+            self.question_date,
+            sessions=self.pieces,
+            turns=len(self.store),
+            characters=self.store.characters(),
+            parallel=self.engine.parallel,
+            copied=self.copied,
+            first=self.engine.reading.first,
+            instructions=self.system,
+        )
 
     async def llm_query(self, prompt: str) -> str:
         """Send one sub-agent any prompt (the paper's `llm_query`)."""

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 from ..models.budget import Budget
+from ..models.types import UNKNOWN
 from ..repl.date_functions import parse_date
 from ..repl.values import listed
 from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, linked_turns, turns_with
@@ -34,7 +35,7 @@ _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; 
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
 LINKED = 2  # turns that share names or rare words with the hits
-OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant)\b", re.I)
+OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant|(?:chat|conversation)s?|recommended|suggested)\b", re.I)
 """Matches a question about what the assistant said, whose turns are then shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
 
@@ -80,19 +81,25 @@ class SearchTools:
         if not isinstance(limit, int) or not 1 <= limit <= 100:
             raise ValueError(f"limit is a whole number from 1 to 100, not {limit!r}")
         of_assistant = bool(OF_ASSISTANT.search(self.question))
-        but = "assistant" if role is None and not of_assistant else None
+        but = "assistant" if role is None and self.question and not of_assistant else None
         filters = Filters(role, _day("after", after), _day("before", before), but)
         first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
         self._probes += first
         found = await self.found(first, filters, limit)
+        of_theirs: list[str] = []  # what only the assistant said
         if but and not found.hits:
             filters = replace(filters, but=None)
             found = await self.found(first, filters, limit)
+        elif but and found.without:
+            theirs = await self.found(found.without, replace(filters, role=but, but=None), limit)
+            of_theirs = [probe for probe in found.without if probe not in theirs.without]
+            found = replace(found, without=theirs.without)
         room = WIDE if role == "assistant" or of_assistant else OF_USER
         linked = await in_search_thread(linked_turns)(self.store, found.hits, filters, LINKED)
         hits = [*found.hits, *(hit for hit in linked if hit.turn.index not in self.listing.shown)]
         lines = await in_search_thread(self.listing.hits)(hits, room, by_date=order == "date") or ["no good hit"]
         left = ", ".join(map(one_line, further))
+        lines += [f"(only the assistant said: {', '.join(map(one_line, of_theirs))})" if of_theirs else ""]
         lines += [left_out(found), f"(only {MOST_PROBES} probes at once; left out: {left})" if left else ""]
         return "\n".join(filter(None, lines))
 
@@ -146,7 +153,7 @@ class SearchTools:
             for turn in self.listing.session(session, wanted.index if wanted else None):
                 near = wanted is not None and wanted.index <= turn.index <= wanted.index + replies
                 spoken = turn.role != "assistant"
-                if role not in (None, turn.role) or not (spoken or long > 0):
+                if role not in (None, turn.role) or not (spoken or long > 0 or turn == wanted):
                     continue
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
@@ -221,7 +228,7 @@ class SearchTools:
         """Return the turns that the model has seen, in part or whole."""
         return [self.turn(number) for number in sorted(self.listing.shown)]
 
-    def news(self, turns: Collection[int]) -> list[int]:
+    def news(self, turns: Collection[int], answer: str = "") -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them; see `news.may_change`.
 
         Without a citation these are all. The number 0, a sub-agent's finding, always may.
@@ -231,7 +238,8 @@ class SearchTools:
         if 0 in turns or not cited:
             return sorted(turns)
         new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
-        found = news.may_change(self.store, self.question, self.cited, new, probes)
+        is_open = answer.startswith(UNKNOWN)
+        found = news.may_change(self.store, self.question, self.cited, new, probes, is_open)
         return sorted({turn.index for turn in found})
 
     def _cite(self, turn: Turn, words: str) -> None:

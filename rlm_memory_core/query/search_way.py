@@ -84,10 +84,10 @@ class SearchWay(Query):
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
 
-    def printed(self, output: str) -> tuple[str, str]:
+    def printed(self, output: str, answer: str) -> tuple[str, str]:
         """Mark the turns in the output as shown, and remove those that were shown before."""
         text, new = self.tools.listing.printed(output)
-        return text, news_told(self.tools.news(new), bool(self.cited))
+        return text, news_told(self.tools.news(new, answer), bool(self.cited))
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
@@ -239,9 +239,11 @@ def with_echo(code: str, tools: Collection[str]) -> str:
         print(look([3]))
     print(hits)
     """
+    if len(code) > MAX_CODE_CHARACTERS:
+        return code
     code = code.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        tree = ast.parse(code if len(code) <= MAX_CODE_CHARACTERS else "")
+        tree = ast.parse(code)
         edits = TextEdits(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return code

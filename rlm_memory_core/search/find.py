@@ -7,10 +7,9 @@ words with a probe is left out.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 from ..store.memory_store import MemoryStore
 from .occurrences import occurrences, quoted_words
@@ -91,8 +90,12 @@ def find_turns(
         ranked.sort(key=best_first)
     good = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
     numbers = {each.turn.index for each in good}
-    places_in = defaultdict[int, Iterator[int]](count)  # of each session's hits, from 0
-    hits = [each for each in good if next(places_in[each.turn.session]) < per_session]
+    of_session = Counter[int]()
+    hits = []
+    for each in good:
+        of_session[each.turn.session] += 1
+        if of_session[each.turn.session] <= per_session:
+            hits.append(each)
     known = [text for text, probe in searches.items() if probe.is_known]
     without = [text for text in known if numbers.isdisjoint(hit.turn.index for hit in searches[text].hits)]
     nowhere = dict.fromkeys(word for probe in searches.values() for word in probe.nowhere)

@@ -183,7 +183,8 @@ class Conversation:
                     run = self._follow(said[start:], before)
                     # one message is too little to go by, unless it was said last and others follow
                     is_latest = run[-1].turn >= len(self.store) - 1 and start + 1 < len(said)
-                    runs += [(start, run)] * (len(run) > 2 or is_latest)
+                    if len(run) > 2 or is_latest:
+                        runs.append((start, run))
         return max(runs, key=lambda each: len(each[1]))
 
     def _follow(self, said: Sequence[Said], before: bytes) -> list[_Stored]:

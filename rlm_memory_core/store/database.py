@@ -1,12 +1,4 @@
-"""Opens SQLite files that several processes may use at once, and interrupts slow statements.
-
-The rest is about one kind of file, a history: its tables, and what to say if it cannot be used.
-
-`total_characters` counts the characters of all turns up to this one, so that one look-up gives the size of a history.
-`folded` is the text that a search compares (see `substring`). `content` comes after the short columns, so that long
-texts do not slow down queries for these columns only. `writer` identifies the open store that a session belongs to.
-`until` is the latest timestamp given for a turn of the session.
-"""
+"""Opens SQLite files that several processes may use at once, explains errors, and interrupts slow statements."""
 
 import math
 import sqlite3
@@ -28,34 +20,12 @@ _MEANINGS = {
     "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
 }
 
-APPLICATION_ID = 0x524C4D31  # "RLM1": identifies our files
-VERSION = 4  # version of the tables, stored as the file's user_version
-
-_TABLES = f"""
-    PRAGMA application_id = {APPLICATION_ID};
-    PRAGMA user_version = {VERSION};
-    CREATE TABLE sessions (
-        number INTEGER PRIMARY KEY, date TEXT, title TEXT NOT NULL DEFAULT '', until TEXT, writer TEXT
-    );
-    CREATE TABLE turns (
-        turn_index INTEGER PRIMARY KEY,
-        session INTEGER NOT NULL REFERENCES sessions (number),
-        role TEXT NOT NULL,
-        total_characters INTEGER NOT NULL,
-        timestamp TEXT NOT NULL,
-        name TEXT NOT NULL,
-        content TEXT NOT NULL,
-        folded TEXT
-    );
-    CREATE INDEX turns_by_session ON turns (session)
-"""
-
 
 class _Limit(threading.local):
     """The time limit of the search that a thread runs. Without one, its time is never over."""
 
     seconds = math.inf
-    is_over: Callable[[], bool] = bool
+    is_over: Callable[[], bool] = staticmethod(lambda: False)
 
 
 limit = _Limit()
@@ -136,34 +106,6 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     # if the file has no log, no process has it open; an immutable reader creates neither a log nor a lock
     alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True)
-
-
-class StoreError(Exception):
-    """A history file cannot be used. The message says why and what to do."""
-
-
-def prepare(database: sqlite3.Connection, path: Path | None) -> None:
-    """Create the tables in an empty database. Check that any other database is a history of this version.
-
-    Args:
-        database: An open connection, in a transaction.
-        path: The database's file, for the error message.
-
-    Raises:
-        StoreError: Another program or another version of the package created the database.
-    """
-    marks = ("application_id", "user_version")
-    application, version = (database.execute(f"PRAGMA {mark}").fetchone()[0] for mark in marks)
-    if (application, version) == (APPLICATION_ID, VERSION):
-        return
-    if application == APPLICATION_ID:
-        newer = "a newer rlm-memory; update the package to read it"
-        older = "an unreleased rlm-memory; import the history again into a new file"
-        raise StoreError(f"{path} was made by {newer if version > VERSION else older}")
-    if database.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise StoreError(f"{path} is a database of another program; give another file for the history")
-    for statement in _TABLES.split(";"):
-        database.execute(statement)
 
 
 def explain(error: sqlite3.Error, path: Path | None) -> str:

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .database import StoreError, check_time, explain, open_database, prepare
+from .database import check_time, explain, open_database
 from .display import as_html, as_text
 from .escaping import well_formed
+from .schema import StoreError, prepare
+from .sessions import SessionWriter
 from .substring import LONGEST, MAY_HOLD, comparable
-from .times import GAP, SessionWriter, check_date, parse_time
+from .times import GAP, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]

@@ -149,7 +149,8 @@ def test_look_cuts_what_is_long_and_can_show_it(tools):
     assert "zebra" not in printed
     assert "zebra" in tools.look(around=9)
     assert "assistant" not in tools.look([1, 2], long=0)
-    assert "assistant" not in tools.look(around=[1, 8], long=0)
+    assert "assistant" not in tools.look(around=[1, 7], long=0)
+    assert "8 assistant" in tools.look(around=8, long=0)
     assert tools.look(4, role="assistant").count("\n") == 1
     assert tools.look(-1) == tools.look(4)
 
@@ -276,6 +277,17 @@ def test_news_is_a_later_turn_that_repeats_a_rare_word_of_a_cited_one(store):
     assert tools.news([501, 502, 524]) == []
 
 
+def test_find_says_what_only_the_assistant_said_and_shows_it_where_nothing_else_matches(store):
+    store.extend([("user", "Where to?"), ("assistant", "Try the Zambeze terrace."), ("user", "I had seafood.")])
+    asked = "What did I eat?", "What was I recommended?", ""
+    printed = [find(SearchTools(store, question, None), "seafood", "Zambeze") for question in asked]
+    assert [("2 assistant" in each, "(only the assistant said: Zambeze)" in each) for each in printed] == [
+        (False, True), (True, False), (True, False)
+    ]  # fmt: skip
+    assert "2 assistant" in find(SearchTools(store, asked[0], None), "Zambeze")
+    assert "2 assistant" in find(SearchTools(store, asked[0], None), "seafood", "Zambeze", role="assistant")
+
+
 def test_news_is_what_a_search_for_something_definite_finds(store):
     store.extend(("user", f"Day {n}: tea, and a new boy at work.") for n in range(500))
     store.extend([("user", "Timo lives in Graz."), ("user", "The lad has the keys to a place by the sea.")])
@@ -291,6 +303,8 @@ def test_news_is_what_a_search_for_something_definite_finds(store):
     assert new(lambda: find(tools, "new boy", "flat"), [7]) == []  # no rare word
     assert new(lambda: find(tools, "lad keys"), [502, 504]) == [502]  # all the words of a probe
     assert new(lambda: find(tools, "our lad"), [502, 503, 504]) == []  # a broad search
+    find(tools, "our lad")
+    assert tools.news([502, 503, 504], "I don't know: you never said") == [502, 503]
     assert new(lambda: tools.timeline("lad"), [503]) == [503]
     assert new(lambda: None, [502]) == []  # only what was searched for in this reply counts
 

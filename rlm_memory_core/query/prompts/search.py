@@ -35,8 +35,21 @@ def search_messages(
     return record.conversation(system, user, instructions)
 
 
+def unseen(is_cited: bool) -> str:
+    """Return the message that stops a FINAL because its code printed something that the model had not seen."""
+    return f"{record.UNSEEN} {_TEXTS['CITES_STAND']}" if is_cited else record.UNSEEN
+
+
 def news_told(turns: Sequence[int], is_cited: bool) -> str:
-    """Return the message that stops a FINAL because of turns that the model had not seen; "" if there are none."""
-    if not turns or not is_cited or turns[0] == 0:
-        return record.UNSEEN if turns else ""
-    return _TEXTS["NEWS"].format(turns=", ".join(map(str, turns[:_NAMED])))
+    """Return the message that stops a FINAL because of new turns, the last ones named; "" if there are none.
+
+    Args:
+        turns: The numbers of the turns, in order. 0 is a sub-agent's finding.
+        is_cited: Whether the model has cited anything.
+    """
+    if not turns:
+        return ""
+    if 0 in turns or not is_cited:
+        return unseen(is_cited)
+    what = f"turns {', '.join(map(str, turns[-_NAMED:]))} are" if len(turns) > 1 else f"turn {turns[0]} is"
+    return f"{_TEXTS['NEWS'].format(what=what)} {_TEXTS['CITES_STAND']}"
