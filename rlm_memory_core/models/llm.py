@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from . import background, pipeline, plugins
 from .adapting import sendable
 from .budget import Budget, BudgetExceeded, ModelCall
+from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
@@ -128,7 +129,7 @@ class LLM(AbstractContextManager["LLM"]):
 
     async def complete(
         self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
-        stopped: pipeline.Stopped | None = None, siblings: pipeline.Siblings | None = None,
+        stopped: pipeline.Stopped | None = None, siblings: Siblings | None = None,
     ) -> Reply:  # fmt: skip
         """Ask for one answer.
 
@@ -138,7 +139,7 @@ class LLM(AbstractContextManager["LLM"]):
                 charged at an estimate, because the server bills it.
             listener: Receives the answer in pieces, or a recorded one in one piece; None to wait for the whole answer.
             stopped: Called with the estimated usage and dollars if the call is cancelled.
-            siblings: The fan-out that the call belongs to; see `pipeline.Siblings`.
+            siblings: The fan-out that the call belongs to; see `hedging`.
 
         Raises:
             ModelError: There is no usable answer, even after retries. A call is not retried once a piece has arrived.
