@@ -156,8 +156,11 @@ class LLM(AbstractContextManager["LLM"]):
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`. An error of any kind says in `usage` and
-        `cost_usd` what was paid for before it, and a cancellation does too.
+        For each call, the budget and the errors are as for `complete`.
+
+        What ends the calls early says what was paid for until then, in its attributes `usage` and `cost_usd`: a
+        ModelError, a BudgetExceeded, and also an `asyncio.CancelledError`, whose type does not name them. If a time
+        limit such as `asyncio.wait_for` cancels the calls, it raises a TimeoutError instead: look at its `__cause__`.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
@@ -166,7 +169,7 @@ class LLM(AbstractContextManager["LLM"]):
             answers = await background.arun(asking)
         except (ModelError, BudgetExceeded, CancelledError) as error:  # answered and stopped batches are paid for
             usage = sum((call.charged for call in calls), Usage())
-            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))
+            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))  # search.vectors.Metered reads them
             raise
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]
