@@ -18,8 +18,8 @@ from simulated_time import run_simulated
 
 from rlm_memory_core.experiments.show.simulated import draw, uniform
 from rlm_memory_core.models.budget import ModelCall
+from rlm_memory_core.models.hedging import Siblings
 from rlm_memory_core.models.pacing import Pacing
-from rlm_memory_core.models.pipeline import Siblings
 from rlm_memory_core.models.types import Request, Response
 
 _TIMES_LONGER = 10

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rlm_memory_core.models.budget import Budget, BudgetExceeded
+from rlm_memory_core.models.hedging import HEDGE
 from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError
 from rlm_memory_core.models.normalise import Embeddings
-from rlm_memory_core.models.pipeline import HEDGE
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.query.answer import QueryFailed
 from rlm_memory_core.query.engine import MemoryRLM

@@ -240,11 +240,9 @@ class ModelCall(ExitStack):
                 "give connect() its rates, or limit tokens"
             )
         self._reserved = 0  # requests that the server may bill
-        self._was_sent, self._lost, self.charged = (
-            False,
-            Usage(),
-            Usage(),
-        )  # the second: estimates for late or broken answers
+        self._was_sent = False  # whether any of them was sent
+        self._lost = Usage()  # estimates for late or broken answers
+        self.charged = Usage()  # what the budget paid
 
     async def reserve(self) -> None:
         """Reserve budget for the request. If the budget cannot pay for a long reply, ask for a shorter one.

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from . import background, pipeline, plugins
 from .adapting import sendable
 from .budget import Budget, BudgetExceeded, ModelCall
+from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pacing
 from .pricing import OPENAI_URL, Rates, Usage, cost, price
@@ -128,7 +129,7 @@ class LLM(AbstractContextManager["LLM"]):
 
     async def complete(
         self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
-        stopped: pipeline.Stopped | None = None, siblings: pipeline.Siblings | None = None,
+        stopped: pipeline.Stopped | None = None, siblings: Siblings | None = None,
     ) -> Reply:  # fmt: skip
         """Ask for one answer.
 
@@ -138,7 +139,7 @@ class LLM(AbstractContextManager["LLM"]):
                 charged at an estimate, because the server bills it.
             listener: Receives the answer in pieces, or a recorded one in one piece; None to wait for the whole answer.
             stopped: Called with the estimated usage and dollars if the call is cancelled.
-            siblings: The fan-out that the call belongs to; see `pipeline.Siblings`.
+            siblings: The fan-out that the call belongs to; see `hedging`.
 
         Raises:
             ModelError: There is no usable answer, even after retries. A call is not retried once a piece has arrived.
@@ -155,8 +156,11 @@ class LLM(AbstractContextManager["LLM"]):
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`. An error of any kind says in `usage` and
-        `cost_usd` what was paid for before it, and a cancellation does too.
+        For each call, the budget and the errors are as for `complete`.
+
+        What ends the calls early says what was paid for until then, in its attributes `usage` and `cost_usd`: a
+        ModelError, a BudgetExceeded, and also an `asyncio.CancelledError`, whose type does not name them. If a time
+        limit such as `asyncio.wait_for` cancels the calls, it raises a TimeoutError instead: look at its `__cause__`.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
@@ -165,7 +169,7 @@ class LLM(AbstractContextManager["LLM"]):
             answers = await background.arun(asking)
         except (ModelError, BudgetExceeded, CancelledError) as error:  # answered and stopped batches are paid for
             usage = sum((call.charged for call in calls), Usage())
-            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))
+            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))  # search.vectors.Metered reads them
             raise
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]

@@ -72,9 +72,23 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def index_of(choice: Mapping[str, Any]) -> str:
-    """Return the number of a choice as text; some servers send none, or a text."""
-    return str(choice.get("index") or 0)
+def is_error(sent: Mapping[str, Any]) -> bool:
+    """Return whether a server sent an error instead of a completion or a chunk.
+
+    >>> is_error({"object": "error", "message": "overloaded"}), is_error({"choices": [], "error": None})
+    (True, False)
+    """
+    return bool(sent.get("error") or ("choices" not in sent and sent.get("message")))
+
+
+def index_of(item: Mapping[str, Any], default: int = 0) -> str:
+    """Return the number of a choice or a tool call as text. Some servers send none, null, or a text.
+
+    >>> index_of({"index": 1}), index_of({"index": "1"}), index_of({"index": None}), index_of({}, 2)
+    ('1', '1', '0', '2')
+    """
+    index = item.get("index")
+    return str(default if index in (None, "") else index)
 
 
 def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapping[str, Any], Content, bool]:
@@ -89,7 +103,10 @@ def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapp
     """
     choices = [choice for choice in sorted(body["choices"] or [], key=index_of) if index in (None, index_of(choice))]
     read = [(choice, *_content(choice)) for choice in choices]
-    return next((each for each in read if each[1].text), [*read, ({}, Content(), False)][0])
+    for choice, content, is_whole in read:
+        if content.text:
+            return choice, content, is_whole
+    return read[0] if read else ({}, Content(), False)
 
 
 def _content(choice: Mapping[str, Any]) -> tuple[Content, bool]:
@@ -114,7 +131,7 @@ def read_completion(response: Response, request: Request) -> Reply:
         EmptyReply: It has no text.
     """
     body = response.body or {}
-    if body.get("error") and is_too_long(400, response.text):
+    if is_error(body) and is_too_long(400, response.text):
         raise ContextExceeded(server_message(response.text), Usage())
     try:
         choice, content, _ = read_choice(body)

@@ -4,8 +4,10 @@ Prices come from the package `genai-prices`. If a model's price is unknown, its 
 tokens are counted.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +48,17 @@ class Usage:
         return Usage(self.prompt_tokens * times, self.completion_tokens * times, self.calls * times, self.estimated)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only programs on this machine can reach a host.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("0.0.0.0"), is_loopback("127.evil.example")
+    (True, True, False, False)
+    """
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
+
 @lru_cache(maxsize=256)
 def price(model: str, base_url: str | None = None) -> Rates:
     """Return dollars per prompt token and per completion token, or None if they are unknown.
@@ -56,10 +69,8 @@ def price(model: str, base_url: str | None = None) -> Rates:
     >>> price("a model nobody has heard of"), price("any model", "http://localhost:11434/v1")
     (None, (0.0, 0.0))
     """
-    host = urlsplit(base_url or "").hostname or ""
-    if host in ("localhost", "::1") or host.startswith(
-        "127."
-    ):  # "litellm" knows models of all makers, also by names like "openai/gpt-4o"
+    if is_loopback(urlsplit(base_url or "").hostname or ""):
+        # "litellm" knows models of all makers, also by names like "openai/gpt-4o"
         return price(model) or _rates(model, provider_id="litellm") or (0.0, 0.0)
     return _rates(model, provider_api_url=base_url or OPENAI_URL)
 

@@ -7,18 +7,19 @@ once it is complete, and a recorded answer arrives in one piece. A request is no
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import islice
 from typing import Any
 
 from ..store.escaping import well_formed
 from .adapting import is_too_long
-from .normalise import NO_CHUNK, Content, index_of, read_choice
+from .normalise import NO_CHUNK, Content, index_of, is_error, read_choice
 from .thoughts import ThoughtSplitter
 from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
 from .wording import server_message
 
-_LINE = re.compile(r"^[^\S\n]*+(?:data:)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)  # servers send other words between
+# a line with JSON, or one that tells of an error; servers send other words between them
+_LINE = re.compile(r"^[^\S\n]*+(?:(?:data|error):)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)
 _MOST_SENT, _MOST_CHUNKS = 8_000_000, 100_000  # characters and chunks of a stream that was not asked for
 
 
@@ -27,7 +28,8 @@ class Chunks:
 
     If there are several choices, the first that holds text is read.
 
-    `has_begun` tells whether any chunk was added, and `has_ended` whether the reply is complete.
+    `has_begun` tells whether any chunk was added, and `has_ended` whether the reply is complete. `error` is what the
+    server sent instead of a chunk, or None.
 
     >>> chunks = Chunks()
     >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
@@ -40,6 +42,7 @@ class Chunks:
         self.usage: Any = None
         self.finish: Any = None
         self.has_ended = self.has_begun = False
+        self.error: Any = None
         self._index: str | None = None  # of the choice that is read
         self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
         self._length = 0  # of the text so far
@@ -68,17 +71,18 @@ class Chunks:
         Raises:
             StreamBroken: The event is not a chunk, or it is a server error.
         """
-        self.has_ended = self.has_ended or event.endswith("[DONE]")
         try:
             for chunk in objects(event):
-                if chunk.get("error") or ("choices" not in chunk and chunk.get("message")):
-                    broken = StreamBroken(server_message(event))
-                    if is_too_long(400, event):
+                if is_error(chunk):
+                    self.error, text = chunk, json.dumps(chunk)
+                    broken = StreamBroken(server_message(text))
+                    if is_too_long(400, text):
                         broken.becomes, broken.retryable = ContextExceeded, False
                     raise broken
                 yield self.add({"choices": [], **chunk})
         except NO_CHUNK as error:
             raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
+        self.has_ended = self.has_ended or event.endswith("[DONE]")
 
     @property
     def content(self) -> Content:
@@ -156,19 +160,18 @@ def objects(text: str) -> Iterator[Any]:
 def whole(response: Response) -> Response:
     """Return an answer that came in lines or events as one completion, and any other answer as it is.
 
-    Raises:
-        StreamBroken: The lines say that the request was too long.
+    Of lines with an error, return the error alone: the server has answered, so that asking again would only cost more.
+    What follows the end of a complete reply is ignored, as in a stream.
     """
-    chunks = Chunks()
-    try:
-        if response.body is None:
-            for _ in islice(chunks.read(response.text[:_MOST_SENT]), _MOST_CHUNKS):
-                pass
-    except StreamBroken as error:
-        if error.becomes is ContextExceeded:
-            raise
+    if response.body is not None:
         return response
-    return chunks.response(response.seconds) if chunks.has_ended else response
+    chunks = Chunks()
+    with suppress(StreamBroken):
+        for _ in islice(chunks.read(response.text[:_MOST_SENT]), _MOST_CHUNKS):
+            pass
+    if chunks.has_ended:
+        return chunks.response(response.seconds)
+    return Response(json.dumps(chunks.error), response.seconds) if chunks.error else response
 
 
 async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..models.budget import Budget
+from ..models.hedging import HEDGE
 from ..models.llm import LLM, OFFLINE
-from ..models.pipeline import HEDGE
 from ..repl.limits import Limits
 from ..search.vectors import Embedder
 

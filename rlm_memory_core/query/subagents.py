@@ -1,7 +1,7 @@
 """Sub-agents: each reads one piece of the history in a fresh context (paper Section 3.1).
 
 `SubAgents` makes the calls, all at once up to a limit, and records each as a `Call`. A late call may be sent a second
-time (`models.pipeline`). A failed call is recorded with its reason; its error text never becomes a finding.
+time (`models.hedging`). A failed call is recorded with its reason; its error text never becomes a finding.
 
 Only the server knows how many tokens a text has: 37,800 Chinese characters may be 37,800 tokens. So if the server
 rejects a piece as too long, it is read in halves, and these are halved again if necessary.
@@ -16,8 +16,8 @@ from typing import Any
 
 from ..models import background
 from ..models.budget import Budget, BudgetExceeded
+from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
-from ..models.pipeline import Siblings
 from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply
 from ..search.word_index import Piece, split

@@ -8,8 +8,9 @@ import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from ..models.pricing import is_loopback
 
 TOKEN = "RLM_MEMORY_TOKEN"
 """The environment variable that holds the key."""
@@ -69,17 +70,6 @@ class Access:
         opened = socket.create_server((self.host, port), family=family, backlog=CONNECTIONS)
         name = f"[{self.host}]" if ":" in self.host else self.host
         return opened, f"http://{name}:{opened.getsockname()[1]}"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only programs on this machine can reach an address.
-
-    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("0.0.0.0"), is_loopback("example.org")
-    (True, True, False, False)
-    """
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _named(address: str) -> str:

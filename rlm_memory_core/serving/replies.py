@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..models.normalise import Content, usage_of
+from ..models.normalise import Content, index_of, usage_of
 from ..models.pricing import Usage
 from ..models.types import Request, StreamBroken, count_tokens
 from ..models.wording import server_message
@@ -40,7 +40,7 @@ class Reply:
         self._index = ""  # of the first choice
         self._usage: Any = None  # as counted by the server
         self._texts: list[str] = []
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: dict[str, dict[str, str]] = {}  # by index
 
     @property
     def message(self) -> dict[str, Any]:
@@ -73,13 +73,13 @@ class Reply:
         raise StreamBroken(f"it sent {server_message(text)[:100]!r}", retryable=False)
 
     def _hear(self, choice: Mapping[str, Any]) -> None:
-        said, index = choice.get("message") or choice.get("delta") or {}, str(choice.get("index"))
+        said, index = choice.get("message") or choice.get("delta") or {}, index_of(choice)
         self._index = self._index or index
         self.is_complete = self.is_complete or "message" in choice or choice.get("finish_reason") is not None
         if index == self._index:
             self._texts.append(Content.of(said).text)
             for at, piece in enumerate(said.get("tool_calls") or []):
-                function = self._calls.setdefault(piece.get("index", at), {})
+                function = self._calls.setdefault(index_of(piece, at), {})
                 for name, text in (piece.get("function") or {}).items():
                     function[name] = function.get(name, "") + str(text or "")
 

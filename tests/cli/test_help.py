@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rlm_memory_core.cli import main as cli
-from rlm_memory_core.models.pipeline import HEDGE
+from rlm_memory_core.models.hedging import HEDGE
 from rlm_memory_core.models.recorded_calls import MODES
 
 

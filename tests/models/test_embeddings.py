@@ -139,3 +139,38 @@ def test_a_batch_that_fails_stops_the_others_and_what_was_paid_for_is_told(scrip
     assert budget.spent == caught.value.usage == Usage(tokens, 0, 3)
     assert caught.value.cost_usd == tokens
     assert in_flight == []
+
+
+@pytest.mark.parametrize("by", ["a cancellation", "a timeout", "wait_for"])
+def test_embeddings_that_are_cancelled_tell_what_was_paid_for(scripted, by):
+    async def answer(texts):
+        if texts[0] == "late":
+            is_asked.set()
+            await asyncio.sleep(60)
+        return reply(*(row(at, [1.0]) for at in range(len(texts))), tokens=5)
+
+    async def ask():
+        embedding = model.embed(["answered"] * normalise._BATCH_TEXTS + ["late"], budget)
+        if by == "wait_for":
+            await asyncio.wait_for(embedding, 0.5)
+        async with asyncio.timeout(None) as limit:
+            task = asyncio.create_task(embedding)
+            await is_asked.wait()
+            if by == "a timeout":
+                limit.reschedule(0)
+            else:
+                task.cancel()
+            await task
+
+    async def what_stopped():
+        with pytest.raises((TimeoutError, asyncio.CancelledError)) as caught:
+            await ask()
+        return caught.value.__cause__ if isinstance(caught.value, TimeoutError) else caught.value
+
+    is_asked = asyncio.Event()
+    model, budget = scripted(answer, rates=(1.0, 0.0)), Budget()
+    stopped = background.run(what_stopped())
+    assert isinstance(stopped, asyncio.CancelledError)
+    assert stopped.usage == budget.spent
+    assert stopped.usage.total_tokens > 0 or by == "wait_for"  # which may run out before a request is sent
+    assert stopped.cost_usd == budget.spent_usd

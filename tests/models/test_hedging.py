@@ -7,8 +7,9 @@ from simulated_time import run_simulated
 
 from rlm_memory_core import Usage
 from rlm_memory_core.models.budget import Budget, ModelCall
+from rlm_memory_core.models.hedging import Siblings
 from rlm_memory_core.models.pacing import Pacing
-from rlm_memory_core.models.pipeline import Pipeline, Siblings
+from rlm_memory_core.models.pipeline import Pipeline
 from rlm_memory_core.models.types import ConnectionFailed, Refused, Request, Response
 
 BROKEN = Refused(500, "broken")

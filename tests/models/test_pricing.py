@@ -29,6 +29,11 @@ def test_a_model_of_this_machine_asks_for_no_dollars(host, model):
     assert (llm.rates, llm.is_local) == ((0.0, 0.0), True)
 
 
+@pytest.mark.parametrize("host", ["127.evil.example", "127.0.0.1.nip.io", "localhost.example", "1.127.0.0", "[::2]:80"])
+def test_a_server_that_only_looks_like_this_machine_is_not_free(host):
+    assert connect("my-own-model", f"http://{host}/v1").rates is None
+
+
 @pytest.mark.parametrize("host", ["localhost:4000", "127.0.0.1:8000", "[::1]:8080"])
 @pytest.mark.parametrize(
     ("model", "maker"),

@@ -301,6 +301,52 @@ def test_lines_that_end_early_are_no_answer(scripted):
         ask(scripted([httpx2.Response(200, text=body)] * 2))
 
 
+AFTER = [
+    '{"choices": [{"delta": {"con', "error: closing", '{"message": "bye"}', 'data: {"error": {"message": "x"}}', "{}}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("read", [ask, hear], ids=["whole", "stream"])
+@pytest.mark.parametrize("after", AFTER)
+def test_what_follows_a_complete_reply_in_lines_takes_nothing_away(scripted, read, after):
+    body = "".join(f"data: {json.dumps(line)}\n\n" for line in LINES) + after
+    reply = read(scripted([httpx2.Response(200, text=body)]))
+    assert (reply.text, reply.usage.total_tokens, reply.cut) == ("Hello!", 7, False)
+    assert len(scripted.requests) == 1
+
+
+ERRORS = [
+    'data: {"error": {"message": "boom"}}\n\n', '{"error": "boom"}\n{"done": true}\n',
+    'event: error\ndata: {"message": "boom"}\n\n', 'error: {"code": 500, "message": "boom"}\n\n',
+    'data: {"object": "error", "message": "boom"}\n\ndata: [DONE]',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("begun", ["", f"data: {json.dumps(LINES[0])}\n\n"], ids=["at once", "in mid-reply"])
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_in_lines_is_an_answer_and_not_asked_for_again(scripted, begun, error):
+    with pytest.raises(ModelError, match=r"no chat completion but .\{.*boom") as caught:
+        ask(scripted([httpx2.Response(200, text=begun + error)] * 2))
+    assert "data:" not in str(caught.value)
+    assert (len(scripted.requests), caught.value.usage.calls) == (1, 1)
+
+
+@pytest.mark.parametrize(("read", "begun"), [(ask, []), (ask, [LINES[0]]), (hear, [])])
+@pytest.mark.parametrize("form", [lambda text: {"error": {"message": text}}, lambda text: {"message": text}])
+def test_a_prompt_that_is_too_long_is_told_in_the_servers_own_words(scripted, read, begun, form):
+    lines = [*begun, form("The prompt is too long: 9000 tokens.")]
+    with pytest.raises(ContextExceeded, match=r": The prompt is too long: 9000 tokens\.$"):
+        read(scripted([stream(*(f"data: {json.dumps(line)}\n\n" for line in lines))]))
+    assert len(scripted.requests) == 1
+
+
+def test_an_error_after_words_about_a_long_prompt_is_not_about_the_prompt(scripted):
+    said = chunk({"content": "Your prompt is too long to quote."})
+    with pytest.raises(ModelError, match="overloaded") as caught:
+        ask(scripted([stream(said, 'data: {"error": {"message": "overloaded"}}\n\n')]))
+    assert not isinstance(caught.value, ContextExceeded)
+
+
 def test_one_of_several_interleaved_choices_is_read(scripted):
     parts = [(0, "Hel"), (1, "Oth"), (1, "er"), (0, "lo!")]
     events = [f"data: {json.dumps({'choices': [{'index': at, 'delta': {'content': text}}]})}\n\n" for at, text in parts]

@@ -10,7 +10,7 @@ from paper import PaperRLM
 from rlm_memory_core import Budget, MemoryRLM, Reading
 from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import BudgetExceeded, ModelCall
-from rlm_memory_core.models.pipeline import Siblings
+from rlm_memory_core.models.hedging import Siblings
 from rlm_memory_core.query import conversation, search_way
 from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 from rlm_memory_core.query.subagents import SubAgents

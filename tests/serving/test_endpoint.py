@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 from aiohttp import web
@@ -221,6 +222,28 @@ def test_a_stream_gives_the_text_and_the_usage_if_it_is_asked_for(tmp_path):
     assert all(chunk.usage is None for chunk in chunks)
     assert (counted[-1].choices, counted[-1].usage.total_tokens) == ([], 10)
     assert [len(session) for session in stored(path)] == [2, 2]
+
+
+FIRST = [{"index": 0}, {"index": "0"}, {"index": None}, {}, {"index": 1}]
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [*((first, {}) for first in FIRST[:4]), *((first, first) for first in FIRST), ({}, FIRST[0]), ({}, FIRST[2])],
+)
+def test_a_stream_whose_choices_and_tool_calls_are_numbered_anyhow_is_stored_whole(tmp_path, first, later):
+    halves = {"name": "weather", "arguments": '{"city": '}, {"arguments": '"Rome"}'}
+    deltas = [{"content": "On it: "}, {"content": "Rome."}]
+    deltas += [{"tool_calls": [index | {"function": half}]} for index, half in zip((first, later), halves, strict=True)]
+    chunks = [{"choices": [(later if at else first) | {"delta": delta}]} for at, delta in enumerate(deltas)]
+    chunks.append({"choices": [later | {"delta": {}, "finish_reason": "stop"}]})
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in [*chunks, {"choices": None}])
+    answer = web.Response(text=body, content_type="text/event-stream")
+    path = tmp_path / "h.db"
+    with upstream(lambda _: answer) as (model, _), running(path, "m", model) as url:
+        sent = httpx2.post(f"{url}/chat/completions", json={"model": "m", "messages": [user("?")], "stream": True})
+    assert '"Rome."' in sent.text
+    assert stored(path) == [[("user", "?"), ("assistant", 'On it: Rome.\n[called weather({"city": "Rome"})]')]]
 
 
 def long_history(path):

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from rlm_memory_core.models.budget import Budget
+from rlm_memory_core.models.hedging import HEDGE
 from rlm_memory_core.models.llm import LLM, OFFLINE, connect
-from rlm_memory_core.models.pipeline import HEDGE
 
 from ..score.judge import connect_judge
 from .dask_cluster import DaskExecutor
