@@ -147,3 +147,32 @@ def test_an_error_shows_the_line_of_the_code_and_nothing_of_ours():
 def test_names_of_built_in_functions_may_get_new_values():
     before = "dict, list, str, id, len, range, tuple, set, isinstance, type, date, deque = [{}] * 12"
     assert received("[{'a': (1, 'b')}], x={1}", before) == (([{"a": [1, "b"]}],), {"x": [1]})
+
+
+class StoreError(Exception):
+    """An error that the sandbox does not know."""
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (StoreError("history.db is damaged"), "RuntimeError: store: StoreError: history.db is damaged"),
+        (ConnectionError(), "RuntimeError: store: ConnectionError: "),
+        (FileNotFoundError(2, "no file", "a.db"), "RuntimeError: store: FileNotFoundError: [Errno 2] no file: 'a.db'"),
+        (KeyError("Mochi"), "KeyError: Mochi"),
+        (ValueError("bad"), "ValueError: bad"),
+        (IndexError("far"), "IndexError: far"),
+    ],
+)
+def test_an_error_of_a_host_function_names_the_function_and_its_type(error, shown):
+    def store():
+        raise error
+
+    async def session():
+        async with Repl({}, {"store": store}) as repl:
+            caught = "try:\n    store()\nexcept (RuntimeError, LookupError, ValueError):\n    print('caught')"
+            return await repl.run("store()"), await repl.run(caught)
+
+    failed, caught = background.run(session())
+    assert failed.error.splitlines()[-1] == shown
+    assert (caught.output, caught.error) == ("caught\n", "")
