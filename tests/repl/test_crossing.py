@@ -50,7 +50,8 @@ CALLS = [
     "llm_query(s)", "llm_query(prompt=d)", "FINAL(s)", "FINAL({'a': d})", "FINAL(value=[s])", "FINAL_VAR(s)",
     "FINAL_VAR('d')", "_rlm_final(s)", "_rlm_later_llm_query(s)", "vars(s)", "dir(d)", "no_such_function(s)", "open(s)",
     "eval('find(s)', {'s': s})", "exec('find(d)', {'d': d})", "eval('find(s)')", "_rlm_call_host('find', s, d)",
-    "_rlm_crossing.call('find', s, d=d)", "_rlm_crossing.call(s, d)", "_rlm_crossing.call('no', d)",
+    "_rlm_crossing.call('find', [s], {'d': d})", "_rlm_crossing.call(s, [d], d)", "_rlm_crossing.call('no', [d], {})",
+    "_rlm_crossing.call('FINAL', 5, 's')", "_rlm_crossing.call('find', s, d)", "_rlm_crossing.call('FINAL', [d], {})",
     "_rlm_crossing._plain = lambda *a: a\nfind(s)",
     "isinstance = str = id = len = list = dict = set = type = lambda *a: True\nfind(s)", "raise ValueError(s)",
     "from functools import partial\npartial(find, s)(d)", "list(map(find, [s, d]))",
@@ -147,6 +148,24 @@ def test_an_error_shows_the_line_of_the_code_and_nothing_of_ours():
 def test_names_of_built_in_functions_may_get_new_values():
     before = "dict, list, str, id, len, range, tuple, set, isinstance, type, date, deque = [{}] * 12"
     assert received("[{'a': (1, 'b')}], x={1}", before) == (([{"a": [1, "b"]}],), {"x": [1]})
+
+
+@pytest.mark.parametrize("name", ["function", "args", "kwargs", "self", "name", "value"])
+def test_a_keyword_may_have_any_name(name):
+    assert received(f"1, {name}='x'") == ((1,), {name: "x"})
+    assert received(f"**{{{name!r}: 'x'}}") == ((), {name: "x"})
+
+
+@pytest.mark.parametrize("arguments", ["5, {}", "[], 5", "None, None"])
+def test_only_lists_and_dicts_of_arguments_reach_the_host(arguments):
+    async def session():
+        async with Repl({}, {"find": lambda *args, **named: "found"}) as repl:
+            calls = [f"_rlm_crossing.call({name!r}, {arguments})" for name in ("find", "FINAL")]
+            return [await repl.run(call) for call in (*calls, "print('still here')")]
+
+    *failed, after = background.run(session())
+    assert all("TypeError" in done.error for done in failed)
+    assert after.output == "still here\n"
 
 
 class StoreError(Exception):

@@ -19,10 +19,10 @@ except NameError:  # outside the sandbox
     _host = None
 
 
-def call(function, /, *args, **kwargs):
+def call(function, args, kwargs):
     """Call the host function with this name, with copies of the arguments."""
     copies = {}
-    return _host(_str(function), _plain(args, copies), _plain(kwargs, copies))
+    return _host(_str(function), _plain([*args], copies), _plain({**kwargs}, copies))
 
 
 def _plain(value, copies, level=0):
@@ -31,12 +31,16 @@ def _plain(value, copies, level=0):
         return value
     key = _id(value)
     if key not in copies:
-        if level == _MOST_LEVELS:
-            copies[key] = _str(value)
-        elif _is_a(value, _dict):
-            copies[key] = {_str(name): _plain(item, copies, level + 1) for name, item in value.items()}
-        elif _is_a(value, _LISTED) or (_is_a(value, _range) and _len(value) <= _MOST_IN_RANGE):
-            copies[key] = [_plain(item, copies, level + 1) for item in value]
-        else:
-            copies[key] = _str(value)
-    return copies[key]
+        # with the value itself, because another value may get its id once it is gone
+        copies[key] = (value, _copy(value, copies, level))
+    return copies[key][1]
+
+
+def _copy(value, copies, level):
+    if level == _MOST_LEVELS:
+        return _str(value)
+    if _is_a(value, _dict):
+        return {_str(name): _plain(item, copies, level + 1) for name, item in value.items()}
+    if _is_a(value, _LISTED) or (_is_a(value, _range) and _len(value) <= _MOST_IN_RANGE):
+        return [_plain(item, copies, level + 1) for item in value]
+    return _str(value)
