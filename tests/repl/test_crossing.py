@@ -146,7 +146,8 @@ def test_an_error_shows_the_line_of_the_code_and_nothing_of_ours():
 
 
 def test_names_of_built_in_functions_may_get_new_values():
-    before = "dict, list, str, id, len, range, tuple, set, isinstance, type, date, deque = [{}] * 12"
+    names = "dict, list, str, id, len, range, tuple, set, isinstance, type, date, deque"
+    before = f"{names}, enumerate, hasattr, getattr, repr = [{{}}] * 16"
     assert received("[{'a': (1, 'b')}], x={1}", before) == (([{"a": [1, "b"]}],), {"x": [1]})
 
 
@@ -166,6 +167,25 @@ def test_only_lists_and_dicts_of_arguments_reach_the_host(arguments):
     *failed, after = background.run(session())
     assert all("TypeError" in done.error for done in failed)
     assert after.output == "still here\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("{1: 'a', '1': 'b'}", {"1": "a", "1 (2)": "b"}),
+        ("{None: 1, 'None': 2, True: 3, 'True': 4}", {"None": 1, "None (2)": 2, "True": 3, "True (4)": 4}),
+        ("{'1 (3)': 'a', 1: 'b', '1': 'c'}", {"1 (3)": "a", "1": "b", "1 (3) (3)": "c"}),
+    ],
+)
+def test_keys_with_one_text_are_all_kept(code, value):
+    assert received(code) == ((value,), {})
+
+
+def test_many_keys_with_one_text_are_all_kept():
+    own = "class Cat:\n    def __str__(self): return 'Mochi'\n"
+    ((names,), _) = received("{Cat(): n for n in range(2000)}", own)
+    assert sorted(names.values()) == list(range(2000))
+    assert set(names) == {"Mochi", *(f"Mochi ({n})" for n in range(2, 2001))}
 
 
 class StoreError(Exception):

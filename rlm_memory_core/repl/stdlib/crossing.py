@@ -8,7 +8,7 @@ from collections import deque
 from datetime import date, timedelta
 
 # under other names, because code may give new values to the names of built-in functions
-_str, _len, _id, _dict, _range, _is_a = str, len, id, dict, range, isinstance
+_str, _len, _id, _dict, _range, _is_a, _enumerate = str, len, id, dict, range, isinstance, enumerate
 _AS_THEY_ARE = (str, int, float, date, timedelta, type(None))
 _LISTED = (list, tuple, set, frozenset, deque)
 _MOST_LEVELS = 100  # what is nested deeper crosses as text
@@ -40,7 +40,13 @@ def _copy(value, copies, level):
     if level == _MOST_LEVELS:
         return _str(value)
     if _is_a(value, _dict):
-        return {_str(name): _plain(item, copies, level + 1) for name, item in value.items()}
+        plain = {}
+        for number, (name, item) in _enumerate(value.items(), 1):
+            key = _str(name)
+            while key in plain:  # a number and its text: keep both
+                key = f"{key} ({number})"
+            plain[key] = _plain(item, copies, level + 1)
+        return plain
     if _is_a(value, _LISTED) or (_is_a(value, _range) and _len(value) <= _MOST_IN_RANGE):
         return [_plain(item, copies, level + 1) for item in value]
     return _str(value)
