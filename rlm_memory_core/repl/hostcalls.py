@@ -30,6 +30,7 @@ Result = dict[str, Any]
 Call = tuple[str, list[Any], dict[str, Any]]  # of a host function: its name and arguments
 
 FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
+_KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
 _MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
 _NO_CLOCK: Result = {"exception": RuntimeError("there is no clock here")}
 _CLOCK = {"time.time": {"return_value": 0.0}, "datetime.now": _NO_CLOCK, "date.today": _NO_CLOCK}
@@ -160,7 +161,7 @@ class HostCalls:
                     value = await (value if is_subagent else self.budget.wait_for(value, GRACE))
                 result = {"return_value": value}
             except Exception as error:  # the code decides what to do about it
-                result = {"exception": error}
+                result = {"exception": _as_known(name, error)}
             finally:
                 if not is_subagent:
                     self.meter.executed(time.perf_counter() - started)
@@ -180,3 +181,11 @@ def called(snapshot: monty.AsyncSnapshot) -> Call | None:
     """Return the call of a host function that the code waits for, or None. Do not read arguments of other functions."""
     is_call = isinstance(snapshot, monty.AsyncFunctionSnapshot) and snapshot.function_name == call_host.__name__
     return snapshot.args if is_call else None  # type: ignore[union-attr]
+
+
+def _as_known(name: str, error: Exception) -> Exception:
+    """Return an error of a type that code expects. The text of any other error names its function and type."""
+    for kind in _KNOWN_ERRORS:
+        if isinstance(error, kind):
+            return kind(*error.args) if kind is KeyError else kind(str(error))
+    return RuntimeError(f"{name}: {type(error).__name__}: {error}")

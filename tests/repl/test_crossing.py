@@ -50,7 +50,8 @@ CALLS = [
     "llm_query(s)", "llm_query(prompt=d)", "FINAL(s)", "FINAL({'a': d})", "FINAL(value=[s])", "FINAL_VAR(s)",
     "FINAL_VAR('d')", "_rlm_final(s)", "_rlm_later_llm_query(s)", "vars(s)", "dir(d)", "no_such_function(s)", "open(s)",
     "eval('find(s)', {'s': s})", "exec('find(d)', {'d': d})", "eval('find(s)')", "_rlm_call_host('find', s, d)",
-    "_rlm_crossing.call('find', s, d=d)", "_rlm_crossing.call(s, d)", "_rlm_crossing.call('no', d)",
+    "_rlm_crossing.call('find', [s], {'d': d})", "_rlm_crossing.call(s, [d], d)", "_rlm_crossing.call('no', [d], {})",
+    "_rlm_crossing.call('FINAL', 5, 's')", "_rlm_crossing.call('find', s, d)", "_rlm_crossing.call('FINAL', [d], {})",
     "_rlm_crossing._plain = lambda *a: a\nfind(s)",
     "isinstance = str = id = len = list = dict = set = type = lambda *a: True\nfind(s)", "raise ValueError(s)",
     "from functools import partial\npartial(find, s)(d)", "list(map(find, [s, d]))",
@@ -145,5 +146,131 @@ def test_an_error_shows_the_line_of_the_code_and_nothing_of_ours():
 
 
 def test_names_of_built_in_functions_may_get_new_values():
-    before = "dict, list, str, id, len, range, tuple, set, isinstance, type, date, deque = [{}] * 12"
+    names = "dict, list, str, id, len, range, tuple, set, isinstance, type, date, deque"
+    before = f"{names}, enumerate, hasattr, getattr, repr = [{{}}] * 16"
     assert received("[{'a': (1, 'b')}], x={1}", before) == (([{"a": [1, "b"]}],), {"x": [1]})
+
+
+@pytest.mark.parametrize("name", ["function", "args", "kwargs", "self", "name", "value"])
+def test_a_keyword_may_have_any_name(name):
+    assert received(f"1, {name}='x'") == ((1,), {name: "x"})
+    assert received(f"**{{{name!r}: 'x'}}") == ((), {name: "x"})
+
+
+@pytest.mark.parametrize("arguments", ["5, {}", "[], 5", "None, None"])
+def test_only_lists_and_dicts_of_arguments_reach_the_host(arguments):
+    async def session():
+        async with Repl({}, {"find": lambda *args, **named: "found"}) as repl:
+            calls = [f"_rlm_crossing.call({name!r}, {arguments})" for name in ("find", "FINAL")]
+            return [await repl.run(call) for call in (*calls, "print('still here')")]
+
+    *failed, after = background.run(session())
+    assert all("TypeError" in done.error for done in failed)
+    assert after.output == "still here\n"
+
+
+def answer(code, *before):
+    async def session():
+        async with Repl({}, {}) as repl:
+            return [await repl.run(each) for each in (*before, code)][-1]
+
+    done = background.run(session())
+    assert done.error == ""
+    return done.final
+
+
+PLAIN_CLASS = """
+class Cat:
+    legs = 4
+    def __init__(self, name, friend=None): self.name, self.friend = name, friend
+    def purr(self): return 'prr'
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("Cat('Mochi')", "Cat(name='Mochi', friend=None)"),
+        ("[Cat(1), Cat(2)]", "Cat(name=1, friend=None), Cat(name=2, friend=None)"),
+        ("{Cat('Mochi')}", "Cat(name='Mochi', friend=None)"),
+        ("{'a': Cat(1.5)}", '{"a": "Cat(name=1.5, friend=None)"}'),
+        ("Cat('Luna', Cat('Mochi'))", "Cat(name='Luna', friend=Cat(name='Mochi', friend=None))"),
+        ("Cat(['a', {'b': (1, None)}])", "Cat(name=['a', {'b': [1, None]}], friend=None)"),
+        ("Cat([], {})", "Cat(name=[], friend={})"),
+        ("Cat('x' * 30000)", f"Cat(name='{'x' * 30000}', friend=None)"),
+    ],
+)
+def test_an_object_without_a_text_of_its_own_is_its_name_and_attributes(code, text):
+    assert answer(f"{PLAIN_CLASS}FINAL({code})") == text
+    assert answer(f"x = {code}\nFINAL_VAR('x')", PLAIN_CLASS, "print(1)") == text
+
+
+def test_attributes_that_are_given_outside_the_class_belong_to_the_object():
+    code = "class Box: pass\na, b = Box(), Box()\na.size = 1\na.size += 1\nb.owner = a\nb.me = b"
+    assert answer("FINAL(b)", code) == "Box(owner=Box(size=2), me=...)"
+    assert answer("FINAL(Box())", code).startswith("<Box object at")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "big = ['w' * 50] * 20000\nFINAL([Cat(big) for _ in range(2000)])",
+        "x = Cat(1)\nfor _ in range(60): x = Cat(x, x)\nFINAL(x)",
+        "x = []\nfor _ in range(60): x = [x, x]\nFINAL(Cat(x))",
+        "x, cats = Cat(1), []\nfor _ in range(5000):\n    x = Cat([x], x)\n    cats.append(x)\nFINAL(cats)",
+        "x = ()\nfor _ in range(60): x = (x, x)\nFINAL(Cat({x}, x))",
+    ],
+)
+def test_objects_that_share_much_are_written_in_part(code):
+    text = answer(PLAIN_CLASS + code)
+    assert text.startswith("Cat(name=")
+    assert "..." in text
+    assert len(text) <= 100_100
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("{1: 'a', '1': 'b'}", {"1": "a", "1 (2)": "b"}),
+        ("{None: 1, 'None': 2, True: 3, 'True': 4}", {"None": 1, "None (2)": 2, "True": 3, "True (4)": 4}),
+        ("{'1 (3)': 'a', 1: 'b', '1': 'c'}", {"1 (3)": "a", "1": "b", "1 (3) (3)": "c"}),
+    ],
+)
+def test_keys_with_one_text_are_all_kept(code, value):
+    assert received(code) == ((value,), {})
+
+
+def test_many_keys_with_one_text_are_all_kept():
+    own = "class Cat:\n    def __str__(self): return 'Mochi'\n"
+    ((names,), _) = received("{Cat(): n for n in range(2000)}", own)
+    assert sorted(names.values()) == list(range(2000))
+    assert set(names) == {"Mochi", *(f"Mochi ({n})" for n in range(2, 2001))}
+
+
+class StoreError(Exception):
+    """An error that the sandbox does not know."""
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (StoreError("history.db is damaged"), "RuntimeError: store: StoreError: history.db is damaged"),
+        (ConnectionError(), "RuntimeError: store: ConnectionError: "),
+        (FileNotFoundError(2, "no file", "a.db"), "RuntimeError: store: FileNotFoundError: [Errno 2] no file: 'a.db'"),
+        (KeyError("Mochi"), "KeyError: Mochi"),
+        (ValueError("bad"), "ValueError: bad"),
+        (IndexError("far"), "IndexError: far"),
+    ],
+)
+def test_an_error_of_a_host_function_names_the_function_and_its_type(error, shown):
+    def store():
+        raise error
+
+    async def session():
+        async with Repl({}, {"store": store}) as repl:
+            caught = "try:\n    store()\nexcept (RuntimeError, LookupError, ValueError):\n    print('caught')"
+            return await repl.run("store()"), await repl.run(caught)
+
+    failed, caught = background.run(session())
+    assert failed.error.splitlines()[-1] == shown
+    assert (caught.output, caught.error) == ("caught\n", "")

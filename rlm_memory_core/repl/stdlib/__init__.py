@@ -85,7 +85,7 @@ def source(module: str) -> str:
 def host_functions(names: Collection[str]) -> str:
     """The code that makes the host functions in a new session, each by its name."""
     call = f"{global_name('crossing')}.call"
-    made = [f"def {name}(*args, **kwargs): return {call}({name!r}, *args, **kwargs)" for name in names]
+    made = [f"def {name}(*args, **kwargs): return {call}({name!r}, args, kwargs)" for name in names]
     return "\n".join([source("crossing"), *made, "_rlm_call_host = None"])
 
 
