@@ -87,7 +87,8 @@ def conversations_of(
 
     A list of messages is a conversation, and so is a message outside any list. Any other list or object contains
     conversations. The object around a list of messages has the conversation's id, title and date. A list that an object
-    holds twice, under two names, is read once. Of preference data, the `chosen` conversation is read.
+    holds twice, under two names of `_LISTS`, is read once. Of preference data, the prompt and the `chosen` answer are
+    read.
 
     Args:
         value: The value.
@@ -108,9 +109,10 @@ def conversations_of(
             yield from conversations_of(each, joined(place, f"{item} {number}"), note, skipped)
         return
     fields = _merged(value)
+    names = ["prompt", *_LISTS] if isinstance(fields.get("prompt"), list) and "chosen" in fields else _LISTS
     if "chosen" in fields and fields.pop("rejected", None):
         skipped["rejected answer"] += 1
-    named = [key for key in _LISTS if key in fields]
+    named = [key for key in names if key in fields]
     lists = [key for key in named if isinstance(fields[key], list)] or named[:1]
     others = (key for key, each in fields.items() if _may_hold(each) or as_dict(each).keys() & {*_LISTS})
     if _is_message(value) or not (inner := lists or list(others)):
@@ -125,7 +127,8 @@ def conversations_of(
         inside = place if isinstance(held, list) else joined(place, key)
         for where, found in conversations_of(held, inside, note, skipped, key.removesuffix("s")):
             if found.messages is held:
-                if held in read:
+                if named and held in read:
+                    skipped["repeated list"] += 1
                     continue
                 read.append(held)
                 title = first(fields, _TITLES) or first(fields.get("channel"), ("name",))

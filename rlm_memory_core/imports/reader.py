@@ -38,7 +38,7 @@ class Report:
         messages: The number of messages that were stored.
         known: The number of messages that an earlier import had stored.
         conversations: The number of conversations in the file that could be read.
-        skipped: Counts, by kind, of what was left out because it is not text or was not shown.
+        skipped: Counts, by kind, of what was left out: it is no text, was not shown, was rejected or stands twice.
         problems: What could not be read and where, one line each; at most 1,000.
         unread: The number of all problems.
     """
@@ -65,7 +65,7 @@ class Report:
         skipped = ", ".join(f"{count:,} x {kind}" for kind, count in self.skipped.most_common())
         parts = [f"{_counted(self.messages, 'new message')} of {_counted(self.conversations, 'conversation')}"]
         parts += [f"already stored: {self.known:,}"] if self.known else []
-        parts += [f"left out as not text: {skipped}"] if skipped else []
+        parts += [f"left out: {skipped}"] if skipped else []
         return "; ".join([*parts, f"could not be read: {self.unread:,}"] if self.unread else parts)
 
 
@@ -75,10 +75,10 @@ def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambd
     The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), of DeepSeek, Grok, AI
     Studio, Open WebUI, LibreChat, Teams, Matrix, Telegram, Discord, Slack or SillyTavern, a message list of OpenAI or
     Anthropic, ShareGPT, or JSON Lines. Lists of messages are found under any name. A list that a record holds under two
-    names is stored once. Of preference data, `chosen` is stored, and the report counts `rejected`. Messages that an
-    earlier import has stored are not stored again, so a newer export adds only what is new or was edited. A
-    conversation without ids and times is recognised if it begins with all of its stored messages. If it was edited, it
-    is stored again as a whole, because it may be a different conversation with the same beginning.
+    known names is stored once. Of preference data, the prompt and `chosen` are stored, and the report counts
+    `rejected`. Messages that an earlier import has stored are not stored again, so a newer export adds only what is new
+    or was edited. A conversation without ids and times is recognised if it begins with all of its stored messages. If
+    it was edited, it is stored again as a whole, because it may be a different conversation with the same beginning.
 
     Args:
         store: The store that gets the messages. Its `tz` decides on which day a message was sent.

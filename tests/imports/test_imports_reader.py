@@ -113,7 +113,7 @@ def test_parts_that_are_not_text_are_named_and_counted():
     assert dict(report.skipped) == {
         "empty message": 2, "hidden message": 1, "image_asset_pointer": 1, "thought": 1, "audio_asset_pointer": 1,
     }  # fmt: skip
-    assert "left out as not text" in str(report)
+    assert "; left out: " in str(report)
 
 
 CLAUDE = {

@@ -240,6 +240,9 @@ def test_a_list_that_a_record_holds_under_several_names_is_stored_once(names):
 def test_equal_conversations_in_two_collections_are_both_stored():
     store, _ = imported({"chats": [[HI]], "archived": [[HI]], "left_chats": {"list": [[HI]]}})
     assert said(store) == [("user", "Hi")] * 3
+    for names in (["ada", "bob"], ["2023-05-01", "2023-05-02"]):
+        store, report = imported({name: [HI, YES] for name in names})
+        assert (len(said(store)), report.conversations, report.skipped) == (4, 2, {})
 
 
 PREFERENCES = [
@@ -248,6 +251,7 @@ PREFERENCES = [
     {"messages": [HI, YES], "chosen": [HI, YES], "rejected": [HI, NO]},
     {"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "Yes"},
      "rejected": {"from": "gpt", "value": "No"}},
+    {"prompt": [HI], "chosen": [YES], "rejected": [NO]},
 ]  # fmt: skip
 
 
@@ -256,7 +260,8 @@ PREFERENCES = [
 def test_of_preference_data_the_chosen_answer_is_stored_and_the_report_counts_the_other(record, wrap):
     store, report = imported(wrap([record, {"id": "x", "messages": [HI, NO]}]))
     assert said(store) == [("user", "Hi"), ("assistant", "Yes"), ("user", "Hi"), ("assistant", "No")]
-    assert (dict(report.skipped), report.unread) == ({"rejected answer": 1}, 0)
+    repeated = {"repeated list": 1} if "messages" in record else {}
+    assert (dict(report.skipped), report.unread) == ({"rejected answer": 1} | repeated, 0)
     assert "1 x rejected answer" in str(report)
 
 

@@ -16,7 +16,7 @@ from rlm_memory_core import Limits
 from rlm_memory_core.models import background
 from rlm_memory_core.repl.repl import Repl
 
-LIMITS = Limits(run_seconds=0.5, query_seconds=5, memory_mb=48)
+LIMITS = Limits(run_seconds=0.25, query_seconds=5, memory_mb=48)
 
 async def ask(prompt):
     return "a reply"
@@ -65,14 +65,16 @@ CALLS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", HARMFUL)
 def test_no_value_freezes_the_host(kind):
-    programs = [HARMFUL[kind] + call for call in CALLS]
+    place = list(HARMFUL).index(kind)
+    calls = CALLS if place < 2 else CALLS[place - 2 :: 4]  # each call with two kinds or more
+    programs = [HARMFUL[kind] + call for call in calls]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], input=json.dumps(programs), capture_output=True, text=True, timeout=300,
         check=True,
     )  # fmt: skip
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(results) == len(CALLS)
-    for (_, error, final, after), call in zip(results, CALLS, strict=True):
+    assert len(results) == len(calls)
+    for (_, error, final, after), call in zip(results, calls, strict=True):
         assert after == "still here\n", call
         assert len(error) < 30_000, call
         assert len(final or "") <= 100_100, call
