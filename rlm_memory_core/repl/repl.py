@@ -27,7 +27,6 @@ from .sandbox_errors import describe, is_session_lost
 from .values import shorten, to_text
 
 _MAX_PRINTED_BYTES = 10 * 1024 * 1024  # held by the host: the sandbox's memory limit does not cover it
-_MOST_ATTRIBUTES = 1000  # whose values are written for each object that code passes to the host
 _UNWINDINGS = 100  # if code catches the interrupt, it is interrupted again at its next call
 
 
@@ -92,7 +91,6 @@ class Repl:
         self._hosts = (*callables, *twins, *FINALS)  # what the code can call
         self._rewriter_of = partial(Rewriter, tuple(asks), at_once, (*values, *callables), functions)
         self._names: dict[str, None] = {}
-        self._attributes: dict[str, None] = {}  # that programs give to objects: the sandbox cannot list them
         self._rewriter = self._rewriter_of()
 
     async def __aenter__(self) -> "Repl":
@@ -179,9 +177,7 @@ class Repl:
         for source in program.before:
             await self._session.feed_run(source)
         printed = printed or monty.CollectString(max_bytes=_MAX_PRINTED_BYTES)
-        self._attributes.update(dict.fromkeys(_given_attributes(program.code)))
-        inputs = {"_rlm_attributes": list(self._attributes)[:_MOST_ATTRIBUTES]}
-        resume: Resume = partial(self._session.feed_start, program.code, inputs=inputs, print_callback=printed)
+        resume: Resume = partial(self._session.feed_start, program.code, print_callback=printed)
         while True:
             started = time.perf_counter()
             try:
@@ -268,13 +264,3 @@ class Repl:
             raise
         except Exception as error:
             raise NoSandbox(f"the Python sandbox cannot be started: {error}") from error
-
-
-def _given_attributes(code: str) -> list[str]:
-    """Return the names of the attributes that a program gives to objects, or nothing if it cannot be parsed."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    given = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
-    return [node.attr for node in sorted(given, key=lambda node: (node.lineno, node.col_offset))]

@@ -171,65 +171,6 @@ def test_only_lists_and_dicts_of_arguments_reach_the_host(arguments):
     assert after.output == "still here\n"
 
 
-def answer(code, *before):
-    async def session():
-        async with Repl({}, {}) as repl:
-            return [await repl.run(each) for each in (*before, code)][-1]
-
-    done = background.run(session())
-    assert done.error == ""
-    return done.final
-
-
-PLAIN_CLASS = """
-class Cat:
-    legs = 4
-    def __init__(self, name, friend=None): self.name, self.friend = name, friend
-    def purr(self): return 'prr'
-"""
-
-
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [
-        ("Cat('Mochi')", "Cat(name='Mochi', friend=None)"),
-        ("[Cat(1), Cat(2)]", "Cat(name=1, friend=None), Cat(name=2, friend=None)"),
-        ("{Cat('Mochi')}", "Cat(name='Mochi', friend=None)"),
-        ("{'a': Cat(1.5)}", '{"a": "Cat(name=1.5, friend=None)"}'),
-        ("Cat('Luna', Cat('Mochi'))", "Cat(name='Luna', friend=Cat(name='Mochi', friend=None))"),
-        ("Cat(['a', {'b': (1, None)}])", "Cat(name=['a', {'b': [1, None]}], friend=None)"),
-        ("Cat([], {})", "Cat(name=[], friend={})"),
-        ("Cat('x' * 30000)", f"Cat(name='{'x' * 30000}', friend=None)"),
-    ],
-)
-def test_an_object_without_a_text_of_its_own_is_its_name_and_attributes(code, text):
-    assert answer(f"{PLAIN_CLASS}FINAL({code})") == text
-    assert answer(f"x = {code}\nFINAL_VAR('x')", PLAIN_CLASS, "print(1)") == text
-
-
-def test_attributes_that_are_given_outside_the_class_belong_to_the_object():
-    code = "class Box: pass\na, b = Box(), Box()\na.size = 1\na.size += 1\nb.owner = a\nb.me = b"
-    assert answer("FINAL(b)", code) == "Box(owner=Box(size=2), me=...)"
-    assert answer("FINAL(Box())", code).startswith("<Box object at")
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "big = ['w' * 50] * 20000\nFINAL([Cat(big) for _ in range(2000)])",
-        "x = Cat(1)\nfor _ in range(60): x = Cat(x, x)\nFINAL(x)",
-        "x = []\nfor _ in range(60): x = [x, x]\nFINAL(Cat(x))",
-        "x, cats = Cat(1), []\nfor _ in range(5000):\n    x = Cat([x], x)\n    cats.append(x)\nFINAL(cats)",
-        "x = ()\nfor _ in range(60): x = (x, x)\nFINAL(Cat({x}, x))",
-    ],
-)
-def test_objects_that_share_much_are_written_in_part(code):
-    text = answer(PLAIN_CLASS + code)
-    assert text.startswith("Cat(name=")
-    assert "..." in text
-    assert len(text) <= 100_100
-
-
 @pytest.mark.parametrize(
     ("code", "value"),
     [
