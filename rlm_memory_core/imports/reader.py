@@ -38,7 +38,7 @@ class Report:
         messages: The number of messages that were stored.
         known: The number of messages that an earlier import had stored.
         conversations: The number of conversations in the file that could be read.
-        skipped: Counts, by kind, of what was left out: it is no text, was not shown, was rejected or stands twice.
+        skipped: Counts, by kind, of what was left out: images, hidden messages, rejected answers, repeated lists.
         problems: What could not be read and where, one line each; at most 1,000.
         unread: The number of all problems.
     """

@@ -94,7 +94,7 @@ class OpenAIBackend:
             seconds: How long all of this may take; None for no limit.
 
         Raises:
-            BackendError: There is no answer, or reading it failed.
+            BackendError: The server gave no answer, or the answer could not be read.
         """
         learnt = adapting.LEARNT.setdefault((self._url, str(request.body.get("model"))), {})
         tried: Lessons = {}

@@ -152,7 +152,7 @@ def _look_up(claim: Evidence, turns: Sequence[Turn]) -> Evidence | None:
 
 
 def _span(content: str, parts: Sequence[Sequence[str]]) -> tuple[int, int] | None:
-    """Find parts of a quote that follow one another in a turn. Return the start and the end, or None."""
+    """Find the parts of a quote in a turn, in order. Return where they start and end, or None."""
     starts = range(0, max(len(content) - _OVERLAP, 1), _BLOCK - _OVERLAP)
     blocks = ((start, content[start : start + _BLOCK]) for start in starts)
     for start, block in islice((each for each in blocks if may_contain(each[1], parts[0])), _MOST_BLOCKS):

@@ -21,7 +21,7 @@ from ..store.turns import Turn
 WIDE, OF_USER, NARROW = (400, 600), (400, 120), (220, 120)
 """How many characters of a user's and of an assistant's turn are shown. A shorter turn is shown whole."""
 
-_NOTE, _HEADING = 0, -1  # stand for the turn of a line that shows none
+_NOTE, _HEADING = 0, -1  # instead of a turn's number, for lines that show no turn
 _LONG, _OF_LONG = 600, 200  # a turn of more characters is usually pasted text: show only so many of them
 _OF_BEST = 1_200  # characters of the assistant's turn that matches a question best
 _FEW_WORDS = 12  # up to so many missing words are listed
@@ -135,7 +135,7 @@ class Listing:
 
 
 def _shown_above(turns: Sequence[int]) -> list[str]:
-    """Return one line with the numbers of turns, in order; none if there are no turns."""
+    """Return a list with one line that names some turns, or an empty list if there are none."""
     return [f"shown above: {', '.join(map(str, sorted(set(turns))))}"] if turns else []
 
 

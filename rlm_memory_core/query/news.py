@@ -42,8 +42,7 @@ def may_change(
     found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
     if is_open or len(new) <= _POINTED:
         found += [turn for probe in probes for turn in _containing(store, probe, new)]
-    told = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
-    for turn in told:
+    for turn in [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]:
         if turn.role != "assistant" and len(turn.content) <= _PASTED:
             later = [each for each in new if each.index > turn.index + _NEAR and len(each.content) <= _PASTED]
             found += _sharing(store, turn.content, later, _RARER, _ENOUGH)

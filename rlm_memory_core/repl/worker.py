@@ -24,7 +24,7 @@ _leases: set[asyncio.Task[None]] = set()
 
 
 def call_host() -> None:
-    """Stand for all host functions in the sandbox, which asks us to call it. Only its name matters."""
+    """Do nothing. The sandbox asks for this function by its name when code calls any host function."""
 
 
 call_host.__name__ = "call host"  # no name that code can write: code calls it only through `stdlib.crossing`

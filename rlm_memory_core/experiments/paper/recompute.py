@@ -67,7 +67,7 @@ def _recompute(name: str, path: str, logs: PaperLogs) -> Result:
         return _synthetic(name, who, what, part, logs)
     if what in ("population", "window"):
         return Result(name, getattr(logs.settings, what), 1)
-    # facts of histories and samples stand in the rows of "rlm" too
+    # the rows of "rlm" also hold the facts of histories and samples
     method = "adaptive" if source == "adaptive_100" else {"history": "rlm", "samples": "rlm"}.get(who, who)
     rows = _slice(logs.answers, method, part)
     if what in ("count", "categories"):
