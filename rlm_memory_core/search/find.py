@@ -74,8 +74,8 @@ def find_turns(
     """
     if not 0 < len(probes) <= MOST_PROBES:
         raise ValueError(f"find takes 1 to {MOST_PROBES} probes, not {len(probes)}")
+    store, filters = store.snapshot(), filters or Filters()  # all probes search the same turns
     take_in_new_turns(store)
-    filters = filters or Filters()
     searches = {text: Probe(store, text, filters) for text in dict.fromkeys(probes)}
     merged: dict[int, Hit] = {}
     for probe in searches.values():

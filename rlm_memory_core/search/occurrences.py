@@ -13,8 +13,9 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import accumulate, chain, pairwise, zip_longest
+from string import ascii_lowercase, ascii_uppercase
 
 from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
@@ -25,6 +26,7 @@ _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', co
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
 _MARK, _FAR = "\0", "\0\1\0"  # after a word if the next one is near, and if it is not; they occur in no word
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # `str.lower` may change the length of other text
 _GAP = 12  # maximum characters between two adjacent words
 _TRIES = 100  # maximum places that are checked for one quote
 _MOST_OF_WORD = 300  # places of one word in one text; more of them change no score, but may take gigabytes
@@ -45,20 +47,23 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     >>> occurrences(["cat", "cafe", "ines"], ["Two cats in a Café.", "Rain."])
     [[(4, 8, 'cat'), (14, 18, 'cafe')], []]
     """
+    alike, words_of = _sought(tuple(words))
+    return [_found(text, alike, words_of) if alike else [] for text in texts]
+
+
+@lru_cache(maxsize=64)
+def _sought(words: tuple[str, ...]) -> tuple[re.Pattern[str] | None, Callable[[str], set[str]]]:
+    """Return a pattern for words that begin like forms of these, and which of these an exact form belongs to."""
     forms = [(word, stem(form), stem(beginning(form))) for word in words for form in word.split()]
     starts = {re.escape(each[:-1] or each) for _, *stems in forms for each in stems if each}
-    if not starts:
-        return [[] for _ in texts]
-    # `_found` handles words next to non-ASCII characters
-    alike = re.compile(rf"(?<![A-Za-z0-9])(?<![^\0-\x7f])(?:{'|'.join(starts)})[A-Za-z0-9]*+(?![^\0-\x7f])", re.I)
 
-    @cache
+    @lru_cache(maxsize=10_000)
     def words_of(form: str) -> set[str]:
         own = stem(form)
         like = {word for word, whole, start in forms if own == whole or (start and own.startswith(start))}
         return like & {form} if form in FUNCTION_WORDS else like
 
-    return [_found(text, alike, words_of) for text in texts]
+    return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(starts)})[a-z0-9]*+") if starts else None, words_of
 
 
 @lru_cache(maxsize=50_000)
@@ -75,7 +80,10 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]]) -> list[Occurrence]:
-    plain = ((match[0].lower(), *match.span(), 0) for match in alike.finditer(text))
+    lower = text.lower() if text.isascii() else text.translate(_LOWER)  # this is much faster than ignoring case
+    spans = ((match[0], *match.span(), 0) for match in alike.finditer(lower))
+    # what is next to other characters is part of one of the `others`
+    plain = (each for each in spans if (text[max(each[1] - 1, 0) : each[1]] + text[each[2] : each[2] + 1]).isascii())
     chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)
     others = ((*each, chunk.start()) for chunk in chunks for each in located(chunk[0]))
     found, often = set[Occurrence](), Counter[str]()
