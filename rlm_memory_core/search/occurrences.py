@@ -81,6 +81,8 @@ def stem(word: str) -> str:
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]]) -> list[Occurrence]:
     lower = text.lower() if text.isascii() else text.translate(_LOWER)  # this is much faster than ignoring case
+    if text.isascii() and not alike.search(lower):
+        return []
     spans = ((match[0], *match.span(), 0) for match in alike.finditer(lower))
     # what is next to other characters is part of one of the `others`
     plain = (each for each in spans if (text[max(each[1] - 1, 0) : each[1]] + text[each[2] : each[2] + 1]).isascii())

@@ -10,6 +10,7 @@ import threading
 import warnings
 from contextlib import suppress
 from datetime import datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 from itertools import takewhile
 from traceback import walk_stack
 from zoneinfo import ZoneInfo
@@ -37,6 +38,7 @@ _REGION = re.compile(r"[A-Z][a-z]+/[A-Z][A-Za-z_/]+")  # such as Europe/Berlin
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime | None:
     """Read a time: ISO 8601, or a full date with or without a time of day, as people and servers write them.
 
