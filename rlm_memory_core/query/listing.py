@@ -18,7 +18,7 @@ from ..store.escaping import escape, label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 
-WIDE, OF_USER, NARROW = (400, 600), (400, 120), (220, 120)
+WIDE, OF_USER = (400, 600), (400, 120)
 """How many characters of a user's and of an assistant's turn are shown. A shorter turn is shown whole."""
 
 _NOTE, _HEADING = 0, -1  # instead of a turn's number, for lines that show no turn

@@ -29,7 +29,8 @@ def may_change(
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
     rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
-    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it.
+    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it. For
+    that, a pasted text does not count, and neither does a turn near a cited one that contains the probe too.
 
     Args:
         store: The history. Its words must be indexed.
@@ -40,11 +41,16 @@ def may_change(
         is_open: Whether the answer is "I don't know". Then it does not matter how much else is new.
     """
     found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
+    told = [turn for turn in new if len(turn.content) <= _PASTED]
+    known = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
     if is_open or len(new) <= _POINTED:
-        found += [turn for probe in probes for turn in _containing(store, probe, new)]
-    for turn in [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]:
+        for probe in probes:
+            containing = _containing(store, probe, [*told, *known])
+            before = [turn for turn in containing if turn in known]
+            found += [turn for turn in containing if all(abs(turn.index - each.index) > _NEAR for each in before)]
+    for turn in known:
         if turn.role != "assistant" and len(turn.content) <= _PASTED:
-            later = [each for each in new if each.index > turn.index + _NEAR and len(each.content) <= _PASTED]
+            later = [each for each in told if each.index > turn.index + _NEAR]
             found += _sharing(store, turn.content, later, _RARER, _ENOUGH)
     return found
 

@@ -23,7 +23,7 @@ from ..store.turns import Session, Turn, serialise
 from .answer import Answer
 from .conversation import Query
 from .evidence import quoted
-from .listing import NARROW, excerpt, left_out, one_line
+from .listing import OF_USER, excerpt, left_out, one_line
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, news_told, search_messages
@@ -215,7 +215,7 @@ async def opening(tools: SearchTools) -> str:
     in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in shown][:_IN_TIME]
     linked = await in_search_thread(linked_turns)(tools.store, hits, Filters(), LINKED)
     left = left_out(replace(found, more=0, without=()))
-    lines = [left, *tools.listing.hits([*hits, *in_time, *linked], NARROW, answer)]
+    lines = [left, *tools.listing.hits([*hits, *in_time, *linked], OF_USER, answer)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
 

@@ -309,6 +309,19 @@ def test_news_is_what_a_search_for_something_definite_finds(store):
     assert new(lambda: None, [502]) == []  # only what was searched for in this reply counts
 
 
+def test_what_follows_a_cited_turn_with_the_same_word_is_no_news_and_neither_is_a_pasted_text(store):
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(500))
+    store.extend([("user", "The crates went for 85, in coins."), ("user", "Does the bank take coins?")])
+    store.extend([("user", "The gulls took it back."), ("user", "[Chorus] la la gulls la la la. " * 40)])
+    tools = SearchTools(store, "What did I get for my picture?", None)
+    tools.cite(501, "The crates went for 85")
+    found = []
+    for probe, turn in ("coins", 502), ("gulls", 503), ("gulls", 504):
+        find(tools, probe)
+        found.append(tools.news([turn], "I don't know"))
+    assert found == [[], [503], []]
+
+
 def test_an_earlier_turn_that_shares_much_is_news(store):
     store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
     store.extend([("user", "The pottery in Brunswick asks for 310."), ("user", "The pottery moved.")])

@@ -221,6 +221,14 @@ def test_one_session_does_not_hide_the_others(store):
     assert {hit.turn.session for hit in find_turns(store, ["jazz"], limit=4, per_session=3).hits} == {1, 2}
 
 
+def test_of_many_probes_a_common_word_does_not_fill_the_result(life):
+    many = ["violin", "harp", "viola", "cello", "oboe", "flute", "zither", "drum", "bus"]
+    found = find_turns(life, many, limit=12)
+    assert len([hit for hit in found.hits if "bus" in hit.turn.content]) == 3
+    assert found.more == 30 - 3  # of the turns that a probe looks at closely
+    assert len(find_turns(life, ["bus"], limit=12).hits) == 12
+
+
 def test_a_ranking_of_sessions_raises_their_turns(life):
     assert numbers(find_turns(life, ["Ines"], sessions=[21]))[0] == turn(20)
     assert numbers(find_turns(life, ["Ines"], sessions=[4, 30]))[0] == turn(3)
