@@ -29,8 +29,8 @@ def may_change(
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
     rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
-    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it. For
-    that, a pasted text does not count, and neither does a turn near a cited one that contains the probe too.
+    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it, unless
+    a cited turn nearby contains the probe too. A text that the user pasted never counts.
 
     Args:
         store: The history. Its words must be indexed.
@@ -40,8 +40,8 @@ def may_change(
         probes: What it searched for beside the answer.
         is_open: Whether the answer is "I don't know". Then it does not matter how much else is new.
     """
-    found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
-    told = [turn for turn in new if len(turn.content) <= _PASTED]
+    told = [turn for turn in new if turn.role == "assistant" or len(turn.content) <= _PASTED]
+    found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), told, _RARE, _MUCH)
     known = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
     if is_open or len(new) <= _POINTED:
         for probe in probes:

@@ -26,7 +26,7 @@ _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', co
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
 _MARK, _FAR = "\0", "\0\1\0"  # after a word if the next one is near, and if it is not; they occur in no word
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # `str.lower` may change the length of other text
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # for the few texts whose length `str.lower` changes
 _GAP = 12  # maximum characters between two adjacent words
 _TRIES = 100  # maximum places that are checked for one quote
 _MOST_OF_WORD = 300  # places of one word in one text; more of them change no score, but may take gigabytes
@@ -80,7 +80,9 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]]) -> list[Occurrence]:
-    lower = text.lower() if text.isascii() else text.translate(_LOWER)  # this is much faster than ignoring case
+    lower = text.lower()  # this is much faster than ignoring case
+    if len(lower) != len(text):
+        lower = text.translate(_LOWER)
     if text.isascii() and not alike.search(lower):
         return []
     spans = ((match[0], *match.span(), 0) for match in alike.finditer(lower))

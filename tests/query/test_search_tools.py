@@ -322,6 +322,15 @@ def test_what_follows_a_cited_turn_with_the_same_word_is_no_news_and_neither_is_
     assert found == [[], [503], []]
 
 
+def test_what_the_assistant_said_is_news_only_where_the_answer_is_open(store):
+    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
+    store.extend([("assistant", "The hoop dance of the powwow is a feast."), ("user", "Nice.")])
+    store.add("assistant", "At a powwow, the hoop dance is the game of skilled dancers.")
+    tools = SearchTools(store, "Which game of the powwow did you name?", None)
+    tools.cite(203, "the hoop dance is the game")
+    assert [tools.news([201], answer) for answer in ("Hoop dance", "I don't know")] == [[], [201]]
+
+
 def test_an_earlier_turn_that_shares_much_is_news(store):
     store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
     store.extend([("user", "The pottery in Brunswick asks for 310."), ("user", "The pottery moved.")])
