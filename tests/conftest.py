@@ -32,6 +32,10 @@ def pytest_configure():
     sys.modules.setdefault("rfc3987_syntax", None)
 
 
+def pytest_xdist_auto_num_workers():
+    return (os.cpu_count() or 1) + 1  # many tests wait for processes that start
+
+
 def pytest_collection_finish():
     gc.freeze()  # thousands of collected tests, which the garbage collector need not look through again and again
 

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise, zip_longest
-from string import ascii_lowercase, ascii_uppercase
 
 from ..store.database import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
@@ -26,7 +25,6 @@ _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', co
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
 _MARK, _FAR = "\0", "\0\1\0"  # after a word if the next one is near, and if it is not; they occur in no word
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # for the few texts whose length `str.lower` changes
 _GAP = 12  # maximum characters between two adjacent words
 _TRIES = 100  # maximum places that are checked for one quote
 _MOST_OF_WORD = 300  # places of one word in one text; more of them change no score, but may take gigabytes
@@ -63,7 +61,7 @@ def _sought(words: tuple[str, ...]) -> tuple[re.Pattern[str] | None, Callable[[s
         like = {word for word, whole, start in forms if own == whole or (start and own.startswith(start))}
         return like & {form} if form in FUNCTION_WORDS else like
 
-    return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(starts)})[a-z0-9]*+") if starts else None, words_of
+    return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(starts)})[a-z0-9]*+(?![^\0-\x7f])") if starts else None, words_of
 
 
 @lru_cache(maxsize=50_000)
@@ -80,14 +78,12 @@ def stem(word: str) -> str:
 
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]]) -> list[Occurrence]:
-    lower = text.lower()  # this is much faster than ignoring case
-    if len(lower) != len(text):
-        lower = text.translate(_LOWER)
+    lower = text.replace("İ", "i").lower()  # of the same length; this is much faster than ignoring case
     if text.isascii() and not alike.search(lower):
         return []
-    spans = ((match[0], *match.span(), 0) for match in alike.finditer(lower))
-    # what is next to other characters is part of one of the `others`
-    plain = (each for each in spans if (text[max(each[1] - 1, 0) : each[1]] + text[each[2] : each[2] + 1]).isascii())
+    # a word next to other characters is one of the `others`
+    matches = (match for match in alike.finditer(lower) if lower[max(match.start() - 1, 0) : match.start()].isascii())
+    plain = ((match[0], *match.span(), 0) for match in matches)
     chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)
     others = ((*each, chunk.start()) for chunk in chunks for each in located(chunk[0]))
     found, often = set[Occurrence](), Counter[str]()

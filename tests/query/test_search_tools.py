@@ -327,6 +327,7 @@ def test_what_the_assistant_said_is_news_only_where_the_answer_is_open(store):
     store.extend([("assistant", "The hoop dance of the powwow is a feast."), ("user", "Nice.")])
     store.add("assistant", "At a powwow, the hoop dance is the game of skilled dancers.")
     tools = SearchTools(store, "Which game of the powwow did you name?", None)
+    background.run(opening(tools))
     tools.cite(203, "the hoop dance is the game")
     assert [tools.news([201], answer) for answer in ("Hoop dance", "I don't know")] == [[], [201]]
 
