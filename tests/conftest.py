@@ -32,8 +32,9 @@ def pytest_configure():
     sys.modules.setdefault("rfc3987_syntax", None)
 
 
+@pytest.hookimpl(optionalhook=True, wrapper=True)
 def pytest_xdist_auto_num_workers():
-    return (os.cpu_count() or 1) + 1  # many tests wait for processes that start
+    return (yield) + 1  # many tests wait for processes that start
 
 
 def pytest_collection_finish():

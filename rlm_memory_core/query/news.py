@@ -29,8 +29,10 @@ def may_change(
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
     rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
-    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it, unless
-    a cited turn nearby contains the probe too. A text that the user pasted never counts.
+    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it. But if
+    a cited turn near it contains the probe too, it only goes on about the same matter.
+
+    Texts that the user pasted, and what the assistant said near a cited turn, count only if the answer is open.
 
     Args:
         store: The history. Its words must be indexed.
@@ -40,19 +42,31 @@ def may_change(
         probes: What it searched for beside the answer.
         is_open: Whether the answer is "I don't know". Then it does not matter how much else is new.
     """
-    told = [turn for turn in new if turn.role == "assistant" or len(turn.content) <= _PASTED]
-    found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), told, _RARE, _MUCH)
     known = [store.turns[number - 1] for number in {each.turn for each in cited if each.turn}]
+    new = [turn for turn in new if is_open or not (_is_near(turn, known) if _is_assistant(turn) else _is_pasted(turn))]
+    found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
     if is_open or len(new) <= _POINTED:
         for probe in probes:
-            containing = _containing(store, probe, [*told, *known])
-            before = [turn for turn in containing if turn in known]
-            found += [turn for turn in containing if all(abs(turn.index - each.index) > _NEAR for each in before)]
+            containing = _containing(store, probe, [*new, *known])
+            found += [turn for turn in containing if not _is_near(turn, [each for each in containing if each in known])]
     for turn in known:
-        if turn.role != "assistant" and len(turn.content) <= _PASTED:
-            later = [each for each in told if each.index > turn.index + _NEAR]
+        if not (_is_assistant(turn) or _is_pasted(turn)):
+            later = [each for each in new if each.index > turn.index + _NEAR and not _is_pasted(each)]
             found += _sharing(store, turn.content, later, _RARER, _ENOUGH)
     return found
+
+
+def _is_assistant(turn: Turn) -> bool:
+    return turn.role == "assistant"
+
+
+def _is_pasted(turn: Turn) -> bool:
+    return len(turn.content) > _PASTED
+
+
+def _is_near(turn: Turn, others: Collection[Turn]) -> bool:
+    """Return whether a turn is one of some others, or near one of them in the same session."""
+    return any(turn.session == each.session and abs(turn.index - each.index) <= _NEAR for each in others)
 
 
 def _containing(store: MemoryStore, probe: str, turns: Collection[Turn]) -> list[Turn]:

@@ -234,10 +234,10 @@ class SearchTools:
         Without a citation these are all. The number 0, a sub-agent's finding, always may.
         """
         probes, self._probes = self._probes, []
-        cited, is_open = {each.turn or 0 for each in self.cited}, answer.startswith(UNKNOWN)
+        cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
             return sorted(turns)
-        of_assistant = is_open and OF_ASSISTANT.search(self.question)  # what it said does not change later
+        is_open = answer.startswith(UNKNOWN)
         new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
         found = news.may_change(self.store, self.question, self.cited, new, probes, is_open)
         return sorted({turn.index for turn in found})

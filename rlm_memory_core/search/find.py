@@ -20,7 +20,7 @@ from .words import content_words, match_expression
 __all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "linked_turns", "turns_with"]
 
 MOST_PROBES = 12
-_OF_PROBE, _OF_ALL = 3, 30  # hits of each of many probes that are returned, and of all probes together
+_OF_PROBE, _OF_ALL = 3, 20  # minimum number of hits that a probe may bring; number that all probes share
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
 _LINKING, _LONGEST, _SHORT = 5, 800, 100  # hits that lead to others; characters of a long turn, and of a short one
@@ -62,8 +62,8 @@ def find_turns(
         least: The minimum share of a probe's weight, 0..1, that a hit must have.
 
     Returns:
-        The turns, best first. Turns that several probes find come before turns that only one finds. Of many probes,
-        only the best turns of each are returned: otherwise one common word would fill the result.
+        The turns, best first. Turns that several probes find come before turns that only one finds. Each of
+        many probes brings only its best turns: otherwise one common word would fill the result.
 
     Raises:
         ValueError: There are no probes, or more than 12.
@@ -82,9 +82,8 @@ def find_turns(
     merged: dict[int, Hit] = {}
     for probe in searches.values():
         _merge(merged, probe.hits, probe.weight)
-    similar = [matching(store, f"{TURNS}.rowid = ?", (number,), filters, "rowid", 1) for number in alike]
-    near = [Hit(turn, 1.0, 1.0) for found in similar for turn in found]
-    _merge(merged, near, 1.0)
+    near = [matching(store, f"{TURNS}.rowid = ?", (number,), filters, "rowid", 1) for number in alike]
+    _merge(merged, [Hit(turn, 1.0, 1.0) for found in near for turn in found], 1.0)
     ranked = sorted(merged.values(), key=best_first)
     if sessions:
         places = {session: place for place, session in enumerate(sessions)}
@@ -93,13 +92,15 @@ def find_turns(
         ranked.sort(key=best_first)
     good = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
     numbers = {each.turn.index for each in good}
-    most = max(_OF_PROBE, max(limit, _OF_ALL) // len(searches))
-    first = {hit.turn.index for found in (*(probe.hits for probe in searches.values()), near) for hit in found[:most]}
-    of_session = Counter[int]()
+    found_by = {text: {hit.turn.index for hit in probe.hits} for text, probe in searches.items() if probe.hits}
+    most = max(_OF_PROBE, max(limit, _OF_ALL) // max(len(found_by), 1))
+    of_session, of_probe = Counter[int](), Counter[str]()
     hits = []
     for each in good:
-        of_session[each.turn.session] += each.turn.index in first
-        if each.turn.index in first and of_session[each.turn.session] <= per_session:
+        by = [text for text, turns in found_by.items() if each.turn.index in turns]
+        if of_session[each.turn.session] < per_session and (not by or any(of_probe[text] < most for text in by)):
+            of_session[each.turn.session] += 1
+            of_probe.update(by)
             hits.append(each)
     known = [text for text, probe in searches.items() if probe.is_known]
     without = [text for text in known if numbers.isdisjoint(hit.turn.index for hit in searches[text].hits)]

@@ -49,13 +49,13 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
     return [_found(text, alike, words_of) if alike else [] for text in texts]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _sought(words: tuple[str, ...]) -> tuple[re.Pattern[str] | None, Callable[[str], set[str]]]:
-    """Return a pattern for words that begin like forms of these, and which of these an exact form belongs to."""
+    """Return a pattern for what may be forms of some words, and a function that says of which words it is a form."""
     forms = [(word, stem(form), stem(beginning(form))) for word in words for form in word.split()]
     starts = {re.escape(each[:-1] or each) for _, *stems in forms for each in stems if each}
 
-    @lru_cache(maxsize=10_000)
+    @lru_cache(maxsize=1_000)
     def words_of(form: str) -> set[str]:
         own = stem(form)
         like = {word for word, whole, start in forms if own == whole or (start and own.startswith(start))}
@@ -81,7 +81,7 @@ def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]
     lower = text.replace("İ", "i").lower()  # of the same length; this is much faster than ignoring case
     if text.isascii() and not alike.search(lower):
         return []
-    # a word next to other characters is one of the `others`
+    # a word next to non-ASCII characters is one of the `others`
     matches = (match for match in alike.finditer(lower) if lower[max(match.start() - 1, 0) : match.start()].isascii())
     plain = ((match[0], *match.span(), 0) for match in matches)
     chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)

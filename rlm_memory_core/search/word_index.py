@@ -151,7 +151,8 @@ def take_in_new_turns(store: MemoryStore) -> None:
                 store.query(statement)
     while _last_piece(store)[-1] < len(store):
         with store.transaction(derived=True):
-            _index_block(store)
+            if _last_piece(store)[-1] < len(store):  # another thread may have indexed more meanwhile
+                _index_block(store)
 
 
 def piece_number(store: MemoryStore, turn: int) -> int:

@@ -309,27 +309,35 @@ def test_news_is_what_a_search_for_something_definite_finds(store):
     assert new(lambda: None, [502]) == []  # only what was searched for in this reply counts
 
 
-def test_what_follows_a_cited_turn_with_the_same_word_is_no_news_and_neither_is_a_pasted_text(store):
+def test_what_goes_on_about_a_cited_turn_is_no_news_but_a_later_session_is(store):
     store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(500))
     store.extend([("user", "The crates went for 85, in coins."), ("user", "Does the bank take coins?")])
-    store.extend([("user", "The gulls took it back."), ("user", "[Chorus] la la gulls la la la. " * 40)])
+    store.start_session("2023/12/01 (Fri) 10:00")
+    store.extend([("user", "The coins were fakes."), ("user", "The gulls took it back.")])
+    store.add("user", "[Chorus] la la gulls la la la. " * 40)
     tools = SearchTools(store, "What did I get for my picture?", None)
     tools.cite(501, "The crates went for 85")
-    found = []
-    for probe, turn in ("coins", 502), ("gulls", 503), ("gulls", 504):
+
+    def new(probe, turn, answer="85"):
         find(tools, probe)
-        found.append(tools.news([turn], "I don't know"))
-    assert found == [[], [503], []]
+        return tools.news([turn], answer)
+
+    assert [new("coins", turn) for turn in (502, 503)] == [[], [503]]
+    assert [new("gulls", turn) for turn in (504, 505)] == [[504], []]  # the last one is pasted
+    assert new("gulls", 505, "I don't know") == [505]
 
 
-def test_what_the_assistant_said_is_news_only_where_the_answer_is_open(store):
+def test_what_the_assistant_said_near_a_cited_turn_is_news_only_where_the_answer_is_open(store):
     store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
-    store.extend([("assistant", "The hoop dance of the powwow is a feast."), ("user", "Nice.")])
-    store.add("assistant", "At a powwow, the hoop dance is the game of skilled dancers.")
+    store.extend([("user", "Which powwow games are there?"), ("assistant", "The hoop dance of the powwow is one.")])
+    store.extend([("user", "And?"), ("assistant", "At a powwow the hoop dance is a game of skilled dancers.")])
+    store.start_session("2023/12/01 (Fri) 10:00")
+    store.add("assistant", "Of the powwow games, the hoop dance and the stick game are the best.")
     tools = SearchTools(store, "Which game of the powwow did you name?", None)
     background.run(opening(tools))
-    tools.cite(203, "the hoop dance is the game")
-    assert [tools.news([201], answer) for answer in ("Hoop dance", "I don't know")] == [[], [201]]
+    tools.cite(202, "The hoop dance of the powwow")
+    assert [tools.news([turn]) for turn in (204, 205)] == [[], [205]]
+    assert tools.news([204], "I don't know") == [204]
 
 
 def test_an_earlier_turn_that_shares_much_is_news(store):

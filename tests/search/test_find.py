@@ -221,12 +221,36 @@ def test_one_session_does_not_hide_the_others(store):
     assert {hit.turn.session for hit in find_turns(store, ["jazz"], limit=4, per_session=3).hits} == {1, 2}
 
 
+INSTRUMENTS = "violin harp viola cello oboe flute zither drum trumpet lute organ".split()
+
+
 def test_of_many_probes_a_common_word_does_not_fill_the_result(life):
-    many = ["violin", "harp", "viola", "cello", "oboe", "flute", "zither", "drum", "bus"]
-    found = find_turns(life, many, limit=12)
+    for name in INSTRUMENTS:
+        life.start_session()
+        life.add("user", f"My {name} is old.")
+    found = find_turns(life, [*INSTRUMENTS, "bus"], limit=20)
     assert len([hit for hit in found.hits if "bus" in hit.turn.content]) == 3
-    assert found.more == 30 - 3  # of the turns that a probe looks at closely
-    assert len(find_turns(life, ["bus"], limit=12).hits) == 12
+    assert {hit.turn.index for hit in found.hits} > {len(life) - at for at in range(len(INSTRUMENTS))}
+    assert found.more == 30 - 3 + 1  # the other buses that a probe looks at closely, and an older violin
+    assert len(find_turns(life, ["bus", "guitar", "kayak", "banjo", "gong"], limit=12).hits) == 12
+
+
+def test_what_many_probes_find_is_shown_even_if_each_finds_something_better(life):
+    life.extend(("user", f"My {name}, my {name}.") for name in INSTRUMENTS for _ in range(3))
+    life.start_session("2024/01/01 (Mon) 10:00")
+    last = life.add("user", f"I sold the {', the '.join(INSTRUMENTS)}, and all the rest of what stood in the hall.")
+    assert last.index in numbers(find_turns(life, INSTRUMENTS, limit=12))
+
+
+def test_all_probes_of_a_search_see_the_same_turns(life, monkeypatch):
+    search = word_index.Terms.of
+
+    def adding(store, words):
+        life.add("user", "The ferret sleeps.")
+        return search(store, words)
+
+    monkeypatch.setattr(word_index.Terms, "of", adding)
+    assert find_turns(life, ["harp", "ferret"]).nowhere == ("ferret",)
 
 
 def test_a_ranking_of_sessions_raises_their_turns(life):

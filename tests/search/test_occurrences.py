@@ -5,6 +5,7 @@ import pytest
 
 from rlm_memory_core.query.evidence import Evidence, look_up
 from rlm_memory_core.search.occurrences import Words, occurrences
+from rlm_memory_core.search.words import located
 from rlm_memory_core.store.turns import Turn
 
 SIGNS = (" ", ", ", "-", " _ ", "...", "\n", " " * 13)
@@ -69,3 +70,9 @@ def test_only_so_many_places_of_each_word_are_kept():
     words = [word for *_, word in found]
     assert [words.count(word) for word in ("cat", "dog", "кошка", "mochi", "mohre")] == [300, 300, 300, 1, 1]
     assert found[-2][:2] == (text.index("Mochi"), text.index("Mochi") + 5)
+
+
+@pytest.mark.parametrize("text", ["In İZMİR: İzmir, izmir.", "İİ izmir", "izmirİ", "K izmir \u212a", "ſizmir izmir"])
+def test_places_are_right_beside_letters_whose_case_changes_length_or_alphabet(text):
+    found = occurrences(["izmir"], [text])[0]
+    assert found == sorted((at, end, "izmir") for form, at, end in located(text) if form == "izmir")

@@ -504,7 +504,7 @@ def test_people_never_see_each_other(tmp_path):
 
 @pytest.mark.slow
 def test_requests_at_fifty_at_once_are_stored_once_and_in_order(tmp_path, times):
-    path, rounds = tmp_path / "h.db", times(8, 20)
+    path, rounds = tmp_path / "h.db", times(5, 20)
     sizes = []
 
     def talk(url, number):

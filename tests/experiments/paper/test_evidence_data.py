@@ -10,7 +10,7 @@ from rlm_memory_core import MemoryRLM, Reading, connect
 @pytest.mark.slow
 @pytest.mark.parametrize("reading", [Reading("paper", 2), Reading()], ids=["paper", "search"])
 def test_every_quote_is_in_its_turn(longmemeval_s, reading, times):
-    step = times(4, 1)
+    step = times(8, 1)
     engine = MemoryRLM(connect("offline", recorded="off"), reading=reading)
 
     def quoted(at):
