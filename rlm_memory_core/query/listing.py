@@ -21,6 +21,12 @@ from ..store.turns import Turn
 WIDE, OF_USER = (400, 600), (400, 120)
 """How many characters of a user's and of an assistant's turn are shown. A shorter turn is shown whole."""
 
+_REQUEST = r"(?<!\bcan )(?<!\bcould )(?<!\bwould )(?<!\bdo )"  # before "you": the assistant shall do something now
+OF_ASSISTANT = re.compile(
+    rf"{_REQUEST}\byour?\b|\b(?:assistant|(?:chat|conversation)s?|recommended|suggested|remind me)\b", re.I
+)
+"""Matches a question about what the assistant said, whose turns are then shown."""
+
 _NOTE, _HEADING = 0, -1  # instead of a turn's number, for lines that show no turn
 _LONG, _OF_LONG = 600, 200  # a turn of more characters is usually pasted text: show only so many of them
 _OF_BEST = 1_200  # characters of the assistant's turn that matches a question best

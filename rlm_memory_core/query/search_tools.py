@@ -26,7 +26,7 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from . import news
 from .evidence import CITED, Evidence, look_up
-from .listing import OF_USER, WIDE, Listing, excerpt, head, left_out, one_line
+from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, excerpt, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
@@ -35,8 +35,6 @@ _TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; 
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
 LINKED = 2  # turns that share names or rare words with the hits
-OF_ASSISTANT = re.compile(r"\b(?:you|your|assistant|(?:chat|conversation)s?|recommended|suggested)\b", re.I)
-"""Matches a question about what the assistant said, whose turns are then shown."""
 _PREFIX = re.compile(r"^\s*\d+ \w+: ")
 
 
@@ -189,18 +187,23 @@ class SearchTools:
         return begun
 
     def cite(self, turn: Any, quote: Any = None, *more: Any) -> str:
-        """Record evidence: a turn and words from it. More such pairs may follow.
+        """Record evidence: a turn and words from it. More words of that turn and more turns may follow.
 
         Raises:
             ValueError: The words are not in that turn. The message shows what the turn says.
         """
         given = turn if quote is None and isinstance(turn, list) else [turn, quote, *more]
-        flat = [part for each in given for part in (each if isinstance(each, (list, tuple)) else [each])]
-        if len(flat) % 2:
-            raise ValueError('cite takes turns and their words: cite(12, "exact words", 15, "other words")')
-        for number, words in zip(flat[::2], flat[1::2], strict=True):
-            self._cite(self.turn(number), _PREFIX.sub("", str(words)))
-        return f"{CITED} {', '.join(map(str, flat[::2]))}"
+        parts = iter([part for each in given for part in (each if isinstance(each, (list, tuple)) else [each])])
+        pairs: list[tuple[Turn, str]] = []
+        for part in parts:
+            says_more = pairs and isinstance(part, str)
+            cited, words = (pairs[-1][0], part) if says_more else (self.turn(part), next(parts, None))
+            if words is None:
+                raise ValueError('cite takes turns and their words: cite(12, "exact words", 15, "other words")')
+            pairs.append((cited, _PREFIX.sub("", str(words))))
+        for pair in pairs:
+            self._cite(*pair)
+        return f"{CITED} {', '.join(dict.fromkeys(str(cited.index) for cited, _ in pairs))}"
 
     def session_dates(self) -> dict[int, str | None]:
         """Return the dates of the sessions by number. Of very many sessions, only the newest are included."""

@@ -23,12 +23,12 @@ from ..store.turns import Session, Turn, serialise
 from .answer import Answer
 from .conversation import Query
 from .evidence import quoted
-from .listing import OF_USER, excerpt, left_out, one_line
+from .listing import OF_ASSISTANT, OF_USER, excerpt, left_out, one_line
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
 from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, news_told, search_messages
 from .reading import SEARCH
-from .search_tools import LINKED, OF_ASSISTANT, SearchTools, dated
+from .search_tools import LINKED, SearchTools, dated
 from .trace import Call
 
 WITHOUT_CODE = "no code"

@@ -3,6 +3,7 @@
 import pytest
 
 from rlm_memory_core.models import background
+from rlm_memory_core.query.listing import OF_ASSISTANT
 from rlm_memory_core.query.search_tools import SearchTools, dated
 from rlm_memory_core.query.search_way import opening
 
@@ -227,6 +228,11 @@ def test_citations_are_looked_up(tools):
     assert len(tools.cited) == 3
 
 
+def test_more_words_of_the_turn_may_follow_in_a_citation(tools):
+    assert tools.cite(1, "my cat", "called Mochi", 3, "I bought") == "cited turn 1, 3"
+    assert [(each.turn, each.quote) for each in tools.cited] == [(1, "My cat"), (1, "called Mochi"), (3, "I bought")]
+
+
 LONG = "I've sold the “old” Skoda – at last! – and since then I catch the 7:12 train.\nIt is 20 minutes, never more."
 
 
@@ -286,6 +292,22 @@ def test_find_says_what_only_the_assistant_said_and_shows_it_where_nothing_else_
     ]  # fmt: skip
     assert "2 assistant" in find(SearchTools(store, asked[0], None), "Zambeze")
     assert "2 assistant" in find(SearchTools(store, asked[0], None), "seafood", "Zambeze", role="assistant")
+
+
+@pytest.mark.parametrize(
+    ("question", "is_about_it"),
+    [
+        ("Which terrace did you name?", True),
+        ("Can you remind me of the terrace that you recommended?", True),
+        ("Could you remind me what the terrace was called?", True),
+        ("What was your advice on terraces?", True),
+        ("Can you recommend a terrace for tonight?", False),
+        ("Where would you go tonight? And do you know a terrace?", False),
+        ("Which terrace did I like?", False),
+    ],
+)
+def test_a_request_to_the_assistant_is_no_question_about_what_it_said(question, is_about_it):
+    assert bool(OF_ASSISTANT.search(question)) == is_about_it
 
 
 def test_news_is_what_a_search_for_something_definite_finds(store):
