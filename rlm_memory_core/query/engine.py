@@ -30,7 +30,7 @@ class MemoryRLM(Settings):
         budget: A limit for all queries of this engine together, or None.
         parallel: Whether the code may send sub-agents all at once (`llm_query_parallel`), or only one after another.
         hedge: The share of late sub-agent calls that may be sent a second time, 0 to 1. The first answer wins, and you
-            pay for both; see `pipeline.Siblings`. Always 0 for the offline reader and in replays.
+            pay for both; see `hedging.Siblings`. Always 0 for the offline reader and in replays.
         copy_limit: A number of characters. The REPL gets a copy of a history of up to this length. Code reads a longer
             history through functions.
         limits: Limits on the code of a query; None uses the defaults of `Limits`.

@@ -21,7 +21,7 @@ from ..store.turns import Turn
 WIDE, OF_USER = (400, 600), (400, 120)
 """How many characters of a user's and of an assistant's turn are shown. A shorter turn is shown whole."""
 
-_REQUEST = r"(?<!\bcan )(?<!\bcould )(?<!\bwould )(?<!\bdo )"  # before "you": the assistant shall do something now
+_REQUEST = r"(?<!\bcan )(?<!\bcould )(?<!\bwould )(?<!\bdo )"  # "can you" asks the assistant to do something now
 OF_ASSISTANT = re.compile(
     rf"{_REQUEST}\byour?\b|\b(?:assistant|(?:chat|conversation)s?|recommended|suggested|remind me)\b", re.I
 )

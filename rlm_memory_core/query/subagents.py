@@ -44,7 +44,7 @@ class SubAgents:
         llm: The model of the sub-agents.
         slots: Limits the calls in flight. All queries of an engine share it.
         budget: Checked before each call. Its seconds also limit how long calls wait for a slot.
-        hedge: The share of calls in a fan-out that may be sent a second time if they are late; see `pipeline.Siblings`.
+        hedge: The share of calls in a fan-out that may be sent a second time if they are late; see `hedging.Siblings`.
         system: The system prompt, which says in what form sub-agents reply.
 
     `calls` contains all calls so far, in the order in which they ended. `began` is the `time.perf_counter()` at which

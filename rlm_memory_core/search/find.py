@@ -20,7 +20,7 @@ from .words import content_words, match_expression
 __all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "linked_turns", "turns_with"]
 
 MOST_PROBES = 12
-_OF_PROBE, _OF_ALL = 3, 20  # minimum number of hits that a probe may bring; number that all probes share
+_OF_PROBE, _OF_ALL = 3, 20  # hits that a probe may bring in any case; hits that all probes share
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
 _LINKING, _LONGEST, _SHORT = 5, 800, 100  # hits that lead to others; characters of a long turn, and of a short one
@@ -62,8 +62,8 @@ def find_turns(
         least: The minimum share of a probe's weight, 0..1, that a hit must have.
 
     Returns:
-        The turns, best first. Turns that several probes find come before turns that only one finds. Each of
-        many probes brings only its best turns: otherwise one common word would fill the result.
+        The turns, best first. Turns that several probes find come before turns that only one finds. Of many probes,
+        each brings only its best turns: otherwise one common word would fill the result.
 
     Raises:
         ValueError: There are no probes, or more than 12.

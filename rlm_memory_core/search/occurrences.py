@@ -51,7 +51,7 @@ def occurrences(words: Sequence[str], texts: Sequence[str]) -> list[list[Occurre
 
 @lru_cache(maxsize=32)
 def _sought(words: tuple[str, ...]) -> tuple[re.Pattern[str] | None, Callable[[str], set[str]]]:
-    """Return a pattern for what may be forms of some words, and a function that says of which words it is a form."""
+    """Return a pattern that finds possible forms of words, and a function that returns the words of a form."""
     forms = [(word, stem(form), stem(beginning(form))) for word in words for form in word.split()]
     starts = {re.escape(each[:-1] or each) for _, *stems in forms for each in stems if each}
 

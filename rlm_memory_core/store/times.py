@@ -1,4 +1,4 @@
-"""Reads the times of turns, and decides whether the next day or a silence begins a session.
+"""Reads the times of turns, and decides when a new session begins: on the next day, or after a silence.
 
 A time without a zone is what the user's clock showed. It is never compared with a time with a zone, because nobody
 knows how far apart they are.
