@@ -166,16 +166,23 @@ def one_line(text: str) -> str:
     return escape(" / ".join(filter(None, (" ".join(line.split()) for line in text.splitlines()))))
 
 
+def beginning(text: str, room: int) -> str:
+    """Return the words at the beginning of a text that fit into `room` characters.
+
+    >>> beginning("one two three", 9)
+    'one two …'
+    """
+    return one_line(text) if len(text) <= room else f"{one_line(_whole_words(text, room))} …"
+
+
 def head(text: str, room: int, hint: str = "") -> str:
     """Return the beginning of a text and the number of characters that follow. A text that fits is returned whole.
 
     >>> head("one two three", 9)
     'one two … (+6 characters)'
     """
-    if len(text) <= room:
-        return one_line(text)
-    kept = _whole_words(text, room)
-    return f"{one_line(kept)} … (+{len(text) - len(kept):,} characters{hint})"
+    left = len(text) - len(_whole_words(text, room))
+    return beginning(text, room) + (f" (+{left:,} characters{hint})" if len(text) > room else "")
 
 
 def excerpt(hit: Hit, room: int) -> str:

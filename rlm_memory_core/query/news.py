@@ -29,10 +29,11 @@ def may_change(
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
     rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
-    also may if hardly anything else is new, and it contains a whole probe of rare words: the search was for it. But if
-    a cited turn near it contains the probe too, it only goes on about the same matter.
+    also may if hardly anything else is new, and it contains a whole probe with a rare word: the search was for it. But
+    if a cited turn near it contains the probe too, it only goes on about the same matter.
 
-    Texts that the user pasted, and what the assistant said near a cited turn, count only if the answer is open.
+    Probes of a single word, texts that the user pasted, and what the assistant said near a cited turn count only if the
+    answer is open: they rarely change an answer that is known.
 
     Args:
         store: The history. Its words must be indexed.
@@ -47,7 +48,7 @@ def may_change(
     found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
     if is_open or len(new) <= _POINTED:
         for probe in probes:
-            containing = _containing(store, probe, [*new, *known])
+            containing = _containing(store, probe, [*new, *known], 1 if is_open else 2)
             found += [turn for turn in containing if not _is_near(turn, [each for each in containing if each in known])]
     for turn in known:
         if not (_is_assistant(turn) or _is_pasted(turn)):
@@ -69,11 +70,11 @@ def _is_near(turn: Turn, others: Collection[Turn]) -> bool:
     return any(turn.session == each.session and abs(turn.index - each.index) <= _NEAR for each in others)
 
 
-def _containing(store: MemoryStore, probe: str, turns: Collection[Turn]) -> list[Turn]:
-    """Return those of some turns that contain all words of a probe, if one of the words is rare."""
+def _containing(store: MemoryStore, probe: str, turns: Collection[Turn], least: int) -> list[Turn]:
+    """Return those of some turns that contain all words of a probe, if these are at least so many and one is rare."""
     words = list(dict.fromkeys(content_words(probe)))[:_MOST_WORDS]
     counts = spread(store, words)
-    if not 0 < min(counts.values(), default=0) <= max(_FEW, int(len(store) * _RARER)):
+    if len(words) < least or not 0 < min(counts.values(), default=0) <= max(_FEW, int(len(store) * _RARER)):
         return []
     found = occurrences(words, [turn.content for turn in turns])
     return [turn for turn, places in zip(turns, found, strict=True) if {word for *_, word in places}.issuperset(words)]

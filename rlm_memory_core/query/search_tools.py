@@ -15,7 +15,7 @@ from ..models.budget import Budget
 from ..models.types import UNKNOWN
 from ..repl.date_functions import parse_date
 from ..repl.values import listed
-from ..search.find import MOST_PROBES, Filters, Found, Hit, find_turns, linked_turns, turns_with
+from ..search.find import MOST_PROBES, Filters, Found, find_turns, linked_turns, turns_with
 from ..search.threads import in_search_thread
 from ..search.vectors import Embedder, similar_turns
 from ..search.word_index import PIECES, take_in_new_turns
@@ -26,12 +26,12 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from . import news
 from .evidence import CITED, Evidence, look_up
-from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, excerpt, head, left_out, one_line
+from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, beginning, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
 _COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer
-_TOPICS, _TOPIC, _ON_TOPIC = 60, 80, 0.1  # maximum topics; characters of each; maximum share of words said before
+_TOPICS, _TOPIC, _ON_TOPIC = 60, 56, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
 LINKED = 2  # turns that share names or rare words with the hits
@@ -162,8 +162,8 @@ class SearchTools:
 
     def _contents(self) -> str:
         """List how each topic of the newest sessions begins, one line each."""
-        hits = [Hit(turn) for turn in sorted(self.topics(_TOPICS), key=lambda turn: turn.index)]
-        lines = [self.listing.line(hit.turn, excerpt(hit, _TOPIC), _TOPIC) for hit in hits]
+        turns = sorted(self.topics(_TOPICS), key=lambda turn: turn.index)
+        lines = [self.listing.line(turn, beginning(turn.content, _TOPIC), _TOPIC) for turn in turns]
         return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
