@@ -84,6 +84,10 @@ class Listing:
                     self.shown[turn] = is_whole
         return "\n".join([*lines, *(_shown_above(again) or heading)]), new
 
+    def seen(self) -> list[Turn]:
+        """Return the turns that were shown, in part or whole."""
+        return [self.store.turns[number - 1] for number in sorted(self.shown)]
+
     def line(self, turn: Turn, text: str, room: int) -> str:
         """Return the line that shows a turn as `text`, which is the whole turn if that fits into `room` characters."""
         line = f"{turn.index} {label(f'{turn.role} {turn.name}'.rstrip())}: {text}"

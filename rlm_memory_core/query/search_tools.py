@@ -227,21 +227,19 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
-    def shown(self) -> list[Turn]:
-        """Return the turns that the model has seen, in part or whole."""
-        return [self.turn(number) for number in sorted(self.listing.shown)]
-
-    def news(self, turns: Collection[int], answer: str = "") -> list[int]:
+    def news(self, turns: Collection[int], answer: str = "", seen: Collection[int] = ()) -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them; see `news.may_change`.
 
-        Without a citation these are all. The number 0, a sub-agent's finding, always may.
+        Without a citation these are all. A sub-agent's finding, number 0, always may. A turn of which the model has
+        `seen` another part may only if the answer is open.
         """
         probes, self._probes = self._probes, []
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
             return sorted(turns)
         is_open = answer.startswith(UNKNOWN)
-        new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
+        known = cited if is_open else {*cited, *seen}
+        new = [turn for turn in map(self.turn, {*turns} - known) if turn.role != "assistant" or of_assistant]
         found = news.may_change(self.store, self.question, self.cited, new, probes, is_open)
         return sorted({turn.index for turn in found})
 
@@ -249,7 +247,7 @@ class SearchTools:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
         (evidence,) = look_up([claim], [turn])
         if evidence is None:
-            (elsewhere,) = look_up([claim], self.shown())
+            (elsewhere,) = look_up([claim], self.listing.seen())
             hint = f"turn {elsewhere.turn} does" if elsewhere else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])

@@ -86,12 +86,13 @@ class SearchWay(Query):
 
     def printed(self, output: str, answer: str) -> tuple[str, str]:
         """Mark the turns in the output as shown, and remove those that were shown before."""
+        seen = frozenset(self.tools.listing.shown)
         text, new = self.tools.listing.printed(output)
-        return text, news_told(self.tools.news(new, answer), bool(self.cited))
+        return text, news_told(self.tools.news(new, answer, seen), bool(self.cited))
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
-        return self.tools.shown()
+        return self.tools.listing.seen()
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
