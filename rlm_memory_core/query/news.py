@@ -3,7 +3,8 @@
 If they may, the model sees them and answers again. That costs one more call, so common words do not count.
 """
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 from ..search.occurrences import occurrences
 from ..search.word_index import spread
@@ -15,7 +16,7 @@ from .evidence import Evidence
 _RARE, _RARER = 0.02, 0.012  # shares of the turns that contain a rare word
 _FEW = 3  # a word in so few turns weighs twice as much
 _MUCH, _ENOUGH = 4, 2  # weight of rare words shared with question and quotes, and with an earlier cited turn
-_POINTED = 2  # a search that prints no more new turns was for something definite
+_POINTED, _DEFINITE = 2, 2  # a search for something definite prints so few new turns; so many words of it are enough
 _MOST_WORDS = 300
 _NEAR = 10  # turns; one that is as near to a cited turn shares words with it anyway
 _PASTED = 800  # characters; a longer turn of the user is a pasted text
@@ -29,11 +30,10 @@ def may_change(
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
     rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
-    also may if hardly anything else is new, and it contains a whole probe with a rare word: the search was for it. But
-    if a cited turn near it contains the probe too, it only goes on about the same matter.
+    also may if hardly anything else is new, and it contains whole probes of two or more words, with a rare word in each
+    probe: the search was for it. But if a cited turn near it contains the probe too, it only goes on about the matter.
 
-    Probes of a single word, texts that the user pasted, and what the assistant said near a cited turn count only if the
-    answer is open: they rarely change an answer that is known.
+    Texts that the user pasted, and what the assistant said near a cited turn, count only if the answer is open.
 
     Args:
         store: The history. Its words must be indexed.
@@ -47,9 +47,13 @@ def may_change(
     new = [turn for turn in new if is_open or not (_is_near(turn, known) if _is_assistant(turn) else _is_pasted(turn))]
     found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
     if is_open or len(new) <= _POINTED:
-        for probe in probes:
-            containing = _containing(store, probe, [*new, *known], 1 if is_open else 2)
-            found += [turn for turn in containing if not _is_near(turn, [each for each in containing if each in known])]
+        of_probes = defaultdict[int, set[str]](set)  # for each turn, the words of the probes that it contains
+        for words in map(content_words, probes):
+            containing = _containing(store, words, [*new, *known])
+            for turn in containing:
+                if not _is_near(turn, [each for each in containing if each in known]):
+                    of_probes[turn.index].update(words)
+        found += [turn for turn in new if len(of_probes[turn.index]) >= _DEFINITE]
     for turn in known:
         if not (_is_assistant(turn) or _is_pasted(turn)):
             later = [each for each in new if each.index > turn.index + _NEAR and not _is_pasted(each)]
@@ -70,11 +74,11 @@ def _is_near(turn: Turn, others: Collection[Turn]) -> bool:
     return any(turn.session == each.session and abs(turn.index - each.index) <= _NEAR for each in others)
 
 
-def _containing(store: MemoryStore, probe: str, turns: Collection[Turn], least: int) -> list[Turn]:
-    """Return those of some turns that contain all words of a probe, if these are at least so many and one is rare."""
-    words = list(dict.fromkeys(content_words(probe)))[:_MOST_WORDS]
+def _containing(store: MemoryStore, words: Sequence[str], turns: Collection[Turn]) -> list[Turn]:
+    """Return those of some turns that contain all of some words, if one of the words is rare."""
+    words = list(dict.fromkeys(words))[:_MOST_WORDS]
     counts = spread(store, words)
-    if len(words) < least or not 0 < min(counts.values(), default=0) <= max(_FEW, int(len(store) * _RARER)):
+    if not 0 < min(counts.values(), default=0) <= max(_FEW, int(len(store) * _RARER)):
         return []
     found = occurrences(words, [turn.content for turn in turns])
     return [turn for turn, places in zip(turns, found, strict=True) if {word for *_, word in places}.issuperset(words)]

@@ -323,10 +323,11 @@ def test_news_is_what_a_search_for_something_definite_finds(store):
 
     assert new(lambda: find(tools, "lad by the sea", "flat"), [502]) == [502]
     assert new(lambda: find(tools, "our lad", "flat"), [502]) == []  # one word says little
+    assert new(lambda: find(tools, "our lad", "sea"), [502]) == [502]  # each is a whole probe
     assert new(lambda: find(tools, "new boy", "flat"), [7]) == []  # no rare word
     assert new(lambda: find(tools, "lad keys"), [502, 504]) == [502]  # all the words of a probe
     assert new(lambda: find(tools, "lad keys"), [502, 503, 504]) == []  # a broad search
-    find(tools, "our lad")
+    find(tools, "our lad", "sea", "ill")
     assert tools.news([502, 503, 504], "I don't know: you never said") == [502, 503]
     assert new(lambda: tools.timeline("ill lad"), [503]) == [503]
     assert new(lambda: None, [502]) == []  # only what was searched for in this reply counts
@@ -347,7 +348,7 @@ def test_what_goes_on_about_a_cited_turn_is_no_news_but_a_later_session_is(store
 
     assert [new("old coins", turn) for turn in (502, 503)] == [[], [503]]
     assert [new("grey gulls", turn) for turn in (504, 505)] == [[504], []]  # the last one is pasted
-    assert new("gulls", 505, "I don't know") == [505]
+    assert new("grey gulls", 505, "I don't know") == [505]
 
 
 def test_what_the_assistant_said_near_a_cited_turn_is_news_only_where_the_answer_is_open(store):
