@@ -23,8 +23,8 @@ MOST_PROBES = 12
 _OF_PROBE, _OF_ALL = 3, 20  # hits that a probe may bring in any case; hits that all probes share
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
-_LINKING, _LONGEST, _SHORT = 5, 800, 100  # hits that lead to others; characters of a long turn, and of a short one
-_LINK, _MOST_WORDS = 12, 300  # maximum turns with a word that links them; words that are looked up
+_LINKING, _LONGEST = 5, 800  # hits that lead to others; characters of a turn that is not too long for that
+_LINK, _MOST_WORDS = 6, 300  # maximum turns with a word that links them; words that are looked up
 _ENOUGH, _NAME = 1.2, 1.5  # minimum weight of the words that link two turns; a name weighs more
 
 
@@ -128,10 +128,9 @@ def turns_with(store: MemoryStore, name: str, filters: Filters, limit: int) -> l
 
 
 def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limit: int) -> list[Hit]:
-    """Return turns of the user that belong to the best of some hits, but share no word with their probes.
+    """Return turns of the user that share names or rare words with the best of some hits, but none with their probes.
 
-    These are up to `limit` turns before short ones ("I cancelled it"), and up to `limit` turns of other sessions that
-    share names or rare words with the hits, best first: a later step of what people tell often repeats only a name.
+    They are in other sessions, best first: a later step of what people tell often repeats only a name.
 
     >>> store = MemoryStore()
     >>> for text in ["I got a puppy from Ines Oak.", "It rains.", "We met Ines Oak at the pond.", *map(str, range(50))]:
@@ -139,20 +138,15 @@ def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limi
     >>> [hit.turn.index for hit in linked_turns(store, find_turns(store, ["puppies"]).hits, Filters(), 3)]
     [3]
     """
-    index, sessions = {hit.turn.index for hit in hits}, {hit.turn.session for hit in hits}
+    sessions = {hit.turn.session for hit in hits}
     of_user = [hit.turn for hit in hits if hit.turn.role != "assistant" and len(hit.turn.content) <= _LONGEST]
     best = [] if filters.role == "assistant" else of_user[:_LINKING]
-    short = [turn for turn in best if len(turn.content) < _SHORT]
-    near = [(each, turn) for turn in short for each in store.turns[max(turn.index - 3, 0) : turn.index - 1]]
-    told = {each.index: each for each, turn in near if each.session == turn.session and each.role != "assistant"}
-    before = [Hit(turn) for number, turn in told.items() if number not in index]
     words = dict.fromkeys(word for turn in best for word in content_words(turn.content))
     counts = spread(store, list(words)[:_MOST_WORDS], _LINK)
     rare = " ".join(word for word in words if 1 < counts.get(word, 0) <= _LINK)
     others = Probe(store, rare, replace(filters, but="assistant")).hits if rare else []
     new = [hit for hit in others if hit.turn.session not in sessions]
-    linked = [hit for hit in new if _shared(hit) >= _ENOUGH * math.log(len(store))]
-    return before[:limit] + linked[:limit]
+    return [hit for hit in new if _shared(hit) >= _ENOUGH * math.log(len(store))][:limit]
 
 
 def _shared(hit: Hit) -> float:

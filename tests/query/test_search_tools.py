@@ -374,6 +374,13 @@ def test_an_earlier_turn_that_shares_much_is_news(store):
     assert [tools.news([number]) for number in (201, 202)] == [[201], []]
 
 
+def test_a_probe_of_words_that_are_nowhere_is_named_once(store):
+    store.extend([("user", "Tea."), ("assistant", "The bund is steep.")])  # what "band" may be a form of
+    found = find(SearchTools(store, "Where was the concert?", None), "band", "tea")
+    assert found.endswith("(nowhere in the history: band)")
+    assert "only the assistant said" not in found
+
+
 def test_a_word_that_hardly_any_turn_has_is_enough_of_a_probe(store):
     store.extend(("user", f"Day {n}: a cool box of tea, and nothing else to tell.") for n in range(20))
     store.extend(("user", f"Day {n}: no rain.") for n in range(200))

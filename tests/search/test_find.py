@@ -339,16 +339,6 @@ def test_turns_that_share_a_name_or_rare_words_with_a_hit_are_linked(steps):
     assert linked(steps, "unicorn") == []
 
 
-def test_the_turn_before_a_short_one_is_linked(store):
-    store.extend(
-        [("user", "I keep bees, two hives by the shed."), ("assistant", "Lovely."), ("user", "Frame it, then.")]
-    )
-    store.start_session()
-    store.add("user", "It rains.")
-    assert linked(store, "frame") == [1]
-    assert linked(store, "rains") == []
-
-
 def test_long_texts_without_spaces_make_no_error(store):
     for n in range(6):
         store.start_session()
