@@ -70,9 +70,9 @@ class Sample:
         store = MemoryStore()
         with store.transaction():
             for session in self.sessions:
-                if session.date is not None or len(self.sessions) > 1:
-                    store.start_session(session.date)
-                store.extend(session.turns)
+                number = store.start_session(session.date)
+                for turn in session.turns:
+                    store.insert(number, *turn, timestamp="", name="")
         _STORED.append((self.sessions, store))
         return store
 

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from dateutil.parser import parserinfo
@@ -21,6 +22,7 @@ _IN_TURN, _BESIDE = 1 / 2, 1 / 4  # weight of a word elsewhere in the same turn,
 _NOT_ASKED = 1 / 2  # weight of the assistant's sentences if the question does not say "you"
 _ASKS = 1 / 2  # weight of a sentence that is a question
 _WORDY = 6  # a question with more words counts as one with so many
+_LETTERS = re.compile("[a-z]+")
 _YOU = re.compile(r"\byour?\b", re.I)
 _DATES = parserinfo()
 
@@ -87,16 +89,16 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     """
     words = question_words(question)
     texts = [f"{turn.role} {turn.about} {turn.text}" for turn in turns]
-    forms = {word: word for word in words}
-    in_turn = _found(forms, texts)
-    if not any(in_turn.values()):  # "grow" may occur as "grew"
-        forms = {with_other_vowels(word) or word: word for word in words}
-        in_turn = _found(forms, texts)
+    find = _found
+    in_turn = find(words, texts)
+    if not any(in_turn.values()):
+        find = _found_irregular
+        in_turn = find(words, texts)
     weights = {word: _rarity(len(found), len(turns)) if weigh else 1.0 for word, found in in_turn.items()}
     around = _around(in_turn, turns)  # cut only these turns into sentences: most turns match nothing
     cut = [(place, sentence) for place in sorted(around) for sentence in sentences(turns[place].text)]
     words_of: dict[int, list[str]] = {}
-    for word, found in _found(forms, [sentence for _, sentence in cut]).items():
+    for word, found in find(words, [sentence for _, sentence in cut]).items():
         for at in found:
             words_of.setdefault(at, []).append(word)
     total = sum(weights.values())
@@ -115,13 +117,24 @@ def best_passages(turns: Sequence[Turn], question: str, weigh: bool = True) -> l
     return sorted(passages, key=lambda passage: -passage.score)
 
 
-def _found(forms: Mapping[str, str], texts: Sequence[str]) -> dict[str, set[int]]:
-    """Return, for each word, the positions of the texts that contain it. `forms` maps forms to words."""
-    found: dict[str, set[int]] = {word: set() for word in forms.values()}
-    for at, each in enumerate(occurrences(list(forms), texts)):
-        for *_, form in each:
-            found[forms[form]].add(at)
+def _found(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
+    """Return, for each word, the positions of the texts that contain it."""
+    found: dict[str, set[int]] = {word: set() for word in words}
+    for at, each in enumerate(occurrences(words, texts)):
+        for *_, word in each:
+            found[word].add(at)
     return found
+
+
+def _found_irregular(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
+    """Return the same for irregular forms of the words: "grow" may occur as "grew"."""
+    said = [set(_LETTERS.findall(text.lower())) for text in texts]
+    return {word: {at for at, each in enumerate(said) if not each.isdisjoint(_irregular(word))} for word in words}
+
+
+@lru_cache(maxsize=1_000)
+def _irregular(word: str) -> frozenset[str]:
+    return frozenset(with_other_vowels(word).split())
 
 
 def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> dict[int, dict[str, float]]:

@@ -41,8 +41,7 @@ too long for the server, the next size is tried: some servers accept only 2,000 
 _TURNS, _CLOSE = 8, 0.6  # turns that the opening shows; the lowest score of one, as a share of the best score
 _PREFERRED = 20  # turns of so many top-ranked sessions are ranked higher
 _ANSWERS = 0.35  # an assistant's turn with so much of the question's weight probably answers it
-_FEW = 3  # if the opening shows no more turns than this, it shows turns from the time that the question names too
-_IN_TIME, _SPAN = 4, 31  # sessions shown from that time; maximum days that it may cover
+_IN_TIME, _SPAN = 4, 31  # turns shown from that time; maximum days that it may cover
 _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many calls return None
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
@@ -60,7 +59,8 @@ class SearchWay(Query):
     def __post_init__(self) -> None:
         super().__post_init__()
         tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
-        self.tools, self.cited, self.false_quotes = tools, tools.cited, tools.false_quotes
+        self.tools, self.seen = tools, tools.listing.seen
+        self.cited, self.false_quotes = tools.cited, tools.false_quotes
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
@@ -89,10 +89,6 @@ class SearchWay(Query):
         seen = frozenset(self.tools.listing.shown)
         text, new = self.tools.listing.printed(output)
         return text, news_told(self.tools.news(new, answer, seen), bool(self.cited))
-
-    def shown(self) -> list[Turn]:
-        """Return the turns that the root model has seen."""
-        return self.tools.listing.seen()
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
@@ -197,7 +193,7 @@ async def best(tools: SearchTools) -> Found:
 
 
 async def opening(tools: SearchTools) -> str:
-    """List the turns that match the question best, and some from the time that it names. They count as shown."""
+    """List the turns that match the question best, or else some from the time that it names. They count as shown."""
     found = await best(tools)
     close = [hit for hit in found.hits if hit.score >= _CLOSE * found.hits[0].score]
     spoken = [hit for hit in close if hit.turn.role != "assistant"]
@@ -209,14 +205,12 @@ async def opening(tools: SearchTools) -> str:
         said = [Hit(turn) for turn in tools.store.turns[at : at + 1] if turn.session == hits[0].turn.session]
         hits += said
     answer = max(said, key=lambda hit: hit.share, default=None)
-    spans = periods(tools.question[:1_000], tools.question_date) if len(hits) <= _FEW else []
-    days = {(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN}
-    of_time = [await in_search_thread(tools.topics)(_IN_TIME, *each) for each in sorted(days)]
-    shown = {hit.turn.session for hit in hits}
-    in_time = [Hit(turn) for turns in of_time for turn in turns if turn.session not in shown][:_IN_TIME]
     linked = await in_search_thread(linked_turns)(tools.store, hits, Filters(), LINKED)
+    spans = [] if hits else periods(tools.question[:1_000], tools.question_date)
+    for days in sorted({(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN}):
+        hits += map(Hit, await in_search_thread(tools.topics)(_IN_TIME, *days))
     left = left_out(replace(found, more=0, without=()))
-    lines = [left, *tools.listing.hits([*hits, *in_time, *linked], OF_USER, answer)]
+    lines = [left, *tools.listing.hits([*hits, *linked], OF_USER, answer)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
 

@@ -24,7 +24,7 @@ _OF_PROBE, _OF_ALL = 3, 20  # hits that a probe may bring in any case; hits that
 _STRONG, _STRONG_ASSISTANT = 0.3, 0.6  # of the best hit's score; tuned on the odd-numbered of the paper's 100 questions
 _MERGE = 10  # for reciprocal rank fusion: a smaller number favours the first positions more
 _LINKING, _LONGEST = 5, 800  # hits that lead to others; characters of a turn that is not too long for that
-_LINK, _MOST_WORDS = 6, 300  # maximum turns with a word that links them; words that are looked up
+_LINK, _MOST_WORDS = 10, 300  # maximum turns with a word that links them; words that are looked up
 _ENOUGH, _NAME = 1.2, 1.5  # minimum weight of the words that link two turns; a name weighs more
 
 

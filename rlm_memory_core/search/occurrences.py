@@ -61,7 +61,9 @@ def _sought(words: tuple[str, ...]) -> tuple[re.Pattern[str] | None, Callable[[s
         like = {word for word, whole, start in forms if own == whole or (start and own.startswith(start))}
         return like & {form} if form in FUNCTION_WORDS else like
 
-    return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(starts)})[a-z0-9]*+(?![^\0-\x7f])") if starts else None, words_of
+    # a word next to non-ASCII characters is one of the `others` in `_found`
+    pattern = rf"(?<![a-z0-9\x80-\U0010ffff])(?:{'|'.join(starts)})[a-z0-9]*+(?![^\0-\x7f])"
+    return re.compile(pattern) if starts else None, words_of
 
 
 @lru_cache(maxsize=50_000)
@@ -81,9 +83,7 @@ def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]
     lower = text.replace("İ", "i").lower()  # of the same length; this is much faster than ignoring case
     if text.isascii() and not alike.search(lower):
         return []
-    # a word next to non-ASCII characters is one of the `others`
-    matches = (match for match in alike.finditer(lower) if lower[max(match.start() - 1, 0) : match.start()].isascii())
-    plain = ((match[0], *match.span(), 0) for match in matches)
+    plain = ((match[0], *match.span(), 0) for match in alike.finditer(lower))
     chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)
     others = ((*each, chunk.start()) for chunk in chunks for each in located(chunk[0]))
     found, often = set[Occurrence](), Counter[str]()

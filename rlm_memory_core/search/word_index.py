@@ -27,11 +27,11 @@ from .words import TOKENS, indexed_form, loosened, match_expression, telling, wi
 
 MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens, which one sub-agent can read
 # Change these names whenever history is cut or `words` folds differently: a piece is read by cutting its turns again.
-PIECES = "pieces_6"
+PIECES = "pieces_7"
 """A row for each piece: its number from 1, session, first and last turn, part number within a long turn, and day."""
-SPOKEN = "piece_words_6"
+SPOKEN = "piece_words_7"
 """The words of everyone but the assistant in a piece, under the number of the piece."""
-TURNS = "turn_words_6"
+TURNS = "turn_words_7"
 """The words of each turn, as `words.telling` returns them, under its index."""
 MOST_SCORED = 5_000  # maximum turns that are scored by words; words in more turns say little
 _BLOCK_TURNS, _BLOCK_CHARACTERS = 5_000, 2_000_000  # maximum that is indexed in one transaction: others wait for it

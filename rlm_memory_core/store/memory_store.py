@@ -119,7 +119,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
             return self.insert(session, role, content, timestamp or now, name)
 
     def insert(self, session: int, role: str, content: str, timestamp: str, name: str) -> Turn:
-        """Append a turn to a given session, within a transaction. This is for `imports`."""
+        """Append a turn to a given session, within a transaction. This is for `imports` and `experiments`."""
         ((last, total),) = self.query(_LAST) or [(0, 0)]
         turn = Turn(last + 1, session, *map(well_formed, (role, content, timestamp, name)))
         total += len(turn.content)
