@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import nbval.kernel
 import pytest
 
 from rlm_memory_core.experiments.data.assets import LOCOMO, LONGMEMEVAL, DataUnavailable, locate
 from rlm_memory_core.experiments.paper import paper_logs
+
+
+def _start_again(*args: Any, start: Callable[..., Any] = nbval.kernel.start_new_kernel, **named: Any) -> Any:
+    """Start a kernel, and once more if it does not respond: another process may have taken its port meanwhile."""
+    try:
+        return start(*args, **named)
+    except RuntimeError:
+        return start(*args, **named)
+
+
+nbval.kernel.start_new_kernel = _start_again
 
 
 def _histories() -> object:

@@ -13,9 +13,10 @@ from itertools import pairwise
 
 from dateutil.parser import parserinfo
 
-from ..search.occurrences import occurrences
+from ..search.occurrences import occurrences, stem
 from ..search.words import content_words, with_other_vowels
 from ..store.escaping import well_formed
+from ..store.substring import comparable
 from .history import Turn, sentences
 
 _IN_TURN, _BESIDE = 1 / 2, 1 / 4  # weight of a word elsewhere in the same turn, and in a neighbouring turn
@@ -128,13 +129,13 @@ def _found(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
 
 def _found_irregular(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
     """Return the same for irregular forms of the words: "grow" may occur as "grew"."""
-    said = [set(_LETTERS.findall(text.lower())) for text in texts]
+    said = [set(map(stem, _LETTERS.findall(comparable(text)))) for text in texts]
     return {word: {at for at, each in enumerate(said) if not each.isdisjoint(_irregular(word))} for word in words}
 
 
 @lru_cache(maxsize=1_000)
 def _irregular(word: str) -> frozenset[str]:
-    return frozenset(with_other_vowels(word).split())
+    return frozenset(map(stem, with_other_vowels(word).split()))
 
 
 def _around(in_turn: Mapping[str, Collection[int]], turns: Sequence[Turn]) -> dict[int, dict[str, float]]:

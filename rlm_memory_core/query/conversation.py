@@ -54,7 +54,6 @@ class Query:
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions, pieces: The numbers of sessions and pieces in the history.
         cited, false_quotes: The code's citations that were found, and an error for each one that was not.
-        seen: Returns the turns that the root model has seen.
     """
 
     name = agents_told = no_code = forced = ""
@@ -77,7 +76,6 @@ class Query:
         self.sessions = self.pieces = 0
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self.seen: Callable[[], list[Turn]] = list
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
         self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
@@ -95,6 +93,10 @@ class Query:
     def printed(self, output: str, answer: str) -> tuple[str, str]:
         """Return output as the root model should see it, and why it makes the answer beside it too early, or ""."""
         return output, ""
+
+    def shown(self) -> list[Turn]:
+        """Return the turns that the root model has seen."""
+        return []
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Answer if no code of the model runs, or if the conversation exceeds the context window.
@@ -237,7 +239,7 @@ class Query:
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = [each for call in calls for each in call.evidence]
         read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
-        found = [*self.cited, *read_there] or quoted(text, self.seen(), self.store)
+        found = [*self.cited, *read_there] or quoted(text, self.shown(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(

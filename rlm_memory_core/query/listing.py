@@ -84,10 +84,6 @@ class Listing:
                     self.shown[turn] = is_whole
         return "\n".join([*lines, *(_shown_above(again) or heading)]), new
 
-    def seen(self) -> list[Turn]:
-        """Return the turns that were shown, in part or whole."""
-        return [self.store.turns[number - 1] for number in sorted(self.shown)]
-
     def line(self, turn: Turn, text: str, room: int) -> str:
         """Return the line that shows a turn as `text`, which is the whole turn if that fits into `room` characters."""
         line = f"{turn.index} {label(f'{turn.role} {turn.name}'.rstrip())}: {text}"
@@ -170,10 +166,10 @@ def one_line(text: str) -> str:
     return escape(" / ".join(filter(None, (" ".join(line.split()) for line in text.splitlines()))))
 
 
-def beginning(text: str, room: int) -> str:
+def first_words(text: str, room: int) -> str:
     """Return the words at the beginning of a text that fit into `room` characters.
 
-    >>> beginning("one two three", 9)
+    >>> first_words("one two three", 9)
     'one two …'
     """
     return one_line(text) if len(text) <= room else f"{one_line(_whole_words(text, room))} …"
@@ -186,7 +182,7 @@ def head(text: str, room: int, hint: str = "") -> str:
     'one two … (+6 characters)'
     """
     left = len(text) - len(_whole_words(text, room))
-    return beginning(text, room) + (f" (+{left:,} characters{hint})" if len(text) > room else "")
+    return first_words(text, room) + (f" (+{left:,} characters{hint})" if len(text) > room else "")
 
 
 def excerpt(hit: Hit, room: int) -> str:

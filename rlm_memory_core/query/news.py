@@ -6,7 +6,7 @@ If they may, the model sees them and answers again. That costs one more call, so
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from ..search.occurrences import occurrences
+from ..search.occurrences import occurrences, stem
 from ..search.word_index import spread
 from ..search.words import content_words
 from ..store.memory_store import MemoryStore
@@ -16,7 +16,7 @@ from .evidence import Evidence
 _RARE, _RARER = 0.02, 0.012  # shares of the turns that contain a rare word
 _FEW = 3  # a word in so few turns weighs twice as much
 _MUCH, _ENOUGH = 4, 2  # weight of rare words shared with question and quotes, and with an earlier cited turn
-_POINTED, _DEFINITE = 2, 2  # a search for something definite prints so few new turns; so many words of it are enough
+_POINTED = 2  # a search that prints no more new turns was for something definite
 _MOST_WORDS = 300
 _NEAR = 10  # turns; one that is as near to a cited turn shares words with it anyway
 _PASTED = 800  # characters; a longer turn of the user is a pasted text
@@ -30,8 +30,9 @@ def may_change(
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
     rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
-    also may if hardly anything else is new, and it contains whole probes of two or more words, with a rare word in each
-    probe: the search was for it. But if a cited turn near it contains the probe too, it only goes on about the matter.
+    also may if it contains a whole probe with a rare word, and nothing else is new: the search was for it. If one other
+    turn is new, it must contain two words of such probes. But if a cited turn near it contains the probe too, it only
+    goes on about the same matter.
 
     Texts that the user pasted, and what the assistant said near a cited turn, count only if the answer is open.
 
@@ -47,13 +48,13 @@ def may_change(
     new = [turn for turn in new if is_open or not (_is_near(turn, known) if _is_assistant(turn) else _is_pasted(turn))]
     found = _sharing(store, " ".join([question, *(each.quote for each in cited)]), new, _RARE, _MUCH)
     if is_open or len(new) <= _POINTED:
-        of_probes = defaultdict[int, set[str]](set)  # for each turn, the words of the probes that it contains
+        said = defaultdict[int, set[str]](set)  # for each turn, the stems of the probes that it contains
         for words in map(content_words, probes):
             containing = _containing(store, words, [*new, *known])
             for turn in containing:
                 if not _is_near(turn, [each for each in containing if each in known]):
-                    of_probes[turn.index].update(words)
-        found += [turn for turn in new if len(of_probes[turn.index]) >= _DEFINITE]
+                    said[turn.index].update(map(stem, words))
+        found += [turn for turn in new if len(said[turn.index]) >= (1 if is_open else len(new))]
     for turn in known:
         if not (_is_assistant(turn) or _is_pasted(turn)):
             later = [each for each in new if each.index > turn.index + _NEAR and not _is_pasted(each)]

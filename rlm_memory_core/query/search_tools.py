@@ -26,7 +26,7 @@ from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from . import news
 from .evidence import CITED, Evidence, look_up
-from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, beginning, head, left_out, one_line
+from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, first_words, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
@@ -163,7 +163,7 @@ class SearchTools:
     def _contents(self) -> str:
         """List how each topic of the newest sessions begins, one line each."""
         turns = sorted(self.topics(_TOPICS), key=lambda turn: turn.index)
-        lines = [self.listing.line(turn, beginning(turn.content, _TOPIC), _TOPIC) for turn in turns]
+        lines = [self.listing.line(turn, first_words(turn.content, _TOPIC), _TOPIC) for turn in turns]
         return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
@@ -227,19 +227,21 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
-    def news(self, turns: Collection[int], answer: str = "", seen: Collection[int] = ()) -> list[int]:
+    def shown(self) -> list[Turn]:
+        """Return the turns that the model has seen, in part or whole."""
+        return [self.turn(number) for number in sorted(self.listing.shown)]
+
+    def news(self, turns: Collection[int], answer: str = "") -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them; see `news.may_change`.
 
-        Without a citation these are all. A sub-agent's finding, number 0, always may. A turn of which the model has
-        `seen` another part may only if the answer is open.
+        Without a citation these are all. The number 0, a sub-agent's finding, always may.
         """
         probes, self._probes = self._probes, []
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
             return sorted(turns)
         is_open = answer.startswith(UNKNOWN)
-        known = cited if is_open else {*cited, *seen}
-        new = [turn for turn in map(self.turn, {*turns} - known) if turn.role != "assistant" or of_assistant]
+        new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
         found = news.may_change(self.store, self.question, self.cited, new, probes, is_open)
         return sorted({turn.index for turn in found})
 
@@ -247,7 +249,7 @@ class SearchTools:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
         (evidence,) = look_up([claim], [turn])
         if evidence is None:
-            (elsewhere,) = look_up([claim], self.listing.seen())
+            (elsewhere,) = look_up([claim], self.shown())
             hint = f"turn {elsewhere.turn} does" if elsewhere else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])

@@ -8,7 +8,7 @@ import ast
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 
 from ..models.budget import GRACE
 from ..models.types import ChatMessage, ContextExceeded
@@ -59,8 +59,7 @@ class SearchWay(Query):
     def __post_init__(self) -> None:
         super().__post_init__()
         tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
-        self.tools, self.seen = tools, tools.listing.seen
-        self.cited, self.false_quotes = tools.cited, tools.false_quotes
+        self.tools, self.cited, self.false_quotes = tools, tools.cited, tools.false_quotes
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
@@ -86,9 +85,12 @@ class SearchWay(Query):
 
     def printed(self, output: str, answer: str) -> tuple[str, str]:
         """Mark the turns in the output as shown, and remove those that were shown before."""
-        seen = frozenset(self.tools.listing.shown)
         text, new = self.tools.listing.printed(output)
-        return text, news_told(self.tools.news(new, answer, seen), bool(self.cited))
+        return text, news_told(self.tools.news(new, answer), bool(self.cited))
+
+    def shown(self) -> list[Turn]:
+        """Return the turns that the root model has seen."""
+        return self.tools.shown()
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
@@ -207,8 +209,9 @@ async def opening(tools: SearchTools) -> str:
     answer = max(said, key=lambda hit: hit.share, default=None)
     linked = await in_search_thread(linked_turns)(tools.store, hits, Filters(), LINKED)
     spans = [] if hits else periods(tools.question[:1_000], tools.question_date)
-    for days in sorted({(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN}):
-        hits += map(Hit, await in_search_thread(tools.topics)(_IN_TIME, *days))
+    days = sorted({(span.start.toordinal(), span.end.toordinal()) for span in spans if span.width <= _SPAN})
+    of_time = {turn: None for each in days for turn in await in_search_thread(tools.topics)(_IN_TIME, *each)}
+    hits += map(Hit, islice(of_time, _IN_TIME))
     left = left_out(replace(found, more=0, without=()))
     lines = [left, *tools.listing.hits([*hits, *linked], OF_USER, answer)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]

@@ -128,7 +128,7 @@ def turns_with(store: MemoryStore, name: str, filters: Filters, limit: int) -> l
 
 
 def linked_turns(store: MemoryStore, hits: Sequence[Hit], filters: Filters, limit: int) -> list[Hit]:
-    """Return turns of the user that share names or rare words with the best of some hits, but none with their probes.
+    """Return turns of the user that share names or rare words with the best of some hits.
 
     They are in other sessions, best first: a later step of what people tell often repeats only a name.
 

@@ -110,7 +110,7 @@ class Probe:
             phrases, self.nowhere = [probe], ()
         self.hits = self._in_these_words(phrases) if phrases else self._ranked() if terms.counts else []
         self.weight = max((hit.share for hit in self.hits[:3]), default=0.0)
-        self.is_known = bool(phrases) or len(self.nowhere) < len(words)
+        self.is_known = bool(phrases) or len(self.nowhere) < len(words[:_MOST_WORDS])
 
     def _in_these_words(self, phrases: Sequence[str]) -> list[Hit]:
         """Return the newest turns that contain the phrases."""

@@ -265,21 +265,6 @@ def test_a_question_of_thousands_of_words_beside_a_last_search(diary, scripted):
     assert MemoryRLM(scripted(replies)).query(diary, question).text == "Mochi"
 
 
-@pytest.mark.parametrize(("final", "calls"), [("Mochi", 2), ("I don't know", 3)])
-def test_another_part_of_a_turn_that_was_seen_in_part_stops_an_answer_only_if_it_is_open(scripted, final, calls):
-    store = MemoryStore()
-    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
-    told = "We talked of this and of that. " * 12
-    store.extend([("user", "My cat is called Mochi."), ("user", f"Ines bakes. {told}The blue kiln cracked. {told}")])
-    replies = ['find("Ines")', f'cite(201, "Mochi")\nfind("blue kiln")\nFINAL("{final}")', f'FINAL("{final}")']
-    answer = MemoryRLM(scripted(list(map(block, replies)))).query(store, QUESTION)
-    seen, again = (step.output for step in answer.trace.steps[:2])
-    assert "202 user: Ines bakes." in seen
-    assert "kiln" not in seen
-    assert "The blue kiln cracked." in again
-    assert (answer.text, answer.usage.calls) == (final, calls)
-
-
 def test_what_the_code_cited_stays_where_its_replies_end_without_final(diary, scripted):
     replies = [block('cite(1, "called Mochi")'), block("print(1)"), "It is Mochi."]
     answer = MemoryRLM(scripted(replies), max_iterations=2).query(diary, QUESTION)

@@ -321,24 +321,25 @@ def test_news_is_what_a_search_for_something_definite_finds(store):
         search()
         return tools.news(turns)
 
-    assert new(lambda: find(tools, "lad by the sea", "flat"), [502]) == [502]
-    assert new(lambda: find(tools, "our lad", "flat"), [502]) == []  # one word says little
-    assert new(lambda: find(tools, "our lad", "sea"), [502]) == [502]  # each is a whole probe
+    assert new(lambda: find(tools, "our lad", "flat"), [502]) == [502]
+    assert new(lambda: find(tools, "our lad", "flat"), [502, 7]) == []  # one word says less where two turns are new
+    assert new(lambda: find(tools, "our lad", "lads", "flat"), [502, 7]) == []  # forms of one word
+    assert new(lambda: find(tools, "our lad", "sea"), [502, 7]) == [502]
     assert new(lambda: find(tools, "new boy", "flat"), [7]) == []  # no rare word
     assert new(lambda: find(tools, "lad keys"), [502, 504]) == [502]  # all the words of a probe
-    assert new(lambda: find(tools, "lad keys"), [502, 503, 504]) == []  # a broad search
-    find(tools, "our lad", "sea", "ill")
+    assert new(lambda: find(tools, "our lad"), [502, 503, 504]) == []  # a broad search
+    find(tools, "our lad")
     assert tools.news([502, 503, 504], "I don't know: you never said") == [502, 503]
-    assert new(lambda: tools.timeline("ill lad"), [503]) == [503]
+    assert new(lambda: tools.timeline("lad"), [503]) == [503]
     assert new(lambda: None, [502]) == []  # only what was searched for in this reply counts
 
 
 def test_what_goes_on_about_a_cited_turn_is_no_news_but_a_later_session_is(store):
     store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(500))
-    store.extend([("user", "The crates went for 85, in old coins."), ("user", "Who takes old coins?")])
+    store.extend([("user", "The crates went for 85, in coins."), ("user", "Does the bank take coins?")])
     store.start_session("2023/12/01 (Fri) 10:00")
-    store.extend([("user", "The old coins were fakes."), ("user", "Grey gulls took it back.")])
-    store.add("user", "[Chorus] la la grey gulls la la. " * 40)
+    store.extend([("user", "The coins were fakes."), ("user", "The gulls took it back.")])
+    store.add("user", "[Chorus] la la gulls la la la. " * 40)
     tools = SearchTools(store, "What did I get for my picture?", None)
     tools.cite(501, "The crates went for 85")
 
@@ -346,9 +347,9 @@ def test_what_goes_on_about_a_cited_turn_is_no_news_but_a_later_session_is(store
         find(tools, probe)
         return tools.news([turn], answer)
 
-    assert [new("old coins", turn) for turn in (502, 503)] == [[], [503]]
-    assert [new("grey gulls", turn) for turn in (504, 505)] == [[504], []]  # the last one is pasted
-    assert new("grey gulls", 505, "I don't know") == [505]
+    assert [new("coins", turn) for turn in (502, 503)] == [[], [503]]
+    assert [new("gulls", turn) for turn in (504, 505)] == [[504], []]  # the last one is pasted
+    assert new("gulls", 505, "I don't know") == [505]
 
 
 def test_what_the_assistant_said_near_a_cited_turn_is_news_only_where_the_answer_is_open(store):
@@ -379,6 +380,15 @@ def test_a_probe_of_words_that_are_nowhere_is_named_once(store):
     found = find(SearchTools(store, "Where was the concert?", None), "band", "tea")
     assert found.endswith("(nowhere in the history: band)")
     assert "only the assistant said" not in found
+
+
+def test_of_many_times_that_a_question_names_few_turns_are_shown(store):
+    for day in range(1, 29):
+        store.start_session(f"2023/05/{day:02} (Mon) 10:00")
+        store.add("user", "Tea with milk.")
+    days = " ".join(f"2023-05-{day:02}" for day in range(1, 29))
+    shown = background.run(opening(SearchTools(store, f"What on {days}, or in May 2023?", None)))
+    assert shown.count("Tea with milk") == 4
 
 
 def test_a_word_that_hardly_any_turn_has_is_enough_of_a_probe(store):
