@@ -59,7 +59,8 @@ class SearchTools:
         self.question, self.question_date, self.embedder, self.budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self._probes: list[str] = []  # since the model last saw an output
+        self._probes: list[str] = []  # since the model last saw an output, as are the turns that `look` listed
+        self._looked: set[int] = set()
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
@@ -155,6 +156,7 @@ class SearchTools:
                     continue
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
+                self._looked.add(turn.index)
                 room = max(long // 3 if wanted else long, _AROUND if near else _PASTED if spoken else 0)
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), room))
@@ -167,10 +169,7 @@ class SearchTools:
         return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
-        """Return the turns in which the user begins a topic, in the newest sessions of some days.
-
-        Such a turn contains hardly any words that were said before in its session.
-        """
+        """Return the newest turns of some days that contain hardly any words said before in their sessions."""
         take_in_new_turns(self.store)
         sql = f"""SELECT DISTINCT session FROM {PIECES} WHERE first_turn <= ? AND (day >= ? OR ? IS NULL)
             AND (day <= ? OR ? IS NULL) ORDER BY session DESC LIMIT ?"""
@@ -234,16 +233,17 @@ class SearchTools:
     def news(self, turns: Collection[int], answer: str = "") -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them; see `news.may_change`.
 
-        Without a citation these are all. The number 0, a sub-agent's finding, always may.
+        Without a citation these are all. The number 0, a sub-agent's finding, always may. So may what `look` listed, if
+        the answer is "I don't know": the model has not read it yet.
         """
-        probes, self._probes = self._probes, []
+        probes, looked, self._probes, self._looked = self._probes, self._looked, [], set()
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
             return sorted(turns)
         is_open = answer.startswith(UNKNOWN)
         new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
         found = news.may_change(self.store, self.question, self.cited, new, probes, is_open)
-        return sorted({turn.index for turn in found})
+        return sorted({turn.index for turn in [*found, *(each for each in new if is_open and each.index in looked)]})
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)

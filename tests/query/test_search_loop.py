@@ -265,6 +265,13 @@ def test_a_question_of_thousands_of_words_beside_a_last_search(diary, scripted):
     assert MemoryRLM(scripted(replies)).query(diary, question).text == "Mochi"
 
 
+@pytest.mark.parametrize(("final", "calls"), [("I don't know", 2), ("In Lisbon", 1)])
+def test_what_look_lists_beside_an_open_answer_is_read_first(diary, scripted, final, calls):
+    replies = [f'cite(1, "Mochi")\nlook([1, 2, 3], long=0)\nFINAL("{final}")', f'FINAL("{final}")']
+    answer = MemoryRLM(scripted(list(map(block, replies)))).query(diary, "Where does my cat sleep?")
+    assert (answer.text, answer.usage.calls) == (final, calls)
+
+
 def test_what_the_code_cited_stays_where_its_replies_end_without_final(diary, scripted):
     replies = [block('cite(1, "called Mochi")'), block("print(1)"), "It is Mochi."]
     answer = MemoryRLM(scripted(replies), max_iterations=2).query(diary, QUESTION)
