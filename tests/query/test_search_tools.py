@@ -300,6 +300,8 @@ def test_find_says_what_only_the_assistant_said_and_shows_it_where_nothing_else_
         ("Which terrace did you name?", True),
         ("Can you remind me of the terrace that you recommended?", True),
         ("Could you remind me what the terrace was called?", True),
+        ("I was wondering if you could remind me of the terrace.", True),
+        ("Remind me, which terrace did I paint?", False),
         ("What was your advice on terraces?", True),
         ("Can you recommend a terrace for tonight?", False),
         ("Where would you go tonight? And do you know a terrace?", False),
