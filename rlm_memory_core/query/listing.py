@@ -23,7 +23,7 @@ WIDE, OF_USER = (400, 600), (400, 120)
 
 _REQUEST = r"(?<!\bcan )(?<!\bcould )(?<!\bwould )(?<!\bdo )"  # "can you" asks the assistant to do something now
 OF_ASSISTANT = re.compile(
-    rf"{_REQUEST}\byour?\b|\b(?:assistant|(?:chat|conversation)s?|recommended|suggested|you (?:could )?remind me)\b", re.I
+    rf"{_REQUEST}\byour?\b|\b(?:assistant|(?:chat|conversation)s?|recommended|suggested|you (?:could )?remind)\b", re.I
 )
 """Matches a question about what the assistant said, whose turns are then shown."""
 
