@@ -46,10 +46,15 @@ test-slow: setup  ## run the slow tests, compare the notebooks with their output
 
 # an environment of its own over the first: Inspect wants older versions of packages that the rest has newer
 INSPECT := $(VENV)-inspect
-setup-inspect: setup
+INSPECT_STAMP := $(INSPECT)/$(notdir $(STAMP))
+setup-inspect: $(INSPECT_STAMP)
+
+$(INSPECT_STAMP): $(STAMP)
+	@rm -rf $(INSPECT)
 	@$(BIN)/python -m venv $(INSPECT)
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(INSPECT)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
 	@$(INSPECT)/bin/python -m pip install -q --disable-pip-version-check --no-compile "$$(grep -o 'inspect-ai>[^"]*' pyproject.toml)"
+	@touch $@
 
 test-inspect: setup-inspect  ## install Inspect beside the environment (160 MB), run the tests of its task
 	@PYTHONDONTWRITEBYTECODE= PYTHONPATH=$(CURDIR) JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(INSPECT))/bin:$(abspath $(BIN)):$$PATH" \
