@@ -59,7 +59,7 @@ class SearchTools:
         self.question, self.question_date, self.embedder, self.budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self._probes: list[str] = []  # since the model last saw an output, as are the turns that `look` listed
+        self._probes: list[str] = []  # like the turns that `look` listed, since the model last saw an output
         self._looked: set[int] = set()
 
     async def find(
@@ -169,7 +169,7 @@ class SearchTools:
         return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
-        """Return the newest turns of some days that contain hardly any words said before in their sessions."""
+        """Return the user's newest turns that begin a topic, with hardly any words said before in their session."""
         take_in_new_turns(self.store)
         sql = f"""SELECT DISTINCT session FROM {PIECES} WHERE first_turn <= ? AND (day >= ? OR ? IS NULL)
             AND (day <= ? OR ? IS NULL) ORDER BY session DESC LIMIT ?"""
