@@ -128,7 +128,7 @@ def _found(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
 
 
 def _found_irregular(words: Sequence[str], texts: Sequence[str]) -> dict[str, set[int]]:
-    """Return the same for irregular forms of the words: "grow" may occur as "grew"."""
+    """Do what `_found` does, but look for irregular forms of the words: "grow" may occur as "grew"."""
     said = [set(map(stem, _LETTERS.findall(comparable(text)))) for text in texts]
     return {word: {at for at, each in enumerate(said) if not each.isdisjoint(_irregular(word))} for word in words}
 
