@@ -30,9 +30,9 @@ def may_change(
 
     A turn may if it shares much with the question and the quotes, or if it follows a cited turn and repeats a name or
     rare words of it: people tell of changes in steps, and a later step hardly ever repeats the matter's own word. It
-    also may if it contains all words of a probe, one of them rare, and nothing else is new: the search was for it. If one
-    other turn is new, it must contain two words of such probes. A probe does not count if a cited turn near the new one
-    contains it too: the new turn then only goes on about the same matter.
+    also may if it contains all words of a probe, one of them rare, and nothing else is new: the search was for it. If
+    one other turn is new, it must contain two words of such probes. A probe does not count if a cited turn near the new
+    one contains it too: the new turn then only goes on about the same matter.
 
     Texts that the user pasted, and what the assistant said near a cited turn, count only if the answer is open.
 
