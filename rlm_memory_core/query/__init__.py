@@ -5,8 +5,8 @@ Read the modules in this order:
 - `engine`: `MemoryRLM`; `reading`: its settings.
 - `conversation`: one query, between the root model and its REPL. `parsing` reads the root model's messages.
 - `search_way` and `paper_way`: the two readings. The first gives the code tools to search (`search_tools`; `listing`
-  writes what they print), and `news` decides whether a last search may change the answer. The second puts the history
-  into the REPL, with functions that send sub-agents to its sessions.
+  writes what they print). The second puts the history into the REPL, with functions that send sub-agents to its
+  sessions.
 - `subagents` sends sub-agents to sessions; `evidence` reads their replies and looks each quote up.
 - `answer` and `trace`: what a query returns.
 - `prompts`: all texts that are sent to models.

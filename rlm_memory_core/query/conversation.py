@@ -6,7 +6,7 @@ and the messages to the root model.
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -90,9 +90,13 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
-    def printed(self, output: str, answer: str) -> tuple[str, str]:
-        """Return output as the root model should see it, and why it makes the answer beside it too early, or ""."""
-        return output, ""
+    def printed(self, output: str) -> tuple[str, set[int]]:
+        """Return output as the root model should see it, and the numbers of the turns in it that are new to it."""
+        return output, set()
+
+    async def objection(self, new: Collection[int], output: str, answer: str) -> str:
+        """Return why new turns in the output make the answer beside it too early, or ""."""
+        return ""
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
@@ -166,10 +170,14 @@ class Query:
             self.note(Reply("", error.usage, error.cost_usd), NO_REPLY)
             raise
 
-    def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
-        """Add a step to the trace."""
+    def note(
+        self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = (),
+        place: int | None = None,
+    ) -> None:  # fmt: skip
+        """Add a step to the trace, at this place or at the end."""
         taken = reply.usage, reply.cost_usd, reply.seconds, reply.recorded
-        self._steps.append(Step(reply.text, code, output, calls, *taken, self._asked, reply.thoughts))
+        step = Step(reply.text, code, output, calls, *taken, self._asked, reply.thoughts)
+        self._steps.insert(len(self._steps) if place is None else place, step)
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
         """Run a reply and add the outcome to the messages.
@@ -177,7 +185,7 @@ class Query:
         Returns:
             The reply's answer or None, and whether it ran any code or gave a FINAL.
         """
-        asked, called = len(self.subagents.calls), self._repl.meter.calls
+        asked, called, place, began = len(self.subagents.calls), self._repl.meter.calls, len(self._steps), self._asked
         shown = ""
         try:
             run, objection = await self._run(message, remaining)
@@ -186,8 +194,8 @@ class Query:
             shown = f"({error})"
             raise
         finally:
-            calls = self.subagents.calls[asked:]
-            self.note(reply, shown, message.blocks, tuple(calls))
+            calls, self._asked = self.subagents.calls[asked:], began
+            self.note(reply, shown, message.blocks, tuple(calls), place)
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:
@@ -199,22 +207,22 @@ class Query:
 
     async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
         """Run a message's code and find its answer. Return the run, and why its answer is rejected, or ""."""
-        false_quotes, final = len(self.false_quotes), message.final
+        false_quotes, final, objection = len(self.false_quotes), message.final, ""
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        output, objection = self.printed(run.output, run.final or (final.text if final else ""))
+        output, new = self.printed(run.output)
         run = replace(run, output=output)
         if final and run.final is None and not (run.error and remaining):
             run, is_plain = await self._final(final, run)
-            is_unseen = is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines())
-            if is_unseen and not objection:
+            if is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines()):
                 objection = search.unseen(bool(self.cited))
+        if not remaining or run.final is None:
+            return run, ""
         if len(self.false_quotes) > false_quotes:
             objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        if objection and remaining and run.final is not None:
-            return replace(run, final=None), objection
-        return run, ""
+        objection = objection or await self.objection(new, output, run.final)
+        return (replace(run, final=None), objection) if objection else (run, "")
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
         """Run blocks of code until one fails or answers. Return a run with the output of all of them."""

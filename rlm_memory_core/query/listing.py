@@ -9,7 +9,7 @@ are.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from ..repl.worker import moment
@@ -84,6 +84,19 @@ class Listing:
                     self.shown[turn] = is_whole
         return "\n".join([*lines, *(_shown_above(again) or heading)]), new
 
+    def only(self, output: str, turns: Collection[int]) -> str:
+        """Return those lines of an output that show some turns, under the headings of their sessions."""
+        lines: list[str] = []
+        heading: list[str] = []
+        for line in output.split("\n"):
+            turn, _ = self._written.get(line, (None, False))
+            if turn == _HEADING:
+                heading = [line]
+            elif turn in turns:
+                lines += [*heading, line]
+                heading = []
+        return "\n".join(lines)
+
     def line(self, turn: Turn, text: str, room: int) -> str:
         """Return the line that shows a turn as `text`, which is the whole turn if that fits into `room` characters."""
         line = f"{turn.index} {label(f'{turn.role} {turn.name}'.rstrip())}: {text}"
@@ -149,7 +162,7 @@ def left_out(found: Found) -> str:
     """Return a line that says what was left out; "" if nothing was."""
     many = f"{len(found.nowhere)} of these words" if len(found.nowhere) > _FEW_WORDS else ""
     parts = {
-        "more good hits, not shown": str(found.more or ""),
+        "more good hits, seen with fewer probes": str(found.more or ""),
         "nothing good for": ", ".join(map(one_line, found.without)),
         "nowhere in the history": many or ", ".join(map(one_line, found.nowhere)),
     }

@@ -24,11 +24,11 @@ from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from . import news
 from .evidence import CITED, Evidence, look_up
 from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, first_words, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
+_REST = 100  # a turn that would be cut by no more characters is shown whole
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
 _COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 56, 0.1  # maximum topics; characters of each; maximum share of words said before
@@ -59,8 +59,6 @@ class SearchTools:
         self.question, self.question_date, self.embedder, self.budget = question, question_date, embedder, budget
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self._probes: list[str] = []  # like the turns that `look` listed, since the model last saw an output
-        self._looked: set[int] = set()
 
     async def find(
         self, *probes: str, role: str | None = None, after: str | None = None, before: str | None = None,
@@ -83,7 +81,6 @@ class SearchTools:
         but = "assistant" if role is None and self.question and not of_assistant else None
         filters = Filters(role, _day("after", after), _day("before", before), but)
         first, further = _texts("find", probes)[:MOST_PROBES], probes[MOST_PROBES:]
-        self._probes += first
         found = await self.found(first, filters, limit)
         of_theirs: list[str] = []  # what only the assistant said
         if but and not found.hits:
@@ -110,7 +107,7 @@ class SearchTools:
             ValueError: A date cannot be read.
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
-        self._probes += _texts("timeline", names)
+        _texts("timeline", names)
         found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in names}
         rarest = min(map(len, filter(None, found.values())), default=0)
         common = [name for name, hits in found.items() if len(hits) > max(_COMMON, rarest)]
@@ -119,7 +116,8 @@ class SearchTools:
         lines = self.listing.hits(hits, by_date=True)
         shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
         if shown < len(lines):
-            lines[shown:] = [f"(cut here, of {len(hits)} turns: give a rarer word, or after= a date for the rest)"]
+            left = ", ".join(line.partition(" ")[0] for line in lines[shown:] if not line.startswith("--"))
+            lines[shown:] = [f"(cut here; also in turns {left})"]
         never = ", ".join(one_line(name) for name in found if not found[name])
         often = ", ".join(f"{name!r}, {len(found[name])} turns" for name in common)
         lines += [f"(never said: {never})"] if never and lines else []
@@ -128,12 +126,13 @@ class SearchTools:
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}{where}"
 
     def look(
-        self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 300,
+        self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 0,
         around: int | Sequence[int] | None = None,
     ) -> str:  # fmt: skip
         """List whole sessions, or the turns near some turns. Without either, list how each topic begins.
 
-        The user's turns are shown whole unless they are pasted texts. Other turns are cut to `long` characters.
+        The user's turns are shown whole unless they are pasted texts. The assistant's are cut to `long` characters, and
+        left out by default.
 
         Raises:
             TypeError: The sessions or turns are not a list of numbers.
@@ -152,12 +151,12 @@ class SearchTools:
             for turn in self.listing.session(session, wanted.index if wanted else None):
                 near = wanted is not None and wanted.index <= turn.index <= wanted.index + replies
                 spoken = turn.role != "assistant"
-                if role not in (None, turn.role) or not (spoken or long > 0 or turn == wanted):
+                if role not in (None, turn.role) or not (spoken or long > 0 or near):
                     continue
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
-                self._looked.add(turn.index)
                 room = max(long // 3 if wanted else long, _AROUND if near else _PASTED if spoken else 0)
+                room += _REST * (len(turn.content) <= room + _REST)
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), room))
         return "\n".join(lines)
@@ -231,19 +230,17 @@ class SearchTools:
         return [self.turn(number) for number in sorted(self.listing.shown)]
 
     def news(self, turns: Collection[int], answer: str = "") -> list[int]:
-        """Return those of some newly shown turns that may change the answer given beside them; see `news.may_change`.
+        """Return those of some newly shown turns that may change the answer given beside them.
 
-        Without a citation these are all. The number 0, a sub-agent's finding, always may. So may what `look` listed, if
-        the answer is "I don't know": the model has not read it yet.
+        Without a citation these are all. The number 0, a sub-agent's finding, always may. A known answer is not changed
+        by a text that the user pasted.
         """
-        probes, looked, self._probes, self._looked = self._probes, self._looked, [], set()
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
         if 0 in turns or not cited:
             return sorted(turns)
+        new = [turn for turn in map(self.turn, sorted(set(turns) - cited)) if turn.role != "assistant" or of_assistant]
         is_open = answer.startswith(UNKNOWN)
-        new = [turn for turn in map(self.turn, set(turns) - cited) if turn.role != "assistant" or of_assistant]
-        found = news.may_change(self.store, self.question, self.cited, new, probes, is_open)
-        return sorted({turn.index for turn in [*found, *(each for each in new if is_open and each.index in looked)]})
+        return [turn.index for turn in new if is_open or len(turn.content) <= _PASTED]
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)

@@ -6,12 +6,13 @@ model's code runs, it gets such a search result too, in the form of a short hist
 
 import ast
 import asyncio
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import chain, groupby, islice
 
-from ..models.budget import GRACE
-from ..models.types import ChatMessage, ContextExceeded
+from ..models.budget import GRACE, BudgetExceeded
+from ..models.types import ChatMessage, ContextExceeded, ModelError
 from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 from ..repl.dialect.rules import TextEdits
 from ..repl.values import check_text, listed, to_text
@@ -26,7 +27,7 @@ from .evidence import quoted
 from .listing import OF_ASSISTANT, OF_USER, excerpt, left_out, one_line
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
-from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, news_told, search_messages
+from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, check_messages, news_told, search_messages
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
 from .trace import Call
@@ -47,6 +48,7 @@ _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
 _SESSIONS, _TURN = 3, 500  # for a model without code: sessions that are shown whole; characters of each turn
+_NUMBER = re.compile(r"\b\d{1,9}\b")
 _FULL = 20  # with room for fewer characters, no further turn is added
 
 
@@ -83,10 +85,23 @@ class SearchWay(Query):
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
 
-    def printed(self, output: str, answer: str) -> tuple[str, str]:
+    def printed(self, output: str) -> tuple[str, set[int]]:
         """Mark the turns in the output as shown, and remove those that were shown before."""
-        text, new = self.tools.listing.printed(output)
-        return text, news_told(self.tools.news(new, answer), bool(self.cited))
+        return self.tools.listing.printed(output)
+
+    async def objection(self, new: Collection[int], output: str, answer: str) -> str:
+        """Ask the model which of the new turns may change its answer, in a short call without the conversation."""
+        turns = self.tools.news(new, answer)
+        if turns and self.cited and 0 not in turns:
+            quotes = [f"{each.turn}: {one_line(each.quote)}" for each in self.cited]
+            asked = self.question, self.question_date, one_line(answer), quotes
+            try:
+                reply = await self.ask(check_messages(*asked, self.tools.listing.only(output, turns)))
+            except (ModelError, BudgetExceeded):
+                return ""  # better an unchecked answer than none
+            turns = sorted({*turns}.intersection(map(int, _NUMBER.findall(reply.text))))
+            self.note(reply, news_told(turns, True))
+        return news_told(turns, bool(self.cited))
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""

@@ -6,6 +6,7 @@ one after another and batch by batch, as `Trace.replayed_seconds` counts them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, pairwise
 from operator import attrgetter
 
@@ -38,7 +39,7 @@ class Span:
         return self.start + self.seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timeline:
     """All calls of a query.
 
@@ -51,7 +52,7 @@ class Timeline:
     spans: tuple[Span, ...]
     replayed: bool
 
-    @property
+    @cached_property
     def seconds(self) -> float:
         """Seconds from the start of the query to the end of the last call."""
         return max((span.end for span in self.spans), default=0.0)

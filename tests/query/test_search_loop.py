@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from rlm_memory_core import Limits, MemoryRLM, MemoryStore, ModelError, Reading, connect
+from rlm_memory_core import Budget, Limits, MemoryRLM, MemoryStore, ModelError, Reading, connect
 from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
 from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
 from rlm_memory_core.query.search_way import WITHOUT_CODE
@@ -259,17 +259,51 @@ def test_the_first_message_says_that_the_search_took_too_long(diary, root_and_su
     assert "took more than" in scripted.conversation[1]["content"]
 
 
+EARLY = block('cite(1, "called Mochi")\nfind("bicycle", "Lisbon")\nFINAL("Mochi")')
+
+
+@pytest.mark.parametrize("checked", ["none", "None of them.", "99", "1", empty()])
+def test_an_answer_beside_a_search_stands_if_a_check_finds_no_turn_that_may_change_it(diary, scripted, checked):
+    answer = MemoryRLM(scripted([EARLY, checked])).query(diary, QUESTION, "2023/08/01")
+    assert (answer.text, answer.usage.calls) == ("Mochi", 2)
+    system, asked = scripted.conversation
+    assert system["content"].startswith("An answer about a user's chat history")
+    for part in (
+        f'<question date="2023/08/01">\n{QUESTION}\n',
+        "Answer: Mochi\n",
+        "1: called Mochi\n",
+        "3 user: I bought",
+    ):
+        assert part in asked["content"]
+    first, second = answer.trace.steps
+    assert (first.code, second.code) == ((EARLY[8:-4],), ())
+    assert first.started <= second.started
+
+
+def test_an_answer_beside_a_search_does_not_count_if_a_check_names_a_turn(diary, scripted):
+    replies = [EARLY, "3 may: it is red.", block('cite(3, "red bicycle")\nFINAL("red")')]
+    answer = MemoryRLM(scripted(replies)).query(diary, QUESTION)
+    assert (answer.text, answer.usage.calls) == ("red", 3)
+    told = "FINAL does not count yet: turn 3 is new to you and may change the answer."
+    assert told in last(scripted)
+    assert told in answer.trace.steps[1].output
+    assert [each.quote for each in answer.evidence] == ["called Mochi", "red bicycle"]
+
+
+def test_an_answer_is_not_checked_if_nothing_is_new_or_no_reply_is_left(diary, scripted):
+    seen = [block("look([1, 2, 3], long=0)"), EARLY]
+    assert MemoryRLM(scripted(seen)).query(diary, QUESTION).usage.calls == 2
+    assert MemoryRLM(scripted([EARLY]), max_iterations=1).query(diary, QUESTION).text == "Mochi"
+
+
+def test_an_answer_that_no_money_is_left_to_check_stands(diary, scripted):
+    answer = MemoryRLM(scripted([EARLY]), budget=Budget(calls=1)).query(diary, QUESTION)
+    assert (answer.text, answer.error) == ("Mochi", "")
+
+
 def test_a_question_of_thousands_of_words_beside_a_last_search(diary, scripted):
     question = f"{QUESTION} {' '.join(f'word{number}' for number in range(2_500))}"
-    replies = [block('cite(1, "called Mochi")\nfind("big bicycle shop")\nFINAL("Mochi")')]
-    assert MemoryRLM(scripted(replies)).query(diary, question).text == "Mochi"
-
-
-@pytest.mark.parametrize(("final", "calls"), [("I don't know", 2), ("In Lisbon", 1)])
-def test_what_look_lists_beside_an_open_answer_is_read_first(diary, scripted, final, calls):
-    replies = [f'cite(1, "Mochi")\nlook([1, 2, 3], long=0)\nFINAL("{final}")', f'FINAL("{final}")']
-    answer = MemoryRLM(scripted(list(map(block, replies)))).query(diary, "Where does my cat sleep?")
-    assert (answer.text, answer.usage.calls) == (final, calls)
+    assert MemoryRLM(scripted([EARLY, "none"])).query(diary, question).text == "Mochi"
 
 
 def test_what_the_code_cited_stays_where_its_replies_end_without_final(diary, scripted):

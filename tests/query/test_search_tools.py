@@ -48,14 +48,14 @@ SHOWN = ["3", "4", "5", "6"]
 
 
 def test_look_marks_turns_too_and_a_second_look_is_nothing_new(tools):
-    assert tools.listing.printed(tools.look([2, 3]))[1]
-    assert tools.listing.printed(tools.look([2, 3])) == (f"shown above: {', '.join(SHOWN)}", set())
+    assert tools.listing.printed(tools.look([2, 3], long=300))[1]
+    assert tools.listing.printed(tools.look([2, 3], long=300)) == (f"shown above: {', '.join(SHOWN)}", set())
     assert tools.listing.printed(find(tools, "Lisbon")) == ("shown above: 5", set())
 
 
 def test_a_run_of_turns_that_were_shown_is_one_line_and_new_ones_keep_their_heading(tools):
     tools.listing.printed(f"{find(tools, 'bicycle')}\n{find(tools, 'Lisbon')}")
-    printed, is_new = tools.listing.printed(tools.look([1, 2, 3]))
+    printed, is_new = tools.listing.printed(tools.look([1, 2, 3], long=300))
     assert is_new
     assert printed.splitlines()[-6:] == [
         "shown above: 3",
@@ -144,15 +144,16 @@ def test_an_excerpt_holds_whole_sentences_that_match(store, said, asked, expecte
 
 
 def test_look_cuts_what_is_long_and_can_show_it(tools):
-    printed = tools.look(4, long=20)
-    assert "8 assistant: Here are ten hikes: … (+99 characters)" in printed
+    printed = tools.look(4, long=15)
+    assert "8 assistant: Here are ten … (+106 characters)" in printed
     assert "look(around=9) shows it whole)" in printed
     assert "zebra" not in printed
     assert "zebra" in tools.look(around=9)
-    assert "assistant" not in tools.look([1, 2], long=0)
-    assert "assistant" not in tools.look(around=[1, 7], long=0)
-    assert "8 assistant" in tools.look(around=8, long=0)
-    assert tools.look(4, role="assistant").count("\n") == 1
+    assert "Fir" in tools.look(4, long=60)  # it would be cut by a few characters only
+    assert "assistant" not in tools.look([1, 2])
+    assert "assistant" not in tools.look(around=[1, 7])
+    assert "8 assistant" in tools.look(around=8)
+    assert tools.look(4, role="assistant", long=60).count("\n") == 1
     assert tools.look(-1) == tools.look(4)
 
 
@@ -267,20 +268,28 @@ def test_a_quote_that_says_something_else_is_false(store, quote):
     assert (tools.cited, len(tools.false_quotes)) == ([], 1)
 
 
-def test_news_is_a_later_turn_that_repeats_a_rare_word_of_a_cited_one(store):
-    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(500))
-    store.extend([("user", "The rent is 310, says Ines Oak."), ("user", "Ines Oak is nice.")])
-    store.extend(("user", f"Evening {n}: rain.") for n in range(20))
-    store.extend([("user", "Ines Oak asks for 20 more."), ("user", "The tech summit is on Monday.")])
-    store.extend([("assistant", "Ask Ines Oak for a course."), ("user", "Ines Oak " * 99)])
+def test_news_is_what_was_not_cited_yet_and_may_change_an_answer(store):
+    store.extend([("user", "The rent is 310, says Ines Oak."), ("assistant", "Fine."), ("user", "Ines Oak is nice.")])
+    store.start_session("2023/12/01 (Fri) 10:00")
+    store.extend([("user", "Ines Oak asks for 20 more."), ("assistant", "Ask why."), ("user", "Ines Oak " * 99)])
     tools = SearchTools(store, "What do I pay for the pottery?", None)
-    background.run(opening(tools))
-    assert tools.news([524, 1]) == [1, 524]  # nothing is cited yet
-    tools.cite(501, "rent is 310")
-    assert tools.news([1, 501, 502, 523, 524, 525, 526]) == [523]
-    assert tools.news([0, 524]) == [0, 524]  # a sub-agent's finding
-    tools.cite(523, "20 more")
-    assert tools.news([501, 502, 524]) == []
+    assert tools.news([5, 1]) == [1, 5]  # nothing is cited yet
+    tools.cite(1, "rent is 310")
+    # the first is cited, the fifth is the assistant's, and the last is pasted
+    assert tools.news([1, 3, 4, 5, 6], "310") == [3, 4]
+    assert tools.news([1, 3, 4, 5, 6], "I don't know: you never said") == [3, 4, 6]
+    assert tools.news([0, 4]) == [0, 4]  # a sub-agent's finding
+    tools.cite(4, "20 more")
+    assert tools.news([1, 4, 5, 6], "330") == []
+
+
+def test_what_the_assistant_said_is_news_if_the_question_is_about_it(store):
+    store.extend([("user", "Which games are there?"), ("assistant", "The hoop dance."), ("assistant", "And skittles.")])
+    store.start_session("2023/12/01 (Fri) 10:00")
+    store.add("assistant", "The stick game.")
+    tools = SearchTools(store, "Which game did you name?", None)
+    tools.cite(2, "The hoop dance")
+    assert tools.news([1, 2, 3, 4], "The hoop dance") == [1, 3, 4]
 
 
 def test_find_says_what_only_the_assistant_said_and_shows_it_where_nothing_else_matches(store):
@@ -310,71 +319,6 @@ def test_find_says_what_only_the_assistant_said_and_shows_it_where_nothing_else_
 )
 def test_a_request_to_the_assistant_is_no_question_about_what_it_said(question, is_about_it):
     assert bool(OF_ASSISTANT.search(question)) == is_about_it
-
-
-def test_news_is_what_a_search_for_something_definite_finds(store):
-    store.extend(("user", f"Day {n}: tea, and a new boy at work.") for n in range(500))
-    store.extend([("user", "Timo lives in Graz."), ("user", "The lad has the keys to a place by the sea.")])
-    store.extend([("user", "A lad at work is ill."), ("user", "The keys of the piano are dusty.")])
-    tools = SearchTools(store, "Where does my son live?", None)
-    tools.cite(501, "Timo lives in Graz")
-
-    def new(search, turns):
-        search()
-        return tools.news(turns)
-
-    assert new(lambda: find(tools, "our lad", "flat"), [502]) == [502]
-    assert new(lambda: find(tools, "our lad", "flat"), [502, 7]) == []  # one word says less where two turns are new
-    assert new(lambda: find(tools, "our lad", "lads", "flat"), [502, 7]) == []  # forms of one word
-    assert new(lambda: find(tools, "our lad", "sea"), [502, 7]) == [502]
-    assert new(lambda: find(tools, "new boy", "flat"), [7]) == []  # no rare word
-    assert new(lambda: find(tools, "lad keys"), [502, 504]) == [502]  # all the words of a probe
-    assert new(lambda: find(tools, "our lad"), [502, 503, 504]) == []  # a broad search
-    find(tools, "our lad")
-    assert tools.news([502, 503, 504], "I don't know: you never said") == [502, 503]
-    assert new(lambda: tools.timeline("lad"), [503]) == [503]
-    assert new(lambda: None, [502]) == []  # only what was searched for in this reply counts
-
-
-def test_what_goes_on_about_a_cited_turn_is_no_news_but_a_later_session_is(store):
-    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(500))
-    store.extend([("user", "The crates went for 85, in coins."), ("user", "Does the bank take coins?")])
-    store.start_session("2023/12/01 (Fri) 10:00")
-    store.extend([("user", "The coins were fakes."), ("user", "The gulls took it back.")])
-    store.add("user", "[Chorus] la la gulls la la la. " * 40)
-    tools = SearchTools(store, "What did I get for my picture?", None)
-    tools.cite(501, "The crates went for 85")
-
-    def new(probe, turn, answer="85"):
-        find(tools, probe)
-        return tools.news([turn], answer)
-
-    assert [new("coins", turn) for turn in (502, 503)] == [[], [503]]
-    assert [new("gulls", turn) for turn in (504, 505)] == [[504], []]  # the last one is pasted
-    assert new("gulls", 505, "I don't know") == [505]
-
-
-def test_what_the_assistant_said_near_a_cited_turn_is_news_only_where_the_answer_is_open(store):
-    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
-    store.extend([("user", "Which powwow games are there?"), ("assistant", "The hoop dance of the powwow is one.")])
-    store.extend([("user", "And?"), ("assistant", "At a powwow the hoop dance is a game of skilled dancers.")])
-    store.start_session("2023/12/01 (Fri) 10:00")
-    store.add("assistant", "Of the powwow games, the hoop dance and the stick game are the best.")
-    tools = SearchTools(store, "Which game of the powwow did you name?", None)
-    background.run(opening(tools))
-    tools.cite(202, "The hoop dance of the powwow")
-    assert [tools.news([turn]) for turn in (204, 205)] == [[], [205]]
-    assert tools.news([204], "I don't know") == [204]
-
-
-def test_an_earlier_turn_that_shares_much_is_news(store):
-    store.extend(("user", f"Day {n}: tea, and nothing else to tell.") for n in range(200))
-    store.extend([("user", "The pottery in Brunswick asks for 310."), ("user", "The pottery moved.")])
-    store.add("user", "The pottery in Brunswick has a kiln.")
-    tools = SearchTools(store, "Where is the pottery?", None)
-    background.run(opening(tools))
-    tools.cite(203, "The pottery in Brunswick has a kiln")
-    assert [tools.news([number]) for number in (201, 202)] == [[201], []]
 
 
 def test_a_probe_of_words_that_are_nowhere_is_named_once(store):

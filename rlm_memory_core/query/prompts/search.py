@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ...store.escaping import escape_tags
 from . import record
 from .record import UNKNOWN, ChatMessage
 
@@ -33,6 +34,22 @@ def search_messages(
     size = _TEXTS["SIZE"].format(sessions=sessions, turns=turns, until=f" up to {last_date}" if last_date else "")
     user = f"{record.question_block(question, question_date)}\n{size}\n{record.output_block(opening)}"
     return record.conversation(system, user, instructions)
+
+
+def check_messages(
+    question: str, question_date: str | None, answer: str, quotes: Sequence[str], output: str
+) -> list[ChatMessage]:
+    """Return messages that ask which turns of an output may change the answer that was given beside it.
+
+    Args:
+        question, question_date: The question, and the day on which it is asked, or None.
+        answer: The answer, on one line.
+        quotes: What it rests on, each quote on one line.
+        output: What a search beside the answer printed.
+    """
+    told = escape_tags("\n".join([f"Answer: {answer}", "It rests on:", *quotes]))
+    user = f"{record.question_block(question, question_date)}\n{told}\nThe last search:\n{record.output_block(output)}"
+    return record.conversation(_TEXTS["CHECK"], user)
 
 
 def unseen(is_cited: bool) -> str:
