@@ -93,14 +93,15 @@ class SearchWay(Query):
         """Ask the model which of the new turns may change its answer, in a short call without the conversation."""
         turns = self.tools.news(new, answer)
         if turns and self.cited and 0 not in turns:
+            asked = f"(the engine asked which of these new turns may change the answer: {', '.join(map(str, turns))})"
             quotes = [f"{each.turn}: {one_line(each.quote)}" for each in self.cited]
-            asked = self.question, self.question_date, one_line(answer), quotes
+            about = self.question, self.question_date, one_line(answer), quotes
             try:
-                reply = await self.ask(check_messages(*asked, self.tools.listing.only(output, turns)))
+                reply = await self.ask(check_messages(*about, self.tools.listing.only(output, turns)))
             except (ModelError, BudgetExceeded):
                 return ""  # better an unchecked answer than none
             turns = sorted({*turns}.intersection(map(int, _NUMBER.findall(reply.text))))
-            self.note(reply, news_told(turns, True))
+            self.note(reply, "\n".join(filter(None, (asked, news_told(turns, True)))))
         return news_told(turns, bool(self.cited))
 
     def shown(self) -> list[Turn]:

@@ -278,6 +278,8 @@ def test_an_answer_beside_a_search_stands_if_a_check_finds_no_turn_that_may_chan
     first, second = answer.trace.steps
     assert (first.code, second.code) == ((EARLY[8:-4],), ())
     assert first.started <= second.started
+    asked_for = "(the engine asked which of these new turns may change the answer: 3, 5)"
+    assert second.output == (asked_for if isinstance(checked, str) else "(the model gave no reply)")
 
 
 def test_an_answer_beside_a_search_does_not_count_if_a_check_names_a_turn(diary, scripted):
