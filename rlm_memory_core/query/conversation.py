@@ -80,6 +80,7 @@ class Query:
         self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
         self._steps: list[Step] = []
+        self._early = ""  # the latest answer that came too early
         self._asked = 0.0  # when the root model was last called, in seconds since the query began
 
     async def open(self) -> list[ChatMessage]:
@@ -94,7 +95,7 @@ class Query:
         """Return output as the root model should see it, and the numbers of the turns in it that are new to it."""
         return output, set()
 
-    async def objection(self, new: Collection[int], output: str, answer: str) -> str:
+    async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or ""."""
         return ""
 
@@ -128,9 +129,9 @@ class Query:
             ) as self._repl:  # fmt: skip
                 return await self._converse()
         except BudgetExceeded as error:
-            return self.finish(UNKNOWN, str(error))
+            return self.finish(self._early or UNKNOWN, str(error))
         except (ModelError, NoSandbox, TimeoutError) as error:  # a search may raise the last
-            raise QueryFailed(self.finish("", str(error))) from error
+            raise QueryFailed(self.finish(self._early, str(error))) from error
 
     async def _converse(self) -> Answer:
         empty = misses = 0  # consecutive empty replies; consecutive replies in which no code ran
@@ -170,14 +171,10 @@ class Query:
             self.note(Reply("", error.usage, error.cost_usd), NO_REPLY)
             raise
 
-    def note(
-        self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = (),
-        place: int | None = None,
-    ) -> None:  # fmt: skip
-        """Add a step to the trace, at this place or at the end."""
+    def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
+        """Add a step to the trace."""
         taken = reply.usage, reply.cost_usd, reply.seconds, reply.recorded
-        step = Step(reply.text, code, output, calls, *taken, self._asked, reply.thoughts)
-        self._steps.insert(len(self._steps) if place is None else place, step)
+        self._steps.append(Step(reply.text, code, output, calls, *taken, self._asked, reply.thoughts))
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
         """Run a reply and add the outcome to the messages.
@@ -185,17 +182,25 @@ class Query:
         Returns:
             The reply's answer or None, and whether it ran any code or gave a FINAL.
         """
-        asked, called, place, began = len(self.subagents.calls), self._repl.meter.calls, len(self._steps), self._asked
+        asked, called = len(self.subagents.calls), self._repl.meter.calls
         shown = ""
         try:
-            run, objection = await self._run(message, remaining)
-            shown = "\n".join(filter(None, (str(run), objection)))
+            run, new, objection = await self._run(message, remaining)
+            shown = str(run)
         except (NoSandbox, BudgetExceeded) as error:
             shown = f"({error})"
             raise
         finally:
-            calls, self._asked = self.subagents.calls[asked:], began
-            self.note(reply, shown, message.blocks, tuple(calls), place)
+            calls = self.subagents.calls[asked:]
+            self.note(reply, shown, message.blocks, tuple(calls))
+        if run.final is not None and remaining:
+            if not objection:
+                objection = await self.check(new, run.output, run.final)
+                self._early = run.final
+            if objection:
+                run = replace(run, final=None)
+                last = self._steps[-1]
+                self._steps[-1] = replace(last, output="\n".join(filter(None, (last.output, objection))))
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:
@@ -205,8 +210,13 @@ class Query:
         code_ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
         return run.final, bool(code_ran or message.final)
 
-    async def _run(self, message: Message, remaining: int) -> tuple[Run, str]:
-        """Run a message's code and find its answer. Return the run, and why its answer is rejected, or ""."""
+    async def _run(self, message: Message, remaining: int) -> tuple[Run, set[int], str]:
+        """Run a message's code and find its answer.
+
+        Returns:
+            The run, the numbers of the turns that it printed for the first time, and why its answer cannot count, or
+            "".
+        """
         false_quotes, final, objection = len(self.false_quotes), message.final, ""
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
@@ -217,12 +227,9 @@ class Query:
             run, is_plain = await self._final(final, run)
             if is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines()):
                 objection = search.unseen(bool(self.cited))
-        if not remaining or run.final is None:
-            return run, ""
         if len(self.false_quotes) > false_quotes:
             objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
-        objection = objection or await self.objection(new, output, run.final)
-        return (replace(run, final=None), objection) if objection else (run, "")
+        return run, new, objection
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
         """Run blocks of code until one fails or answers. Return a run with the output of all of them."""

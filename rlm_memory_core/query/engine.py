@@ -26,7 +26,8 @@ class MemoryRLM(Settings):
         llm: The root model.
         sub_model: The model for sub-agents; None uses `llm`.
         concurrency: The maximum number of sub-agent calls at once, across all queries of this engine.
-        max_iterations: The maximum number of replies by the root model to one question. The last one must answer.
+        max_iterations: The maximum number of replies by the root model to one question. The last one must answer. In
+            the search reading, a short call may follow each of the others, to check its answer.
         budget: A limit for all queries of this engine together, or None.
         parallel: Whether the code may send sub-agents all at once (`llm_query_parallel`), or only one after another.
         hedge: The share of late sub-agent calls that may be sent a second time, 0 to 1. The first answer wins, and you

@@ -9,14 +9,16 @@ are.
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 
 from ..repl.worker import moment
 from ..search.find import Found, Hit
 from ..store.escaping import escape, label
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
+from .evidence import Evidence
 
 WIDE, OF_USER = (400, 600), (400, 120)
 """How many characters of a user's and of an assistant's turn are shown. A shorter turn is shown whole."""
@@ -84,7 +86,7 @@ class Listing:
                     self.shown[turn] = is_whole
         return "\n".join([*lines, *(_shown_above(again) or heading)]), new
 
-    def only(self, output: str, turns: Collection[int]) -> str:
+    def lines_of(self, output: str, turns: Collection[int]) -> str:
         """Return those lines of an output that show some turns, under the headings of their sessions."""
         lines: list[str] = []
         heading: list[str] = []
@@ -96,6 +98,11 @@ class Listing:
                 lines += [*heading, line]
                 heading = []
         return "\n".join(lines)
+
+    def quotes(self, evidence: Iterable[Evidence]) -> str:
+        """List quotes like turns, each under the heading of its session."""
+        lines = ((self.heading(each.session or 0), f"{each.turn}: {one_line(each.quote)}") for each in evidence)
+        return "\n".join(chain.from_iterable(lines))
 
     def line(self, turn: Turn, text: str, room: int) -> str:
         """Return the line that shows a turn as `text`, which is the whole turn if that fits into `room` characters."""
@@ -162,7 +169,7 @@ def left_out(found: Found) -> str:
     """Return a line that says what was left out; "" if nothing was."""
     many = f"{len(found.nowhere)} of these words" if len(found.nowhere) > _FEW_WORDS else ""
     parts = {
-        "more good hits, seen with fewer probes": str(found.more or ""),
+        "more good hits, not shown": str(found.more or ""),
         "nothing good for": ", ".join(map(one_line, found.without)),
         "nowhere in the history": many or ", ".join(map(one_line, found.nowhere)),
     }

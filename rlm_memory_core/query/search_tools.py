@@ -28,9 +28,10 @@ from .evidence import CITED, Evidence, look_up
 from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, first_words, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
+_OF_REPLY = 300  # characters that `look` shows of an assistant's turn
 _REST = 100  # a turn that would be cut by no more characters is shown whole
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
-_COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer
+_COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer; turns it names if it is cut
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 56, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
@@ -116,8 +117,8 @@ class SearchTools:
         lines = self.listing.hits(hits, by_date=True)
         shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
         if shown < len(lines):
-            left = ", ".join(line.partition(" ")[0] for line in lines[shown:] if not line.startswith("--"))
-            lines[shown:] = [f"(cut here; also in turns {left})"]
+            last = [hit.turn.index for hit in hits[-_COMMON:]]
+            lines[shown:] = [f"(cut here, of {len(hits)} turns; the newest: {', '.join(map(str, last))})"]
         never = ", ".join(one_line(name) for name in found if not found[name])
         often = ", ".join(f"{name!r}, {len(found[name])} turns" for name in common)
         lines += [f"(never said: {never})"] if never and lines else []
@@ -126,13 +127,13 @@ class SearchTools:
         return "\n".join(lines) or f"the user never says {' or '.join(map(repr, names))}{where}"
 
     def look(
-        self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int = 0,
+        self, sessions: int | Sequence[int] | None = None, role: str | None = None, long: int | None = None,
         around: int | Sequence[int] | None = None,
     ) -> str:  # fmt: skip
         """List whole sessions, or the turns near some turns. Without either, list how each topic begins.
 
-        The user's turns are shown whole unless they are pasted texts. The assistant's are cut to `long` characters, and
-        left out by default.
+        The user's turns are shown whole unless they are pasted texts. The assistant's are cut to `long` characters. By
+        default they are left out, unless `role` asks for them.
 
         Raises:
             TypeError: The sessions or turns are not a list of numbers.
@@ -140,6 +141,7 @@ class SearchTools:
         """
         if sessions is None and around is None:
             return self._contents()
+        long = _OF_REPLY * (role == "assistant") if long is None else long
         given, what = (sessions, "session numbers") if around is None else (around, "turn numbers")
         numbers = [given] if isinstance(given, int) else listed("look", given, what)
         replies = 1 if OF_ASSISTANT.search(self.question) else 0  # then the turn after it may be what was asked for
@@ -156,7 +158,8 @@ class SearchTools:
                 if sum(map(len, lines)) > _PRINTED:
                     return "\n".join([*lines, f"(cut here: look(around={turn.index}) shows more)"])
                 room = max(long // 3 if wanted else long, _AROUND if near else _PASTED if spoken else 0)
-                room += _REST * (len(turn.content) <= room + _REST)
+                if len(turn.content) <= room + _REST:
+                    room = len(turn.content)
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), room))
         return "\n".join(lines)

@@ -12,7 +12,8 @@ from dataclasses import replace
 from itertools import chain, groupby, islice
 
 from ..models.budget import GRACE, BudgetExceeded
-from ..models.types import ChatMessage, ContextExceeded, ModelError
+from ..models.pricing import Usage
+from ..models.types import ChatMessage, ContextExceeded, ModelError, RecordingError, Reply
 from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 from ..repl.dialect.rules import TextEdits
 from ..repl.values import check_text, listed, to_text
@@ -27,7 +28,7 @@ from .evidence import quoted
 from .listing import OF_ASSISTANT, OF_USER, excerpt, left_out, one_line
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
-from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, check_messages, news_told, search_messages
+from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, check_messages, news_told, search_messages, unseen
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
 from .trace import Call
@@ -89,20 +90,29 @@ class SearchWay(Query):
         """Mark the turns in the output as shown, and remove those that were shown before."""
         return self.tools.listing.printed(output)
 
-    async def objection(self, new: Collection[int], output: str, answer: str) -> str:
-        """Ask the model which of the new turns may change its answer, in a short call without the conversation."""
+    async def check(self, new: Collection[int], output: str, answer: str) -> str:
+        """Return why new turns in the output make the answer beside it too early, or "".
+
+        If the answer has citations, the model says which of the turns may change it, in a short call without the
+        conversation. If that call fails, the answer counts unchecked.
+        """
         turns = self.tools.news(new, answer)
-        if turns and self.cited and 0 not in turns:
-            asked = f"(the engine asked which of these new turns may change the answer: {', '.join(map(str, turns))})"
-            quotes = [f"{each.turn}: {one_line(each.quote)}" for each in self.cited]
-            about = self.question, self.question_date, one_line(answer), quotes
-            try:
-                reply = await self.ask(check_messages(*about, self.tools.listing.only(output, turns)))
-            except (ModelError, BudgetExceeded):
-                return ""  # better an unchecked answer than none
-            turns = sorted({*turns}.intersection(map(int, _NUMBER.findall(reply.text))))
-            self.note(reply, "\n".join(filter(None, (asked, news_told(turns, True)))))
-        return news_told(turns, bool(self.cited))
+        if not turns or 0 in turns or not self.cited:
+            return unseen(bool(self.cited)) if turns else ""
+        cited, found = self.tools.listing.quotes(self.cited), self.tools.listing.lines_of(output, turns)
+        messages = check_messages(self.question, self.question_date, one_line(answer), cited, found)
+        try:
+            reply = await self.ask(messages)
+        except RecordingError:
+            raise  # a replay must do what the run did
+        except (ModelError, BudgetExceeded) as error:
+            self.note(Reply("", Usage(), 0.0), f"(this answer was not checked: {error})")
+            return ""
+        self.note(reply, f"(the engine asked which of the new turns may change the answer: {_listed(turns)})")
+        first = reply.text.strip().partition("\n")[0]
+        is_none = reply.cut or "none" in first.lower()
+        named = [] if is_none else sorted({*turns}.intersection(map(int, _NUMBER.findall(first))))
+        return news_told(_listed(named), len(named)) if named else ""
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
@@ -231,6 +241,10 @@ async def opening(tools: SearchTools) -> str:
     left = left_out(replace(found, more=0, without=()))
     lines = [left, *tools.listing.hits([*hits, *linked], OF_USER, answer)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
+
+
+def _listed(turns: Sequence[int]) -> str:
+    return ", ".join(map(str, turns))
 
 
 def _findings(call: Call) -> list[str]:

@@ -138,7 +138,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One reply of the root model, and what its code did.
+    """One reply of the root model, and what its code did. A check of an answer is a step without code.
 
     Args:
         reply: What the model wrote.

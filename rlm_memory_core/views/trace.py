@@ -41,7 +41,7 @@ def trace_text(trace: Trace) -> str:
     for number, step in enumerate(trace.steps, 1):
         lines += [f"--- step {number}: {_price([step])} [{_time([step])}] ---", clip(step.reply.strip(), _TEXT)]
         if step.code or step.output:
-            lines.append(f">>> {clip(step.output, _TEXT)}")
+            lines.append(f"{'>>> ' if step.code else ''}{clip(step.output, _TEXT)}")
         if step.calls:
             lines += [clip(str(Coverage.of(step.calls)), _TEXT), f"    {_price(step.calls)} [{_time(step.calls)}]"]
     return "\n".join(lines)

@@ -2,8 +2,9 @@
 
 import httpx2
 import pytest
+from asking import refused
 
-from rlm_memory_core import Budget, Limits, MemoryRLM, MemoryStore, ModelError, Reading, connect
+from rlm_memory_core import Budget, Limits, MemoryRLM, MemoryStore, ModelError, QueryFailed, Reading, connect
 from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
 from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
 from rlm_memory_core.query.search_way import WITHOUT_CODE
@@ -262,24 +263,43 @@ def test_the_first_message_says_that_the_search_took_too_long(diary, root_and_su
 EARLY = block('cite(1, "called Mochi")\nfind("bicycle", "Lisbon")\nFINAL("Mochi")')
 
 
-@pytest.mark.parametrize("checked", ["none", "None of them.", "99", "1", empty()])
+def cut(text):
+    return httpx2.Response(
+        200, json={"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "length"}], "usage": {}}
+    )
+
+
+ASKED = "(the engine asked which of the new turns may change the answer: 3, 5)"
+
+
+@pytest.mark.parametrize(
+    "checked",
+    ["none", "None of 3, 5.", "1. none\n2. none\n3. none", "99", "1", "Hm.\nTurn 3 is about a bicycle.", cut("3")],
+)
 def test_an_answer_beside_a_search_stands_if_a_check_finds_no_turn_that_may_change_it(diary, scripted, checked):
     answer = MemoryRLM(scripted([EARLY, checked])).query(diary, QUESTION, "2023/08/01")
     assert (answer.text, answer.usage.calls) == ("Mochi", 2)
     system, asked = scripted.conversation
     assert system["content"].startswith("An answer about a user's chat history")
-    for part in (
-        f'<question date="2023/08/01">\n{QUESTION}\n',
-        "Answer: Mochi\n",
-        "1: called Mochi\n",
-        "3 user: I bought",
-    ):
-        assert part in asked["content"]
+    assert f'<question date="2023/08/01">\n{QUESTION}\n' in asked["content"]
+    assert asked["content"].endswith(
+        """
+Answer: Mochi
+<output>
+The answer rests on:
+-- session 1, 2023/05/20 (Sat) 02:21
+1: called Mochi
+New turns:
+-- session 3, 2023/07/04 (Tue) 18:30
+5 user: I moved to Lisbon.
+-- session 2, 2023/06/01 (Thu) 10:00
+3 user: I bought a red bicycle.
+</output>"""
+    )
     first, second = answer.trace.steps
-    assert (first.code, second.code) == ((EARLY[8:-4],), ())
-    assert first.started <= second.started
-    asked_for = "(the engine asked which of these new turns may change the answer: 3, 5)"
-    assert second.output == (asked_for if isinstance(checked, str) else "(the model gave no reply)")
+    assert (first.code, second.code, second.output) == ((EARLY[8:-4],), (), ASKED)
+    assert first.started < second.started
+    assert ASKED in str(answer.trace)
 
 
 def test_an_answer_beside_a_search_does_not_count_if_a_check_names_a_turn(diary, scripted):
@@ -293,14 +313,46 @@ def test_an_answer_beside_a_search_does_not_count_if_a_check_names_a_turn(diary,
 
 
 def test_an_answer_is_not_checked_if_nothing_is_new_or_no_reply_is_left(diary, scripted):
-    seen = [block("look([1, 2, 3], long=0)"), EARLY]
+    seen = [block("look([1, 2, 3])"), EARLY]
     assert MemoryRLM(scripted(seen)).query(diary, QUESTION).usage.calls == 2
     assert MemoryRLM(scripted([EARLY]), max_iterations=1).query(diary, QUESTION).text == "Mochi"
 
 
-def test_an_answer_that_no_money_is_left_to_check_stands(diary, scripted):
-    answer = MemoryRLM(scripted([EARLY]), budget=Budget(calls=1)).query(diary, QUESTION)
-    assert (answer.text, answer.error) == ("Mochi", "")
+@pytest.mark.parametrize(
+    ("checked", "why"), [(empty(), "answer is empty"), (refused(400, "busy"), "busy"), (refused(401), "API key")]
+)
+def test_an_answer_that_cannot_be_checked_stands_and_the_trace_says_why(diary, scripted, checked, why):
+    answer = MemoryRLM(scripted([EARLY, checked])).query(diary, QUESTION)
+    assert (answer.text, answer.error, answer.usage.calls) == ("Mochi", "", 2)
+    assert answer.trace.steps[-1].output.startswith("(this answer was not checked: ")
+    assert why in answer.trace.steps[-1].output
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_an_answer_that_no_money_is_left_to_check_or_to_change_stands(diary, scripted, calls):
+    answer = MemoryRLM(scripted([EARLY, "3"]), budget=Budget(calls=calls)).query(diary, QUESTION)
+    assert answer.text == "Mochi"
+    assert bool(answer.error) is (calls == 2)  # then it should have been given again
+
+
+def test_an_answer_that_a_server_lets_nobody_change_is_in_the_error(diary, scripted):
+    with pytest.raises(QueryFailed) as failed:
+        MemoryRLM(scripted([EARLY, "3", refused(400)])).query(diary, QUESTION)
+    assert failed.value.answer.text == "Mochi"
+
+
+def test_a_replay_without_the_check_is_refused(diary, scripted, tmp_path):
+    calls = {"calls_path": tmp_path / "calls.db"}
+    MemoryRLM(scripted([EARLY, empty()], recorded="auto", **calls)).query(diary, QUESTION)  # it is not recorded
+    with pytest.raises(ModelError, match="not recorded"):
+        MemoryRLM(scripted([], recorded="replay", **calls)).query(diary, QUESTION)
+
+
+def test_what_look_lists_beside_an_open_answer_is_checked(diary, scripted):
+    unknown = block('cite(1, "Mochi")\nlook()\nFINAL("I don\'t know: you never said")')
+    replies = [unknown, "5", block('cite(5, "Lisbon")\nFINAL("in Lisbon")')]
+    answer = MemoryRLM(scripted(replies)).query(diary, "Where does my cat sleep?")
+    assert (answer.text, answer.usage.calls) == ("in Lisbon", 3)
 
 
 def test_a_question_of_thousands_of_words_beside_a_last_search(diary, scripted):

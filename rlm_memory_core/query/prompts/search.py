@@ -1,8 +1,5 @@
 """Prompts for the root model and the sub-agents of the search reading."""
 
-from collections.abc import Sequence
-
-from ...store.escaping import escape_tags
 from . import record
 from .record import UNKNOWN, ChatMessage
 
@@ -11,7 +8,6 @@ SEARCH_SYSTEM = _TEXTS["ROOT"]
 SEARCH_SUBAGENT_SYSTEM = _TEXTS["SUBAGENT"].format(not_found=record.NOT_FOUND, escaped=record.ESCAPED)
 NO_CODE, FALSE_QUOTE = _TEXTS["NO_CODE"], _TEXTS["FALSE_QUOTE"]
 FORCED = _TEXTS["FORCED"].format(unknown=UNKNOWN)
-_NAMED = 5  # turns that the message names
 
 
 def search_messages(
@@ -36,19 +32,17 @@ def search_messages(
     return record.conversation(system, user, instructions)
 
 
-def check_messages(
-    question: str, question_date: str | None, answer: str, quotes: Sequence[str], output: str
-) -> list[ChatMessage]:
-    """Return messages that ask which turns of an output may change the answer that was given beside it.
+def check_messages(question: str, question_date: str | None, answer: str, cited: str, new: str) -> list[ChatMessage]:
+    """Return messages that ask which new turns may change an answer.
 
     Args:
         question, question_date: The question, and the day on which it is asked, or None.
         answer: The answer, on one line.
-        quotes: What it rests on, each quote on one line.
-        output: What a search beside the answer printed.
+        cited: The quotes that it rests on, each on one line.
+        new: The turns that were not seen when it was given, each on one line.
     """
-    told = escape_tags("\n".join([f"Answer: {answer}", "It rests on:", *quotes]))
-    user = f"{record.question_block(question, question_date)}\n{told}\nThe last search:\n{record.output_block(output)}"
+    shown = record.output_block(f"The answer rests on:\n{cited}\nNew turns:\n{new}")
+    user = f"{record.question_block(question, question_date)}\nAnswer: {answer}\n{shown}"
     return record.conversation(_TEXTS["CHECK"], user)
 
 
@@ -57,16 +51,7 @@ def unseen(is_cited: bool) -> str:
     return f"{record.UNSEEN} {_TEXTS['CITES_STAND']}" if is_cited else record.UNSEEN
 
 
-def news_told(turns: Sequence[int], is_cited: bool) -> str:
-    """Return the message that stops a FINAL because of new turns, the last ones named; "" if there are none.
-
-    Args:
-        turns: The numbers of the turns, in order. 0 is a sub-agent's finding.
-        is_cited: Whether the model has cited anything.
-    """
-    if not turns:
-        return ""
-    if 0 in turns or not is_cited:
-        return unseen(is_cited)
-    what = f"turns {', '.join(map(str, turns[-_NAMED:]))} are" if len(turns) > 1 else f"turn {turns[0]} is"
+def news_told(turns: str, count: int) -> str:
+    """Return the message that stops a FINAL because of new turns, which are listed by number."""
+    what = f"turns {turns} are" if count > 1 else f"turn {turns} is"
     return f"{_TEXTS['NEWS'].format(what=what)} {_TEXTS['CITES_STAND']}"
