@@ -232,10 +232,10 @@ class SearchTools:
         """Return the turns that the model has seen, in part or whole."""
         return [self.turn(number) for number in sorted(self.listing.shown)]
 
-    def news(self, turns: Collection[int], answer: str = "") -> list[int]:
+    def to_check(self, turns: Collection[int], answer: str = "") -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them.
 
-        Without a citation these are all. The number 0, a sub-agent's finding, always may. A known answer is not changed
+        Without a citation, or with a sub-agent's finding (the number 0), these are all. A known answer is not changed
         by a text that the user pasted.
         """
         cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)

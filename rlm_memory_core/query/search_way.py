@@ -28,7 +28,15 @@ from .evidence import quoted
 from .listing import OF_ASSISTANT, OF_USER, excerpt, left_out, one_line
 from .parsing import parse_message
 from .prompts.record import history_messages, session_prompt
-from .prompts.search import FORCED, NO_CODE, SEARCH_SUBAGENT_SYSTEM, check_messages, news_told, search_messages, unseen
+from .prompts.search import (
+    FORCED,
+    NO_CODE,
+    SEARCH_SUBAGENT_SYSTEM,
+    answer_again,
+    check_messages,
+    search_messages,
+    unseen,
+)
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
 from .trace import Call
@@ -96,7 +104,7 @@ class SearchWay(Query):
         If the answer has citations, the model says which of the turns may change it, in a short call without the
         conversation. If that call fails, the answer counts unchecked.
         """
-        turns = self.tools.news(new, answer)
+        turns = self.tools.to_check(new, answer)
         if not turns or 0 in turns or not self.cited:
             return unseen(bool(self.cited)) if turns else ""
         cited, found = self.tools.listing.quotes(self.cited), self.tools.listing.lines_of(output, turns)
@@ -108,11 +116,13 @@ class SearchWay(Query):
         except (ModelError, BudgetExceeded) as error:
             self.note(Reply("", Usage(), 0.0), f"(this answer was not checked: {error})")
             return ""
-        self.note(reply, f"(the engine asked which of the new turns may change the answer: {_listed(turns)})")
+        self.note(
+            reply, f"(the engine asked which of the new turns may change the answer: {', '.join(map(str, turns))})"
+        )
         first = reply.text.strip().partition("\n")[0]
         is_none = reply.cut or "none" in first.lower()
         named = [] if is_none else sorted({*turns}.intersection(map(int, _NUMBER.findall(first))))
-        return news_told(_listed(named), len(named)) if named else ""
+        return answer_again(named) if named else ""
 
     def shown(self) -> list[Turn]:
         """Return the turns that the root model has seen."""
@@ -241,10 +251,6 @@ async def opening(tools: SearchTools) -> str:
     left = left_out(replace(found, more=0, without=()))
     lines = [left, *tools.listing.hits([*hits, *linked], OF_USER, answer)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
-
-
-def _listed(turns: Sequence[int]) -> str:
-    return ", ".join(map(str, turns))
 
 
 def _findings(call: Call) -> list[str]:

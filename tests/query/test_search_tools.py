@@ -268,28 +268,28 @@ def test_a_quote_that_says_something_else_is_false(store, quote):
     assert (tools.cited, len(tools.false_quotes)) == ([], 1)
 
 
-def test_news_is_what_was_not_cited_yet_and_may_change_an_answer(store):
+def test_what_was_not_cited_yet_is_checked(store):
     store.extend([("user", "The rent is 310, says Ines Oak."), ("assistant", "Fine."), ("user", "Ines Oak is nice.")])
     store.start_session("2023/12/01 (Fri) 10:00")
     store.extend([("user", "Ines Oak asks for 20 more."), ("assistant", "Ask why."), ("user", "Ines Oak " * 99)])
     tools = SearchTools(store, "What do I pay for the pottery?", None)
-    assert tools.news([5, 1]) == [1, 5]  # nothing is cited yet
+    assert tools.to_check([5, 1]) == [1, 5]  # nothing is cited yet
     tools.cite(1, "rent is 310")
     # the first is cited, the fifth is the assistant's, and the last is pasted
-    assert tools.news([1, 3, 4, 5, 6], "310") == [3, 4]
-    assert tools.news([1, 3, 4, 5, 6], "I don't know: you never said") == [3, 4, 6]
-    assert tools.news([0, 4]) == [0, 4]  # a sub-agent's finding
+    assert tools.to_check([1, 3, 4, 5, 6], "310") == [3, 4]
+    assert tools.to_check([1, 3, 4, 5, 6], "I don't know: you never said") == [3, 4, 6]
+    assert tools.to_check([0, 4]) == [0, 4]  # a sub-agent's finding
     tools.cite(4, "20 more")
-    assert tools.news([1, 4, 5, 6], "330") == []
+    assert tools.to_check([1, 4, 5, 6], "330") == []
 
 
-def test_what_the_assistant_said_is_news_if_the_question_is_about_it(store):
+def test_what_the_assistant_said_is_checked_if_the_question_is_about_it(store):
     store.extend([("user", "Which games are there?"), ("assistant", "The hoop dance."), ("assistant", "And skittles.")])
     store.start_session("2023/12/01 (Fri) 10:00")
     store.add("assistant", "The stick game.")
     tools = SearchTools(store, "Which game did you name?", None)
     tools.cite(2, "The hoop dance")
-    assert tools.news([1, 2, 3, 4], "The hoop dance") == [1, 3, 4]
+    assert tools.to_check([1, 2, 3, 4], "The hoop dance") == [1, 3, 4]
 
 
 def test_find_says_what_only_the_assistant_said_and_shows_it_where_nothing_else_matches(store):

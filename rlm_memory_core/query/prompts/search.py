@@ -1,5 +1,7 @@
 """Prompts for the root model and the sub-agents of the search reading."""
 
+from collections.abc import Sequence
+
 from . import record
 from .record import UNKNOWN, ChatMessage
 
@@ -51,7 +53,8 @@ def unseen(is_cited: bool) -> str:
     return f"{record.UNSEEN} {_TEXTS['CITES_STAND']}" if is_cited else record.UNSEEN
 
 
-def news_told(turns: str, count: int) -> str:
-    """Return the message that stops a FINAL because of new turns, which are listed by number."""
-    what = f"turns {turns} are" if count > 1 else f"turn {turns} is"
-    return f"{_TEXTS['NEWS'].format(what=what)} {_TEXTS['CITES_STAND']}"
+def answer_again(turns: Sequence[int]) -> str:
+    """Return the message that stops a FINAL because of new turns, which it names."""
+    numbers = ", ".join(map(str, turns))
+    what = f"turns {numbers} are" if len(turns) > 1 else f"turn {numbers} is"
+    return f"{_TEXTS['ANSWER_AGAIN'].format(what=what)} {_TEXTS['CITES_STAND']}"
