@@ -116,9 +116,7 @@ class SearchWay(Query):
         except (ModelError, BudgetExceeded) as error:
             self.note(Reply("", Usage(), 0.0), f"(this answer was not checked: {error})")
             return ""
-        self.note(
-            reply, f"(the engine asked which of the new turns may change the answer: {', '.join(map(str, turns))})"
-        )
+        self.note(reply, "(the engine asked which of the new turns may change the answer)")
         first = reply.text.strip().partition("\n")[0]
         is_none = reply.cut or "none" in first.lower()
         named = [] if is_none else sorted({*turns}.intersection(map(int, _NUMBER.findall(first))))
