@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 _PATIENCE, _PAUSE = 30.0, 0.002  # seconds to wait for another process, and between two tries
-_NO_DATABASE = "file is not a database"
 _DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
 _MEANINGS = {
     "SQLITE_BUSY": "another program keeps writing to {path}; try again when it has finished",
@@ -83,8 +82,6 @@ def open_database(
     Raises:
         sqlite3.Error: The file is not a database, or cannot be opened.
     """
-    if path and path.is_file() and path.stat().st_size == 1:  # SQLite would take the file for an empty one
-        raise sqlite3.DatabaseError(_NO_DATABASE)
     database = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0, factory=_Database
     )
@@ -114,6 +111,6 @@ def explain(error: sqlite3.Error, path: Path | None) -> str:
         return "the history is closed; open it again with MemoryStore(path)"
     if path and path.is_dir():
         return f"{path} is a folder; name the history's file in it"
-    name = getattr(error, "sqlite_errorname", "SQLITE_NOTADB" if str(error) == _NO_DATABASE else "SQLITE_CORRUPT")
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
     return meaning.format(path=path or "the history in memory", name=name)

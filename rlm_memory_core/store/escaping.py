@@ -50,13 +50,9 @@ def _latin_letter(name: str) -> str:
     return words[-1].lower() if is_latin and len(words[-1]) == 1 else ""
 
 
-def _spaced(word: str) -> str:
-    """Return a pattern for a word with invisible characters inside. Possessive repeats keep the time linear."""
-    return " *+".join(word)
-
-
 # these patterns are applied to text after `_SIGNS`, which does not move any character
 _SIGNS = _Signs()
+_spaced = " *+".join  # a pattern for a word with invisible characters inside; possessive repeats keep the time linear
 _HEAD = rf"\[ *+(?:{_spaced('turn')} *+\d|{_spaced('--')}|—)"
 _LEAD = r"[ \\*_~`#>+-]*+"  # may precede a heading
 _TAG = rf"(?=< *+/? *+(?:{'|'.join(map(_spaced, ('session', 'history', 'question', 'output')))})(?!\w))"
