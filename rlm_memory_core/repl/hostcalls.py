@@ -116,8 +116,9 @@ class HostCalls:
         if isinstance(snapshot, monty.AsyncFutureSnapshot):
             return await self._settle(snapshot)
         assert isinstance(snapshot, monty.AsyncFunctionSnapshot), snapshot
-        if snapshot.is_os_function:
-            return _without_clock(snapshot)
+        if snapshot.is_os_function:  # the code has no clock if the query has no date
+            known = _CLOCK.get(str(snapshot.function_name))
+            return (lambda: snapshot.resume(known)) if known else snapshot.resume_not_handled  # type: ignore[arg-type]
         if not call:
             unknown = NameError(f"name {snapshot.function_name!r} is not defined")
             return lambda: snapshot.resume({"exception": unknown})
@@ -169,12 +170,6 @@ class HostCalls:
         if is_subagent or self._characters <= _MAX_CHARACTERS:
             self._new.append((key, result))
         return result
-
-
-def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
-    """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
-    answer = _CLOCK.get(str(snapshot.function_name))
-    return (lambda: snapshot.resume(answer)) if answer else snapshot.resume_not_handled  # type: ignore[arg-type]
 
 
 def called(snapshot: monty.AsyncSnapshot) -> Call | None:
