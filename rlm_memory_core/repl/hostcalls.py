@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import pydantic_monty as monty
@@ -48,8 +49,8 @@ class HostCalls:
         meter: Counts the calls, and refuses those over a limit.
         budget: Its seconds limit how long the code waits for other functions.
 
-    `runs` has the code of the runs so far, or is None once they are too large to keep. `replay`, if it is not None,
-    has the recorded answers, which are given instead of calling the functions.
+    `runs` has the code and the answers of the runs so far, or is None once they are too large to keep. `replay`, if it
+    is not None, has the recorded answers, which are given instead of calling the functions.
     """
 
     values: Mapping[str, Any]
@@ -58,9 +59,8 @@ class HostCalls:
     replied: Callable[[], None]
     meter: Meter
     budget: Budget
-    runs: list[str] | None = field(default_factory=list)
+    runs: list[tuple[str, list[tuple[Key, Result]]]] | None = field(default_factory=list)
     replay: dict[Key, list[Result]] | None = None
-    _recorded: list[tuple[Key, Result]] = field(default_factory=list)  # in `runs`
     _new: list[tuple[Key, Result]] = field(default_factory=list)  # in the run that is not over
     _paid: dict[Key, Result] = field(default_factory=dict)  # replies of sub-agents in lost runs
     _characters: int = 0  # of all that was recorded
@@ -79,8 +79,7 @@ class HostCalls:
         if self._characters > _MAX_CHARACTERS:
             self.runs = None
         if self.runs is not None:
-            self.runs.append(code)
-            self._recorded += self._new
+            self.runs.append((code, self._new))
         self._new = []
 
     def lose(self) -> bool:
@@ -93,13 +92,13 @@ class HostCalls:
     def rewind(self) -> list[str]:
         """Answer from the record from now on. Return the code to run again."""
         self.replay = defaultdict(list)
-        for key, result in self._recorded:
+        for key, result in chain.from_iterable(answers for _, answers in self.runs or []):
             self.replay[key].append(result)
-        return self.runs or []
+        return [code for code, _ in self.runs or []]
 
     def forget(self) -> None:
         """Begin the record afresh, in an empty session."""
-        self.runs, self._recorded = [], []
+        self.runs = []
 
     async def answer(self, snapshot: monty.AsyncSnapshot, call: Call | None = None) -> Resume:
         """Find the answer that the code is waiting for. Return a function that resumes the code with it.

@@ -105,26 +105,21 @@ class Meter:
                 f"{self._limits.run_seconds:g} s is its limit. Do less in one block"
             )
 
-    def call(self, given: Measured, asks: bool = True) -> None:
+    def call(self, given: Measured, asks: bool) -> None:
         """Count a call of a host function with these arguments. `asks` tells whether it asks sub-agents.
 
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
         """
         self.calls += 1
-        if self.calls > self._limits.host_calls:
-            raise self._refused(
-                f"the code of one query may call functions outside the sandbox {self._limits.host_calls:,} times; "
-                "call them once and keep what they return in a variable"
-            )
-        if self._run_seconds > self._limits.run_seconds:
-            raise self._refused(
-                f"this run has taken {self._run_seconds:.0f} s, and {self._limits.run_seconds:g} s is its limit; "
-                "do less in one block"
-            )
-        most = MAX_CHARACTERS if asks else _OTHERS
-        if given.characters > most:
-            raise self._refused(f"one call takes at most {most:,} characters; pass less text at once")
+        characters = MAX_CHARACTERS if asks else _OTHERS
+        for used, most, rule in (
+            (self.calls, self._limits.host_calls, "one query may call functions outside the sandbox {1:,} times"),
+            (self._run_seconds, self._limits.run_seconds, "this run has taken {0:.0f} s, and {1:g} s is its limit"),
+            (given.characters, characters, "one call takes at most {1:,} characters, and this one has {0:,}"),
+        ):
+            if used > most:
+                raise self._refused(f"{rule.format(used, most)}; do less at once, and keep replies in variables")
 
     def ask(self, count: int, given: Measured) -> None:
         """Count sub-agents before the code asks them with these arguments.

@@ -31,7 +31,7 @@ call_host.__name__ = "call host"  # no name that code can write: code calls it o
 class Lease:
     """Lends one worker, with a fresh session, to one query.
 
-    A separate task enters the session, and leaves it when it is cancelled. So the worker returns to the pool even if the
+    A separate task enters the session, and leaves it when cancelled. So the worker returns to the pool even if the
     query is cancelled meanwhile.
 
     Args:
