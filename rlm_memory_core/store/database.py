@@ -1,10 +1,9 @@
 """Opens SQLite files that several processes may use at once, explains errors, and interrupts slow statements."""
 
-import math
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,27 +19,17 @@ _MEANINGS = {
 }
 
 
-class _Limit(threading.local):
-    """The time limit of the search that a thread runs. Without one, its time is never over."""
-
-    seconds = math.inf
-    is_over: Callable[[], bool] = staticmethod(lambda: False)
-
-
-limit = _Limit()
-"""A search sets `limit.is_over`. SQLite calls it periodically and interrupts the statement if it returns true."""
+time_limit: ContextVar[Callable[[], None]] = ContextVar("time_limit", default=lambda: None)
+"""A search with a time limit sets a function that raises a TimeoutError if the time is over."""
 
 
 def check_time() -> None:
-    """Raise an error if the thread's time is over.
+    """Raise a TimeoutError if the time of this search is over.
 
-    This is for work that uses SQLite only briefly at a time, such as a search that reads many long turns.
-
-    Raises:
-        TimeoutError: The time is over.
+    SQLite calls this periodically, and interrupts its statement. So does work that uses SQLite only briefly at a time,
+    such as a search that reads many long turns.
     """
-    if limit.is_over():
-        raise TimeoutError(f"the search took more than {limit.seconds:g} s; search for a rarer word")
+    time_limit.get()()
 
 
 class _Database(sqlite3.Connection):
@@ -85,7 +74,7 @@ def open_database(
     database = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0, factory=_Database
     )
-    database.set_progress_handler(lambda: limit.is_over(), 10_000)
+    database.set_progress_handler(check_time, 10_000)
     try:
         database.execute("BEGIN IMMEDIATE")
         prepare(database)

@@ -1,5 +1,6 @@
 """Single turns: which are found, in what order, and what is said of the rest."""
 
+from contextvars import copy_context
 from datetime import date
 
 import pytest
@@ -10,6 +11,7 @@ from rlm_memory_core.query.search_way import opening
 from rlm_memory_core.search import word_index
 from rlm_memory_core.search.find import MOST_PROBES, find_turns, linked_turns, turns_with
 from rlm_memory_core.search.probes import Filters
+from rlm_memory_core.store.database import time_limit
 
 
 def numbers(found):
@@ -297,15 +299,21 @@ def test_a_long_probe_takes_neither_time_nor_memory_without_bound(store, probe):
     assert len(find_turns(store, [probe]).hits) <= 1
 
 
-def test_a_search_ends_between_turns_and_statements(store, monkeypatch):
+def test_a_search_ends_between_turns_and_statements(store):
     store.extend([("user", "cat " * 1000)] * 30)
     find_turns(store, ["cat"])
+
+    def find(looks):
+        def check():
+            if next(looks):
+                raise TimeoutError("over")
+
+        time_limit.set(check)
+        find_turns(store, ["cat", '"cat cat"'])
+
     for statements in range(8):
-        looks = iter([False] * statements + [True] * 1000)
-        with monkeypatch.context() as late:
-            late.setattr("rlm_memory_core.store.database.limit.is_over", looks.__next__, raising=False)
-            with pytest.raises(TimeoutError, match="the search took more than"):
-                find_turns(store, ["cat", '"cat cat"'])
+        with pytest.raises(TimeoutError, match="over"):
+            copy_context().run(find, iter([False] * statements + [True] * 1000))
 
 
 @pytest.fixture
