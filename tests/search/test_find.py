@@ -9,7 +9,7 @@ from rlm_memory_core.models import background
 from rlm_memory_core.query.search_tools import SearchTools
 from rlm_memory_core.query.search_way import opening
 from rlm_memory_core.search import word_index
-from rlm_memory_core.search.find import MOST_PROBES, find_turns, linked_turns, turns_with
+from rlm_memory_core.search.find import find_turns, linked_turns, turns_with
 from rlm_memory_core.search.probes import Filters
 from rlm_memory_core.store.database import time_limit
 
@@ -264,12 +264,6 @@ def test_turns_alike_in_meaning_are_found_without_a_word(life):
     found = find_turns(life, ["string instruments"], alike=[turn(20)])
     assert numbers(found) == [turn(20)]
     assert numbers(find_turns(life, ["strings"], Filters(role="assistant"), alike=[turn(20)])) == []
-
-
-@pytest.mark.parametrize("probes", [[], ["x"] * (MOST_PROBES + 1)])
-def test_too_few_or_too_many_probes_are_refused(life, probes):
-    with pytest.raises(ValueError, match="1 to 12 probes"):
-        find_turns(life, probes)
 
 
 def test_an_empty_history_has_nothing(store):
