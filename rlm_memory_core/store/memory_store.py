@@ -229,11 +229,10 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         self.close()
 
     def __repr__(self) -> str:
-        place = self.path or "in memory"
-        try:
-            return f"<MemoryStore {place}: {len(self):,} turns in {len(self.sessions):,} sessions>"
-        except StoreError:
-            return f"<MemoryStore {place}: closed>"
+        size = "closed"
+        with suppress(StoreError):
+            size = f"{len(self):,} turns in {len(self.sessions):,} sessions"
+        return f"<MemoryStore {self.path or 'in memory'}: {size}>"
 
     def __str__(self) -> str:
         return as_text(self)
