@@ -50,8 +50,7 @@ class Lease:
 
     async def end(self) -> None:
         """Return the worker to the pool, even if the caller is cancelled."""
-        self._task.cancel()
-        await asyncio.shield(asyncio.wait([self._task]))
+        await asyncio.shield(background.stop([self._task]))
 
     async def _hold(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         try:
