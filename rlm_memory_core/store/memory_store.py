@@ -260,9 +260,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         return self._end[1] if self._end else self._one("SELECT coalesce(max(number), 0) FROM sessions")
 
     def _turns(self, condition: str, *parameters: int | str) -> Iterator[Turn]:
-        return starmap(
-            Turn, self.query(f"SELECT {COLUMNS} FROM turns WHERE {condition} ORDER BY turn_index", parameters)
-        )
+        sql = f"SELECT {COLUMNS} FROM turns WHERE {condition} ORDER BY turn_index"
+        return starmap(Turn, self.query(sql, parameters))
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
         sql = "SELECT number, date, title FROM sessions WHERE number > ? AND number <= ? ORDER BY number"
