@@ -65,8 +65,8 @@ class Meter:
         self._limits = limits
         self._run_seconds = self._query_seconds = 0.0
         self._run_subcalls = self._query_subcalls = self._sent = 0
-        self._shown = self.calls = self._refusals = 0
-        self._last_refusal = ""
+        self._shown = self.calls = 0
+        self._refusals: list[str] = []  # in this run
 
     def start_run(self) -> None:
         """Start counting for a new run.
@@ -74,7 +74,7 @@ class Meter:
         Raises:
             LimitReached: The query has no time left.
         """
-        self._run_seconds, self._run_subcalls, self._refusals = 0.0, 0, 0
+        self._run_seconds, self._run_subcalls, self._refusals = 0.0, 0, []
         if self._query_seconds > self._limits.query_seconds:
             raise LimitReached(
                 f"LimitReached: the code of this query has run for {self._query_seconds:.0f} s, and "
@@ -95,10 +95,9 @@ class Meter:
         Raises:
             LimitReached: The run must end.
         """
-        if self._refusals > _MOST_REFUSALS:
-            raise LimitReached(
-                f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: {self._last_refusal}"
-            )
+        if len(self._refusals) > _MOST_REFUSALS:
+            told = f"the run was ended, for it went on after {_MOST_REFUSALS} refusals: {self._refusals[-1]}"
+            raise LimitReached(f"RuntimeError: {told}")
         if self._run_seconds > 2 * self._limits.run_seconds:
             raise LimitReached(
                 f"RuntimeError: limit reached: the run was ended after {self._run_seconds:.0f} s; "
@@ -153,6 +152,5 @@ class Meter:
         return text
 
     def _refused(self, text: str) -> LimitReached:
-        self._refusals += 1
-        self._last_refusal = f"limit reached: {text}"
-        return LimitReached(self._last_refusal)
+        self._refusals.append(f"limit reached: {text}")
+        return LimitReached(self._refusals[-1])
