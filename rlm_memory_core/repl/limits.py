@@ -23,7 +23,6 @@ class Limits:
         recursion: Depth of nested function calls.
         output_characters: How much of one run's output the model sees; the beginning and end if there is more.
         query_output_characters: How much output the model sees from all runs of a query.
-        run_subcalls: Sub-agents that one run may ask.
         query_subcalls: Sub-agents that the code of one query may ask.
         prompt_characters: Length of one prompt, or of one session's text, that the code sends to a sub-agent.
         query_prompt_characters: Length of all texts that the code of one query sends to sub-agents.
@@ -42,7 +41,6 @@ class Limits:
     recursion: int = 1000
     output_characters: int = 20_000
     query_output_characters: int = 200_000
-    run_subcalls: int = 10_000
     query_subcalls: int = 10_000
     prompt_characters: int = 1_000_000
     query_prompt_characters: int = 50_000_000
@@ -64,8 +62,7 @@ class Meter:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._run_seconds = self._query_seconds = 0.0
-        self._run_subcalls = self._query_subcalls = self._sent = 0
-        self._shown = self.calls = 0
+        self._subcalls = self._sent = self._shown = self.calls = 0
         self._refusals: list[str] = []  # in this run
 
     def start_run(self) -> None:
@@ -74,7 +71,7 @@ class Meter:
         Raises:
             LimitReached: The query has no time left.
         """
-        self._run_seconds, self._run_subcalls, self._refusals = 0.0, 0, []
+        self._run_seconds, self._refusals = 0.0, []
         if self._query_seconds > self._limits.query_seconds:
             raise LimitReached(
                 f"LimitReached: the code of this query has run for {self._query_seconds:.0f} s, and "
@@ -124,13 +121,11 @@ class Meter:
         """Count sub-agents before the code asks them with these arguments.
 
         Raises:
-            LimitReached: The run or the query may not ask this many or send this much. None are counted, and none may
-                be asked.
+            LimitReached: The query may not ask this many or send this much. None are counted, and none may be asked.
         """
         bounds, sent = self._limits, given.characters
         for used, wanted, most, rule in (
-            (self._run_subcalls, count, bounds.run_subcalls, "the code of one run may ask {:,} sub-agents"),
-            (self._query_subcalls, count, bounds.query_subcalls, "the code of one query may ask {:,} sub-agents"),
+            (self._subcalls, count, bounds.query_subcalls, "the code of one query may ask {:,} sub-agents"),
             (0, given.longest, bounds.prompt_characters, "one text for a sub-agent may have {:,} characters"),
             (self._sent, sent, bounds.query_prompt_characters, "the code of one query may send {:,} characters"),
         ):
@@ -139,8 +134,7 @@ class Meter:
                     f"{rule.format(most)}; it has used {used:,} and now wants {wanted:,} more. Ask about fewer "
                     "sessions, or answer from what was found"
                 )
-        self._run_subcalls += count
-        self._query_subcalls += count
+        self._subcalls += count
         self._sent += sent
 
     def cut(self, output: str) -> str:
