@@ -238,6 +238,7 @@ class Repl:
                 self.meter.start_run()  # repeated runs take time too
                 try:
                     await self._drive(self._rewriter.rewrite(code))
+                    await self._unwind()
                 except monty.MontyError as error:  # the run ended with this error the first time too
                     if is_session_lost(error):
                         raise

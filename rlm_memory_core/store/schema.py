@@ -52,7 +52,7 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
         return
     if application == APPLICATION_ID:
         raise StoreError(f"{path} was made by another version of rlm-memory; update it, or import the history again")
-    is_one_byte = path and path.is_file() and path.stat().st_size == 1  # SQLite takes it for an empty database
+    is_one_byte = path and path.stat().st_size == 1  # SQLite takes it for an empty database
     if is_one_byte or database.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise StoreError(f"{path} is a database of another program; give another file for the history")
     for statement in _TABLES.split(";"):
