@@ -20,7 +20,7 @@ ROUNDS = 3
 CUT_BEFORE = {  # read texts of bounded length alone
     "offline.searching._TURN": "at most 16,000 characters of a tool's output",
     "offline.searching._NOWHERE": "at most 16,000 characters of a tool's output",
-    "store.dates._MAY_BE_A_DATE": "at most 100 characters",
+    "store.escaping._LATIN": "the names of characters, at most 100 characters",
     "models.wording._MARKUP": "at most 10,000 characters of an error",
 }
 

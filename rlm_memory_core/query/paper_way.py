@@ -38,8 +38,7 @@ class PaperWay(Query):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        store, limits = self.store, self.engine.limits
-        most = min(limits.run_subcalls, limits.query_subcalls)
+        store, most = self.store, self.engine.limits.query_subcalls
         is_small = store.characters() <= self.engine.copy_limit and len(store.sessions) <= most
         self.copies = [piece for session in store.sessions for piece in split(session)] if is_small else []
         self.copied = is_small and len(self.copies) <= most

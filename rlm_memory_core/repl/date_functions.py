@@ -41,15 +41,13 @@ def days_between(start: str | date, end: str | date) -> int:
     >>> days_between("2023/05/20 (Sat) 02:21", "2023-06-01")
     12
     """
-    days = []
-    for value in (start, end):
-        day = _day("days_between", value)
-        if day is None:
-            raise ValueError(
-                f"days_between takes two dates with a year, such as '2023-05-20'; there is none in {value!r:.50}"
-            )
-        days.append(day)
-    return (days[1] - days[0]).days
+    first, last = (_day("days_between", value) for value in (start, end))
+    if first is None or last is None:
+        unread = end if first else start
+        raise ValueError(
+            f"days_between takes two dates with a year, such as '2023-05-20'; there is none in {unread!r:.50}"
+        )
+    return (last - first).days
 
 
 def _day(function: str, value: object) -> date | None:

@@ -13,10 +13,12 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import pydantic_monty as monty
 
+from ..models import background
 from ..models.budget import GRACE, Budget
 from .dialect.rewriter import LATER
 from .limits import Meter
@@ -32,8 +34,6 @@ Call = tuple[str, list[Any], dict[str, Any]]  # of a host function: its name and
 FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
 _KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
 _MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
-_NO_CLOCK: Result = {"exception": RuntimeError("there is no clock here")}
-_CLOCK = {"time.time": {"return_value": 0.0}, "datetime.now": _NO_CLOCK, "date.today": _NO_CLOCK}
 
 
 @dataclass(eq=False)
@@ -48,8 +48,8 @@ class HostCalls:
         meter: Counts the calls, and refuses those over a limit.
         budget: Its seconds limit how long the code waits for other functions.
 
-    `runs` has the code of the runs so far, or is None once they are too large to keep. `replay`, if it is not None,
-    has the recorded answers, which are given instead of calling the functions.
+    `runs` has the code and the answers of the runs so far, or is None once they are too large to keep. `replay`, if it
+    is not None, has the recorded answers, which are given instead of calling the functions.
     """
 
     values: Mapping[str, Any]
@@ -58,9 +58,8 @@ class HostCalls:
     replied: Callable[[], None]
     meter: Meter
     budget: Budget
-    runs: list[str] | None = field(default_factory=list)
+    runs: list[tuple[str, list[tuple[Key, Result]]]] | None = field(default_factory=list)
     replay: dict[Key, list[Result]] | None = None
-    _recorded: list[tuple[Key, Result]] = field(default_factory=list)  # in `runs`
     _new: list[tuple[Key, Result]] = field(default_factory=list)  # in the run that is not over
     _paid: dict[Key, Result] = field(default_factory=dict)  # replies of sub-agents in lost runs
     _characters: int = 0  # of all that was recorded
@@ -69,9 +68,7 @@ class HostCalls:
     async def cancel(self) -> None:
         """Cancel the calls in flight, and wait until each has recorded its usage."""
         tasks, self._tasks = self._tasks, {}
-        running = [task for task in tasks.values() if task.cancel()]
-        if running:
-            await asyncio.wait(running)
+        await background.stop(tasks.values())
 
     def keep(self, code: str) -> None:
         """Record a run that did not lose its session."""
@@ -79,8 +76,7 @@ class HostCalls:
         if self._characters > _MAX_CHARACTERS:
             self.runs = None
         if self.runs is not None:
-            self.runs.append(code)
-            self._recorded += self._new
+            self.runs.append((code, self._new))
         self._new = []
 
     def lose(self) -> bool:
@@ -93,13 +89,13 @@ class HostCalls:
     def rewind(self) -> list[str]:
         """Answer from the record from now on. Return the code to run again."""
         self.replay = defaultdict(list)
-        for key, result in self._recorded:
+        for key, result in chain.from_iterable(answers for _, answers in self.runs or []):
             self.replay[key].append(result)
-        return self.runs or []
+        return [code for code, _ in self.runs or []]
 
     def forget(self) -> None:
         """Begin the record afresh, in an empty session."""
-        self.runs, self._recorded = [], []
+        self.runs = []
 
     async def answer(self, snapshot: monty.AsyncSnapshot, call: Call | None = None) -> Resume:
         """Find the answer that the code is waiting for. Return a function that resumes the code with it.
@@ -117,7 +113,8 @@ class HostCalls:
             return await self._settle(snapshot)
         assert isinstance(snapshot, monty.AsyncFunctionSnapshot), snapshot
         if snapshot.is_os_function:
-            return _without_clock(snapshot)
+            is_time = snapshot.function_name == "time.time"  # which the code asks for to measure how long it takes
+            return (lambda: snapshot.resume({"return_value": 0.0})) if is_time else snapshot.resume_not_handled
         if not call:
             unknown = NameError(f"name {snapshot.function_name!r} is not defined")
             return lambda: snapshot.resume({"exception": unknown})
@@ -169,12 +166,6 @@ class HostCalls:
         if is_subagent or self._characters <= _MAX_CHARACTERS:
             self._new.append((key, result))
         return result
-
-
-def _without_clock(snapshot: monty.AsyncFunctionSnapshot) -> Resume:
-    """Answer a system call. `time.time` returns 0. The current date is an error, because the query has none."""
-    answer = _CLOCK.get(str(snapshot.function_name))
-    return (lambda: snapshot.resume(answer)) if answer else snapshot.resume_not_handled  # type: ignore[arg-type]
 
 
 def called(snapshot: monty.AsyncSnapshot) -> Call | None:

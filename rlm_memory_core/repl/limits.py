@@ -23,7 +23,6 @@ class Limits:
         recursion: Depth of nested function calls.
         output_characters: How much of one run's output the model sees; the beginning and end if there is more.
         query_output_characters: How much output the model sees from all runs of a query.
-        run_subcalls: Sub-agents that one run may ask.
         query_subcalls: Sub-agents that the code of one query may ask.
         prompt_characters: Length of one prompt, or of one session's text, that the code sends to a sub-agent.
         query_prompt_characters: Length of all texts that the code of one query sends to sub-agents.
@@ -42,7 +41,6 @@ class Limits:
     recursion: int = 1000
     output_characters: int = 20_000
     query_output_characters: int = 200_000
-    run_subcalls: int = 10_000
     query_subcalls: int = 10_000
     prompt_characters: int = 1_000_000
     query_prompt_characters: int = 50_000_000
@@ -64,9 +62,8 @@ class Meter:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._run_seconds = self._query_seconds = 0.0
-        self._run_subcalls = self._query_subcalls = self._sent = 0
-        self._shown = self.calls = self._refusals = 0
-        self._last_refusal = ""
+        self._subcalls = self._sent = self._shown = self.calls = 0
+        self._refusals: list[str] = []  # in this run
 
     def start_run(self) -> None:
         """Start counting for a new run.
@@ -74,7 +71,7 @@ class Meter:
         Raises:
             LimitReached: The query has no time left.
         """
-        self._run_seconds, self._run_subcalls, self._refusals = 0.0, 0, 0
+        self._run_seconds, self._refusals = 0.0, []
         if self._query_seconds > self._limits.query_seconds:
             raise LimitReached(
                 f"LimitReached: the code of this query has run for {self._query_seconds:.0f} s, and "
@@ -95,48 +92,40 @@ class Meter:
         Raises:
             LimitReached: The run must end.
         """
-        if self._refusals > _MOST_REFUSALS:
-            raise LimitReached(
-                f"RuntimeError: the run was ended, for it went on after {_MOST_REFUSALS} refusals: {self._last_refusal}"
-            )
+        if len(self._refusals) > _MOST_REFUSALS:
+            told = f"the run was ended, for it went on after {_MOST_REFUSALS} refusals: {self._refusals[-1]}"
+            raise LimitReached(f"RuntimeError: {told}")
         if self._run_seconds > 2 * self._limits.run_seconds:
             raise LimitReached(
                 f"RuntimeError: limit reached: the run was ended after {self._run_seconds:.0f} s; "
                 f"{self._limits.run_seconds:g} s is its limit. Do less in one block"
             )
 
-    def call(self, given: Measured, asks: bool = True) -> None:
+    def call(self, given: Measured, asks: bool) -> None:
         """Count a call of a host function with these arguments. `asks` tells whether it asks sub-agents.
 
         Raises:
             LimitReached: There were too many calls, the run has no time left, or the arguments are too large.
         """
         self.calls += 1
-        if self.calls > self._limits.host_calls:
-            raise self._refused(
-                f"the code of one query may call functions outside the sandbox {self._limits.host_calls:,} times; "
-                "call them once and keep what they return in a variable"
-            )
-        if self._run_seconds > self._limits.run_seconds:
-            raise self._refused(
-                f"this run has taken {self._run_seconds:.0f} s, and {self._limits.run_seconds:g} s is its limit; "
-                "do less in one block"
-            )
-        most = MAX_CHARACTERS if asks else _OTHERS
-        if given.characters > most:
-            raise self._refused(f"one call takes at most {most:,} characters; pass less text at once")
+        characters = MAX_CHARACTERS if asks else _OTHERS
+        for used, most, rule in (
+            (self.calls, self._limits.host_calls, "one query may call functions outside the sandbox {1:,} times"),
+            (self._run_seconds, self._limits.run_seconds, "this run has taken {0:.0f} s, and {1:g} s is its limit"),
+            (given.characters, characters, "one call takes at most {1:,} characters, and this one has {0:,}"),
+        ):
+            if used > most:
+                raise self._refused(f"{rule.format(used, most)}; do less at once, and keep replies in variables")
 
     def ask(self, count: int, given: Measured) -> None:
         """Count sub-agents before the code asks them with these arguments.
 
         Raises:
-            LimitReached: The run or the query may not ask this many or send this much. None are counted, and none may
-                be asked.
+            LimitReached: The query may not ask this many or send this much. None are counted, and none may be asked.
         """
         bounds, sent = self._limits, given.characters
         for used, wanted, most, rule in (
-            (self._run_subcalls, count, bounds.run_subcalls, "the code of one run may ask {:,} sub-agents"),
-            (self._query_subcalls, count, bounds.query_subcalls, "the code of one query may ask {:,} sub-agents"),
+            (self._subcalls, count, bounds.query_subcalls, "the code of one query may ask {:,} sub-agents"),
             (0, given.longest, bounds.prompt_characters, "one text for a sub-agent may have {:,} characters"),
             (self._sent, sent, bounds.query_prompt_characters, "the code of one query may send {:,} characters"),
         ):
@@ -145,8 +134,7 @@ class Meter:
                     f"{rule.format(most)}; it has used {used:,} and now wants {wanted:,} more. Ask about fewer "
                     "sessions, or answer from what was found"
                 )
-        self._run_subcalls += count
-        self._query_subcalls += count
+        self._subcalls += count
         self._sent += sent
 
     def cut(self, output: str) -> str:
@@ -158,6 +146,5 @@ class Meter:
         return text
 
     def _refused(self, text: str) -> LimitReached:
-        self._refusals += 1
-        self._last_refusal = f"limit reached: {text}"
-        return LimitReached(self._last_refusal)
+        self._refusals.append(f"limit reached: {text}")
+        return LimitReached(self._refusals[-1])

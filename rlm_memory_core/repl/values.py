@@ -5,7 +5,7 @@ a value out before it is measured or cut.
 """
 
 import json
-from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, NamedTuple
@@ -30,41 +30,26 @@ def shorten(text: str, limit: int) -> str:
     return f"{head}\n[... {len(text) - limit:,} characters cut; print less ...]\n{tail}"
 
 
-def to_text(value: Any, limit: int = MAX_ANSWER_CHARACTERS) -> str:
-    """Convert an answer of any type to text, up to a limit: a value may hold the same long text a thousand times.
+def to_text(value: Any) -> str:
+    """Convert an answer of any type to text. A long text is shortened.
 
     >>> to_text(["Mochi", "Luna"]), to_text(2.0), to_text(None)
     ('Mochi, Luna', '2', "I don't know")
-    >>> to_text(["Mochi"] * 1000, limit=10)
-    'Mochi, Moc\\n[... cut: more than 10 characters ...]'
     """
-    if isinstance(value, str):
-        return shorten(value.strip() or UNKNOWN, limit)
-    text = ""
-    try:
-        for piece in _pieces(value):
-            text += piece
-            if len(text) > limit:
-                return f"{text[:limit]}\n[... cut: more than {limit:,} characters ...]"
-    except (RecursionError, TypeError, ValueError):
-        return f"a {type(value).__name__} that cannot be written out"
-    return text
+    with suppress(RecursionError, TypeError, ValueError):  # it is too deep, or a number with too many digits
+        if measure(value).characters <= MAX_CHARACTERS:
+            return shorten(_written(value), MAX_ANSWER_CHARACTERS)
+    return f"a {type(value).__name__} that cannot be written out"
 
 
-def _pieces(value: Any) -> Iterator[str]:
-    """Yield the text of a value in pieces."""
+def _written(value: Any) -> str:
     if isinstance(value, dict):
-        yield from json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value)
-    elif isinstance(value, list) and value:
-        for number, item in enumerate(value):
-            yield ", " if number else ""
-            yield from _pieces(item)
-    elif value is None or value == []:
-        yield UNKNOWN
-    elif isinstance(value, float) and value.is_integer():
-        yield str(int(value))
-    else:
-        yield str(value).strip() or UNKNOWN
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, list):
+        return ", ".join(map(_written, value)) or UNKNOWN
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return UNKNOWN if value is None else str(value).strip() or UNKNOWN
 
 
 class Measured(NamedTuple):

@@ -18,9 +18,7 @@ from .limits import Limits
 WORKERS = 32  # sessions at the same time; further queries wait
 _SUSPENSIONS = 10  # per host call, because the sandbox also counts name lookups
 _pool: AsyncMonty | None = None
-_pool_lock = asyncio.Lock()  # these three are used only on the background loop
-_slots = asyncio.Semaphore(WORKERS)
-_leases: set[asyncio.Task[None]] = set()
+_pool_lock = asyncio.Lock()  # used only on the background loop
 
 
 def call_host() -> None:
@@ -33,8 +31,8 @@ call_host.__name__ = "call host"  # no name that code can write: code calls it o
 class Lease:
     """Lends one worker, with a fresh session, to one query.
 
-    A separate task enters and leaves the session. A query that is cancelled only tells this task to end, so the worker
-    always returns to the pool.
+    A separate task enters the session, and leaves it when cancelled. So the worker returns to the pool even if the
+    query is cancelled meanwhile.
 
     Args:
         limits: The limits on the code in the session.
@@ -44,10 +42,7 @@ class Lease:
 
     def __init__(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         self._session: asyncio.Future[AsyncMontySession] = asyncio.get_running_loop().create_future()
-        self._over, self._has_slot = asyncio.Event(), False
         self._task = asyncio.create_task(self._hold(limits, today, functions))
-        _leases.add(self._task)
-        self._task.add_done_callback(_leases.discard)
 
     async def session(self) -> AsyncMontySession:
         """Wait for a free worker and return its session. Raise the error if it could not start."""
@@ -55,20 +50,14 @@ class Lease:
 
     async def end(self) -> None:
         """Return the worker to the pool, even if the caller is cancelled."""
-        self._over.set()
-        if not self._has_slot:
-            self._task.cancel()
-        await asyncio.shield(asyncio.wait([self._task]))
+        await asyncio.shield(background.stop([self._task]))
 
     async def _hold(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         try:
-            async with _slots:
-                self._has_slot = True  # from here on, cancelling could lose the worker
-                if not self._over.is_set():
-                    async with await checkout(limits, today) as session:
-                        await session.feed_run(stdlib.host_functions(functions), inputs={"_rlm_call_host": call_host})
-                        self._session.set_result(session)
-                        await self._over.wait()
+            async with await checkout(limits, today) as session:
+                await session.feed_run(stdlib.host_functions(functions), inputs={"_rlm_call_host": call_host})
+                self._session.set_result(session)
+                await asyncio.Event().wait()
         except Exception as error:
             if not self._session.done():
                 self._session.set_exception(error)

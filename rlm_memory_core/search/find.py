@@ -53,7 +53,7 @@ def find_turns(
 
     Args:
         store: The history.
-        probes: A few words each. Words match in any form. Text in double quotes matches exactly.
+        probes: Up to a dozen texts of a few words. Words match in any form. Text in double quotes matches exactly.
         filters: Which turns to search; None means all.
         limit: The maximum number of turns.
         per_session: The maximum number of turns from one session, so that a long session does not hide the others.
@@ -65,17 +65,12 @@ def find_turns(
         The turns, best first. Turns that several probes find come before turns that only one finds. Of many probes,
         each brings only its best turns: otherwise one common word would fill the result.
 
-    Raises:
-        ValueError: There are no probes, or more than 12.
-
     >>> store = MemoryStore()
     >>> store.extend([("user", "My cat is called Mochi."), ("assistant", "A lovely name."), ("user", "It rains.")])
     >>> found = find_turns(store, ["cats", "dog"])
     >>> [hit.turn.index for hit in found.hits], found.nowhere
     ([1], ('dog',))
     """
-    if not 0 < len(probes) <= MOST_PROBES:
-        raise ValueError(f"find takes 1 to {MOST_PROBES} probes, not {len(probes)}")
     store, filters = store.snapshot(), filters or Filters()  # all probes search the same turns
     take_in_new_turns(store)
     searches = {text: Probe(store, text, filters) for text in dict.fromkeys(probes)}
@@ -92,8 +87,8 @@ def find_turns(
         ranked.sort(key=best_first)
     good = [each for each in ranked if each.share >= least and _is_strong(each, merged, filters)]
     numbers = {each.turn.index for each in good}
-    found_by = {text: {hit.turn.index for hit in probe.hits} for text, probe in searches.items() if probe.hits}
-    most = max(_OF_PROBE, max(limit, _OF_ALL) // max(len(found_by), 1))
+    found_by = {text: {hit.turn.index for hit in probe.hits} for text, probe in searches.items()}
+    most = max(_OF_PROBE, max(limit, _OF_ALL) // max(sum(map(bool, found_by.values())), 1))
     of_session, of_probe = Counter[int](), Counter[str]()
     hits = []
     for each in good:
@@ -102,8 +97,7 @@ def find_turns(
             of_session[each.turn.session] += 1
             of_probe.update(by)
             hits.append(each)
-    known = [text for text, probe in searches.items() if probe.is_known]
-    without = [text for text in known if numbers.isdisjoint(hit.turn.index for hit in searches[text].hits)]
+    without = [text for text, turns in found_by.items() if searches[text].is_known and numbers.isdisjoint(turns)]
     nowhere = dict.fromkeys(word for probe in searches.values() for word in probe.nowhere)
     return Found(tuple(hits[:limit]), len(good) - len(hits[:limit]), tuple(nowhere), tuple(without))
 

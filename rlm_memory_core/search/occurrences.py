@@ -81,8 +81,6 @@ def stem(word: str) -> str:
 
 def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]]) -> list[Occurrence]:
     lower = text.replace("İ", "i").lower()  # of the same length; this is much faster than ignoring case
-    if text.isascii() and not alike.search(lower):
-        return []
     plain = ((match[0], *match.span(), 0) for match in alike.finditer(lower))
     chunks = () if text.isascii() else _BEYOND_ASCII.finditer(text)
     others = ((*each, chunk.start()) for chunk in chunks for each in located(chunk[0]))

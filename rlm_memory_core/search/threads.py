@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar
 
-from ..store.database import limit
+from ..store.database import time_limit
 
 SECONDS = 10.0  # time limit of a search; ten million turns take less
 _P = ParamSpec("_P")
@@ -26,19 +28,21 @@ def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Ca
 
     @functools.wraps(function)
     async def threaded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        ended: list[None] = []  # holds something once nobody waits for the search
+        ended = threading.Event()  # nobody waits for the search any more
 
         def limited() -> _T:
             end = time.monotonic() + seconds
-            limit.seconds, limit.is_over = seconds, lambda: bool(ended) or time.monotonic() > end
-            try:
-                return function(*args, **kwargs)
-            finally:
-                del limit.is_over
+
+            def check() -> None:
+                if ended.is_set() or time.monotonic() > end:
+                    raise TimeoutError(f"the search took more than {seconds:g} s; search for a rarer word")
+
+            time_limit.set(check)
+            return function(*args, **kwargs)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(_THREADS, limited)
+            return await asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, limited)
         finally:
-            ended.append(None)
+            ended.set()
 
     return threaded

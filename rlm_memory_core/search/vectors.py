@@ -85,10 +85,8 @@ async def likeness(
         ValueError: The vectors are not finite, or differ in length from those stored under the model's name.
         ModelError, BudgetExceeded: From the embedder's calls. Vectors from before the failure are stored.
     """
-    best: dict[int, float] = {}
-    async for _, session, cosine in _compared(store, question, embedder, budget):
-        best[session] = max(cosine, best.get(session, -1.0))
-    return best
+    found = [(cosine, session) async for _, session, cosine in _compared(store, question, embedder, budget)]
+    return {session: cosine for cosine, session in sorted(found)}  # the best of a session comes last
 
 
 async def similar_turns(

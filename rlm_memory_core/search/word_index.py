@@ -75,7 +75,7 @@ class Terms:
     Args:
         counts: How many turns contain each form that is searched for, rarest first. Counts stop at 5,001.
         deciding: The rarest forms, as many as are together in at most 5,000 turns. If each form is in more, all forms.
-        after: Only turns after this one are searched: 0, or the last 5,000 turns if each form is in more.
+        after: Only turns after this one are ranked: 0, or the last 5,000 turns if each form is in more.
         missing: The words that no turn contains unchanged.
         nowhere: The missing words whose beginning is in no turn either.
     """
@@ -106,7 +106,7 @@ class PieceIndex:
     """The pieces of a history that is too large to be copied. Positions count from 0, the oldest piece.
 
     Args:
-        store: The history.
+        store: A snapshot of the history, so that later pieces are ignored.
 
     >>> store = MemoryStore()
     >>> for said in ("I bought a red bicycle.", "My cat is called Mochi."):
@@ -119,10 +119,9 @@ class PieceIndex:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         take_in_new_turns(store)
-        self._count = piece_number(store, len(store))  # later pieces are ignored
 
     def __len__(self) -> int:
-        return self._count
+        return piece_number(self._store, len(self._store))
 
     def piece(self, position: int) -> Piece:
         """Return the piece at a position from 0."""

@@ -207,8 +207,6 @@ def _size(run: str) -> int:
 
 def _traced(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Return the folded text, and the place in the text that each of its characters comes from."""
-    if text.isascii():
-        return _folded(text), [(at, at + 1) for at in range(len(text))]
     parts, places, fold = [], [], cache(_folded)
     for found in _TOGETHER.finditer(text):
         part = fold(found[0])

@@ -1,15 +1,13 @@
 """Opens SQLite files that several processes may use at once, explains errors, and interrupts slow statements."""
 
-import math
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
 _PATIENCE, _PAUSE = 30.0, 0.002  # seconds to wait for another process, and between two tries
-_NO_DATABASE = "file is not a database"
 _DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
 _MEANINGS = {
     "SQLITE_BUSY": "another program keeps writing to {path}; try again when it has finished",
@@ -21,27 +19,17 @@ _MEANINGS = {
 }
 
 
-class _Limit(threading.local):
-    """The time limit of the search that a thread runs. Without one, its time is never over."""
-
-    seconds = math.inf
-    is_over: Callable[[], bool] = staticmethod(lambda: False)
-
-
-limit = _Limit()
-"""A search sets `limit.is_over`. SQLite calls it periodically and interrupts the statement if it returns true."""
+time_limit: ContextVar[Callable[[], None]] = ContextVar("time_limit", default=lambda: None)
+"""A search with a time limit sets a function that raises a TimeoutError if the time is over."""
 
 
 def check_time() -> None:
-    """Raise an error if the thread's time is over.
+    """Raise a TimeoutError if the time of this search is over.
 
-    This is for work that uses SQLite only briefly at a time, such as a search that reads many long turns.
-
-    Raises:
-        TimeoutError: The time is over.
+    SQLite calls this periodically, and interrupts its statement. So does work that uses SQLite only briefly at a time,
+    such as a search that reads many long turns.
     """
-    if limit.is_over():
-        raise TimeoutError(f"the search took more than {limit.seconds:g} s; search for a rarer word")
+    time_limit.get()()
 
 
 class _Database(sqlite3.Connection):
@@ -83,12 +71,10 @@ def open_database(
     Raises:
         sqlite3.Error: The file is not a database, or cannot be opened.
     """
-    if path and path.is_file() and path.stat().st_size == 1:  # SQLite would take the file for an empty one
-        raise sqlite3.DatabaseError(_NO_DATABASE)
     database = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0, factory=_Database
     )
-    database.set_progress_handler(lambda: limit.is_over(), 10_000)
+    database.set_progress_handler(check_time, 10_000)
     try:
         database.execute("BEGIN IMMEDIATE")
         prepare(database)
@@ -114,6 +100,6 @@ def explain(error: sqlite3.Error, path: Path | None) -> str:
         return "the history is closed; open it again with MemoryStore(path)"
     if path and path.is_dir():
         return f"{path} is a folder; name the history's file in it"
-    name = getattr(error, "sqlite_errorname", "SQLITE_NOTADB" if str(error) == _NO_DATABASE else "SQLITE_CORRUPT")
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
     return meaning.format(path=path or "the history in memory", name=name)

@@ -24,6 +24,8 @@ _ALIKE = {  # look-alikes of a character, other than those that Unicode treats a
     "/": "⁄∕⧸╱",
 }  # fmt: skip
 _BASES = {alike: base for base, signs in _ALIKE.items() for alike in signs}
+# the letter in a Unicode name, such as "LATIN LETTER SMALL CAPITAL T" or "LATIN SMALL LETTER T WITH STROKE"
+_LATIN = re.compile(r"(?:LATIN|REGIONAL) [A-Z -]*?(?:LETTER|CAPITAL) ([A-Z])(?= WITH |$)")
 _OPENING = f"[<［＜{_ALIKE['[']}{_ALIKE['<']}"
 _MAY_OPEN = re.compile(f"[{re.escape(_OPENING)}]")
 
@@ -37,26 +39,15 @@ class _Signs(dict[int, str]):
             sign = "\n"
         elif unicodedata.category(chr(code))[0] in _UNSEEN or chr(code) in _BLANK_LETTERS:
             sign = " "
-        elif latin := _latin_letter(unicodedata.name(chr(code), "")):
-            sign = latin
+        elif latin := _LATIN.search(unicodedata.name(chr(code), "")):
+            sign = latin[1].lower()
         self[code] = _BASES.get(sign, sign)
         return self[code]
 
 
-def _latin_letter(name: str) -> str:
-    """Return the letter that a Unicode name ends with, as in "LATIN LETTER SMALL CAPITAL T" or "... T WITH STROKE"."""
-    words = name.partition(" WITH ")[0].split()
-    is_latin = words[-2:-1] in (["LETTER"], ["CAPITAL"]) and {"LATIN", "REGIONAL"} & set(words)
-    return words[-1].lower() if is_latin and len(words[-1]) == 1 else ""
-
-
-def _spaced(word: str) -> str:
-    """Return a pattern for a word with invisible characters inside. Possessive repeats keep the time linear."""
-    return " *+".join(word)
-
-
 # these patterns are applied to text after `_SIGNS`, which does not move any character
 _SIGNS = _Signs()
+_spaced = " *+".join  # a pattern for a word with invisible characters inside; possessive repeats keep the time linear
 _HEAD = rf"\[ *+(?:{_spaced('turn')} *+\d|{_spaced('--')}|—)"
 _LEAD = r"[ \\*_~`#>+-]*+"  # may precede a heading
 _TAG = rf"(?=< *+/? *+(?:{'|'.join(map(_spaced, ('session', 'history', 'question', 'output')))})(?!\w))"

@@ -188,15 +188,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         Args:
             keyword: Any text. It is searched for literally, also within words.
             limit: The maximum number of turns to return. The newest ones are kept. None means all.
-
-        Raises:
-            TypeError: The keyword is not a string.
-            ValueError: The limit is negative.
         """
-        if not isinstance(keyword, str):
-            raise TypeError(f"a keyword is a string, not {type(keyword).__name__}")
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit must not be negative, not {limit}")
         wanted = comparable(well_formed(keyword))
         condition = f"turn_index > ? AND turn_index <= ? AND {MAY_HOLD}"
         found: list[Turn] = []
@@ -237,11 +229,10 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         self.close()
 
     def __repr__(self) -> str:
-        place = self.path or "in memory"
-        try:
-            return f"<MemoryStore {place}: {len(self):,} turns in {len(self.sessions):,} sessions>"
-        except StoreError:
-            return f"<MemoryStore {place}: closed>"
+        size = "closed"
+        with suppress(StoreError):
+            size = f"{len(self):,} turns in {len(self.sessions):,} sessions"
+        return f"<MemoryStore {self.path or 'in memory'}: {size}>"
 
     def __str__(self) -> str:
         return as_text(self)
@@ -269,9 +260,8 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         return self._end[1] if self._end else self._one("SELECT coalesce(max(number), 0) FROM sessions")
 
     def _turns(self, condition: str, *parameters: int | str) -> Iterator[Turn]:
-        return starmap(
-            Turn, self.query(f"SELECT {COLUMNS} FROM turns WHERE {condition} ORDER BY turn_index", parameters)
-        )
+        sql = f"SELECT {COLUMNS} FROM turns WHERE {condition} ORDER BY turn_index"
+        return starmap(Turn, self.query(sql, parameters))
 
     def _sessions(self, start: int, stop: int) -> Iterator[Session]:
         sql = "SELECT number, date, title FROM sessions WHERE number > ? AND number <= ? ORDER BY number"

@@ -51,10 +51,9 @@ def prepare(database: sqlite3.Connection, path: Path | None) -> None:
     if (application, version) == (APPLICATION_ID, VERSION):
         return
     if application == APPLICATION_ID:
-        newer = "a newer rlm-memory; update the package to read it"
-        older = "an unreleased rlm-memory; import the history again into a new file"
-        raise StoreError(f"{path} was made by {newer if version > VERSION else older}")
-    if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise StoreError(f"{path} was made by another version of rlm-memory; update it, or import the history again")
+    is_one_byte = path and path.stat().st_size == 1  # SQLite takes it for an empty database
+    if is_one_byte or database.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise StoreError(f"{path} is a database of another program; give another file for the history")
     for statement in _TABLES.split(";"):
         database.execute(statement)

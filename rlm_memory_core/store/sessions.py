@@ -46,8 +46,6 @@ class SessionWriter:
             before, now = local(before, self._zone), local(now, self._zone)
         if now and used and (before is None or begins_session(before, now, self._zone, self._gap)):
             return self.begin(None, title, when)
-        if when is None and writer is not None:
-            return int(number)
         return self._keep(number, written(when, self._zone) if when and date is None else date, title, when, until)
 
     def release(self) -> None:

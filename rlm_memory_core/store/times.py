@@ -8,12 +8,12 @@ import re
 import sys
 import threading
 import warnings
-from contextlib import suppress
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from itertools import takewhile
 from traceback import walk_stack
-from zoneinfo import ZoneInfo
+
+from dateutil import tz
 
 from .dates import from_iso, parse_date
 from .substring import comparable
@@ -38,6 +38,7 @@ _REGION = re.compile(r"[A-Z][a-z]+/[A-Z][A-Za-z_/]+")  # such as Europe/Berlin
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime | None:
     """Read a time: ISO 8601, or a full date with or without a time of day, as people and servers write them.
 
@@ -49,11 +50,7 @@ def parse_time(text: str) -> datetime | None:
     >>> print(parse_time("1:56 pm on 8 May, 2023"))
     2023-05-08 13:56:00
     """
-    return _parse_time(text[:_LONGEST])
-
-
-@lru_cache(maxsize=4096)
-def _parse_time(text: str) -> datetime | None:
+    text = text[:_LONGEST]
     plain = comparable(text).strip()
     when = from_iso(plain)
     if when is None and (day := parse_date(plain)):
@@ -90,9 +87,8 @@ def _zone(clock: re.Match[str], text: str) -> tzinfo | None:
         return timezone(timedelta(hours=int(offset), minutes=int(offset[0] + (clock["more"] or "0"))))
     if clock["zone"]:
         return timezone(timedelta(hours=_ZONES[clock["zone"]]))
-    with suppress(KeyError, ValueError, OSError):  # no such zone, or a folder of zones
-        return ZoneInfo(region[0]) if (region := _REGION.search(text)) else None
-    return None
+    region = _REGION.search(text)
+    return tz.gettz(region[0]) if region else None
 
 
 def local(when: datetime, zone: tzinfo | None) -> datetime:

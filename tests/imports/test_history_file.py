@@ -241,7 +241,7 @@ def test_another_programs_database_is_refused(tmp_path):
 def test_a_newer_store_and_a_damaged_one_are_refused_by_their_own_names(history):
     content = history.read_bytes()
     history.write_bytes(content[:60] + (99).to_bytes(4, "big") + content[64:])
-    with pytest.raises(HistoryFileError, match="newer rlm-memory") as raised, open_history(history):
+    with pytest.raises(HistoryFileError, match="another version of rlm-memory") as raised, open_history(history):
         pass
     assert str(history) in str(raised.value)
     history.write_bytes(content[:100] + b"\0" * 2000)

@@ -99,15 +99,14 @@ def test_a_position_stands_for_its_session(diary, root_and_subagents, scripted, 
     ]
 
 
-@pytest.mark.parametrize("limit", ["run_subcalls", "query_subcalls"])
-def test_what_is_more_pieces_than_may_be_asked_is_ranked_and_not_left_unread(store, limit):
+def test_what_is_more_pieces_than_may_be_asked_is_ranked_and_not_left_unread(store):
     """Eight sessions of which one is ten pieces: with at most twelve sub-agents, not all can be asked at once."""
     for number in range(8):
         store.start_session()
         store.add("user", "My cat is called Mochi." if number == 2 else f"It rained on my walk number {number}.")
     for _ in range(10):
         store.add("assistant", "word " * 7_900)
-    engine = PaperRLM(connect("offline", recorded="off"), limits=Limits(**{limit: 12}))
+    engine = PaperRLM(connect("offline", recorded="off"), limits=Limits(query_subcalls=12))
     answer = engine.query(store, "What is my cat called?")
     assert answer.text == "My cat is called Mochi."
     assert 1 <= answer.coverage.asked <= 12

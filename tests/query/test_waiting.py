@@ -99,7 +99,8 @@ def test_a_slot_is_free_again_whoever_waited_for_it_in_vain():
 @pytest.fixture
 def one_worker(monkeypatch):
     monkeypatch.setattr(repl, "GRACE", 0.01)
-    monkeypatch.setattr(worker, "_slots", asyncio.Semaphore(1))
+    monkeypatch.setattr(worker, "WORKERS", 1)
+    monkeypatch.setattr(worker, "_pool", None)  # the next session starts a pool of its own
 
 
 def test_a_session_that_waits_for_a_worker_ends_with_the_budget_or_when_it_is_cancelled(one_worker):

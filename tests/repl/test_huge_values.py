@@ -43,6 +43,7 @@ ANSWERS = {
     "bytes": "FINAL([b'x' * 50000000] * 1000)",
     "empty lists": "e = []\nfor _ in range(12): e = [e] * 10\nFINAL(e)",
     "one long text": "FINAL('x' * 60000000)",
+    "long texts": "FINAL(['x' * 1000000] * 20)",
 }
 REFUSED = {
     "prompts": "llm_query_parallel(['x' * 1000000] * 10000)",
@@ -72,7 +73,7 @@ def run(codes):
 def test_an_answer_is_written_out_up_to_a_limit():
     for (name, _), (final, _, _, peak, said) in zip(ANSWERS.items(), run(ANSWERS.values()), strict=True):
         assert 0 < final < 101_000, name
-        assert "cut" in said or name == "one long text", name  # whose cut is in its middle
+        assert "cut" in said or "cannot be written out" in said or name == "long texts", name  # cut in its middle
         assert peak < MOST, name
 
 

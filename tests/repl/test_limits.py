@@ -46,9 +46,9 @@ def test_a_bound_that_is_not_above_zero_is_refused(name, value):
 
 def test_a_program_that_asks_for_ever_ends_and_says_why(counted):
     asked, subagents = counted
-    first, after = run(ENDLESS, "print(n)", subagents=subagents, run_subcalls=7)
+    first, after = run(ENDLESS, "print(n)", subagents=subagents, query_subcalls=7)
     assert len(asked) == 7
-    assert "one run may ask 7 sub-agents" in first.error
+    assert "one query may ask 7 sub-agents" in first.error
     assert "Ask about fewer sessions" in first.error
     assert after.output == "8\n"
 
@@ -58,7 +58,7 @@ def test_a_program_that_catches_its_refusals_and_goes_on_is_ended(counted):
     code = (
         "n = 0\nwhile True:\n    n += 1\n    try:\n        llm_query(str(n))\n    except BaseException:\n        pass"
     )
-    first, after = run(code, "print(1)", subagents=subagents, run_subcalls=7)
+    first, after = run(code, "print(1)", subagents=subagents, query_subcalls=7)
     assert len(asked) == 7
     assert "after 100 refusals" in first.error
     assert after.output == "1\n"
@@ -74,7 +74,7 @@ def test_a_limit_on_the_query_holds_over_its_runs(counted):
 def test_a_fan_out_beyond_the_limit_asks_nobody(counted):
     asked, subagents = counted
     codes = ("llm_query_parallel(['a'] * 11)", "print(len(llm_query_parallel(['a'] * 10)))")
-    first, after = run(*codes, subagents=subagents, run_subcalls=10)
+    first, after = run(*codes, subagents=subagents, query_subcalls=10)
     assert "wants 11 more" in first.error
     assert (after.output, len(asked)) == ("10\n", 10)
 
@@ -141,7 +141,7 @@ def test_recursion_and_memory_are_bounded():
 
 
 def test_the_meter_refuses_before_it_counts():
-    meter = Meter(Limits(run_subcalls=5))
+    meter = Meter(Limits(query_subcalls=5))
     with pytest.raises(LimitReached):
         meter.ask(6, measure([]))
     meter.ask(5, measure([]))
