@@ -59,6 +59,12 @@ class Filters:
         given = {condition: value for condition, value in (of_role | of_day).items() if value is not None}
         return " AND ".join([f"{TURNS}.rowid <= ?", *given]), [len(store), *given.values()]
 
+    def last(self, store: MemoryStore) -> int:
+        """Return the last turn up to the day `before`, assuming that sessions are in the order of their days."""
+        sql = f"SELECT last_turn FROM {PIECES} WHERE day <= ? ORDER BY day DESC, number DESC LIMIT 1"
+        rows = store.query(sql, (self.before,)) if self.before else []
+        return min(rows[0][0] if rows else len(store), len(store))
+
 
 @dataclass(slots=True)
 class Hit:
@@ -131,11 +137,13 @@ class Probe:
 
     def _ranked(self) -> list[Hit]:
         """Return the turns that BM25 ranks first. If all words are common, use the newest turns with two of them."""
-        order, expression = "rank, rowid DESC", match_expression(self._terms.deciding)
-        if self._terms.after:
+        order, expression, after = "rank, rowid DESC", match_expression(self._terms.deciding), self._terms.after
+        if after:
             each = [f"({match_expression([form])})" for form in self._terms.deciding[:_MOST_COMMON]]
             order, expression = "rowid DESC", " OR ".join(map(" AND ".join, combinations(each, 2))) or each[0]
-        turns = matching(self._store, f"{TURNS} MATCH ?", (expression,), self._filters, order, _CANDIDATES)
+            after -= len(self._store) - self._filters.last(self._store)
+        where = f"{TURNS} MATCH ? AND {TURNS}.rowid > ?"
+        turns = matching(self._store, where, (expression, after), self._filters, order, _CANDIDATES)
         contents = [turn.content for turn in turns]
         average = max(self._store.characters() / len(self._store), 1.0)
         total = sum(self._weights.values())

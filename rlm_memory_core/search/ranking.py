@@ -215,6 +215,8 @@ def _filled(scores: Mapping[int, float], count: int, k: int | None) -> list[int]
 
     Of numbers with equal scores, and of those without, the newest comes first.
     """
+    if k is not None and k < 0:
+        raise ValueError(f"k must not be negative, not {k}")
     ranked = sorted(scores, key=lambda number: (-scores[number], -number))
     rest = (number for number in range(count, 0, -1) if number not in scores)
     return [number - 1 for number in islice(chain(ranked, rest), k)]

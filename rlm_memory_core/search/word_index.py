@@ -75,7 +75,7 @@ class Terms:
     Args:
         counts: How many turns contain each form that is searched for, rarest first. Counts stop at 5,001.
         deciding: The rarest forms, as many as are together in at most 5,000 turns. If each form is in more, all forms.
-        after: Only turns after this one are ranked: 0, or the last 5,000 turns if each form is in more.
+        after: Only turns after this one are searched: 0, or the last 5,000 turns if each form is in more.
         missing: The words that no turn contains unchanged.
         nowhere: The missing words whose beginning is in no turn either.
     """

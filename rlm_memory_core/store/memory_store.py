@@ -188,7 +188,15 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         Args:
             keyword: Any text. It is searched for literally, also within words.
             limit: The maximum number of turns to return. The newest ones are kept. None means all.
+
+        Raises:
+            TypeError: The keyword is not a string.
+            ValueError: The limit is negative.
         """
+        if not isinstance(keyword, str):
+            raise TypeError(f"a keyword is a string, not {type(keyword).__name__}")
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit must not be negative, not {limit}")
         wanted = comparable(well_formed(keyword))
         condition = f"turn_index > ? AND turn_index <= ? AND {MAY_HOLD}"
         found: list[Turn] = []

@@ -86,7 +86,7 @@ def test_k_limits_the_result(corpus):
     assert rank_sessions(corpus, "cat", k=2) == full[:2]
     assert rank_sessions(corpus, "cat", k=0) == []
     assert rank_sessions(corpus, "cat", k=99) == full
-    with pytest.raises(ValueError, match="0 <= x"):
+    with pytest.raises(ValueError, match="negative"):
         rank_sessions(corpus, "cat", k=-1)
 
 
@@ -175,7 +175,7 @@ def test_both_rankings_have_an_index_of_their_own_in_the_file(tmp_path):
 
 def test_k_of_turns_is_checked_and_an_empty_store_has_none(store):
     assert rank_turns(store, "anything", k=3) == []
-    with pytest.raises(ValueError, match="0 <= x"):
+    with pytest.raises(ValueError, match="negative"):
         rank_turns(store, "cat", k=-1)
 
 
@@ -324,7 +324,7 @@ def test_on_the_papers_questions_the_words_alone_find_nearly_all_the_evidence(bu
 
 @pytest.mark.parametrize("rank", [rank_sessions, rank_pieces, rank_turns])
 def test_a_negative_k_is_refused(diary, rank):
-    with pytest.raises(ValueError, match="0 <= x"):
+    with pytest.raises(ValueError, match="negative"):
         rank(diary, "cat", k=-1)
 
 
