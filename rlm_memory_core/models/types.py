@@ -59,11 +59,11 @@ class Response:
 
     Args:
         text: The body as received.
-        seconds: How long the server took; None to let `pacing` measure it.
+        seconds: How long the server took, as `pacing` measured it.
     """
 
     text: str
-    seconds: float | None = None
+    seconds: float = 0.0
 
     @cached_property
     def body(self) -> dict[str, Any] | None:
