@@ -9,7 +9,7 @@ import re
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ class LLM(AbstractContextManager["LLM"]):
             check_number(name, getattr(self, name), least=1 if name in PACE else 0)
         if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
-        if self.max_tokens is None:
+        if self.max_tokens is None and self.model != OFFLINE:
             self.max_tokens = _LONG_REPLY if _THINKS.search(self.model.lower()) else _REPLY
         if self.model != OFFLINE:
             self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL")
@@ -105,7 +105,7 @@ class LLM(AbstractContextManager["LLM"]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the settings without connections or the key; another process reads the key from its environment."""
-        sent = {name: value for name, value in vars(self).items() if name not in ("_pipeline", "api_key")}
+        sent = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "api_key"}
         return _received, (tuple(sent.items()),)
 
     @property
@@ -146,7 +146,7 @@ class LLM(AbstractContextManager["LLM"]):
             BudgetExceeded: The budget is spent.
         """
         body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
-        if self.max_tokens and not self._is_named:
+        if self.max_tokens:
             body["max_tokens"] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
@@ -197,18 +197,13 @@ class LLM(AbstractContextManager["LLM"]):
         """The server's known limits by name, as arguments for `connect` and `Pacing`."""
         return {name: getattr(self, name) for name in PACE}
 
-    @property
-    def _is_named(self) -> bool:
-        """Whether a backend of this package answers instead of a server."""
-        plugins.load()
-        return self.model in NAMED and not self.base_url
-
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
         needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
         key = find_key(self.api_key, self.model, needs_key)
-        if self._is_named:
+        plugins.load()  # the offline reader registers itself
+        if self.model in NAMED and not self.base_url:
             backend, calls = NAMED[self.model](), None  # free, so nothing is recorded
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
@@ -229,11 +224,9 @@ class LLM(AbstractContextManager["LLM"]):
 
 
 @cache
-def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
+def _received(settings: tuple[tuple[str, Any], ...]) -> LLM:
     """Return the unpickled model: one for all questions that a process receives, so that they share connections."""
-    llm = LLM.__new__(LLM)
-    vars(llm).update(description, api_key=None)
-    return llm
+    return LLM(**dict(settings))
 
 
 connect = LLM
