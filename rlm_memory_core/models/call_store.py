@@ -31,8 +31,7 @@ _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  
 
 def cache_path() -> Path:
     """Return the folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or else the user's cache folder."""
-    named = os.environ.get("RLM_MEMORY_CACHE")
-    return Path(named) if named else user_cache_path("rlm-memory")
+    return Path(os.environ.get("RLM_MEMORY_CACHE") or user_cache_path("rlm-memory"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +156,8 @@ class CallStore:
             for name, value in _MARKS.items():
                 database.execute(f"PRAGMA {name} = {value}")
             database.execute(_SCHEMA)
-        elif marks[0] == _MARKS["application_id"] and marks[1] > _MARKS["user_version"]:
-            raise self._unusable("was written by a later version of this package")
         elif [*marks, *tables] != [*_MARKS.values(), "calls"]:
-            raise self._unusable("is damaged, or is another program's database")
+            raise self._unusable("is damaged, or was written by another program or another version of this one")
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:
