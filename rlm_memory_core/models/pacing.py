@@ -112,12 +112,11 @@ class Pacing:
         Raises:
             BackendError: There is no answer.
         """
-        request, listener = call.request, call.listener
-        sent = await call.budget.wait_for(self._turn(request.tokens, is_again))
+        sent = await call.budget.wait_for(self._turn(call.request.tokens, is_again))
         self._sends = number = self._sends + 1
         call.went_out(sent)
         try:
-            response = await ask(self._backend, request, listener)
+            response = await ask(self._backend, call.request, call.listener)
             call.answered += 1
             self._took()
         except BaseException as error:
@@ -130,7 +129,7 @@ class Pacing:
             self._changed.set()
         response.seconds = asyncio.get_running_loop().time() - sent
         counted = usage_of(response.body or {}).total_tokens
-        self._tokens.take(sent, counted - request.tokens if counted else 0)
+        self._tokens.take(sent, counted - call.request.tokens if counted else 0)
         return response
 
     async def _turn(self, tokens: int, is_again: bool) -> float:

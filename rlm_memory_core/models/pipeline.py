@@ -110,8 +110,7 @@ class Pipeline:
             BudgetExceeded: The budget is spent.
         """
         await call.reserve()
-        is_hedged = siblings is not None and siblings.share and call.listener is None
-        attempt = partial(siblings.send, self.pacing) if siblings and is_hedged else self.pacing.send
+        attempt = partial(siblings.send, self.pacing) if siblings else self.pacing.send
         failures = refusals = 0
         was_unreadable = False
         while True:
