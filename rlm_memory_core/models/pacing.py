@@ -127,7 +127,7 @@ class Pacing:
         finally:
             self.in_flight -= 1
             self._changed.set()
-        response.seconds = asyncio.get_running_loop().time() - sent
+        response.seconds = response.seconds or asyncio.get_running_loop().time() - sent
         counted = usage_of(response.body or {}).total_tokens
         self._tokens.take(sent, counted - call.request.tokens if counted else 0)
         return response

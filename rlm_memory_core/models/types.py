@@ -59,7 +59,7 @@ class Response:
 
     Args:
         text: The body as received.
-        seconds: How long the server took, as `pacing` measured it.
+        seconds: How long the server took; 0 to let `pacing` measure it.
     """
 
     text: str
