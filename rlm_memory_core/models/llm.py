@@ -129,16 +129,19 @@ class LLM(AbstractContextManager["LLM"]):
 
     async def complete(
         self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
-        stopped: pipeline.Stopped | None = None, siblings: Siblings | None = None,
+        siblings: Siblings | None = None,
     ) -> Reply:  # fmt: skip
         """Ask for one answer.
+
+        What ends the call early says what was paid for until then, in its attributes `usage` and `cost_usd`: a
+        ModelError, a BudgetExceeded, and also an `asyncio.CancelledError`, whose type does not name them. If a time
+        limit such as `asyncio.wait_for` cancels the call, it raises a TimeoutError instead: look at its `__cause__`.
 
         Args:
             messages: The conversation, as chat-completions messages.
             budget: Checked before the call and charged after it. A reply that breaks off, times out or is cancelled is
                 charged at an estimate, because the server bills it.
             listener: Receives the answer in pieces, or a recorded one in one piece; None to wait for the whole answer.
-            stopped: Called with the estimated usage and dollars if the call is cancelled.
             siblings: The fan-out that the call belongs to; see `hedging`.
 
         Raises:
@@ -151,16 +154,13 @@ class LLM(AbstractContextManager["LLM"]):
         if self.temperature is not None:
             body["temperature"] = self.temperature
         call = ModelCall(Request(CHAT_PATH, body), budget, self.rates, listener)
-        return await background.arun(self._pipeline.ask(call, read_completion, siblings, stopped))
+        return await background.arun(self._pipeline.ask(call, read_completion, siblings))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`.
-
-        What ends the calls early says what was paid for until then, in its attributes `usage` and `cost_usd`: a
-        ModelError, a BudgetExceeded, and also an `asyncio.CancelledError`, whose type does not name them. If a time
-        limit such as `asyncio.wait_for` cancels the calls, it raises a TimeoutError instead: look at its `__cause__`.
+        For each call, the budget and the errors are as for `complete`. What ends the calls early says what all of them
+        took.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]

@@ -212,6 +212,11 @@ def count_tokens(text: str) -> int:
     return -(-(2 * len(text) + 3 * further_bytes) // 8)
 
 
+def paid_before(error: BaseException) -> tuple[Usage, float | None]:
+    """Return the tokens and dollars that calls took before an error or a cancellation ended them."""
+    return getattr(error, "usage", Usage()), getattr(error, "cost_usd", 0.0)
+
+
 def check_number(name: str, number: object, least: float = 0) -> None:
     """Check that a setting is None or a finite number of at least `least`.
 
