@@ -6,7 +6,6 @@ cancelled.
 """
 
 import asyncio
-import sys
 from bisect import insort
 
 from . import background
@@ -36,12 +35,12 @@ class Siblings:
 
     `copies` counts the copies that were sent.
 
-    >>> Siblings(0.05).copies
+    >>> Siblings(0.05, asyncio.Semaphore(50)).copies
     0
     """
 
-    def __init__(self, share: float, slots: asyncio.Semaphore | None = None) -> None:
-        self.share, self.slots = share, slots or asyncio.Semaphore(sys.maxsize)
+    def __init__(self, share: float, slots: asyncio.Semaphore) -> None:
+        self.share, self.slots = share, slots
         self.copies = 0
         self._door = asyncio.Lock()
         self._answered: list[float] = []  # seconds, shortest first

@@ -3,7 +3,6 @@
 Callers need not know whether a server or the offline reader answers. The prompts are in `query.prompts`.
 """
 
-import math
 import os
 import re
 from asyncio import CancelledError
@@ -94,8 +93,8 @@ class LLM(AbstractContextManager["LLM"]):
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
         for name in ("temperature", "timeout", "max_tokens", *PACE):
             check_number(name, getattr(self, name), least=1 if name in PACE else 0)
-        if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
-            raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
+        for rate in self.rates or ():
+            check_number("each of the rates, in dollars per token,", rate)
         if self.max_tokens is None and self.model != OFFLINE:
             self.max_tokens = _LONG_REPLY if _THINKS.search(self.model.lower()) else _REPLY
         if self.model != OFFLINE:
@@ -263,13 +262,12 @@ def find_key(given: str | None, model: str, is_needed: bool) -> str:
     >>> find_key("sk-1", "gpt-4o-mini", is_needed=True)
     'sk-1'
     """
-    key = given or os.environ.get("OPENAI_API_KEY")
+    key = given or os.environ.get("OPENAI_API_KEY", "")
     if not key and is_needed:
         raise ModelError(
             f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
         )
-    strange = next((sign for sign in key or "" if not (sign.isascii() and sign.isprintable())), None)
-    if strange is not None:
+    if strange := next((sign for sign in key if not (sign.isascii() and sign.isprintable())), ""):
         named = "the api_key" if given else "OPENAI_API_KEY"
         raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
     return key or "none"  # the client needs a string

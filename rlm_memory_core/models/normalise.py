@@ -148,9 +148,8 @@ def read_completion(response: Response, request: Request) -> Reply:
     text, thoughts = split_thoughts(said, apart)
     if not any(sign.isprintable() and sign != " " for sign in text):
         raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
-    is_cut = bool(finish) and not str(finish).lower().startswith(_WHOLE)
-    is_cut = is_cut or len(content.text) > _MOST_SAID
-    return Reply(text, usage, seconds=response.seconds, cut=is_cut, thoughts=thoughts)
+    is_whole = len(content.text) <= _MOST_SAID and str(finish or "stop").lower().startswith(_WHOLE)
+    return Reply(text, usage, seconds=response.seconds, cut=not is_whole, thoughts=thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
