@@ -196,11 +196,27 @@ class LLM(AbstractContextManager["LLM"]):
         """The server's known limits by name, as arguments for `connect` and `Pacing`."""
         return {name: getattr(self, name) for name in PACE}
 
+    def _key(self) -> str:
+        """Return the API key to send, or "none" if there is no key and the server does not need one.
+
+        Raises:
+            ModelError: The key is missing, or cannot be sent.
+        """
+        key = self.api_key or os.environ.get("OPENAI_API_KEY", "")
+        if not (key or self.model == OFFLINE or self.base_url or self.recorded == "replay"):
+            raise ModelError(
+                f"no API key for {self.model}: set OPENAI_API_KEY, or name a local server with base_url, "
+                'or use model="offline"'
+            )
+        if strange := next((sign for sign in key if not (sign.isascii() and sign.isprintable())), ""):
+            named = "the api_key" if self.api_key else "OPENAI_API_KEY"
+            raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
+        return key or "none"  # the client needs a string
+
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
-        needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
-        key = find_key(self.api_key, self.model, needs_key)
+        key = self._key()
         plugins.load()  # the offline reader registers itself
         if self.model in NAMED and not self.base_url:
             backend, calls = NAMED[self.model](), None  # free, so nothing is recorded
@@ -210,14 +226,11 @@ class LLM(AbstractContextManager["LLM"]):
             address = self.base_url or OPENAI_URL
             backend = OpenAIBackend(address, key, self.timeout)
             calls = open_calls(self.calls_path, self.recorded, address.rstrip("/"), self.timeout)
+        pacing = Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace)
         secret = secret_of(self.base_url or "") or key
-        made = pipeline.Pipeline(
-            Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace),
-            calls,
-            partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout),
-            partial(without_key, key=secret),
-            getattr(backend, "close", None),
-        )
+        told = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
+        cleaned = partial(without_key, key=secret)
+        made = pipeline.Pipeline(pacing, calls, told, cleaned, getattr(backend, "close", None))
         background.on_exit(made.close)
         return made
 
@@ -246,28 +259,3 @@ def check_address(base_url: str) -> None:
             return
     shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]  # leaves out a password, or a key in the query
     raise ValueError(f"base_url {shown!r} is no address such as http://localhost:11434/v1")
-
-
-def find_key(given: str | None, model: str, is_needed: bool) -> str:
-    """Return the API key to send, or "none" if there is no key and the server does not need one.
-
-    Args:
-        given: The caller's key; None for OPENAI_API_KEY.
-        model: The model's name, for the error.
-        is_needed: Whether the server needs a key.
-
-    Raises:
-        ModelError: The key is missing, or cannot be sent.
-
-    >>> find_key("sk-1", "gpt-4o-mini", is_needed=True)
-    'sk-1'
-    """
-    key = given or os.environ.get("OPENAI_API_KEY", "")
-    if not key and is_needed:
-        raise ModelError(
-            f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
-        )
-    if strange := next((sign for sign in key if not (sign.isascii() and sign.isprintable())), ""):
-        named = "the api_key" if given else "OPENAI_API_KEY"
-        raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
-    return key or "none"  # the client needs a string
