@@ -91,9 +91,6 @@ class Pacing:
         self._sends = self._lowered = 0  # the second: `_sends` when the limit was last lowered
         self._step = 1.0  # how fast the limit rises again
         self._final = Refused(429, "")  # the last refusal that failed all waiting requests
-        self._begin_afresh()
-
-    def _begin_afresh(self) -> None:
         self._shut_until = -math.inf
         self._bursts, self._refusing_since = 0, math.inf  # refusals since the last success, and the time of the first
 
@@ -183,8 +180,8 @@ class Pacing:
         is_vague = pause is None and self._bursts > self.max_retries
         if (pause or 0.0) > PATIENCE or (is_idle and (takes_nothing or is_vague)):
             refusal.retryable = False
-            self._final = refusal  # fails all waiting requests too
-            self._begin_afresh()
+            self._final, self._shut_until = refusal, -math.inf  # fails all waiting requests too; the next begins afresh
+            self._bursts, self._refusing_since = 0, math.inf
 
 
 def pause_after(failures: int) -> float:
