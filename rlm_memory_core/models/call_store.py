@@ -24,7 +24,6 @@ _SCHEMA = """
 CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT NULL, seconds REAL NOT NULL,
                     created TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID
 """
-_COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
 
@@ -101,7 +100,7 @@ class CallStore:
 
     def _read(self, chosen: str, values: tuple[str | None, ...]) -> Iterator[RecordedCall]:
         with self._reporting("cannot be read"):
-            for *fields, checksum in self._database.execute(f"SELECT {_COLUMNS} FROM calls {chosen}", values):
+            for *fields, checksum in self._database.execute(f"SELECT * FROM calls {chosen}", values):
                 call = RecordedCall(*fields)
                 if call.checksum != checksum:
                     raise self._unusable("is damaged (the checksum of a call differs)")
@@ -116,7 +115,7 @@ class CallStore:
         call = RecordedCall(key, model, response, float(seconds), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
         values = (*astuple(call), call.checksum)
         with self._reporting("cannot be written"):
-            self._database.execute(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", values)
+            self._database.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def prune(self, model: str | None = None, before: str | None = None) -> int:
         """Delete calls and shrink the file.

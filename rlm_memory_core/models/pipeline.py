@@ -11,12 +11,11 @@ normalise         read the answer                               streaming, norma
 """
 
 from asyncio import CancelledError, sleep
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from random import random
-from typing import Any
 
 from .budget import BudgetExceeded, ModelCall
 from .hedging import Siblings
@@ -44,7 +43,7 @@ class Pipeline:
     calls: RecordedCalls | None = None
     explain: Callable[[Exception], str] = str
     clean: Callable[[str], str] = str
-    close_backend: Callable[[], Coroutine[Any, Any, None]] | None = None
+    close_backend: Callable[[], Awaitable[object]] | None = None
 
     async def ask(self, call: ModelCall, read: Read, siblings: Siblings | None = None) -> Reply:
         """Send a call, read its answer, and charge the budget.
