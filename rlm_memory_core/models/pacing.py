@@ -134,6 +134,7 @@ class Pacing:
         loop, final = asyncio.get_running_loop(), self._final
         try:
             async with self._again if is_again else self._new:
+                await asyncio.sleep(0)  # creating all requests of a large fan-out at once would delay each answer
                 while self._final is final:
                     now = loop.time()
                     opens = math.inf if self._again.locked() and not is_again else self._opens(now, tokens)
