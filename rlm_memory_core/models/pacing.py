@@ -16,7 +16,7 @@ from .streaming import ask
 from .types import Backend, Refused, Response
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, if the server does not name a time
-_ROUNDS_BACK = 8  # of requests, until the limit is back at its value before the refusal
+_RISE = 8  # answers after which the limit rises by one; fewer if fewer requests are in flight
 PATIENCE = 120.0
 """Seconds to wait for a server that accepts nothing. If it asks for a longer wait, the request fails."""
 
@@ -89,7 +89,6 @@ class Pacing:
         self._new, self._again = asyncio.Lock(), asyncio.Lock()  # held by the next request to send; later ones queue
         self._changed = asyncio.Event()
         self._sends = self._lowered = 0  # the second: `_sends` when the limit was last lowered
-        self._step = 1.0  # how fast the limit rises again
         self._final = Refused(429, "")  # the last refusal that failed all waiting requests
         self._shut_until = -math.inf
         self._bursts, self._refusing_since = 0, math.inf  # refusals since the last success, and the time of the first
@@ -160,7 +159,7 @@ class Pacing:
     def _took(self) -> None:
         """Raise the limit, because the server accepted a request."""
         self._bursts, self._refusing_since = 0, math.inf
-        self.limit = min(self._most, self.limit + self._step / self.limit)
+        self.limit = min(self._most, self.limit + 1 / min(self.limit, _RISE))
 
     def _refused(self, refusal: Refused, number: int) -> None:
         """Pause, and lower the limit, but only once for all requests that were in flight together."""
@@ -171,7 +170,6 @@ class Pacing:
         now, pause = asyncio.get_running_loop().time(), refusal.retry_after
         if number > self._lowered:
             self.limit = max(1.0, min(self.limit, self.in_flight) // 2)
-            self._step = max(1.0, self.limit / _ROUNDS_BACK)
             self._lowered = self._sends
             self._bursts += 1
         self._refusing_since = min(self._refusing_since, now)
