@@ -114,10 +114,11 @@ class Pacing:
         try:
             response = await ask(self._backend, call.request, call.listener)
             call.answered += 1
-            self._took()
+            self._bursts, self._refusing_since = 0, math.inf
+            self.limit = min(self._most, self.limit + 1 / min(self.limit, _RISE))
         except BaseException as error:
             call.failed(error)
-            if isinstance(error, Refused):
+            if isinstance(error, Refused) and error.is_busy and error.retryable:
                 self._refused(error, number)
             raise
         finally:
@@ -156,17 +157,8 @@ class Pacing:
             return math.inf
         return max(self._shut_until, self._requests.opens(now, 1), self._tokens.opens(now, tokens))
 
-    def _took(self) -> None:
-        """Raise the limit, because the server accepted a request."""
-        self._bursts, self._refusing_since = 0, math.inf
-        self.limit = min(self._most, self.limit + 1 / min(self.limit, _RISE))
-
     def _refused(self, refusal: Refused, number: int) -> None:
         """Pause, and lower the limit, but only once for all requests that were in flight together."""
-        if not refusal.is_busy:
-            self._took()
-        if not (refusal.is_busy and refusal.retryable):
-            return
         now, pause = asyncio.get_running_loop().time(), refusal.retry_after
         if number > self._lowered:
             self.limit = max(1.0, min(self.limit, self.in_flight) // 2)
