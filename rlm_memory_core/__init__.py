@@ -81,7 +81,7 @@ _HOMES = (
     "store.turns",
 )
 
-plugins.announce(f"{__name__}.offline", f"{__name__}.views")
+plugins.MODULES += f"{__name__}.offline", f"{__name__}.views"
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 
 from ..models.budget import Budget
 from ..models.llm import LLM
-from ..models.pipeline import Stopped
 from ..models.streaming import Listener
 from ..query.answer import Answer
 from ..query.prompts.record import ChatMessage, chat_system
@@ -21,7 +20,7 @@ and time of what follows. Never write such a line."""
 
 async def ask_directly(
     llm: LLM, sessions: Iterable[Session], question: str, question_date: str | None, system: str | None,
-    budget: Budget | None, listener: Listener | None, today: str, stopped: Stopped | None,
+    budget: Budget | None, listener: Listener | None, today: str,
 ) -> Answer:  # fmt: skip
     """Send a model the whole history with the date of each session, then the question.
 
@@ -34,7 +33,6 @@ async def ask_directly(
         budget: As for `LLM.complete`.
         listener: Receives the answer in pieces, or None.
         today: The current day, which is given to the model.
-        stopped: As for `LLM.complete`.
 
     Returns:
         The answer. If the model's token limit cut the reply off, its `error` says so.
@@ -45,7 +43,7 @@ async def ask_directly(
     asked = f"{question} (Asked on {label(question_date)}.)" if question_date else question
     messages = [opening(system, today), *as_messages(sessions), ChatMessage(role="user", content=asked)]
     started = time.perf_counter()
-    reply = await llm.complete(messages, budget, listener, stopped)
+    reply = await llm.complete(messages, budget, listener)
     cut = f"the reply of {llm.model} was cut off at its token limit" if reply.cut else ""
     taken = reply.usage, reply.cost_usd, reply.seconds, reply.recorded
     return Answer(

@@ -16,10 +16,10 @@ from weakref import WeakSet
 
 from ..models import background
 from ..models.budget import Budget
-from ..models.llm import LLM, ModelError, connect
+from ..models.llm import LLM, connect
 from ..models.pricing import Usage
 from ..models.streaming import Listener
-from ..models.types import ContextExceeded
+from ..models.types import ContextExceeded, paid_before
 from ..query.answer import Answer
 from ..query.engine import MemoryRLM
 from ..query.reading import Reading
@@ -275,7 +275,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
                 try:
                     answer = await ask_directly(
                         self.llm, history.sessions, question, day, self.system, self.budget,
-                        tell and Listener(tell), today, self._count,
+                        tell and Listener(tell), today,
                     )  # fmt: skip
                 except ContextExceeded as error:
                     mode, self._fits = "memory", min(self._fits, max(length - 1, len(question)))
@@ -286,8 +286,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
                     tell(answer.text)
         except BaseException as error:
             self._failed += 1
-            if isinstance(error, ModelError):
-                self._count(error.usage, error.cost_usd)
+            self._count(*paid_before(error))
             raise
         finally:
             self._queries[mode] += 1

@@ -50,18 +50,15 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         RuntimeError: The caller runs on the background loop itself, so waiting would never end.
     """
+    give_up: Callable[[], object] = work.close
     try:
-        background = loop()
         if threading.current_thread().name == "rlm-memory":
             raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
-    except RuntimeError:
-        work.close()
-        raise
-    future = asyncio.run_coroutine_threadsafe(work, background)
-    try:
+        future = asyncio.run_coroutine_threadsafe(work, loop())
+        give_up = future.cancel
         return future.result()
     except BaseException:
-        future.cancel()
+        give_up()
         raise
 
 
@@ -111,7 +108,6 @@ async def _close_all() -> None:
 def _close() -> None:
     if _process != os.getpid():
         return  # a forked process: open resources belong to its parent
-    background = loop()
-    asyncio.run_coroutine_threadsafe(_close_all(), background).result()
-    background.call_soon_threadsafe(background.stop)
+    run(_close_all())
+    loop().call_soon_threadsafe(loop().stop)
     time.sleep(0.05)  # let the REPL's threads end before the interpreter finalizes

@@ -154,14 +154,7 @@ class Budget:
         self._settled.set()
 
     def charge(self, usage: Usage, usd: float | None) -> None:
-        """Count a call that was paid for. After the first call of unknown price, `spent_usd` stays None.
-
-        Raises:
-            ValueError: A number is negative, infinite or not a number.
-        """
-        check_number("what a call has cost", usd)
-        if min(usage.prompt_tokens, usage.completion_tokens, usage.calls) < 0:
-            raise ValueError(f"a call takes no negative number of tokens: {usage}")
+        """Count a call that was paid for. After the first call of unknown price, `spent_usd` stays None."""
         self.spent += usage
         self._longest = max(self._longest, usage.completion_tokens // max(usage.calls, 1))
         self.spent_usd = None if usd is None or self.spent_usd is None else self.spent_usd + usd
@@ -200,8 +193,6 @@ class Budget:
             if limit is not None and spent + next_call > limit:
                 more = f", and the next call takes about {next_call:.2g}" if spent < limit else ""
                 return f"the budget of {limit:g} {name} is spent ({spent:.4g}{more})"
-        if self.usd is not None and self.spent_usd is None:
-            return f"the budget of {self.usd:g} usd cannot be held: a price is not known"
         if self.seconds is not None and self._age >= self.seconds:
             return f"the budget of {self.seconds:g} seconds is spent ({self._age:.4g})"
         return ""

@@ -24,15 +24,13 @@ _SCHEMA = """
 CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT NULL, seconds REAL NOT NULL,
                     created TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID
 """
-_COLUMNS = "key, model, response, seconds, created, checksum"
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
 _FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
 
 
 def cache_path() -> Path:
     """Return the folder for recorded calls and downloads: $RLM_MEMORY_CACHE, or else the user's cache folder."""
-    named = os.environ.get("RLM_MEMORY_CACHE")
-    return Path(named) if named else user_cache_path("rlm-memory")
+    return Path(os.environ.get("RLM_MEMORY_CACHE") or user_cache_path("rlm-memory"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class CallStore:
 
     def _read(self, chosen: str, values: tuple[str | None, ...]) -> Iterator[RecordedCall]:
         with self._reporting("cannot be read"):
-            for *fields, checksum in self._database.execute(f"SELECT {_COLUMNS} FROM calls {chosen}", values):
+            for *fields, checksum in self._database.execute(f"SELECT * FROM calls {chosen}", values):
                 call = RecordedCall(*fields)
                 if call.checksum != checksum:
                     raise self._unusable("is damaged (the checksum of a call differs)")
@@ -117,7 +115,7 @@ class CallStore:
         call = RecordedCall(key, model, response, float(seconds), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
         values = (*astuple(call), call.checksum)
         with self._reporting("cannot be written"):
-            self._database.execute(f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", values)
+            self._database.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def prune(self, model: str | None = None, before: str | None = None) -> int:
         """Delete calls and shrink the file.
@@ -157,10 +155,8 @@ class CallStore:
             for name, value in _MARKS.items():
                 database.execute(f"PRAGMA {name} = {value}")
             database.execute(_SCHEMA)
-        elif marks[0] == _MARKS["application_id"] and marks[1] > _MARKS["user_version"]:
-            raise self._unusable("was written by a later version of this package")
         elif [*marks, *tables] != [*_MARKS.values(), "calls"]:
-            raise self._unusable("is damaged, or is another program's database")
+            raise self._unusable("is damaged, or was written by another program or another version of this one")
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:

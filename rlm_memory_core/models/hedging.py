@@ -6,7 +6,6 @@ cancelled.
 """
 
 import asyncio
-import sys
 from bisect import insort
 
 from . import background
@@ -36,14 +35,13 @@ class Siblings:
 
     `copies` counts the copies that were sent.
 
-    >>> Siblings(0.05).copies
+    >>> Siblings(0.05, asyncio.Semaphore(50)).copies
     0
     """
 
-    def __init__(self, share: float, slots: asyncio.Semaphore | None = None) -> None:
-        self.share, self.slots = share, slots or asyncio.Semaphore(sys.maxsize)
+    def __init__(self, share: float, slots: asyncio.Semaphore) -> None:
+        self.share, self.slots = share, slots
         self.copies = 0
-        self._door = asyncio.Lock()
         self._answered: list[float] = []  # seconds, shortest first
         self._running: dict[ModelCall, asyncio.Future[None]] = {}  # oldest first; set when the call is late
         self._is_looking = False
@@ -54,8 +52,6 @@ class Siblings:
         Raises:
             BackendError: Every attempt failed. The error is that of the first failure.
         """
-        async with self._door:  # one by one: creating all requests of a large fan-out at once would delay each answer
-            await asyncio.sleep(0)
         loop, failures = asyncio.get_running_loop(), []
         late = self._running[call] = loop.create_future()
         tasks = [asyncio.create_task(pacing.send(call, is_again))]

@@ -3,13 +3,12 @@
 Callers need not know whether a server or the offline reader answers. The prompts are in `query.prompts`.
 """
 
-import math
 import os
 import re
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -94,9 +93,9 @@ class LLM(AbstractContextManager["LLM"]):
             raise ValueError(f"recorded must be one of {', '.join(MODES)}, not {self.recorded!r}")
         for name in ("temperature", "timeout", "max_tokens", *PACE):
             check_number(name, getattr(self, name), least=1 if name in PACE else 0)
-        if self.rates is not None and not all(0 <= rate < math.inf for rate in self.rates):
-            raise ValueError(f"rates must be dollars per prompt token and per completion token, not {self.rates!r}")
-        if self.max_tokens is None:
+        for rate in self.rates or ():
+            check_number("each of the rates, in dollars per token,", rate)
+        if self.max_tokens is None and self.model != OFFLINE:
             self.max_tokens = _LONG_REPLY if _THINKS.search(self.model.lower()) else _REPLY
         if self.model != OFFLINE:
             self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL")
@@ -105,7 +104,7 @@ class LLM(AbstractContextManager["LLM"]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the settings without connections or the key; another process reads the key from its environment."""
-        sent = {name: value for name, value in vars(self).items() if name not in ("_pipeline", "api_key")}
+        sent = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "api_key"}
         return _received, (tuple(sent.items()),)
 
     @property
@@ -129,16 +128,19 @@ class LLM(AbstractContextManager["LLM"]):
 
     async def complete(
         self, messages: Sequence[ChatMessage], budget: Budget | None = None, listener: Listener | None = None,
-        stopped: pipeline.Stopped | None = None, siblings: Siblings | None = None,
+        siblings: Siblings | None = None,
     ) -> Reply:  # fmt: skip
         """Ask for one answer.
+
+        What ends the call early says what was paid for until then, in its attributes `usage` and `cost_usd`: a
+        ModelError, a BudgetExceeded, and also an `asyncio.CancelledError`, whose type does not name them. If a time
+        limit such as `asyncio.wait_for` cancels the call, it raises a TimeoutError instead: look at its `__cause__`.
 
         Args:
             messages: The conversation, as chat-completions messages.
             budget: Checked before the call and charged after it. A reply that breaks off, times out or is cancelled is
                 charged at an estimate, because the server bills it.
             listener: Receives the answer in pieces, or a recorded one in one piece; None to wait for the whole answer.
-            stopped: Called with the estimated usage and dollars if the call is cancelled.
             siblings: The fan-out that the call belongs to; see `hedging`.
 
         Raises:
@@ -146,21 +148,18 @@ class LLM(AbstractContextManager["LLM"]):
             BudgetExceeded: The budget is spent.
         """
         body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
-        if self.max_tokens and not self._is_named:
+        if self.max_tokens:
             body["max_tokens"] = self.max_tokens
         if self.temperature is not None:
             body["temperature"] = self.temperature
         call = ModelCall(Request(CHAT_PATH, body), budget, self.rates, listener)
-        return await background.arun(self._pipeline.ask(call, read_completion, siblings, stopped))
+        return await background.arun(self._pipeline.ask(call, read_completion, siblings))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`.
-
-        What ends the calls early says what was paid for until then, in its attributes `usage` and `cost_usd`: a
-        ModelError, a BudgetExceeded, and also an `asyncio.CancelledError`, whose type does not name them. If a time
-        limit such as `asyncio.wait_for` cancels the calls, it raises a TimeoutError instead: look at its `__cause__`.
+        For each call, the budget and the errors are as for `complete`. What ends the calls early says what all of them
+        took.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
@@ -197,18 +196,29 @@ class LLM(AbstractContextManager["LLM"]):
         """The server's known limits by name, as arguments for `connect` and `Pacing`."""
         return {name: getattr(self, name) for name in PACE}
 
-    @property
-    def _is_named(self) -> bool:
-        """Whether a backend of this package answers instead of a server."""
-        plugins.load()
-        return self.model in NAMED and not self.base_url
+    def _key(self) -> str:
+        """Return the API key to send, or "none" if there is no key and the server does not need one.
+
+        Raises:
+            ModelError: The key is missing, or cannot be sent.
+        """
+        key = self.api_key or os.environ.get("OPENAI_API_KEY", "")
+        if not (key or self.model == OFFLINE or self.base_url or self.recorded == "replay"):
+            raise ModelError(
+                f"no API key for {self.model}: set OPENAI_API_KEY, or name a local server with base_url, "
+                'or use model="offline"'
+            )
+        if strange := next((sign for sign in key if not (sign.isascii() and sign.isprintable())), ""):
+            named = "the api_key" if self.api_key else "OPENAI_API_KEY"
+            raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
+        return key or "none"  # the client needs a string
 
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
-        needs_key = not (self.model == OFFLINE or self.base_url or self.recorded == "replay")
-        key = find_key(self.api_key, self.model, needs_key)
-        if self._is_named:
+        key = self._key()
+        plugins.load()  # the offline reader registers itself
+        if self.model in NAMED and not self.base_url:
             backend, calls = NAMED[self.model](), None  # free, so nothing is recorded
         else:
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
@@ -216,24 +226,19 @@ class LLM(AbstractContextManager["LLM"]):
             address = self.base_url or OPENAI_URL
             backend = OpenAIBackend(address, key, self.timeout)
             calls = open_calls(self.calls_path, self.recorded, address.rstrip("/"), self.timeout)
+        pacing = Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace)
         secret = secret_of(self.base_url or "") or key
-        made = pipeline.Pipeline(
-            Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace),
-            calls,
-            partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout),
-            partial(without_key, key=secret),
-            getattr(backend, "close", None),
-        )
+        told = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
+        cleaned = partial(without_key, key=secret)
+        made = pipeline.Pipeline(pacing, calls, told, cleaned, getattr(backend, "close", None))
         background.on_exit(made.close)
         return made
 
 
 @cache
-def _received(description: tuple[tuple[str, Any], ...]) -> LLM:
+def _received(settings: tuple[tuple[str, Any], ...]) -> LLM:
     """Return the unpickled model: one for all questions that a process receives, so that they share connections."""
-    llm = LLM.__new__(LLM)
-    vars(llm).update(description, api_key=None)
-    return llm
+    return LLM(**dict(settings))
 
 
 connect = LLM
@@ -254,29 +259,3 @@ def check_address(base_url: str) -> None:
             return
     shown = re.split(r"[?#]", base_url.rpartition("@")[2])[0]  # leaves out a password, or a key in the query
     raise ValueError(f"base_url {shown!r} is no address such as http://localhost:11434/v1")
-
-
-def find_key(given: str | None, model: str, is_needed: bool) -> str:
-    """Return the API key to send, or "none" if there is no key and the server does not need one.
-
-    Args:
-        given: The caller's key; None for OPENAI_API_KEY.
-        model: The model's name, for the error.
-        is_needed: Whether the server needs a key.
-
-    Raises:
-        ModelError: The key is missing, or cannot be sent.
-
-    >>> find_key("sk-1", "gpt-4o-mini", is_needed=True)
-    'sk-1'
-    """
-    key = given or os.environ.get("OPENAI_API_KEY")
-    if not key and is_needed:
-        raise ModelError(
-            f'no API key for {model}: set OPENAI_API_KEY, or name a local server with base_url, or use model="offline"'
-        )
-    strange = next((sign for sign in key or "" if not (sign.isascii() and sign.isprintable())), None)
-    if strange is not None:
-        named = "the api_key" if given else "OPENAI_API_KEY"
-        raise ModelError(f"{named} holds {strange!r}, which no key does: copy it once more from where it was made")
-    return key or "none"  # the client needs a string

@@ -148,9 +148,8 @@ def read_completion(response: Response, request: Request) -> Reply:
     text, thoughts = split_thoughts(said, apart)
     if not any(sign.isprintable() and sign != " " for sign in text):
         raise EmptyReply(f"its answer is empty (finish reason: {finish})", usage)
-    is_cut = bool(finish) and not str(finish).lower().startswith(_WHOLE)
-    is_cut = is_cut or len(content.text) > _MOST_SAID
-    return Reply(text, usage, seconds=response.seconds or 0.0, cut=is_cut, thoughts=thoughts)
+    is_whole = len(content.text) <= _MOST_SAID and str(finish or "stop").lower().startswith(_WHOLE)
+    return Reply(text, usage, seconds=response.seconds, cut=not is_whole, thoughts=thoughts)
 
 
 def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa: B008  # immutable
@@ -225,7 +224,7 @@ def read_embeddings(response: Response, request: Request) -> Reply:
     vectors = [found[place] for place in sorted(found)]
     if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
         raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
-    return Reply("", usage, seconds=response.seconds or 0.0, vectors=vectors)
+    return Reply("", usage, seconds=response.seconds, vectors=vectors)
 
 
 def _vector(sent: str | list[float]) -> list[float]:

@@ -16,7 +16,7 @@ from .streaming import ask
 from .types import Backend, Refused, Response
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, if the server does not name a time
-_ROUNDS_BACK = 8  # of requests, until the limit is back at its value before the refusal
+_RISE = 8  # answers after which the limit rises by one; fewer if fewer requests are in flight
 PATIENCE = 120.0
 """Seconds to wait for a server that accepts nothing. If it asks for a longer wait, the request fails."""
 
@@ -89,11 +89,7 @@ class Pacing:
         self._new, self._again = asyncio.Lock(), asyncio.Lock()  # held by the next request to send; later ones queue
         self._changed = asyncio.Event()
         self._sends = self._lowered = 0  # the second: `_sends` when the limit was last lowered
-        self._step = 1.0  # how fast the limit rises again
         self._final = Refused(429, "")  # the last refusal that failed all waiting requests
-        self._begin_afresh()
-
-    def _begin_afresh(self) -> None:
         self._shut_until = -math.inf
         self._bursts, self._refusing_since = 0, math.inf  # refusals since the last success, and the time of the first
 
@@ -112,26 +108,25 @@ class Pacing:
         Raises:
             BackendError: There is no answer.
         """
-        request, listener = call.request, call.listener
-        sent = await call.budget.wait_for(self._turn(request.tokens, is_again))
+        sent = await call.budget.wait_for(self._turn(call.request.tokens, is_again))
         self._sends = number = self._sends + 1
         call.went_out(sent)
         try:
-            response = await ask(self._backend, request, listener)
+            response = await ask(self._backend, call.request, call.listener)
             call.answered += 1
-            self._took()
+            self._bursts, self._refusing_since = 0, math.inf
+            self.limit = min(self._most, self.limit + 1 / min(self.limit, _RISE))
         except BaseException as error:
             call.failed(error)
-            if isinstance(error, Refused):
+            if isinstance(error, Refused) and error.is_busy and error.retryable:
                 self._refused(error, number)
             raise
         finally:
             self.in_flight -= 1
             self._changed.set()
-        if response.seconds is None:
-            response.seconds = asyncio.get_running_loop().time() - sent
+        response.seconds = response.seconds or asyncio.get_running_loop().time() - sent
         counted = usage_of(response.body or {}).total_tokens
-        self._tokens.take(sent, counted - request.tokens if counted else 0)
+        self._tokens.take(sent, counted - call.request.tokens if counted else 0)
         return response
 
     async def _turn(self, tokens: int, is_again: bool) -> float:
@@ -139,6 +134,7 @@ class Pacing:
         loop, final = asyncio.get_running_loop(), self._final
         try:
             async with self._again if is_again else self._new:
+                await asyncio.sleep(0)  # creating all requests of a large fan-out at once would delay each answer
                 while self._final is final:
                     now = loop.time()
                     opens = math.inf if self._again.locked() and not is_again else self._opens(now, tokens)
@@ -161,21 +157,11 @@ class Pacing:
             return math.inf
         return max(self._shut_until, self._requests.opens(now, 1), self._tokens.opens(now, tokens))
 
-    def _took(self) -> None:
-        """Raise the limit, because the server accepted a request."""
-        self._bursts, self._refusing_since = 0, math.inf
-        self.limit = min(self._most, self.limit + self._step / self.limit)
-
     def _refused(self, refusal: Refused, number: int) -> None:
         """Pause, and lower the limit, but only once for all requests that were in flight together."""
-        if not refusal.is_busy:
-            self._took()
-        if not (refusal.is_busy and refusal.retryable):
-            return
         now, pause = asyncio.get_running_loop().time(), refusal.retry_after
         if number > self._lowered:
             self.limit = max(1.0, min(self.limit, self.in_flight) // 2)
-            self._step = max(1.0, self.limit / _ROUNDS_BACK)
             self._lowered = self._sends
             self._bursts += 1
         self._refusing_since = min(self._refusing_since, now)
@@ -185,8 +171,8 @@ class Pacing:
         is_vague = pause is None and self._bursts > self.max_retries
         if (pause or 0.0) > PATIENCE or (is_idle and (takes_nothing or is_vague)):
             refusal.retryable = False
-            self._final = refusal  # fails all waiting requests too
-            self._begin_afresh()
+            self._final, self._shut_until = refusal, -math.inf  # fails all waiting requests too; the next begins afresh
+            self._bursts, self._refusing_since = 0, math.inf
 
 
 def pause_after(failures: int) -> float:

@@ -11,25 +11,20 @@ normalise         read the answer                               streaming, norma
 """
 
 from asyncio import CancelledError, sleep
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from random import random
-from typing import Any
 
 from .budget import BudgetExceeded, ModelCall
 from .hedging import Siblings
 from .pacing import PATIENCE, Pacing, pause_after
-from .pricing import Usage
 from .recorded_calls import Read, RecordedCalls
-from .types import BackendError, ModelError, Reply, Response, TimedOut
+from .types import BackendError, ModelError, Reply, Response, TimedOut, paid_before
 
 MAX_RETRIES = 4
 _MOST_REFUSALS = 16  # per request; halving the limit from 256 to 1 takes 8
-
-Stopped = Callable[[Usage, float | None], None]
-"""Called with the estimated usage and dollars of a call that was cancelled."""
 
 
 @dataclass(eq=False, repr=False)
@@ -48,18 +43,18 @@ class Pipeline:
     calls: RecordedCalls | None = None
     explain: Callable[[Exception], str] = str
     clean: Callable[[str], str] = str
-    close_backend: Callable[[], Coroutine[Any, Any, None]] | None = None
+    close_backend: Callable[[], Awaitable[object]] | None = None
 
-    async def ask(
-        self, call: ModelCall, read: Read, siblings: Siblings | None = None, stopped: Stopped | None = None
-    ) -> Reply:
+    async def ask(self, call: ModelCall, read: Read, siblings: Siblings | None = None) -> Reply:
         """Send a call, read its answer, and charge the budget.
+
+        What ends the call without an answer says what was paid for, in its attributes `usage` and `cost_usd`: a
+        ModelError, a BudgetExceeded, and also a CancelledError. The server still bills what was sent.
 
         Args:
             call: The call. Its reservations are released at the end.
             read: Turns an answer into a reply.
             siblings: The fan-out that the call belongs to, or None.
-            stopped: Called if the call is cancelled or the budget ends. The server still bills what was sent.
 
         Raises:
             ModelError: There is no usable answer.
@@ -73,11 +68,10 @@ class Pipeline:
                 else:
                     reply = read(await send(), call.request)
             except (BackendError, BudgetExceeded, ModelError, ValueError, CancelledError) as error:
-                usage = call.taken(getattr(error, "usage", Usage()))
+                usage = call.taken(paid_before(error)[0])
                 dollars = call.charge(usage)
                 if isinstance(error, (BudgetExceeded, CancelledError)):
-                    if stopped is not None:
-                        stopped(usage, dollars)
+                    vars(error).update(usage=usage, cost_usd=dollars)
                     raise
                 kind = type(error) if isinstance(error, ModelError) else getattr(error, "becomes", ModelError)
                 failure = kind(self.explain(error), usage, dollars)
@@ -110,8 +104,7 @@ class Pipeline:
             BudgetExceeded: The budget is spent.
         """
         await call.reserve()
-        is_hedged = siblings is not None and siblings.share and call.listener is None
-        attempt = partial(siblings.send, self.pacing) if siblings and is_hedged else self.pacing.send
+        attempt = partial(siblings.send, self.pacing) if siblings else self.pacing.send
         failures = refusals = 0
         was_unreadable = False
         while True:

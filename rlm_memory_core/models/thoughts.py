@@ -47,7 +47,7 @@ class ThoughtSplitter:
         self._kept = ""  # half a tag, to be continued
         self._held: list[str] = []  # text that is not returned yet: blanks and marks before the first word
         self._line_is_blank, self._last = True, ""  # about the text so far: its last line and character
-        self._edge = _BLANKS  # what to strip between a thought and the text
+        self._edge = ""  # marks before the first thought, such as "**"; they may stand after it too
         self._has_begun = self._has_words = self._in_code = self._names_tags = self._is_wrapped = False
 
     def feed(self, piece: str, is_last: bool = False) -> str:
@@ -70,7 +70,8 @@ class ThoughtSplitter:
         if not (is_last or self._has_words):
             return ""
         said, self._held = "".join(self._held), []
-        said = said.lstrip(self._edge) if self.thoughts and not self._has_begun else said
+        if self.thoughts and not self._has_begun:
+            said = said.lstrip(_BLANKS).removeprefix(self._edge).lstrip(_BLANKS)
         self._has_begun = True
         return said
 
@@ -109,7 +110,7 @@ class ThoughtSplitter:
             self._held, self._has_words = [], False
         elif not closes and begins and (name != "details" or "reasoning" in (token["fields"] or "")):
             if not self._has_words:
-                self._edge = _BLANKS + _MARKS * bool("".join(self._held).strip(_BLANKS))
+                self._edge = "".join(self._held).strip(_BLANKS)
                 self._held = []
             self._open, self._thought = token, []
         else:

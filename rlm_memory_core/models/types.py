@@ -59,11 +59,11 @@ class Response:
 
     Args:
         text: The body as received.
-        seconds: How long the server took; None to let `pacing` measure it.
+        seconds: How long the server took; 0 to let `pacing` measure it.
     """
 
     text: str
-    seconds: float | None = None
+    seconds: float = 0.0
 
     @cached_property
     def body(self) -> dict[str, Any] | None:
@@ -210,6 +210,11 @@ def count_tokens(text: str) -> int:
     """
     further_bytes = len(text.encode("utf-8", "surrogatepass")) - len(text)  # in UTF-8; 0 for ASCII
     return -(-(2 * len(text) + 3 * further_bytes) // 8)
+
+
+def paid_before(error: BaseException) -> tuple[Usage, float | None]:
+    """Return the tokens and dollars that calls took before an error or a cancellation ended them."""
+    return getattr(error, "usage", Usage()), getattr(error, "cost_usd", 0.0)
 
 
 def check_number(name: str, number: object, least: float = 0) -> None:

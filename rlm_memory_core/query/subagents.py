@@ -19,7 +19,7 @@ from ..models.budget import Budget, BudgetExceeded
 from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
-from ..models.types import ContextExceeded, Reply
+from ..models.types import ContextExceeded, Reply, paid_before
 from ..search.word_index import Piece, split
 from ..store.escaping import escape_tags, unescape
 from ..store.turns import Session
@@ -73,7 +73,7 @@ class SubAgents:
 
     def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
         """Send one sub-agent for each (prompt, piece), all at once. Return their calls in the same order."""
-        siblings = Siblings(self.hedge, self.slots)
+        siblings = Siblings(self.hedge, self.slots) if self.hedge else None
         return background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
     async def ask(self, prompt: str, piece: Piece = NO_PIECE, siblings: Siblings | None = None) -> Call:
@@ -117,9 +117,9 @@ class SubAgents:
             return _joined([await self._read(*part, None, paid) for part in parts])
         messages = conversation(self.system, prompt)
         try:
-            reply = await self.llm.complete(messages, self.budget, None, lambda *took: paid.append(took), siblings)
-        except ModelError as error:
-            paid.append((error.usage, error.cost_usd))
+            reply = await self.llm.complete(messages, self.budget, None, siblings)
+        except (ModelError, BudgetExceeded, asyncio.CancelledError) as error:
+            paid.append(paid_before(error))
             if not (isinstance(error, ContextExceeded) and halves(prompt, piece)):
                 raise
             self._too_long = min(self._too_long, len(piece.text))

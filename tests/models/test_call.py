@@ -9,6 +9,7 @@ from asking import HI, ask, refused
 from rlm_memory_core import Budget, ModelError, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.streaming import Listener
+from rlm_memory_core.models.types import paid_before
 
 SIZE = {"prompt_tokens": 25, "completion_tokens": 250}
 """What is expected of `HI` and its reply: a quarter of the request's bytes, and 250 tokens."""
@@ -18,22 +19,27 @@ async def never(messages):
     await asyncio.sleep(60)
 
 
+async def told_by(asking):
+    """What a call that is cancelled says that it took."""
+    try:
+        await asking
+    except asyncio.CancelledError as error:
+        return paid_before(error)
+
+
 def stopped_in_mid_call(llm, budget, requests, *, callers=1, **options):
-    """Ask, and give up when the first request has reached the server; what `stopped` is told."""
-    told = []
+    """Ask, and give up when the first request has reached the server; what each call took."""
 
     async def scenario():
-        tell = lambda usage, dollars: told.append((usage, dollars))  # noqa: E731
-        asking = [asyncio.create_task(llm.complete(HI, budget, stopped=tell, **options)) for _ in range(callers)]
+        asking = [asyncio.create_task(told_by(llm.complete(HI, budget, **options))) for _ in range(callers)]
         while not requests:
             await asyncio.sleep(0.001)
         for task in asking:
             task.cancel()
             await asyncio.sleep(0.01)
-        await asyncio.wait(asking)
+        return await asyncio.gather(*asking)
 
-    background.run(scenario())
-    return told
+    return background.run(scenario())
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -47,20 +53,20 @@ def test_a_call_that_is_stopped_is_charged_what_was_held_for_it(scripted, stream
 
 
 def test_a_call_that_is_stopped_before_it_was_sent_is_charged_nothing(scripted):
-    llm, full, told = scripted(never, rates=(1.0, 1.0), concurrency=1), Budget(), []
+    llm, full = scripted(never, rates=(1.0, 1.0), concurrency=1), Budget()
 
     async def scenario():
         first = asyncio.create_task(llm.complete(HI))
         while not scripted.requests:
             await asyncio.sleep(0.001)
-        waiting = asyncio.create_task(llm.complete(HI, full, stopped=lambda *taken: told.append(taken)))
+        waiting = asyncio.create_task(told_by(llm.complete(HI, full)))
         await asyncio.sleep(0.01)
         waiting.cancel()
         first.cancel()
         await asyncio.wait([first, waiting])
+        return waiting.result()
 
-    background.run(scenario())
-    assert (full.spent, told) == (Usage(), [(Usage(), 0.0)])
+    assert (background.run(scenario()), full.spent) == ((Usage(), 0.0), Usage())
 
 
 def test_a_call_that_is_stopped_before_its_next_try_is_charged_as_a_failure(scripted, monkeypatch):

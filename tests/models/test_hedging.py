@@ -210,7 +210,10 @@ def test_an_unreadable_answer_is_no_sibling_that_answered():
             return Response("<html>") if request.body["number"] == 0 and len(self.sent) <= 3 else response
 
     async def scenario():
-        server, siblings = Unreadable(lambda number, copy: 9.0 if number == 2 else 0.1), Siblings(0.05)
+        server, siblings = (
+            Unreadable(lambda number, copy: 9.0 if number == 2 else 0.1),
+            Siblings(0.05, asyncio.Semaphore(3)),
+        )
         pipeline = Pipeline(Pacing(server, 0))
         await asyncio.gather(*(pipeline.send(numbered(number), siblings) for number in range(3)))
         return siblings.copies, len(server.sent)
@@ -223,7 +226,7 @@ def test_cancelling_leaves_nothing_running(when):
     server = Server(late(7, copy_takes=50.0))
 
     async def scenario():
-        pacing, siblings = Pacing(server, 0), Siblings(0.05)
+        pacing, siblings = Pacing(server, 0), Siblings(0.05, asyncio.Semaphore(50))
         calls = asyncio.gather(*(siblings.send(pacing, numbered(number)) for number in range(50)))
         await asyncio.sleep(when)
         calls.cancel()

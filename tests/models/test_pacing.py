@@ -24,17 +24,17 @@ class Server:
     `sent` keeps times and names.
     """
 
-    def __init__(self, answer=lambda server, name: ok(), seconds=1.0):
+    def __init__(self, answer=lambda server, name: ok(), seconds=1.0, refuses_after=0.0):
         self.sent = []
         self.in_flight = InFlight()
         self._answer = answer
-        self._seconds = seconds
+        self._seconds, self._refuses_after = seconds, refuses_after
 
     async def send(self, request):
         self.sent.append((now(), request.body["name"]))
         with self.in_flight:
             answer = self._answer(self, request.body["name"])
-            await asyncio.sleep(self._seconds if isinstance(answer, Response) else 0.0)
+            await asyncio.sleep(self._seconds if isinstance(answer, Response) else self._refuses_after)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -109,7 +109,7 @@ def test_concurrency_is_halved_once_for_a_burst_of_refusals_and_climbs_back_as_c
     def answer(server, name):
         return busy(1.0) if len(server.sent) > 960 and now() == 0.0 else ok()
 
-    server = Server(answer)
+    server = Server(answer, refuses_after=0.1)
     pacing = paced(server)
     limits = []
 

@@ -8,6 +8,7 @@ from fault_server import KEY, always, events, first
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.models.streaming import Listener
+from rlm_memory_core.models.types import paid_before
 
 ASK = [{"role": "user", "content": "Who is my cat?"}]
 TEXT = "Your cat is called Mochi."
@@ -290,21 +291,23 @@ def test_when_the_first_who_hears_a_shared_stream_leaves_it_pays_for_what_it_hea
 ):
     answers = [stream(in_parts(sent(as_completion))) for _ in range(2)]
     llm = scripted(answers, recorded="auto", rates=(1.0, 1.0))
-    budget, told, (first, pieces), (second, heard) = Budget(), [], listen(), listen()
+    budget, (first, pieces), (second, heard) = Budget(), listen(), listen()
 
     async def ask():
-        leaves = asyncio.create_task(llm.complete(ASK, budget, first, lambda usage, dollars: told.append(usage)))
+        leaves = asyncio.create_task(llm.complete(ASK, budget, first))
         while not pieces:
             await asyncio.sleep(0.001)
         stays = asyncio.create_task(llm.complete(ASK, budget, second))
         await asyncio.sleep(0.01)
         leaves.cancel()
-        return await stays
+        with pytest.raises(asyncio.CancelledError) as left:
+            await leaves
+        return await stays, paid_before(left.value)[0]
 
-    reply = background.run(ask())
+    reply, told = background.run(ask())
     assert (len(scripted.requests), reply.recorded, "".join(heard)) == (2, False, TEXT)
-    assert [(usage.calls, usage.completion_tokens) for usage in told] == [(1, -(-len("".join(pieces)) // 4))]
-    assert (budget.spent, budget.spent_usd) == (told[0] + reply.usage, budget.spent.total_tokens)
+    assert (told.calls, told.completion_tokens) == (1, -(-len("".join(pieces)) // 4))
+    assert (budget.spent, budget.spent_usd) == (told + reply.usage, budget.spent.total_tokens)
 
 
 def test_a_shared_stream_that_breaks_off_is_paid_for_once_by_what_was_heard(scripted, as_completion):

@@ -30,7 +30,7 @@ class Window:
     def __init__(self, characters, answer=lambda text: NOT_FOUND):
         self.characters, self.answer, self.read, self.refused = characters, answer, [], 0
 
-    async def complete(self, messages, budget, listener, stopped, siblings):
+    async def complete(self, messages, budget, listener, siblings):
         text = messages[-1]["content"]
         await asyncio.sleep(0)
         if len(text) > self.characters:
