@@ -33,6 +33,7 @@ _NOTE, _HEADING = 0, -1  # instead of a turn's number, for lines that show no tu
 _LONG, _OF_LONG = 600, 200  # a turn of more characters is usually pasted text: show only so many of them
 _OF_BEST = 1_200  # characters of the assistant's turn that matches a question best
 _FEW_WORDS = 12  # up to so many missing words are listed
+_BEST, _OF_NEAR = 3, 120  # hits whose nearby turns are listed; characters of each
 _BEFORE, _AFTER = 2, 3  # turns shown before and after a turn
 _BLOCK = 50  # turns read at once
 _LEAD = 60  # characters from the beginning of a turn, to show what it is about
@@ -116,23 +117,36 @@ class Listing:
         return text
 
     def hits(
-        self, hits: Sequence[Hit], room: tuple[int, int] = WIDE, best: Hit | None = None, by_date: bool = False
-    ) -> list[str]:
+        self, hits: Sequence[Hit], room: tuple[int, int] = WIDE, best: Hit | None = None, by_date: bool = False,
+        with_near: bool = False,
+    ) -> list[str]:  # fmt: skip
         """List hits under the headings of their sessions. The session with the first hit comes first.
 
-        More is shown of the `best` hit.
+        More is shown of the `best` hit. If `with_near`, the beginnings of turns near the first hits are listed too.
         """
         groups: dict[int, list[Hit]] = {}
+        near = self._near(hits) if with_near else []
+        hits = [*hits, *map(Hit, near)]
         for hit in sorted(hits, key=self._time) if by_date else hits:
             groups.setdefault(hit.turn.session, []).append(hit)
         lines = []
         for session, group in groups.items():
             lines.append(self.heading(session))
             for hit in sorted(group, key=lambda hit: hit.turn.index):
-                most = room[hit.turn.role == "assistant"]
+                most = _OF_NEAR if hit.turn in near else room[hit.turn.role == "assistant"]
                 most = _OF_BEST if hit is best else min(most, _OF_LONG) if len(hit.turn.content) > _LONG else most
                 lines.append(self.line(hit.turn, excerpt(hit, most), most))
         return lines
+
+    def _near(self, hits: Sequence[Hit]) -> list[Turn]:
+        """Return what the user said just before and after the first hits, unless it was shown.
+
+        People often add what matters a turn later, in other words.
+        """
+        best = [hit.turn for hit in hits[:_BEST] if hit.turn.role != "assistant"]
+        around = {turn.index: turn for each in best for turn in self.session(each.session, each.index)}
+        known = {*self.shown, *(hit.turn.index for hit in hits)}
+        return [turn for turn in around.values() if turn.role != "assistant" and turn.index not in known]
 
     def heading(self, session: int) -> str:
         """Return the line above the turns of a session."""

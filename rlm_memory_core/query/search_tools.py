@@ -28,8 +28,7 @@ from .evidence import CITED, Evidence, look_up
 from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, first_words, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
-_OF_REPLY = 300  # characters that `look` shows of an assistant's turn
-_REST = 100  # a turn that would be cut by no more characters is shown whole
+_OF_REPLY, _REST = 300, 100  # characters that `look` shows of an assistant's turn; it does not cut off fewer than these
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
 _COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer; turns it names if it is cut
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 56, 0.1  # maximum topics; characters of each; maximum share of words said before
@@ -67,8 +66,8 @@ class SearchTools:
     ) -> str:  # fmt: skip
         """Search single turns for a few short probes at once. Only the first dozen probes are used.
 
-        Besides up to `limit` hits, the result has a few turns that are linked to them. Without a `role`, the
-        assistant's turns are searched if the question is about what it said, or if no other turn matches.
+        Besides up to `limit` hits, the result has turns linked to them or near them. Without a `role`, the assistant's
+        turns are searched if the question is about what it said, or if no other turn matches.
 
         Raises:
             TypeError: There is no probe, or one is not a string.
@@ -94,7 +93,8 @@ class SearchTools:
         room = WIDE if role == "assistant" or of_assistant else OF_USER
         linked = await in_search_thread(linked_turns)(self.store, found.hits, filters, LINKED)
         hits = [*found.hits, *(hit for hit in linked if hit.turn.index not in self.listing.shown)]
-        lines = await in_search_thread(self.listing.hits)(hits, room, by_date=order == "date") or ["no good hit"]
+        listed = in_search_thread(self.listing.hits)(hits, room, by_date=order == "date", with_near=True)
+        lines = await listed or ["no good hit"]
         left = ", ".join(map(one_line, further))
         lines += [f"(only the assistant said: {', '.join(map(one_line, of_theirs))})" if of_theirs else ""]
         lines += [left_out(found), f"(only {MOST_PROBES} probes at once; left out: {left})" if left else ""]

@@ -247,7 +247,7 @@ async def opening(tools: SearchTools) -> str:
     of_time = {turn: None for each in days for turn in await in_search_thread(tools.topics)(_IN_TIME, *each)}
     hits += map(Hit, islice(of_time, _IN_TIME))
     left = left_out(replace(found, more=0, without=()))
-    lines = [left, *tools.listing.hits([*hits, *linked], OF_USER, answer)]
+    lines = [left, *tools.listing.hits([*hits, *linked], OF_USER, answer, with_near=True)]
     return tools.listing.printed("\n".join(filter(None, lines)) or "nothing found")[0]
 
 

@@ -122,6 +122,21 @@ def test_a_short_list_is_shown_whole(tools):
     assert all(f"{name} Trail" in find(tools, "Cedar trail") for name in "Ash Birch Cedar Elm Fir".split())
 
 
+def test_what_the_user_said_just_before_and_after_the_first_hits_is_listed_in_short(store):
+    store.extend([("user", "Hello there."), ("assistant", "Hi."), ("user", "My wetsuit rubs."), ("assistant", "Wax.")])
+    store.extend([("user", "I got 110 more. " + "Thanks for that. " * 20), ("assistant", "Fine."), ("user", "Bye.")])
+    store.start_session()
+    store.add("user", "It rains.")
+    tools = SearchTools(store, "How much did I get?", None)
+    found = find(tools, "wetsuit").splitlines()
+    assert [line.partition(":")[0] for line in found] == ["-- session 1", "1 user", "3 user", "5 user"]
+    assert found[-1].startswith("5 user: I got 110 more. ")
+    assert len(found[-1]) < 150
+    assert tools.listing.printed("\n".join(found))[1] == {1, 3, 5}
+    assert "5 user" not in find(tools, "wetsuit")  # it was shown
+    assert "3 user" not in find(tools, "wax", role="assistant")
+
+
 PRICES = "Prices:\n| tea | euro |\n" + "".join(f"| kind{n} | {n} |\n" for n in range(99))
 TURN = "Do you know a shop? I got the lamp from my aunt in May, she had it from hers. Is it worth much? It is brass."
 

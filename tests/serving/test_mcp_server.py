@@ -161,7 +161,7 @@ def test_the_official_client_calls_every_tool_over_http(history):
 async def agent(client, probes, wanted):
     """Answer as an agent would that sees the tools' texts alone: find, look around the best turn, cite its words."""
     found = await call(client, "find", probes=probes, role="user", order="date")
-    turn = int(re.findall(r"^(\d+) user: ", found, re.MULTILINE)[-1])
+    turn = int(re.findall(rf"^(\d+) user: .*{wanted}", found, re.MULTILINE)[-1][0])
     seen = await call(client, "look", around=turn)
     said = re.search(rf"^{turn} user: (.*)$", seen, re.MULTILINE)[1]
     answer = re.search(wanted, said)[1]
