@@ -19,9 +19,9 @@ from aiohttp import web
 
 from ..models import types, wording
 from . import replies
-from .access import SILENCE, Access
+from .access import CONNECTIONS, SILENCE, Access
 from .conversation import Conversation
-from .limits import Limits, Refusal, bounded
+from .limits import Limits, Refusal
 from .memory import Memory
 from .people import People
 
@@ -45,6 +45,7 @@ class Endpoint:
 
     def __init__(self, memory: Memory, people: People, access: Access, limits: Limits | None = None) -> None:
         self._memory, self._people, self._access, self._limits = memory, people, access, limits or Limits()
+        self._server: web.Server | None = None
 
     async def serve(self, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish the requests in progress.
@@ -56,22 +57,19 @@ class Endpoint:
 
         Raises:
             OSError: The address cannot be used.
-            StoreError: The default store is not a history.
         """
-        async with self._people.store(""):
-            listening, address = self._access.listen(port)
+        listening, address = self._access.listen(port)
         runner = web.AppRunner(
             self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE,
             keepalive_timeout=SILENCE,
         )  # fmt: skip
         await runner.setup()
-        assert runner.server is not None
-        server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)
+        self._server = runner.server
         try:
+            await web.SockSite(runner, listening).start()
             ready(f"{address}/v1")
             await stop.wait()
         finally:
-            server.close()
             await runner.cleanup()
 
     def application(self) -> web.Application:
@@ -84,6 +82,8 @@ class Endpoint:
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            if self._server and len(self._server.connections) > CONNECTIONS:
+                raise Refusal(429, "too many connections", 1)
             if refused := self._access.refusal(request.headers):
                 raise Refusal(*refused)
             if request.match_info.http_exception:
@@ -93,7 +93,9 @@ class Endpoint:
         except Exception as error:
             told = self._told(error)
             headers = {"Retry-After": f"{math.ceil(told.seconds)}"} if told.seconds else None
-            return web.json_response(replies.error(told.status, str(told)), status=told.status, headers=headers)
+            response = web.json_response(replies.error(told.status, str(told)), status=told.status, headers=headers)
+            response.force_close()  # so that connections beyond the limit end
+            return response
 
     def _told(self, error: Exception) -> Refusal:
         """Return the error that the client sees. Only the owner's terminal shows the address of the model's server."""

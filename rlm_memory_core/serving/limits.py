@@ -1,18 +1,13 @@
-"""Bounds the load of the endpoint: connections, requests at once, and requests per person and minute."""
+"""Bounds the load of the endpoint: requests at once, and requests per person and minute."""
 
 import asyncio
 import math
 import time
-from collections.abc import Callable
-
-from aiohttp import web
 
 from ..models.pacing import Window
-from .access import CONNECTIONS
 
 AT_ONCE = 256
 _KNOWN = 10_000  # people to keep counts for
-_BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Refusal(Exception):
@@ -56,15 +51,3 @@ class Limits:
         if (opens := window.opens(now, 1)) > now:
             raise Refusal(429, "too many requests of one person", opens - now)
         window.take(now, 1)
-
-
-def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Return a server that refuses connections beyond the limit."""
-    return lambda: server() if len(server.connections) < CONNECTIONS else _Busy()
-
-
-class _Busy(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(_BUSY)
-        transport.close()
