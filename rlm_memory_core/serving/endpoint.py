@@ -148,9 +148,9 @@ class Endpoint:
         asked, searched = await self._memory.prepare(body, talk)
         reply = replies.Reply()
         if not body.get("stream"):
-            whole = reply.read((await self._memory.backend.send(asked)).text)
+            whole = reply.hear((await self._memory.backend.send(asked)).text)
             await asyncio.to_thread(_end, talk, reply)
-            return web.json_response(whole | {"usage": reply.usage(asked, searched)})
+            return web.json_response(whole | {"usage": reply.total(asked, searched)})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         ending: list[dict[str, Any]] = []
 
@@ -163,14 +163,14 @@ class Endpoint:
         try:
             async with aclosing(self._memory.backend.stream(asked)) as events:
                 async for event in events:
-                    chunk = {"choices": []} if event == "[DONE]" else replies.as_chunk(reply.read(event))
-                    if reply.is_complete and chunk["choices"]:
+                    chunk = {"choices": []} if event == "[DONE]" else replies.as_chunk(reply.hear(event))
+                    if reply.has_ended and chunk["choices"]:
                         ending.append(chunk)
                     elif chunk["choices"]:
                         await write(chunk)
             await asyncio.to_thread(_end, talk, reply)
             if (body.get("stream_options") or {}).get("include_usage"):
-                ending.append(ending[0] | {"choices": [], "usage": reply.usage(asked, searched)})
+                ending.append(ending[0] | {"choices": [], "usage": reply.total(asked, searched)})
             await write(*ending, "[DONE]")
         except ConnectionError:
             pass  # the client went away
