@@ -5,9 +5,9 @@ are independent, because an agent may have forgotten what it saw: the same searc
 turns that were added meanwhile.
 """
 
-import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
@@ -18,6 +18,7 @@ from ..query.evidence import Evidence
 from ..query.listing import head
 from ..query.search_tools import SearchTools
 from ..search.threads import in_search_thread
+from ..store.batching import batched
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
@@ -28,6 +29,7 @@ _PAGE = 6_000  # characters of a result
 _SESSIONS, _OPENING = 30, 100  # sessions listed at once, and characters of what each opens with
 _RESOURCE = 200_000  # characters of a session as a resource
 _EVIDENCE = 8  # quotes below an answer
+_HEADING = "-- session "  # begins the line above the turns of a session
 
 
 def _as_list(given: Any) -> Any:
@@ -71,7 +73,7 @@ class MemoryTools:
         line, such as `12 user: what turn 12 says`, under a line with its session and date; " / " is a line's end.
         Then use `look` for what was said around a turn. A later statement may replace an earlier one.
         """
-        tools = await in_search_thread(self._tools)()
+        tools = await in_search_thread(SearchTools)(self.store, "", None)
         found = await tools.find(*probes, role=role, after=after, before=before, limit=limit, order=order)
         return _page(found, page)
 
@@ -93,10 +95,9 @@ class MemoryTools:
         names: Annotated[_Words, Field(description='Words or names, such as ["Rachel", "my sister"].')],
         after: _After = None,
         before: _Before = None,
-        page: _Page = 1,
     ) -> str:
         """List all that the user said with a word or a name, by date: how something changed, or how often it came."""
-        return _page(await self._searched(lambda tools: tools.timeline(*names, after=after, before=before)), page)
+        return await self._searched(lambda tools: tools.timeline(*names, after=after, before=before))
 
     async def cite(
         self,
@@ -116,7 +117,7 @@ class MemoryTools:
         """List the sessions (conversations) in the memory, the newest first, with dates and how each opens."""
         return await self._searched(lambda tools: _sessions(tools, before))
 
-    async def remember(
+    def remember(
         self,
         content: Annotated[str, Field(description="What was said or is to be kept, in full.")],
         context: Context[Any, Any],
@@ -134,9 +135,13 @@ class MemoryTools:
             raise ValueError("content and role must not be empty")
         if said_at is not None and parse_time(said_at) is None:
             raise ValueError(f"said_at is a time such as 2023-05-20T14:30, not {said_at!r}")
-        client = (context.headers or {}).get("mcp-session-id", "")
-        when = said_at or datetime.now().astimezone().isoformat(timespec="seconds")
-        return await asyncio.to_thread(self._remember, (client, conversation), (role, content, when, name))
+        writing = (context.headers or {}).get("mcp-session-id", ""), conversation
+        with self.store.transaction():
+            if writing != self._writing:
+                self.store.start_session(title=conversation)
+            stored = self.store.add(role, content, said_at or datetime.now(UTC), name)
+            self._writing = writing
+        return f"stored as turn {stored.index} in session {stored.session}"
 
     async def ask(
         self,
@@ -162,19 +167,8 @@ class MemoryTools:
         """One session, whole, each turn on a line."""
         return await self._searched(lambda tools: _whole(tools, number))
 
-    def _tools(self) -> SearchTools:
-        return SearchTools(self.store, "", None)
-
     async def _searched(self, search: Callable[[SearchTools], str]) -> str:
-        return await in_search_thread(lambda: search(self._tools()))()
-
-    def _remember(self, writing: tuple[str, str], turn: tuple[str, str, str, str]) -> str:
-        with self.store.transaction():
-            if writing != self._writing:
-                self.store.start_session(title=writing[1])
-            stored = self.store.add(*turn)
-            self._writing = writing
-        return f"stored as turn {stored.index} in session {stored.session}"
+        return await in_search_thread(lambda: search(SearchTools(self.store, "", None)))()
 
 
 def _sessions(tools: SearchTools, before: int | None) -> str:
@@ -216,16 +210,12 @@ def _page(text: str, page: int) -> str:
     >>> _page("one", 1)
     'one'
     """
-    pages: list[list[str]] = [[]]
-    heading, size = "", 0
-    for line in text.split("\n"):
-        if size + len(line) > _PAGE and size:
-            pages.append([heading] if heading and not line.startswith("-- session ") else [])
-            size = 0
-        heading = line if line.startswith("-- session ") else heading
-        pages[-1].append(line)
-        size += len(line)
+    lines = text.split("\n")
+    pages = list(batched(lines, len, len(lines), _PAGE))
     if page > len(pages):
         raise ValueError(f"the result has {len(pages)} pages; there is no page {page}")
+    shown = pages[page - 1]
+    headings = [line for line in chain(*pages[: page - 1]) if line.startswith(_HEADING)]
+    above = [] if shown[0].startswith(_HEADING) else headings[-1:]
     more = [f"(page {page} of {len(pages)}; page={page + 1} shows more)"] if page < len(pages) else []
-    return "\n".join([*pages[page - 1], *more])
+    return "\n".join([*above, *shown, *more])
