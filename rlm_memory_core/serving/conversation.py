@@ -21,7 +21,7 @@ from ..query.answer import Answer
 from ..query.listing import head
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session
-from .limits import Refusal
+from .replies import Refusal
 
 _INSTRUCTIONS = ("system", "developer")
 _TABLE = """CREATE TABLE IF NOT EXISTS endpoint_turns (said BLOB, before BLOB, turn INTEGER NOT NULL,

@@ -12,14 +12,23 @@ from ..models.wording import server_message
 _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
-def error(status: int, message: str) -> dict[str, Any]:
-    """Return the body of an error response.
+class Refusal(Exception):
+    """The request is refused with an HTTP status. `seconds` says when to try again; 0 means never.
 
-    >>> error(404, "No such path.")["error"]["type"]
+    >>> Refusal(404, "No such path.").body["error"]["type"]
     'invalid_request_error'
     """
-    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
-    return {"error": {"message": message, "type": kind, "param": None, "code": _CODES.get(status)}}
+
+    def __init__(self, status: int, message: str, seconds: float = 0) -> None:
+        super().__init__(message)
+        self.status, self.seconds = status, seconds
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of the response."""
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        kind = "rate_limit_error" if self.status == 429 else kind
+        return {"error": {"message": str(self), "type": kind, "param": None, "code": _CODES.get(self.status)}}
 
 
 class Reply(Chunks):

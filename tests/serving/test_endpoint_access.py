@@ -22,7 +22,6 @@ from endpoints import command, running, upstream
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.serving import access
 from rlm_memory_core.serving.access import Access
-from rlm_memory_core.serving.limits import Limits
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hi."}]}
 
@@ -176,7 +175,7 @@ def test_a_request_of_too_many_parts_is_refused(url, messages):
 
 
 def test_requests_are_let_in_before_their_bodies_are_read(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.limits.AT_ONCE", 1)
+    monkeypatch.setattr("rlm_memory_core.serving.endpoint.AT_ONCE", 1)
     with running() as url:
         host, port = url.split("/")[2].split(":")
         with socket.create_connection((host, int(port))) as first:
@@ -210,7 +209,7 @@ def test_the_person_is_named_once(tmp_path):
 
 
 def test_a_person_who_asks_too_often_is_told_when_to_come_again():
-    with running(limits=Limits(per_minute=3)) as url:
+    with running(per_minute=3) as url:
         ada, bob = HELLO | {"user": "ada"}, HELLO | {"user": "bob"}
         assert [post(url, ada).status_code for _ in range(4)] == [200, 200, 200, 429]
         assert 1 <= int(refused(post(url, ada), 429, "too many").headers["Retry-After"]) <= 60
@@ -218,7 +217,7 @@ def test_a_person_who_asks_too_often_is_told_when_to_come_again():
 
 
 def test_requests_at_once_and_connections_are_bounded(monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.serving.limits.AT_ONCE", 1)
+    monkeypatch.setattr("rlm_memory_core.serving.endpoint.AT_ONCE", 1)
     monkeypatch.setattr("rlm_memory_core.serving.endpoint.CONNECTIONS", 5)
     asked, answer = threading.Event(), threading.Event()
 
