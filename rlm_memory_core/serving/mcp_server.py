@@ -79,9 +79,7 @@ class MemoryServer(MCPServer[None]):
 
 def _meant(error: Exception) -> str:
     """Return one line about a mistake of the client. For a fault of ours it gives only the type of the error."""
-    cause: BaseException = error
-    while cause.__cause__ is not None and not isinstance(cause, _EXPECTED):
-        cause = cause.__cause__
+    cause = error.__cause__
     if isinstance(cause, ValidationError):
         return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in cause.errors())
     return str(cause if isinstance(cause, _EXPECTED) else error)

@@ -14,7 +14,6 @@ from mcp.server.mcpserver import Context
 from pydantic import BeforeValidator, Field
 
 from ..query.engine import MemoryRLM
-from ..query.evidence import Evidence
 from ..query.listing import head
 from ..query.search_tools import SearchTools
 from ..search.threads import in_search_thread
@@ -22,13 +21,12 @@ from ..store.batching import batched
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from ..views.rendering import counted
-from ..views.store_summary import summarise
+from ..views.answer import answer_text
+from ..views.store_summary import row, summarise
 
 _PAGE = 6_000  # characters of a result
-_SESSIONS, _OPENING = 30, 100  # sessions listed at once, and characters of what each opens with
+_SESSIONS = 30  # listed at once
 _RESOURCE = 200_000  # characters of a session as a resource
-_EVIDENCE = 8  # quotes below an answer
 _HEADING = "-- session "  # begins the line above the turns of a session
 
 
@@ -108,7 +106,7 @@ class MemoryTools:
 
         Fails if the turn does not say so, and shows what it says.
         """
-        return await self._searched(lambda tools: tools.cite(turn, quote) and _evidence(tools.cited[-1]))
+        return await self._searched(lambda tools: tools.cite(turn, quote) and tools.listing.quotes(tools.cited))
 
     async def sessions(
         self,
@@ -155,9 +153,7 @@ class MemoryTools:
         assert self.engine is not None, "the server offers `ask` only with an engine"
         day = question_date or f"{datetime.now():%Y/%m/%d (%a) %H:%M}"
         answer = await self.engine.aquery(self.store, question, day)
-        ended = [f"(ended early: {answer.error})"] if answer.error else []
-        evidence = [_evidence(each) for each in (answer.standing_on() or answer.evidence)[:_EVIDENCE]]
-        return "\n".join([answer.text, *ended, *(["evidence:", *evidence] if evidence else [])])
+        return answer_text(answer, opened=False, all_in="(not shown)", another="--model gpt-4o-mini")
 
     async def summary(self) -> str:
         """The memory at a glance: its size, its dates, who speaks, and its first and last sessions."""
@@ -174,18 +170,15 @@ class MemoryTools:
 def _sessions(tools: SearchTools, before: int | None) -> str:
     last = min((before or len(tools.store.sessions) + 1) - 1, len(tools.store.sessions))
     numbers = range(last, max(last - _SESSIONS, 0), -1)
-    lines = [_opening(tools, number) for number in numbers] or ["there are no sessions"]
+    lines = [_opening(tools.store, number) for number in numbers] or ["there are no sessions"]
     more = [f"({numbers[-1] - 1} more: sessions(before={numbers[-1]}))"] if numbers and numbers[-1] > 1 else []
     return "\n".join([*lines, *more])
 
 
-def _opening(tools: SearchTools, number: int) -> str:
-    """Describe a session in one line: number, date, title, turns, and how it begins."""
-    sql = "SELECT title, (SELECT count(*) FROM turns WHERE session = number AND turn_index <= ?) FROM sessions"
-    ((title, turns),) = tools.store.query(f"{sql} WHERE number = ?", (len(tools.store), number))
-    first = next(tools.listing.session(number), None)
-    opens = f", begins: {label(first.role)}: {head(first.content, _OPENING)}" if first else ""
-    return f"{tools.listing.heading(number)}{title and f', {label(title)}'} ({counted(turns, 'turn')}){opens}"
+def _opening(store: MemoryStore, number: int) -> str:
+    """Describe a session in one line: number, date, turns, how it begins, and its title."""
+    ((title,),) = store.query("SELECT title FROM sessions WHERE number = ?", (number,))
+    return f"{row(store, number)}{title and f' | {label(title)}'}".strip()
 
 
 def _whole(tools: SearchTools, number: int) -> str:
@@ -196,12 +189,6 @@ def _whole(tools: SearchTools, number: int) -> str:
         lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), _RESOURCE))
         size += len(lines[-1])
     return "\n".join(lines)
-
-
-def _evidence(found: Evidence) -> str:
-    places = [f"{name} {number}" for name, number in (("turn", found.turn), ("session", found.session)) if number]
-    where = ", ".join([*places, *([found.date] if found.date else [])]) or "the model's own prompt"
-    return f'{where}: "{head(found.quote, _PAGE)}"' if found.quote else f"{where}: {head(found.text, _PAGE)}"
 
 
 def _page(text: str, page: int) -> str:
