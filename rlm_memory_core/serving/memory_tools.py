@@ -108,12 +108,17 @@ class MemoryTools:
         """
         return await self._searched(lambda tools: tools.cite(turn, quote) and tools.listing.quotes(tools.cited))
 
-    async def sessions(
+    def sessions(
         self,
         before: Annotated[int | None, Field(ge=2, description="Only sessions with a lower number than this.")] = None,
     ) -> str:
         """List the sessions (conversations) in the memory, the newest first, with dates and how each opens."""
-        return await self._searched(lambda tools: _sessions(tools, before))
+        sql = "SELECT number, title FROM sessions WHERE number < ? ORDER BY number DESC LIMIT ?"
+        listed = self.store.query(sql, (before or len(self.store.sessions) + 1, _SESSIONS))
+        lines = [f"{row(self.store, number)}{title and f' | {label(title)}'}".strip() for number, title in listed]
+        left = listed[-1][0] - 1 if listed else 0
+        more = [f"({left} more: sessions(before={left + 1}))"] if left else []
+        return "\n".join([*lines, *more]) or "there are no sessions"
 
     def remember(
         self,
@@ -155,40 +160,23 @@ class MemoryTools:
         answer = await self.engine.aquery(self.store, question, day)
         return answer_text(answer, opened=False, all_in="(not shown)", another="--model gpt-4o-mini")
 
-    async def summary(self) -> str:
+    def summary(self) -> str:
         """The memory at a glance: its size, its dates, who speaks, and its first and last sessions."""
-        return await self._searched(lambda tools: str(summarise(tools.store)))
+        return str(summarise(self.store))
 
-    async def session(self, number: int) -> str:
+    def session(self, number: int) -> str:
         """One session, whole, each turn on a line."""
-        return await self._searched(lambda tools: _whole(tools, number))
+        tools = SearchTools(self.store, "", None)
+        lines, size = [tools.listing.heading(tools.session(number))], 0
+        for turn in tools.listing.session(number):
+            if size > _RESOURCE:
+                return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
+            lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), 0))
+            size += len(lines[-1])
+        return "\n".join(lines)
 
     async def _searched(self, search: Callable[[SearchTools], str]) -> str:
         return await in_search_thread(lambda: search(SearchTools(self.store, "", None)))()
-
-
-def _sessions(tools: SearchTools, before: int | None) -> str:
-    last = min((before or len(tools.store.sessions) + 1) - 1, len(tools.store.sessions))
-    numbers = range(last, max(last - _SESSIONS, 0), -1)
-    lines = [_opening(tools.store, number) for number in numbers] or ["there are no sessions"]
-    more = [f"({numbers[-1] - 1} more: sessions(before={numbers[-1]}))"] if numbers and numbers[-1] > 1 else []
-    return "\n".join([*lines, *more])
-
-
-def _opening(store: MemoryStore, number: int) -> str:
-    """Describe a session in one line: number, date, turns, how it begins, and its title."""
-    ((title,),) = store.query("SELECT title FROM sessions WHERE number = ?", (number,))
-    return f"{row(store, number)}{title and f' | {label(title)}'}".strip()
-
-
-def _whole(tools: SearchTools, number: int) -> str:
-    lines, size = [tools.listing.heading(tools.session(number))], 0
-    for turn in tools.listing.session(number):
-        if size > _RESOURCE:
-            return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
-        lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), _RESOURCE))
-        size += len(lines[-1])
-    return "\n".join(lines)
 
 
 def _page(text: str, page: int) -> str:
