@@ -50,5 +50,5 @@ class People:
         try:
             yield store
         finally:
-            closing = asyncio.get_running_loop().run_in_executor(None, store.close)
-            await asyncio.shield(closing)  # also if the request is stopped: else nobody could continue its session
+            # also if the request is stopped: else nobody could continue its session
+            await asyncio.shield(asyncio.to_thread(store.close))
