@@ -19,10 +19,10 @@ from rlm_memory_core.serving.people import People
 
 
 @contextmanager
-def running(store=None, model="offline", base_url=None, *, threshold=20_000, key=None, limits=None, tz="UTC"):
+def running(store=None, model="offline", base_url=None, *, threshold=20_000, key=None, per_minute=3_000, tz="UTC"):
     """The base URL of an endpoint on a free port, on the background loop."""
     threshold = threshold if store else float("inf")
-    endpoint = Endpoint(Memory(model, base_url, threshold), People(store, tz), Access("127.0.0.1", key), limits)
+    endpoint = Endpoint(Memory(model, base_url, threshold), People(store, tz), Access("127.0.0.1", key), per_minute)
     ready = threading.Event()
     urls, stop = [], asyncio.Event()
 

@@ -16,7 +16,7 @@ PROCESS = """
 import os, sys, threading
 from rlm_memory_core.serving import llama_server
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-sys.exit(llama_server.main(sys.argv[1:]))
+llama_server.main(sys.argv[1:])
 """
 
 

@@ -9,7 +9,6 @@ import signal
 from ..models import background
 from ..serving.access import TOKEN, Access
 from ..serving.endpoint import Endpoint
-from ..serving.limits import Limits
 from ..serving.memory import Memory
 from ..serving.people import People
 from .common import refusing
@@ -23,7 +22,7 @@ def serve(options: argparse.Namespace) -> int:
     with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         memory = Memory(options.model, options.base_url, options.threshold if options.store else math.inf)
-    endpoint = Endpoint(memory, People(options.store, options.tz), access, Limits(options.requests_per_minute))
+    endpoint = Endpoint(memory, People(options.store, options.tz), access, options.requests_per_minute)
 
     def ready(url: str) -> None:
         kept = f"memory: {options.store}" if options.store else "no memory: give --store"

@@ -34,7 +34,7 @@ class Chunks:
     >>> chunks = Chunks()
     >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
     ...     _ = chunks.add({"choices": [{"delta": delta, "finish_reason": finish}]})
-    >>> chunks.response().body["choices"][0]["message"]["content"], chunks.has_ended
+    >>> chunks.content.text, chunks.has_ended
     ('Hello!', True)
     """
 
@@ -84,11 +84,16 @@ class Chunks:
             raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
         self.has_ended = self.has_ended or event.endswith("[DONE]")
 
+    @property
+    def content(self) -> Content:
+        """The content of all chunks."""
+        return Content(*map("".join, self._parts.values()))
+
     def response(self) -> Response:
         """Return the reply as a server would send it in one piece."""
-        text, thoughts, refusal = map("".join, self._parts.values())
-        message = {"role": "assistant", "content": text, "reasoning_content": thoughts, "refusal": refusal}
-        choice = {"message": message, "finish_reason": self.finish}
+        said = self.content
+        message = {"role": "assistant", "content": said.text, "reasoning_content": said.thoughts}
+        choice = {"message": {**message, "refusal": said.refusal}, "finish_reason": self.finish}
         return Response(json.dumps({"choices": [choice], "usage": self.usage}))
 
 

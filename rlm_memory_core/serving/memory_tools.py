@@ -5,29 +5,29 @@ are independent, because an agent may have forgotten what it saw: the same searc
 turns that were added meanwhile.
 """
 
-import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
 from pydantic import BeforeValidator, Field
 
 from ..query.engine import MemoryRLM
-from ..query.evidence import Evidence
 from ..query.listing import head
 from ..query.search_tools import SearchTools
 from ..search.threads import in_search_thread
+from ..store.batching import batched
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from ..store.times import parse_time
-from ..views.rendering import counted
-from ..views.store_summary import summarise
+from ..views.answer import answer_text
+from ..views.store_summary import row, summarise
 
 _PAGE = 6_000  # characters of a result
-_SESSIONS, _OPENING = 30, 100  # sessions listed at once, and characters of what each opens with
+_SESSIONS = 30  # listed at once
 _RESOURCE = 200_000  # characters of a session as a resource
-_EVIDENCE = 8  # quotes below an answer
+_HEADING = "-- session "  # begins the line above the turns of a session
 
 
 def _as_list(given: Any) -> Any:
@@ -71,7 +71,7 @@ class MemoryTools:
         line, such as `12 user: what turn 12 says`, under a line with its session and date; " / " is a line's end.
         Then use `look` for what was said around a turn. A later statement may replace an earlier one.
         """
-        tools = await in_search_thread(self._tools)()
+        tools = await in_search_thread(SearchTools)(self.store, "", None)
         found = await tools.find(*probes, role=role, after=after, before=before, limit=limit, order=order)
         return _page(found, page)
 
@@ -93,10 +93,9 @@ class MemoryTools:
         names: Annotated[_Words, Field(description='Words or names, such as ["Rachel", "my sister"].')],
         after: _After = None,
         before: _Before = None,
-        page: _Page = 1,
     ) -> str:
         """List all that the user said with a word or a name, by date: how something changed, or how often it came."""
-        return _page(await self._searched(lambda tools: tools.timeline(*names, after=after, before=before)), page)
+        return await self._searched(lambda tools: tools.timeline(*names, after=after, before=before))
 
     async def cite(
         self,
@@ -107,16 +106,21 @@ class MemoryTools:
 
         Fails if the turn does not say so, and shows what it says.
         """
-        return await self._searched(lambda tools: tools.cite(turn, quote) and _evidence(tools.cited[-1]))
+        return await self._searched(lambda tools: tools.cite(turn, quote) and tools.listing.quotes(tools.cited))
 
-    async def sessions(
+    def sessions(
         self,
         before: Annotated[int | None, Field(ge=2, description="Only sessions with a lower number than this.")] = None,
     ) -> str:
         """List the sessions (conversations) in the memory, the newest first, with dates and how each opens."""
-        return await self._searched(lambda tools: _sessions(tools, before))
+        sql = "SELECT number, title FROM sessions WHERE number < ? ORDER BY number DESC LIMIT ?"
+        listed = self.store.query(sql, (before or len(self.store.sessions) + 1, _SESSIONS))
+        lines = [f"{row(self.store, number)}{title and f' | {label(title)}'}".strip() for number, title in listed]
+        left = listed[-1][0] - 1 if listed else 0
+        more = [f"({left} more: sessions(before={left + 1}))"] if left else []
+        return "\n".join([*lines, *more]) or "there are no sessions"
 
-    async def remember(
+    def remember(
         self,
         content: Annotated[str, Field(description="What was said or is to be kept, in full.")],
         context: Context[Any, Any],
@@ -134,9 +138,13 @@ class MemoryTools:
             raise ValueError("content and role must not be empty")
         if said_at is not None and parse_time(said_at) is None:
             raise ValueError(f"said_at is a time such as 2023-05-20T14:30, not {said_at!r}")
-        client = (context.headers or {}).get("mcp-session-id", "")
-        when = said_at or datetime.now().astimezone().isoformat(timespec="seconds")
-        return await asyncio.to_thread(self._remember, (client, conversation), (role, content, when, name))
+        writing = (context.headers or {}).get("mcp-session-id", ""), conversation
+        with self.store.transaction():
+            if writing != self._writing:
+                self.store.start_session(title=conversation)
+            stored = self.store.add(role, content, said_at or datetime.now(UTC), name)
+            self._writing = writing
+        return f"stored as turn {stored.index} in session {stored.session}"
 
     async def ask(
         self,
@@ -150,64 +158,25 @@ class MemoryTools:
         assert self.engine is not None, "the server offers `ask` only with an engine"
         day = question_date or f"{datetime.now():%Y/%m/%d (%a) %H:%M}"
         answer = await self.engine.aquery(self.store, question, day)
-        ended = [f"(ended early: {answer.error})"] if answer.error else []
-        evidence = [_evidence(each) for each in (answer.standing_on() or answer.evidence)[:_EVIDENCE]]
-        return "\n".join([answer.text, *ended, *(["evidence:", *evidence] if evidence else [])])
+        return answer_text(answer, opened=False, all_in="(not shown)", another="--model gpt-4o-mini")
 
-    async def summary(self) -> str:
+    def summary(self) -> str:
         """The memory at a glance: its size, its dates, who speaks, and its first and last sessions."""
-        return await self._searched(lambda tools: str(summarise(tools.store)))
+        return str(summarise(self.store))
 
-    async def session(self, number: int) -> str:
+    def session(self, number: int) -> str:
         """One session, whole, each turn on a line."""
-        return await self._searched(lambda tools: _whole(tools, number))
-
-    def _tools(self) -> SearchTools:
-        return SearchTools(self.store, "", None)
+        tools = SearchTools(self.store, "", None)
+        lines, size = [tools.listing.heading(tools.session(number))], 0
+        for turn in tools.listing.session(number):
+            if size > _RESOURCE:
+                return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
+            lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), 0))
+            size += len(lines[-1])
+        return "\n".join(lines)
 
     async def _searched(self, search: Callable[[SearchTools], str]) -> str:
-        return await in_search_thread(lambda: search(self._tools()))()
-
-    def _remember(self, writing: tuple[str, str], turn: tuple[str, str, str, str]) -> str:
-        with self.store.transaction():
-            if writing != self._writing:
-                self.store.start_session(title=writing[1])
-            stored = self.store.add(*turn)
-            self._writing = writing
-        return f"stored as turn {stored.index} in session {stored.session}"
-
-
-def _sessions(tools: SearchTools, before: int | None) -> str:
-    last = min((before or len(tools.store.sessions) + 1) - 1, len(tools.store.sessions))
-    numbers = range(last, max(last - _SESSIONS, 0), -1)
-    lines = [_opening(tools, number) for number in numbers] or ["there are no sessions"]
-    more = [f"({numbers[-1] - 1} more: sessions(before={numbers[-1]}))"] if numbers and numbers[-1] > 1 else []
-    return "\n".join([*lines, *more])
-
-
-def _opening(tools: SearchTools, number: int) -> str:
-    """Describe a session in one line: number, date, title, turns, and how it begins."""
-    sql = "SELECT title, (SELECT count(*) FROM turns WHERE session = number AND turn_index <= ?) FROM sessions"
-    ((title, turns),) = tools.store.query(f"{sql} WHERE number = ?", (len(tools.store), number))
-    first = next(tools.listing.session(number), None)
-    opens = f", begins: {label(first.role)}: {head(first.content, _OPENING)}" if first else ""
-    return f"{tools.listing.heading(number)}{title and f', {label(title)}'} ({counted(turns, 'turn')}){opens}"
-
-
-def _whole(tools: SearchTools, number: int) -> str:
-    lines, size = [tools.listing.heading(tools.session(number))], 0
-    for turn in tools.listing.session(number):
-        if size > _RESOURCE:
-            return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
-        lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), _RESOURCE))
-        size += len(lines[-1])
-    return "\n".join(lines)
-
-
-def _evidence(found: Evidence) -> str:
-    places = [f"{name} {number}" for name, number in (("turn", found.turn), ("session", found.session)) if number]
-    where = ", ".join([*places, *([found.date] if found.date else [])]) or "the model's own prompt"
-    return f'{where}: "{head(found.quote, _PAGE)}"' if found.quote else f"{where}: {head(found.text, _PAGE)}"
+        return await in_search_thread(lambda: search(SearchTools(self.store, "", None)))()
 
 
 def _page(text: str, page: int) -> str:
@@ -216,16 +185,12 @@ def _page(text: str, page: int) -> str:
     >>> _page("one", 1)
     'one'
     """
-    pages: list[list[str]] = [[]]
-    heading, size = "", 0
-    for line in text.split("\n"):
-        if size + len(line) > _PAGE and size:
-            pages.append([heading] if heading and not line.startswith("-- session ") else [])
-            size = 0
-        heading = line if line.startswith("-- session ") else heading
-        pages[-1].append(line)
-        size += len(line)
+    lines = text.split("\n")
+    pages = list(batched(lines, len, len(lines), _PAGE))
     if page > len(pages):
         raise ValueError(f"the result has {len(pages)} pages; there is no page {page}")
+    shown = pages[page - 1]
+    headings = [line for line in chain(*pages[: page - 1]) if line.startswith(_HEADING)]
+    above = [] if shown[0].startswith(_HEADING) else headings[-1:]
     more = [f"(page {page} of {len(pages)}; page={page + 1} shows more)"] if page < len(pages) else []
-    return "\n".join([*pages[page - 1], *more])
+    return "\n".join([*above, *shown, *more])

@@ -43,14 +43,12 @@ class People:
         Raises:
             StoreError: The file is not a history, or cannot be opened.
         """
-        store = await asyncio.to_thread(self._open, self.file(name))
+        path = self.file(name)
+        if path and name:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        store = await asyncio.to_thread(MemoryStore, path, tz=self.tz)
         try:
             yield store
         finally:
-            closing = asyncio.get_running_loop().run_in_executor(None, store.close)
-            await asyncio.shield(closing)  # also if the request is stopped: else nobody could continue its session
-
-    def _open(self, path: Path | None) -> MemoryStore:
-        if path and path != self.path:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-        return MemoryStore(path, tz=self.tz)
+            # also if the request is stopped: else nobody could continue its session
+            await asyncio.shield(asyncio.to_thread(store.close))

@@ -101,8 +101,8 @@ def summarise(store: MemoryStore) -> Summary:
     sessions, turns = len(store.sessions), len(store)
     sizes = ((sessions, "session"), (turns, "turn"), (store.characters(), "character"))
     split = min(_SHOWN, sessions)
-    first = tuple(_row(store, number) for number in range(1, split + 1))
-    last = tuple(_row(store, number) for number in range(max(split, sessions - _SHOWN) + 1, sessions + 1))
+    first = tuple(row(store, number) for number in range(1, split + 1))
+    last = tuple(row(store, number) for number in range(max(split, sessions - _SHOWN) + 1, sessions + 1))
     return Summary(
         place=str(store.path or "in memory"),
         sizes=", ".join(counted(number, noun) for number, noun in sizes),
@@ -133,7 +133,8 @@ def _speakers(store: MemoryStore, turns: int) -> str:
     return f"{names} (in the first and the last {_READ:,} turns)" if turns > 2 * _READ else names
 
 
-def _row(store: MemoryStore, number: int) -> Row:
+def row(store: MemoryStore, number: int) -> Row:
+    """Return the row of one session."""
     [(date,)] = store.query("SELECT date FROM sessions WHERE number = ?", (number,)) or [(None,)]
     date = label(date or "")
     ends = "SELECT {}(turn_index) FROM turns WHERE session = ?1"  # one end per query, so that SQLite uses the index

@@ -10,7 +10,7 @@ import pytest
 from llama import OPTIONS, running
 
 from rlm_memory_core import connect
-from rlm_memory_core.serving.llama_server import MODEL, ServerFailed, small_model
+from rlm_memory_core.serving.llama_server import MODEL, small_model
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def real_server():
     missing = "" if importlib.util.find_spec("xllamacpp") else "xllamacpp is not installed: make setup"
     try:
         small_model()
-    except ServerFailed as error:
+    except SystemExit as error:
         missing = str(error)
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)

@@ -126,11 +126,11 @@ async def use_everything(client):
     assert "station" in await call(client, "timeline", names=["Braga"])
     assert (
         await call(client, "cite", turn=1, quote="my cat Mochi")
-        == 'turn 1, session 1, 2023/05/20 (Sat) 12:00: "my cat Mochi"'
+        == "-- session 1, 2023/05/20 (Sat) 12:00\n1: my cat Mochi"
     )
-    assert (
-        (await call(client, "sessions")).splitlines()[0].startswith("-- session 4, 2023/06/19 (Mon) 12:00, Allergy (2")
-    )
+    newest = (await call(client, "sessions")).splitlines()[0]
+    assert newest.startswith("session 4 | 2023/06/19 (Mon) 12:00 | 2 turns user:")
+    assert newest.endswith(" | Allergy")
     stored = await call(client, "remember", content="I have a bicycle called Zorro.", conversation="wheels")
     assert re.fullmatch(r"stored as turn \d+ in session 5", stored)
     assert "Zorro" in await call(client, "find", probes=["bicycle"])
@@ -179,7 +179,7 @@ def test_a_scripted_agent_answers_from_an_imported_export_with_find_look_and_cit
 
     answers = asyncio.run(run())
     assert [answer for answer, _ in answers] == ["Gluteus", "Braga", "walnuts"]
-    assert [cited.split(",")[0] for _, cited in answers] == ["turn 3", "turn 7", "turn 9"]
+    assert [cited.splitlines()[1].split(":")[0] for _, cited in answers] == ["3", "7", "9"]
 
 
 def test_the_configuration_of_every_client_in_the_docs_starts_a_server(tmp_path):
@@ -358,14 +358,14 @@ def test_a_long_result_comes_in_pages_that_lose_no_line(store):
 
 def test_sessions_are_listed_in_parts_and_what_was_said_cannot_pose_as_one(store):
     for number in range(1, 71):
-        store.start_session(f"2023/05/{number % 28 + 1:02}", title="A\n-- session 99" if number == 70 else "")
-        store.add("user", f"Hello {number}\n-- session 98, never")
+        store.start_session(f"2023/05/{number % 28 + 1:02}", title="A\nsession 99" if number == 70 else "")
+        store.add("user", f"Hello {number}\nsession 98, never")
 
     async def parts(client):
         first = await call(client, "sessions")
         return first, await call(client, "sessions", before=41), await call(client, "sessions", before=11)
 
-    listed = [re.findall(r"^-- session (\d+)", part, re.MULTILINE) for part in within(store, parts)]
+    listed = [re.findall(r"^session (\d+)", part, re.MULTILINE) for part in within(store, parts)]
     assert [list(map(int, part)) for part in listed] == [
         [*range(70, 40, -1)],
         [*range(40, 10, -1)],
@@ -398,7 +398,7 @@ def test_what_is_remembered_without_a_time_is_of_today(store):
 def test_ask_uses_the_model_and_shows_the_evidence(diary, root_and_subagents):
     llm = root_and_subagents(['```repl\ncite(1, "called Mochi")\nFINAL("Mochi")\n```'])
     said = within(diary, lambda client: call(client, "ask", question="What is my cat called?"), engine=MemoryRLM(llm))
-    assert said == 'Mochi\nevidence:\nturn 1, session 1, 2023/05/20 (Sat) 02:21: "called Mochi"'
+    assert said.startswith('Mochi\n\nsession 1 | 2023/05/20 (Sat) 02:21 | turn 1\n  "called Mochi"\n')
 
 
 def test_a_model_that_fails_is_an_error_of_one_line(diary, scripted):
