@@ -198,8 +198,17 @@ class Conversation:
 
 
 def recollection(answer: Answer) -> ChatMessage:
-    """Turn the memory's answer into a message for the model that writes the reply."""
-    quotes = [f"turn {found.turn}, {found.date or 'no date'}: {found.quote}" for found in answer.standing_on()]
+    """Turn the memory's answer into a message for the model that writes the reply. It contains the quotes found.
+
+    >>> from rlm_memory_core import Evidence
+    >>> evidence = Evidence(1, None, 3, "My cat Mochi sleeps."), Evidence(2, None, None, "", "It is Mochi.")
+    >>> print(recollection(Answer("Mochi", evidence))["content"])
+    (From earlier conversations:)
+    Mochi
+    turn 3, no date: My cat Mochi sleeps.
+    """
+    found = [each for each in answer.standing_on() if each.quote]
+    quotes = [f"turn {each.turn}, {each.date or 'no date'}: {each.quote}" for each in found]
     return {"role": "user", "content": "\n".join(["(From earlier conversations:)", answer.text, *quotes])}
 
 
