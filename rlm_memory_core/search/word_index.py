@@ -246,12 +246,12 @@ def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[T
         while (excess := len(str(replace(turn, content=turn.content[start:stop]))) - limit) > 0 and stop - start > 1:
             stop = max(min(stop, len(turn.content)) - excess, start + 1)  # escaping adds characters
         if stop < len(turn.content):
-            stop = _end(turn.content, start, stop)
+            stop = place_to_cut(turn.content, start, stop)
         yield [replace(turn, content=turn.content[start:stop])]
         start = stop
 
 
-def _end(text: str, start: int, stop: int) -> int:
+def place_to_cut(text: str, start: int, stop: int) -> int:
     """Return the best place to cut: after a line, a sentence or a word that ends in the last fifth, or else `stop`."""
     earliest = stop - (stop - start) // 5
     ends = (text.rfind(mark, earliest, stop) + len(mark) for mark in ("\n", ". ", " "))
