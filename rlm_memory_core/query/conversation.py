@@ -54,6 +54,7 @@ class Query:
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions, pieces: The numbers of sessions and pieces in the history.
         cited, false_quotes: The code's citations that were found, and an error for each one that was not.
+        shown: Returns the turns that the root model has seen.
     """
 
     name = agents_told = no_code = forced = ""
@@ -76,6 +77,7 @@ class Query:
         self.sessions = self.pieces = 0
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
+        self.shown: Callable[[], list[Turn]] = list
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
         self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
@@ -98,10 +100,6 @@ class Query:
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or ""."""
         return ""
-
-    def shown(self) -> list[Turn]:
-        """Return the turns that the root model has seen."""
-        return []
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Answer if no code of the model runs, or if the conversation exceeds the context window.

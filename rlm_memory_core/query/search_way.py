@@ -27,16 +27,8 @@ from .conversation import Query
 from .evidence import quoted
 from .listing import OF_ASSISTANT, OF_USER, excerpt, left_out, one_line
 from .parsing import parse_message
+from .prompts import search
 from .prompts.record import history_messages, session_prompt
-from .prompts.search import (
-    FORCED,
-    NO_CODE,
-    SEARCH_SUBAGENT_SYSTEM,
-    answer_again,
-    check_messages,
-    search_messages,
-    unseen,
-)
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
 from .trace import Call
@@ -64,13 +56,13 @@ _FULL = 20  # with room for fewer characters, no further turn is added
 class SearchWay(Query):
     """A query of the search reading. Its code has the free tools and `read`."""
 
-    name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
+    name, no_code, forced, agents_told = SEARCH, search.NO_CODE, search.FORCED, search.SEARCH_SUBAGENT_SYSTEM
     patience, runs_last = 2, True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
-        self.tools, self.cited, self.false_quotes = tools, tools.cited, tools.false_quotes
+        self.tools, self.cited, self.false_quotes, self.shown = tools, tools.cited, tools.false_quotes, tools.shown
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
@@ -88,7 +80,7 @@ class SearchWay(Query):
         self.pieces = piece_number(self.store, turns)
         until = self.tools.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
-        return search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
+        return search.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
         """Return the code, changed so that it prints what tools return."""
@@ -106,9 +98,9 @@ class SearchWay(Query):
         """
         turns = self.tools.to_check(new, answer)
         if not turns or 0 in turns or not self.cited:
-            return unseen(bool(self.cited)) if turns else ""
+            return search.unseen(bool(self.cited)) if turns else ""
         cited, found = self.tools.listing.quotes(self.cited), self.tools.listing.lines_of(output, turns)
-        messages = check_messages(self.question, self.question_date, one_line(answer), cited, found)
+        messages = search.check_messages(self.question, self.question_date, one_line(answer), cited, found)
         try:
             reply = await self.ask(messages)
         except RecordingError:
@@ -120,11 +112,7 @@ class SearchWay(Query):
         first = reply.text.strip().partition("\n")[0]
         is_none = reply.cut or "none" in first.lower()
         named = [] if is_none else sorted({*turns}.intersection(map(int, _NUMBER.findall(first))))
-        return answer_again(named) if named else ""
-
-    def shown(self) -> list[Turn]:
-        """Return the turns that the root model has seen."""
-        return self.tools.shown()
+        return search.answer_again(named) if named else ""
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
