@@ -247,9 +247,9 @@ class SearchTools:
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
-        (evidence,) = look_up([claim], [turn])
+        evidence = look_up(claim, [turn])
         if evidence is None:
-            (elsewhere,) = look_up([claim], self.shown())
+            elsewhere = look_up(claim, self.shown())
             hint = f"turn {elsewhere.turn} does" if elsewhere else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])
