@@ -169,10 +169,10 @@ class Query:
             self.note(Reply("", error.usage, error.cost_usd), NO_REPLY)
             raise
 
-    def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
+    def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: Sequence[Call] = ()) -> None:
         """Add a step to the trace."""
         taken = reply.usage, reply.cost_usd, reply.seconds, reply.recorded
-        self._steps.append(Step(reply.text, code, output, calls, *taken, self._asked, reply.thoughts))
+        self._steps.append(Step(reply.text, code, output, tuple(calls), *taken, self._asked, reply.thoughts))
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
         """Run a reply and add the outcome to the messages.
@@ -181,16 +181,13 @@ class Query:
             The reply's answer or None, and whether it ran any code or gave a FINAL.
         """
         asked, called = len(self.subagents.calls), self._repl.meter.calls
-        shown = ""
         try:
             run, new, objection = await self._run(message, remaining)
-            shown = str(run)
         except (NoSandbox, BudgetExceeded) as error:
-            shown = f"({error})"
+            self.note(reply, f"({error})", message.blocks, self.subagents.calls[asked:])
             raise
-        finally:
-            calls = self.subagents.calls[asked:]
-            self.note(reply, shown, message.blocks, tuple(calls))
+        calls = self.subagents.calls[asked:]
+        self.note(reply, str(run), message.blocks, calls)
         if run.final is not None and remaining:
             if not objection:
                 objection = await self.check(new, run.output, run.final)
@@ -198,7 +195,7 @@ class Query:
             if objection:
                 run = replace(run, final=None)
                 last = self._steps[-1]
-                self._steps[-1] = replace(last, output="\n".join(filter(None, (last.output, objection))))
+                self._steps[-1] = replace(last, output=f"{last.output}\n{objection}")
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:

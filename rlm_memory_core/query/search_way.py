@@ -1,7 +1,7 @@
 """The search reading: the code searches the history by itself, and sends sub-agents only with `read`.
 
 The first message to the root model already shows what a search with the question finds (`opening`). If none of a
-model's code runs, it gets such a search result too, in the form of a short history.
+model's code runs, it answers from such a search result too.
 """
 
 import ast
@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import chain, groupby, islice
+from itertools import islice
 
 from ..models.budget import GRACE, BudgetExceeded
 from ..models.pricing import Usage
@@ -21,11 +21,10 @@ from ..search.find import Filters, Found, Hit, linked_turns
 from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
 from ..search.word_index import Piece, piece_number, split
-from ..store.turns import Session, Turn, serialise
+from ..store.turns import Session
 from .answer import Answer
 from .conversation import Query
-from .evidence import quoted
-from .listing import OF_ASSISTANT, OF_USER, excerpt, left_out, one_line
+from .listing import OF_ASSISTANT, OF_USER, left_out, one_line
 from .parsing import parse_message
 from .prompts import search
 from .prompts.record import history_messages, session_prompt
@@ -48,9 +47,7 @@ _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many c
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
-_SESSIONS, _TURN = 3, 500  # for a model without code: sessions that are shown whole; characters of each turn
 _NUMBER = re.compile(r"\b\d{1,9}\b")
-_FULL = 20  # with room for fewer characters, no further turn is added
 
 
 class SearchWay(Query):
@@ -116,40 +113,20 @@ class SearchWay(Query):
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
+        found = await self.engine.budget.wait_for(best(self.tools), GRACE)
+        listed = "\n".join(self.tools.listing.hits(found.hits))
+        self.printed(listed)  # the model sees these turns now
         for room in ROOMS:
-            shown, turns = await self.engine.budget.wait_for(self._record(room), GRACE)
             try:
-                reply = await self.ask(history_messages(shown, self.question, self.question_date, self.system))
+                reply = await self.ask(history_messages(listed[:room], self.question, self.question_date, self.system))
                 break
             except ContextExceeded:
                 if room == ROOMS[-1]:
                     raise
-        self.note(reply, f"(the engine searched by itself and showed the model this)\n{shown}")
+        self.note(reply, f"(the engine searched by itself and showed the model this)\n{listed[:room]}")
         message = parse_message(reply.text)
         text = to_text(message.final.text if message.final else message.prose)
-        self.cited = self.cited or quoted(text, turns, self.store)
         return replace(self.finish(text), mode=WITHOUT_CODE)
-
-    async def _record(self, room: int) -> tuple[str, list[Turn]]:
-        """Return the turns that match the question best, in the order of the history.
-
-        Returns:
-            Their text, with at most `room` characters of content, and the turns as they are stored.
-        """
-        listing, found = self.tools.listing, (await best(self.tools)).hits
-        followed = list(dict.fromkeys(hit.turn.session for hit in found))[:_SESSIONS]
-        follow = (turn for number in followed for turn in listing.session(number) if turn.role != "assistant")
-        shown: dict[int, Turn] = {}
-        for hit in chain(found, map(Hit, follow)):
-            if room < _FULL:
-                break
-            text = excerpt(hit, _TURN)
-            if hit.turn.index not in shown and len(text) <= room:
-                shown[hit.turn.index] = replace(hit.turn, content=text)
-                room -= len(text)
-        sessions = groupby((shown[index] for index in sorted(shown)), lambda turn: turn.session)
-        text = serialise([Session(number, listing.date(number), tuple(turns)) for number, turns in sessions])
-        return text, [self.tools.turn(index) for index in sorted(shown)]
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
         """Send sub-agents to sessions, and list what they find under the headings of the sessions, in order.

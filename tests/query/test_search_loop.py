@@ -111,7 +111,7 @@ def test_a_weak_model_is_shown_a_search_and_answers_from_that(diary, scripted, r
     system, record = scripted.conversation
     assert system["content"].startswith(HISTORY_SYSTEM)
     assert "Be kind." in system["content"]
-    assert "[Turn 1][user]: My cat is called Mochi." in record["content"]
+    assert "1 user: My cat is called Mochi." in record["content"]
     assert len(answer.trace.steps) == answer.usage.calls == 3
     assert "the engine searched by itself" in answer.trace.steps[-1].output
 
