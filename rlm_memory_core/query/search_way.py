@@ -47,6 +47,7 @@ _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many c
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
+_SESSIONS, _OTHERS = 3, 100  # for a model without code: sessions whose other turns follow what a search finds; turns
 _NUMBER = re.compile(r"\b\d{1,9}\b")
 
 
@@ -113,20 +114,29 @@ class SearchWay(Query):
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
-        found = await self.engine.budget.wait_for(best(self.tools), GRACE)
-        listed = "\n".join(self.tools.listing.hits(found.hits))
-        self.printed(listed)  # the model sees these turns now
+        text = await self.engine.budget.wait_for(self._searched(), GRACE)
         for room in ROOMS:
             try:
-                reply = await self.ask(history_messages(listed[:room], self.question, self.question_date, self.system))
+                reply = await self.ask(history_messages(text[:room], self.question, self.question_date, self.system))
                 break
             except ContextExceeded:
                 if room == ROOMS[-1]:
                     raise
-        self.note(reply, f"(the engine searched by itself and showed the model this)\n{listed[:room]}")
+        self.note(reply, f"(the engine searched by itself and showed the model this)\n{text[:room]}")
         message = parse_message(reply.text)
-        text = to_text(message.final.text if message.final else message.prose)
-        return replace(self.finish(text), mode=WITHOUT_CODE)
+        answer = to_text(message.final.text if message.final else message.prose)
+        return replace(self.finish(answer), mode=WITHOUT_CODE)
+
+    async def _searched(self) -> str:
+        """List what a search with the question finds, and then what else the user said in the best sessions."""
+        listing, hits = self.tools.listing, (await best(self.tools)).hits
+        found = {hit.turn.index for hit in hits}
+        sessions = list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]
+        turns = (turn for number in sessions for turn in listing.session(number) if turn.role != "assistant")
+        others = [Hit(turn) for turn in islice(turns, _OTHERS) if turn.index not in found]
+        text = "\n".join([*listing.hits(hits, OF_USER), *listing.hits(others, OF_USER)])
+        listing.printed(text)  # the model sees these turns now
+        return text
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
         """Send sub-agents to sessions, and list what they find under the headings of the sessions, in order.
