@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar, cast
+from typing import cast
 from weakref import WeakSet
 
 from ..models import background
@@ -28,10 +28,8 @@ from ..store.memory_store import MemoryStore
 from ..store.times import check_date, written
 from ..store.turns import Turn
 from .direct import ask_directly, checked
-from .reply_stream import AsyncReplyStream, ReplyStream
+from .reply_stream import ReplyStream
 from .stats import ChatStats, Mode
-
-_S = TypeVar("_S", ReplyStream, AsyncReplyStream)
 
 
 class MemoryChat(AbstractContextManager["MemoryChat"]):
@@ -90,7 +88,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self._queries: dict[Mode, int] = {"normal": 0, "memory": 0}
         self._failed, self._fits = 0, float("inf")  # characters; a longer history does not fit the model's context
         self._usage, self._cost_usd = Usage(), cast("float | None", 0.0)
-        self._streams: WeakSet[ReplyStream | AsyncReplyStream] = WeakSet()
+        self._streams: WeakSet[ReplyStream] = WeakSet()
         self._sending = asyncio.Lock()  # one message at a time, each stored before the next is answered
 
     @property
@@ -203,11 +201,14 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         ...     print(piece)
         I don't know
         """
-        return self._open(ReplyStream, message)
+        before = self._before(message)
+        stream = ReplyStream(lambda tell: self._query(message, None, before(), tell), self._reply)
+        self._streams.add(stream)
+        return stream
 
-    def astream(self, message: str) -> AsyncReplyStream:
-        """Like `stream`, for `async for` on any event loop."""
-        return self._open(AsyncReplyStream, message)
+    def astream(self, message: str) -> ReplyStream:
+        """Like `stream`: a stream is also for `async for`, on any event loop."""
+        return self.stream(message)
 
     def close(self) -> None:
         """Finish storing messages and close the store. Leaving `with MemoryChat(...) as chat:` does the same."""
@@ -229,15 +230,9 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     async def _settled(self) -> None:
         """Close open streams, and wait for a `send` that was interrupted or is running in another thread."""
         for stream in list(self._streams):
-            await stream.stop()
+            await stream.aclose()
         async with self._sending:
             pass
-
-    def _open(self, kind: type[_S], message: str) -> _S:
-        before = self._before(message)
-        stream = kind(lambda tell: self._query(message, None, before(), tell), self._reply)
-        self._streams.add(stream)
-        return stream
 
     def _before(self, message: str) -> Callable[[], MemoryStore]:
         """Return a function that stores the user's message once and returns the history before it."""
