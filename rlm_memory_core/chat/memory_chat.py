@@ -21,13 +21,13 @@ from ..models.pricing import Usage
 from ..models.streaming import Listener
 from ..models.types import ContextExceeded
 from ..query.answer import Answer
-from ..query.engine import MemoryRLM
+from ..query.engine import MemoryRLM, checked
 from ..query.reading import Reading
 from ..query.trace import total_cost
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date, written
 from ..store.turns import Turn
-from .direct import ask_directly, checked
+from .direct import ask_directly
 from .reply_stream import ReplyStream
 from .stats import ChatStats, Mode
 

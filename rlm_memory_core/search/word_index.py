@@ -103,7 +103,7 @@ class Terms:
 
 
 class PieceIndex:
-    """The pieces of a history that is too large to be copied. Positions count from 0, the oldest piece.
+    """The pieces of a history. Positions count from 0, the oldest piece.
 
     Args:
         store: A snapshot of the history, so that later pieces are ignored.
