@@ -249,7 +249,7 @@ class Query:
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = [each for call in calls for each in call.evidence]
         read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
-        found = [*self.cited, *read_there] or quoted(text, self.shown(), self.store)
+        found = [*self.cited, *dict.fromkeys(read_there)] or quoted(text, self.shown(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(

@@ -66,7 +66,6 @@ class SearchWay(Query):
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
         self.asking = {"read": self.read}
         self.sessions = len(self.store.sessions)
-        self._was_read: set[tuple[int, str]] = set()
 
     async def open(self) -> list[ChatMessage]:
         """Return the first messages to the root model. They show what a search with the question finds."""
@@ -141,8 +140,6 @@ class SearchWay(Query):
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
         """Send sub-agents to sessions, and list what they find under the headings of the sessions, in order.
 
-        A session that was read for the same question is not read again.
-
         Raises:
             TypeError: The sessions are not a list of numbers.
             ValueError: There is no such session, or the sessions are too long or too many.
@@ -150,17 +147,14 @@ class SearchWay(Query):
         listing, asked = self.tools.listing, check_text("read", "a question", ask) if ask else self.question
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(self.tools.session, numbers)))
-        new = [number for number in wanted if (number, asked) not in self._was_read]
         self.subagents.next_batch()
-        calls = await self.subagents.ask_all(await asyncio.to_thread(self._assignments, new, asked))
+        calls = await self.subagents.ask_all(await asyncio.to_thread(self._assignments, wanted, asked))
         failed = sorted({call.number for call in calls if call.error and call.number})
-        self._was_read |= {(number, asked) for number in new if number not in failed}
         lines: list[str] = []
-        for number in new:
+        for number in wanted:
             found = [line for call in calls if call.number == number and call.found for line in _findings(call)]
             lines += [listing.heading(number), *map(listing.note, found)] if found else []
         lines = lines or ["nothing found"]
-        lines += [f"(session {number} was read for this before)" for number in wanted if number not in new]
         return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
 
     def _assignments(self, numbers: Sequence[int], asked: str) -> list[tuple[str, Piece]]:

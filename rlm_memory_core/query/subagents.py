@@ -8,7 +8,6 @@ rejects a piece as too long, it is read in halves, and these are halved again if
 """
 
 import asyncio
-import math
 import re
 import time
 from collections.abc import Coroutine, Sequence
@@ -62,7 +61,6 @@ class SubAgents:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
-        self._too_long = math.inf  # length of the shortest text that exceeded the context window
 
     def replied(self) -> None:
         """Note that the code has seen a reply. Its next calls may depend on it, so they begin a new batch."""
@@ -114,17 +112,15 @@ class SubAgents:
         self, prompt: str, text: str, siblings: Siblings | None, paid: list[tuple[Usage, float | None]]
     ) -> Reply:
         """Return the reply on a text, read whole or in halves. `paid` gets the tokens and dollars of each request."""
-        if len(text) >= self._too_long and (parts := halves(prompt, text)):
-            return _joined([await self._read(*part, None, paid) for part in parts])
         messages = conversation(self.system, prompt)
         try:
             reply = await self.llm.complete(messages, self.budget, None, lambda *took: paid.append(took), siblings)
         except ModelError as error:
             paid.append((error.usage, error.cost_usd))
-            if not (isinstance(error, ContextExceeded) and halves(prompt, text)):
+            parts = halves(prompt, text) if isinstance(error, ContextExceeded) else []
+            if not parts:
                 raise
-            self._too_long = min(self._too_long, len(text))
-            return await self._read(prompt, text, None, paid)  # now in halves
+            return _joined([await self._read(*part, None, paid) for part in parts])
         paid.append((reply.usage, reply.cost_usd))
         return reply
 

@@ -100,16 +100,6 @@ def test_what_never_fits_fails_with_its_reason_and_is_counted():
     assert call.usage.calls == model.refused
 
 
-def test_the_first_refusal_teaches_the_others():
-    async def one_by_one():
-        agents = SubAgents(model, asyncio.Semaphore(1))
-        return await agents.ask_all([(prompt_of(CHINESE), CHINESE)] * 5)
-
-    model = Window(30_000)
-    assert not any(call.error for call in background.run(one_by_one()))
-    assert model.refused == 1
-
-
 def test_a_part_that_fails_fails_the_piece_and_all_that_was_paid_is_counted():
     def answer(text):
         if "麻糬99" in text:
