@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import cast
+from typing import Any, cast
 from weakref import WeakSet
 
 from ..models import background
@@ -29,7 +29,6 @@ from ..store.times import check_date, written
 from ..store.turns import Turn
 from .direct import ask_directly
 from .reply_stream import ReplyStream
-from .stats import ChatStats, Mode
 
 
 class MemoryChat(AbstractContextManager["MemoryChat"]):
@@ -85,7 +84,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self.store = store if isinstance(store, MemoryStore) else MemoryStore(store)
         self.clock = clock or partial(datetime.now, UTC)
         self._engine = MemoryRLM(self.llm, budget=budget, reading=reading)
-        self._queries: dict[Mode, int] = {"normal": 0, "memory": 0}
+        self._queries = {"normal": 0, "memory": 0}
         self._failed, self._fits = 0, float("inf")  # characters; a longer history does not fit the model's context
         self._usage, self._cost_usd = Usage(), cast("float | None", 0.0)
         self._streams: WeakSet[ReplyStream] = WeakSet()
@@ -96,8 +95,13 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         """Whether the chat is in memory mode: the history is longer than the threshold or the model's context."""
         return self.store.characters() > min(self.threshold_chars, self._fits)
 
-    def stats(self) -> ChatStats:
+    def stats(self) -> dict[str, Any]:
         """Return the current mode, the length of the history, and what the queries have cost so far.
+
+        `mode` says who answers the next question: the model with the whole history ("normal"), or MemoryRLM ("memory").
+        `queries` counts questions by mode. `failed` counts those that raised an error or have an `error` in their
+        answer, and streams that were closed early. `calls`, tokens and `cost_usd` are totals, with replayed calls;
+        `cost_usd` is None if a price is unknown.
 
         >>> chat = MemoryChat(model="offline", threshold_chars=10)
         >>> turn = chat.add_turn("user", "My cat is called Mochi.")
@@ -105,12 +109,13 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         >>> stats["mode"], stats["characters"], stats["threshold_chars"], stats["queries"]
         ('memory', 23, 10, {'normal': 0, 'memory': 0})
         """
-        return ChatStats(
-            model=self.llm.label, mode="memory" if self.uses_memory else "normal", characters=self.store.characters(),
-            threshold_chars=self.threshold_chars, turns=len(self.store), sessions=len(self.store.sessions),
-            queries=self._queries.copy(), failed=self._failed, calls=self._usage.calls, cost_usd=self._cost_usd,
-            prompt_tokens=self._usage.prompt_tokens, completion_tokens=self._usage.completion_tokens,
-        )  # fmt: skip
+        return {
+            "model": self.llm.label, "mode": "memory" if self.uses_memory else "normal",
+            "characters": self.store.characters(), "threshold_chars": self.threshold_chars, "turns": len(self.store),
+            "sessions": len(self.store.sessions), "queries": self._queries.copy(), "failed": self._failed,
+            "calls": self._usage.calls, "prompt_tokens": self._usage.prompt_tokens,
+            "completion_tokens": self._usage.completion_tokens, "cost_usd": self._cost_usd,
+        }  # fmt: skip
 
     def add_turn(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
         """Store a turn without asking the model.
@@ -263,7 +268,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         characters = 0 if history is None else len(question)
         history = self.store.snapshot() if history is None else history
         length = history.characters()
-        mode: Mode = "normal" if length + characters <= self.threshold_chars and length <= self._fits else "memory"
+        mode = "normal" if length + characters <= self.threshold_chars and length <= self._fits else "memory"
         today = written(self.clock(), self.store.tz, clock=False)
         try:
             if mode == "normal":
