@@ -19,9 +19,9 @@ from ..repl.values import to_text
 from ..search.vectors import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
-from ..store.turns import Turn
 from .answer import Answer, QueryFailed
 from .evidence import CITED, Evidence, quoted
+from .listing import Listing
 from .parsing import Final, Message, final_lines, parse_message
 from .prompts import record, search
 from .reading import Settings
@@ -54,7 +54,7 @@ class Query:
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions, pieces: The numbers of sessions and pieces in the history.
         cited, false_quotes: The code's citations that were found, and an error for each one that was not.
-        shown: Returns the turns that the root model has seen.
+        listing: Knows which turns the root model has seen.
     """
 
     name = agents_told = no_code = forced = ""
@@ -77,7 +77,7 @@ class Query:
         self.sessions = self.pieces = 0
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
-        self.shown: Callable[[], list[Turn]] = list
+        self.listing = Listing(self.store)
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
         self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
@@ -92,10 +92,6 @@ class Query:
     def prepare(self, code: str) -> str:
         """Return the model's code as it should run."""
         return code
-
-    def printed(self, output: str) -> tuple[str, set[int]]:
-        """Return output as the root model should see it, and the numbers of the turns in it that are new to it."""
-        return output, set()
 
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or ""."""
@@ -216,7 +212,7 @@ class Query:
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        output, new = self.printed(run.output)
+        output, new = self.listing.printed(run.output)
         run = replace(run, output=output)
         if final and run.final is None and not (run.error and remaining):
             run, is_plain = await self._final(final, run)
@@ -249,7 +245,7 @@ class Query:
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = [each for call in calls for each in call.evidence]
         read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
-        found = [*self.cited, *dict.fromkeys(read_there)] or quoted(text, self.shown(), self.store)
+        found = [*self.cited, *dict.fromkeys(read_there)] or quoted(text, self.listing.shown_turns(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(

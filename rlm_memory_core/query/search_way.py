@@ -60,7 +60,7 @@ class SearchWay(Query):
     def __post_init__(self) -> None:
         super().__post_init__()
         tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
-        self.tools, self.cited, self.false_quotes, self.shown = tools, tools.cited, tools.false_quotes, tools.shown
+        self.tools, self.listing, self.cited, self.false_quotes = tools, tools.listing, tools.cited, tools.false_quotes
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
@@ -75,17 +75,13 @@ class SearchWay(Query):
         except TimeoutError as error:
             shown = f"({error})"
         self.pieces = piece_number(self.store, turns)
-        until = self.tools.listing.date(self.sessions) if self.sessions else None
+        until = self.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
         return search.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
-
-    def printed(self, output: str) -> tuple[str, set[int]]:
-        """Mark the turns in the output as shown, and remove those that were shown before."""
-        return self.tools.listing.printed(output)
 
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or "".
@@ -96,7 +92,7 @@ class SearchWay(Query):
         turns = self.tools.to_check(new, answer)
         if not turns or 0 in turns or not self.cited:
             return search.unseen(bool(self.cited)) if turns else ""
-        cited, found = self.tools.listing.quotes(self.cited), self.tools.listing.lines_of(output, turns)
+        cited, found = self.listing.quotes(self.cited), self.listing.lines_of(output, turns)
         messages = search.check_messages(self.question, self.question_date, one_line(answer), cited, found)
         try:
             reply = await self.ask(messages)
@@ -128,13 +124,13 @@ class SearchWay(Query):
 
     async def _searched(self) -> str:
         """List what a search with the question finds, and then what else the user said in the best sessions."""
-        listing, hits = self.tools.listing, (await best(self.tools)).hits
+        hits = (await best(self.tools)).hits
         found = {hit.turn.index for hit in hits}
         sessions = list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]
-        turns = (turn for number in sessions for turn in listing.session(number) if turn.role != "assistant")
+        turns = (turn for number in sessions for turn in self.listing.session(number) if turn.role != "assistant")
         others = [Hit(turn) for turn in islice(turns, _OTHERS) if turn.index not in found]
-        text = "\n".join([*listing.hits(hits, OF_USER), *listing.hits(others, OF_USER)])
-        listing.printed(text)  # the model sees these turns now
+        text = "\n".join([*self.listing.hits(hits, OF_USER), *self.listing.hits(others, OF_USER)])
+        self.listing.printed(text)  # the model sees these turns now
         return text
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
@@ -144,7 +140,7 @@ class SearchWay(Query):
             TypeError: The sessions are not a list of numbers.
             ValueError: There is no such session, or the sessions are too long or too many.
         """
-        listing, asked = self.tools.listing, check_text("read", "a question", ask) if ask else self.question
+        asked = check_text("read", "a question", ask) if ask else self.question
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(self.tools.session, numbers)))
         self.subagents.next_batch()
@@ -153,7 +149,7 @@ class SearchWay(Query):
         lines: list[str] = []
         for number in wanted:
             found = [line for call in calls if call.number == number and call.found for line in _findings(call)]
-            lines += [listing.heading(number), *map(listing.note, found)] if found else []
+            lines += [self.listing.heading(number), *map(self.listing.note, found)] if found else []
         lines = lines or ["nothing found"]
         return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
 
@@ -177,7 +173,7 @@ class SearchWay(Query):
 
     def _pieces(self, number: int, asked: str) -> list[Piece]:
         """Return the pieces of a session for sub-agents. Their texts are shortened; their `turns` are not."""
-        whole = {turn.index: turn for turn in self.tools.listing.session(number)}
+        whole = {turn.index: turn for turn in self.listing.session(number)}
         room = _MOST_CHARACTERS if OF_ASSISTANT.search(f"{asked} {self.question}") else _ASSISTANT
         turns = [
             replace(turn, content=f"{turn.content[:room]} …")
@@ -185,7 +181,7 @@ class SearchWay(Query):
             else turn
             for turn in whole.values()
         ]
-        pieces = split(Session(number, self.tools.listing.date(number), tuple(turns)))
+        pieces = split(Session(number, self.listing.date(number), tuple(turns)))
         return [replace(piece, turns=tuple(whole[turn.index] for turn in piece.turns)) for piece in pieces]
 
 
