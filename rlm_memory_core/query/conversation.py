@@ -28,9 +28,6 @@ from .reading import Settings
 from .subagents import SubAgents
 from .trace import Call, Coverage, Step, Trace, total_cost
 
-NO_REPLY = "(the model gave no reply)"
-"""The output of a step whose call failed. The server's message is not output: it becomes the error."""
-
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
 _T = TypeVar("_T")
 
@@ -162,7 +159,7 @@ class Query:
         try:
             return await asking
         except ModelError as error:
-            self.note(Reply("", error.usage, error.cost_usd), NO_REPLY)
+            self.note(Reply("", error.usage, error.cost_usd), "(the model gave no reply)")  # the error says why
             raise
 
     def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: Sequence[Call] = ()) -> None:
