@@ -7,7 +7,7 @@ from ..models.budget import Budget
 from ..models.llm import LLM
 from ..models.streaming import Listener
 from ..query.answer import Answer
-from ..query.prompts.record import ChatMessage, chat_system
+from ..query.prompts.record import CHAT_SYSTEM, ChatMessage
 from ..query.trace import Step, Trace
 from ..store.escaping import label
 from ..store.turns import Session, Turn
@@ -53,11 +53,12 @@ async def ask_directly(
 
 
 def opening(system: str | None, today: str) -> ChatMessage:
-    """Return the system message of a chat that contains a history. `today` is the current day, or ""."""
-    message = chat_system(system)
-    if today:
-        message["content"] += f"\n\n{_DATES.format(today=label(today))}"
-    return message
+    """Return the system message of a chat that contains a history. `today` is the current day.
+
+    An assistant's own `system` prompt is in the same message, because some servers accept only one system message.
+    """
+    parts = [CHAT_SYSTEM, system, _DATES.format(today=label(today))]
+    return {"role": "system", "content": "\n\n".join(filter(None, parts))}
 
 
 def as_messages(sessions: Iterable[Session]) -> Iterator[ChatMessage]:
@@ -77,12 +78,3 @@ def as_message(turn: Turn) -> ChatMessage:
     role = turn.role if turn.role in _ROLES else "user"
     speaker = turn.name or ("" if role == turn.role else turn.role)
     return {"role": role, "content": f"{speaker}: {turn.content}" if speaker else turn.content}
-
-
-def checked(text: str, what: str) -> str:
-    """Return a question or message unchanged, or raise an error if it is not a string or is empty."""
-    if not isinstance(text, str):
-        raise TypeError(f"a {what} is a string, not {type(text).__name__}")
-    if not text.strip():
-        raise ValueError(f"the {what} is empty")
-    return text

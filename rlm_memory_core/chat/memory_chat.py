@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar, cast
+from typing import Any, cast
 from weakref import WeakSet
 
 from ..models import background
@@ -21,17 +21,14 @@ from ..models.pricing import Usage
 from ..models.streaming import Listener
 from ..models.types import ContextExceeded, paid_before
 from ..query.answer import Answer
-from ..query.engine import MemoryRLM
+from ..query.engine import MemoryRLM, checked
 from ..query.reading import Reading
 from ..query.trace import total_cost
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date, written
 from ..store.turns import Turn
-from .direct import ask_directly, checked
-from .reply_stream import AsyncReplyStream, ReplyStream
-from .stats import ChatStats, Mode
-
-_S = TypeVar("_S", ReplyStream, AsyncReplyStream)
+from .direct import ask_directly
+from .reply_stream import ReplyStream
 
 
 class MemoryChat(AbstractContextManager["MemoryChat"]):
@@ -87,10 +84,10 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self.store = store if isinstance(store, MemoryStore) else MemoryStore(store)
         self.clock = clock or partial(datetime.now, UTC)
         self._engine = MemoryRLM(self.llm, budget=budget, reading=reading)
-        self._queries: dict[Mode, int] = {"normal": 0, "memory": 0}
+        self._queries = {"normal": 0, "memory": 0}
         self._failed, self._fits = 0, float("inf")  # characters; a longer history does not fit the model's context
         self._usage, self._cost_usd = Usage(), cast("float | None", 0.0)
-        self._streams: WeakSet[ReplyStream | AsyncReplyStream] = WeakSet()
+        self._streams: WeakSet[ReplyStream] = WeakSet()
         self._sending = asyncio.Lock()  # one message at a time, each stored before the next is answered
 
     @property
@@ -98,8 +95,13 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         """Whether the chat is in memory mode: the history is longer than the threshold or the model's context."""
         return self.store.characters() > min(self.threshold_chars, self._fits)
 
-    def stats(self) -> ChatStats:
+    def stats(self) -> dict[str, Any]:
         """Return the current mode, the length of the history, and what the queries have cost so far.
+
+        `mode` says who answers the next question: the model with the whole history ("normal"), or MemoryRLM ("memory").
+        `queries` counts questions by mode. `failed` counts those that raised an error or have an `error` in their
+        answer, and streams that were closed early. `calls`, tokens and `cost_usd` are totals, with replayed calls;
+        `cost_usd` is None if a price is unknown.
 
         >>> chat = MemoryChat(model="offline", threshold_chars=10)
         >>> turn = chat.add_turn("user", "My cat is called Mochi.")
@@ -107,12 +109,13 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         >>> stats["mode"], stats["characters"], stats["threshold_chars"], stats["queries"]
         ('memory', 23, 10, {'normal': 0, 'memory': 0})
         """
-        return ChatStats(
-            model=self.llm.label, mode="memory" if self.uses_memory else "normal", characters=self.store.characters(),
-            threshold_chars=self.threshold_chars, turns=len(self.store), sessions=len(self.store.sessions),
-            queries=self._queries.copy(), failed=self._failed, calls=self._usage.calls, cost_usd=self._cost_usd,
-            prompt_tokens=self._usage.prompt_tokens, completion_tokens=self._usage.completion_tokens,
-        )  # fmt: skip
+        return {
+            "model": self.llm.label, "mode": "memory" if self.uses_memory else "normal",
+            "characters": self.store.characters(), "threshold_chars": self.threshold_chars, "turns": len(self.store),
+            "sessions": len(self.store.sessions), "queries": self._queries.copy(), "failed": self._failed,
+            "calls": self._usage.calls, "prompt_tokens": self._usage.prompt_tokens,
+            "completion_tokens": self._usage.completion_tokens, "cost_usd": self._cost_usd,
+        }  # fmt: skip
 
     def add_turn(self, role: str, content: str, timestamp: str | datetime | None = None, name: str = "") -> Turn:
         """Store a turn without asking the model.
@@ -203,11 +206,14 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         ...     print(piece)
         I don't know
         """
-        return self._open(ReplyStream, message)
+        before = self._before(message)
+        stream = ReplyStream(lambda tell: self._query(message, None, before(), tell), self._reply)
+        self._streams.add(stream)
+        return stream
 
-    def astream(self, message: str) -> AsyncReplyStream:
-        """Like `stream`, for `async for` on any event loop."""
-        return self._open(AsyncReplyStream, message)
+    def astream(self, message: str) -> ReplyStream:
+        """Like `stream`: a stream is also for `async for`, on any event loop."""
+        return self.stream(message)
 
     def close(self) -> None:
         """Finish storing messages and close the store. Leaving `with MemoryChat(...) as chat:` does the same."""
@@ -229,15 +235,9 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
     async def _settled(self) -> None:
         """Close open streams, and wait for a `send` that was interrupted or is running in another thread."""
         for stream in list(self._streams):
-            await stream.stop()
+            await stream.aclose()
         async with self._sending:
             pass
-
-    def _open(self, kind: type[_S], message: str) -> _S:
-        before = self._before(message)
-        stream = kind(lambda tell: self._query(message, None, before(), tell), self._reply)
-        self._streams.add(stream)
-        return stream
 
     def _before(self, message: str) -> Callable[[], MemoryStore]:
         """Return a function that stores the user's message once and returns the history before it."""
@@ -268,7 +268,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         characters = 0 if history is None else len(question)
         history = self.store.snapshot() if history is None else history
         length = history.characters()
-        mode: Mode = "normal" if length + characters <= self.threshold_chars and length <= self._fits else "memory"
+        mode = "normal" if length + characters <= self.threshold_chars and length <= self._fits else "memory"
         today = written(self.clock(), self.store.tz, clock=False)
         try:
             if mode == "normal":

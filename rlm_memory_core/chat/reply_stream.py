@@ -40,8 +40,27 @@ async def _read(
         await background.stop([task])
 
 
-class _Stream:
-    """Base class of both kinds of stream."""
+class ReplyStream(
+    Iterator[str], AsyncIterator[str], AbstractContextManager["ReplyStream"], AbstractAsyncContextManager["ReplyStream"]
+):
+    """The pieces of a reply, for a `for` loop, or for an `async for` loop on any event loop.
+
+    `MemoryChat.stream` returns it.
+
+    >>> from rlm_memory_core import MemoryChat
+    >>> chat = MemoryChat(model="offline")
+    >>> turn = chat.add_turn("user", "My cat is called Mochi.")
+    >>> with chat.stream("What is my cat called?") as reply:
+    ...     print("".join(reply))
+    My cat is called Mochi.
+    >>> reply.answer.usage.calls
+    1
+    >>> async def talk():
+    ...     async with chat.stream("Who am I?") as reply:
+    ...         return [piece async for piece in reply]
+    >>> asyncio.run(talk())
+    ["I don't know"]
+    """
 
     def __init__(self, work: Telling, finish: Finish) -> None:
         self._tasks: list[asyncio.Task[Answer]] = []
@@ -61,32 +80,7 @@ class _Stream:
         return self._answers[0]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {'' if self._answers else 'not '}read to its end>"
-
-    async def _next(self) -> str | None:
-        async with self._one:
-            return await anext(self._pieces, None)
-
-    async def stop(self) -> None:
-        """Stop the work and wait until it has ended. A reader that waits for a piece gets a CancelledError."""
-        for task in self._tasks:
-            task.cancel()
-        async with self._one:
-            await self._pieces.aclose()
-
-
-class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"]):
-    """The pieces of a reply, for use in a `for` loop. `MemoryChat.stream` returns it.
-
-    >>> from rlm_memory_core import MemoryChat
-    >>> chat = MemoryChat(model="offline")
-    >>> turn = chat.add_turn("user", "My cat is called Mochi.")
-    >>> with chat.stream("What is my cat called?") as reply:
-    ...     print("".join(reply))
-    My cat is called Mochi.
-    >>> reply.answer.usage.calls
-    1
-    """
+        return f"<ReplyStream: {'' if self._answers else 'not '}read to its end>"
 
     def __next__(self) -> str:
         piece = background.run(self._next())
@@ -94,34 +88,33 @@ class ReplyStream(_Stream, Iterator[str], AbstractContextManager["ReplyStream"])
             raise StopIteration
         return piece
 
-    def close(self) -> None:
-        """Stop the reply. Do nothing if it has ended."""
-        background.run(self.stop())
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class AsyncReplyStream(_Stream, AsyncIterator[str], AbstractAsyncContextManager["AsyncReplyStream"]):
-    """The pieces of a reply, for use in an `async for` loop on any event loop. `MemoryChat.astream` returns it.
-
-    >>> from rlm_memory_core import MemoryChat
-    >>> async def talk():
-    ...     async with MemoryChat(model="offline").astream("Who am I?") as reply:
-    ...         return [piece async for piece in reply]
-    >>> asyncio.run(talk())
-    ["I don't know"]
-    """
-
     async def __anext__(self) -> str:
         piece = await background.arun(self._next())
         if piece is None:
             raise StopAsyncIteration
         return piece
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Stop the reply. Do nothing if it has ended."""
-        await background.arun(self.stop())
+        background.run(self._stop())
+
+    async def aclose(self) -> None:
+        """Stop the reply like `close`, for callers with their own event loop."""
+        await background.arun(self._stop())
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    async def _next(self) -> str | None:
+        async with self._one:
+            return await anext(self._pieces, None)
+
+    async def _stop(self) -> None:
+        """Stop the work and wait until it has ended. A reader that waits for a piece gets a CancelledError."""
+        for task in self._tasks:
+            task.cancel()
+        async with self._one:
+            await self._pieces.aclose()

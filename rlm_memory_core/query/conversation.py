@@ -19,17 +19,14 @@ from ..repl.values import to_text
 from ..search.vectors import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
-from ..store.turns import Turn
 from .answer import Answer, QueryFailed
 from .evidence import CITED, Evidence, quoted
+from .listing import Listing
 from .parsing import Final, Message, final_lines, parse_message
 from .prompts import record, search
 from .reading import Settings
 from .subagents import SubAgents
 from .trace import Call, Coverage, Step, Trace, total_cost
-
-NO_REPLY = "(the model gave no reply)"
-"""The output of a step whose call failed. The server's message is not output: it becomes the error."""
 
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
 _T = TypeVar("_T")
@@ -54,6 +51,7 @@ class Query:
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions, pieces: The numbers of sessions and pieces in the history.
         cited, false_quotes: The code's citations that were found, and an error for each one that was not.
+        listing: Knows which turns the root model has seen.
     """
 
     name = agents_told = no_code = forced = ""
@@ -76,6 +74,7 @@ class Query:
         self.sessions = self.pieces = 0
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
+        self.listing = Listing(self.store)
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
         self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
@@ -91,17 +90,9 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
-    def printed(self, output: str) -> tuple[str, set[int]]:
-        """Return output as the root model should see it, and the numbers of the turns in it that are new to it."""
-        return output, set()
-
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or ""."""
         return ""
-
-    def shown(self) -> list[Turn]:
-        """Return the turns that the root model has seen."""
-        return []
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Answer if no code of the model runs, or if the conversation exceeds the context window.
@@ -168,13 +159,13 @@ class Query:
         try:
             return await asking
         except ModelError as error:
-            self.note(Reply("", error.usage, error.cost_usd), NO_REPLY)
+            self.note(Reply("", error.usage, error.cost_usd), "(the model gave no reply)")  # the error says why
             raise
 
-    def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: tuple[Call, ...] = ()) -> None:
+    def note(self, reply: Reply, output: str, code: tuple[str, ...] = (), calls: Sequence[Call] = ()) -> None:
         """Add a step to the trace."""
         taken = reply.usage, reply.cost_usd, reply.seconds, reply.recorded
-        self._steps.append(Step(reply.text, code, output, calls, *taken, self._asked, reply.thoughts))
+        self._steps.append(Step(reply.text, code, output, tuple(calls), *taken, self._asked, reply.thoughts))
 
     async def _step(self, reply: Reply, message: Message, remaining: int) -> tuple[str | None, bool]:
         """Run a reply and add the outcome to the messages.
@@ -183,16 +174,13 @@ class Query:
             The reply's answer or None, and whether it ran any code or gave a FINAL.
         """
         asked, called = len(self.subagents.calls), self._repl.meter.calls
-        shown = ""
         try:
             run, new, objection = await self._run(message, remaining)
-            shown = str(run)
         except (NoSandbox, BudgetExceeded) as error:
-            shown = f"({error})"
+            self.note(reply, f"({error})", message.blocks, self.subagents.calls[asked:])
             raise
-        finally:
-            calls = self.subagents.calls[asked:]
-            self.note(reply, shown, message.blocks, tuple(calls))
+        calls = self.subagents.calls[asked:]
+        self.note(reply, str(run), message.blocks, calls)
         if run.final is not None and remaining:
             if not objection:
                 objection = await self.check(new, run.output, run.final)
@@ -200,7 +188,7 @@ class Query:
             if objection:
                 run = replace(run, final=None)
                 last = self._steps[-1]
-                self._steps[-1] = replace(last, output="\n".join(filter(None, (last.output, objection))))
+                self._steps[-1] = replace(last, output=f"{last.output}\n{objection}")
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:
@@ -221,7 +209,7 @@ class Query:
         run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
-        output, new = self.printed(run.output)
+        output, new = self.listing.printed(run.output)
         run = replace(run, output=output)
         if final and run.final is None and not (run.error and remaining):
             run, is_plain = await self._final(final, run)
@@ -254,7 +242,7 @@ class Query:
         calls, trace = self.subagents.calls, Trace(tuple(self._steps))
         read_there = [each for call in calls for each in call.evidence]
         read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
-        found = [*self.cited, *read_there] or quoted(text, self.shown(), self.store)
+        found = [*self.cited, *dict.fromkeys(read_there)] or quoted(text, self.listing.shown_turns(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
         read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
         return Answer(

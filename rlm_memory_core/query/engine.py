@@ -64,7 +64,7 @@ class MemoryRLM(Settings):
 
         Raises:
             QueryFailed: The root model gave no answer. This is a ModelError; it carries what the query found and cost.
-            TypeError: The store is not a MemoryStore.
+            TypeError: The store is not a MemoryStore, or the question is not a string.
             ValueError: The question is empty.
         """
         return background.run(self.aquery(store, question, check_date(question_date), system=system))
@@ -75,8 +75,15 @@ class MemoryRLM(Settings):
         """Answer a question like `query`, for callers with their own event loop."""
         if not isinstance(store, MemoryStore):
             raise TypeError(f"store is a MemoryStore, such as MemoryStore('history.db'), not {store!r:.60}")
-        if not question.strip():
-            raise ValueError("the question is empty")
-        way = _WAYS[str(self.reading.way)]
-        query = await asyncio.to_thread(way, self, store, question, check_date(question_date), system)
+        question, day = checked(question, "question"), check_date(question_date)
+        query = await asyncio.to_thread(_WAYS[str(self.reading.way)], self, store, question, day, system)
         return await background.arun(query.answer())
+
+
+def checked(text: str, what: str) -> str:
+    """Return a question or message unchanged, or raise an error if it is not a string or is empty."""
+    if not isinstance(text, str):
+        raise TypeError(f"a {what} is a string, not {type(text).__name__}")
+    if not text.strip():
+        raise ValueError(f"the {what} is empty")
+    return text

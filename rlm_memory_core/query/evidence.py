@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -118,26 +118,27 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
     lines = _lines(reply)
-    quoting = {number: split for number, line in enumerate(lines) if (split := _split(line, turns))}
-    stored = look_up([_claim(*each, date) for each in quoting.values()], turns)
-    for (number, (before, _, after)), found in zip(quoting.items(), stored, strict=True):
-        if found is None:
-            lines[number] = f"{before}{_NOT_THERE}{after}"
+    stored: list[Evidence | None] = []
+    for number, line in enumerate(lines):
+        if split := _split(line, turns):
+            before, quote, after = split
+            turn = _TURN.search(before) or _TURN.search(after)
+            claim = Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
+            stored.append(look_up(claim, turns) if len(stored) < _MOST else None)
+            if stored[-1] is None:
+                lines[number] = f"{before}{_NOT_THERE}{after}"
     return Extract("\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None))
 
 
-def look_up(claims: Iterable[Evidence], turns: Sequence[Turn]) -> list[Evidence | None]:
-    """Look quotes up. Return each claim with the turn's number and exact words, or None if its quote is in no turn.
+def look_up(claim: Evidence, turns: Sequence[Turn]) -> Evidence | None:
+    """Look a quote up. Return the claim with the turn's number and exact words, or None if the quote is in no turn.
+
+    Nothing is folded for a quote that is in its turn word for word.
 
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
-    >>> look_up([Evidence(3, None, 1, 'My cat is called "Mochi"'), Evidence(3, None, 12, "I have a dog")], turns)
-    [Evidence(session=3, date=None, turn=12, quote='my cat is called “Mochi”!', text=''), None]
+    >>> look_up(Evidence(3, None, 1, 'My cat is called "Mochi"'), turns)
+    Evidence(session=3, date=None, turn=12, quote='my cat is called “Mochi”!', text='')
     """
-    return [_look_up(each, turns) if place < _MOST else None for place, each in enumerate(claims)]
-
-
-def _look_up(claim: Evidence, turns: Sequence[Turn]) -> Evidence | None:
-    """Look one claim up. Nothing is folded for a quote that is in its turn word for word."""
     pieces = _LEFT_OUT.split(claim.quote, _PARTS) if len(claim.quote) <= _LONGEST else []
     if not 0 < len(pieces) <= _PARTS or not _LETTER.search(claim.quote):
         return None
@@ -178,12 +179,6 @@ def _split(line: str, turns: Sequence[Turn]) -> tuple[str, str, str] | None:
     there = (end for end in reversed(ends[1:][-_ENDS:]) if any(line[start:end] in turn.content for turn in turns))
     end = next(there, ends[0] if ends else None)
     return None if end is None else (line[: start - 1], line[start:end], line[end + 1 :])
-
-
-def _claim(before: str, quote: str, after: str, date: str | None) -> Evidence:
-    """Return the evidence that a line with a quote claims."""
-    turn = _TURN.search(before) or _TURN.search(after)
-    return Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
 
 
 def _lines(reply: str) -> list[str]:

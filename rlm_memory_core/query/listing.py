@@ -87,6 +87,10 @@ class Listing:
                     self.shown[turn] = is_whole
         return "\n".join([*lines, *(_shown_above(again) or heading)]), new
 
+    def shown_turns(self) -> list[Turn]:
+        """Return the turns that were shown, in part or whole."""
+        return [self.store.turns[number - 1] for number in sorted(self.shown)]
+
     def lines_of(self, output: str, turns: Collection[int]) -> str:
         """Return those lines of an output that show some turns, under the headings of their sessions."""
         lines: list[str] = []

@@ -6,7 +6,6 @@ explains it to the root model; `search_way` and `paper_way` implement it.
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 
 from ..models.budget import Budget
 from ..models.hedging import HEDGE
@@ -78,7 +77,6 @@ class Settings:
         self.hedge = hedge if asks_a_model else 0.0
         self.slots = asyncio.Semaphore(concurrency)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the settings only: the semaphore belongs to an event loop of this process."""
-        settings = {name: value for name, value in vars(self).items() if name != "slots"}
-        return partial(type(self), **settings), ()
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle a new semaphore: the one in use belongs to an event loop of this process."""
+        return {**vars(self), "slots": asyncio.Semaphore(self.concurrency)}

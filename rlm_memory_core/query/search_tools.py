@@ -228,10 +228,6 @@ class SearchTools:
         """
         return self.store.turns[_numbered("turn", number, len(self.store)) - 1]
 
-    def shown(self) -> list[Turn]:
-        """Return the turns that the model has seen, in part or whole."""
-        return [self.turn(number) for number in sorted(self.listing.shown)]
-
     def to_check(self, turns: Collection[int], answer: str = "") -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them.
 
@@ -247,9 +243,9 @@ class SearchTools:
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)
-        (evidence,) = look_up([claim], [turn])
+        evidence = look_up(claim, [turn])
         if evidence is None:
-            (elsewhere,) = look_up([claim], self.shown())
+            elsewhere = look_up(claim, self.listing.shown_turns())
             hint = f"turn {elsewhere.turn} does" if elsewhere else f"it says: {head(turn.content, 300)}"
             self.false_quotes.append(f"turn {turn.index} does not say {words[:200]!r}; {hint}")
             raise ValueError(self.false_quotes[-1])

@@ -1,7 +1,7 @@
 """The search reading: the code searches the history by itself, and sends sub-agents only with `read`.
 
 The first message to the root model already shows what a search with the question finds (`opening`). If none of a
-model's code runs, it gets such a search result too, in the form of a short history.
+model's code runs, it answers from such a search result too.
 """
 
 import ast
@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import chain, groupby, islice
+from itertools import islice
 
 from ..models.budget import GRACE, BudgetExceeded
 from ..models.pricing import Usage
@@ -21,22 +21,13 @@ from ..search.find import Filters, Found, Hit, linked_turns
 from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
 from ..search.word_index import Piece, piece_number, split
-from ..store.turns import Session, Turn, serialise
+from ..store.turns import Session
 from .answer import Answer
 from .conversation import Query
-from .evidence import quoted
-from .listing import OF_ASSISTANT, OF_USER, excerpt, left_out, one_line
+from .listing import OF_ASSISTANT, OF_USER, left_out, one_line
 from .parsing import parse_message
+from .prompts import search
 from .prompts.record import history_messages, session_prompt
-from .prompts.search import (
-    FORCED,
-    NO_CODE,
-    SEARCH_SUBAGENT_SYSTEM,
-    answer_again,
-    check_messages,
-    search_messages,
-    unseen,
-)
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
 from .trace import Call
@@ -56,21 +47,20 @@ _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many c
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
-_SESSIONS, _TURN = 3, 500  # for a model without code: sessions that are shown whole; characters of each turn
+_SESSIONS, _OTHERS = 3, 100  # for a model without code: sessions whose other turns follow what a search finds; turns
 _NUMBER = re.compile(r"\b\d{1,9}\b")
-_FULL = 20  # with room for fewer characters, no further turn is added
 
 
 class SearchWay(Query):
     """A query of the search reading. Its code has the free tools and `read`."""
 
-    name, no_code, forced, agents_told = SEARCH, NO_CODE, FORCED, SEARCH_SUBAGENT_SYSTEM
+    name, no_code, forced, agents_told = SEARCH, search.NO_CODE, search.FORCED, search.SEARCH_SUBAGENT_SYSTEM
     patience, runs_last = 2, True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
-        self.tools, self.cited, self.false_quotes = tools, tools.cited, tools.false_quotes
+        self.tools, self.listing, self.cited, self.false_quotes = tools, tools.listing, tools.cited, tools.false_quotes
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
@@ -86,17 +76,13 @@ class SearchWay(Query):
         except TimeoutError as error:
             shown = f"({error})"
         self.pieces = piece_number(self.store, turns)
-        until = self.tools.listing.date(self.sessions) if self.sessions else None
+        until = self.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
-        return search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
+        return search.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
-
-    def printed(self, output: str) -> tuple[str, set[int]]:
-        """Mark the turns in the output as shown, and remove those that were shown before."""
-        return self.tools.listing.printed(output)
 
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or "".
@@ -106,9 +92,9 @@ class SearchWay(Query):
         """
         turns = self.tools.to_check(new, answer)
         if not turns or 0 in turns or not self.cited:
-            return unseen(bool(self.cited)) if turns else ""
-        cited, found = self.tools.listing.quotes(self.cited), self.tools.listing.lines_of(output, turns)
-        messages = check_messages(self.question, self.question_date, one_line(answer), cited, found)
+            return search.unseen(bool(self.cited)) if turns else ""
+        cited, found = self.listing.quotes(self.cited), self.listing.lines_of(output, turns)
+        messages = search.check_messages(self.question, self.question_date, one_line(answer), cited, found)
         try:
             reply = await self.ask(messages)
         except RecordingError:
@@ -120,48 +106,33 @@ class SearchWay(Query):
         first = reply.text.strip().partition("\n")[0]
         is_none = reply.cut or "none" in first.lower()
         named = [] if is_none else sorted({*turns}.intersection(map(int, _NUMBER.findall(first))))
-        return answer_again(named) if named else ""
-
-    def shown(self) -> list[Turn]:
-        """Return the turns that the root model has seen."""
-        return self.tools.shown()
+        return search.answer_again(named) if named else ""
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
+        text = await self.engine.budget.wait_for(self._searched(), GRACE)
         for room in ROOMS:
-            shown, turns = await self.engine.budget.wait_for(self._record(room), GRACE)
             try:
-                reply = await self.ask(history_messages(shown, self.question, self.question_date, self.system))
+                reply = await self.ask(history_messages(text[:room], self.question, self.question_date, self.system))
                 break
             except ContextExceeded:
                 if room == ROOMS[-1]:
                     raise
-        self.note(reply, f"(the engine searched by itself and showed the model this)\n{shown}")
+        self.note(reply, f"(the engine searched by itself and showed the model this)\n{text[:room]}")
         message = parse_message(reply.text)
-        text = to_text(message.final.text if message.final else message.prose)
-        self.cited = self.cited or quoted(text, turns, self.store)
-        return replace(self.finish(text), mode=WITHOUT_CODE)
+        answer = to_text(message.final.text if message.final else message.prose)
+        return replace(self.finish(answer), mode=WITHOUT_CODE)
 
-    async def _record(self, room: int) -> tuple[str, list[Turn]]:
-        """Return the turns that match the question best, in the order of the history.
-
-        Returns:
-            Their text, with at most `room` characters of content, and the turns as they are stored.
-        """
-        listing, found = self.tools.listing, (await best(self.tools)).hits
-        followed = list(dict.fromkeys(hit.turn.session for hit in found))[:_SESSIONS]
-        follow = (turn for number in followed for turn in listing.session(number) if turn.role != "assistant")
-        shown: dict[int, Turn] = {}
-        for hit in chain(found, map(Hit, follow)):
-            if room < _FULL:
-                break
-            text = excerpt(hit, _TURN)
-            if hit.turn.index not in shown and len(text) <= room:
-                shown[hit.turn.index] = replace(hit.turn, content=text)
-                room -= len(text)
-        sessions = groupby((shown[index] for index in sorted(shown)), lambda turn: turn.session)
-        text = serialise([Session(number, listing.date(number), tuple(turns)) for number, turns in sessions])
-        return text, [self.tools.turn(index) for index in sorted(shown)]
+    async def _searched(self) -> str:
+        """List what a search with the question finds, and then what else the user said in the best sessions."""
+        hits = (await best(self.tools)).hits
+        found = {hit.turn.index for hit in hits}
+        sessions = list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]
+        turns = (turn for number in sessions for turn in self.listing.session(number) if turn.role != "assistant")
+        others = [Hit(turn) for turn in islice(turns, _OTHERS) if turn.index not in found]
+        text = "\n".join([*self.listing.hits(hits, OF_USER), *self.listing.hits(others, OF_USER)])
+        self.listing.printed(text)  # the model sees these turns now
+        return text
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
         """Send sub-agents to sessions, and list what they find under the headings of the sessions, in order.
@@ -172,7 +143,7 @@ class SearchWay(Query):
             TypeError: The sessions are not a list of numbers.
             ValueError: There is no such session, or the sessions are too long or too many.
         """
-        listing, asked = self.tools.listing, check_text("read", "a question", ask) if ask else self.question
+        asked = check_text("read", "a question", ask) if ask else self.question
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(self.tools.session, numbers)))
         new = [number for number in wanted if (number, asked) not in self._was_read]
@@ -183,7 +154,7 @@ class SearchWay(Query):
         lines: list[str] = []
         for number in new:
             found = [line for call in calls if call.number == number and call.found for line in _findings(call)]
-            lines += [listing.heading(number), *map(listing.note, found)] if found else []
+            lines += [self.listing.heading(number), *map(self.listing.note, found)] if found else []
         lines = lines or ["nothing found"]
         lines += [f"(session {number} was read for this before)" for number in wanted if number not in new]
         return "\n".join([*lines, *(f"(session {number} could not be read)" for number in failed)])
@@ -208,7 +179,7 @@ class SearchWay(Query):
 
     def _pieces(self, number: int, asked: str) -> list[Piece]:
         """Return the pieces of a session for sub-agents. Their texts are shortened; their `turns` are not."""
-        whole = {turn.index: turn for turn in self.tools.listing.session(number)}
+        whole = {turn.index: turn for turn in self.listing.session(number)}
         room = _MOST_CHARACTERS if OF_ASSISTANT.search(f"{asked} {self.question}") else _ASSISTANT
         turns = [
             replace(turn, content=f"{turn.content[:room]} …")
@@ -216,7 +187,7 @@ class SearchWay(Query):
             else turn
             for turn in whole.values()
         ]
-        pieces = split(Session(number, self.tools.listing.date(number), tuple(turns)))
+        pieces = split(Session(number, self.listing.date(number), tuple(turns)))
         return [replace(piece, turns=tuple(whole[turn.index] for turn in piece.turns)) for piece in pieces]
 
 

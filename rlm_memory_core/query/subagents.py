@@ -8,10 +8,10 @@ rejects a piece as too long, it is read in halves, and these are halved again if
 """
 
 import asyncio
-import math
+import re
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..models import background
@@ -20,14 +20,14 @@ from ..models.hedging import Siblings
 from ..models.llm import LLM, ModelError
 from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply, paid_before
-from ..search.word_index import Piece, split
-from ..store.escaping import escape_tags, unescape
-from ..store.turns import Session
+from ..search.word_index import Piece, place_to_cut
+from ..store.escaping import escape_tags
 from .evidence import Extract, check_reply, is_not_found
 from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
 _SHORTEST = 500  # characters; a shorter text is not halved
+_HEADING = re.compile(r"^\[Turn \d+\]\[[^]\n]*\]: ", re.M)  # of a turn; `escaping` keeps content from imitating it
 
 NO_PIECE = Piece(0, None, "")
 """The piece of a sub-agent whose prompt the model wrote itself."""
@@ -61,7 +61,6 @@ class SubAgents:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
-        self._too_long = math.inf  # length of the shortest text that exceeded the context window
 
     def replied(self) -> None:
         """Note that the code has seen a reply. Its next calls may depend on it, so they begin a new batch."""
@@ -92,7 +91,7 @@ class SubAgents:
         try:
             async with self.budget.slot(self.slots):
                 started = time.perf_counter()
-                reply, error = await self._read(prompt, piece, siblings, paid), ""
+                reply, error = await self._read(prompt, piece.text, siblings, paid), ""
         except (BudgetExceeded, ModelError) as failed:
             error = str(failed)
         finally:  # a cancelled call counts too, and costs something if it was sent
@@ -110,48 +109,40 @@ class SubAgents:
         return call
 
     async def _read(
-        self, prompt: str, piece: Piece, siblings: Siblings | None, paid: list[tuple[Usage, float | None]]
+        self, prompt: str, text: str, siblings: Siblings | None, paid: list[tuple[Usage, float | None]]
     ) -> Reply:
-        """Return the reply on a piece, read whole or in halves. `paid` gets the tokens and dollars of each request."""
-        if len(piece.text) >= self._too_long and (parts := halves(prompt, piece)):
-            return _joined([await self._read(*part, None, paid) for part in parts])
+        """Return the reply on a text, read whole or in halves. `paid` gets the tokens and dollars of each request."""
         messages = conversation(self.system, prompt)
         try:
             reply = await self.llm.complete(messages, self.budget, None, siblings)
         except (ModelError, BudgetExceeded, asyncio.CancelledError) as error:
             paid.append(paid_before(error))
-            if not (isinstance(error, ContextExceeded) and halves(prompt, piece)):
+            parts = halves(prompt, text) if isinstance(error, ContextExceeded) else []
+            if not parts:
                 raise
-            self._too_long = min(self._too_long, len(piece.text))
-            return await self._read(prompt, piece, None, paid)  # now in halves
+            return _joined([await self._read(*part, None, paid) for part in parts])
         paid.append((reply.usage, reply.cost_usd))
         return reply
 
 
-def halves(prompt: str, piece: Piece) -> list[tuple[str, Piece]]:
-    """Halve a piece between turns, or within its only turn.
+def halves(prompt: str, text: str) -> list[tuple[str, str]]:
+    """Halve a text between two turns, or within its first turn, whose heading both halves then have.
 
     Args:
-        prompt: A prompt that contains the piece's text.
-        piece: The piece.
+        prompt: A prompt that contains the text.
+        text: What the prompt asks to read: turns, or any other text.
 
     Returns:
-        Two or a few more pairs of a prompt and a piece. No pairs if the text is short or is not in the prompt.
+        Two pairs of a prompt and a half. No pairs if the text is short or is not in the prompt.
     """
-    text = escape_tags(piece.text)
-    if len(text) < _SHORTEST or text not in prompt:
+    in_prompt = escape_tags(text)
+    if len(text) < _SHORTEST or in_prompt not in prompt:
         return []
-    before, _, after = prompt.partition(text)
-    limit = len(piece.text) // 2
-    if piece.turns:
-        turns = piece.turns
-        if len(turns) == 1:  # the piece may be only a part of this turn
-            turns = (replace(turns[0], content=unescape(piece.text[len(turns[0].heading) + 1 :])),)
-        pieces = split(Session(piece.session, piece.date, turns), limit)
-    else:
-        middle = piece.text.rfind("\n", 1, limit) + 1 or limit
-        pieces = [replace(piece, text=each) for each in (piece.text[:middle], piece.text[middle:])]
-    return [(f"{before}{escape_tags(each.text)}{after}", each) for each in pieces]
+    middle = len(text) // 2
+    headings = list(_HEADING.finditer(text, 0, middle))
+    cut = headings[-1].start() if len(headings) > 1 else place_to_cut(text, 0, middle)
+    repeated = headings[0][0] if len(headings) == 1 else ""
+    return [(prompt.replace(in_prompt, escape_tags(half), 1), half) for half in (text[:cut], repeated + text[cut:])]
 
 
 def _joined(replies: Sequence[Reply]) -> Reply:

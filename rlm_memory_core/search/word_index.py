@@ -103,7 +103,7 @@ class Terms:
 
 
 class PieceIndex:
-    """The pieces of a history that is too large to be copied. Positions count from 0, the oldest piece.
+    """The pieces of a history. Positions count from 0, the oldest piece.
 
     Args:
         store: A snapshot of the history, so that later pieces are ignored.
@@ -246,12 +246,12 @@ def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[T
         while (excess := len(str(replace(turn, content=turn.content[start:stop]))) - limit) > 0 and stop - start > 1:
             stop = max(min(stop, len(turn.content)) - excess, start + 1)  # escaping adds characters
         if stop < len(turn.content):
-            stop = _end(turn.content, start, stop)
+            stop = place_to_cut(turn.content, start, stop)
         yield [replace(turn, content=turn.content[start:stop])]
         start = stop
 
 
-def _end(text: str, start: int, stop: int) -> int:
+def place_to_cut(text: str, start: int, stop: int) -> int:
     """Return the best place to cut: after a line, a sentence or a word that ends in the last fifth, or else `stop`."""
     earliest = stop - (stop - start) // 5
     ends = (text.rfind(mark, earliest, stop) + len(mark) for mark in ("\n", ". ", " "))

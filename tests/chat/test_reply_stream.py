@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from rlm_memory_core import Answer
-from rlm_memory_core.chat.reply_stream import AsyncReplyStream, ReplyStream
+from rlm_memory_core.chat.reply_stream import ReplyStream
 from rlm_memory_core.models import background
 
 
@@ -46,8 +46,8 @@ def test_pieces_then_the_answer_which_is_kept_once(kept):
 
 
 def test_the_same_on_another_loop_and_on_the_background_loop(kept):
-    assert asyncio.run(read(AsyncReplyStream(work("a", "b"), kept))) == ["a", "b"]
-    assert background.run(read(AsyncReplyStream(work("c"), kept))) == ["c"]
+    assert asyncio.run(read(ReplyStream(work("a", "b"), kept))) == ["a", "b"]
+    assert background.run(read(ReplyStream(work("c"), kept))) == ["c"]
     assert kept.answers == ["ab", "c"]
 
 
@@ -115,7 +115,7 @@ def test_a_reader_that_is_cancelled_stops_the_work(kept):
             ended.append(True)
 
     async def scenario():
-        stream = AsyncReplyStream(reply, kept)
+        stream = ReplyStream(reply, kept)
         assert await anext(stream) == "a"
         waiting = asyncio.create_task(anext(stream))
         await asyncio.sleep(0.01)
@@ -134,7 +134,7 @@ def test_closing_a_stream_stops_the_work_while_a_reader_waits_for_the_next_piece
         await asyncio.Event().wait()
 
     async def scenario():
-        stream = AsyncReplyStream(reply, kept)
+        stream = ReplyStream(reply, kept)
         assert await anext(stream) == "a"
         waiting = asyncio.create_task(anext(stream))
         await asyncio.sleep(0.01)

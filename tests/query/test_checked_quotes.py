@@ -21,7 +21,7 @@ def claim(quote, text="", turn=None):
 
 def checked(claims, turns):
     """The claims that are there, and how many are not."""
-    stored = look_up(claims, turns)
+    stored = [look_up(each, turns) for each in claims]
     return [each for each in stored if each], stored.count(None)
 
 
@@ -378,7 +378,8 @@ def test_nothing_is_taken_apart_for_quotes_that_are_there_word_for_word(folds):
 @pytest.mark.parametrize("quote", ["", "!?", "…", "... ... ...", "___", "🎉", "a … b … c … d"])
 def test_a_quote_without_words_is_nowhere_although_its_signs_are(quote):
     turns = [Turn(1, 1, "user", f"Well!? … ... ... ... ___ 🎉 {quote}", ""), Turn(2, 1, "user", "Ja.", "")]
-    assert look_up([Evidence(1, None, 1, quote), Evidence(1, None, 2, "\u0640")], turns) == [None, None]
+    assert look_up(Evidence(1, None, 1, quote), turns) is None
+    assert look_up(Evidence(1, None, 2, "\u0640"), turns) is None
 
 
 @pytest.mark.parametrize("said", ["My parrot... is called Kiwi", "Mein Papagei heißt: Möwe", "我的 鸚鵡 叫 奇異果"])

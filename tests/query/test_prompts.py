@@ -8,6 +8,7 @@ import pytest
 from paper import opened
 
 import rlm_memory_core
+from rlm_memory_core.chat.direct import opening as chat_opening
 from rlm_memory_core.query.prompts import record
 
 FUNCTIONS = ["search_history", "get_recent", "rank_sessions", "llm_query", "session_prompt", "FINAL", "FINAL_VAR"]
@@ -94,8 +95,11 @@ def test_every_reader_is_told_what_a_backslash_means():
 
 
 def test_a_system_prompt_stands_after_our_own():
-    assert record.chat_system(None)["content"] == record.chat_system("")["content"] == record.CHAT_SYSTEM
-    assert record.chat_system("Be brief.")["content"] == f"{record.CHAT_SYSTEM}\n\nBe brief."
+    today = "2023/08/01 (Tue)"
+    plain = chat_opening(None, today)["content"]
+    assert plain == chat_opening("", today)["content"]
+    ours, ending = record.CHAT_SYSTEM, plain.removeprefix(record.CHAT_SYSTEM)
+    assert chat_opening("Be brief.", today)["content"] == f"{ours}\n\nBe brief.{ending}"
     told = root(instructions="Use {braces} freely.")[0]["content"]
     assert told.startswith(root()[0]["content"])
     assert "<instructions>\nUse {braces} freely.\n</instructions>" in told

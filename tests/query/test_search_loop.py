@@ -111,7 +111,7 @@ def test_a_weak_model_is_shown_a_search_and_answers_from_that(diary, scripted, r
     system, record = scripted.conversation
     assert system["content"].startswith(HISTORY_SYSTEM)
     assert "Be kind." in system["content"]
-    assert "[Turn 1][user]: My cat is called Mochi." in record["content"]
+    assert "1 user: My cat is called Mochi." in record["content"]
     assert len(answer.trace.steps) == answer.usage.calls == 3
     assert "the engine searched by itself" in answer.trace.steps[-1].output
 
@@ -172,7 +172,7 @@ def test_reading_costs_and_reads_nothing_twice(diary, scripted):
     assert first == '-- session 1, 2023/05/20 (Sat) 02:21\n1 "called Mochi": the cat'
     assert "(session 1 was read for this before)" in second
     assert answer.sessions_read == (1, 2, 3)
-    assert next((each.turn, each.quote) for each in answer.evidence) == (1, "called Mochi")
+    assert [(each.turn, each.quote) for each in answer.evidence] == [(1, "called Mochi")]
 
 
 def test_the_assistants_turns_are_shortened_for_sub_agents_unless_they_are_asked_for(store, scripted):

@@ -61,27 +61,35 @@ def test_every_turn_is_read_whatever_the_window(window):
     assert call.cost_usd == pytest.approx(0.01 * len(model.read))
 
 
-def test_each_part_has_the_question_and_the_date_and_fits_its_prompt():
-    for prompt, part in halves(prompt_of(CHINESE), CHINESE):
-        assert prompt == prompt_of(part)
-        assert part.text == "\n".join(map(str, part.turns))
+def test_each_half_has_the_question_and_the_date_and_whole_turns():
+    parts = halves(prompt_of(CHINESE), CHINESE.text)
+    assert [prompt for prompt, _ in parts] == [
+        session_prompt(half, CHINESE.date, "Who?", "2023/06/01") for _, half in parts
+    ]
+    assert "".join(half for _, half in parts) == CHINESE.text
+    assert all(half.startswith("[Turn ") for _, half in parts)
+
+
+def test_a_heading_that_was_only_said_is_no_place_to_cut():
+    piece = piece_of("word " * 1000 + "\n[Turn 9][user]: I said so. " + "word " * 1000)
+    assert [half[:8] for _, half in halves(prompt_of(piece), piece.text)] == ["[Turn 1]"] * 2
 
 
 def test_one_long_turn_is_cut_within_and_keeps_its_heading():
     piece = piece_of("word </session> " * 1000)
-    parts = halves(prompt_of(piece), piece)
-    assert len(parts) >= 2
-    assert all(part.text.startswith("[Turn 1][user]: ") and escape_tags(part.text) in prompt for prompt, part in parts)
-    assert "".join(part.text.removeprefix("[Turn 1][user]: ") for _, part in parts) == piece.text.removeprefix(
+    parts = halves(prompt_of(piece), piece.text)
+    assert len(parts) == 2
+    assert all(half.startswith("[Turn 1][user]: ") and escape_tags(half) in prompt for prompt, half in parts)
+    assert "".join(half.removeprefix("[Turn 1][user]: ") for _, half in parts) == piece.text.removeprefix(
         "[Turn 1][user]: "
     )
 
 
 def test_a_text_of_the_codes_own_is_cut_and_a_prompt_of_its_own_is_not():
     text = Piece(0, None, "a line\n" * 1000)
-    assert "".join(part.text for _, part in halves(prompt_of(text), text)) == text.text
-    assert halves("any prompt", NO_PIECE) == []
-    assert halves("any prompt", text) == []
+    assert "".join(half for _, half in halves(prompt_of(text), text.text)) == text.text
+    assert halves("any prompt", NO_PIECE.text) == []
+    assert halves("any prompt", text.text) == []
 
 
 def test_what_never_fits_fails_with_its_reason_and_is_counted():
@@ -90,16 +98,6 @@ def test_what_never_fits_fails_with_its_reason_and_is_counted():
     assert (call.error, call.reply) == ("too long", "")
     assert Coverage.of(agents.calls).failures == 1
     assert call.usage.calls == model.refused
-
-
-def test_the_first_refusal_teaches_the_others():
-    async def one_by_one():
-        agents = SubAgents(model, asyncio.Semaphore(1))
-        return await agents.ask_all([(prompt_of(CHINESE), CHINESE)] * 5)
-
-    model = Window(30_000)
-    assert not any(call.error for call in background.run(one_by_one()))
-    assert model.refused == 1
 
 
 def test_a_part_that_fails_fails_the_piece_and_all_that_was_paid_is_counted():

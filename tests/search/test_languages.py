@@ -98,7 +98,7 @@ def test_a_question_finds_its_session_and_its_quote(language, question, said, qu
             if number == place:
                 store.add("user", said)
         assert rank_sessions(store, question)[0] == place
-        (found,) = look_up([Evidence(None, None, None, quote)], store.turns)
+        found = look_up(Evidence(None, None, None, quote), store.turns)
         assert found is not None
         assert found.quote.strip("，。、.") in said
 

@@ -25,11 +25,10 @@ QUOTES = [
 def test_a_true_quote_in_other_signs_is_found_and_given_as_it_was_said(said, quote):
     store = MemoryStore()
     store.add("user", said)
-    (found,) = look_up([Evidence(None, None, None, quote)], store.turns)
+    found = look_up(Evidence(None, None, None, quote), store.turns)
     assert found is not None
     assert found.quote.strip(".") in said
-    (none,) = look_up([Evidence(None, None, None, f"{quote} x")], store.turns)
-    assert none is None
+    assert look_up(Evidence(None, None, None, f"{quote} x"), store.turns) is None
 
 
 @pytest.mark.parametrize(

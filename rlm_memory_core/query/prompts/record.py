@@ -102,14 +102,6 @@ def history_messages(
     return conversation(HISTORY_SYSTEM, f"{record}\n{question_block(question, question_date)}", instructions)
 
 
-def chat_system(system: str | None) -> ChatMessage:
-    """Return the system message of a conversation that contains the whole history.
-
-    An assistant's own `system` prompt follows in the same message, because some servers accept only one system message.
-    """
-    return {"role": "system", "content": f"{CHAT_SYSTEM}\n\n{system}" if system else CHAT_SYSTEM}
-
-
 def conversation(system: str, user: str, instructions: str | None = None) -> list[ChatMessage]:
     """Return the first two messages. An assistant's own instructions come last in the system message."""
     if instructions:
