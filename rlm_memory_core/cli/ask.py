@@ -21,8 +21,8 @@ from ..query.reading import Reading
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..views.answer import answer_json, answer_text
-from .common import UNANSWERED, Refused, rates_of, refusing
-from .history import history, note, printable, say
+from .common import UNANSWERED, Refused, note, printable, rates_of, refusing, say
+from .history_files import history
 from .waiting import Waiting
 
 

@@ -1,4 +1,4 @@
-"""Shared by several commands: exit codes, refusals, confirmation, and argument types."""
+"""Shared by several commands: exit codes, refusals, confirmation, argument types, and printing."""
 
 import argparse
 import sys
@@ -86,3 +86,23 @@ def number(what: str, least: float = 0, most: float = sys.float_info.max, kind: 
         return value
 
     return parse
+
+
+def printable(text: str) -> str:
+    r"""Replace control characters, which could change what the terminal shows.
+
+    >>> printable("red: \x1b[31m")
+    'red: \ufffd[31m'
+    """
+    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+
+
+def note(line: str) -> None:
+    """Print one line for the user to standard error."""
+    print(printable(f"rlm-memory: {' '.join(line.split())}"), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Print to standard output. Characters that its encoding lacks become question marks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(printable(text).encode(encoding, "replace").decode(encoding), flush=True)

@@ -1,21 +1,64 @@
-"""The commands `rlm-memory show`, `import` and `check`. None of them asks a model.
+"""Opens the history that the user names. The commands `rlm-memory show`, `import` and `check`, which ask no model.
 
 They list, print and search a history, import files into a store, and recover a damaged store.
 """
 
 import argparse
+import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ..imports import HistoryFileError, import_file, recover
+from ..imports import HistoryFileError, import_file, open_history, read_messages, recover
 from ..search.word_index import take_in_new_turns
 from ..store.memory_store import MemoryStore
 from ..views.rendering import counted, in_one_line
-from .common import UNANSWERED, Refused
-from .history import existing, history, note, say, store_in_zone
+from .common import UNANSWERED, Refused, note, say
 
 _SHOWN = 20  # problems to list; the rest is counted
+
+
+def history(named: str) -> AbstractContextManager[MemoryStore]:
+    """Open a history for reading, for the length of a `with` block.
+
+    Args:
+        named: A file, or "-" for standard input.
+
+    Raises:
+        Refused: There is no such file.
+        HistoryFileError: It is not a history.
+    """
+    if named == "-":
+        return read_messages(sys.stdin.buffer.read(), "standard input", note)
+    return open_history(existing(named), note)
+
+
+def existing(named: str | Path) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        Refused: There is no such file, or it is a folder.
+    """
+    path = Path(named)
+    if not path.exists():
+        hint = "; download it first, and give the file" if ":/" in str(named) else ""
+        raise Refused(f"there is no file {named}{hint}")
+    if path.is_dir():
+        raise Refused(f"{path} is a folder; name the history's file in it")
+    return path
+
+
+def store_in_zone(path: Path, zone: str | None) -> MemoryStore:
+    """Open a store for writing, in the user's time zone.
+
+    Raises:
+        Refused: There is no such zone.
+    """
+    try:
+        return MemoryStore(path, tz=zone)
+    except KeyError as error:
+        raise Refused(f"there is no time zone {zone}; write one such as Europe/Berlin") from error
 
 
 def show(options: argparse.Namespace) -> int:

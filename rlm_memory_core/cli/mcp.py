@@ -7,8 +7,8 @@ from ..models.llm import connect
 from ..query.engine import MemoryRLM
 from ..serving.access import TOKEN, Access
 from ..serving.mcp_server import MemoryServer, serve_http
-from .common import Refused, refusing
-from .history import note, store_in_zone
+from .common import Refused, note, refusing
+from .history_files import store_in_zone
 
 
 def serve_mcp(options: argparse.Namespace) -> int:

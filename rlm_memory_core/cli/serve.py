@@ -13,7 +13,7 @@ from ..serving.limits import Limits
 from ..serving.memory import Memory
 from ..serving.people import People
 from .common import refusing
-from .history import store_in_zone
+from .history_files import store_in_zone
 
 
 def serve(options: argparse.Namespace) -> int:

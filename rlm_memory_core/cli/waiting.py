@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from threading import Event, Thread
 
 from ..models.types import Backend, Request, Response, TimedOut
-from .history import printable
+from .common import printable
 
 
 class Waiting:
