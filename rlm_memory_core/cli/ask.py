@@ -28,10 +28,8 @@ from .waiting import Waiting
 
 def ask(options: argparse.Namespace) -> int:
     """Answer the question, or chat; return the exit code."""
-    if (options.question is None) != options.chat:
+    if bool((options.question or "").strip()) == options.chat:
         raise Refused("give a question, or --chat without one")
-    if options.question is not None and not options.question.strip():
-        raise Refused("the question is empty")
     if options.question_date is not None and parse_date(options.question_date) is None:
         raise Refused(f"--question-date {options.question_date!r} cannot be read as a date; write 2023-05-30")
     waiting = Waiting(options.timeout)

@@ -14,7 +14,7 @@ from ..models.types import Response
 from .common import Refused, confirm
 
 
-def list_calls(options: argparse.Namespace) -> int:
+def list_calls(options: argparse.Namespace) -> None:
     """Print how many calls are recorded for each model, their tokens, their size, and when they were made."""
     models: dict[str, tuple[Usage, int, str, str]] = {}
     with _opened(options) as calls:
@@ -25,24 +25,22 @@ def list_calls(options: argparse.Namespace) -> int:
         print(calls.path)
     if not models:
         print("No calls are recorded.")
-        return 0
+        return
     width = max(len("model"), *map(len, models))
     print(f"{'model':<{width}} {'calls':>9} {'prompt tokens':>15} {'completion':>12} {'size':>10}  first, last (UTC)")
     for model, (usage, size, first, last) in sorted(models.items()):
         figures = f"{usage.calls:>9,} {usage.prompt_tokens:>15,} {usage.completion_tokens:>12,}"
         print(f"{model:<{width}} {figures} {size / 1e6:>7,.1f} MB  {first} {last}")
-    return 0
 
 
-def export_calls(options: argparse.Namespace) -> int:
+def export_calls(options: argparse.Namespace) -> None:
     """Print the recorded answers as JSON Lines."""
     with _opened(options) as calls:
         records = ({**asdict(call), "response": Response(call.response).body} for call in calls.records(options.model))
         sys.stdout.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    return 0
 
 
-def prune_calls(options: argparse.Namespace) -> int:
+def prune_calls(options: argparse.Namespace) -> None:
     """Delete recorded calls."""
     chosen = options.model is not None or options.older_than is not None
     if chosen == options.all:
@@ -56,7 +54,6 @@ def prune_calls(options: argparse.Namespace) -> int:
         if count:
             confirm(options.yes, "stopped before anything was deleted")
             print(f"{calls.prune(options.model, before):,} calls deleted.")
-    return 0
 
 
 def _opened(options: argparse.Namespace) -> closing[CallStore]:

@@ -83,14 +83,13 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def import_files(options: argparse.Namespace) -> int:
-    """Import the files and report what was added and what could not be read; return the exit code."""
+def import_files(options: argparse.Namespace) -> None:
+    """Import the files and report what was added and what could not be read."""
     files = list(map(existing, options.files))  # a missing file must not create a store
     with store_in_zone(options.store, options.tz) as store:
         for path in files:
             _import(store, path)
         say(f"{options.store}: {counted(len(store), 'turn')} in {counted(len(store.sessions), 'session')}")
-    return 0
 
 
 def _import(store: MemoryStore, path: Path) -> None:

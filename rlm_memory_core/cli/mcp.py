@@ -11,8 +11,8 @@ from .common import Refused, note, refusing
 from .history_files import store_in_zone
 
 
-def serve_mcp(options: argparse.Namespace) -> int:
-    """Serve until the client ends the session, or the process is interrupted; return the exit code."""
+def serve_mcp(options: argparse.Namespace) -> None:
+    """Serve until the client ends the session, or the process is interrupted."""
     if options.read_only and not options.store.exists():
         raise Refused(f"there is no file {options.store}")
     with refusing(ValueError):
@@ -27,4 +27,3 @@ def serve_mcp(options: argparse.Namespace) -> int:
                 serve_http(server, access, options.http, lambda url: note(f"MCP at {url} (stop with Ctrl-C)"))
         except* (BrokenPipeError, KeyboardInterrupt):
             pass  # the client went away, or the user stops the server
-    return 0

@@ -12,6 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
+from .. import __version__
 from .common import number
 
 _FILES = "an export of ChatGPT or Claude (.zip or conversations.json) or ShareGPT, or messages as JSON or JSON Lines"
@@ -45,10 +46,8 @@ class Parser(argparse.ArgumentParser):
                 near = get_close_matches(name, known, 1, 0.7)
                 self.error(f"there is no option {name}{''.join(f'; did you mean {each}?' for each in near)}")
         options, rest = super().parse_known_args(args, namespace)
-        if getattr(options, "base_url", None) and options.model is None:
+        if getattr(options, "base_url", None) and options.model == self.get_default("model"):
             self.error("--base-url needs --model: which model of this server?")
-        if getattr(options, "model", "") is None:
-            options.model = self.get_default("reader")
         return options, rest
 
     def error(self, message: str) -> Any:
@@ -56,10 +55,21 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"rlm-memory: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
-def add_ask(commands: Any) -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands. Each sets `command`, the module and the name of a function of the options."""
+    summary = "Long-term memory for LLM assistants, and the experiments of the paper."
+    whole = Parser(prog="rlm-memory", description=summary)
+    whole.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_ask, _add_show, _add_history_files, _add_experiments, _add_calls, _add_servers):
+        add(commands)
+    return whole
+
+
+def _add_ask(commands: Any) -> None:
     """Add `ask`."""
     summary = "answer a question about a history, and show the evidence; or chat"
-    add = _command(commands, "ask", "ask:ask", summary, HISTORY, ASK_ENDS, reader="offline")
+    add = _command(commands, "ask", "ask:ask", summary, HISTORY, ASK_ENDS)
     add("history", metavar="HISTORY", help="the file; only --chat adds to it")
     add("question", metavar="QUESTION", nargs="?", help="the question")
     _add_model(add)
@@ -78,7 +88,7 @@ def add_ask(commands: Any) -> None:
     add("--trace", action="store_true", help="print the model's messages and code to standard error")
 
 
-def add_show(commands: Any) -> None:
+def _add_show(commands: Any) -> None:
     """Add `show`."""
     summary = "list the sessions of a history, print one, or search"
     add = _command(commands, "show", "history_files:show", summary, HISTORY)
@@ -87,7 +97,7 @@ def add_show(commands: Any) -> None:
     add("--search", metavar="TEXT", help="print the turns that contain a text, in any letter case")
 
 
-def add_history_files(commands: Any) -> None:
+def _add_history_files(commands: Any) -> None:
     """Add `import` and `check`."""
     summary = "add chat exports or message files to a store; what is there already is not added again"
     add = _command(commands, "import", "history_files:import_files", summary, f"Reads FILE, which is {_FILES}.")
@@ -99,19 +109,17 @@ def add_history_files(commands: Any) -> None:
     add("--to", type=Path, metavar="PATH", help="the copy (default: the file's name with .recovered)")
 
 
-def add_experiments(commands: Any) -> None:
+def _add_experiments(commands: Any) -> None:
     """Add `reproduce`, `estimate` and `report`."""
     for name, summary, reads in (
         ("reproduce", "run the notebooks, write the report, and print the scorecard", _NOTEBOOKS),
         ("estimate", "print the calls, tokens and dollars that a run needs, without running it", _NOTEBOOKS),
         ("report", "write the report of the last run, and print the scorecard", "Reads its results: JSON and CSV."),
     ):
-        add = _command(
-            commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", reader="offline", dask=""
-        )
+        add = _command(commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", dask="")
         _add_model(add)
         add("--only", action="append", type=_notebook, default=[], metavar="NN", help="notebook NN; can be repeated")
-        add("--sample", type=_sample, metavar="paper|all|N", help="questions of LongMemEval to ask")
+        add("--sample", default="", metavar="paper|all|N", help="questions of LongMemEval to ask")
         add("--judge", metavar="MODEL", help="the model that judges LongMemEval answers (default: none)")
         add("--hedge", type=_SHARE, default=0.05, help="share of slow calls that may be sent again (%(default)s)")
         for limit in ("--requests-per-minute", "--tokens-per-minute"):
@@ -124,7 +132,7 @@ def add_experiments(commands: Any) -> None:
             add("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
 
 
-def add_calls(commands: Any) -> None:
+def _add_calls(commands: Any) -> None:
     """Add `calls` with its actions."""
     reads = "Reads a SQLite file of recorded calls."
     calls = commands.add_parser("calls", help="list, export or prune recorded calls", description=reads)
@@ -144,15 +152,14 @@ def add_calls(commands: Any) -> None:
             add("--yes", action="store_true", help="delete without asking")
 
 
-def add_servers(commands: Any) -> None:
+def _add_servers(commands: Any) -> None:
     """Add `serve` and `mcp`."""
-    for name, where, summary in (
-        ("serve", "serve:serve", "serve OpenAI's API in front of a model, with a memory"),
-        ("mcp", "mcp:serve_mcp", "serve a history to agents as MCP tools, over stdin and stdout or over HTTP"),
+    for name, needs, where, summary in (
+        ("serve", "", "serve:serve", "serve OpenAI's API in front of a model, with a memory"),
+        ("mcp", "mcp", "mcp:serve_mcp", "serve a history to agents as MCP tools, over stdin and stdout or over HTTP"),
     ):
         is_mcp = name == "mcp"
-        defaults = {"needs": "mcp"} if is_mcp else {"reader": "offline"}
-        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", **defaults)
+        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", needs=needs)
         _add_store(add, required=is_mcp)
         add("--base-url", metavar="URL", help=_ADDRESS)
         add("--host", default="127.0.0.1", help="address to listen on (%(default)s); others need $RLM_MEMORY_TOKEN")
@@ -163,7 +170,7 @@ def add_servers(commands: Any) -> None:
             add("--read-only", action="store_true", help="offer no tool that adds to the history")
         else:
             add("--port", type=_PORT, default=8000, help="port (default: %(default)s); 0 takes a free one")
-            add("--model", help="the model that answers (default: offline)")
+            add("--model", default="offline", help="the model that answers (default: %(default)s)")
             add("--threshold", type=_COUNT, default=20_000, metavar="N", help="search above N characters (%(default)s)")
             add("--requests-per-minute", type=_COUNT, default=3_000, metavar="N", help="of each person (%(default)s)")
 
@@ -186,7 +193,7 @@ def _add_store(add: Callable[..., Any], required: bool) -> None:
 
 def _add_model(add: Callable[..., Any]) -> None:
     """Add the options for a model and its cost."""
-    add("--model", help="a model's name (default: offline, which is not an LLM and only quotes)")
+    add("--model", default="offline", help="a model's name (default: offline, which is not an LLM and only quotes)")
     add("--base-url", metavar="URL", help=_ADDRESS)
     add("--budget", type=_DOLLARS, metavar="USD", help="stop asking once this much is spent")
     add("--prices", nargs=2, type=_DOLLARS, metavar=("IN", "OUT"), help="dollars per million tokens")
@@ -194,11 +201,3 @@ def _add_model(add: Callable[..., Any]) -> None:
 
 def _notebook(given: str) -> str:
     return given.zfill(2) if given.isdecimal() else given
-
-
-def _sample(given: str) -> str:
-    return given if given in ("paper", "all") else str(_COUNT(given))
-
-
-ALL = (add_ask, add_show, add_history_files, add_experiments, add_calls, add_servers)
-"""Each adds its commands, in the order of the help."""

@@ -16,8 +16,8 @@ from .common import refusing
 from .history_files import store_in_zone
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; return the exit code."""
+def serve(options: argparse.Namespace) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
     if options.store:
         store_in_zone(options.store, options.tz).close()  # reports a wrong file or zone at once
     with refusing(ValueError):
@@ -37,4 +37,3 @@ def serve(options: argparse.Namespace) -> int:
     for each in (signal.SIGTERM, signal.SIGINT):  # shells start background jobs with SIGINT ignored
         signal.signal(each, end)
     background.run(endpoint.serve(options.port, ready, stop))
-    return 0

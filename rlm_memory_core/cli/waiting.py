@@ -27,8 +27,7 @@ class Waiting:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._asked = self._answered = 0
-        self._heard, self._is_silent = 0.0, False
+        self._asked, self._answered, self._is_silent = 0, 0, False
 
     def watch(self, backend: Backend) -> Backend:
         """Send calls on to this backend."""
@@ -38,16 +37,15 @@ class Waiting:
     async def send(self, request: Request) -> Response:
         """Send a call. Once a call times out and the server answered nothing meanwhile, send no more."""
         self._asked += 1
-        started = time.monotonic()
+        answered = self._answered
+        if self._is_silent:
+            raise TimedOut("the server is silent", retryable=False)
         try:
-            if self._is_silent:
-                raise TimedOut("the server is silent")
             response = await self._backend.send(request)
-            self._heard = time.monotonic()
-            self._answered += 1
         except TimedOut as error:
-            self._is_silent = self._heard < started
+            self._is_silent = self._answered == answered
             raise TimedOut(str(error), retryable=not self._is_silent) from error
+        self._answered += 1
         return response
 
     def stream(self, request: Request) -> AsyncGenerator[str, None]:

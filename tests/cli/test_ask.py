@@ -146,7 +146,7 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
     ("arguments", "line"),
     [
         (["none.json", "Who?"], "there is no file none.json"),
-        (["{history}", " "], "the question is empty"),
+        (["{history}", " "], "give a question, or --chat without one"),
         (["{history}", "Who?", "--model", "gpt-4o-mini"], "no API key for gpt-4o-mini"),
         (["{history}", "Who?", "--model", ""], "model must not be empty"),
         (["{history}", "Who?", "--model", "m", "--base-url", "http://[", "--json"], "is no address"),
