@@ -6,12 +6,12 @@ It prints answers to standard output and everything else to standard error. Only
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..chat.memory_chat import MemoryChat
+from ..imports import is_store
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError, connect
 from ..models.wording import first_line
@@ -59,10 +59,15 @@ def _answer(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[s
 
 
 def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str, Any]) -> int:
-    """Answer each line of standard input as a message."""
+    """Answer each line of standard input as a message. The chat is added to a store, but not to other files."""
+    if options.history == "-":
+        raise Refused("a chat reads its messages from standard input; give the history as a file")
+    path = Path(options.history)
+    grows = is_store(path) or (path.suffix == ".db" and not path.exists())
     code, prompt = 0, "> " if sys.stdin.isatty() else ""
-    with _conversation(options.history) as (store, kept), suppress(EOFError):  # Ctrl-D
+    with MemoryStore(path) if grows else history(options.history) as store, suppress(EOFError):  # Ctrl-D
         chat = MemoryChat(llm, store=store, **how)
+        kept = f"stored in {path}" if grows else "forgotten at the end"
         note(f"{llm.label} answers; {len(store):,} turns so far, {kept}; Ctrl-D ends the chat")
         while True:
             message = input(prompt)
@@ -78,22 +83,6 @@ def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str
                 say(answer.text)
                 code = _end(options, answer)
     return code
-
-
-@contextmanager
-def _conversation(named: str) -> Iterator[tuple[MemoryStore, str]]:
-    """Open the history for a chat and say where the chat is kept. A chat adds to a store but not to other files."""
-    path = Path(named)
-    if named == "-":
-        raise Refused("a chat reads its messages from standard input; give the history as a file")
-    grows = _is_store(path) if path.is_file() else path.suffix == ".db" and not path.exists()
-    with MemoryStore(path) if grows else history(named) as store:
-        yield store, f"stored in {path}" if grows else "forgotten at the end"
-
-
-def _is_store(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
 
 
 def _end(options: argparse.Namespace, answer: Answer) -> int:

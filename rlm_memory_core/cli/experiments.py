@@ -64,8 +64,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     flags = {name: getattr(options, name) for name in _FLAGS}
     flags |= {"rates": rates_of(options.prices), "budget_usd": options.budget, "judge_model": options.judge}
     parameters = {name: literal(value) for name, value in options.parameters}
-    others = {"only": options.only, "sample": options.sample, "outputs": options.outputs}
-    return reproduce.make_plan(flags, parameters, **others)
+    return reproduce.make_plan(flags, parameters, only=options.only, sample=options.sample, outputs=options.outputs)
 
 
 def _prepared(plan: Plan) -> list[Ready]:

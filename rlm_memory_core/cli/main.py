@@ -14,6 +14,8 @@ from importlib import import_module
 from .common import USAGE_ERROR, Refused, note
 from .parsers import parser
 
+_EXTRAS = {"experiments": "notebooks", "mcp": "mcp"}  # what to install for a module of commands
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
@@ -54,9 +56,9 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return int(getattr(import_module(f".{module}", __package__), function)(options) or 0)
     except ModuleNotFoundError as error:
-        if not options.needs:
+        if module not in _EXTRAS:
             raise
-        raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{options.needs}]"') from error
+        raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{_EXTRAS[module]}]"') from error
 
 
 def _told() -> tuple[type[Exception], ...]:

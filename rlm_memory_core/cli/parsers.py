@@ -116,7 +116,7 @@ def _add_experiments(commands: Any) -> None:
         ("estimate", "print the calls, tokens and dollars that a run needs, without running it", _NOTEBOOKS),
         ("report", "write the report of the last run, and print the scorecard", "Reads its results: JSON and CSV."),
     ):
-        add = _command(commands, name, f"experiments:{name}_command", summary, reads, needs="notebooks", dask="")
+        add = _command(commands, name, f"experiments:{name}_command", summary, reads)
         _add_model(add)
         add("--only", action="append", type=_notebook, default=[], metavar="NN", help="notebook NN; can be repeated")
         add("--sample", default="", metavar="paper|all|N", help="questions of LongMemEval to ask")
@@ -128,8 +128,7 @@ def _add_experiments(commands: Any) -> None:
         add("-p", dest="parameters", nargs=2, action="append", default=[], **named)
         add("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs/runs)")
         add("--yes", action="store_true", help="spend money without asking")
-        if name == "reproduce":
-            add("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
+        add("--dask", default="", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
 
 
 def _add_calls(commands: Any) -> None:
@@ -154,12 +153,12 @@ def _add_calls(commands: Any) -> None:
 
 def _add_servers(commands: Any) -> None:
     """Add `serve` and `mcp`."""
-    for name, needs, where, summary in (
-        ("serve", "", "serve:serve", "serve OpenAI's API in front of a model, with a memory"),
-        ("mcp", "mcp", "mcp:serve_mcp", "serve a history to agents as MCP tools, over stdin and stdout or over HTTP"),
+    for name, where, summary in (
+        ("serve", "serve:serve", "serve OpenAI's API in front of a model, with a memory"),
+        ("mcp", "mcp:serve_mcp", "serve a history to agents as MCP tools, over stdin and stdout or over HTTP"),
     ):
         is_mcp = name == "mcp"
-        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).", needs=needs)
+        add = _command(commands, name, where, summary, "Reads and adds to a store (.db).")
         _add_store(add, required=is_mcp)
         add("--base-url", metavar="URL", help=_ADDRESS)
         add("--host", default="127.0.0.1", help="address to listen on (%(default)s); others need $RLM_MEMORY_TOKEN")
@@ -175,12 +174,10 @@ def _add_servers(commands: Any) -> None:
             add("--requests-per-minute", type=_COUNT, default=3_000, metavar="N", help="of each person (%(default)s)")
 
 
-def _command(
-    commands: Any, name: str, where: str, summary: str, reads: str, end: str = "", **defaults: str
-) -> Callable[..., Any]:
+def _command(commands: Any, name: str, where: str, summary: str, reads: str, end: str = "") -> Callable[..., Any]:
     told = f"{summary[0].upper()}{summary[1:]}. {reads}"
     part = commands.add_parser(name, help=summary, description=told, epilog=end)
-    part.set_defaults(command=where, **{"needs": "", **defaults})
+    part.set_defaults(command=where)
     return cast("Callable[..., Any]", part.add_argument)
 
 

@@ -6,9 +6,9 @@ recognises those that were imported before. `history_file` opens a history for o
 `recovery` copies what can be read from a damaged store.
 """
 
-from .history_file import open_history, read_messages
+from .history_file import is_store, open_history, read_messages
 from .json_values import HistoryFileError
 from .reader import Report, import_file
-from .recovery import Recovery, recover
+from .recovery import recover
 
-__all__ = ["HistoryFileError", "Recovery", "Report", "import_file", "open_history", "read_messages", "recover"]
+__all__ = ["HistoryFileError", "Report", "import_file", "is_store", "open_history", "read_messages", "recover"]

@@ -19,10 +19,17 @@ from .reader import import_stream
 Warn = Callable[[str], None]
 """Called with a line about each part that cannot be read."""
 
-_SQLITE = b"SQLite format 3\0"
 _TOLD = 3  # problems that are reported one by one
 # counting visits each page that holds turns: SQLite reports a damaged one, in a small part of the time of its own check
 _VISITED = ("turns NOT INDEXED", "turns INDEXED BY turns_by_session", "sessions")
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a file is an SQLite database, as stores are. A file that does not exist is not one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 @contextmanager
@@ -37,11 +44,10 @@ def open_history(path: Path, warn: Warn = lambda line: None) -> Iterator[MemoryS
         HistoryFileError: The file is neither of these, or the store cannot be read.
         OSError: The file cannot be read.
     """
-    with path.open("rb") as file:
-        if file.peek(len(_SQLITE))[: len(_SQLITE)] != _SQLITE:
-            with read_messages(file, str(path), warn) as store:
-                yield store
-            return
+    if not is_store(path):
+        with path.open("rb") as file, read_messages(file, str(path), warn) as store:
+            yield store
+        return
     with tempfile.TemporaryDirectory(prefix="rlm-memory-") as folder:
         copy = Path(folder) / "history.db"
         try:
