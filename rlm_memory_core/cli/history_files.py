@@ -115,5 +115,5 @@ def check(options: argparse.Namespace) -> int:
     """Check a store; if it is damaged, copy what can be read. Return the exit code."""
     path = existing(options.store)
     found = recover(path, options.to or path.with_name(f"{path.name}.recovered"))
-    say(str(found))
+    say(found.line)
     return 0 if found.sound else 1

@@ -59,8 +59,9 @@ def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
     decoder, number, line, counted, in_list = json.JSONDecoder(), 1, 1, 0, False
     buffer = text.read(_WINDOW)
     at, lists_are_values = _LEAD.match(buffer).end(), _LISTS_IN_LINES.match(buffer)  # type: ignore[union-attr]
-    if not buffer.strip():
-        problem("", "is empty")
+    alien = "is a PDF" if buffer.startswith("%PDF") else "is not a text file" if "\0" in buffer[:_NEAR] else ""
+    if alien or not buffer.strip():
+        problem("", alien or "is empty")
         return
     while True:
         at = _BETWEEN.match(buffer, at).end()  # type: ignore[union-attr]
@@ -78,16 +79,13 @@ def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
                 continue
             if at == len(buffer) and not in_list:
                 return
-            alien = "a PDF" if buffer.startswith("%PDF") else "not a text file" if "\0" in buffer else ""
-            if alien and number == 1:
-                problem("", f"is {alien}")
-                return
             pattern = _NEXT_VALUE if in_list or number == 1 else _NEXT_LINE
             while not (following := pattern.search(buffer, at)) and len(buffer) - at < _LONGEST:
                 if not (more := text.read(max(_WINDOW, len(buffer)))):
                     break
                 buffer += more
-            what = _reason(error) if at < len(buffer) else "is missing: the file was cut off"
+            reason = getattr(error, "msg", "nested too deeply, or a number with too many digits")
+            what = f"is not JSON ({reason})" if at < len(buffer) else "is missing: the file was cut off"
             problem(place, f"{what}; what follows it is not read" if in_list and not following else what)
             if not following:
                 return
@@ -95,9 +93,3 @@ def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
         else:
             yield place, value
         number, at = number + 1, end
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "is nested too deeply"
-    return f"is not JSON ({getattr(error, 'msg', 'a number has too many digits')})"

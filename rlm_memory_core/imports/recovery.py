@@ -8,9 +8,8 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..store.database import open_read_only
 from ..store.memory_store import MemoryStore
@@ -23,29 +22,18 @@ _SESSIONS = "SELECT number, date, title FROM sessions WHERE number"
 _TURNS = "SELECT turn_index, session, role, content, timestamp, name FROM turns WHERE turn_index"
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(NamedTuple):
     """The result of a check of a store.
 
     Args:
-        path: The store.
         sound: Whether the store is undamaged. If so, nothing was copied.
         turns: The number of turns in the store, or the number that was copied.
-        missing: The number of turns that could not be read, as far as can be seen from their numbers.
-        copy: The new store.
+        line: What to tell the user.
     """
 
-    path: Path
     sound: bool
     turns: int
-    missing: int
-    copy: Path
-
-    def __str__(self) -> str:
-        if self.sound:
-            return f"{self.path} is sound: {self.turns:,} turns"
-        lost = f"{self.missing:,} could not be read" if self.missing else "as far as can be told, none is missing"
-        return f"{self.path} is damaged: {self.turns:,} turns were copied to {self.copy}; {lost}"
+    line: str
 
 
 def recover(path: Path, copy: Path) -> Recovery:
@@ -66,7 +54,7 @@ def recover(path: Path, copy: Path) -> Recovery:
                 if source.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
                     prepare(source, path)
                     ((turns,),) = source.execute("SELECT count(*) FROM turns")
-                    return Recovery(path, True, turns, 0, copy)
+                    return Recovery(True, turns, f"{path} is sound: {turns:,} turns")
             if copy.exists():
                 raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
             source.execute("PRAGMA writable_schema = ON")  # makes SQLite read a file that was cut off, too
@@ -90,7 +78,9 @@ def _copied(source: sqlite3.Connection, path: Path, copy: Path) -> Recovery:
                 session = of
             if isinstance(content, str):
                 store.insert(len(store.sessions), str(role), content, str(timestamp), str(name))
-        return Recovery(path, False, len(store), last - len(store), copy)
+        turns, missing = len(store), last - len(store)  # as far as can be seen from the numbers of the turns
+        lost = f"{missing:,} could not be read" if missing else "as far as can be told, none is missing"
+        return Recovery(False, turns, f"{path} is damaged: {turns:,} turns were copied to {copy}; {lost}")
 
 
 def _rows(source: sqlite3.Connection, sql: str, most: int) -> Iterator[tuple[Any, ...]]:

@@ -41,7 +41,6 @@ _IN_TIME = """SELECT conversation, messages.time, place, said FROM messages
 _NEW = """SELECT part, count, key, day, said FROM ranked CROSS JOIN messages USING (place)
     WHERE NOT known ORDER BY start, part, rank"""
 _RANK = "INSERT INTO ranked (place, part, start, day, named, count, key, known) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_REPEATED = "SELECT 1 FROM ranked WHERE named = ?"
 _AT_ONCE, _CHARACTERS = 1000, 4_000_000  # maximum messages and characters stored in one transaction
 
 
@@ -109,13 +108,13 @@ class Staging:
             last = when or last
             if message.id or conversation or (last and has_clock(last)):
                 named = _digest(conversation, message.id or str(last), message.role, message.name, message.content)
-                count = 1 if message.id else 1 + self._one("SELECT max(count) FROM ranked WHERE named = ?", named)
-                key = _digest(named.hex(), str(count))
+                count = 1 + self._one("SELECT max(count) FROM ranked WHERE named = ?", named)
+                key = _digest(named.hex(), "1" if message.id else str(count))
             else:
                 named, count, key = b"", 0, _digest(chain.hex(), json.dumps(message))
                 chain = key
-            known = bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
-            known = known or bool(message.id and self._one(_REPEATED, named))
+            is_repeated = message.id and count > 1
+            known = is_repeated or bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
             row = (place, part, start, day, named, count, key, known)
             rank = self._database.execute(_RANK, row).lastrowid or 0
             if known and not count:

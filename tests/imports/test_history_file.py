@@ -138,7 +138,7 @@ ODD = [
     (lines(HI, {"role": "user"}), 1, "line 2 has no content (its keys: role)"),
     (lines(HI) + b"\n{oops", 1, "line 2 is not JSON"),
     (lines(HI, "text"), 1, 'line 2 is not a message but "text"'.replace('"', "'")),
-    (lines(HI) + b"\n" + b"[" * 100_000, 1, "line 2 is nested too deeply"),
+    (lines(HI) + b"\n" + b"[" * 100_000, 1, "line 2 is not JSON (nested too deeply"),
     (json.dumps({"sessions": [[HI], 5]}).encode(), 1, "session 2 is not a message but 5"),
     (json.dumps({"sessions": [[HI, 5]]}).encode(), 1, "session 1, message 2 is not a message but 5"),
     (json.dumps([HI, message("x", date=["2023"])]).encode(), 2, "entry 2 has a date that cannot be read"),
