@@ -38,14 +38,11 @@ def existing(named: str | Path) -> Path:
     """Return the path of a file.
 
     Raises:
-        Refused: There is no such file, or it is a folder.
+        Refused: There is no such file.
     """
     path = Path(named)
-    if not path.exists():
-        hint = "; download it first, and give the file" if ":/" in str(named) else ""
-        raise Refused(f"there is no file {named}{hint}")
-    if path.is_dir():
-        raise Refused(f"{path} is a folder; name the history's file in it")
+    if not path.is_file():
+        raise Refused(f"there is no file {named}; give a file on this machine, not a folder or a web address")
     return path
 
 

@@ -7,14 +7,14 @@ from ..models.llm import connect
 from ..query.engine import MemoryRLM
 from ..serving.access import TOKEN, Access
 from ..serving.mcp_server import MemoryServer, serve_http
-from .common import Refused, note, refusing
-from .history_files import store_in_zone
+from .common import note, refusing
+from .history_files import existing, store_in_zone
 
 
 def serve_mcp(options: argparse.Namespace) -> None:
     """Serve until the client ends the session, or the process is interrupted."""
-    if options.read_only and not options.store.exists():
-        raise Refused(f"there is no file {options.store}")
+    if options.read_only:
+        existing(options.store)
     with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         engine = MemoryRLM(connect(options.model, options.base_url)) if options.model else None

@@ -146,8 +146,8 @@ def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
 def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
     """Add the messages in a JSON value, and report what cannot be read."""
     try:
-        for place, conversation in conversations_of(value, where, report.problem, report.skipped):
-            messages = list(_messages(conversation, place, report))
+        for conversation in conversations_of(value, where, report.skipped):
+            messages = list(_messages(conversation, report))
             report.conversations += staging.add(conversation, messages)
             if not (messages or conversation.alone):
                 report.skipped["empty conversation"] += 1
@@ -155,11 +155,11 @@ def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
         report.problem(where, "is nested too deeply")
 
 
-def _messages(conversation: Conversation, where: str, report: Report) -> Iterator[Message]:
+def _messages(conversation: Conversation, report: Report) -> Iterator[Message]:
     """Yield the messages of a conversation that can be read, and report what cannot be read."""
-    titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
+    titled = conversation.place + (f' ("{label(conversation.title)}")' if conversation.title else "")
     for number, value in enumerate(with_replies(conversation.messages), 1):
-        place = where if conversation.alone else joined(titled, f"message {number}")
+        place = conversation.place if conversation.alone else joined(titled, f"message {number}")
         try:
             message = message_of(value, report.skipped)
         except (HistoryFileError, RecursionError) as error:

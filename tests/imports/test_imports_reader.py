@@ -69,9 +69,9 @@ def test_chatgpts_trees_are_read_on_the_branch_that_was_shown(title, mapping, mo
 ODD = [
     (chat("odd", {"a": node(None, author=None)}), '"odd"), message 1 has no role'),
     (chat("odd", {"a": {"message": 5}}), '"odd"), message 1 is not a message but 5'),
-    ({"title": "odd", "mapping": "x"}, "has no list of messages"),
+    ({"title": "odd", "mapping": "x"}, "has no role or list of messages"),
     (None, "is not a message but null"),
-    ({"title": "odd", "messages": "x"}, "has no list of messages"),
+    ({"title": "odd", "messages": "x"}, "has no role or list of messages"),
 ]
 
 
