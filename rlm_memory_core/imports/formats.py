@@ -123,7 +123,7 @@ def conversations_of(value: Any, place: str, skipped: Counter[str], item: str = 
         inside = place if isinstance(held, list) else joined(place, key)
         for found in conversations_of(held, inside, skipped, key.removesuffix("s")):
             if found.messages is held:
-                if named and held in read:
+                if lists and held in read:
                     skipped["repeated list"] += 1
                     continue
                 read.append(held)

@@ -37,7 +37,7 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
 
     Args:
         file: JSON or JSON Lines, in UTF-8, UTF-16 or UTF-32, also as the only value of a script. The file must be
-            seekable. Each byte that is not text becomes a lone surrogate.
+            seekable, and is closed at the end. Each byte that is not text becomes a lone surrogate.
         problem: Called for each part that cannot be read.
 
     Yields:
@@ -48,11 +48,9 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
     """
     encoding = json.detect_encoding(file.read(4))
     file.seek(0)
-    text = io.TextIOWrapper(file, encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")  # type: ignore[type-var]
-    try:
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    with io.TextIOWrapper(file, encoding, errors) as text:  # type: ignore[type-var]
         yield from _values(text, problem)
-    finally:
-        text.detach()  # leave the file open for the caller
 
 
 def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:

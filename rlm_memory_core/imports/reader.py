@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -91,15 +91,12 @@ def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambd
         StoreError: The store cannot be written. What was stored so far is kept, and another import continues from
             there.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        return import_stream(store, file, path.stat().st_size, progress)
+    with Path(path).open("rb") as file:
+        return import_stream(store, file, progress)
 
 
-def import_stream(
-    store: MemoryStore, file: io.BufferedReader, size: int = 0, progress: Progress = lambda *done: None
-) -> Report:
-    """Import like `import_file`, from an open file with `size` bytes.
+def import_stream(store: MemoryStore, file: io.BufferedReader, progress: Progress = lambda *done: None) -> Report:
+    """Import like `import_file`, from an open file.
 
     >>> store, content = MemoryStore(), b'[{"role": "user", "content": "Hi", "date": "2023-05-20"}]'
     >>> print(import_stream(store, io.BufferedReader(io.BytesIO(content))))
@@ -108,14 +105,14 @@ def import_stream(
     [--- Session 1 | 2023-05-20 ---]
     [Turn 1][user]: Hi
     """
-    report = Report()
+    report, size = Report(), file.seek(0, io.SEEK_END)
+    file.seek(0)
     with closing(Staging(store)) as staging:
         for name, opened in _members(file):
             try:
-                with opened() as part:
-                    for place, value in json_values(part, lambda at, what: report.problem(joined(name, at), what)):  # noqa: B023
-                        _read(value, joined(name, place), staging, report)
-                        progress("reading", part.tell(), size)
+                for place, value in json_values(opened(), lambda at, what: report.problem(joined(name, at), what)):  # noqa: B023
+                    _read(value, joined(name, place), staging, report)
+                    progress("reading", file.tell(), size)
             except _BROKEN as error:
                 report.problem(name, f"cannot be read to its end ({error}); unpack it, and import its files")
         report.known = staging.leave_out_known()
@@ -130,7 +127,7 @@ def import_stream(
 def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
     """Return a name and an opener for the file itself, or for each file in an archive that contains conversations."""
     if file.peek(2)[:2] != b"PK":
-        return [("", lambda: nullcontext(file))]
+        return [("", lambda: file)]
     try:
         archive = zipfile.ZipFile(file)
     except _BROKEN as error:

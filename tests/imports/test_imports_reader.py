@@ -277,7 +277,7 @@ def test_an_interrupted_import_goes_on_where_it_was(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_stream(store, content, 0, stop)
+        import_stream(store, content, stop)
     assert len(store) == 1000
     _, report = imported(value, store)
     assert (report.messages, report.known, len(store)) == (500, 1000, 1500)
