@@ -135,8 +135,6 @@ def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
     files = [name for name in sorted(archive.namelist()) if not name.startswith("__MACOSX")]
     names = [name for name in files if name.lower().endswith((".json", ".jsonl", ".ndjson"))]
     chosen = [name for name in names if name.lower().rpartition("/")[2].startswith("conversations")] or names
-    if not chosen:
-        raise HistoryFileError(f"the archive holds no conversations.json; {_READABLE}")
     return [(name, partial(archive.open, name)) for name in chosen]
 
 

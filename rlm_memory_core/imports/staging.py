@@ -55,8 +55,7 @@ class Staging:
         self._store, self.messages = store, 0
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.executescript(_TABLES)
-        self._alone: dict[str, tuple[int, Any]] = {}  # conversations whose messages come separately, by id
-        self._times: list[float] = []  # of each conversation, the last known time, in seconds
+        self._alone: dict[str, tuple[int, float]] = {}  # number and last time of those whose messages come separately
         self._latest = float("-inf")  # the last time in the file
         store.query(_IMPORTED)
 
@@ -65,21 +64,18 @@ class Staging:
 
         A message without a time is sorted with the one before it, or with the first that has a time.
         """
-        begun = self._alone if conversation.alone else {}
-        is_new = bool(messages) and conversation.id not in begun
-        if is_new:
-            times = (message.time for message in messages if parse_time(message.time or ""))
-            since = None if conversation.alone else next(times, conversation.date)
-            self._times.append(self._seconds(since, self._latest))
-            about = conversation.id, conversation.title, conversation.date or "", since or ""
-            begun[conversation.id] = len(self._times), about
-        self.messages += len(messages)
+        since = next((message.time for message in messages if parse_time(message.time or "")), conversation.date)
+        about = conversation.id, conversation.title, conversation.date or "", since or ""
+        begun = self._alone.get(conversation.id) if conversation.alone else None
+        number, time = begun or (self.messages, self._seconds(since, self._latest))
         for message in messages:
-            number, about = begun[conversation.id]
-            self._latest = self._times[number - 1] = self._seconds(message.time, self._times[number - 1])
-            row = (number, self._latest, json.dumps([about, message]))
+            time = self._latest = self._seconds(message.time, time)
+            row = (number, time, json.dumps([about, message]))
             self._database.execute("INSERT INTO messages (conversation, time, said) VALUES (?, ?, ?)", row)
-        return is_new
+        self.messages += len(messages)
+        if messages and conversation.alone:
+            self._alone[conversation.id] = number, time
+        return bool(messages) and not begun
 
     def _seconds(self, time: str | None, otherwise: float) -> float:
         when = parse_time(time or "")
