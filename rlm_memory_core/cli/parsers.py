@@ -75,23 +75,19 @@ def _add_ask(commands: Any) -> None:
     _add_model(add)
     modes = "auto (default): use and add recorded answers; replay: only use; refresh: replace; off: neither"
     add("--recorded", choices=("auto", "replay", "refresh", "off"), default="auto", help=modes)
-    silence = "give up if the server is silent for so long (%(default)g)"
-    add("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help=silence)
+    add("--timeout", type=_SECONDS, default=120.0, metavar="SECONDS", help="longest silence of a server (%(default)g)")
     add("--max-tokens", type=_COUNT, metavar="N", help="longest reply (default: 8192, or 32768 if it thinks)")
     add("--question-date", metavar="DATE", help="the day of the question, such as 2023-05-30")
-    ways = "search: the model searches (default); paper: sub-agents read every session"
-    add("--reading", choices=("search", "paper"), help=ways)
+    add("--reading", choices=("search", "paper"), help="search (default), or paper: sub-agents read every session")
     add("--first", type=_COUNT, metavar="K", help="with --reading paper: read the K best sessions first")
-    chat = "answer each line of input; if HISTORY is a store (.db, may be new), it keeps the chat"
-    add("--chat", action="store_true", help=chat)
+    add("--chat", action="store_true", help="answer each line of input; a store (.db, may be new) keeps the chat")
     add("--json", action="store_true", help="print one JSON object, for programs")
     add("--trace", action="store_true", help="print the model's messages and code to standard error")
 
 
 def _add_show(commands: Any) -> None:
     """Add `show`."""
-    summary = "list the sessions of a history, print one, or search"
-    add = _command(commands, "show", "history_files:show", summary, HISTORY)
+    add = _command(commands, "show", "history_files:show", "list a history's sessions, print one, or search", HISTORY)
     add("history", metavar="HISTORY", help="the history's file")
     add("--session", type=_COUNT, metavar="N", help="print session N")
     add("--search", metavar="TEXT", help="print the turns that contain a text, in any letter case")
@@ -145,8 +141,7 @@ def _add_calls(commands: Any) -> None:
         add("--file", type=Path, metavar="PATH", help="the file (default: the one in the cache folder)")
         add("--model", help="only calls of this model")
         if name == "prune":
-            days = number("a number of days", most=36_500)
-            add("--older-than", type=days, metavar="DAYS", help="only calls older than this many days")
+            add("--older-than", type=number("a number of days", most=36_500), metavar="DAYS", help="only older calls")
             add("--all", action="store_true", help="all calls")
             add("--yes", action="store_true", help="delete without asking")
 
