@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..imports import HistoryFileError, import_file, open_history, read_messages, recover
+from ..imports import import_file, open_history, read_messages, recover
 from ..search.word_index import take_in_new_turns
 from ..store.memory_store import MemoryStore
 from ..views.rendering import counted, in_one_line
@@ -97,10 +97,7 @@ def _import(store: MemoryStore, path: Path) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        try:
-            report = import_file(store, path, show)
-        except HistoryFileError as error:
-            raise Refused(f"{path} cannot be imported: {error}") from error
+        report = import_file(store, path, show)
         bar.set_description_str(f"indexing {path.name}")
         take_in_new_turns(store)  # once, here: `ask` works on a copy, which it throws away
     for line in report.lines(_SHOWN):

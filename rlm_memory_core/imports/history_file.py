@@ -81,10 +81,6 @@ def read_messages(content: bytes | io.BufferedReader, name: str, warn: Warn = la
     """
     store = MemoryStore()
     file: io.BufferedReader = io.BufferedReader(io.BytesIO(content)) if isinstance(content, bytes) else content
-    try:
-        report = import_stream(store, file)
-    except HistoryFileError as error:
-        raise HistoryFileError(f"{name} cannot be read as a history: {error}") from None
-    for line in report.lines(_TOLD):
+    for line in import_stream(store, file, name).lines(_TOLD):
         warn(f"{name}: {line}")
     return store
