@@ -70,8 +70,7 @@ def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str
         kept = f"stored in {path}" if grows else "forgotten at the end"
         note(f"{llm.label} answers; {len(store):,} turns so far, {kept}; Ctrl-D ends the chat")
         while True:
-            message = input(prompt)
-            if not message.strip():
+            if not (message := input(prompt)).strip():
                 continue
             try:
                 with waiting:

@@ -7,10 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 UNANSWERED = 1
-"""The exit code of a command that ran but left a question without an answer."""
-
-USAGE_ERROR = 2
-"""The exit code of a command that could not run."""
+"""The exit code of a command that ran but left a question without an answer; 2 means that it could not run."""
 
 
 class Refused(Exception):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from .common import USAGE_ERROR, Refused, note
+from .common import Refused, note
 from .parsers import parser
 
 _EXTRAS = {"experiments": "notebooks", "mcp": "mcp"}  # what to install for a module of commands
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except _told() as error:
         note(_with_options(str(error), list(vars(options))))
-        return USAGE_ERROR
+        return 2
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import AsyncGenerator
-from itertools import chain, repeat
 from threading import Event, Thread
 
 from ..models.types import Backend, Request, Response, TimedOut
@@ -23,7 +22,6 @@ class Waiting:
     """
 
     whom: str
-    _backend: Backend
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -63,11 +61,10 @@ class Waiting:
         self._thread.join()
 
     def _tell(self, is_terminal: bool) -> None:
-        pauses, end = (chain([0.0], repeat(0.5)), "\r") if is_terminal else (chain([1.0], repeat(30.0)), "\n")
-        for pause in pauses:
-            if self._done.wait(pause):
-                break
+        pause, later, end = (0.0, 0.5, "\r") if is_terminal else (1.0, 30.0, "\n")
+        while not self._done.wait(pause):
             print(self._line(), end=end, file=sys.stderr, flush=True)
+            pause = later
         if is_terminal:
             print("\x1b[K", end="", file=sys.stderr, flush=True)  # clears the line
 

@@ -160,7 +160,7 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         (["{history}", "Who?", "--question-date", "2023/13/45"], "'2023/13/45' cannot be read as a date"),
         (["{history}", "Who?", "--question-date", "le 11 juin"], "'le 11 juin' cannot be read as a date"),
         (["{history}", "Who?", "--question-date", ""], "'' cannot be read as a date"),
-        (["http://x/y", "Who?"], "there is no file http://x/y; give a file on this machine, not a folder or a web address"),
+        (["http://x/y", "Who?"], "there is no file http://x/y; give a file on this machine, not a folder or a web"),
         (["{history}", "Who?", "--model", "m", "--base-url", "localhost:11434"], "is no address such as http://"),
         (["{history}", "Who?", "--model", "m", "--base-url", "http://x:99999"], "is no address such as http://"),
         (

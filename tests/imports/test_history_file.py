@@ -134,7 +134,11 @@ def test_what_is_no_history_is_said_in_one_line(content, line):
 ODD = [
     (b"{oops\n" + lines(HI, HI, HI), 3, "line 1 is not JSON"),
     (b'{"role": "user", "content": "Hi"\n' + lines(HI, HI), 2, "line 1 is not JSON"),
-    (json.dumps([HI, {"text": "x", "by": "me"}]).encode(), 1, "entry 2 has no role or list of messages (its keys: text, by)"),
+    (
+        json.dumps([HI, {"text": "x", "by": "me"}]).encode(),
+        1,
+        "entry 2 has no role or list of messages (its keys: text",
+    ),
     (lines(HI, {"role": "user"}), 1, "line 2 has no content (its keys: role)"),
     (lines(HI) + b"\n{oops", 1, "line 2 is not JSON"),
     (lines(HI, "text"), 1, 'line 2 is not a message but "text"'.replace('"', "'")),
