@@ -38,12 +38,11 @@ def ask(options: argparse.Namespace) -> int:
             options.model, options.base_url, recorded=options.recorded, rates=rates_of(options.prices),
             timeout=options.timeout, max_tokens=options.max_tokens, wrap=waiting.watch,
         )  # fmt: skip
-        reading = Reading(options.reading, first=options.first)
+        how = {"budget": Budget(usd=options.budget), "reading": Reading(options.reading, first=options.first)}
     if options.budget is not None and llm.rates is None:
         raise Refused(f"--budget needs a price, and that of {llm.model} is not known; give --prices")
     waiting.whom = f"{llm.label} at {first_line(llm.base_url)}" if llm.base_url else llm.label
     llm.open()  # reports a missing key before reading the history
-    how = {"budget": Budget(usd=options.budget), "reading": reading}
     return (_chat if options.chat else _answer)(options, llm, waiting, how)
 
 

@@ -60,22 +60,21 @@ def rates_of(prices: list[float] | None) -> tuple[float, float] | None:
     return (prices[0] / 1e6, prices[1] / 1e6) if prices else None
 
 
-def number(what: str, least: float = 0, most: float = sys.float_info.max, kind: type = float) -> Callable[[str], Any]:
-    """Return an argument type for numbers.
+def argument(what: str, kind: Callable[[str], Any], fits: Callable[[Any], bool] = bool) -> Callable[[str], Any]:
+    """Return an argument type.
 
     Args:
-        what: What the number is, for the error.
-        least: The smallest number allowed.
-        most: The largest number allowed.
-        kind: float, or int for whole numbers.
+        what: What the argument is, for the error.
+        kind: Converts the text. An error means that it cannot be converted.
+        fits: Whether the value is allowed.
 
-    >>> number("a number of days", most=36_500)("1.5")
+    >>> argument("a number of days", float, lambda days: days >= 0)("1.5")
     1.5
     """
 
     def parse(text: str) -> Any:
-        with suppress(ValueError):
-            if least <= (value := kind(text)) <= most:
+        with suppress(KeyError, ValueError, OSError):
+            if fits(value := kind(text)):
                 return value
         raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
 

@@ -46,18 +46,6 @@ def existing(named: str | Path) -> Path:
     return path
 
 
-def store_in_zone(path: Path, zone: str | None) -> MemoryStore:
-    """Open a store for writing, in the user's time zone.
-
-    Raises:
-        Refused: There is no such zone.
-    """
-    try:
-        return MemoryStore(path, tz=zone)
-    except KeyError as error:
-        raise Refused(f"there is no time zone {zone}; write one such as Europe/Berlin") from error
-
-
 def show(options: argparse.Namespace) -> int:
     """Print the sessions, one session or the matches; return the exit code, which is 1 if a search finds nothing."""
     with history(options.history) as store:
@@ -83,7 +71,7 @@ def show(options: argparse.Namespace) -> int:
 def import_files(options: argparse.Namespace) -> None:
     """Import the files and report what was added and what could not be read."""
     files = list(map(existing, options.files))  # a missing file must not create a store
-    with store_in_zone(options.store, options.tz) as store:
+    with MemoryStore(options.store, tz=options.tz) as store:
         for path in files:
             _import(store, path)
         say(f"{options.store}: {counted(len(store), 'turn')} in {counted(len(store.sessions), 'session')}")

@@ -7,8 +7,9 @@ from ..models.llm import connect
 from ..query.engine import MemoryRLM
 from ..serving.access import TOKEN, Access
 from ..serving.mcp_server import MemoryServer, serve_http
+from ..store.memory_store import MemoryStore
 from .common import note, refusing
-from .history_files import existing, store_in_zone
+from .history_files import existing
 
 
 def serve_mcp(options: argparse.Namespace) -> None:
@@ -18,7 +19,7 @@ def serve_mcp(options: argparse.Namespace) -> None:
     with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         engine = MemoryRLM(connect(options.model, options.base_url)) if options.model else None
-    with store_in_zone(options.store, options.tz) as store:
+    with MemoryStore(options.store, tz=options.tz) as store:
         server = MemoryServer(store, engine, options.read_only)
         try:
             if options.http is None:

@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from itertools import takewhile
+from math import inf
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from .. import __version__
-from .common import number
+from .common import argument
 
 _FILES = "an export of ChatGPT or Claude (.zip or conversations.json) or ShareGPT, or messages as JSON or JSON Lines"
 HISTORY = f"HISTORY is a store (.db), {_FILES}; - reads standard input."
@@ -25,12 +27,13 @@ ASK_ENDS = (
     "history); sessions_read, sessions; calls, replayed_calls, prompt_tokens, completion_tokens, cost_usd, seconds. "
     "Exit codes: 0 answered; 1 ended early, such as by a spent budget; 2 not answered, with one line that says why."
 )
-_DOLLARS = number("an amount of dollars")
-_COUNT = number("a whole number from 1 up", 1, kind=int)
+_DOLLARS = argument("an amount of dollars", float, lambda usd: 0 <= usd < inf)
+_COUNT = argument("a whole number from 1 up", int, lambda count: count >= 1)
 _ADDRESS = "address of an OpenAI-compatible server (default: OpenAI's)"
-_PORT = number("a port: ports go from 0 to 65535", 0, 65_535, int)
-_SHARE = number("a share between 0 and 1", 0, 1)
-_SECONDS = number("a number of seconds above 0", 0.001)
+_PORT = argument("a port: ports go from 0 to 65535", int, range(65_536).__contains__)
+_SECONDS = argument("a number of seconds above 0", float, lambda seconds: 0 < seconds < inf)
+_DAYS = argument("a number of days", float, lambda days: 0 <= days <= 36_500)
+_ZONE = argument("a time zone such as Europe/Berlin", lambda name: ZoneInfo(name).key)
 
 
 class Parser(argparse.ArgumentParser):
@@ -117,7 +120,7 @@ def _add_experiments(commands: Any) -> None:
         add("--only", action="append", type=_notebook, default=[], metavar="NN", help="notebook NN; can be repeated")
         add("--sample", default="", metavar="paper|all|N", help="questions of LongMemEval to ask")
         add("--judge", metavar="MODEL", help="the model that judges LongMemEval answers (default: none)")
-        add("--hedge", type=_SHARE, default=0.05, help="share of slow calls that may be sent again (%(default)s)")
+        add("--hedge", type=float, default=0.05, help="share of slow calls that may be sent again (%(default)s)")
         for limit in ("--requests-per-minute", "--tokens-per-minute"):
             add(limit, type=_COUNT, metavar="N", help="the server's limit, if you know it")
         named = {"metavar": ("NAME", "VALUE"), "help": "set a notebook's parameter, such as -p turns '[20, 50]'"}
@@ -141,7 +144,7 @@ def _add_calls(commands: Any) -> None:
         add("--file", type=Path, metavar="PATH", help="the file (default: the one in the cache folder)")
         add("--model", help="only calls of this model")
         if name == "prune":
-            add("--older-than", type=number("a number of days", most=36_500), metavar="DAYS", help="only older calls")
+            add("--older-than", type=_DAYS, metavar="DAYS", help="only calls older than this many days")
             add("--all", action="store_true", help="all calls")
             add("--yes", action="store_true", help="delete without asking")
 
@@ -180,7 +183,7 @@ def _add_store(add: Callable[..., Any], required: bool) -> None:
     """Add the options for a store that the command adds to."""
     made = "the history's file, created if it does not exist"
     add("--store", type=Path, required=required, help=made if required else f"{made} (default: no memory)")
-    add("--tz", metavar="ZONE", help="your time zone, such as Europe/Berlin (default: this machine's)")
+    add("--tz", type=_ZONE, metavar="ZONE", help="your time zone, such as Europe/Berlin (default: this machine's)")
 
 
 def _add_model(add: Callable[..., Any]) -> None:

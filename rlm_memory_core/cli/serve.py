@@ -12,14 +12,14 @@ from ..serving.endpoint import Endpoint
 from ..serving.limits import Limits
 from ..serving.memory import Memory
 from ..serving.people import People
+from ..store.memory_store import MemoryStore
 from .common import refusing
-from .history_files import store_in_zone
 
 
 def serve(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     if options.store:
-        store_in_zone(options.store, options.tz).close()  # reports a wrong file or zone at once
+        MemoryStore(options.store).close()  # reports a wrong file at once
     with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         memory = Memory(options.model, options.base_url, options.threshold if options.store else math.inf)

@@ -51,7 +51,6 @@ def test_a_file_that_is_not_there_leaves_no_empty_store(tmp_path):
         ([".", "--store", "h.db"], "there is no file .; give a file on this machine, not a folder"),
         (["https://example.org/chats.json", "--store", "h.db"], "not a folder or a web address"),
         (["empty.json", "--store", "h.db"], "empty.json cannot be read as a history: it is empty"),
-        (["empty.json", "--store", "h.db", "--tz", "Mars"], "there is no time zone Mars"),
         (["empty.json", "--store", "no/such/h.db"], "cannot open no/such/h.db as a history"),
     ],
     ids=str,
