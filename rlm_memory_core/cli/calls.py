@@ -22,11 +22,8 @@ def list_calls(options: argparse.Namespace) -> None:
             usage, size, first, _ = models.get(call.model, (Usage(), 0, call.created, ""))
             usage, size = usage + usage_of(Response(call.response).body or {}), size + len(call.response.encode())
             models[call.model] = usage, size, first, call.created
-        print(calls.path)
-    if not models:
-        print("No calls are recorded.")
-        return
-    width = max(len("model"), *map(len, models))
+        print(f"recorded calls in {calls.path}: {calls.count(options.model):,}")
+    width = max(map(len, ["model", *models]))
     print(f"{'model':<{width}} {'calls':>9} {'prompt tokens':>15} {'completion':>12} {'size':>10}  first, last (UTC)")
     for model, (usage, size, first, last) in sorted(models.items()):
         figures = f"{usage.calls:>9,} {usage.prompt_tokens:>15,} {usage.completion_tokens:>12,}"
@@ -42,12 +39,10 @@ def export_calls(options: argparse.Namespace) -> None:
 
 def prune_calls(options: argparse.Namespace) -> None:
     """Delete recorded calls."""
-    chosen = options.model is not None or options.older_than is not None
-    if chosen == options.all:
+    days = options.older_than
+    if (options.model is not None or days is not None) == options.all:
         raise Refused("say what to prune: --model or --older-than, or --all")
-    before = None
-    if options.older_than is not None:
-        before = f"{datetime.now(UTC) - timedelta(days=options.older_than):%Y-%m-%d %H:%M:%S}"
+    before = None if days is None else f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S}"
     with _opened(options) as calls:
         count = calls.count(options.model, before)
         print(f"{count:,} of {len(calls):,} calls in {calls.path} will be deleted; asking again costs money again.")
