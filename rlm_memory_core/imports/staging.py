@@ -23,7 +23,6 @@ from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, has_clock, parse_time, written
 from .formats import Conversation, Message
 
-_IMPORTED = "CREATE TABLE IF NOT EXISTS imported_messages (key BLOB PRIMARY KEY) WITHOUT ROWID"
 _TABLES = """
     PRAGMA journal_mode = OFF;
     CREATE TABLE messages (place INTEGER PRIMARY KEY, conversation INTEGER, time REAL, said TEXT);
@@ -57,7 +56,7 @@ class Staging:
         self._database.executescript(_TABLES)
         self._alone: dict[str, tuple[int, float]] = {}  # number and last time of those whose messages come separately
         self._latest = float("-inf")  # the last time in the file
-        store.query(_IMPORTED)
+        store.query("CREATE TABLE IF NOT EXISTS imported_messages (key BLOB PRIMARY KEY) WITHOUT ROWID")
 
     def add(self, conversation: Conversation, messages: list[Message]) -> bool:
         """Add a conversation, or more of it if its messages come separately. Return whether it is new.
