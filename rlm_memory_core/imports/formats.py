@@ -21,7 +21,6 @@ from .json_values import HistoryFileError, joined
 # names of keys; the first that is in an object is used
 _LISTS = """mapping messages chat_messages conversations conversation turns dialog history contents sessions events
     chunk chunks responses list chosen""".split()
-_TREES = ("mapping", "messages")  # may be objects whose entries name their parents
 _INNER = """chat conversation history body message messageCreate response post data kwargs
     payload""".split()  # objects within one that belong to it
 _CONVERSATIONS = "session session_id sessionId conversation_id conversationId room_id".split()
@@ -142,7 +141,7 @@ def _merged(value: Any) -> dict[str, Any]:
     for name in filter(fields.__contains__, _INNER):
         inner = as_dict(fields[name])
         fields |= {} if "role" in fields and "role" in inner else inner  # with two roles, they are two messages
-    for name in _TREES:
+    for name in ("mapping", "messages"):  # may be objects whose entries name their parents
         if isinstance(fields.get(name), dict):
             fields[name] = _branch(fields, fields[name])
     return fields
