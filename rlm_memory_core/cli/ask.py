@@ -6,12 +6,12 @@ It prints answers to standard output and everything else to standard error. Only
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..chat.memory_chat import MemoryChat
+from ..imports import is_store
 from ..models.budget import Budget, BudgetExceeded
 from ..models.llm import LLM, ModelError, connect
 from ..models.wording import first_line
@@ -21,17 +21,15 @@ from ..query.reading import Reading
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..views.answer import answer_json, answer_text
-from .common import UNANSWERED, Refused, rates_of, refusing
-from .history import history, note, printable, say
+from .common import UNANSWERED, Refused, note, printable, rates_of, refusing, say
+from .history_files import history
 from .waiting import Waiting
 
 
 def ask(options: argparse.Namespace) -> int:
     """Answer the question, or chat; return the exit code."""
-    if (options.question is None) != options.chat:
+    if bool((options.question or "").strip()) == options.chat:
         raise Refused("give a question, or --chat without one")
-    if options.question is not None and not options.question.strip():
-        raise Refused("the question is empty")
     if options.question_date is not None and parse_date(options.question_date) is None:
         raise Refused(f"--question-date {options.question_date!r} cannot be read as a date; write 2023-05-30")
     waiting = Waiting(options.timeout)
@@ -40,12 +38,11 @@ def ask(options: argparse.Namespace) -> int:
             options.model, options.base_url, recorded=options.recorded, rates=rates_of(options.prices),
             timeout=options.timeout, max_tokens=options.max_tokens, wrap=waiting.watch,
         )  # fmt: skip
-        reading = Reading(options.reading, first=options.first)
+        how = {"budget": Budget(usd=options.budget), "reading": Reading(options.reading, first=options.first)}
     if options.budget is not None and llm.rates is None:
         raise Refused(f"--budget needs a price, and that of {llm.model} is not known; give --prices")
     waiting.whom = f"{llm.label} at {first_line(llm.base_url)}" if llm.base_url else llm.label
     llm.open()  # reports a missing key before reading the history
-    how = {"budget": Budget(usd=options.budget), "reading": reading}
     return (_chat if options.chat else _answer)(options, llm, waiting, how)
 
 
@@ -61,14 +58,18 @@ def _answer(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[s
 
 
 def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str, Any]) -> int:
-    """Answer each line of standard input as a message."""
+    """Answer each line of standard input as a message. The chat is added to a store, but not to other files."""
+    if options.history == "-":
+        raise Refused("a chat reads its messages from standard input; give the history as a file")
+    path = Path(options.history)
+    grows = is_store(path) or (path.suffix == ".db" and not path.exists())
     code, prompt = 0, "> " if sys.stdin.isatty() else ""
-    with _conversation(options.history) as (store, kept), suppress(EOFError):  # Ctrl-D
+    with MemoryStore(path) if grows else history(options.history) as store, suppress(EOFError):  # Ctrl-D
         chat = MemoryChat(llm, store=store, **how)
+        kept = f"stored in {path}" if grows else "forgotten at the end"
         note(f"{llm.label} answers; {len(store):,} turns so far, {kept}; Ctrl-D ends the chat")
         while True:
-            message = input(prompt)
-            if not message.strip():
+            if not (message := input(prompt)).strip():
                 continue
             try:
                 with waiting:
@@ -80,22 +81,6 @@ def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str
                 say(answer.text)
                 code = _end(options, answer)
     return code
-
-
-@contextmanager
-def _conversation(named: str) -> Iterator[tuple[MemoryStore, str]]:
-    """Open the history for a chat and say where the chat is kept. A chat adds to a store but not to other files."""
-    path = Path(named)
-    if named == "-":
-        raise Refused("a chat reads its messages from standard input; give the history as a file")
-    grows = _is_store(path) if path.is_file() else path.suffix == ".db" and not path.exists()
-    with MemoryStore(path) if grows else history(named) as store:
-        yield store, f"stored in {path}" if grows else "forgotten at the end"
-
-
-def _is_store(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
 
 
 def _end(options: argparse.Namespace, answer: Answer) -> int:

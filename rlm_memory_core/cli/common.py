@@ -1,16 +1,13 @@
-"""Shared by several commands: exit codes, refusals, confirmation, and argument types."""
+"""Shared by several commands: exit codes, refusals, confirmation, argument types, and printing."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 UNANSWERED = 1
-"""The exit code of a command that ran but left a question without an answer."""
-
-USAGE_ERROR = 2
-"""The exit code of a command that could not run."""
+"""The exit code of a command that ran but left a question without an answer; 2 means that it could not run."""
 
 
 class Refused(Exception):
@@ -63,26 +60,42 @@ def rates_of(prices: list[float] | None) -> tuple[float, float] | None:
     return (prices[0] / 1e6, prices[1] / 1e6) if prices else None
 
 
-def number(what: str, least: float = 0, most: float = sys.float_info.max, kind: type = float) -> Callable[[str], Any]:
-    """Return an argument type for numbers.
+def argument(what: str, kind: Callable[[str], Any], fits: Callable[[Any], bool] = bool) -> Callable[[str], Any]:
+    """Return an argument type.
 
     Args:
-        what: What the number is, for the error.
-        least: The smallest number allowed.
-        most: The largest number allowed.
-        kind: float, or int for whole numbers.
+        what: What the argument is, for the error.
+        kind: Converts the text. An error means that it cannot be converted.
+        fits: Whether the value is allowed.
 
-    >>> number("a number of days", most=36_500)("1.5")
+    >>> argument("a number of days", float, lambda days: days >= 0)("1.5")
     1.5
     """
 
     def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-        return value
+        with suppress(KeyError, ValueError, OSError):
+            if fits(value := kind(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
 
     return parse
+
+
+def printable(text: str) -> str:
+    r"""Replace control characters, which could change what the terminal shows.
+
+    >>> printable("red: \x1b[31m")
+    'red: \ufffd[31m'
+    """
+    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+
+
+def note(line: str) -> None:
+    """Print one line for the user to standard error."""
+    print(printable(f"rlm-memory: {' '.join(line.split())}"), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Print to standard output. Characters that its encoding lacks become question marks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(printable(text).encode(encoding, "replace").decode(encoding), flush=True)

@@ -49,25 +49,22 @@ def reproduce_command(options: argparse.Namespace) -> int:
 
 
 @_refusing
-def estimate_command(options: argparse.Namespace) -> int:
-    """Print the calls, tokens and dollars that the run needs; return the exit code."""
+def estimate_command(options: argparse.Namespace) -> None:
+    """Print the calls, tokens and dollars that the run needs."""
     _prepared(_plan(options))
-    return 0
 
 
 @_refusing
-def report_command(options: argparse.Namespace) -> int:
-    """Write and print the report of the last run; return the exit code."""
+def report_command(options: argparse.Namespace) -> None:
+    """Write and print the report of the last run."""
     _print_report(_plan(options))
-    return 0
 
 
 def _plan(options: argparse.Namespace) -> Plan:
     flags = {name: getattr(options, name) for name in _FLAGS}
     flags |= {"rates": rates_of(options.prices), "budget_usd": options.budget, "judge_model": options.judge}
     parameters = {name: literal(value) for name, value in options.parameters}
-    others = {"only": options.only, "sample": options.sample or "", "outputs": options.outputs}
-    return reproduce.make_plan(flags, parameters, **others)
+    return reproduce.make_plan(flags, parameters, only=options.only, sample=options.sample, outputs=options.outputs)
 
 
 def _prepared(plan: Plan) -> list[Ready]:

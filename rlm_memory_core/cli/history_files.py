@@ -1,21 +1,49 @@
-"""The commands `rlm-memory show`, `import` and `check`. None of them asks a model.
+"""Opens the history that the user names. The commands `rlm-memory show`, `import` and `check`, which ask no model.
 
 They list, print and search a history, import files into a store, and recover a damaged store.
 """
 
 import argparse
+import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ..imports import HistoryFileError, import_file, recover
+from ..imports import import_file, open_history, read_messages, recover
 from ..search.word_index import take_in_new_turns
 from ..store.memory_store import MemoryStore
 from ..views.rendering import counted, in_one_line
-from .common import UNANSWERED, Refused
-from .history import existing, history, note, say, store_in_zone
+from .common import UNANSWERED, Refused, note, say
 
 _SHOWN = 20  # problems to list; the rest is counted
+
+
+def history(named: str) -> AbstractContextManager[MemoryStore]:
+    """Open a history for reading, for the length of a `with` block.
+
+    Args:
+        named: A file, or "-" for standard input.
+
+    Raises:
+        Refused: There is no such file.
+        HistoryFileError: It is not a history.
+    """
+    if named == "-":
+        return read_messages(sys.stdin.buffer.read(), "standard input", note)
+    return open_history(existing(named), note)
+
+
+def existing(named: str | Path) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        Refused: There is no such file.
+    """
+    path = Path(named)
+    if not path.is_file():
+        raise Refused(f"there is no file {named}; give a file on this machine, not a folder or a web address")
+    return path
 
 
 def show(options: argparse.Namespace) -> int:
@@ -40,14 +68,13 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def import_files(options: argparse.Namespace) -> int:
-    """Import the files and report what was added and what could not be read; return the exit code."""
+def import_files(options: argparse.Namespace) -> None:
+    """Import the files and report what was added and what could not be read."""
     files = list(map(existing, options.files))  # a missing file must not create a store
-    with store_in_zone(options.store, options.tz) as store:
+    with MemoryStore(options.store, tz=options.tz) as store:
         for path in files:
             _import(store, path)
         say(f"{options.store}: {counted(len(store), 'turn')} in {counted(len(store.sessions), 'session')}")
-    return 0
 
 
 def _import(store: MemoryStore, path: Path) -> None:
@@ -58,10 +85,7 @@ def _import(store: MemoryStore, path: Path) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        try:
-            report = import_file(store, path, show)
-        except HistoryFileError as error:
-            raise Refused(f"{path} cannot be imported: {error}") from error
+        report = import_file(store, path, show)
         bar.set_description_str(f"indexing {path.name}")
         take_in_new_turns(store)  # once, here: `ask` works on a copy, which it throws away
     for line in report.lines(_SHOWN):
@@ -73,5 +97,5 @@ def check(options: argparse.Namespace) -> int:
     """Check a store; if it is damaged, copy what can be read. Return the exit code."""
     path = existing(options.store)
     found = recover(path, options.to or path.with_name(f"{path.name}.recovered"))
-    say(str(found))
+    say(found.line)
     return 0 if found.sound else 1

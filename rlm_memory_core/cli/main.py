@@ -11,9 +11,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from .. import __version__
-from . import parsers
-from .common import USAGE_ERROR, Refused
+from .common import Refused, note
+from .parsers import parser
+
+_EXTRAS = {"experiments": "notebooks", "mcp": "mcp"}  # what to install for a module of commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,35 +38,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the flush at exit from failing
         return 0
     except KeyboardInterrupt:
-        print("rlm-memory: stopped; run it again to continue from the recorded answers", file=sys.stderr)
+        note("stopped; run it again to continue from the recorded answers")
         return 130
     except SystemExit:  # --help or wrong arguments; skip the slow imports of the next line
         raise
     except _told() as error:
-        print(f"rlm-memory: {_with_options(str(error), list(vars(options)))}", file=sys.stderr)
-        return USAGE_ERROR
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands. Each sets `command`, the module and the name of a function of the options."""
-    summary = "Long-term memory for LLM assistants, and the experiments of the paper."
-    parser = parsers.Parser(prog="rlm-memory", description=summary)
-    parser.add_argument("--version", action="version", version=f"rlm-memory {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in parsers.ALL:
-        add(commands)
-    return parser
+        note(_with_options(str(error), list(vars(options))))
+        return 2
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Run the command. Its module is imported only now, so that `--help` answers at once."""
+    """Run the command and return its exit code: 0 if it returns None.
+
+    Its module is imported only now, so that `--help` answers at once.
+    """
     module, function = options.command.split(":")
     try:
-        return int(getattr(import_module(f".{module}", __package__), function)(options))
+        return int(getattr(import_module(f".{module}", __package__), function)(options) or 0)
     except ModuleNotFoundError as error:
-        if not options.needs:
+        if module not in _EXTRAS:
             raise
-        raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{options.needs}]"') from error
+        raise Refused(f'{error.name} is not installed; run pip install "rlm-memory[{_EXTRAS[module]}]"') from error
 
 
 def _told() -> tuple[type[Exception], ...]:

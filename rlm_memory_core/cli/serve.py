@@ -11,14 +11,14 @@ from ..serving.access import TOKEN, Access
 from ..serving.endpoint import Endpoint
 from ..serving.memory import Memory
 from ..serving.people import People
+from ..store.memory_store import MemoryStore
 from .common import refusing
-from .history import store_in_zone
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; return the exit code."""
+def serve(options: argparse.Namespace) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
     if options.store:
-        store_in_zone(options.store, options.tz).close()  # reports a wrong file or zone at once
+        MemoryStore(options.store).close()  # reports a wrong file at once
     with refusing(ValueError):
         access = Access(options.host, os.environ.get(TOKEN), options.allow_host)
         memory = Memory(options.model, options.base_url, options.threshold if options.store else math.inf)
@@ -36,4 +36,3 @@ def serve(options: argparse.Namespace) -> int:
     for each in (signal.SIGTERM, signal.SIGINT):  # shells start background jobs with SIGINT ignored
         signal.signal(each, end)
     background.run(endpoint.serve(options.port, ready, stop))
-    return 0

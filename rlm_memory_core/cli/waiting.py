@@ -3,11 +3,10 @@
 import sys
 import time
 from collections.abc import AsyncGenerator
-from itertools import chain, repeat
 from threading import Event, Thread
 
 from ..models.types import Backend, Request, Response, TimedOut
-from .history import printable
+from .common import printable
 
 
 class Waiting:
@@ -23,12 +22,10 @@ class Waiting:
     """
 
     whom: str
-    _backend: Backend
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._asked = self._answered = 0
-        self._heard, self._is_silent = 0.0, False
+        self._asked, self._answered, self._is_silent = 0, 0, False
 
     def watch(self, backend: Backend) -> Backend:
         """Send calls on to this backend."""
@@ -38,16 +35,15 @@ class Waiting:
     async def send(self, request: Request) -> Response:
         """Send a call. Once a call times out and the server answered nothing meanwhile, send no more."""
         self._asked += 1
-        started = time.monotonic()
+        answered = self._answered
+        if self._is_silent:
+            raise TimedOut("the server is silent", retryable=False)
         try:
-            if self._is_silent:
-                raise TimedOut("the server is silent")
             response = await self._backend.send(request)
-            self._heard = time.monotonic()
-            self._answered += 1
         except TimedOut as error:
-            self._is_silent = self._heard < started
+            self._is_silent = self._answered == answered
             raise TimedOut(str(error), retryable=not self._is_silent) from error
+        self._answered += 1
         return response
 
     def stream(self, request: Request) -> AsyncGenerator[str, None]:
@@ -65,11 +61,10 @@ class Waiting:
         self._thread.join()
 
     def _tell(self, is_terminal: bool) -> None:
-        pauses, end = (chain([0.0], repeat(0.5)), "\r") if is_terminal else (chain([1.0], repeat(30.0)), "\n")
-        for pause in pauses:
-            if self._done.wait(pause):
-                break
+        pause, later, end = (0.0, 0.5, "\r") if is_terminal else (1.0, 30.0, "\n")
+        while not self._done.wait(pause):
             print(self._line(), end=end, file=sys.stderr, flush=True)
+            pause = later
         if is_terminal:
             print("\x1b[K", end="", file=sys.stderr, flush=True)  # clears the line
 

@@ -13,7 +13,6 @@ from ..store.escaping import label
 
 # names of keys; the first that is in an object is used
 _TEXTS = "text value parts content body refusal transcript result output_str".split()
-_FILES = "file_name fileName filename name".split()
 # kinds of parts
 THOUGHTS = "think thinking redacted_thinking reasoning reasoning_content thoughts reasoning_recap".split()
 ARE_THOUGHTS = ("thought", "isThought")  # keys of Gemini
@@ -47,7 +46,7 @@ def texts_in(content: Any, skipped: Counter[str]) -> Iterator[str]:
         yield f"[tool result: {' '.join(texts_in(fields.get('content', fields.get('output')), skipped))}]"
     elif inner := first(fields, _TEXTS, object):
         yield from texts_in(inner, skipped)
-    elif name := first(fields, _FILES):
+    elif name := first(fields, ("file_name", "fileName", "filename", "name")):
         extracted = first(fields, ("extracted_content",))
         skipped.update(["file"] * (not extracted))
         yield from (f"[file: {label(name)}]", extracted)

@@ -16,16 +16,14 @@ from typing import Any, NamedTuple
 from ..models.thoughts import split_thoughts
 from ..store.escaping import label
 from .contents import ARE_THOUGHTS, CALLS, RESULTS, THOUGHTS, as_dict, first, texts_in
-from .json_values import HistoryFileError, Problem, joined
+from .json_values import HistoryFileError, joined
 
 # names of keys; the first that is in an object is used
 _LISTS = """mapping messages chat_messages conversations conversation turns dialog history contents sessions events
     chunk chunks responses list chosen""".split()
-_TREES = ("mapping", "messages")  # may be objects whose entries name their parents
 _INNER = """chat conversation history body message messageCreate response post data kwargs
     payload""".split()  # objects within one that belong to it
-_CONVERSATIONS = "session session_id sessionId conversation_id room_id".split()  # in a message outside any list
-_IDS = "conversation_id conversationId uuid id session_id".split()
+_CONVERSATIONS = "session session_id sessionId conversation_id conversationId room_id".split()
 _PARENTS = ("parent", "parentId")
 _MESSAGE_IDS = "id uuid event_id messageId".split()
 _TITLES = "title name room_name".split()
@@ -67,12 +65,14 @@ class Conversation(NamedTuple):
     """A conversation in a file.
 
     Args:
+        place: Its place in the file, such as "line 3".
         id, title: The conversation's id and title in the file, or "".
         date: The date, in the form of `Message.time`.
         messages: The messages, as in the file.
         alone: Whether this is a single message, from a file that lists the messages of a conversation separately.
     """
 
+    place: str
     id: str
     title: str
     date: str | None
@@ -80,10 +80,8 @@ class Conversation(NamedTuple):
     alone: bool = False
 
 
-def conversations_of(
-    value: Any, place: str, note: Problem, skipped: Counter[str], item: str = "entry"
-) -> Iterator[tuple[str, Conversation]]:
-    """Yield the conversations in a JSON value, each with its place in the file.
+def conversations_of(value: Any, place: str, skipped: Counter[str], item: str = "entry") -> Iterator[Conversation]:
+    """Yield the conversations in a JSON value.
 
     A list of messages is a conversation, and so is a message outside any list. Any other list or object contains
     conversations. The object around a list of messages has the conversation's id, title and date. A list that an object
@@ -93,41 +91,38 @@ def conversations_of(
     Args:
         value: The value.
         place: Its place, such as "line 3".
-        note: Called with the place of what cannot be read, and the reason.
         skipped: Counts what is left out, by kind.
         item: The word for an entry if the value is a list.
 
     >>> value = {"sessions": [[{"role": "user"}]]}
-    >>> [(place, found.messages) for place, found in conversations_of(value, "", print, Counter())]
+    >>> [(found.place, found.messages) for found in conversations_of(value, "", Counter())]
     [('session 1', [{'role': 'user'}])]
     """
     if isinstance(value, list):
         if any(map(_is_message, value)) or not any(map(_may_hold, value)):
-            yield place, Conversation("", "", None, value)
+            yield Conversation(place, "", "", None, value)
             return
         for number, each in enumerate(value, 1):
-            yield from conversations_of(each, joined(place, f"{item} {number}"), note, skipped)
+            yield from conversations_of(each, joined(place, f"{item} {number}"), skipped)
         return
     fields = _merged(value)
     names = ["prompt", *_LISTS] if isinstance(fields.get("prompt"), list) and "chosen" in fields else _LISTS
     if "chosen" in fields and fields.pop("rejected", None):
         skipped["rejected answer"] += 1
     named = [key for key in names if key in fields]
-    lists = [key for key in named if isinstance(fields[key], list)] or named[:1]
+    lists = [key for key in named if isinstance(fields[key], list)]
+    lists = lists or [key for key in named if any(map(_may_hold, as_dict(fields[key]).values()))][:1]
     others = (key for key, each in fields.items() if _may_hold(each) or as_dict(each).keys() & {*_LISTS})
     if _is_message(value) or not (inner := lists or list(others)):
-        yield place, Conversation(str(first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
+        yield Conversation(place, str(first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
         return
     read: list[Any] = []
     for key in inner:
         held = fields[key]
-        if named and not (isinstance(held, list) or any(map(_may_hold, as_dict(held).values()))):
-            note(place, f"has no list of messages{_keys_of(fields)}")
-            continue
         inside = place if isinstance(held, list) else joined(place, key)
-        for where, found in conversations_of(held, inside, note, skipped, key.removesuffix("s")):
+        for found in conversations_of(held, inside, skipped, key.removesuffix("s")):
             if found.messages is held:
-                if named and held in read:
+                if lists and held in read:
                     skipped["repeated list"] += 1
                     continue
                 read.append(held)
@@ -135,8 +130,9 @@ def conversations_of(
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
                 chosen = [fields["chosen"]] if _is_message(fields.get("chosen")) else []
                 messages = [*system, *held, *chosen]
-                found = Conversation(str(first(fields, _IDS, (str, int))), title, _date_of(fields), messages)
-            yield where, found
+                known_by = str(first(fields, [*_CONVERSATIONS, *_MESSAGE_IDS], (str, int)))
+                found = Conversation(found.place, known_by, title, _date_of(fields), messages)
+            yield found
 
 
 def _merged(value: Any) -> dict[str, Any]:
@@ -145,7 +141,7 @@ def _merged(value: Any) -> dict[str, Any]:
     for name in filter(fields.__contains__, _INNER):
         inner = as_dict(fields[name])
         fields |= {} if "role" in fields and "role" in inner else inner  # with two roles, they are two messages
-    for name in _TREES:
+    for name in ("mapping", "messages"):  # may be objects whose entries name their parents
         if isinstance(fields.get(name), dict):
             fields[name] = _branch(fields, fields[name])
     return fields
@@ -257,7 +253,7 @@ def _speaker(message: dict[str, Any]) -> tuple[str, str]:
         is_bot = any({**author, **message}.get(key) is told for key, told in _IS_BOT.items())
         role = "assistant" if is_bot or as_dict(message.get("from")).get("application") else "user"
     if not role:
-        raise HistoryFileError(f"has no role{_keys_of(message)}")
+        raise HistoryFileError(f"has no role or list of messages{_keys_of(message)}")
     return _ROLES.get(role.lower(), role), name
 
 

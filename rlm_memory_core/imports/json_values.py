@@ -37,7 +37,7 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
 
     Args:
         file: JSON or JSON Lines, in UTF-8, UTF-16 or UTF-32, also as the only value of a script. The file must be
-            seekable. Each byte that is not text becomes a lone surrogate.
+            seekable, and is closed at the end. Each byte that is not text becomes a lone surrogate.
         problem: Called for each part that cannot be read.
 
     Yields:
@@ -48,19 +48,18 @@ def json_values(file: io.BufferedIOBase, problem: Problem) -> Iterator[tuple[str
     """
     encoding = json.detect_encoding(file.read(4))
     file.seek(0)
-    text = io.TextIOWrapper(file, encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")  # type: ignore[type-var]
-    try:
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    with io.TextIOWrapper(file, encoding, errors) as text:  # type: ignore[type-var]
         yield from _values(text, problem)
-    finally:
-        text.detach()  # leave the file open for the caller
 
 
 def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
     decoder, number, line, counted, in_list = json.JSONDecoder(), 1, 1, 0, False
     buffer = text.read(_WINDOW)
     at, lists_are_values = _LEAD.match(buffer).end(), _LISTS_IN_LINES.match(buffer)  # type: ignore[union-attr]
-    if not buffer.strip():
-        problem("", "is empty")
+    alien = "is a PDF" if buffer.startswith("%PDF") else "is not a text file" if "\0" in buffer[:_NEAR] else ""
+    if alien or not buffer.strip():
+        problem("", alien or "is empty")
         return
     while True:
         at = _BETWEEN.match(buffer, at).end()  # type: ignore[union-attr]
@@ -78,16 +77,13 @@ def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
                 continue
             if at == len(buffer) and not in_list:
                 return
-            alien = "a PDF" if buffer.startswith("%PDF") else "not a text file" if "\0" in buffer else ""
-            if alien and number == 1:
-                problem("", f"is {alien}")
-                return
             pattern = _NEXT_VALUE if in_list or number == 1 else _NEXT_LINE
             while not (following := pattern.search(buffer, at)) and len(buffer) - at < _LONGEST:
                 if not (more := text.read(max(_WINDOW, len(buffer)))):
                     break
                 buffer += more
-            what = _reason(error) if at < len(buffer) else "is missing: the file was cut off"
+            reason = getattr(error, "msg", "nested too deeply, or a number with too many digits")
+            what = f"is not JSON ({reason})" if at < len(buffer) else "is missing: the file was cut off"
             problem(place, f"{what}; what follows it is not read" if in_list and not following else what)
             if not following:
                 return
@@ -95,9 +91,3 @@ def _values(text: io.TextIOBase, problem: Problem) -> Iterator[tuple[str, Any]]:
         else:
             yield place, value
         number, at = number + 1, end
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "is nested too deeply"
-    return f"is not JSON ({getattr(error, 'msg', 'a number has too many digits')})"

@@ -3,14 +3,14 @@
 A bad conversation, message or line never makes the whole import fail: it is reported, counted and left out.
 """
 
-import io
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from io import SEEK_END, BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -91,63 +91,60 @@ def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambd
         StoreError: The store cannot be written. What was stored so far is kept, and another import continues from
             there.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        return import_stream(store, file, path.stat().st_size, progress)
+    with Path(path).open("rb") as file:
+        return import_stream(store, file, str(path), progress)
 
 
-def import_stream(
-    store: MemoryStore, file: io.BufferedReader, size: int = 0, progress: Progress = lambda *done: None
-) -> Report:
-    """Import like `import_file`, from an open file with `size` bytes.
+def import_stream(store: MemoryStore, file: BufferedReader, name: str, progress: Progress = lambda *_: None) -> Report:
+    """Import like `import_file`, from an open file. Errors call it by this name.
 
+    >>> from io import BytesIO
     >>> store, content = MemoryStore(), b'[{"role": "user", "content": "Hi", "date": "2023-05-20"}]'
-    >>> print(import_stream(store, io.BufferedReader(io.BytesIO(content))))
+    >>> print(import_stream(store, BufferedReader(BytesIO(content)), "hi.json"))
     1 new message of 1 conversation
     >>> print(store.to_string())
     [--- Session 1 | 2023-05-20 ---]
     [Turn 1][user]: Hi
     """
-    report = Report()
+    report, size = Report(), file.seek(0, SEEK_END)
+    file.seek(0)
     with closing(Staging(store)) as staging:
-        for name, opened in _members(file):
+        for member, opened in _members(file, name):
             try:
-                with opened() as part:
-                    for place, value in json_values(part, lambda at, what: report.problem(joined(name, at), what)):  # noqa: B023
-                        _read(value, joined(name, place), staging, report)
-                        progress("reading", part.tell(), size)
+                for place, value in json_values(opened(), lambda at, what: report.problem(joined(member, at), what)):  # noqa: B023
+                    _read(value, joined(member, place), staging, report)
+                    progress("reading", file.tell(), size)
             except _BROKEN as error:
-                report.problem(name, f"cannot be read to its end ({error}); unpack it, and import its files")
+                report.problem(member, f"cannot be read to its end ({error}); unpack it, and import its files")
         report.known = staging.leave_out_known()
         for count in staging.store():
             report.messages += count
             progress("storing", report.messages, staging.messages - report.known)
     if not staging.messages:
-        raise HistoryFileError(f"{'; '.join(report.problems[:3]) or 'it has no message'}; {_READABLE}")
+        why = "; ".join(report.problems[:3]) or "it has no message"
+        raise HistoryFileError(f"{name} cannot be read as a history: {why}; {_READABLE}")
     return report
 
 
-def _members(file: io.BufferedReader) -> list[tuple[str, Callable[[], Any]]]:
+def _members(file: BufferedReader, name: str) -> list[tuple[str, Callable[[], Any]]]:
     """Return a name and an opener for the file itself, or for each file in an archive that contains conversations."""
     if file.peek(2)[:2] != b"PK":
-        return [("", lambda: nullcontext(file))]
+        return [("", lambda: file)]
     try:
         archive = zipfile.ZipFile(file)
     except _BROKEN as error:
-        raise HistoryFileError(f"the archive cannot be read ({error}); unpack it, and import its files") from None
+        raise HistoryFileError(f"{name} is a broken archive ({error}); unpack it, and import its files") from None
     files = [name for name in sorted(archive.namelist()) if not name.startswith("__MACOSX")]
     names = [name for name in files if name.lower().endswith((".json", ".jsonl", ".ndjson"))]
     chosen = [name for name in names if name.lower().rpartition("/")[2].startswith("conversations")] or names
-    if not chosen:
-        raise HistoryFileError(f"the archive holds no conversations.json; {_READABLE}")
     return [(name, partial(archive.open, name)) for name in chosen]
 
 
 def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
     """Add the messages in a JSON value, and report what cannot be read."""
     try:
-        for place, conversation in conversations_of(value, where, report.problem, report.skipped):
-            messages = list(_messages(conversation, place, report))
+        for conversation in conversations_of(value, where, report.skipped):
+            messages = list(_messages(conversation, report))
             report.conversations += staging.add(conversation, messages)
             if not (messages or conversation.alone):
                 report.skipped["empty conversation"] += 1
@@ -155,11 +152,11 @@ def _read(value: Any, where: str, staging: Staging, report: Report) -> None:
         report.problem(where, "is nested too deeply")
 
 
-def _messages(conversation: Conversation, where: str, report: Report) -> Iterator[Message]:
+def _messages(conversation: Conversation, report: Report) -> Iterator[Message]:
     """Yield the messages of a conversation that can be read, and report what cannot be read."""
-    titled = f'{where} ("{label(conversation.title)}")' if conversation.title else where
+    titled = conversation.place + (f' ("{label(conversation.title)}")' if conversation.title else "")
     for number, value in enumerate(with_replies(conversation.messages), 1):
-        place = where if conversation.alone else joined(titled, f"message {number}")
+        place = conversation.place if conversation.alone else joined(titled, f"message {number}")
         try:
             message = message_of(value, report.skipped)
         except (HistoryFileError, RecursionError) as error:

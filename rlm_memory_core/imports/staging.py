@@ -23,7 +23,6 @@ from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, has_clock, parse_time, written
 from .formats import Conversation, Message
 
-_IMPORTED = "CREATE TABLE IF NOT EXISTS imported_messages (key BLOB PRIMARY KEY) WITHOUT ROWID"
 _TABLES = """
     PRAGMA journal_mode = OFF;
     CREATE TABLE messages (place INTEGER PRIMARY KEY, conversation INTEGER, time REAL, said TEXT);
@@ -41,7 +40,6 @@ _IN_TIME = """SELECT conversation, messages.time, place, said FROM messages
 _NEW = """SELECT part, count, key, day, said FROM ranked CROSS JOIN messages USING (place)
     WHERE NOT known ORDER BY start, part, rank"""
 _RANK = "INSERT INTO ranked (place, part, start, day, named, count, key, known) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_REPEATED = "SELECT 1 FROM ranked WHERE named = ?"
 _AT_ONCE, _CHARACTERS = 1000, 4_000_000  # maximum messages and characters stored in one transaction
 
 
@@ -56,31 +54,27 @@ class Staging:
         self._store, self.messages = store, 0
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.executescript(_TABLES)
-        self._alone: dict[str, tuple[int, Any]] = {}  # conversations whose messages come separately, by id
-        self._times: list[float] = []  # of each conversation, the last known time, in seconds
+        self._alone: dict[str, tuple[int, float]] = {}  # number and last time of those whose messages come separately
         self._latest = float("-inf")  # the last time in the file
-        store.query(_IMPORTED)
+        store.query("CREATE TABLE IF NOT EXISTS imported_messages (key BLOB PRIMARY KEY) WITHOUT ROWID")
 
     def add(self, conversation: Conversation, messages: list[Message]) -> bool:
         """Add a conversation, or more of it if its messages come separately. Return whether it is new.
 
         A message without a time is sorted with the one before it, or with the first that has a time.
         """
-        begun = self._alone if conversation.alone else {}
-        is_new = bool(messages) and conversation.id not in begun
-        if is_new:
-            times = (message.time for message in messages if parse_time(message.time or ""))
-            since = None if conversation.alone else next(times, conversation.date)
-            self._times.append(self._seconds(since, self._latest))
-            about = conversation.id, conversation.title, conversation.date or "", since or ""
-            begun[conversation.id] = len(self._times), about
-        self.messages += len(messages)
+        since = next((message.time for message in messages if parse_time(message.time or "")), conversation.date)
+        about = conversation.id, conversation.title, conversation.date or "", since or ""
+        begun = self._alone.get(conversation.id) if conversation.alone else None
+        number, time = begun or (self.messages, self._seconds(since, self._latest))
         for message in messages:
-            number, about = begun[conversation.id]
-            self._latest = self._times[number - 1] = self._seconds(message.time, self._times[number - 1])
-            row = (number, self._latest, json.dumps([about, message]))
+            time = self._latest = self._seconds(message.time, time)
+            row = (number, time, json.dumps([about, message]))
             self._database.execute("INSERT INTO messages (conversation, time, said) VALUES (?, ?, ?)", row)
-        return is_new
+        self.messages += len(messages)
+        if messages and conversation.alone:
+            self._alone[conversation.id] = number, time
+        return bool(messages) and not begun
 
     def _seconds(self, time: str | None, otherwise: float) -> float:
         when = parse_time(time or "")
@@ -109,13 +103,13 @@ class Staging:
             last = when or last
             if message.id or conversation or (last and has_clock(last)):
                 named = _digest(conversation, message.id or str(last), message.role, message.name, message.content)
-                count = 1 if message.id else 1 + self._one("SELECT max(count) FROM ranked WHERE named = ?", named)
-                key = _digest(named.hex(), str(count))
+                count = 1 + self._one("SELECT max(count) FROM ranked WHERE named = ?", named)
+                key = _digest(named.hex(), "1" if message.id else str(count))
             else:
                 named, count, key = b"", 0, _digest(chain.hex(), json.dumps(message))
                 chain = key
-            known = bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
-            known = known or bool(message.id and self._one(_REPEATED, named))
+            is_repeated = message.id and count > 1
+            known = is_repeated or bool(store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)))
             row = (place, part, start, day, named, count, key, known)
             rank = self._database.execute(_RANK, row).lastrowid or 0
             if known and not count:

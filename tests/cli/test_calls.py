@@ -34,12 +34,12 @@ def test_list_counts_calls_tokens_and_bytes_by_model(run, path):
     code, printed, _ = run("list")
     assert code == 0
     where, _, first, second = printed.splitlines()
-    assert where == str(path)
+    assert where == f"recorded calls in {path}: 5"
     assert first.split()[:4] == ["gpt-4o-mini", "3", "3,003", "30"]
     assert second.split()[:4] == ["llama3.2", "2", "2,001", "20"]
     assert "MB" in first
     assert [line.split() for line in run("list", "--model", "llama3.2")[1].splitlines()[2:]] == [second.split()]
-    assert "No calls" in run("list", "--model", "another")[1]
+    assert f"{path}: 0\n" in run("list", "--model", "another")[1]
 
 
 def test_export_prints_json_lines(run, refused, path):
@@ -65,7 +65,7 @@ def test_prune_asks_first_and_deletes_what_was_named(run, refused, path, monkeyp
     assert "2 calls deleted" in printed
     assert "llama3.2" not in run("list")[1]
     assert "3 calls deleted" in run("prune", "--all", "--yes")[1]
-    assert "No calls" in run("list")[1]
+    assert f"{path}: 0\n" in run("list")[1]
 
 
 @pytest.mark.parametrize(

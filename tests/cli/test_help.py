@@ -77,6 +77,16 @@ def test_wrong_arguments_are_one_line(capsys, arguments, line):
     assert (ended.value.code, *capsys.readouterr()) == (2, "", line)
 
 
+@pytest.mark.parametrize("zone", ["Mars", "Europe", "../x", ""])
+def test_a_time_zone_that_is_none_is_one_line(capsys, zone):
+    with pytest.raises(SystemExit):
+        cli.main(["import", "h", "--store", "s", "--tz", zone])
+    line = (
+        f"rlm-memory: argument --tz: '{zone}' is not a time zone such as Europe/Berlin (see rlm-memory import --help)\n"
+    )
+    assert capsys.readouterr().err == line
+
+
 @pytest.mark.parametrize(
     "words", [["ask", "h", "Who?"], ["reproduce"], ["estimate"], ["serve"], ["mcp", "--store", "h"]]
 )

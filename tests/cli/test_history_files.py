@@ -48,10 +48,9 @@ def test_a_file_that_is_not_there_leaves_no_empty_store(tmp_path):
     [
         (["none.json", "--store", "h.db"], "there is no file none.json"),
         (["empty.json", "none.json", "--store", "h.db"], "there is no file none.json"),
-        ([".", "--store", "h.db"], ". is a folder; name the history's file in it"),
-        (["https://example.org/chats.json", "--store", "h.db"], "download it first"),
-        (["empty.json", "--store", "h.db"], "empty.json cannot be imported: it is empty"),
-        (["empty.json", "--store", "h.db", "--tz", "Mars"], "there is no time zone Mars"),
+        ([".", "--store", "h.db"], "there is no file .; give a file on this machine, not a folder"),
+        (["https://example.org/chats.json", "--store", "h.db"], "not a folder or a web address"),
+        (["empty.json", "--store", "h.db"], "empty.json cannot be read as a history: it is empty"),
         (["empty.json", "--store", "no/such/h.db"], "cannot open no/such/h.db as a history"),
     ],
     ids=str,
@@ -90,4 +89,4 @@ def test_check_of_what_is_no_store_is_one_line(tmp_path, capsys):
     assert main(["check", str(note)]) == 2
     assert f"{note} is not a store, or it is damaged" in capsys.readouterr().err
     assert main(["check", str(tmp_path)]) == 2
-    assert "is a folder" in capsys.readouterr().err
+    assert "not a folder" in capsys.readouterr().err

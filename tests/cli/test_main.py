@@ -114,7 +114,7 @@ def test_a_report_without_a_run_is_refused(run, refused):
 
 
 @pytest.mark.parametrize("text", ["many", "", "nan", "-1"])
-@pytest.mark.parametrize("option", ["--hedge", "--requests-per-minute", "--tokens-per-minute", "--budget", "--sample"])
+@pytest.mark.parametrize("option", ["--requests-per-minute", "--tokens-per-minute", "--budget"])
 def test_what_is_no_number_is_said(run, refused, option, text):
     assert f"argument {option}: '{text}' is not a" in refused(run("reproduce", f"{option}={text}"))
 
@@ -140,10 +140,12 @@ def test_estimate_asks_nothing_and_names_dollars(run):
         (["-p", "turns", "[20"], "'[20' does not fit parameter turns of 01_niah; write it as in -p turns '[20, 50"),
         (["-p", "turns"], "argument -p: expected 2 arguments (see rlm-memory reproduce --help)"),
         (["-p", "turns", "[20,", "50]"], "unrecognized arguments: 50]"),
-        (["--hedge", "5"], "argument --hedge: '5' is not a share between 0 and 1"),
+        (["--hedge", "5"], "--hedge is a share of the calls, between 0 and 1, not 5"),
+        (["--hedge", "nan"], "--hedge is a share of the calls, between 0 and 1, not nan"),
+        (["--hedge", "many"], "argument --hedge: invalid float value: 'many'"),
         (["--model", "x", "--requests-per-minute", "0"], "argument --requests-per-minute: '0' is not a whole number"),
         (["--base-url", "http://[::1", "--model", "x"], "--base-url 'http://[::1' is no address"),
-        (["--sample", "some"], "argument --sample: 'some' is not a whole number from 1 up"),
+        (["--sample", "some"], "the sample must be paper, all or a number of questions, not 'some'"),
         (["--only", "77"], "no notebook is called 77; there are 01_niah"),
         (["--model", ""], "--model must not be empty"),
         (

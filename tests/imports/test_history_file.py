@@ -117,7 +117,7 @@ NOTHING = [
     (b"[" * 100_000, "nested too deeply"),
     (b'{"a":' * 100_000, "nested too deeply"),
     (json.dumps([{"role": 1, "content": "x"}]).encode(), "entry 1 has no role"),
-    (json.dumps({"messages": "x"}).encode(), r"line 1 has no list of messages \(its keys: messages\)"),
+    (json.dumps({"messages": "x"}).encode(), r"line 1 has no role or list of messages \(its keys: messages\)"),
     (json.dumps([{"role": "user", "content": ""}]).encode(), "it has no message"),
 ]
 
@@ -134,11 +134,15 @@ def test_what_is_no_history_is_said_in_one_line(content, line):
 ODD = [
     (b"{oops\n" + lines(HI, HI, HI), 3, "line 1 is not JSON"),
     (b'{"role": "user", "content": "Hi"\n' + lines(HI, HI), 2, "line 1 is not JSON"),
-    (json.dumps([HI, {"text": "x", "by": "me"}]).encode(), 1, "entry 2 has no role (its keys: text, by)"),
+    (
+        json.dumps([HI, {"text": "x", "by": "me"}]).encode(),
+        1,
+        "entry 2 has no role or list of messages (its keys: text",
+    ),
     (lines(HI, {"role": "user"}), 1, "line 2 has no content (its keys: role)"),
     (lines(HI) + b"\n{oops", 1, "line 2 is not JSON"),
     (lines(HI, "text"), 1, 'line 2 is not a message but "text"'.replace('"', "'")),
-    (lines(HI) + b"\n" + b"[" * 100_000, 1, "line 2 is nested too deeply"),
+    (lines(HI) + b"\n" + b"[" * 100_000, 1, "line 2 is not JSON (nested too deeply"),
     (json.dumps({"sessions": [[HI], 5]}).encode(), 1, "session 2 is not a message but 5"),
     (json.dumps({"sessions": [[HI, 5]]}).encode(), 1, "session 1, message 2 is not a message but 5"),
     (json.dumps([HI, message("x", date=["2023"])]).encode(), 2, "entry 2 has a date that cannot be read"),

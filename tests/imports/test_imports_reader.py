@@ -26,7 +26,7 @@ def chat(title, mapping, **more):
 def imported(value, store=None, name=""):
     store = MemoryStore(tz="UTC") if store is None else store
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return store, import_stream(store, io.BufferedReader(io.BytesIO(content)))
+    return store, import_stream(store, io.BufferedReader(io.BytesIO(content)), "export")
 
 
 def said(store):
@@ -69,9 +69,9 @@ def test_chatgpts_trees_are_read_on_the_branch_that_was_shown(title, mapping, mo
 ODD = [
     (chat("odd", {"a": node(None, author=None)}), '"odd"), message 1 has no role'),
     (chat("odd", {"a": {"message": 5}}), '"odd"), message 1 is not a message but 5'),
-    ({"title": "odd", "mapping": "x"}, "has no list of messages"),
+    ({"title": "odd", "mapping": "x"}, "has no role or list of messages"),
     (None, "is not a message but null"),
-    ({"title": "odd", "messages": "x"}, "has no list of messages"),
+    ({"title": "odd", "messages": "x"}, "has no role or list of messages"),
 ]
 
 
@@ -260,10 +260,10 @@ def test_an_archive_is_read(tmp_path):
     path = archive(tmp_path / "e.zip", user={"id": 1}, export__conversations=[GOOD], message_feedback=[])
     store = MemoryStore()
     assert import_file(store, path).messages == 2
-    with pytest.raises(HistoryFileError, match=r"no conversations\.json"):
+    with pytest.raises(HistoryFileError, match=r"none\.zip cannot be read as a history: it has no message; give"):
         import_file(store, archive(tmp_path / "none.zip"))
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(HistoryFileError, match="the archive cannot be read"):
+    with pytest.raises(HistoryFileError, match=r"e\.zip is a broken archive"):
         import_file(store, path)
 
 
@@ -277,7 +277,7 @@ def test_an_interrupted_import_goes_on_where_it_was(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_stream(store, content, 0, stop)
+        import_stream(store, content, "export", stop)
     assert len(store) == 1000
     _, report = imported(value, store)
     assert (report.messages, report.known, len(store)) == (500, 1000, 1500)
@@ -335,7 +335,10 @@ def test_an_import_that_is_killed_keeps_what_it_said_and_goes_on_where_it_was(tm
     ],
 )
 def test_what_is_no_export_is_named_with_what_can_be_read(content, line):
-    with pytest.raises(HistoryFileError, match=rf"^{line}; give messages as JSON or JSON Lines, or an export of"):
+    with pytest.raises(
+        HistoryFileError,
+        match=rf"^export cannot be read as a history: {line}; give messages as JSON or JSON Lines, or an export of",
+    ):
         imported(content)
 
 

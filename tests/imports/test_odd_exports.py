@@ -17,7 +17,7 @@ NOON = 1700049600.0  # 2023-11-15 12:00 UTC
 def imported(value, store=None):
     store = MemoryStore(tz="UTC") if store is None else store
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return store, import_stream(store, io.BufferedReader(io.BytesIO(content)))
+    return store, import_stream(store, io.BufferedReader(io.BytesIO(content)), "export")
 
 
 def said(store):

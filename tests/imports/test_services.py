@@ -96,7 +96,7 @@ def test_conversations_under_names_of_their_own_are_read_and_the_bad_one_is_name
     value = {"c1": {"messages": [HI]}, "c2": {"title": "Odd", "mapping": None}, "c3": {"messages": [HI]}}
     found, problems, store = read(value)
     assert (found, len(store.sessions)) == ([("user", "", "Hi")] * 2, 2)
-    assert ["c2 has no list of messages" in problem and '"Odd"' in problem for problem in problems] == [True]
+    assert ["c2 has no role or list of messages" in problem and '"Odd"' in problem for problem in problems] == [True]
 
 
 @pytest.mark.parametrize(
