@@ -1,4 +1,4 @@
-"""Opens the history that the user names. The commands `rlm-memory show`, `import` and `check`, which ask no model.
+"""Opens the history that the user names, and runs the commands `show`, `import` and `check`, which ask no model.
 
 They list, print and search a history, import files into a store, and recover a damaged store.
 """

@@ -24,6 +24,7 @@ _LISTS = """mapping messages chat_messages conversations conversation turns dial
 _INNER = """chat conversation history body message messageCreate response post data kwargs
     payload""".split()  # objects within one that belong to it
 _CONVERSATIONS = "session session_id sessionId conversation_id conversationId room_id".split()
+_IDS = "conversation_id conversationId uuid id session_id sessionId session".split()  # of a list of messages
 _PARENTS = ("parent", "parentId")
 _MESSAGE_IDS = "id uuid event_id messageId".split()
 _TITLES = "title name room_name".split()
@@ -130,7 +131,7 @@ def conversations_of(value: Any, place: str, skipped: Counter[str], item: str = 
                 system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
                 chosen = [fields["chosen"]] if _is_message(fields.get("chosen")) else []
                 messages = [*system, *held, *chosen]
-                known_by = str(first(fields, [*_CONVERSATIONS, *_MESSAGE_IDS], (str, int)))
+                known_by = str(first(fields, _IDS, (str, int)))
                 found = Conversation(found.place, known_by, title, _date_of(fields), messages)
             yield found
 

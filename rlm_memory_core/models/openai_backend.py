@@ -15,6 +15,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from email.utils import formatdate, parsedate_to_datetime
 from functools import reduce
 from io import IncrementalNewlineDecoder
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -59,11 +60,13 @@ class OpenAIBackend:
         self._http = http_client(timeout)
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
-        self._http.headers.update({name: text for name, text in headers.items() if isinstance(text, str)})
+        sent = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
         self._secrets = [secret_of(base_url) or api_key]
         if user:
             self._secrets.append(base64.b64encode(unquote(user).encode()).decode())
-            self._http.headers["authorization"] = f"Basic {self._secrets[-1]}"
+            sent["authorization"] = f"Basic {self._secrets[-1]}"
+        # not built by the client, which would send a server's cookies back: they may name one of its replicas
+        self._options: dict[str, Any] = {"headers": sent, "extensions": {"timeout": self._http.timeout.as_dict()}}
         self._timeout = timeout
 
     async def send(self, request: Request) -> Response:
@@ -102,7 +105,7 @@ class OpenAIBackend:
                     known = learnt | tried
                     body = accepted(request.body, known)
                     content = Request(request.path, body).content
-                    sent = self._http.build_request("POST", self._url + request.path, content=content)
+                    sent = httpx2.Request("POST", self._url + request.path, content=content, **self._options)
                     async with aclosing(await self._http.send(sent, stream=True)) as answer:
                         if answer.is_success:
                             learnt.update({name: value for name, value in tried.items() if name != WINDOW})

@@ -78,9 +78,11 @@ def price(model: str, base_url: str | None = None) -> Rates:
 def _rates(model: str, **provider: Any) -> Rates:
     import genai_prices  # imported only here, because it is slow
 
+    def dollars(**usage: int) -> float:  # the total, because some providers also charge for each request
+        return float(genai_prices.calc_price(genai_prices.Usage(**usage), model, **provider).total_price)
+
     with suppress(LookupError):
-        found = genai_prices.calc_price(genai_prices.Usage(input_tokens=1_000, output_tokens=1_000), model, **provider)
-        return float(found.input_price) / 1_000, float(found.output_price) / 1_000
+        return dollars(input_tokens=1_000) / 1_000, dollars(output_tokens=1_000) / 1_000
     return None
 
 

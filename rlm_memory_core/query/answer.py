@@ -102,7 +102,7 @@ class QueryFailed(ModelError):
 
     Args:
         answer: What the query found and cost before it failed, including the failed call. `answer.error` says why the
-            query failed, and `answer.text` is "".
+            query failed, and `answer.text` is the last answer that came too early, or "".
     """
 
     def __init__(self, answer: Answer) -> None:

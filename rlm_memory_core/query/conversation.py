@@ -146,7 +146,8 @@ class Query:
             if remaining and misses >= self.patience:
                 return await self.without_code()
         if reply.cut:
-            return self.finish(UNKNOWN, f"the last reply of {self.engine.llm.model} was cut off at its token limit")
+            why = f"the last reply of {self.engine.llm.model} was cut off at its token limit"
+            return self.finish(self._early or UNKNOWN, why)
         return await self.without_code() if message.blocks else self.finish(message.prose or UNKNOWN)
 
     async def ask(self, messages: Sequence[ChatMessage]) -> Reply:

@@ -38,11 +38,13 @@ class PaperWay(Query):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        store, self._index = self.store, PieceIndex(self.store)
-        self.pieces, self.sessions = len(self._index), self._index.session_count()
-        is_short = store.characters() <= self.engine.copy_limit
-        self.copied = is_short and self.pieces <= self.engine.limits.query_subcalls
-        self.copies = [piece for session in store.sessions for piece in split(session)] if self.copied else []
+        store, most = self.store, self.engine.limits.query_subcalls
+        is_small = store.characters() <= self.engine.copy_limit and len(store.sessions) <= most
+        self.copies = [piece for session in store.sessions for piece in split(session)] if is_small else []
+        self.copied = is_small and len(self.copies) <= most
+        self._index = None if self.copied else PieceIndex(store)
+        self.pieces = len(self.copies if self._index is None else self._index)
+        self.sessions = self._index.session_count() if self._index else len({piece.session for piece in self.copies})
         # positions of pieces, by the hash of their text or of a prompt that contains it
         self._positions = {hash(piece.text): position for position, piece in enumerate(self.copies)}
         reading: list[Callable[..., Any]] = [self.search_history, self.get_recent, self.session_prompt]
@@ -108,7 +110,7 @@ class PaperWay(Query):
     def piece(self, position: Any) -> Piece:
         """Return the piece at a position, from 0; -1 is the last. From now on its text is recognised."""
         position = from_start(position, self.pieces)
-        piece = self.copies[position] if self.copied else self._index.piece(position)
+        piece = self._index.piece(position) if self._index else self.copies[position]
         self._positions[hash(piece.text)] = position
         return piece
 
@@ -153,7 +155,8 @@ class PaperWay(Query):
             return await in_search_thread(rank_pieces, _SECONDS)(*about, most)
         order = await arank_sessions(*about, self.embedder, None, self.engine.budget)
         places = {session + 1: place for place, session in enumerate(order)}
-        numbers = await asyncio.to_thread(self._index.session_numbers)
+        in_copies = [piece.session for piece in self.copies]
+        numbers = await asyncio.to_thread(self._index.session_numbers) if self._index else in_copies
         return sorted(range(self.pieces), key=lambda position: places[numbers[position]])[:most]
 
     def _recognise(self, text: str) -> Piece | None:
@@ -198,7 +201,7 @@ class PaperWay(Query):
         return [
             {"turn_index": turn.index, "role": turn.role, "content": turn.content}
             | ({"name": turn.name} if turn.name else {})
-            | ({} if self.copied else {"position": piece_number(self.store, turn.index) - 1})
+            | ({"position": piece_number(self.store, turn.index) - 1} if self._index else {})
             for turn in turns
         ]
 

@@ -28,9 +28,9 @@ from .evidence import CITED, Evidence, look_up
 from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, first_words, head, left_out, one_line
 
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
-_OF_REPLY, _REST = 300, 100  # characters that `look` shows of an assistant's turn; it does not cut off fewer than these
+_OF_REPLY, _REST = 300, 100  # characters that `look` shows of an assistant's turn; a shorter rest is not cut off
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
-_COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer; turns it names if it is cut
+_COMMON = 20  # `timeline` leaves out a name in more turns if another is rarer; if it is cut, it names so many turns
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 56, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight

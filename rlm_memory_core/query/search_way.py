@@ -47,7 +47,7 @@ _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many c
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
 _MOST_CHARACTERS = 2_000_000  # of one session
-_SESSIONS, _OTHERS = 3, 100  # for a model without code: sessions whose other turns follow what a search finds; turns
+_SESSIONS, _OTHERS = 3, 100  # for a model without code: sessions whose other turns are added; maximum of these turns
 _NUMBER = re.compile(r"\b\d{1,9}\b")
 
 
@@ -118,6 +118,7 @@ class SearchWay(Query):
             except ContextExceeded:
                 if room == ROOMS[-1]:
                     raise
+        self.listing.printed(text[:room])  # the model has seen these turns
         self.note(reply, f"(the engine searched by itself and showed the model this)\n{text[:room]}")
         message = parse_message(reply.text)
         answer = to_text(message.final.text if message.final else message.prose)
@@ -130,9 +131,7 @@ class SearchWay(Query):
         sessions = list(dict.fromkeys(hit.turn.session for hit in hits))[:_SESSIONS]
         turns = (turn for number in sessions for turn in self.listing.session(number) if turn.role != "assistant")
         others = [Hit(turn) for turn in islice(turns, _OTHERS) if turn.index not in found]
-        text = "\n".join([*self.listing.hits(hits, OF_USER), *self.listing.hits(others, OF_USER)])
-        self.listing.printed(text)  # the model sees these turns now
-        return text
+        return "\n".join([*self.listing.hits(hits, OF_USER), *self.listing.hits(others, OF_USER)])
 
     async def read(self, sessions: int | Sequence[int], ask: str | None = None) -> str:
         """Send sub-agents to sessions, and list what they find under the headings of the sessions, in order.

@@ -140,8 +140,9 @@ def halves(prompt: str, text: str) -> list[tuple[str, str]]:
         return []
     middle = len(text) // 2
     headings = list(_HEADING.finditer(text, 0, middle))
-    cut = headings[-1].start() if len(headings) > 1 else place_to_cut(text, 0, middle)
-    repeated = headings[0][0] if len(headings) == 1 else ""
+    between = [heading.start() for heading in headings if heading.start()]
+    cut = between[-1] if between else place_to_cut(text, 0, middle)
+    repeated = headings[0][0] if headings and not between else ""
     return [(prompt.replace(in_prompt, escape_tags(half), 1), half) for half in (text[:cut], repeated + text[cut:])]
 
 

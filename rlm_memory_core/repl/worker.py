@@ -50,7 +50,9 @@ class Lease:
 
     async def end(self) -> None:
         """Return the worker to the pool, even if the caller is cancelled."""
-        await asyncio.shield(background.stop([self._task]))
+        if not self._task.cancelling():  # a second one could interrupt the session while it ends
+            self._task.cancel()
+        await asyncio.shield(asyncio.wait([self._task]))
 
     async def _hold(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
         try:

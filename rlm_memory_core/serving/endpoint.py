@@ -35,6 +35,7 @@ _PARTS = 10_000  # messages, their parts and their calls of tools
 AT_ONCE = 256  # requests
 _KNOWN = 10_000  # people to keep counts for
 _GRACE = 10.0  # seconds for requests under way when the server stops
+_FULL = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Endpoint:
@@ -51,7 +52,6 @@ class Endpoint:
         self._memory, self._people, self._access, self._per_minute = memory, people, access, per_minute
         self._in_progress = asyncio.Semaphore(AT_ONCE)
         self._windows: dict[str, Window] = {}  # by person
-        self._server: web.Server | None = None
 
     async def serve(self, port: int, ready: Callable[[str], None], stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish the requests in progress.
@@ -70,12 +70,13 @@ class Endpoint:
             keepalive_timeout=SILENCE,
         )  # fmt: skip
         await runner.setup()
-        self._server = runner.server
+        assert runner.server is not None
+        server = await asyncio.get_running_loop().create_server(_bounded(runner.server), sock=listening)
         try:
-            await web.SockSite(runner, listening).start()
             ready(f"{address}/v1")
             await stop.wait()
         finally:
+            server.close()
             await runner.cleanup()
 
     def application(self) -> web.Application:
@@ -88,8 +89,6 @@ class Endpoint:
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if self._server and len(self._server.connections) > CONNECTIONS:
-                raise Refusal(429, "too many connections", 1)
             if refused := self._access.refusal(request.headers):
                 raise Refusal(*refused)
             if request.match_info.http_exception:
@@ -99,9 +98,7 @@ class Endpoint:
         except Exception as error:
             told = self._told(error)
             headers = {"Retry-After": f"{math.ceil(told.seconds)}"} if told.seconds else None
-            response = web.json_response(told.body, status=told.status, headers=headers)
-            response.force_close()  # so that connections beyond the limit end
-            return response
+            return web.json_response(told.body, status=told.status, headers=headers)
 
     def _told(self, error: Exception) -> Refusal:
         """Return the error that the client sees. Only the owner's terminal shows the address of the model's server."""
@@ -212,6 +209,18 @@ async def _read(request: web.Request) -> bytes:
         raise Refusal(408, f"the request was not sent within {_SECONDS:g} s") from error
     except web.RequestPayloadError as error:
         raise Refusal(400, "The request body cannot be decompressed.") from error
+
+
+def _bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
+    """Return a server that refuses connections beyond the limit before they send anything."""
+    return lambda: server() if len(server.connections) < CONNECTIONS else _Busy()
+
+
+class _Busy(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(_FULL)
+        transport.close()
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

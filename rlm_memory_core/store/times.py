@@ -38,7 +38,6 @@ _REGION = re.compile(r"[A-Z][a-z]+/[A-Z][A-Za-z_/]+")  # such as Europe/Berlin
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
 
 
-@lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime | None:
     """Read a time: ISO 8601, or a full date with or without a time of day, as people and servers write them.
 
@@ -50,7 +49,11 @@ def parse_time(text: str) -> datetime | None:
     >>> print(parse_time("1:56 pm on 8 May, 2023"))
     2023-05-08 13:56:00
     """
-    text = text[:_LONGEST]
+    return _parse_time(text[:_LONGEST])
+
+
+@lru_cache(maxsize=4096)
+def _parse_time(text: str) -> datetime | None:
     plain = comparable(text).strip()
     when = from_iso(plain)
     if when is None and (day := parse_date(plain)):

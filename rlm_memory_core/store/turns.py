@@ -114,5 +114,10 @@ class Rows(Sequence[_T], Generic[_T]):
             return list(self._fetch(places.start, max(places.start, places.stop)))
         return [self[place] for place in places]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         return f"<{len(self)} items>"

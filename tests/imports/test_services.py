@@ -132,6 +132,16 @@ def test_values_in_any_wrapping_and_encoding(wrapped, encoding):
     assert (found, problems) == ([("user", "", "Hi"), ("assistant", "", "Grüße")], [])
 
 
+@pytest.mark.parametrize(
+    ("session", "own"), [("session_id", "conversation_id"), ("session", "id"), ("sessionId", "uuid")]
+)
+def test_conversations_of_one_session_are_kept_apart(session, own):
+    said = [[HI | {"id": "1"}, {"id": "2", "role": "user", "content": last}] for last in ("Oslo", "Rome")]
+    turns, problems, _ = read([{session: "anna", own: f"c{n}", "messages": each} for n, each in enumerate(said)])
+    assert [content for *_, content in turns] == ["Hi", "Oslo", "Hi", "Rome"]
+    assert problems == []
+
+
 def test_a_store_of_one_byte_is_not_overwritten(tmp_path, capsys):
     from rlm_memory_core.cli.main import main
 

@@ -69,6 +69,28 @@ def test_an_answer_comes_whole():
     assert received.endswith(b"\r\n\r\n" + REQUEST.content)
 
 
+def test_cookies_are_not_sent_back():
+    heads = []
+
+    async def serve(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.append(head.lower())
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1]))
+        writer.write(HEAD + b"set-cookie: replica=7\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
+        await close(writer)
+
+    async def scenario():
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            backend = OpenAIBackend(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", "k", 60.0)
+            for _ in range(2):
+                await backend.send(REQUEST)
+            await backend.close()
+
+    asyncio.run(scenario())
+    assert len(heads) == 2
+    assert not any(b"\ncookie:" in head for head in heads)
+
+
 def test_a_compressed_answer_is_unpacked():
     packed = gzip.compress(b'{"a": 1}')
     head = HEAD + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)

@@ -13,6 +13,11 @@ def test_gpt_4o_mini_costs_what_genai_prices_says():
     assert expected > 0
 
 
+def test_a_price_for_each_request_is_part_of_the_rates():
+    rates = price("sonar", "https://api.perplexity.ai")
+    assert rates is None or rates[0] > 5e-6  # a request costs more than its tokens
+
+
 def test_an_unknown_model_has_no_price_rather_than_a_price_of_zero():
     assert price("a model nobody has heard of") is None
     assert (cost(Usage(10, 10, 1), None), cost(Usage(calls=1), None)) == (None, 0.0)

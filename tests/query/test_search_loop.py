@@ -348,6 +348,22 @@ def test_a_replay_without_the_check_is_refused(diary, scripted, tmp_path):
         MemoryRLM(scripted([], recorded="replay", **calls)).query(diary, QUESTION)
 
 
+def test_an_early_answer_stands_if_the_last_reply_is_cut_off(diary, scripted):
+    answer = MemoryRLM(scripted([EARLY, "3", cut("FIN")]), max_iterations=2).query(diary, QUESTION)
+    assert answer.text == "Mochi"
+    assert "cut off" in answer.error
+
+
+def test_what_a_model_without_code_did_not_see_is_no_evidence(scripted):
+    store = MemoryStore()
+    store.extend([("user", f"My trip, day {number}. " + "It was a long and sunny day. " * 12) for number in range(30)])
+    store.add("user", "We rented the cabin near Lake Vilnisk with Marek.")
+    said = "You rented the cabin near Lake Vilnisk with Marek."
+    answer = MemoryRLM(scripted(["Hm.", "Hm.", said])).query(store, "What was my trip like on day 3?")
+    assert "Vilnisk" not in scripted.conversation[1]["content"]
+    assert answer.evidence == ()
+
+
 def test_what_look_lists_beside_an_open_answer_is_checked(diary, scripted):
     unknown = block('cite(1, "Mochi")\nlook()\nFINAL("I don\'t know: you never said")')
     replies = [unknown, "5", block('cite(5, "Lisbon")\nFINAL("in Lisbon")')]

@@ -75,6 +75,12 @@ def test_a_heading_that_was_only_said_is_no_place_to_cut():
     assert [half[:8] for _, half in halves(prompt_of(piece), piece.text)] == ["[Turn 1]"] * 2
 
 
+def test_a_text_that_begins_within_a_turn_is_cut_before_the_next_one():
+    text = "word " * 200 + "\n[Turn 5][user]: " + "other " * 300
+    halved = [half for _, half in halves(f"Read this: {text}", text)]
+    assert halved == [text[:1001], text[1001:]]
+
+
 def test_one_long_turn_is_cut_within_and_keeps_its_heading():
     piece = piece_of("word </session> " * 1000)
     parts = halves(prompt_of(piece), piece.text)

@@ -233,11 +233,20 @@ def test_requests_at_once_and_connections_are_bounded(monkeypatch):
         answer.set()
         first.join()
         place = url.split("/")[2].split(":")
-        opened = [socket.create_connection((place[0], int(place[1]))) for _ in range(5)]
-        told = refused(post(url), 429, "connections")
-        assert (told.headers["Retry-After"], told.headers["Connection"]) == ("1", "close")
+        opened = [socket.create_connection((place[0], int(place[1])))]
+        while not _refused(opened[-1]) and len(opened) < 20:
+            opened.append(socket.create_connection((place[0], int(place[1]))))
         for each in opened:
             each.close()
+    assert 4 <= len(opened) <= 6
+
+
+def _refused(opened):
+    opened.settimeout(0.5)
+    try:
+        return opened.recv(100).startswith(b"HTTP/1.1 429")
+    except TimeoutError:
+        return False
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -51,6 +51,7 @@ def test_lazily_read_sequences_behave_as_lists(store):
     for position in (7, -8):
         with pytest.raises(IndexError):
             turns[position]
+    assert turns == listed
     assert turns[2] in turns
     assert list(reversed(turns)) == listed[::-1]
 
