@@ -197,7 +197,7 @@ class LLM(AbstractContextManager["LLM"]):
         return {name: getattr(self, name) for name in PACE}
 
     def _key(self) -> str:
-        """Return the API key to send, or "none" if there is no key and the server does not need one.
+        """Return the API key to send, or "none" if the server needs no key.
 
         Raises:
             ModelError: The key is missing, or cannot be sent.

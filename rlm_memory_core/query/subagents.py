@@ -27,7 +27,7 @@ from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
 _SHORTEST = 500  # characters; a shorter text is not halved
-_HEADING = re.compile(r"^\[Turn \d+\]\[[^]\n]*\]: ", re.M)  # of a turn; `escaping` keeps content from imitating it
+_HEADING = re.compile(r"^\[Turn \d+\]\[[^]\n]*\]: ", re.M)  # begins a turn; no content contains one (`escaping`)
 
 NO_PIECE = Piece(0, None, "")
 """The piece of a sub-agent whose prompt the model wrote itself."""

@@ -28,7 +28,7 @@ def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Ca
 
     @functools.wraps(function)
     async def threaded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        ended = threading.Event()  # nobody waits for the search any more
+        ended = threading.Event()  # set when the caller stops waiting for the search
 
         def limited() -> _T:
             end = time.monotonic() + seconds

@@ -50,5 +50,5 @@ class People:
         try:
             yield store
         finally:
-            # also if the request is stopped: else nobody could continue its session
+            # even if the request is stopped, so that its session can be continued
             await asyncio.shield(asyncio.to_thread(store.close))
