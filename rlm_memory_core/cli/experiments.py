@@ -61,7 +61,7 @@ def report_command(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    flags = {name: getattr(options, name) for name in _FLAGS}
+    flags = {name: getattr(options, name, "") for name in _FLAGS}
     flags |= {"rates": rates_of(options.prices), "budget_usd": options.budget, "judge_model": options.judge}
     parameters = {name: literal(value) for name, value in options.parameters}
     return reproduce.make_plan(flags, parameters, only=options.only, sample=options.sample, outputs=options.outputs)

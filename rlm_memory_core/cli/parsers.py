@@ -127,7 +127,8 @@ def _add_experiments(commands: Any) -> None:
         add("-p", dest="parameters", nargs=2, action="append", default=[], **named)
         add("--outputs", type=Path, metavar="DIR", help="folder for the outputs (default: outputs/runs)")
         add("--yes", action="store_true", help="spend money without asking")
-        add("--dask", default="", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
+        if name == "reproduce":
+            add("--dask", default="", metavar="ADDRESS", help="a Dask scheduler whose workers answer the questions")
 
 
 def _add_calls(commands: Any) -> None:

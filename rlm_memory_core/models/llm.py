@@ -132,9 +132,9 @@ class LLM(AbstractContextManager["LLM"]):
     ) -> Reply:  # fmt: skip
         """Ask for one answer.
 
-        What ends the call early says what was paid for until then, in its attributes `usage` and `cost_usd`: a
-        ModelError, a BudgetExceeded, and also an `asyncio.CancelledError`, whose type does not name them. If a time
-        limit such as `asyncio.wait_for` cancels the call, it raises a TimeoutError instead: look at its `__cause__`.
+        If the call ends early, the error has attributes that tell what was paid for: `usage` and `cost_usd`. A
+        ModelError and a BudgetExceeded have them, and so has an `asyncio.CancelledError`, whose type does not name
+        them. A time limit such as `asyncio.wait_for` raises a TimeoutError instead: look at its `__cause__`.
 
         Args:
             messages: The conversation, as chat-completions messages.
@@ -158,8 +158,8 @@ class LLM(AbstractContextManager["LLM"]):
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`. What ends the calls early says what all of them
-        took.
+        For each call, the budget and the errors are as for `complete`. If the calls end early,
+        the error tells what all of them took.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]

@@ -16,7 +16,7 @@ from .streaming import ask
 from .types import Backend, Refused, Response
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, if the server does not name a time
-_RISE = 8  # answers after which the limit rises by one; fewer if fewer requests are in flight
+_RISE = 8  # answers after which the limit rises by one; below a limit of 8, as many as the limit
 PATIENCE = 120.0
 """Seconds to wait for a server that accepts nothing. If it asks for a longer wait, the request fails."""
 

@@ -48,8 +48,8 @@ class Pipeline:
     async def ask(self, call: ModelCall, read: Read, siblings: Siblings | None = None) -> Reply:
         """Send a call, read its answer, and charge the budget.
 
-        What ends the call without an answer says what was paid for, in its attributes `usage` and `cost_usd`: a
-        ModelError, a BudgetExceeded, and also a CancelledError. The server still bills what was sent.
+        If the call ends without an answer, the error has attributes that tell what was paid for, because the server
+        bills what was sent: `usage` and `cost_usd`. This is so for a ModelError, a BudgetExceeded and a CancelledError.
 
         Args:
             call: The call. Its reservations are released at the end.

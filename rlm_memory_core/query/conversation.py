@@ -189,7 +189,7 @@ class Query:
             if objection:
                 run = replace(run, final=None)
                 last = self._steps[-1]
-                self._steps[-1] = replace(last, output=f"{last.output}\n{objection}")
+                self._steps[-1] = replace(last, output=f"{last.output}\n{objection}".lstrip("\n"))
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
         else:

@@ -30,7 +30,8 @@ from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, first_words, head, le
 _PASTED, _AROUND = 800, 12_000  # characters that `look` shows of a user's turn, and of the turn given as `around`
 _OF_REPLY, _REST = 300, 100  # characters that `look` shows of an assistant's turn; a shorter rest is not cut off
 _PRINTED, _OF_TIMELINE, _MOST_NAMED = 16_000, 4_000, 500  # characters of `look`, of `timeline`; turns it looks up
-_COMMON = 20  # `timeline` leaves out a name in more turns if another is rarer; if it is cut, it names so many turns
+_COMMON = 20  # `timeline` leaves out a name that is in more turns if another name is rarer
+_NEWEST = 20  # turns that `timeline` names if it is cut
 _TOPICS, _TOPIC, _ON_TOPIC = 60, 56, 0.1  # maximum topics; characters of each; maximum share of words said before
 _MOST_DATES = 20_000  # in `session_dates`
 _LEAST = 0.5  # a hit must have at least this share of one probe's weight
@@ -108,8 +109,7 @@ class SearchTools:
             ValueError: A date cannot be read.
         """
         filters = Filters(None, _day("after", after), _day("before", before), but="assistant")
-        _texts("timeline", names)
-        found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in names}
+        found = {name: turns_with(self.store, name, filters, _MOST_NAMED) for name in _texts("timeline", names)}
         rarest = min(map(len, filter(None, found.values())), default=0)
         common = [name for name, hits in found.items() if len(hits) > max(_COMMON, rarest)]
         named = sorted((name for name in found if name not in common), key=lambda name: -len(found[name]))
@@ -117,7 +117,7 @@ class SearchTools:
         lines = self.listing.hits(hits, by_date=True)
         shown = sum(total <= _OF_TIMELINE for total in accumulate(map(len, lines)))
         if shown < len(lines):
-            last = [hit.turn.index for hit in hits[-_COMMON:]]
+            last = [hit.turn.index for hit in hits[-_NEWEST:]]
             lines[shown:] = [f"(cut here, of {len(hits)} turns; the newest: {', '.join(map(str, last))})"]
         never = ", ".join(one_line(name) for name in found if not found[name])
         often = ", ".join(f"{name!r}, {len(found[name])} turns" for name in common)
@@ -141,7 +141,8 @@ class SearchTools:
         """
         if sessions is None and around is None:
             return self._contents()
-        long = _OF_REPLY * (role == "assistant") if long is None else long
+        if long is None:
+            long = _OF_REPLY if role == "assistant" else 0
         given, what = (sessions, "session numbers") if around is None else (around, "turn numbers")
         numbers = [given] if isinstance(given, int) else listed("look", given, what)
         replies = 1 if OF_ASSISTANT.search(self.question) else 0  # then the turn after it may be what was asked for
@@ -231,12 +232,9 @@ class SearchTools:
     def to_check(self, turns: Collection[int], answer: str = "") -> list[int]:
         """Return those of some newly shown turns that may change the answer given beside them.
 
-        Without a citation, or with a sub-agent's finding (the number 0), these are all. A known answer is not changed
-        by a text that the user pasted.
+        A text that the user pasted does not change a known answer.
         """
-        cited, of_assistant = {each.turn or 0 for each in self.cited}, OF_ASSISTANT.search(self.question)
-        if 0 in turns or not cited:
-            return sorted(turns)
+        cited, of_assistant = {each.turn for each in self.cited}, OF_ASSISTANT.search(self.question)
         new = [turn for turn in map(self.turn, sorted(set(turns) - cited)) if turn.role != "assistant" or of_assistant]
         is_open = answer.startswith(UNKNOWN)
         return [turn.index for turn in new if is_open or len(turn.content) <= _PASTED]

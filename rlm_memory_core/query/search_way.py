@@ -90,9 +90,10 @@ class SearchWay(Query):
         If the answer has citations, the model says which of the turns may change it, in a short call without the
         conversation. If that call fails, the answer counts unchecked.
         """
-        turns = self.tools.to_check(new, answer)
-        if not turns or 0 in turns or not self.cited:
-            return search.unseen(bool(self.cited)) if turns else ""
+        if new and (0 in new or not self.cited):  # 0 is a sub-agent's finding
+            return search.unseen(bool(self.cited))
+        if not (turns := self.tools.to_check(new, answer)):
+            return ""
         cited, found = self.listing.quotes(self.cited), self.listing.lines_of(output, turns)
         messages = search.check_messages(self.question, self.question_date, one_line(answer), cited, found)
         try:

@@ -27,7 +27,8 @@ from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
 _SHORTEST = 500  # characters; a shorter text is not halved
-_HEADING = re.compile(r"^\[Turn \d+\]\[[^]\n]*\]: ", re.M)  # begins a turn; no content contains one (`escaping`)
+# The heading of a turn. `store.escaping` puts a backslash before a heading within content.
+_HEADING = re.compile(r"^\[Turn \d+\]\[[^]\n]*\]: ", re.M)
 
 NO_PIECE = Piece(0, None, "")
 """The piece of a sub-agent whose prompt the model wrote itself."""

@@ -151,3 +151,10 @@ def test_the_shell_completes_commands_options_and_files(tmp_path):
     assert completed("rlm-memory ask --recorded of") == ["off "]
     assert completed("rlm-memory show hist") == ["history.jsonl "]
     assert completed("rlm-memory serve --prot 8 --thr") == ["--threshold "]
+
+
+@pytest.mark.parametrize("command", ["estimate", "report"])
+def test_an_option_that_a_command_would_ignore_is_refused(capsys, command):
+    with pytest.raises(SystemExit):
+        cli.main([command, "--dask", "tcp://scheduler:8786"])
+    assert "--dask" in capsys.readouterr().err

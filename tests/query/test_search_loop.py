@@ -175,6 +175,14 @@ def test_reading_costs_and_reads_nothing_twice(diary, scripted):
     assert [(each.turn, each.quote) for each in answer.evidence] == [(1, "called Mochi")]
 
 
+def test_an_answer_beside_a_sub_agents_finding_does_not_count(diary, root_and_subagents):
+    early = block('cite(1, "Mochi")\nread(1)\nFINAL("early")')
+    llm = root_and_subagents([early, block('FINAL("late")')], lambda prompt: '- [Turn 1] "called Mochi": the cat')
+    answer = MemoryRLM(llm).query(diary, QUESTION)
+    assert (answer.text, len(answer.trace.steps)) == ("late", 2)
+    assert UNSEEN in answer.trace.steps[0].output
+
+
 def test_the_assistants_turns_are_shortened_for_sub_agents_unless_they_are_asked_for(store, scripted):
     store.extend([("user", "A poem!"), ("assistant", "Roses. " * 300 + "The end.")])
     asked = []

@@ -288,12 +288,10 @@ def test_what_was_not_cited_yet_is_checked(store):
     store.start_session("2023/12/01 (Fri) 10:00")
     store.extend([("user", "Ines Oak asks for 20 more."), ("assistant", "Ask why."), ("user", "Ines Oak " * 99)])
     tools = SearchTools(store, "What do I pay for the pottery?", None)
-    assert tools.to_check([5, 1]) == [1, 5]  # nothing is cited yet
     tools.cite(1, "rent is 310")
     # the first is cited, the fifth is the assistant's, and the last is pasted
     assert tools.to_check([1, 3, 4, 5, 6], "310") == [3, 4]
     assert tools.to_check([1, 3, 4, 5, 6], "I don't know: you never said") == [3, 4, 6]
-    assert tools.to_check([0, 4]) == [0, 4]  # a sub-agent's finding
     tools.cite(4, "20 more")
     assert tools.to_check([1, 4, 5, 6], "330") == []
 
