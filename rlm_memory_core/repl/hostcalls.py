@@ -1,19 +1,14 @@
 """Answers the code's requests to the host: values, host functions, sub-agents, the clock.
 
-`HostCalls` answers the requests of one query's code, counts them, and records the answers. It does not run the code:
-`repl` resumes the code with the answers.
-
-The sandbox is deterministic: the same code with the same answers creates the same variables. So `repl` restores a lost
-session by running the code again, and no reply is paid for twice.
+`HostCalls` answers the requests of one query's code, and counts them. It does not run the code: `repl` resumes the code
+with the answers. It keeps the replies of sub-agents, so that none is paid for twice if a session is lost.
 """
 
 import asyncio
 import inspect
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import pydantic_monty as monty
@@ -33,7 +28,6 @@ Call = tuple[str, list[Any], dict[str, Any]]  # of a host function: its name and
 
 FINALS = ("FINAL", "FINAL_VAR", "_rlm_final")  # the last one is internal, because code may name its own variables FINAL
 _KNOWN_ERRORS = (KeyError, IndexError, LookupError, ValueError, TypeError, RuntimeError)
-_MAX_CHARACTERS = 32_000_000  # of code and answers; beyond it, a query that loses its worker loses its variables too
 
 
 @dataclass(eq=False)
@@ -47,9 +41,6 @@ class HostCalls:
         replied: Called before the code receives replies from sub-agents.
         meter: Counts the calls, and refuses those over a limit.
         budget: Its seconds limit how long the code waits for other functions.
-
-    `runs` has the code and the answers of the runs so far, or is None once they are too large to keep. `replay`, if it
-    is not None, has the recorded answers, which are given instead of calling the functions.
     """
 
     values: Mapping[str, Any]
@@ -58,11 +49,8 @@ class HostCalls:
     replied: Callable[[], None]
     meter: Meter
     budget: Budget
-    runs: list[tuple[str, list[tuple[Key, Result]]]] | None = field(default_factory=list)
-    replay: dict[Key, list[Result]] | None = None
-    _new: list[tuple[Key, Result]] = field(default_factory=list)  # in the run that is not over
-    _paid: dict[Key, Result] = field(default_factory=dict)  # replies of sub-agents in lost runs
-    _characters: int = 0  # of all that was recorded
+    _replies: dict[Key, Result] = field(default_factory=dict)  # of sub-agents in this session
+    _paid: dict[Key, Result] = field(default_factory=dict)  # the same in lost sessions
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
@@ -70,32 +58,11 @@ class HostCalls:
         tasks, self._tasks = self._tasks, {}
         await background.stop(tasks.values())
 
-    def keep(self, code: str) -> None:
-        """Record a run that did not lose its session."""
-        self._characters += len(code)
-        if self._characters > _MAX_CHARACTERS:
-            self.runs = None
-        if self.runs is not None:
-            self.runs.append((code, self._new))
-        self._new = []
-
     def lose(self) -> bool:
-        """Keep only the replies of sub-agents in a run that lost its session. Return whether there are any."""
-        replies = [pair for pair in self._new if pair[0][0] in self.subagents and "return_value" in pair[1]]
-        self._paid.update(replies)
-        self._new = []
-        return bool(replies)
-
-    def rewind(self) -> list[str]:
-        """Answer from the record from now on. Return the code to run again."""
-        self.replay = defaultdict(list)
-        for key, result in chain.from_iterable(answers for _, answers in self.runs or []):
-            self.replay[key].append(result)
-        return [code for code, _ in self.runs or []]
-
-    def forget(self) -> None:
-        """Begin the record afresh, in an empty session."""
-        self.runs = []
+        """Keep the replies of sub-agents in a session that is lost. Return whether there are any."""
+        self._paid |= self._replies
+        self._replies = {}
+        return bool(self._paid)
 
     async def answer(self, snapshot: monty.AsyncSnapshot, call: Call | None = None) -> Resume:
         """Find the answer that the code is waiting for. Return a function that resumes the code with it.
@@ -124,7 +91,7 @@ class HostCalls:
             self._tasks[snapshot.call_id] = asyncio.ensure_future(calling)
             return lambda: snapshot.resume({"future": ...})
         result = await self._call(name, args, kwargs)
-        if name in self.subagents and self.replay is None:
+        if name in self.subagents:
             self.replied()
         return lambda: snapshot.resume(result)  # type: ignore[arg-type]
 
@@ -133,8 +100,7 @@ class HostCalls:
         waiting = {call: self._tasks[call] for call in snapshot.pending_call_ids}
         await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
         done = {call: task.result() for call, task in waiting.items() if task.done()}
-        if self.replay is None:
-            self.replied()
+        self.replied()
         return lambda: snapshot.resume(done)  # type: ignore[arg-type]
 
     async def _call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Result:
@@ -145,8 +111,6 @@ class HostCalls:
         started = time.perf_counter()
         given = measure((args, kwargs))
         key = (name, given.digest)
-        if self.replay is not None:
-            return self.replay[key].pop(0) if self.replay[key] else {"exception": RuntimeError("not asked before")}
         result = self._paid.get(key) if is_subagent else None
         if result is None:
             try:
@@ -162,9 +126,8 @@ class HostCalls:
             finally:
                 if not is_subagent:
                     self.meter.executed(time.perf_counter() - started)
-        self._characters += measure(result.get("return_value")).characters
-        if is_subagent or self._characters <= _MAX_CHARACTERS:
-            self._new.append((key, result))
+        if is_subagent and "return_value" in result:
+            self._replies[key] = result
         return result
 
 

@@ -107,7 +107,7 @@ class Repl:
         """Run code until it ends, fails, or calls FINAL. Its variables persist for the next run.
 
         An error in the code is part of the result. If a worker dies, it is replaced, and the error says which variables
-        are lost. Replies from sub-agents are kept.
+        are gone. Replies from sub-agents are kept.
 
         Raises:
             NoSandbox: The sandbox cannot be started.
@@ -128,11 +128,9 @@ class Repl:
             error_text, is_lost = describe(error, self._limits.run_seconds), is_session_lost(error)
         finally:
             await self._calls.cancel()
-        if is_lost:
-            error_text = await self._replace(error_text, program)
-        else:
-            self._calls.keep(code)
         self._names.update(dict.fromkeys(program.names))
+        if is_lost:
+            error_text = await self._replace(error_text)
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
     async def variable(self, name: str) -> tuple[str | None, str]:
@@ -141,8 +139,7 @@ class Repl:
         try:
             return await self._variable(name)
         except (monty.MontyError, LimitReached) as error:
-            await self._restore()
-            return None, describe(error, self._limits.run_seconds)
+            return None, await self._replace(describe(error, self._limits.run_seconds))
 
     async def value(self, text: str) -> str | None:
         """Return the text of an expression over the session's variables, such as `len(found)`, or None."""
@@ -214,48 +211,21 @@ class Repl:
                 else:
                     snapshot = await (await self._calls.answer(snapshot))()
 
-    async def _replace(self, text: str, program: Rewritten) -> str:
-        """Replace the worker and repeat the earlier runs with their recorded answers. Return the error to show."""
-        any_replies, restored = self._calls.lose(), await self._restore()
-        gone = program.names if restored else (*self._names, *program.names)
-        lines = [
-            text,
-            "The Python worker was replaced; the given data and functions are there again.",
-            "Variables of the runs before this one are there again." if restored and self._names else "",
-            f"These variables are gone: {shorten(', '.join(dict.fromkeys(gone)), 1000)}." if gone else "",
-            "No reply of a sub-agent is lost: to ask the same again is answered at once." if any_replies else "",
-        ]
-        if not restored:
-            self._names = {}
-        return "\n".join(filter(None, lines))
-
-    async def _restore(self) -> bool:
-        """Start a new session and repeat the earlier runs in it. Return False if that failed and it is empty."""
-        await self._start_again()
-        is_whole = self._calls.runs is not None
-        try:
-            for code in self._calls.rewind():
-                self.meter.start_run()  # repeated runs take time too
-                try:
-                    await self._drive(self._rewriter.rewrite(code))
-                    await self._unwind()
-                except monty.MontyError as error:  # the run ended with this error the first time too
-                    if is_session_lost(error):
-                        raise
-        except (monty.MontyError, LimitReached):
-            await self._start_again()
-            is_whole = False
-        finally:
-            self._calls.replay = None
-        if not is_whole:
-            self._calls.forget()
-        return is_whole
-
-    async def _start_again(self) -> None:
+    async def _replace(self, text: str) -> str:
+        """Start a new session in place of a lost one. Return the error to show."""
+        gone, self._names = self._names, {}
+        any_replies = self._calls.lose()
         await self._lease.end()
         self._lease = worker.Lease(self._limits, self._today, self._hosts)
         self._rewriter = self._rewriter_of()
         await self._started()
+        lines = [
+            text,
+            "The Python worker was replaced; the given data and functions are there again.",
+            f"These variables are gone: {shorten(', '.join(gone), 1000)}." if gone else "",
+            "No reply of a sub-agent is lost: to ask the same again is answered at once." if any_replies else "",
+        ]
+        return "\n".join(filter(None, lines))
 
     async def _started(self) -> None:
         try:

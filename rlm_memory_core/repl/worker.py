@@ -4,7 +4,6 @@ All queries share one pool of workers. Each query gets a fresh session.
 """
 
 import asyncio
-from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
@@ -40,7 +39,7 @@ class Lease:
         functions: The names of the host functions.
     """
 
-    def __init__(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
+    def __init__(self, limits: Limits, today: datetime | None, functions: tuple[str, ...]) -> None:
         self._session: asyncio.Future[AsyncMontySession] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._hold(limits, today, functions))
 
@@ -54,7 +53,7 @@ class Lease:
             self._task.cancel()
         await asyncio.shield(asyncio.wait([self._task]))
 
-    async def _hold(self, limits: Limits, today: datetime | None, functions: Collection[str]) -> None:
+    async def _hold(self, limits: Limits, today: datetime | None, functions: tuple[str, ...]) -> None:
         try:
             async with await checkout(limits, today) as session:
                 await session.feed_run(stdlib.host_functions(functions), inputs={"_rlm_call_host": call_host})

@@ -8,7 +8,6 @@ the helpers that rewritten code calls (`rlm_memory_core.repl.dialect.rules`). `c
 """
 
 import ast
-from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from textwrap import indent
@@ -82,7 +81,8 @@ def source(module: str) -> str:
     return f"def _rlm_make():\n{inner}\n{made} = _rlm_make()"
 
 
-def host_functions(names: Collection[str]) -> str:
+@cache  # queries of one reading have the same functions
+def host_functions(names: tuple[str, ...]) -> str:
     """The code that makes the host functions in a new session, each by its name."""
     call = f"{global_name('crossing')}.call"
     made = [f"def {name}(*args, **kwargs): return {call}({name!r}, args, kwargs)" for name in names]
