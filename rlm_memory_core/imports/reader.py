@@ -116,7 +116,7 @@ def import_stream(store: MemoryStore, file: BufferedReader, name: str, progress:
                     progress("reading", file.tell(), size)
             except _BROKEN as error:
                 report.problem(member, f"cannot be read to its end ({error}); unpack it, and import its files")
-        report.known = staging.leave_out_known()
+        report.known = staging.known
         for count in staging.store():
             report.messages += count
             progress("storing", report.messages, staging.messages - report.known)
