@@ -46,43 +46,37 @@ class Staging:
         self._store, self.messages, self.known = store, 0, 0
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.executescript(_TABLES)
-        self._alone: dict[str, Any] = {}  # where conversations go on whose messages come separately
         self._latest = float("-inf")  # the last time in the file
+        self._alone: dict[str, Any] = {}  # where conversations go on whose messages come separately
         store.query("CREATE TABLE IF NOT EXISTS imported_messages (key BLOB PRIMARY KEY) WITHOUT ROWID")
 
-    def add(self, conversation: Conversation, messages: list[Message]) -> bool:
-        """Add a conversation, or more of it if its messages come separately. Return whether it is new.
+    def add(self, conversation: Conversation, messages: list[Message]) -> None:
+        """Add a conversation, or more of it if its messages come separately.
 
         A message without a time is sorted with the one before it, or with the first that has a time.
         """
-        times = [when for message in messages if (when := parse_time(message.time or ""))]
-        if times and self._seconds(times[-1]) < self._seconds(times[0]):  # newest first
-            messages, times = messages[::-1], times[::-1]
+        store, dates = self._store, [*(message.time for message in messages), conversation.date]
+        first = next((when for date in dates if (when := parse_time(date or ""))), None)
         begun = self._alone.get(conversation.id) if conversation.alone else None
         number, start, time, last, chain = begun or (self.messages + 1, None, self._latest, None, b"")
         for message in messages:
-            day = message.time or (str(last) if last else conversation.date)
-            when = parse_time(message.time or "") or last or (times or [parse_time(conversation.date or "")])[0]
-            time = self._latest = self._seconds(when) if when else time
-            if start is None or (when and (not last or begins_session(last, when, self._store.tz, self._store.gap))):
+            if when := parse_time(message.time or "") or last or first:
+                time = self._latest = (when if when.tzinfo else when.replace(tzinfo=store.tz)).timestamp()
+            if start is None or (when and (not last or begins_session(last, when, store.tz, store.gap))):
                 start = time
             last = when
-            count, key = self._identify(conversation.id, message, last, chain)
+            count, key = self._identify(conversation.id, message, when, chain)
             chain = chain if count else key
-            if self._store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)) or (message.id and count > 1):
+            if store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)) or (message.id and count > 1):
                 before = "DELETE FROM messages WHERE ? = 0 AND conversation = ? AND count = 0"
                 self.known += 1 + self._database.execute(before, (count, number)).rowcount
             else:
-                said = json.dumps([day, conversation.title, message])
-                row = (number, start, time, count, key, said)
+                day = written(when, store.tz) if when else conversation.date
+                row = (number, start, time, count, key, json.dumps([day, conversation.title, message]))
                 self._database.execute("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", row)
         self.messages += len(messages)
         if messages and conversation.alone:
             self._alone[conversation.id] = number, start, time, last, chain
-        return bool(messages) and not begun
-
-    def _seconds(self, when: datetime) -> float:
-        return (when if when.tzinfo else when.replace(tzinfo=self._store.tz)).timestamp()
 
     def _identify(self, conversation: str, message: Message, when: datetime | None, chain: bytes) -> tuple[int, bytes]:
         """Return the number of a message among those of its name, and its key; see the top of this file."""
@@ -102,9 +96,7 @@ class Staging:
                 for (number, count, key, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
                     day, title, (role, content, name, time, _) = json.loads(said)
                     if number != current:
-                        given = parse_time(day or "")
-                        local = written(given, self._store.tz) if given and given.tzinfo else day
-                        self._store.start_session(local or None, title)
+                        self._store.start_session(day, title)
                         current = number
                     self._store.add(role, content, time, name)
                     if count or following[:2] != (number, 0):  # without a name, only the last key is kept
