@@ -89,7 +89,7 @@ def conversations_of(value: Any, place: str, around: dict[str, Any]) -> Iterator
         fields, title = dict(_as_dict(value)), _first(value, _TITLES)
         if isinstance(fields.get("mapping"), dict):
             fields["mapping"] = _branch(fields)
-        lists = [fields[name] for name in _LISTS if isinstance(fields.get(name), list)]
+        lists = [fields[name] for name in _LISTS if isinstance(fields.get(name), list) and "role" not in fields]
         for each in lists:
             yield from conversations_of(each, place + (f' ("{label(title)}")' if title else ""), fields)
         if not lists:

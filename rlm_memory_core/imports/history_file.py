@@ -80,7 +80,7 @@ def read_messages(content: bytes, name: str, warn: Callable[[str], None] = lambd
 
     >>> store = read_messages(b'[{"role": "user", "content": "Hi", "date": "2023/05/20"}]', "a.json")
     >>> print(store.to_string())
-    [--- Session 1 | 2023/05/20 (Sat) ---]
+    [--- Session 1 | 2023/05/20 ---]
     [Turn 1][user]: Hi
     """
     store = MemoryStore()

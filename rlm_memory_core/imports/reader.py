@@ -97,7 +97,7 @@ def import_stream(store: MemoryStore, file: BufferedReader, name: str, progress:
     >>> print(import_stream(store, BufferedReader(BytesIO(content)), "hi.json"))
     new messages: 1
     >>> print(store.to_string())
-    [--- Session 1 | 2023/05/20 (Sat) ---]
+    [--- Session 1 | 2023-05-20 ---]
     [Turn 1][user]: Hi
     """
     report, size = Report(), file.seek(0, SEEK_END)

@@ -71,7 +71,7 @@ class Staging:
                 before = "DELETE FROM messages WHERE ? = 0 AND conversation = ? AND count = 0"
                 self.known += 1 + self._database.execute(before, (count, number)).rowcount
             else:
-                day = written(when, store.tz) if when else conversation.date
+                day = written(when, store.tz) if when and when.tzinfo else message.time or conversation.date
                 row = (number, start, time, count, key, json.dumps([day, conversation.title, message]))
                 self._database.execute("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", row)
         self.messages += len(messages)

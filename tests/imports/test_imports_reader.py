@@ -238,7 +238,7 @@ def test_untimed_beginnings_stay_with_their_conversation():
     ]  # fmt: skip
     store, _ = imported(value)
     assert [turn.content for turn in store.turns] == ["rules", "first", "later"]
-    assert [session.date for session in store.sessions] == ["2023/05/20 (Sat) 12:00", "2023/05/25 (Thu)"]
+    assert [session.date for session in store.sessions] == ["2023/05/20 (Sat) 12:00", "2023-05-25"]
 
 
 def archive(path, **files):

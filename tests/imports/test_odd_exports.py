@@ -203,6 +203,21 @@ def test_each_conversation_that_cannot_be_read_is_named(odd):
     assert ['"Odd"' in problem for problem in report.problems] == [True]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"type": ["a"]}, {"type": {}}, {"role": []}, {"author": []}, {"metadata": 1}, {"id": {}}, {"history": [1]}],
+    ids=str,
+)
+def test_an_entry_of_another_type_costs_no_message(odd):
+    store, report = imported([{"role": "user", "content": "Hi", "sender": "user"} | odd])
+    assert (said(store), report.unread) == ([("user", "Hi")], 0)
+
+
+def test_reasoning_between_messages_is_counted():
+    store, report = imported([{"type": "reasoning", "summary": []}, {"role": "user", "content": "Hi"}])
+    assert (said(store), report.unread, report.skipped["thought"]) == ([("user", "Hi")], 0, 1)
+
+
 def test_the_system_prompt_beside_a_list_is_kept():
     store, _ = imported({"system": "Be kind.", "messages": [{"role": "user", "content": "Hi"}]})
     assert said(store) == [("system", "Be kind."), ("user", "Hi")]
@@ -315,6 +330,9 @@ GROWING = {
     "messages with times": lambda texts: [
         {"role": "user", "content": text, "created_at": NOON + 60 * n} for n, text in enumerate(texts)
     ],
+    "messages with days, newest first": lambda texts: [
+        {"role": "user", "content": text, "date": f"2023-11-{n + 1:02}"} for n, text in enumerate(texts)
+    ][::-1],
     "messages with times and a session": lambda texts: [
         {"session_id": 7, "role": "user", "content": text, "ts": NOON + 60 * n} for n, text in enumerate(texts)
     ],
