@@ -96,6 +96,6 @@ def _import(store: MemoryStore, path: Path) -> None:
 def check(options: argparse.Namespace) -> int:
     """Check a store; if it is damaged, copy what can be read. Return the exit code."""
     path = existing(options.store)
-    found = recover(path, options.to or path.with_name(f"{path.name}.recovered"))
-    say(found.line)
-    return 0 if found.sound else 1
+    is_sound, line = recover(path, options.to or path.with_name(f"{path.name}.recovered"))
+    say(line)
+    return 0 if is_sound else 1

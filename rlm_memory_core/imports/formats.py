@@ -1,4 +1,4 @@
-"""Reads conversations and messages in the formats of ChatGPT, Claude, OpenAI, Anthropic, Teams, Matrix and others.
+"""Reads conversations and messages: of ChatGPT, Claude, OpenAI, Anthropic, ShareGPT, and of groups as in Slack.
 
 The formats differ mostly in the names of their keys, so one table of names reads them all. Text is kept unchanged.
 Anything else, such as an image, is replaced by its name in brackets, and counted. A model's thoughts, and messages that
@@ -6,44 +6,33 @@ the service hid from the user, are left out and counted.
 """
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..models.thoughts import split_thoughts
 from ..store.escaping import label
-from .contents import ARE_THOUGHTS, CALLS, RESULTS, THOUGHTS, as_dict, first, texts_in
 from .json_values import HistoryFileError, joined
 
 # names of keys; the first that is in an object is used
-_LISTS = """mapping messages chat_messages conversations conversation turns dialog history contents sessions events
-    chunk chunks responses list chosen""".split()
-_INNER = """chat conversation history body message messageCreate response post data kwargs
-    payload""".split()  # objects within one that belong to it
-_CONVERSATIONS = "session session_id sessionId conversation_id conversationId room_id".split()
-_IDS = "conversation_id conversationId uuid id session_id sessionId session".split()  # of a list of messages
-_PARENTS = ("parent", "parentId")
-_MESSAGE_IDS = "id uuid event_id messageId".split()
-_TITLES = "title name room_name".split()
-_DATES = """date timestamp created_at createdAt createdDateTime created_date create_at create_time inserted_at send_date
-    sent_at origin_server_ts timestamp_ms ts time datetime""".split()
-_CONTENTS = "content text value message mes msg body parts contentParts blocks fragments".split()
-_BESIDE = "tool_calls function_call refusal audio attachments files".split()  # a message's other contents
-_SPEAKERS = """speaker username user author creator u sender sender_name senderName sender_full_name senderId from
-    participant application""".split()
-_NAMES = ["nickname", "displayName", "name", "user_name", *_SPEAKERS]
+_LISTS = "mapping messages chat_messages conversations conversation sessions chats turns dialog history data".split()
+_CONVERSATIONS = "session session_id conversation_id".split()
+_IDS = "conversation_id uuid id session_id session".split()  # of a list of messages
+_TITLES = ("title", "name")
+_DATES = "date timestamp created_at create_time ts time".split()
+_TEXTS = "content text value message parts refusal transcript result".split()  # in a message or a part
+_BESIDE = "tool_calls function_call audio attachments files".split()  # a message's other contents
+_SPEAKERS = "speaker username user author sender sender_name from".split()
 _CONTEXTS = "user_profile user_instructions model_set_context".split()  # what ChatGPT knows about its user
-# kinds of messages and of their parts
-_IS_BOT = {"isBot": True, "bot": True, "is_user": False, "isCreatedByUser": False}  # says that a model spoke
-_ITEMS = [*CALLS, *RESULTS, "reasoning"]  # may occur between messages
-_ROLES = {word: word for word in ("user", "assistant", "system", "tool")} | {"human": "user", "request": "user"}
-_ROLES |= dict.fromkeys([*"gpt chatgpt bot ai aimessagechunk model response reasoning".split(), *CALLS], "assistant")
-_ROLES |= dict.fromkeys(["observation", "function_response", *RESULTS], "tool")
-# seconds since 1970 have 9 to 11 digits, milliseconds three more; a shorter number may be a day: 20230520
-_SECONDS = re.compile(r"-?(\d{9,})(?:\.\d*)?")
+# kinds of parts, which may also stand between messages
+_THOUGHTS = "thinking redacted_thinking reasoning reasoning_content thoughts reasoning_recap".split()
+_CALLS = "tool_use server_tool_use function_call custom_tool_call".split()
+_RESULTS = "tool_result function_call_output custom_tool_call_output".split()
+_ITEMS = dict.fromkeys([*_THOUGHTS, *_CALLS], "assistant") | dict.fromkeys(_RESULTS, "tool")
+_ROLES = _ITEMS | {word: word for word in ("user", "assistant", "system", "tool")} | {"human": "user"}
+_ROLES |= dict.fromkeys("gpt chatgpt bot ai model".split(), "assistant") | {"observation": "tool"}
 
 
 class Message(NamedTuple):
@@ -66,7 +55,7 @@ class Conversation(NamedTuple):
     """A conversation in a file.
 
     Args:
-        place: Its place in the file, such as "line 3".
+        place: Its place in the file, such as "line 3", and its title.
         id, title: The conversation's id and title in the file, or "".
         date: The date, in the form of `Message.time`.
         messages: The messages, as in the file.
@@ -81,117 +70,61 @@ class Conversation(NamedTuple):
     alone: bool = False
 
 
-def conversations_of(value: Any, place: str, skipped: Counter[str], item: str = "entry") -> Iterator[Conversation]:
+def conversations_of(value: Any, place: str, around: dict[str, Any]) -> Iterator[Conversation]:
     """Yield the conversations in a JSON value.
 
     A list of messages is a conversation, and so is a message outside any list. Any other list or object contains
-    conversations. The object around a list of messages has the conversation's id, title and date. A list that an object
-    holds twice, under two names of `_LISTS`, is read once. Of preference data, the prompt and the `chosen` answer are
-    read.
+    conversations.
 
     Args:
         value: The value.
         place: Its place, such as "line 3".
-        skipped: Counts what is left out, by kind.
-        item: The word for an entry if the value is a list.
+        around: The object around it, which has the conversation's id, title and date; {} if there is none.
 
     >>> value = {"sessions": [[{"role": "user"}]]}
-    >>> [(found.place, found.messages) for found in conversations_of(value, "", Counter())]
-    [('session 1', [{'role': 'user'}])]
+    >>> [(found.place, found.messages) for found in conversations_of(value, "line 3", {})]
+    [('line 3, entry 1', [{'role': 'user'}])]
     """
-    if isinstance(value, list):
-        if any(map(_is_message, value)) or not any(map(_may_hold, value)):
-            yield Conversation(place, "", "", None, value)
-            return
+    if not isinstance(value, list):
+        fields, title = dict(_as_dict(value)), _first(value, _TITLES)
+        if isinstance(fields.get("mapping"), dict):
+            fields["mapping"] = _branch(fields)
+        lists = [fields[name] for name in _LISTS if isinstance(fields.get(name), list) and "role" not in fields]
+        for each in lists:
+            yield from conversations_of(each, place + (f' ("{label(title)}")' if title else ""), fields)
+        if not lists:
+            yield Conversation(place, str(_first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
+    elif any(map(_is_message, value)):
+        system = [{"role": "system", "content": around["system"]}] if around.get("system") else []
+        known_by, title = str(_first(around, _IDS, (str, int))), _first(around, _TITLES)
+        yield Conversation(place, known_by, title, _date_of(around), [*system, *value])
+    else:
         for number, each in enumerate(value, 1):
-            yield from conversations_of(each, joined(place, f"{item} {number}"), skipped)
-        return
-    fields = _merged(value)
-    names = ["prompt", *_LISTS] if isinstance(fields.get("prompt"), list) and "chosen" in fields else _LISTS
-    if "chosen" in fields and fields.pop("rejected", None):
-        skipped["rejected answer"] += 1
-    named = [key for key in names if key in fields]
-    lists = [key for key in named if isinstance(fields[key], list)]
-    lists = lists or [key for key in named if any(map(_may_hold, as_dict(fields[key]).values()))][:1]
-    others = (key for key, each in fields.items() if _may_hold(each) or as_dict(each).keys() & {*_LISTS})
-    if _is_message(value) or not (inner := lists or list(others)):
-        yield Conversation(place, str(first(fields, _CONVERSATIONS, (str, int))), "", None, [value], alone=True)
-        return
-    read: list[Any] = []
-    for key in inner:
-        held = fields[key]
-        inside = place if isinstance(held, list) else joined(place, key)
-        for found in conversations_of(held, inside, skipped, key.removesuffix("s")):
-            if found.messages is held:
-                if lists and held in read:
-                    skipped["repeated list"] += 1
-                    continue
-                read.append(held)
-                title = first(fields, _TITLES) or first(fields.get("channel"), ("name",))
-                system = [{"role": "system", "content": fields["system"]}] if fields.get("system") else []
-                chosen = [fields["chosen"]] if _is_message(fields.get("chosen")) else []
-                messages = [*system, *held, *chosen]
-                known_by = str(first(fields, _IDS, (str, int)))
-                found = Conversation(found.place, known_by, title, _date_of(fields), messages)
-            yield found
-
-
-def _merged(value: Any) -> dict[str, Any]:
-    """Return an object with the entries of the objects in it that belong to it; {} for another value."""
-    fields = dict(as_dict(value))
-    for name in filter(fields.__contains__, _INNER):
-        inner = as_dict(fields[name])
-        fields |= {} if "role" in fields and "role" in inner else inner  # with two roles, they are two messages
-    for name in ("mapping", "messages"):  # may be objects whose entries name their parents
-        if isinstance(fields.get(name), dict):
-            fields[name] = _branch(fields, fields[name])
-    return fields
+            yield from conversations_of(each, joined(place, f"entry {number}"), {})
 
 
 def _is_message(value: Any) -> bool:
-    fields = _merged(value)
-    if isinstance(fields.get("role"), str):
-        return "mapping" not in fields
-    is_said = fields.keys() & {*_CONTENTS} and fields.keys() & {*_NAMES, *_IS_BOT}
-    return not _may_hold(fields) and (bool(is_said) or _is_role(str(fields.get("type"))))
+    fields = _as_dict(value)
+    is_said = fields.keys() & {*_TEXTS} and fields.keys() & {"name", *_SPEAKERS}
+    return bool(is_said) or isinstance(fields.get("role"), str) or str(fields.get("type")) in _ROLES
 
 
-def _may_hold(value: Any) -> bool:
-    """Return whether a list, or an object that is not a message, may contain messages."""
-    inner = value if isinstance(value, list) else map(_merged(value).get, _LISTS)
-    return any(isinstance(each, list | dict) for each in inner)
-
-
-def _branch(conversation: dict[str, Any], tree: dict[str, Any]) -> list[Any]:
-    """Return the branch of a tree of messages that was shown last, beginning with its first message.
+def _branch(conversation: dict[str, Any]) -> list[Any]:
+    """Return the branch of ChatGPT's tree of messages that was shown last, beginning with its first message.
 
     If the file does not say which branch this is, take the one that ends with the newest message. The branch begins
-    where a parent is missing or was visited before. If no message names a parent, all of them are one branch.
+    where a parent is missing or was visited before.
     """
-    nodes = {}
-    for name, node in tree.items():
-        if isinstance(node, dict):
-            message = node.get("message", node)
-            nodes[name] = {"id": name, **message} if isinstance(message, dict) else message, first(node, _PARENTS)
-    name, parents = first(conversation, ("current_node", "currentId")), {parent for _, parent in nodes.values()}
+    tree = conversation["mapping"].items()
+    nodes = {name: (node.get("message"), _first(node, ("parent",))) for name, node in tree if isinstance(node, dict)}
+    name = _first(conversation, ("current_node",))
     if name not in nodes:
-        leaves = [leaf for leaf in reversed(nodes) if leaf not in parents] or list(nodes)
-        name = max(leaves, key=lambda leaf: _date_of(as_dict(nodes[leaf][0])) or "", default="")
-    if not any(parents):
-        return [message for message, _ in nodes.values() if message is not None]
+        name = max(reversed(nodes), key=lambda node: _date_of(_as_dict(nodes[node][0])) or "", default="")
     shown = []
     while name in nodes:
         message, name = nodes.pop(name)
         shown.append(message)
     return [message for message in reversed(shown) if message is not None]
-
-
-def with_replies(messages: list[Any]) -> Iterator[Any]:
-    """Yield messages, each followed by the messages that it contains because they answer it."""
-    waiting = messages[::-1]
-    while waiting:
-        yield (message := waiting.pop())
-        waiting += filter(_is_message, reversed(first(message, ("children", "replies"), list)))
 
 
 def message_of(message: Any, skipped: Counter[str]) -> Message | None:
@@ -205,69 +138,78 @@ def message_of(message: Any, skipped: Counter[str]) -> Message | None:
         The message; None if it has no text that the user saw.
 
     Raises:
-        HistoryFileError: The value is not a message.
+        HistoryFileError: The value is not a message, or is such an error: it could not be read.
 
     >>> message_of({"from": "human", "value": "Hi"}, Counter())
     Message(role='user', content='Hi', name='', time=None, id='')
     """
+    if isinstance(message, HistoryFileError):
+        raise message
     if not isinstance(message, dict):
         raise HistoryFileError(f"is not a message but {label(json.dumps(message))[:60]}")
-    message = _merged(message)
-    metadata = as_dict(message.get("metadata"))
-    is_part = message.get("type") in _ITEMS or True in map(message.get, ARE_THOUGHTS)
-    content = message if is_part else first(message, _CONTENTS, object)
-    is_event = str(message.get("type")).removeprefix("m.room.message").startswith("m.")  # of Matrix, such as a join
-    hidden = metadata.get("is_visually_hidden_from_conversation") or is_event or "chat_metadata" in message
-    is_context = first(content, ("content_type",)).endswith("_editable_context")
-    if hidden and not is_context:
+    metadata = _as_dict(message.get("metadata"))
+    content = message if str(message.get("type")) in _ITEMS else _first(message, _TEXTS, object)
+    is_context = _first(content, ("content_type",)).endswith("_editable_context")
+    if metadata.get("is_visually_hidden_from_conversation") and not is_context:
         skipped["hidden message"] += 1
         return None
     role, name = _speaker(message)
     if is_context:
         role, name, content = "system", "memory", [content[key] for key in _CONTEXTS if content.get(key)]
-    skipped.update("thought" for key in THOUGHTS if message.get(key))
+    skipped.update("thought" for key in _THOUGHTS if message.get(key))
     beside = [metadata.get("attachments"), *map(message.get, _BESIDE)]
-    if not (content or any(beside)) and not message.keys() & {*_CONTENTS}:
+    if not (content or any(beside) or message.keys() & {*_TEXTS}):
         raise HistoryFileError(f"has no content{_keys_of(message)}")
-    text = "\n".join(filter(None, texts_in([content, *filter(None, beside)], skipped)))
+    text = "\n".join(filter(None, _texts_in([content, *filter(None, beside)], skipped)))
     if role == "assistant":
         text, thoughts = split_thoughts(text)
         skipped.update(["thought"] * bool(thoughts))
-    recipient = first(message, ("recipient",))
+    recipient = _first(message, ("recipient",))
     if recipient not in ("", "all") and isinstance(message.get("author"), dict) and text:
         text = f"[tool call: {recipient}({text})]"
     if not text.strip():
         skipped["empty message"] += 1
         return None
-    known_by = "" if is_context else first(message, _MESSAGE_IDS, (str, int))
-    return Message(role, text, name, _date_of(message), str(known_by))
+    return Message(role, text, name, _date_of(message), str(_first(message, ("id", "uuid"), (str, int))))
+
+
+def _texts_in(content: Any, skipped: Counter[str]) -> Iterator[str]:
+    """Yield the texts in a message's content and its parts."""
+    fields = _as_dict(content)
+    kind = _first(fields, ("type", "content_type")) or ("part" if fields else type(content).__name__)
+    call, name = _as_dict(fields.get("function")) or fields, _first(fields, ("file_name", "filename", "name"))
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for part in content:
+            yield from _texts_in(part, skipped)
+    elif kind in _THOUGHTS:
+        skipped["thought"] += 1
+    elif kind in _CALLS or call is not fields or "arguments" in call:
+        given = call.get("arguments", call.get("input", ""))
+        shown = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        yield f"[tool call: {call.get('name')}({shown})]"
+    elif kind in _RESULTS:
+        yield f"[tool result: {' '.join(_texts_in(_first(fields, ('content', 'output'), object), skipped))}]"
+    elif inner := _first(fields, _TEXTS, object):
+        yield from _texts_in(inner, skipped)
+    elif content is not None and (name or not fields.keys() & {*_TEXTS}):
+        extracted = _first(fields, ("extracted_content",))
+        skipped.update([] if extracted else ["file" if name else kind])
+        yield f"[file: {label(name)}]\n{extracted}".strip() if name else f"[{label(kind)}]"
 
 
 def _speaker(message: dict[str, Any]) -> tuple[str, str]:
-    """Return the role and the name of the speaker."""
-    author = as_dict(message.get("author"))
-    kinds = (as_dict(part).get("type") for part in first(message, ("fragments",), list))  # of DeepSeek
-    words = map(str, (*map(message.get, ("type", *_SPEAKERS)), *kinds))
-    role = first(message, ("role",)) or first(author, ("role",)) or next(filter(_is_role, words), "")
-    name = "" if message.get("type") in _ITEMS else _name_in(message)
-    if not role and name:
-        is_bot = any({**author, **message}.get(key) is told for key, told in _IS_BOT.items())
-        role = "assistant" if is_bot or as_dict(message.get("from")).get("application") else "user"
-    if not role:
+    """Return the role and the name of the speaker, who may be an object. A role is not the name of a speaker."""
+    speakers = [_first(each, ("nickname", "name")) or each for each in map(message.get, _SPEAKERS)]
+    words = [word for word in speakers if isinstance(word, str) and word]
+    role = _first(message, ("role",)) or _first(message.get("author"), ("role",))
+    role = role or next((word for word in (str(message.get("type")), *words) if word.lower() in _ROLES), "")
+    name = _first(message, ("name",)) or next((word for word in words if word.lower() not in _ROLES), "")
+    name = "" if str(message.get("type")) in _ITEMS else name
+    if not (role or name):
         raise HistoryFileError(f"has no role or list of messages{_keys_of(message)}")
-    return _ROLES.get(role.lower(), role), name
-
-
-def _is_role(word: str) -> bool:
-    return word.lower() in _ROLES
-
-
-def _name_in(value: Any) -> str:
-    """Return the first name of a speaker in an object, also within objects. A role is not the name of a speaker."""
-    if not isinstance(value, dict):
-        return value if isinstance(value, str) else ""
-    keys = (key for key in _NAMES if key in value and not (key in _SPEAKERS and _is_role(str(value[key]))))
-    return next(filter(None, (_name_in(value[key]) for key in keys)), "")
+    return _ROLES.get(role.lower(), role) or "user", name
 
 
 def _date_of(value: dict[str, Any]) -> str | None:
@@ -275,22 +217,27 @@ def _date_of(value: dict[str, Any]) -> str | None:
 
     A number of seconds (or milli-, micro- or nanoseconds) since 1970 becomes ISO 8601 in UTC.
     """
-    date = next((text for each in map(value.get, _DATES) if each and (text := _inmost(each).strip())), None)
-    with suppress(TypeError, ValueError, OverflowError, OSError):  # not a number, or not of our time
-        digits = len(_SECONDS.fullmatch(date)[1])  # type: ignore[arg-type,index]
-        return datetime.fromtimestamp(float(date) / 1000 ** min((digits - 9) // 3, 3), UTC).isoformat()  # type: ignore[arg-type]
-    return date
-
-
-def _inmost(value: Any) -> str:
-    """Return a value, or the first one in the objects around it, as text: databases write `{"$date": …}`."""
-    while isinstance(value, dict) and value:
-        value = next(iter(value.values()))
-    return str(value)
+    date = next(filter(None, (str(value.get(key) or "").strip() for key in _DATES)), "")
+    with suppress(ValueError, OverflowError, OSError):  # not a number, or not of our time
+        digits = len(str(abs(int(date.partition(".")[0]))))
+        if digits > 8:  # a shorter number may be a day: 20230520
+            return datetime.fromtimestamp(float(date) / 1000 ** min((digits - 9) // 3, 3), UTC).isoformat()
+    return date or None
 
 
 def _keys_of(value: dict[str, Any]) -> str:
     """Return an object's title and keys, for an error about a missing key."""
-    title = first(value, _TITLES)
+    title = _first(value, _TITLES)
     named = f'"{label(title)[:80]}"; ' if title else ""
     return f" ({named}its keys: {label(', '.join(value))[:80]})" if value else ""
+
+
+def _first(value: Any, names: Iterable[str], kinds: type | tuple[type, ...] = str) -> Any:
+    """Return the first entry of an object with one of these names and types that is not empty; "" if there is none."""
+    found = map(_as_dict(value).get, names)
+    return next((each for each in found if isinstance(each, kinds) and each not in (None, "", [], {})), "")
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    """Return an object; {} for another value."""
+    return value if isinstance(value, dict) else {}

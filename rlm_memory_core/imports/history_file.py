@@ -8,14 +8,14 @@ Python's `sqlite3` cannot use SQLite's own recovery, so rows are read one by one
 are skipped, and the rows after it are looked up by their numbers.
 """
 
-import io
 import sqlite3
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..store.database import explain, open_read_only
 from ..store.memory_store import MemoryStore, StoreError
@@ -23,12 +23,7 @@ from ..store.schema import prepare
 from .json_values import HistoryFileError
 from .reader import import_stream
 
-Warn = Callable[[str], None]
-"""Called with a line about each part that cannot be read."""
-
 _TOLD = 3  # problems that are reported one by one
-# counting visits each page that holds turns: SQLite reports a damaged one, in a small part of the time of its own check
-_VISITED = ("turns NOT INDEXED", "turns INDEXED BY turns_by_session", "sessions")
 _FAILURES = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)  # raised for damaged pages
 _SMALLEST_ROW = 20  # bytes
 _SESSIONS = "SELECT number, date, title FROM sessions WHERE number"
@@ -37,27 +32,25 @@ _TURNS = "SELECT turn_index, session, role, content, timestamp, name FROM turns 
 
 def is_store(path: Path) -> bool:
     """Return whether a file is an SQLite database, as stores are. A file that does not exist is not one."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
+    with suppress(OSError), path.open("rb") as file:
         return file.read(16) == b"SQLite format 3\0"
+    return False
 
 
 @contextmanager
-def open_history(path: Path, warn: Warn = lambda line: None) -> Iterator[MemoryStore]:
+def open_history(path: Path, warn: Callable[[str], None] = lambda line: None) -> Iterator[MemoryStore]:
     """Open the history in a file for the duration of a `with` block. The file is not changed.
 
     Args:
         path: A store, or a file that `import_file` can read.
-        warn: See `Warn`.
+        warn: Called with a line about each part that cannot be read.
 
     Raises:
         HistoryFileError: The file is neither of these, or the store cannot be read.
         OSError: The file cannot be read.
     """
     if not is_store(path):
-        with path.open("rb") as file, read_messages(file, str(path), warn) as store:
-            yield store
+        yield read_messages(path.read_bytes(), str(path), warn)
         return
     with tempfile.TemporaryDirectory(prefix="rlm-memory-") as folder:
         copy = Path(folder) / "history.db"
@@ -65,8 +58,8 @@ def open_history(path: Path, warn: Warn = lambda line: None) -> Iterator[MemoryS
             with closing(open_read_only(path)) as source, closing(sqlite3.connect(copy)) as target:
                 source.backup(target)  # other processes may be writing to the source
             with MemoryStore(copy) as store:
-                for each in _VISITED:
-                    store.query(f"SELECT count(*) FROM {each}")
+                # SQLite visits each page with turns, and reports a damaged one; its own check takes much longer
+                store.query("SELECT count(*) FROM turns NOT INDEXED")
                 yield store
         except sqlite3.Error as error:
             raise HistoryFileError(explain(error, path)) from None
@@ -74,13 +67,13 @@ def open_history(path: Path, warn: Warn = lambda line: None) -> Iterator[MemoryS
             raise HistoryFileError(str(error).replace(str(copy), str(path))) from None
 
 
-def read_messages(content: bytes | io.BufferedReader, name: str, warn: Warn = lambda line: None) -> MemoryStore:
+def read_messages(content: bytes, name: str, warn: Callable[[str], None] = lambda line: None) -> MemoryStore:
     """Read messages into a store in memory.
 
     Args:
-        content: A file that `import_file` can read, or its content.
+        content: The content of a file that `import_file` can read.
         name: The file's name, for errors.
-        warn: See `Warn`.
+        warn: Called with a line about each part that cannot be read.
 
     Raises:
         HistoryFileError: No part of the content can be read.
@@ -91,32 +84,20 @@ def read_messages(content: bytes | io.BufferedReader, name: str, warn: Warn = la
     [Turn 1][user]: Hi
     """
     store = MemoryStore()
-    file: io.BufferedReader = io.BufferedReader(io.BytesIO(content)) if isinstance(content, bytes) else content
-    for line in import_stream(store, file, name).lines(_TOLD):
+    for line in import_stream(store, BufferedReader(BytesIO(content)), name).lines(_TOLD):
         warn(f"{name}: {line}")
     return store
 
 
-class Recovery(NamedTuple):
-    """The result of a check of a store.
-
-    Args:
-        sound: Whether the store is undamaged. If so, nothing was copied.
-        turns: The number of turns in the store, or the number that was copied.
-        line: What to tell the user.
-    """
-
-    sound: bool
-    turns: int
-    line: str
-
-
-def recover(path: Path, copy: Path) -> Recovery:
+def recover(path: Path, copy: Path) -> tuple[bool, str]:
     """Check a store. If it is damaged, copy what can be read to a new one.
 
     Args:
         path: The store. It is not changed.
         copy: The path of the new store, which is created if the store is damaged. The file must not exist.
+
+    Returns:
+        Whether the store is undamaged, and a line for the user. If it is undamaged, nothing was copied.
 
     Raises:
         HistoryFileError: The file is not a store, no turn in it can be read, or the copy exists already.
@@ -129,17 +110,17 @@ def recover(path: Path, copy: Path) -> Recovery:
                 if source.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
                     prepare(source, path)
                     ((turns,),) = source.execute("SELECT count(*) FROM turns")
-                    return Recovery(True, turns, f"{path} is sound: {turns:,} turns")
+                    return True, f"{path} is sound: {turns:,} turns"
             if copy.exists():
                 raise HistoryFileError(f"{path} is damaged, and {copy} exists already; name another file with --to")
             source.execute("PRAGMA writable_schema = ON")  # makes SQLite read a file that was cut off, too
-            return _copied(source, path, copy)
+            return False, _copied(source, path, copy)
     except sqlite3.Error as error:
         raise HistoryFileError(f"{path} cannot be read as a store ({error})") from None
 
 
-def _copied(source: sqlite3.Connection, path: Path, copy: Path) -> Recovery:
-    """Copy what can be read to a new store."""
+def _copied(source: sqlite3.Connection, path: Path, copy: Path) -> str:
+    """Copy what can be read to a new store, and return what to tell the user."""
     most = path.stat().st_size // _SMALLEST_ROW
     sessions = {number: about for number, *about in _rows(source, _SESSIONS, most)}
     if next(_rows(source, "SELECT turn_index FROM turns WHERE turn_index", most), None) is None:
@@ -153,9 +134,9 @@ def _copied(source: sqlite3.Connection, path: Path, copy: Path) -> Recovery:
                 session = of
             if isinstance(content, str):
                 store.insert(len(store.sessions), str(role), content, str(timestamp), str(name))
-        turns, missing = len(store), last - len(store)  # as far as can be seen from the numbers of the turns
-        lost = f"{missing:,} could not be read" if missing else "as far as can be told, none is missing"
-        return Recovery(False, turns, f"{path} is damaged: {turns:,} turns were copied to {copy}; {lost}")
+        # the numbers of the turns tell how many are missing
+        told = f"{len(store):,} turns were copied to {copy}; {last - len(store):,} could not be read"
+        return f"{path} is damaged: {told}"
 
 
 def _rows(source: sqlite3.Connection, sql: str, most: int) -> Iterator[tuple[Any, ...]]:

@@ -169,7 +169,7 @@ def test_a_spent_budget_is_said_and_ends_with_1(ask, history, model, monkeypatch
         ),
         (["{folder}", "Who?"], "give a file on this machine, not a folder"),
         (["{text}", "Who?"], "cannot be read as a history: line 1 is not JSON"),
-        (["{empty}", "Who?"], "cannot be read as a history: it is empty"),
+        (["{empty}", "Who?"], "cannot be read as a history: it has no message"),
     ],
     ids=lambda value: str(value)[-40:],
 )

@@ -20,13 +20,13 @@ def test_import_says_what_it_did_and_can_be_run_again(tmp_path, export, capsys):
     store = tmp_path / "history.db"
     assert main(["import", str(export), "--store", str(store), "--tz", "America/Los_Angeles"]) == 0
     said = capsys.readouterr()
-    assert "1 new message of 1 conversation" in said.out
+    assert "new messages: 1" in said.out
     assert f"{store}: 1 turn in 1 session" in said.out
     assert 'entry 2 ("Odd' in said.err
     assert "has no role" in said.err
     assert "\x1b" not in said.err + said.out
     assert main(["import", str(export), "--store", str(store)]) == 0
-    assert "0 new messages of 1 conversation; already stored: 1" in capsys.readouterr().out
+    assert "new messages: 0; already stored: 1" in capsys.readouterr().out
     with MemoryStore(store) as history:
         assert history.sessions[0].marker == "[--- Session 1 | 2023/05/20 (Sat) 20:00 | Cats ---]"
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_not_there_leaves_no_empty_store(tmp_path):
         (["empty.json", "none.json", "--store", "h.db"], "there is no file none.json"),
         ([".", "--store", "h.db"], "there is no file .; give a file on this machine, not a folder"),
         (["https://example.org/chats.json", "--store", "h.db"], "not a folder or a web address"),
-        (["empty.json", "--store", "h.db"], "empty.json cannot be read as a history: it is empty"),
+        (["empty.json", "--store", "h.db"], "empty.json cannot be read as a history: it has no message"),
         (["empty.json", "--store", "no/such/h.db"], "cannot open no/such/h.db as a history"),
     ],
     ids=str,
