@@ -17,7 +17,7 @@ FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # serving 600, experiments 4,500, and 5,300 for the core: raise a ceiling only for behaviour that is worth its lines.
 BUDGETS = {
     "store": 651, "models": 1540, "search": 808, "repl": 528, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1549,
-    "chat": 258, "imports": 450, "offline": 500, "views": 500, "cli": 599, "serving": 737, "experiments": 4500,
+    "chat": 258, "imports": 450, "offline": 500, "views": 500, "cli": 599, "serving": 600, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
 CORE_BUDGET = 5_684

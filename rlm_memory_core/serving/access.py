@@ -14,9 +14,7 @@ from ..models.pricing import is_loopback
 
 TOKEN = "RLM_MEMORY_TOKEN"
 """The environment variable that holds the key."""
-CONNECTIONS = 500  # open at once on one server
-SILENCE = 30.0  # seconds after which a connection without a request is closed
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CONNECTIONS = 256  # open at once on one server; each has one request at a time
 
 
 class Access:
@@ -42,7 +40,7 @@ class Access:
         if host in ("", "0.0.0.0", "::") and not allowed:
             raise ValueError(f"{host} is every address: name those that clients use with --allow-host")
         self.host, self._key = host, key
-        self._names = {name.strip("[]").lower() for name in (host, *allowed, *_LOOPBACK)}
+        self._names = {name.strip("[]").lower() for name in (host, *allowed, "127.0.0.1", "localhost", "::1")}
 
     def refusal(self, headers: Mapping[str, str]) -> tuple[int, str] | None:
         """Return the status and reason if a request is refused, or None.

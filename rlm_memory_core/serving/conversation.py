@@ -1,33 +1,30 @@
 """Stores the new messages of each request, once.
 
 Clients send the conversation again with each message: all of it, or only its last messages. They may also edit a
-message, ask for another reply, or continue a conversation that began elsewhere. So each stored message has a key: a
-hash of the message and of the key before it. We follow a request along these keys from the beginning of a stored
-conversation. If that does not reach the last reply, we start wherever the first or second message of the request was
-stored. Every message after the last one found is new. System prompts are never stored.
+message, ask for another reply, or continue a conversation that began elsewhere. So each stored message has three keys:
+hashes of the whole conversation up to it, of it with the message before it, and of it alone. We look for the first key.
+If a client leaves out earlier messages, or changes its first one, we look for the second key, and of the first message
+of the request for the third. Every message after a run of known ones is new. System prompts are never stored.
 """
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from itertools import accumulate, chain, takewhile
+from typing import Any
 
 from ..models.thoughts import split_thoughts
 from ..models.types import ChatMessage
 from ..query.answer import Answer
 from ..query.listing import head
-from ..store.memory_store import MemoryStore
-from ..store.turns import Session
-from .replies import Refusal
+from ..store.memory_store import COLUMNS, MemoryStore
+from ..store.turns import Session, Turn
 
 _INSTRUCTIONS = ("system", "developer")
-_TABLE = """CREATE TABLE IF NOT EXISTS endpoint_turns (said BLOB, before BLOB, turn INTEGER NOT NULL,
-    session INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (said, before)) WITHOUT ROWID"""
-_NEXT = "SELECT turn, session, at FROM endpoint_turns WHERE said = ? AND before = ?"
-_PLACES = "SELECT before FROM endpoint_turns WHERE said = ? ORDER BY at DESC LIMIT 20"
+_TABLE = "CREATE TABLE IF NOT EXISTS endpoint_messages (key BLOB PRIMARY KEY, turn INTEGER NOT NULL) WITHOUT ROWID"
+_STORED = f"SELECT {COLUMNS} FROM endpoint_messages JOIN turns ON turn_index = turn WHERE key = ?"
 _CONTEXT = 4  # messages that the search is told besides the user's last one
 _HELPS = "What do earlier conversations hold that helps to answer the last message of this one? It ends:"
 
@@ -51,36 +48,16 @@ class Said:
 
         A tool call becomes a line of the assistant's turn. A part that is not text becomes its type and a short hash.
 
-        Raises:
-            Refusal: The message does not follow the protocol.
-
         >>> Said.of({"role": "user", "content": [{"type": "text", "text": "Who is it?"}, {"type": "image_url"}]}).text
         'Who is it?\\n[image_url 3a7af6cd]'
         """
-        role, content, name = (message.get(field) for field in ("role", "content", "name"))
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-        calls = message.get("tool_calls") or []
-        if not (isinstance(role, str) and role and isinstance(name or "", str) and isinstance(calls, list)):
-            raise Refusal(400, "each message needs a `role`; its `name` is a text, and its `tool_calls` are a list")
-        if not isinstance(content or "", (str, list)) or not all(isinstance(each, dict) for each in (*parts, *calls)):
-            raise Refusal(400, "a message's `content` is a text or a list of objects, and its `tool_calls` are objects")
-        text = "\n".join(_text(part) for part in parts)
-        if role == "assistant":
+        content, calls = message.get("content") or "", message.get("tool_calls") or []
+        text = "\n".join(map(_text, content if isinstance(content, list) else [{"text": content}]))
+        if message["role"] == "assistant":
             text = split_thoughts(text)[0]
-            for each in calls:
-                called = each.get("function")
-                called = called if isinstance(called, dict) else {}
+            for called in (each.get("function") or {} for each in calls):
                 text += f"\n[called {called.get('name')}({called.get('arguments')})]"
-        return cls(role, text.strip(), name or "")
-
-
-class _Stored(NamedTuple):
-    """A stored message: the key of the conversation up to it, its turn and session, and the time it was stored."""
-
-    key: bytes
-    turn: int = 0
-    session: int = 0
-    at: float = 0.0
+        return cls(message["role"], text.strip(), message.get("name") or "")
 
 
 class Conversation:
@@ -91,9 +68,6 @@ class Conversation:
     Args:
         store: The person's store.
         messages: The messages of the request.
-
-    Raises:
-        Refusal: A message does not follow the protocol.
 
     `history` is the person's whole history, with this conversation.
 
@@ -113,7 +87,6 @@ class Conversation:
         self.messages = [message for message in messages if message["role"] not in _INSTRUCTIONS]
         self._said = [said for said in every if said.role not in _INSTRUCTIONS]
         self._settled = max((at for at, said in enumerate(self._said, 1) if said.role == "assistant"), default=0)
-        self.is_too_long = False  # does not fit into the model's context
         self._own = self._store(self._said, self._settled)  # its stored messages
         self.history = store.snapshot()
         own = sum(len(said.text) for said in self._said[: self._settled])
@@ -134,67 +107,43 @@ class Conversation:
 
     def earlier(self) -> Iterator[Session]:
         """Yield the sessions of the history without this conversation; earlier turns of its session stay in."""
-        sessions = {stored.session for stored in self._own}
-        first = min((stored.turn for stored in self._own), default=0)
+        sessions = {turn.session for turn in self._own}
+        first = min((turn.index for turn in self._own), default=0)
         for session in self.history.sessions:
             is_own = session.number in sessions
             yield replace(session, turns=tuple(each for each in session.turns if not is_own or each.index < first))
 
-    def tail(self, characters: float) -> list[Mapping[str, Any]]:
-        """Return the last messages, at most about `characters` long, beginning with one of the user."""
-        size, start = 0, len(self.messages)
-        for at, message in reversed(list(enumerate(self.messages))):
-            size += len(Said.of(message).text)
-            if size > characters and start < len(self.messages):
-                break
-            start = at if message["role"] == "user" else start
-        return self.messages[start:] or self.messages
-
-    def _store(self, said: Sequence[Said], stop: int | None = None) -> list[_Stored]:
-        """Store the new ones of the messages before `stop`; return every stored message of the conversation."""
-        now = time.time()
+    def _store(self, said: Sequence[Said], stop: int | None = None) -> list[Turn]:
+        """Store the new ones of the messages before `stop`; return the turns of the conversation."""
+        digests = [each.digest for each in said]
+        whole = list(accumulate(digests, _key, initial=b"whole"))[1:]  # of each message with all before it
+        pairs = list(map(_key, [b"", *digests], digests))  # of each message with the one before it
         with self.store.transaction():
             self.store.query(_TABLE)
-            start, path = self._found(said)
-            last, sessions = path[-1], len(self.store.sessions)
-            is_soon = last.session == sessions and now - last.at < self.store.gap.total_seconds()
-            if start + len(path) - 1 > self._settled and not is_soon:
-                # the same words hours later are a new message; soon after, they ask for another reply
-                path = path[: max(self._settled - start, 0) + 1]
-            new = said[start + len(path) - 1 : stop]
-            if new and path[-1].session != sessions:
+            count, own = self._stored(whole, pairs)
+            if said[count:stop] and (not own or own[-1].session != len(self.store.sessions)):
                 self.store.start_session()
-            for each in new:
-                before = path[-1].key
-                turn = self.store.add(each.role, each.text, datetime.now(UTC), each.name)
-                path.append(_Stored(_key(before, each), turn.index, turn.session, now))
-                row = (each.digest, before, *path[-1][1:])
-                self.store.query("INSERT OR REPLACE INTO endpoint_turns VALUES (?, ?, ?, ?, ?)", row)
-        return path[1:]
+            for at in range(len(said))[count:stop]:
+                own.append(self.store.add(said[at].role, said[at].text, datetime.now(UTC), said[at].name))
+                for key in (whole[at], pairs[at], _key(b"", digests[at])):
+                    self.store.query("INSERT OR REPLACE INTO endpoint_messages VALUES (?, ?)", (key, own[-1].index))
+        return own
 
-    def _found(self, said: Sequence[Said]) -> tuple[int, list[_Stored]]:
-        """Return where in the request the stored run begins, and the run: the key before it, then its messages."""
-        whole = self._follow(said, b"")
-        runs = [(0, whole)]
-        if len(whole) <= max(self._settled, 1):
-            for start, each in enumerate(said[:2]):
-                for (before,) in self.store.query(_PLACES, [each.digest]):
-                    run = self._follow(said[start:], before)
-                    # one message is too little to go by, unless it was said last and others follow
-                    is_latest = run[-1].turn >= len(self.store) - 1 and start + 1 < len(said)
-                    if len(run) > 2 or is_latest:
-                        runs.append((start, run))
-        return max(runs, key=lambda each: len(each[1]))
-
-    def _follow(self, said: Sequence[Said], before: bytes) -> list[_Stored]:
-        """Return the longest stored run of these messages that continues the key `before`."""
-        path = [_Stored(before)]
-        for each in said:
-            rows = self.store.query(_NEXT, (each.digest, path[-1].key))
-            if not rows:
-                break
-            path.append(_Stored(_key(path[-1].key, each), *rows[0]))
-        return path
+    def _stored(self, whole: Sequence[bytes], pairs: Sequence[bytes]) -> tuple[int, list[Turn]]:
+        """Return how many of the messages are stored, and their turns, without those that have changed."""
+        soon, sessions = (datetime.now(UTC) - self.store.gap).isoformat(), len(self.store.sessions)
+        known: list[list[Turn]] = []
+        for at, key in enumerate(whole, 1):
+            turns = [Turn(*row) for row in self.store.query(_STORED, [key])]
+            if at > self._settled:  # the same words hours later are new; soon after, they ask for another reply
+                turns = [turn for turn in turns if turn.session == sessions and turn.timestamp > soon]
+            if not turns and at <= (self._settled or len(self._said) - 1):
+                turns = [Turn(*row) for row in self.store.query(_STORED, [pairs[at - 1]])]
+            known.append(turns)
+        # the first message may have changed, and then the second one does not follow on it
+        runs = [(start, list(chain(*takewhile(bool, known[start:])))) for start in range(3)]
+        start, own = max(runs, key=lambda run: run[0] + len(run[1]) if run[1] else 0)
+        return start + len(own), own
 
 
 def recollection(answer: Answer) -> ChatMessage:
@@ -219,6 +168,6 @@ def _text(part: Mapping[str, Any]) -> str:
     return f"[{part.get('type')} {digest[:8]}]"
 
 
-def _key(before: bytes, said: Said) -> bytes:
-    """Return the key of a conversation that ends with this message."""
-    return hashlib.sha256(before + said.digest).digest()[:16]
+def _key(before: bytes, digest: bytes) -> bytes:
+    """Return the key of a conversation that ends with the message of this hash."""
+    return hashlib.sha256(before + digest).digest()[:16]

@@ -51,8 +51,7 @@ class Memory:
 
         Args:
             body: The request to the endpoint.
-            talk: Its conversation. If that does not fit into the model's context, the history is always searched and
-                only the last messages are sent.
+            talk: Its conversation.
 
         Returns:
             The request, and the usage of the search.
@@ -61,11 +60,11 @@ class Memory:
             ModelError: The search gave no answer.
         """
         today = written(datetime.now(UTC), talk.store.tz, clock=False)
-        messages, usage = talk.tail(self._threshold) if talk.is_too_long else talk.messages, Usage()
-        if talk.question and (talk.is_too_long or talk.characters > self._threshold):
+        usage = Usage()
+        if talk.question and talk.characters > self._threshold:
             asked = talk.store.path, talk.question
             # the tool calls that follow a question use what was found for it
-            if asked not in self._recalled or (messages[-1]["role"] == "user" and not talk.is_too_long):
+            if asked not in self._recalled or talk.messages[-1]["role"] == "user":
                 answer = await self._engine.aquery(talk.history, talk.question, today)
                 self._recalled[asked], usage = recollection(answer), answer.usage
             remembered = [self._recalled[asked]]
@@ -75,5 +74,5 @@ class Memory:
             remembered = await asyncio.to_thread(lambda: list(as_messages(talk.earlier())))
         system = [opening(talk.system, today)] if remembered else talk.instructions
         sent = {name: value for name, value in body.items() if value is not None and name not in _STREAM}
-        sent |= {"model": self.llm.model, "messages": [*system, *remembered, *messages]}
+        sent |= {"model": self.llm.model, "messages": [*system, *remembered, *talk.messages]}
         return types.Request(types.CHAT_PATH, sent), usage

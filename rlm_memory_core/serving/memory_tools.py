@@ -14,7 +14,6 @@ from mcp.server.mcpserver import Context
 from pydantic import BeforeValidator, Field
 
 from ..query.engine import MemoryRLM
-from ..query.listing import head
 from ..query.search_tools import SearchTools
 from ..search.threads import in_search_thread
 from ..store.batching import batched
@@ -26,7 +25,7 @@ from ..views.store_summary import row, summarise
 
 _PAGE = 6_000  # characters of a result
 _SESSIONS = 30  # listed at once
-_RESOURCE = 200_000  # characters of a session as a resource
+_OF_REPLY, _WHOLE = 300, 10_000  # characters of a turn of the assistant, by `look` and in a resource
 _HEADING = "-- session "  # begins the line above the turns of a session
 
 
@@ -79,14 +78,12 @@ class MemoryTools:
         self,
         sessions: Annotated[_Numbers, Field(description="Numbers of sessions, such as [3, 17].")] = None,
         around: Annotated[int | None, Field(description="A turn's number: it is shown whole, with others.")] = None,
-        role: _Role = None,
-        long: Annotated[int, Field(ge=0, description="Characters of each turn of the assistant; 0: none.")] = 300,
         page: _Page = 1,
     ) -> str:
         """Read whole sessions, or the turns around one turn. Give either `sessions` or `around`."""
         if (sessions is None) == (around is None):
             raise ValueError("give either sessions, such as [3, 17], or around, a turn's number")
-        return _page(await self._searched(lambda tools: tools.look(sessions, role, long, around)), page)
+        return _page(await self._searched(lambda tools: tools.look(sessions, None, _OF_REPLY, around)), page)
 
     async def timeline(
         self,
@@ -149,14 +146,13 @@ class MemoryTools:
     async def ask(
         self,
         question: Annotated[str, Field(min_length=1, description="A whole question, in the user's words.")],
-        question_date: Annotated[str | None, Field(description="The day of the question; leave out for today.")] = None,
     ) -> str:
         """Have another model answer a question from the memory, with evidence. Slow, and it costs tokens.
 
         Use it for questions that `find`, `look` and `timeline` do not settle, such as counts over many sessions.
         """
         assert self.engine is not None, "the server offers `ask` only with an engine"
-        day = question_date or f"{datetime.now():%Y/%m/%d (%a) %H:%M}"
+        day = f"{datetime.now():%Y/%m/%d (%a) %H:%M}"
         answer = await self.engine.aquery(self.store, question, day)
         return answer_text(answer, opened=False, all_in="(not shown)", another="--model gpt-4o-mini")
 
@@ -164,16 +160,9 @@ class MemoryTools:
         """The memory at a glance: its size, its dates, who speaks, and its first and last sessions."""
         return str(summarise(self.store))
 
-    def session(self, number: int) -> str:
-        """One session, whole, each turn on a line."""
-        tools = SearchTools(self.store, "", None)
-        lines, size = [tools.listing.heading(tools.session(number))], 0
-        for turn in tools.listing.session(number):
-            if size > _RESOURCE:
-                return "\n".join([*lines, f"(cut here: the tool look(around={turn.index}) shows more)"])
-            lines.append(tools.listing.line(turn, head(turn.content, _RESOURCE), 0))
-            size += len(lines[-1])
-        return "\n".join(lines)
+    async def session(self, number: int) -> str:
+        """One session, each turn on a line. A long one is cut off, with a hint on how to read on."""
+        return await self._searched(lambda tools: tools.look([number], long=_WHOLE))
 
     async def _searched(self, search: Callable[[SearchTools], str]) -> str:
         return await in_search_thread(lambda: search(SearchTools(self.store, "", None)))()

@@ -7,23 +7,20 @@ import importlib.util
 import os
 
 import pytest
-from llama import OPTIONS, running
+from llama import MODEL, running, small_model
 
 from rlm_memory_core import connect
-from rlm_memory_core.serving.llama_server import MODEL, small_model
 
 
 @pytest.fixture(scope="session")
 def real_server():
     """One server for all tests of a process; pytest-xdist gives those of a file to one process."""
     missing = "" if importlib.util.find_spec("xllamacpp") else "xllamacpp is not installed: make setup"
-    try:
-        small_model()
-    except SystemExit as error:
-        missing = str(error)
+    if small_model() is None:
+        missing = f"{MODEL} is not installed: make setup"
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    with running(*OPTIONS) as server:
+    with running() as server:
         yield server
 
 

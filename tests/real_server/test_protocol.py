@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
-from llama import CONTEXT, HELLO, OPTIONS, running
+from llama import CONTEXT, HELLO, running
 
 from rlm_memory_core import MemoryChat, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.models.llm import ModelError
 from rlm_memory_core.models.streaming import Listener
 from rlm_memory_core.models.types import Request
-from rlm_memory_core.serving import llama_server
 
 pytestmark = pytest.mark.slow
 
@@ -131,7 +130,7 @@ def wait_until_idle(server):
 
 def test_recorded_answers_are_replayed_when_the_server_has_ended(llm, tmp_path):
     place = {"calls_path": tmp_path / "calls.sqlite"}
-    with running(*OPTIONS) as server:
+    with running() as server:
         first = ask(connect("small", server.url, recorded="auto", **place))
         server.process.stdin.close()  # what remains of it when the tests are killed
         assert server.process.wait(timeout=60) == 0
@@ -150,9 +149,3 @@ def test_half_an_answer_is_not_recorded(llm):
 def test_a_server_without_embeddings_says_so(llm):
     with pytest.raises(ModelError, match="does not support embeddings"):
         background.run(llm().embed(["My cat is called Mochi."]))
-
-
-def test_a_file_that_is_no_model_is_one_line(tmp_path):
-    (tmp_path / "cat.gguf").write_text("meow")
-    with pytest.raises(SystemExit, match=r"^[^\n]*cat\.gguf[^\n]*$"):
-        llama_server.main([str(tmp_path / "cat.gguf")])

@@ -367,33 +367,17 @@ def test_a_request_with_parameters_is_worded_by_the_model_from_what_the_memory_s
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("threshold", [300, 3000])
-def test_what_does_not_fit_the_models_context_is_searched_and_cut(tmp_path, threshold, streamed):
+def test_what_does_not_fit_the_models_context_is_the_models_error(tmp_path, streamed):
+    said = "This model's maximum context length is 100 tokens"
+    error = {"error": {"message": said, "code": "context_length_exceeded"}}
     path = tmp_path / "h.db"
-    long_history(path)
-    talk = [
-        each for number in range(20) for each in (user(f"Question {number} about the weather?"), assistant("Mild."))
-    ]
-
-    def answer(body):
-        if not is_search(body) and len(body["messages"]) > 43:
-            said = "This model's maximum context length is 100 tokens"
-            return web.json_response({"error": {"message": said, "code": "context_length_exceeded"}}, status=400)
-        return memory("Yes.")(body)
-
-    talk = talk if threshold == 3000 else talk * 3
     with (
-        upstream(answer) as (model, bodies),
-        running(path, "m", model, threshold=threshold) as url,
-        client(url) as asking,
+        upstream(lambda body: web.json_response(error, status=400)) as (model, _),
+        running(path, "m", model) as url,
+        pytest.raises(openai.BadRequestError, match=said),
     ):
-        done = asking.chat.completions.create(model="m", messages=[*talk, user("Is it so?")], stream=streamed)
-        assert text_of(done, streamed) == "Yes."
-    sent = json.dumps(bodies[-1]["messages"])
-    assert "Mochi" in sent
-    assert "Question 19" in sent
-    assert ("Question 3 " in sent) == (threshold == 3000)
-    assert stored(path)[-1][-2:] == [("user", "Is it so?"), ("assistant", "Yes.")]
+        say(url, user("Is it so?"), stream=streamed)
+    assert stored(path) == []
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 5, 9])
@@ -407,6 +391,22 @@ def test_a_client_that_sends_its_last_messages_is_stored_once(tmp_path, size):
     turns = [text for session in stored(path) for _, text in session]
     assert turns == [message["content"] for message in talk]
     assert len(stored(path)) == 1
+
+
+@pytest.mark.parametrize("size", [2, 3, 6])
+def test_clients_that_send_their_last_messages_in_turn_and_ask_for_other_replies_are_stored_once(tmp_path, size):
+    path = tmp_path / "h.db"
+    with upstream(numbered()) as (model, _), running(path, "m", model) as url:
+        talks = [], []
+        for number in range(10):
+            for name, talk in zip(("Ada", "Ben"), talks, strict=True):
+                talk.append(user(f"Message {number} of {name}."))
+                replies = [say(url, *talk[-size:]) for _ in range(1 + number % 2)]
+                talk.append(assistant(replies[-1]))
+    turns = [text for session in stored(path) for _, text in session]
+    assert sorted(turns) == sorted(
+        {message["content"] for talk in talks for message in talk} | {f"reply {each}" for each in range(1, 31)}
+    )
 
 
 @pytest.mark.parametrize("size", [2, 3])

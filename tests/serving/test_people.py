@@ -72,6 +72,14 @@ def test_a_trick_gets_no_other_history(served, trick):
     assert sent.count("secret of ada") == json.dumps(body).count("secret of ada")
 
 
+def test_two_names_in_two_headers_are_neither_of_them(served):
+    _, url, bodies = served
+    for other in ("bob", "ada"):
+        headers = [("X-Memory-User", "ada"), ("X-Memory-User", other)]
+        assert httpx2.post(f"{url}/chat/completions", json=asked(), headers=headers, timeout=60).status_code == 200
+        assert "secret" not in json.dumps(bodies[-1]["messages"])
+
+
 def test_bytes_that_are_no_text_name_a_person_of_their_own(served):
     _, url, bodies = served
     for name in (b"ad\xe4", "ad\u00e4".encode(), b"ada\xff"):
