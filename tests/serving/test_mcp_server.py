@@ -411,7 +411,7 @@ def test_the_server_says_what_it_is_for(diary):
     async def told(client):
         return client.instructions
 
-    assert "With the tool remember, keep what the user tells you" in within(diary, told)
+    assert "If there is a tool remember, keep what the user tells you" in within(diary, told)
 
 
 def test_a_client_that_goes_away_ends_the_server_without_a_traceback(tmp_path):
