@@ -17,7 +17,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from ..store.batching import batched
+from more_itertools import constrained_batches
+
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, has_clock, parse_time, written
@@ -123,8 +124,8 @@ class Staging:
 
     def store(self) -> Iterator[int]:
         """Store the new messages, oldest session first. Yield the number of messages in each transaction."""
-        stored = 0
-        for batch in batched(self._database.execute(_NEW), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
+        stored, new = 0, self._database.execute(_NEW)
+        for batch in constrained_batches(new, _CHARACTERS, _AT_ONCE, lambda row: len(row[-1]), strict=False):
             # the report names dates that cannot be read
             with self._store.transaction(), warnings.catch_warnings(action="ignore"):
                 for (part, count, key, day, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
