@@ -4,7 +4,7 @@ Read `ranking` first: `rank_sessions` is the entry point. It adds up the scores 
 dates that a question names and, with an embedder, the similarities of `vectors`. `find` finds single turns for a few
 short `probes`, and turns that are linked to them. Both let the rarest words decide (`word_index.Terms`). `words`
 defines what a word is in any language, and `occurrences` finds words and quotes in texts.
-`semantic` embeds texts on this machine. `threads` runs searches in the background.
+`semantic` embeds texts on this machine.
 """
 
 from .ranking import arank_sessions, rank_sessions

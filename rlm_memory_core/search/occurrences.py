@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise, zip_longest
 
-from ..store.database import check_time
+from ..store.time_limit import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
 
 _LOCK = threading.Lock()

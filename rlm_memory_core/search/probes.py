@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice
 from typing import Any
 
-from ..store.database import check_time
 from ..store.memory_store import COLUMNS, MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
+from ..store.time_limit import check_time
 from ..store.turns import Turn
 from .occurrences import occurrences
 from .word_index import PIECES, TURNS, Terms

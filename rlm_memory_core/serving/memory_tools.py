@@ -17,9 +17,9 @@ from pydantic import BeforeValidator, Field
 from ..query.engine import MemoryRLM
 from ..query.listing import head
 from ..query.search_tools import SearchTools
-from ..search.threads import in_search_thread
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
+from ..store.time_limit import in_search_thread
 from ..store.times import parse_time
 from ..views.answer import answer_text
 from ..views.store_summary import row, summarise

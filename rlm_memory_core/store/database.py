@@ -3,9 +3,10 @@
 import sqlite3
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
+
+from .time_limit import check_time
 
 _PATIENCE, _PAUSE = 30.0, 0.002  # seconds to wait for another process, and between two tries
 _DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
@@ -17,19 +18,6 @@ _MEANINGS = {
     "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
     "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
 }
-
-
-time_limit: ContextVar[Callable[[], None]] = ContextVar("time_limit", default=lambda: None)
-"""A search with a time limit sets a function that raises a TimeoutError if the time is over."""
-
-
-def check_time() -> None:
-    """Raise a TimeoutError if the time of this search is over.
-
-    SQLite calls this periodically, and interrupts its statement. So does work that uses SQLite only briefly at a time,
-    such as a search that reads many long turns.
-    """
-    time_limit.get()()
 
 
 class _Database(sqlite3.Connection):

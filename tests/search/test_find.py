@@ -11,7 +11,7 @@ from rlm_memory_core.query.search_way import opening
 from rlm_memory_core.search import word_index
 from rlm_memory_core.search.find import find_turns, linked_turns, turns_with
 from rlm_memory_core.search.probes import Filters
-from rlm_memory_core.store.database import time_limit
+from rlm_memory_core.store import time_limit
 
 
 def numbers(found):
@@ -302,7 +302,7 @@ def test_a_search_ends_between_turns_and_statements(store):
             if next(looks):
                 raise TimeoutError("over")
 
-        time_limit.set(check)
+        time_limit._check.set(check)
         find_turns(store, ["cat", '"cat cat"'])
 
     for statements in range(8):
