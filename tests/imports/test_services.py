@@ -6,6 +6,7 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.imports import import_file, read_messages
+from rlm_memory_core.store.times import parse_time
 
 HI = {"role": "user", "content": "Hi"}
 AT = "2023-05-20T10:00:00+00:00"
@@ -82,7 +83,7 @@ def test_an_export_is_read_with_its_speakers(service):
 
 def test_times_of_every_service_are_read():
     for value, day in ((TAVERN, "2024-05-20"), (TEAMS, "2023-05-20"), (EVENTS, "2023-05-20"), (TWITTER, "2023-05-20")):
-        assert {str(turn.time.date()) for turn in read(value)[2].turns} == {day}
+        assert {str(parse_time(turn.timestamp).date()) for turn in read(value)[2].turns} == {day}
 
 
 @pytest.mark.parametrize("key", ["data", "log", "chat", "items", "input", "thread", "name of my own"])
@@ -208,7 +209,7 @@ def test_the_branch_that_was_shown_without_its_thoughts(form):
 )
 def test_dates_as_databases_write_them(time):
     _, problems, store = read([HI | {"create_time": time}])
-    assert (str(store.turns[0].time), problems) == ("2023-05-20 10:00:00+00:00", [])
+    assert (str(parse_time(store.turns[0].timestamp)), problems) == ("2023-05-20 10:00:00+00:00", [])
 
 
 def test_an_answer_beside_a_message_does_not_replace_it():
