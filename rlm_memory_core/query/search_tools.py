@@ -16,7 +16,7 @@ from ..models.types import UNKNOWN
 from ..repl.date_functions import parse_date
 from ..repl.values import listed
 from ..search.find import MOST_PROBES, Filters, Found, find_turns, linked_turns, turns_with
-from ..search.vectors import Embedder, similar_turns
+from ..search.semantic import Embedder, similar_turns
 from ..search.word_index import PIECES, take_in_new_turns
 from ..search.words import content_words
 from ..store.dates import parse_date as read_date

