@@ -150,11 +150,9 @@ def _of_pieces(store: MemoryStore, question: str, question_date: str | None) -> 
     end, question = len(store), _ends(question)
     spans = periods(question, question_date)
     terms = Terms.of(store, content_words(without_relative(question, spans)))
-    whole = f"SELECT number FROM {PIECES} WHERE last_turn <= ? ORDER BY number DESC LIMIT 1"
-    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (end,))  # the last piece of a snapshot
     holding = f"""SELECT number, value FROM json_each(?) CROSS JOIN {PIECES}
         ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= value)"""
-    said = _matching(store, SPOKEN, terms, piece_number(store, terms.after), last)
+    said = _matching(store, SPOKEN, terms, piece_number(store, terms.after), piece_number(store, end))
     best_turn = _best(store, holding, _matching(store, TURNS, terms, terms.after, end))
     parts = (said, best_turn, _near(store, spans))
     return {piece: sum(part.get(piece, 0.0) for part in parts) for piece in set().union(*parts)}
