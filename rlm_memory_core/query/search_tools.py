@@ -255,9 +255,9 @@ class SearchTools:
         least: float = _LEAST,
     ) -> Found:  # fmt: skip
         """Return what a search finds, by meaning too if there is an embedder. It prefers turns of these `sessions`."""
-        alike: Sequence[int] = ()
-        if self.embedder:
-            alike = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
+        text = " ".join(probes)
+        near = await similar_turns(self.store, text, self.embedder, limit, self.budget) if self.embedder else []
+        alike = [turn for turn, *_ in near]
         return await in_search_thread(find_turns)(
             self.store, probes, filters, limit, per_session, sessions, alike, least
         )

@@ -23,7 +23,7 @@ from ..models.budget import Budget
 from ..store.dates import COUNT, UNIT_DAYS, Moment, count_of, moments, parse_date
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date
-from .semantic import Embedder, likeness
+from .semantic import Embedder, similar_turns
 from .word_index import MOST_SCORED, PIECES, SPOKEN, TURNS, Terms, piece_number, take_in_new_turns
 from .words import content_words, match_expression
 
@@ -74,7 +74,8 @@ async def arank_sessions(
     k: int | None = None, budget: Budget | None = None,
 ) -> list[int]:  # fmt: skip
     """Rank sessions like `rank_sessions`, for callers on an event loop. A thread reads and writes the store."""
-    alike = await likeness(store, question, embedder, budget) if embedder else {}
+    found = await similar_turns(store, question, embedder, None, budget) if embedder else []
+    alike = {session: cosine for _, session, cosine in reversed(found)}  # the best of a session comes last
     return await asyncio.to_thread(_ranked, store, question, question_date, alike, k)
 
 

