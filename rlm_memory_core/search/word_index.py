@@ -17,7 +17,6 @@ however long the history is.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, groupby
-from operator import attrgetter
 
 from more_itertools import constrained_batches
 
@@ -227,7 +226,7 @@ def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[t
         turns: Turns of any number of sessions, in order. The first one begins a piece.
         limit: The maximum number of characters in a serialised piece.
     """
-    for _, of_session in groupby(turns, attrgetter("session")):
+    for _, of_session in groupby(turns, lambda turn: turn.session):
         yield from constrained_batches(of_session, limit + 1, get_len=lambda turn: len(str(turn)) + 1, strict=False)
 
 

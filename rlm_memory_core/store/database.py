@@ -46,7 +46,7 @@ _MEANINGS = {
     "SQLITE_IOERR": "the disk failed at {path} ({name}): check its free space, quota and health; what was stored stays",
     "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
     "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
-    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, no permission, or it is a folder; name a file",
 }
 
 
@@ -120,8 +120,6 @@ def explain(error: sqlite3.Error, path: Path | None) -> str:
     """Return a line that says what went wrong with a history's file and what to do. It quotes nothing from it."""
     if isinstance(error, sqlite3.ProgrammingError):
         return "the history is closed; open it again with MemoryStore(path)"
-    if path and path.is_dir():
-        return f"{path} is a folder; name the history's file in it"
     name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
     return meaning.format(path=path or "the history in memory", name=name)

@@ -8,18 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
-SECONDS = 10.0  # time limit of a search; ten million turns take less
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="rlm-memory-search")
 _check: ContextVar[Callable[[], None]] = ContextVar("check", default=lambda: None)  # of the search in this thread
 
 
-def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Callable[_P, Coroutine[Any, Any, _T]]:
+def in_search_thread(function: Callable[_P, _T], seconds: float = 10.0) -> Callable[_P, Coroutine[Any, Any, _T]]:
     """Return a coroutine function that runs a search of a history in a thread.
 
-    It raises a TimeoutError if the search takes longer than `seconds`. This, or cancelling it, only interrupts SQLite
-    and what calls `check_time`.
+    It raises a TimeoutError if the search takes longer than `seconds`; searches of ten million turns take less. This,
+    or cancelling it, only interrupts SQLite and what calls `check_time`.
 
     >>> asyncio.run(in_search_thread(sorted)("ba"))
     ['a', 'b']
