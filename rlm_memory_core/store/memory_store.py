@@ -20,7 +20,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .database import StoreError, explain, open_database, prepare
-from .display import as_html
+from .display import as_html, as_text
 from .escaping import well_formed
 from .substring import LONGEST, MAY_HOLD, comparable
 from .time_limit import check_time
@@ -240,6 +240,9 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         with suppress(StoreError):
             size = f"{len(self):,} turns in {len(self.sessions):,} sessions"
         return f"<MemoryStore {self.path or 'in memory'}: {size}>"
+
+    def __str__(self) -> str:
+        return as_text(self)
 
     def _repr_html_(self) -> str | None:
         return as_html(self)

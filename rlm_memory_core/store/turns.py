@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from .escaping import escape, label
+from .times import parse_time
 
 _T = TypeVar("_T")
 _BLOCK = 1000  # items read at once while iterating
@@ -38,6 +40,11 @@ class Turn:
         """The text before the content, such as `[Turn 1][user]:`. `escaping` prevents content from imitating it."""
         return f"[Turn {self.index}][{label(f'{self.role} {self.name}' if self.name else self.role)}]:"
 
+    @property
+    def time(self) -> datetime | None:
+        """The timestamp as a datetime, with a zone only if the timestamp names one. None if it is not a time."""
+        return parse_time(self.timestamp)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -60,6 +67,11 @@ class Session:
         """The line before a dated session, such as `[--- Session 3 | 2023/05/20 (Sat) 02:21 ---]`, with any title."""
         return f"[--- Session {self.number} | {label(self.date or '')}{self.title and f' | {label(self.title)}'} ---]"
 
+    @property
+    def text(self) -> str:
+        """The serialised turns, without the marker."""
+        return "\n".join(map(str, self.turns))
+
     def __str__(self) -> str:
         heading = [self.marker] if self.date is not None or self.title else []
         return "\n".join([*heading, *map(str, self.turns)])
@@ -70,7 +82,7 @@ def serialise(sessions: Iterable[Session]) -> str:
     return "\n".join(str(session) for session in sessions if session.date is not None or session.turns)
 
 
-class Rows(Sequence[_T]):
+class Rows(Sequence[_T], Generic[_T]):
     """A sequence that reads its items when they are accessed, so that a large history stays on disk.
 
     Args:
@@ -101,3 +113,11 @@ class Rows(Sequence[_T]):
         if places.step == 1:
             return list(self._fetch(places.start, max(places.start, places.stop)))
         return [self[place] for place in places]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} items>"

@@ -9,7 +9,7 @@ from ..query.trace import Trace
 from ..store import display
 from ..store.memory_store import MemoryStore
 from .answer import answer_html, show_answer
-from .store_summary import summary_html
+from .store_summary import summary_html, summary_text
 from .trace import trace_html, trace_text
 
 display.as_html.register(Answer, answer_html)
@@ -17,5 +17,6 @@ display.show.register(Answer, show_answer)
 display.as_html.register(Trace, trace_html)
 display.as_text.register(Trace, trace_text)
 display.as_html.register(MemoryStore, summary_html)
+display.as_text.register(MemoryStore, summary_text)
 
-__all__ = ["answer_html", "show_answer", "summary_html", "trace_html", "trace_text"]
+__all__ = ["answer_html", "show_answer", "summary_html", "summary_text", "trace_html", "trace_text"]

@@ -77,6 +77,14 @@ def summary_html(store: MemoryStore) -> str | None:
         return None
 
 
+def summary_text(store: MemoryStore) -> str:
+    """Return the summary for a terminal, or the store's `repr` if it is closed."""
+    try:
+        return str(summarise(store))
+    except StoreError:
+        return repr(store)
+
+
 def summarise(store: MemoryStore) -> Summary:
     """Summarise a history.
 

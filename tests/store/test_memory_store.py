@@ -34,6 +34,7 @@ def test_turns_before_any_session_form_one_of_their_own(store):
     store.add("user", "Again.")
     assert [(s.number, s.date, len(s.turns)) for s in store.sessions] == [(1, None, 1), (2, "today", 1)]
     assert store.sessions[1].marker == "[--- Session 2 | today ---]"
+    assert store.sessions[1].text == "[Turn 2][user]: Again."
 
 
 def test_an_empty_store_has_nothing_anywhere(store):
@@ -50,6 +51,7 @@ def test_lazily_read_sequences_behave_as_lists(store):
     for position in (7, -8):
         with pytest.raises(IndexError):
             turns[position]
+    assert turns == listed
     assert turns[2] in turns
     assert list(reversed(turns)) == listed[::-1]
 

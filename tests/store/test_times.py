@@ -116,11 +116,11 @@ def test_days_and_silences_where_clocks_change_and_far_from_greenwich(tz, times,
     assert dates(store) == expected
 
 
-def test_times_with_and_without_a_zone_are_kept_apart():
+def test_times_with_and_without_a_zone_are_kept_apart_and_the_turn_says_which():
     store = MemoryStore(tz="UTC")
     times = ("2023-05-20T09:00:00", "2023-05-20T09:05:00Z", "2023-05-20T09:10:00+00:00", "2023/05/20 09:15")
     turns = [store.add("user", "Hi", time) for time in times]
-    assert [parse_time(turn.timestamp).tzinfo is not None for turn in turns] == [False, True, True, False]
+    assert [turn.time.tzinfo is not None for turn in turns] == [False, True, True, False]
     assert [turn.session for turn in turns] == [1, 2, 2, 3]
     assert {date[:10] for date, _ in dates(store)} == {"2023/05/20"}
 
@@ -179,14 +179,14 @@ def test_a_date_that_cannot_be_read_is_kept_with_a_warning(store, odd):
         turn = store.add("user", "Hi", odd)
     with warned:
         rank_sessions(store, "Hi?", odd)
-    assert (store.sessions[0].date, turn.timestamp, parse_time(odd)) == (odd, odd, None)
+    assert (store.sessions[0].date, turn.timestamp, turn.time) == (odd, odd, None)
 
 
 @pytest.mark.parametrize(("odd", "day"), [("23/12/31", "2031-12-23"), ("20.05.23", "2023-05-20"), ("5/6/99", "1999")])
 def test_a_year_that_is_a_guess_is_told(store, odd, day):
     with pytest.warns(UserWarning, match=rf"'{odd}' is read as {day}.*write the year with four digits"):
         turn = store.add("user", "Hi", odd)
-    assert str(parse_time(turn.timestamp)).startswith(day)
+    assert str(turn.time).startswith(day)
 
 
 def test_every_way_to_give_a_date_warns_and_the_same_date_is_told_once(store):
