@@ -65,7 +65,7 @@ def _told() -> tuple[type[Exception], ...]:
     """Return the errors that are shown as one line. It imports them only when there is an error to show."""
     from ..imports import HistoryFileError
     from ..models.types import ModelError, RecordingError
-    from ..store.database import StoreError
+    from ..store.schema import StoreError
 
     return Refused, HistoryFileError, ModelError, RecordingError, StoreError, OSError
 

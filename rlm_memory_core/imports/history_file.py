@@ -17,8 +17,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..store.database import explain, open_read_only, prepare
+from ..store.database import explain, open_read_only
 from ..store.memory_store import MemoryStore, StoreError
+from ..store.schema import prepare
 from .json_values import HistoryFileError
 from .reader import import_stream
 

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .database import StoreError, explain, open_database, prepare
+from .database import explain, open_database
 from .display import as_html, as_text
 from .escaping import well_formed
+from .schema import StoreError, prepare
+from .sessions import SessionWriter
 from .substring import LONGEST, MAY_HOLD, comparable
 from .time_limit import check_time
-from .times import GAP, SessionWriter, check_date, parse_time
+from .times import GAP, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
 __all__ = ["MemoryStore", "StoreError"]

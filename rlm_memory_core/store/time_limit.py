@@ -5,13 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="rlm-memory-search")
-_check: ContextVar[Callable[[], None]] = ContextVar("check", default=lambda: None)  # of the search in this thread
+_search = threading.local()  # `check` ends the search that runs in this thread, if its time is over
 
 
 def in_search_thread(function: Callable[_P, _T], seconds: float = 10.0) -> Callable[_P, Coroutine[Any, Any, _T]]:
@@ -34,7 +33,7 @@ def in_search_thread(function: Callable[_P, _T], seconds: float = 10.0) -> Calla
                 if ended.is_set() or time.monotonic() > end:
                     raise TimeoutError(f"the search took more than {seconds:g} s; search for a rarer word")
 
-            _check.set(check)
+            _search.check = check
             return function(*args, **kwargs)
 
         try:
@@ -51,4 +50,4 @@ def check_time() -> None:
     SQLite calls this periodically, and interrupts its statement. So does work that uses SQLite only briefly at a time,
     such as a search that reads many long turns.
     """
-    _check.get()()
+    getattr(_search, "check", lambda: None)()
