@@ -301,8 +301,9 @@ def test_a_search_ends_between_turns_and_statements(store, monkeypatch):
             if next(looks):
                 raise TimeoutError("over")
 
-        monkeypatch.setattr(time_limit._search, "check", check, raising=False)
-        find_turns(store, ["cat", '"cat cat"'])
+        with monkeypatch.context() as searching:
+            searching.setattr(time_limit._search, "check", check, raising=False)
+            find_turns(store, ["cat", '"cat cat"'])
 
     for statements in range(8):
         with pytest.raises(TimeoutError, match="over"):
