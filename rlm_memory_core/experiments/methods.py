@@ -24,7 +24,7 @@ from rlm_memory_core.query.prompts.record import history_messages
 from rlm_memory_core.query.reading import PAPER, SEARCH, Reading
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.search.ranking import rank_turns
-from rlm_memory_core.search.vectors import Embedder
+from rlm_memory_core.search.semantic import Embedder
 from rlm_memory_core.store.memory_store import MemoryStore
 
 from .functions import Function, load

@@ -16,7 +16,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from ..store.batching import batched
+from more_itertools import constrained_batches
+
 from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, parse_time, written
 from .formats import Conversation, Message
@@ -89,8 +90,8 @@ class Staging:
 
     def store(self) -> Iterator[int]:
         """Store the new messages, oldest session first. Yield the number of messages in each transaction."""
-        current = 0
-        for batch in batched(self._database.execute(_IN_TIME), lambda row: len(row[-1]), _AT_ONCE, _CHARACTERS):
+        current, new = 0, self._database.execute(_IN_TIME)
+        for batch in constrained_batches(new, _CHARACTERS, _AT_ONCE, lambda row: len(row[-1]), strict=False):
             # the report names dates that cannot be read
             with self._store.transaction(), warnings.catch_warnings(action="ignore"):
                 for (number, count, key, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):

@@ -168,7 +168,7 @@ class LLM(AbstractContextManager["LLM"]):
             answers = await background.arun(asking)
         except (ModelError, BudgetExceeded, CancelledError) as error:  # answered and stopped batches are paid for
             usage = sum((call.charged for call in calls), Usage())
-            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))  # search.vectors.Metered reads them
+            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))  # search.semantic.Metered reads them
             raise
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..store.batching import batched
+from more_itertools import constrained_batches
+
 from ..store.escaping import well_formed
 from .adapting import is_too_long, sendable
 from .pricing import Usage
@@ -198,7 +199,7 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     >>> list(batches(["one", "", "two"]))
     [['one', ' ', 'two']]
     """
-    for batch in batched(texts, len, _BATCH_TEXTS, _BATCH_CHARACTERS):
+    for batch in constrained_batches(texts, _BATCH_CHARACTERS, _BATCH_TEXTS, strict=False):
         yield [sendable(text) or " " for text in batch]
 
 

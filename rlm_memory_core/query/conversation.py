@@ -16,7 +16,7 @@ from ..models.types import UNKNOWN, ChatMessage, ContextExceeded, EmptyReply, Mo
 from ..repl.date_functions import days_between
 from ..repl.repl import NoSandbox, Repl, Run
 from ..repl.values import to_text
-from ..search.vectors import Metered
+from ..search.semantic import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from .answer import Answer, QueryFailed

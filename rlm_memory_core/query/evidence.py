@@ -21,8 +21,8 @@ from typing import Any
 
 from ..models.types import UNKNOWN
 from ..repl.values import to_text
-from ..search.occurrences import Words, quoted_words
-from ..search.words import content_words, may_contain
+from ..search.occurrences import Words
+from ..search.words import content_words, exact_words, may_contain
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
@@ -146,7 +146,7 @@ def look_up(claim: Evidence, turns: Sequence[Turn]) -> Evidence | None:
     for turn in sorted(turns, key=lambda turn: turn.index != claim.turn):  # first the turn that the claim names
         if claim.quote in turn.content:
             return replace(claim, session=turn.session, turn=turn.index)
-        parts = parts or [part for part in map(quoted_words, pieces) if part]
+        parts = parts or [part for part, _ in map(exact_words, pieces) if part]
         if parts and (span := _span(turn.content, parts)):
             return replace(claim, session=turn.session, turn=turn.index, quote=_with_ends(turn.content, *span))
     return None

@@ -14,8 +14,8 @@ from ..models.types import ChatMessage
 from ..repl.date_functions import parse_date
 from ..repl.values import check_text, from_start, listed
 from ..search.ranking import arank_sessions, rank_pieces
-from ..search.threads import in_search_thread
 from ..search.word_index import Piece, PieceIndex, piece_number, split
+from ..store.time_limit import in_search_thread
 from ..store.turns import Turn
 from .conversation import Query
 from .prompts.record import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt

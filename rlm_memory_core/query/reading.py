@@ -11,7 +11,7 @@ from ..models.budget import Budget
 from ..models.hedging import HEDGE
 from ..models.llm import LLM, OFFLINE
 from ..repl.limits import Limits
-from ..search.vectors import Embedder
+from ..search.semantic import Embedder
 
 SEARCH, PAPER = "search", "paper"
 COPY_LIMIT = 20_000_000  # a history with more characters of content is not copied into the sandbox

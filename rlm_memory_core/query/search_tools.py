@@ -16,13 +16,13 @@ from ..models.types import UNKNOWN
 from ..repl.date_functions import parse_date
 from ..repl.values import listed
 from ..search.find import MOST_PROBES, Filters, Found, find_turns, linked_turns, turns_with
-from ..search.threads import in_search_thread
-from ..search.vectors import Embedder, similar_turns
+from ..search.semantic import Embedder, similar_turns
 from ..search.word_index import PIECES, take_in_new_turns
 from ..search.words import content_words
 from ..store.dates import parse_date as read_date
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
+from ..store.time_limit import in_search_thread
 from ..store.turns import Turn
 from .evidence import CITED, Evidence, look_up
 from .listing import OF_ASSISTANT, OF_USER, WIDE, Listing, first_words, head, left_out, one_line
@@ -255,9 +255,9 @@ class SearchTools:
         least: float = _LEAST,
     ) -> Found:  # fmt: skip
         """Return what a search finds, by meaning too if there is an embedder. It prefers turns of these `sessions`."""
-        alike: Sequence[int] = ()
-        if self.embedder:
-            alike = await similar_turns(self.store, " ".join(probes), self.embedder, limit, self.budget)
+        text = " ".join(probes)
+        near = await similar_turns(self.store, text, self.embedder, limit, self.budget) if self.embedder else []
+        alike = [turn for turn, *_ in near]
         return await in_search_thread(find_turns)(
             self.store, probes, filters, limit, per_session, sessions, alike, least
         )

@@ -19,8 +19,8 @@ from ..repl.dialect.rules import TextEdits
 from ..repl.values import check_text, listed, to_text
 from ..search.find import Filters, Found, Hit, linked_turns
 from ..search.ranking import arank_sessions, periods
-from ..search.threads import in_search_thread
 from ..search.word_index import Piece, piece_number, split
+from ..store.time_limit import in_search_thread
 from ..store.turns import Session
 from .answer import Answer
 from .conversation import Query

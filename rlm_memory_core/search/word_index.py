@@ -17,9 +17,9 @@ however long the history is.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, groupby
-from operator import attrgetter
 
-from ..store.batching import batched
+from more_itertools import constrained_batches
+
 from ..store.dates import parse_date
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session, Turn
@@ -213,24 +213,24 @@ def split(session: Session, limit: int = MAX_PIECE_CHARACTERS) -> list[Piece]:
     ['[Turn 1][user]: Hi']
     """
     return [
-        Piece(session.number, session.date, "\n".join(map(str, turns)), tuple(run))
+        Piece(session.number, session.date, "\n".join(map(str, turns)), run)
         for run in runs(session.turns, limit)
         for turns in parts(run, limit)
     ]
 
 
-def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
+def runs(turns: Iterable[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[tuple[Turn, ...]]:
     """Group turns of one session that fit into one piece. A turn that is too long forms its own group.
 
     Args:
         turns: Turns of any number of sessions, in order. The first one begins a piece.
         limit: The maximum number of characters in a serialised piece.
     """
-    for _, of_session in groupby(turns, attrgetter("session")):
-        yield from batched(of_session, lambda turn: len(str(turn)) + 1, limit, limit + 1)
+    for _, of_session in groupby(turns, lambda turn: turn.session):
+        yield from constrained_batches(of_session, limit + 1, get_len=lambda turn: len(str(turn)) + 1, strict=False)
 
 
-def parts(run: list[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[list[Turn]]:
+def parts(run: Sequence[Turn], limit: int = MAX_PIECE_CHARACTERS) -> Iterator[Sequence[Turn]]:
     """Yield the pieces of a run: the run itself, or the parts of a long turn as turns with the same index.
 
     >>> [[turn.content for turn in part] for part in parts([Turn(1, 1, "user", "abcdefgh", "")], 20)]

@@ -11,14 +11,14 @@ from itertools import chain
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
+from more_itertools import constrained_batches
 from pydantic import BeforeValidator, Field
 
 from ..query.engine import MemoryRLM
 from ..query.search_tools import SearchTools
-from ..search.threads import in_search_thread
-from ..store.batching import batched
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
+from ..store.time_limit import in_search_thread
 from ..store.times import parse_time
 from ..views.answer import answer_text
 from ..views.store_summary import row, summarise
@@ -175,7 +175,7 @@ def _page(text: str, page: int) -> str:
     'one'
     """
     lines = text.split("\n")
-    pages = list(batched(lines, len, len(lines), _PAGE))
+    pages = list(constrained_batches(lines, _PAGE, strict=False))
     if page > len(pages):
         raise ValueError(f"the result has {len(pages)} pages; there is no page {page}")
     shown = pages[page - 1]

@@ -2,6 +2,6 @@
 
 Read `turns` first (what is stored, and its form as text), then `memory_store` (appending and reading). `times` reads
 the times of turns and decides which session a turn belongs to. `dates` is the package's only date parser. `database`
-handles SQLite. `substring` finds a keyword in any letter case. `escaping` prevents content from imitating
-headings and tags. `batching` divides items into batches. With `display`, `views` registers how objects are shown.
+handles SQLite, and `time_limit` ends long searches. `substring` finds a keyword in any letter case. `escaping` prevents
+content from imitating headings and tags. With `display`, `views` registers how objects are shown.
 """

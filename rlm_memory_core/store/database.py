@@ -3,9 +3,10 @@
 import sqlite3
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
+
+from .time_limit import check_time
 
 _PATIENCE, _PAUSE = 30.0, 0.002  # seconds to wait for another process, and between two tries
 _DAMAGED = "{path} is damaged ({name}); copy out what can be read: rlm-memory check {path}"
@@ -15,21 +16,8 @@ _MEANINGS = {
     "SQLITE_IOERR": "the disk failed at {path} ({name}): check its free space, quota and health; what was stored stays",
     "SQLITE_READONLY": "{path} cannot be written; all that is stored can be read",
     "SQLITE_NOTADB": "{path} is not a history in SQLite, or its beginning is damaged; give another path",
-    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, or no permission; give another path",
+    "SQLITE_CANTOPEN": "cannot open {path} as a history: no such folder, no permission, or it is a folder; name a file",
 }
-
-
-time_limit: ContextVar[Callable[[], None]] = ContextVar("time_limit", default=lambda: None)
-"""A search with a time limit sets a function that raises a TimeoutError if the time is over."""
-
-
-def check_time() -> None:
-    """Raise a TimeoutError if the time of this search is over.
-
-    SQLite calls this periodically, and interrupts its statement. So does work that uses SQLite only briefly at a time,
-    such as a search that reads many long turns.
-    """
-    time_limit.get()()
 
 
 class _Database(sqlite3.Connection):
@@ -98,8 +86,6 @@ def explain(error: sqlite3.Error, path: Path | None) -> str:
     """Return a line that says what went wrong with a history's file and what to do. It quotes nothing from it."""
     if isinstance(error, sqlite3.ProgrammingError):
         return "the history is closed; open it again with MemoryStore(path)"
-    if path and path.is_dir():
-        return f"{path} is a folder; name the history's file in it"
     name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     meaning = next((meaning for begin, meaning in _MEANINGS.items() if name.startswith(begin)), _DAMAGED)
     return meaning.format(path=path or "the history in memory", name=name)

@@ -18,7 +18,6 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta, weekday
 
@@ -56,7 +55,6 @@ COUNT = rf"(?P<count>\d{{1,3}}|(?:(?:{'|'.join(_TENS[1:9])})[\s-])?(?:{'|'.join(
 _DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _WEEKDAYS = {day: number for number, day in enumerate(_DAYS)} | {"weekend": 5}
 _SPOKEN = {"the day before yesterday": -2, "today": 0, "tonight": 0, "yesterday": -1, "last night": -1, "tomorrow": 1}
-_ANY = re.compile(rf"\d|ago|day|night|week|month|year|back|earlier|tomorrow|{'|'.join(_SHORT)}", re.I)
 _BEFORE_MONTH = r"(?:in|since|during|until|till|by|from|around|last|early|late|mid|of)[\s-]+(?:early |late |mid-?)?"
 _NAMED = f"week|month|year|{'|'.join(_WEEKDAYS)}"
 _CALENDAR = [
@@ -72,7 +70,6 @@ _RELATIVE = [
 ]
 
 
-@lru_cache(maxsize=4096)
 def parse_date(text: str | None) -> date | None:
     """Read the first full date in a text.
 
@@ -170,7 +167,7 @@ def moments(sentence: str, said_on: date | None) -> list[Moment]:
     sentence = sentence[:_MAX_CHARACTERS]
     found: dict[int, Moment] = {}
     covered: set[int] = set()
-    surest_first = [*_CALENDAR, *(_RELATIVE if said_on else [])] if _ANY.search(sentence) else []
+    surest_first = [*_CALENDAR, *(_RELATIVE if said_on else [])]
     for match in (match for pattern in surest_first for match in pattern.finditer(sentence)):
         words = range(*match.span())
         with suppress(OverflowError, ValueError):  # before the year 1, or after 9999

@@ -8,19 +8,14 @@ from functools import singledispatch
 
 
 @singledispatch
-def as_html(shown: object) -> str | None:
-    """Return the object as HTML for a notebook cell, or None to use its text instead."""
-    return None
+def as_html(shown: object, is_page: bool = False) -> str | None:
+    """Return the object as HTML, or None to use its text instead.
 
-
-@singledispatch
-def as_page(shown: object) -> str:
-    """Return the object as a complete HTML page.
-
-    Raises:
-        TypeError: No view is registered for this class.
+    Args:
+        shown: The object.
+        is_page: Whether to return a complete page instead of HTML for a notebook cell. Only traces have one.
     """
-    raise TypeError(f"there is no page for {type(shown).__name__}")
+    return None
 
 
 @singledispatch

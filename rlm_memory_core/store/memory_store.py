@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .database import check_time, explain, open_database
+from .database import explain, open_database
 from .display import as_html, as_text
 from .escaping import well_formed
 from .schema import StoreError, prepare
 from .sessions import SessionWriter
 from .substring import LONGEST, MAY_HOLD, comparable
+from .time_limit import check_time
 from .times import GAP, check_date, parse_time
 from .turns import Rows, Session, Turn, serialise
 
@@ -49,7 +50,7 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         path: The history's file, created if it does not exist. None keeps the history in memory.
         tz: The user's time zone, such as "America/Los_Angeles"; None means this machine's. It decides which day a time
             with a zone belongs to. A time without a zone is what the user's clock showed. The two kinds of times cannot
-            be compared, so a turn begins a session if the one before has the other kind. See `Turn.time`.
+            be compared, so a turn begins a session if the one before has the other kind. See `times.parse_time`.
         gap: The silence after which a new session begins.
 
     Raises:

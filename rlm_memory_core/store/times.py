@@ -5,15 +5,9 @@ knows how far apart they are.
 """
 
 import re
-import sys
-import threading
 import warnings
-from datetime import datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
-from itertools import takewhile
-from traceback import walk_stack
-
-from dateutil import tz
 
 from .dates import from_iso, parse_date
 from .substring import comparable
@@ -23,18 +17,13 @@ GAP = timedelta(hours=4)
 
 _LONGEST = 100  # maximum characters of a time
 _LATE = ("p", "오후", "午後", "下午", "晚上", "中午")  # in the second half of the day
-_ZONES = {  # hours from UTC; other abbreviations mean several zones
-    "z": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
-    "bst": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9, "kst": 9, "aest": 10, "aedt": 11,
-}  # fmt: skip
 _CLOCK = re.compile(
     rf"(?:(?P<before>{'|'.join(_LATE[1:])}|오전|午前|上午|凌晨|早上)\s*)?(?<![\d:.])(?P<hour>2[0-4]|[01]?\d)"
     r"(?:[:h時时시点點]\s?(?:(?P<minute>[0-5]?\d)(?!\d)(?:[:m分분]\s?(?P<second>[0-5]?\d)(?!\d)(?:[.,]\d+)?)?)?"
     r"|(?=\s?[ap]\.?\s?m\b))[分분秒초]?\s?(?:(?P<after>[ap])\.?\s?m\b\.?)?"
     r"\s?(?:(?:utc|gmt)?(?P<offset>[+-](?:0\d|1[0-4])|(?<=[ct])[+-]\d)(?::?(?P<more>[0-5]\d))?\b"
-    rf"|\(?(?P<zone>{'|'.join(_ZONES)})\b)?"
+    r"|\(?(?P<utc>z|utc|gmt)\b)?"
 )
-_REGION = re.compile(r"[A-Z][a-z]+/[A-Z][A-Za-z_/]+")  # such as Europe/Berlin
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # `%a` depends on the locale
 
 
@@ -42,7 +31,8 @@ def parse_time(text: str) -> datetime | None:
     """Read a time: ISO 8601, or a full date with or without a time of day, as people and servers write them.
 
     Returns:
-        The time, with a zone if the text names one. Midnight if the text names only a day. None if it names no day.
+        The time, with a zone if the text names UTC or an offset from it. Midnight if the text names only a day. None
+        if it names no day.
 
     >>> parse_time("2023-05-20T02:21:00Z").tzinfo, parse_time("2023/05/20 (Sat) 02:21").tzinfo
     (datetime.timezone.utc, None)
@@ -63,7 +53,7 @@ def _parse_time(text: str) -> datetime | None:
             if half := clock["before"] or clock["after"]:
                 hour = hour % 12 + 12 * (half in _LATE)
             when += timedelta(hours=hour, minutes=minute, seconds=second)
-            when = when.replace(tzinfo=_zone(clock, text))
+            when = when.replace(tzinfo=_zone(clock))
     return when
 
 
@@ -71,27 +61,20 @@ def check_date(text: str | None) -> str | None:
     """Return a date or time from the caller. Warn if it cannot be read, or if its year is a guess.
 
     A date that cannot be read is shown, but nothing is found by it. The year of `23/12/31` is a guess: it is read as
-    the 23rd of December 2031. The warning is about the line that called this package.
+    the 23rd of December 2031. Python shows the same warning only once.
     """
     when = parse_time(text or "")
-    if not text or (when and str(when.year) in comparable(text)) or threading.current_thread().name == "rlm-memory":
-        return text  # on the background thread, the caller was warned before
-    guess = when and f"is read as {when:%Y-%m-%d}; write the year with four digits"
-    modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_stack(sys._getframe()))
-    ours = takewhile(lambda name: name.partition(".")[0] in ("rlm_memory_core", "asyncio"), modules)
-    told = f"{text[:80]!r} {guess or 'cannot be read as a date; write 2023-05-30'}"
-    warnings.warn(told, stacklevel=1 + len(list(ours)))
+    if text and not (when and str(when.year) in comparable(text)):
+        guess = when and f"is read as {when:%Y-%m-%d}; write the year with four digits"
+        warnings.warn(f"{text[:80]!r} {guess or 'cannot be read as a date; write 2023-05-30'}", stacklevel=1)
     return text
 
 
-def _zone(clock: re.Match[str], text: str) -> tzinfo | None:
-    """Return the zone that a time names by its offset, abbreviation or region."""
+def _zone(clock: re.Match[str]) -> tzinfo | None:
+    """Return the zone that a time names by its offset from UTC. The names of other zones are ignored."""
     if offset := clock["offset"]:
         return timezone(timedelta(hours=int(offset), minutes=int(offset[0] + (clock["more"] or "0"))))
-    if clock["zone"]:
-        return timezone(timedelta(hours=_ZONES[clock["zone"]]))
-    region = _REGION.search(text)
-    return tz.gettz(region[0]) if region else None
+    return UTC if clock["utc"] else None
 
 
 def local(when: datetime, zone: tzinfo | None) -> datetime:

@@ -20,14 +20,11 @@ _NARROWEST = 0.4  # percent of the axis
 _KINDS = {"root": "root model", "found": "found something", "nothing": "found nothing", "failed": "failed"}
 
 
-def trace_html(trace: Trace) -> str:
-    """Return the trace as HTML for a notebook."""
+def trace_html(trace: Trace, is_page: bool = False) -> str:
+    """Return the trace as HTML for a notebook, or as a complete HTML page."""
+    if is_page:
+        return render("page", title="How an answer came about", body="trace", **_values(trace, _ROWS_PAGE))
     return render("trace", **_values(trace, _ROWS_INLINE))
-
-
-def trace_page(trace: Trace) -> str:
-    """Return the trace as a complete HTML page."""
-    return render("page", title="How an answer came about", body="trace", **_values(trace, _ROWS_PAGE))
 
 
 def trace_text(trace: Trace) -> str:

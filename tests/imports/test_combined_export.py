@@ -7,6 +7,7 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.imports import import_file
+from rlm_memory_core.store.times import parse_time
 
 START = 1_684_584_000.0  # 2023-05-20 12:00 UTC
 
@@ -116,7 +117,7 @@ def test_every_oddity_in_one_export(tmp_path, name):
     with MemoryStore(tmp_path / "history.db", tz="UTC") as store:
         report = import_file(store, path)
         assert sorted(turn.content for turn in store.turns) == sorted(CONTENTS)
-        times = [turn.time for turn in store.turns if turn.time]
+        times = [time for turn in store.turns if (time := parse_time(turn.timestamp))]
         assert times == sorted(times)
         by_title = {session.title: [turn.content for turn in session.turns] for session in store.sessions}
         for conversation, contents in READABLE[:-1]:

@@ -7,6 +7,7 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.imports import HistoryFileError, open_history, read_messages
+from rlm_memory_core.store.times import parse_time
 
 HI = {"role": "user", "content": "Hi"}
 
@@ -81,7 +82,7 @@ def test_another_day_is_another_session(key):
 def test_seconds_and_milliseconds_since_1970(when):
     turn = read([message("a", timestamp=when)]).turns[0]
     assert turn.timestamp.startswith("2023-05-20T10:00:00")
-    assert turn.time.utcoffset().total_seconds() == 0
+    assert parse_time(turn.timestamp).utcoffset().total_seconds() == 0
 
 
 @pytest.mark.parametrize(

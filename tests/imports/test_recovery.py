@@ -132,6 +132,6 @@ def test_what_is_no_store_is_said_in_one_line(tmp_path):
         database.execute("CREATE TABLE notes (said)")
     with pytest.raises(StoreError, match=r"other\.db is a database of another program"):
         recover(path, tmp_path / "copy.db")
-    with pytest.raises(StoreError, match="is a folder; name the history's file in it"):
+    with pytest.raises(StoreError, match="or it is a folder; name a file"):
         MemoryStore(tmp_path)
     assert not (tmp_path / "copy.db").exists()

@@ -16,7 +16,7 @@ from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
 from rlm_memory_core.query.subagents import SubAgents
 from rlm_memory_core.repl import hostcalls, repl, worker
 from rlm_memory_core.repl.repl import Repl
-from rlm_memory_core.search.threads import in_search_thread
+from rlm_memory_core.store.time_limit import in_search_thread
 
 QUESTION = "What is my cat called?"
 SPENT = r"the budget of 0\.\d+ seconds is spent"

@@ -1,6 +1,5 @@
 """Single turns: which are found, in what order, and what is said of the rest."""
 
-from contextvars import copy_context
 from datetime import date
 
 import pytest
@@ -11,7 +10,7 @@ from rlm_memory_core.query.search_way import opening
 from rlm_memory_core.search import word_index
 from rlm_memory_core.search.find import find_turns, linked_turns, turns_with
 from rlm_memory_core.search.probes import Filters
-from rlm_memory_core.store.database import time_limit
+from rlm_memory_core.store import time_limit
 
 
 def numbers(found):
@@ -293,7 +292,7 @@ def test_a_long_probe_takes_neither_time_nor_memory_without_bound(store, probe):
     assert len(find_turns(store, [probe]).hits) <= 1
 
 
-def test_a_search_ends_between_turns_and_statements(store):
+def test_a_search_ends_between_turns_and_statements(store, monkeypatch):
     store.extend([("user", "cat " * 1000)] * 30)
     find_turns(store, ["cat"])
 
@@ -302,12 +301,13 @@ def test_a_search_ends_between_turns_and_statements(store):
             if next(looks):
                 raise TimeoutError("over")
 
-        time_limit.set(check)
-        find_turns(store, ["cat", '"cat cat"'])
+        with monkeypatch.context() as searching:
+            searching.setattr(time_limit._search, "check", check, raising=False)
+            find_turns(store, ["cat", '"cat cat"'])
 
     for statements in range(8):
         with pytest.raises(TimeoutError, match="over"):
-            copy_context().run(find, iter([False] * statements + [True] * 1000))
+            find(iter([False] * statements + [True] * 1000))
 
 
 @pytest.fixture

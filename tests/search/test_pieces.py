@@ -13,6 +13,10 @@ def session_of(*lengths, date="Monday"):
     return Session(3, date, turns)
 
 
+def said(session):
+    return "\n".join(map(str, session.turns))
+
+
 def test_a_short_session_is_one_piece_without_its_marker():
     (piece,) = split(session_of(5, 5))
     assert (piece.session, piece.date, piece.text) == (3, "Monday", "[Turn 1][user]: xxxxx\n[Turn 2][user]: xxxxx")
@@ -23,14 +27,14 @@ def test_a_long_session_is_cut_between_turns_and_nothing_is_lost():
     pieces = split(session, limit=200)
     assert len(pieces) > 5
     assert all(len(piece.text) <= 200 for piece in pieces)
-    assert "\n".join(piece.text for piece in pieces) == session.text
+    assert "\n".join(piece.text for piece in pieces) == said(session)
     assert {(piece.session, piece.date) for piece in pieces} == {(3, "Monday")}
 
 
 def test_a_piece_that_fits_exactly_is_not_cut():
     session = session_of(10, 10)
-    assert len(split(session, limit=len(session.text))) == 1
-    assert len(split(session, limit=len(session.text) - 1)) == 2
+    assert len(split(session, limit=len(said(session)))) == 1
+    assert len(split(session, limit=len(said(session)) - 1)) == 2
 
 
 LONG = ["x" * 500, "word " * 100, "One. Two! " * 50, "[Turn 9][user]: \n" * 30, "\\" * 500, "</session>" * 50]

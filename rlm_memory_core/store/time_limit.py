@@ -1,32 +1,28 @@
 """Runs searches in a few separate threads with a time limit, so that slow searches do not block anything else."""
 
 import asyncio
-import functools
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar
 
-from ..store.database import time_limit
-
-SECONDS = 10.0  # time limit of a search; ten million turns take less
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="rlm-memory-search")
+_search = threading.local()  # `check` ends the search that runs in this thread, if its time is over
 
 
-def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Callable[_P, Coroutine[Any, Any, _T]]:
+def in_search_thread(function: Callable[_P, _T], seconds: float = 10.0) -> Callable[_P, Coroutine[Any, Any, _T]]:
     """Return a coroutine function that runs a search of a history in a thread.
 
-    It raises a TimeoutError if the search takes longer than `seconds`. This, or cancelling it, only interrupts SQLite.
+    It raises a TimeoutError if the search takes longer than `seconds`; searches of ten million turns take less. This,
+    or cancelling it, only interrupts SQLite and what calls `check_time`.
 
     >>> asyncio.run(in_search_thread(sorted)("ba"))
     ['a', 'b']
     """
 
-    @functools.wraps(function)
     async def threaded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         ended = threading.Event()  # set when the caller stops waiting for the search
 
@@ -37,12 +33,21 @@ def in_search_thread(function: Callable[_P, _T], seconds: float = SECONDS) -> Ca
                 if ended.is_set() or time.monotonic() > end:
                     raise TimeoutError(f"the search took more than {seconds:g} s; search for a rarer word")
 
-            time_limit.set(check)
+            _search.check = check
             return function(*args, **kwargs)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, limited)
+            return await asyncio.get_running_loop().run_in_executor(_THREADS, limited)
         finally:
             ended.set()
 
     return threaded
+
+
+def check_time() -> None:
+    """Raise a TimeoutError if the time of the search in this thread is over.
+
+    SQLite calls this periodically, and interrupts its statement. So does work that uses SQLite only briefly at a time,
+    such as a search that reads many long turns.
+    """
+    getattr(_search, "check", lambda: None)()

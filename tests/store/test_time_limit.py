@@ -6,8 +6,8 @@ import pytest
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.search.find import find_turns
-from rlm_memory_core.search.threads import in_search_thread
 from rlm_memory_core.store.memory_store import StoreError
+from rlm_memory_core.store.time_limit import in_search_thread
 
 _FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < 0"
 
