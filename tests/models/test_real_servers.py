@@ -40,28 +40,9 @@ THOUGHTS = [
     "<|channel>thought\nhm\n<channel|>Hello!",
     "◁think▷hm◁/think▷Hello!",
     "<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>Hello!<|END_RESPONSE|>",
-    "<|begin_of_thought|>hm<|end_of_thought|>\n\n<|begin_of_solution|>Hello!<|end_of_solution|>",
-    '<think time="3">hm</think>Hello!',
-    "<think >hm</think >Hello!",
-    "<antThinking>hm</antThinking>Hello!",
     "<thinking>hm</think>Hello!",
-    "<reason>hm</reason>Hello!",
-    "<reflection>hm</reflection>\nHello!",
-    "<scratchpad>hm</scratchpad>Hello!",
-    "<inner_thoughts>hm</inner_thoughts>Hello!",
-    "<Internal_Monologue>hm</internal_monologue>Hello!",
-    "<analysis>\nhm <b>bold</b>\n</analysis>\n\nHello!",
-    '<details type="reasoning" done="true" duration="12">\n<summary>Thought</summary>\n> hm\n</details>\nHello!',
-    "\ufeff<think>hm</think>Hello!",
-    "\u200b\n\u2060<reasoning>hm</reasoning>Hello!",
-    "**<think>**hm**</think>**\n\nHello!",
-    "> <think>\n> hm\n> </think>\n\nHello!",
-    "<think>hm</think><answer>Hello!</answer>",
-    "<think>hm</think>\n<final_answer>\nHello!</final_answer>",
-    "<think>a</think>\n<reflection>hm</reflection>Hello!",
-    "<thinking\n>hm</thinking>Hello!",
-    "<|channel|>commentary to=a.b <|constrain|>json<|message|>hm<|end|>"
-    "<|start|>assistant<|channel|>final <|constrain|>json<|message|>Hello!",
+    "<think>a</think>\n<reasoning>hm</reasoning>\n\nHello!",
+    "<｜begin▁of▁sentence｜><think>hm</think>Hello!<｜end▁of▁sentence｜>",
 ]
 
 
@@ -94,6 +75,8 @@ def test_thoughts_between_the_tags_of_many_models(text):
         "<reflection>The lake\n</reflection>\n",
         "<analysis_report>x</analysis_report>",
         "<Thought experiment> by Einstein",
+        "**<think>** opens it, and **</think>** ends it.",
+        "<reflection>x</reflection> Hello!",
         "[think] about it",
         "<scratchpad>never closed",
     ],
@@ -258,10 +241,6 @@ def test_a_prompt_that_is_too_long_in_other_words(scripted, text):
 def test_vectors_need_no_numbers(scripted, index):
     rows = {"data": [{"embedding": [1.0, 2.0], **index}]}
     assert background.run(scripted(lambda texts: httpx2.Response(200, json=rows)).embed(["a"])).vectors == [[1.0, 2.0]]
-
-
-def test_a_thought_without_its_opening_tag_and_a_wrapped_reply():
-    assert split_thoughts("hm</think><response>Hello!</response>") == ("Hello!", "hm")
 
 
 SHAPES = [
