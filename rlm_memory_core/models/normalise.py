@@ -8,7 +8,7 @@ import base64
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..store.batching import batched
 from ..store.escaping import well_formed
@@ -31,8 +31,7 @@ NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _TOO_MANY = 1e12  # tokens; the comparison also excludes infinity and NaN
 
 
-@dataclass
-class Content:
+class Content(NamedTuple):
     """The content of a message, or of a piece of a streamed one.
 
     Args:
@@ -92,7 +91,7 @@ def index_of(item: Mapping[str, Any], default: int = 0) -> str:
 
 
 def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapping[str, Any], Content, bool]:
-    """Return the first choice that holds text, its content, and whether that is a whole message rather than a piece.
+    """Return the first choice, its content, and whether that is a whole message rather than a piece of one.
 
     Args:
         body: A completion, or a chunk of one.
@@ -101,22 +100,14 @@ def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapp
     Raises:
         LookupError, TypeError, AttributeError: It is neither.
     """
-    choices = [choice for choice in sorted(body["choices"] or [], key=index_of) if index in (None, index_of(choice))]
-    read = [(choice, *_content(choice)) for choice in choices]
-    for choice, content, is_whole in read:
-        if content.text:
-            return choice, content, is_whole
-    return read[0] if read else ({}, Content(), False)
-
-
-def _content(choice: Mapping[str, Any]) -> tuple[Content, bool]:
-    """Return the content of a choice, and whether it is a whole message rather than a piece of one."""
+    choices = [choice for choice in body["choices"] or [] if index in (None, index_of(choice))]
+    choice = min(choices, key=index_of, default={})
     for name in ("delta", "message", "text"):
         given = choice.get(name)
         content = Content.of(given if isinstance(given, dict) else {"content": given})
-        if content != Content():
+        if any(content):
             break
-    return content, name != "delta" and bool(choice.get("message"))
+    return choice, content, name != "delta" and bool(choice.get("message"))
 
 
 def read_completion(response: Response, request: Request) -> Reply:

@@ -6,17 +6,11 @@ return.
 """
 
 import asyncio
-import base64
 import math
-import re
-from codecs import getincrementaldecoder
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from email.utils import formatdate, parsedate_to_datetime
-from functools import reduce
-from io import IncrementalNewlineDecoder
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import httpx2
@@ -30,7 +24,6 @@ from .wording import secret_of, server_message, without_key
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FORMS = 12  # of one request, tried in sequence
 _MOST_BYTES = 32_000_000  # of one answer; 256 vectors take a few million
-_BLANK_LINES = re.compile(r"\n\s+\n")
 _FIELDS = ("", "event", "id", "retry")  # of an event stream, that we ignore; "" begins a comment
 _FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
@@ -55,16 +48,15 @@ class OpenAIBackend:
     """
 
     def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
-        user, at, _ = urlsplit(base_url).netloc.rpartition("@")
-        self._url = base_url.replace(user + at, "", 1).rstrip("/")
+        address = httpx2.URL(base_url.rstrip("/"))
+        self._url = str(address.copy_with(userinfo=b""))
         self._http = http_client(timeout)
+        if address.userinfo:
+            self._http.auth = (address.username, address.password)
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
-        sent = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
-        self._secrets = [secret_of(base_url) or api_key]
-        if user:
-            self._secrets.append(base64.b64encode(unquote(user).encode()).decode())
-            sent["authorization"] = f"Basic {self._secrets[-1]}"
+        sent = {name: text for name, text in headers.items() if isinstance(text, str)}
+        self._secret = secret_of(base_url) or api_key
         # not built by the client, which would send a server's cookies back: they may name one of its replicas
         self._options: dict[str, Any] = {"headers": sent, "extensions": {"timeout": self._http.timeout.as_dict()}}
         self._timeout = timeout
@@ -120,7 +112,7 @@ class OpenAIBackend:
             raise _backend_error(error) from error
 
     def _cleaned(self, text: str) -> str:
-        return reduce(without_key, self._secrets, text)
+        return without_key(text, self._secret)
 
 
 async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
@@ -137,31 +129,30 @@ async def _whole(answer: httpx2.Response) -> str:
     return b"".join([block async for block in _blocks(answer)]).decode("utf-8", "replace")
 
 
-async def _lines(answer: httpx2.Response) -> AsyncIterator[list[str]]:
-    """Yield the lines of a body as they arrive, in groups, then an empty one. A line ends with CR, LF or both."""
-    decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), translate=True)
-    begun: list[str] = []  # parts of an incomplete line
+async def _lines(answer: httpx2.Response) -> AsyncIterator[str]:
+    """Yield the lines of a body as they arrive, then an empty one."""
+    begun: list[bytes] = []  # parts of an incomplete line
     async for block in _blocks(answer):
-        *lines, rest = _BLANK_LINES.sub("\n\n", decoder.decode(block)).split("\n")
-        if lines:
-            yield ["".join([*begun, lines[0]]), *lines[1:]]
-            begun = []
-        begun.append(rest)
-    yield ["".join([*begun, decoder.decode(b"", final=True)]), ""]
+        first, *others = block.split(b"\n")
+        begun.append(first)
+        for line in others:
+            yield b"".join(begun).decode("utf-8-sig", "replace").strip()
+            begun = [line]
+    yield b"".join(begun).decode("utf-8-sig", "replace").strip()
+    yield ""
 
 
 async def _events(answer: httpx2.Response) -> AsyncGenerator[str, None]:
     """Yield the data of each server-sent event. If the body is not an event stream, yield its paragraphs."""
-    block: list[str] = []
-    async for lines in _lines(answer):
-        for line in lines:
-            line = line.strip().lstrip("\ufeff")
-            field, colon, data = line.partition(":")
-            if not line and block:
-                yield "\n".join(block)
-                block = []
-            elif field not in _FIELDS:
-                block.append(data.strip() if colon and field in ("data", "error") else line)
+    lines: list[str] = []
+    async for line in _lines(answer):
+        field, _, data = line.partition(":")
+        if field not in _FIELDS:
+            lines.append(data if field == "data" else line)
+        elif not line:
+            if event := "\n".join(lines).strip():
+                yield event
+            lines = []
 
 
 def _backend_error(error: Exception) -> BackendError:

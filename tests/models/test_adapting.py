@@ -250,7 +250,6 @@ SMALL_PRINT = {
     "comments": lambda event: f": ping\n\ndata: {event}\n\n",
     "several data lines": in_several_lines,
     "windows": lambda event: f"event: message\r\nid: 1\r\ndata:{event}\r\n\r\n",
-    "dense": lambda event: f"data: {event}\n",
 }
 
 
