@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..store.escaping import well_formed
 from .types import ChatMessage
 
 Lessons = dict[str, int]
@@ -56,19 +55,6 @@ def accepted(body: Mapping[str, Any], learnt: Lessons) -> dict[str, Any]:
         if "max_tokens" in learnt:
             sent["max_completion_tokens"] = sent["max_tokens"]
     return {name: value for name, value in sent.items() if name not in (*learnt, *_LIMITS * (WINDOW in learnt))}
-
-
-def sendable(value: Any) -> Any:
-    """Replace characters that servers cannot read (NUL and lone surrogates) in a text, or in a whole JSON value.
-
-    >>> sendable(["a\\x00b\\ud800", {"n": 1}]) == ["a\ufffdb\ufffd", {"n": 1}]
-    True
-    """
-    if isinstance(value, str):
-        return well_formed(value.replace("\0", "\ufffd"))
-    if isinstance(value, list):
-        return [sendable(each) for each in value]
-    return {name: sendable(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def alternating(messages: Sequence[ChatMessage], fold_system: bool = False) -> list[ChatMessage]:

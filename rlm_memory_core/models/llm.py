@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import background, pipeline, plugins
-from .adapting import sendable
 from .budget import Budget, BudgetExceeded, ModelCall
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
@@ -147,7 +146,7 @@ class LLM(AbstractContextManager["LLM"]):
             ModelError: There is no usable answer, even after retries. A call is not retried once a piece has arrived.
             BudgetExceeded: The budget is spent.
         """
-        body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
+        body: dict[str, Any] = {"model": self.model, "messages": list(messages)}
         if self.max_tokens:
             body["max_tokens"] = self.max_tokens
         if self.temperature is not None:

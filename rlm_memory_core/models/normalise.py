@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..store.batching import batched
 from ..store.escaping import well_formed
-from .adapting import is_too_long, sendable
+from .adapting import is_too_long
 from .pricing import Usage
 from .thoughts import split_thoughts
 from .types import ContextExceeded, EmptyReply, ModelError, Reply, Request, Response, count_tokens
@@ -190,7 +190,7 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     [['one', ' ', 'two']]
     """
     for batch in batched(texts, len, _BATCH_TEXTS, _BATCH_CHARACTERS):
-        yield [sendable(text) or " " for text in batch]
+        yield [text or " " for text in batch]
 
 
 def read_embeddings(response: Response, request: Request) -> Reply:
