@@ -146,11 +146,8 @@ class LLM(AbstractContextManager["LLM"]):
             ModelError: There is no usable answer, even after retries. A call is not retried once a piece has arrived.
             BudgetExceeded: The budget is spent.
         """
-        body: dict[str, Any] = {"model": self.model, "messages": list(messages)}
-        if self.max_tokens:
-            body["max_tokens"] = self.max_tokens
-        if self.temperature is not None:
-            body["temperature"] = self.temperature
+        sent = {"messages": list(messages), "max_tokens": self.max_tokens or None, "temperature": self.temperature}
+        body = {"model": self.model} | {name: value for name, value in sent.items() if value is not None}
         call = ModelCall(Request(CHAT_PATH, body), budget, self.rates, listener)
         return await background.arun(self._pipeline.ask(call, read_completion, siblings))
 
@@ -184,7 +181,7 @@ class LLM(AbstractContextManager["LLM"]):
         The next call opens them again. If you never call this, they are closed when Python exits.
         """
         if opened := vars(self).pop("_pipeline", None):
-            background.forget(opened.close)
+            background.CLOSERS.discard(opened.close)
             background.run(opened.close())
 
     def __exit__(self, *_: object) -> None:
@@ -230,7 +227,7 @@ class LLM(AbstractContextManager["LLM"]):
         told = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
         cleaned = partial(without_key, key=secret)
         made = pipeline.Pipeline(pacing, calls, told, cleaned, getattr(backend, "close", None))
-        background.on_exit(made.close)
+        background.CLOSERS.add(made.close)
         return made
 
 

@@ -161,8 +161,6 @@ def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa:
 
 def _tokens(counted: Any) -> int:
     """Return a server's count, or 0 if it is not a valid number of tokens."""
-    if isinstance(counted, str) and counted.isdecimal():
-        counted = int(counted[:20])
     return int(counted) if isinstance(counted, (int, float)) and 0 < counted < _TOO_MANY else 0
 
 

@@ -145,8 +145,7 @@ class Pacing:
                         return now
                     self._changed.clear()
                     with suppress(TimeoutError):
-                        async with asyncio.timeout_at(opens if opens < math.inf else None):
-                            await self._changed.wait()
+                        await asyncio.wait_for(self._changed.wait(), opens - now if opens < math.inf else None)
                 raise self._final
         finally:
             self._changed.set()
