@@ -21,7 +21,6 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 _OPTIONAL = (*_LIMITS, "temperature", "stream_options", "stream", "encoding_format", "seed", "response_format")
 _TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses after which another form of the request may work
 _CLUES = {"encoding_format": "|base64", "stream": "(?! options)|streaming"}  # other words for a field
-_UNNAMED = re.compile(r"\b(?:param|arg|field)")
 _ROLES = re.compile(
     r"\brole|\bsystem[ _](?:message|prompt|instruction)|[`'\":] ?system(?:[`'\"\\.]|$)|\buser\W+(?:or|and)\W+assistant"
     r"|\b(?:a|with) user"
@@ -104,12 +103,11 @@ def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
             return {MOST: max(fitting)}
     if limit and is_too_long(status, text):
         return {WINDOW: 0}  # ask for a shorter reply; not remembered, because its length depends on the prompt
-    optional = {name: rf"\b{name.replace('_', '[_ ]?')}\b{_CLUES.get(name, '')}" for name in _OPTIONAL if name in sent}
-    if named := [name for name, pattern in optional.items() if re.search(pattern, said)]:
+    patterns = {name: rf"\b{name.replace('_', '[_ ]?')}\b{_CLUES.get(name, '')}" for name in _OPTIONAL}
+    if named := [name for name, pattern in patterns.items() if name in sent and re.search(pattern, said)]:
         return dict.fromkeys(named, 0)
-    if _ROLES.search(said) and any(message["role"] == "system" for message in sent.get("messages", ())):
-        return {SYSTEM: 0}
-    return {name: 0 for name in optional if name != "stream" and _UNNAMED.search(said)}
+    has_system = any(message["role"] == "system" for message in sent.get("messages", ()))
+    return {SYSTEM: 0} if has_system and _ROLES.search(said) else {}
 
 
 def is_too_long(status: int, text: str) -> bool:

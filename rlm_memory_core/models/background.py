@@ -52,16 +52,14 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         RuntimeError: The caller runs on the background loop itself, so waiting would never end.
     """
-    give_up: Callable[[], object] = work.close
+    if threading.current_thread().name == "rlm-memory":
+        work.close()
+        raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
+    future = asyncio.run_coroutine_threadsafe(work, loop())
     try:
-        if threading.current_thread().name == "rlm-memory":
-            raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
-        future = asyncio.run_coroutine_threadsafe(work, loop())
-        give_up = future.cancel
         return future.result()
-    except BaseException:
-        give_up()
-        raise
+    finally:
+        future.cancel()  # ends the work if the wait was interrupted
 
 
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:

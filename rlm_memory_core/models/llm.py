@@ -5,17 +5,16 @@ Callers need not know whether a server or the offline reader answers. The prompt
 
 import os
 import re
-from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from . import background, pipeline, plugins
-from .budget import Budget, BudgetExceeded, ModelCall
+from .budget import Budget, ModelCall
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pacing
@@ -24,7 +23,7 @@ from .recorded_calls import MODES, Mode, open_calls, saved_seconds
 from .streaming import Listener
 from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number
 from .types import ModelError as ModelError
-from .wording import explain, secret_of, without_key
+from .wording import explain, without_key
 
 OFFLINE = "offline"
 PACE = ("concurrency", "requests_per_minute", "tokens_per_minute")
@@ -154,18 +153,13 @@ class LLM(AbstractContextManager["LLM"]):
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`. If the calls end early,
-        the error tells what all of them took.
+        For each call, the budget and the errors are as for `complete`. If one call fails, the others are stopped. The
+        error tells what the failed call took; the budget is charged for all.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
         asking = background.gather(self._pipeline.ask(call, read_embeddings) for call in calls)
-        try:
-            answers = await background.arun(asking)
-        except (ModelError, BudgetExceeded, CancelledError) as error:  # answered and stopped batches are paid for
-            usage = sum((call.charged for call in calls), Usage())
-            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))  # search.vectors.Metered reads them
-            raise
+        answers = await background.arun(asking)
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]
         replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)
@@ -212,7 +206,8 @@ class LLM(AbstractContextManager["LLM"]):
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
-        key = self._key()
+        key, place = self._key(), urlsplit(self.base_url or "")
+        secret = unquote(place.password or place.username or "") or key  # a password is sent instead of a key
         plugins.load()  # the offline reader registers itself
         if self.model in NAMED and not self.base_url:
             backend, calls = NAMED[self.model](), None  # free, so nothing is recorded
@@ -220,10 +215,9 @@ class LLM(AbstractContextManager["LLM"]):
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
             address = self.base_url or OPENAI_URL
-            backend = OpenAIBackend(address, key, self.timeout)
+            backend = OpenAIBackend(address, key, self.timeout, secret)
             calls = open_calls(self.calls_path, self.recorded, address.rstrip("/"), self.timeout)
         pacing = Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace)
-        secret = secret_of(self.base_url or "") or key
         told = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
         cleaned = partial(without_key, key=secret)
         made = pipeline.Pipeline(pacing, calls, told, cleaned, getattr(backend, "close", None))

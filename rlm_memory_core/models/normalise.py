@@ -28,7 +28,6 @@ _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewe
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
 NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """Raised by `read_choice` for anything other than a completion or a chunk."""
-_TOO_MANY = 1e12  # tokens; the comparison also excludes infinity and NaN
 
 
 class Content(NamedTuple):
@@ -101,13 +100,11 @@ def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapp
         LookupError, TypeError, AttributeError: It is neither.
     """
     choices = [choice for choice in body["choices"] or [] if index in (None, index_of(choice))]
-    choice = min(choices, key=index_of, default={})
-    for name in ("delta", "message", "text"):
-        given = choice.get(name)
-        content = Content.of(given if isinstance(given, dict) else {"content": given})
-        if any(content):
-            break
-    return choice, content, name != "delta" and bool(choice.get("message"))
+    choice: Mapping[str, Any] = min(choices, key=index_of, default={})
+    piece = choice.get("delta")
+    said = piece or choice.get("message") or choice.get("text")
+    content = Content.of(said if isinstance(said, dict) else {"content": said})
+    return choice, content, not piece and bool(choice.get("message"))
 
 
 def read_completion(response: Response, request: Request) -> Reply:
@@ -161,7 +158,7 @@ def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa:
 
 def _tokens(counted: Any) -> int:
     """Return a server's count, or 0 if it is not a valid number of tokens."""
-    return int(counted) if isinstance(counted, (int, float)) and 0 < counted < _TOO_MANY else 0
+    return int(counted) if isinstance(counted, (int, float)) and 0 < counted < 1e12 else 0  # no infinity, no NaN
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +199,16 @@ def read_embeddings(response: Response, request: Request) -> Reply:
         ModelError: The answer is not a list of embeddings, lacks exactly one vector for each text, or has vectors of
             different lengths.
     """
+    body, expected = response.body or {}, len(request.body["input"])
     try:
-        body = response.body or {}
         rows = [(row.get("index"), _vector(row["embedding"])) for row in body["data"]]
         found = {int(place if index is None else index): vector for place, (index, vector) in enumerate(rows)}
-        usage = usage_of(body, Usage(request.tokens))
+        vectors = [found[place] for place in range(expected)]
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(request.tokens, 0, 1)) from error
-    expected = len(request.body["input"])
-    vectors = [found[place] for place in sorted(found)]
-    if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
+    if len(found) > expected or not all(vectors) or len(set(map(len, vectors))) > 1:
         raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
-    return Reply("", usage, seconds=response.seconds, vectors=vectors)
+    return Reply("", usage_of(body, Usage(request.tokens)), seconds=response.seconds, vectors=vectors)
 
 
 def _vector(sent: str | list[float]) -> list[float]:

@@ -19,13 +19,11 @@ import openai
 from . import adapting
 from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons
 from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Request, Response, TimedOut
-from .wording import secret_of, server_message, without_key
+from .wording import server_message, without_key
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FORMS = 12  # of one request, tried in sequence
 _MOST_BYTES = 32_000_000  # of one answer; 256 vectors take a few million
-_FIELDS = ("", "event", "id", "retry")  # of an event stream, that we ignore; "" begins a comment
-_FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
 
 def http_client(timeout: float) -> httpx2.AsyncClient:
@@ -43,11 +41,12 @@ class OpenAIBackend:
     Args:
         base_url: The server's address, such as "https://api.openai.com/v1". If it contains a user and password, they
             are sent instead of the key.
-        api_key: Sent with each request, and removed from everything that the server returns.
+        api_key: Sent with each request.
         timeout: Seconds for one attempt. For a stream, seconds to wait for more data.
+        secret: The key or password. It is removed from everything that the server returns.
     """
 
-    def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
+    def __init__(self, base_url: str, api_key: str, timeout: float, secret: str = "") -> None:
         address = httpx2.URL(base_url.rstrip("/"))
         self._url = str(address.copy_with(userinfo=b""))
         self._http = http_client(timeout)
@@ -56,21 +55,20 @@ class OpenAIBackend:
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
         sent = {name: text for name, text in headers.items() if isinstance(text, str)}
-        self._secret = secret_of(base_url) or api_key
         # not built by the client, which would send a server's cookies back: they may name one of its replicas
         self._options: dict[str, Any] = {"headers": sent, "extensions": {"timeout": self._http.timeout.as_dict()}}
-        self._timeout = timeout
+        self._timeout, self._secret = timeout, secret
 
     async def send(self, request: Request) -> Response:
         """Post a request and return the complete answer."""
         async with self._post(request, self._timeout) as answer:
-            return Response(self._cleaned(await _whole(answer)))
+            return Response(without_key(await _whole(answer), self._secret))
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Post a request and yield the data of each event of the answer."""
         async with self._post(Request(request.path, {**request.body, **_STREAMED})) as answer:
             async for event in _events(answer):
-                yield self._cleaned(event)
+                yield without_key(event, self._secret)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -103,16 +101,13 @@ class OpenAIBackend:
                             learnt.update({name: value for name, value in tried.items() if name != WINDOW})
                             yield answer
                             return
-                        text = self._cleaned(await _whole(answer))
+                        text = without_key(await _whole(answer), self._secret)
                     found = lessons(body, answer.status_code, text)
                     if found.items() <= known.items() or not forms_left:
                         raise _refusal(answer.status_code, answer.headers, text)
                     tried |= found
-        except _FAILURES as error:
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
             raise _backend_error(error) from error
-
-    def _cleaned(self, text: str) -> str:
-        return without_key(text, self._secret)
 
 
 async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
@@ -147,7 +142,7 @@ async def _events(answer: httpx2.Response) -> AsyncGenerator[str, None]:
     lines: list[str] = []
     async for line in _lines(answer):
         field, _, data = line.partition(":")
-        if field not in _FIELDS:
+        if field not in ("", "event", "id", "retry"):  # "" begins a comment
             lines.append(data if field == "data" else line)
         elif not line:
             if event := "\n".join(lines).strip():

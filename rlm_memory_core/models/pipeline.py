@@ -93,8 +93,6 @@ class Pipeline:
     async def send(self, call: ModelCall, siblings: Siblings | None = None) -> Response:
         """Send a call, and retry while that may help. Pause longer after each failure.
 
-        If the server reports success but the body is not a JSON object, send the call once more if the budget allows.
-
         Args:
             call: Reserves budget for each request that the server may bill.
             siblings: The fan-out that the call belongs to, or None.
@@ -106,26 +104,18 @@ class Pipeline:
         await call.reserve()
         attempt = partial(siblings.send, self.pacing) if siblings else self.pacing.send
         failures = refusals = 0
-        was_unreadable = False
         while True:
             call.sent_at = inf
             try:
                 response = await attempt(call, is_again=failures + refusals > 0)
-                if response.body is not None or was_unreadable or not call.reserve_again():
-                    return Response(self.clean(response.text), response.seconds)
-                was_unreadable = True
+                return Response(self.clean(response.text), response.seconds)
             except BackendError as error:
-                if not error.retryable:
+                refusals += error.is_busy
+                failures += not error.is_busy
+                pause = error.retry_after or pause_after(failures) * (1 - random() / 4)
+                is_last = failures > self.pacing.max_retries or refusals == _MOST_REFUSALS or pause > PATIENCE
+                # the server may bill a late answer, so another attempt counts as one more call
+                if is_last or not error.retryable or (isinstance(error, TimedOut) and not call.reserve_again()):
                     raise
-                if error.is_busy:  # pacing waits
-                    refusals += 1
-                    if refusals == _MOST_REFUSALS:
-                        raise
-                else:
-                    failures += 1
-                    pause = error.retry_after or pause_after(failures) * (1 - random() / 4)
-                    if failures > self.pacing.max_retries or pause > PATIENCE:
-                        raise
-                    if isinstance(error, TimedOut) and not call.reserve_again():
-                        raise  # the server may bill a late answer, so another attempt counts as one more call
+                if not error.is_busy:  # otherwise pacing waits
                     await call.budget.wait_for(sleep(pause))

@@ -19,8 +19,6 @@ _TOKEN = re.compile(
 _UNFINISHED = re.compile(  # a piece may end with half a token
     r"(?:(?:<\|(?:start|channel)\|?>\w{0,20}){1,2}(?:<[|\w]{0,9})?|[<◁][^<>▷\s]{0,42}|\[/?[THINK]*|`+|~+|[\ud800-\udbff])\Z"
 )
-_LONGEST = 100  # characters of a token
-_QUOTES = ("`", "'", '"', "“", "‘", "«")
 
 
 class ThoughtSplitter:
@@ -42,7 +40,7 @@ class ThoughtSplitter:
     def feed(self, piece: str, is_last: bool = False) -> str:
         """Take a piece and return its text without thoughts. Keep back an end that may be the start of a token."""
         text = self._kept + piece
-        unfinished = None if is_last else _UNFINISHED.search(text, max(len(text) - _LONGEST, 0))
+        unfinished = None if is_last else _UNFINISHED.search(text, max(len(text) - 100, 0))  # no token is longer
         end = unfinished.start() if unfinished else len(text)
         self._kept = text[end:]
         at = 0
@@ -72,7 +70,7 @@ class ThoughtSplitter:
             self._end_thought(self._thought[1:])
         elif self._thought:
             self._read(token)
-        elif kind == "fence" or self._in_code or self._line.endswith(_QUOTES):
+        elif kind == "fence" or self._in_code or self._line.endswith(("`", "'", '"', "“", "‘", "«")):
             self._in_code ^= kind == "fence" and begins_line
             self._read(token)
         elif kind == "closing" and not self._names_tags:  # everything before it was a thought

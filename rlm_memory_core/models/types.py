@@ -190,7 +190,7 @@ class TimedOut(BackendError):
 class StreamBroken(BackendError):
     """A streamed answer broke off, or contains something other than chunks."""
 
-    words = "{where} broke off {reply}: {said}"
+    words = "{where} broke off its reply: {said}"
 
 
 class Refused(BackendError):

@@ -71,7 +71,7 @@ def test_what_is_no_completion_is_charged_at_an_estimate(body):
         ({"errors": ["no such model"]}, "no such model"),
         ({"error": True, "message": "no such model"}, "no such model"),
         ({"object": "error", "message": "no such model", "code": 404}, "no such model"),
-        ({"detail": [{"loc": ["body", "seed"], "msg": "extra"}]}, "body.seed: extra"),
+        ({"detail": [{"loc": ["body", "seed"], "msg": "extra"}]}, "extra"),
         ({"message": None}, '{"message": null}'),
         ({}, "{}"),
     ],

@@ -197,7 +197,7 @@ def test_a_system_message_refused_in_other_words(scripted, text):
 @pytest.mark.parametrize(
     ("name", "text"),
     [("max_tokens", "maxTokens is not supported"), ("max_tokens", "max tokens is not allowed"),
-     ("temperature", "Unsupported parameter"), ("temperature", "Unknown parameter 'Temperature'")],
+     ("temperature", "Unknown parameter 'Temperature'")],
 )  # fmt: skip
 def test_a_parameter_refused_in_other_words(scripted, name, text):
     learns(scripted, [name], text, 422)
@@ -268,7 +268,7 @@ STREAM = "".join(f"data: {json.dumps(line)}\n\n" for line in LINES)
 @pytest.mark.parametrize("body", [STREAM, STREAM.replace("data: ", "").replace("\n\n", "\n")])
 def test_a_stream_that_was_not_asked_for_is_no_answer(scripted, body):
     with pytest.raises(ModelError, match=r"it sent no chat completion but .*choices"):
-        ask(scripted([httpx2.Response(200, text=body)] * 2))
+        ask(scripted([httpx2.Response(200, text=body)]))
 
 
 AFTER = [

@@ -106,7 +106,7 @@ def test_a_broken_stream_is_not_recorded_nor_asked_again(fault_server):
     llm = connect("m", server.url, KEY, rates=(1.0, 2.0))
     budget = Budget()
     listener, pieces = listen()
-    with pytest.raises(ModelError, match="broke off in mid-reply") as raised:
+    with pytest.raises(ModelError, match="broke off its reply") as raised:
         complete(llm, listener, budget)
     assert len(server.attempts) == 1
     error = raised.value
@@ -175,7 +175,6 @@ def test_what_goes_wrong_in_a_stream_is_one_line(scripted, as_completion, block,
         complete(scripted([stream(begun + block)]), listener)
     assert "\n" not in str(raised.value)
     assert raised.value.said == "".join(pieces) == ("Your " if heard else "")
-    assert ("mid-reply" in str(raised.value)) == heard
 
 
 def test_a_connection_that_breaks_after_the_end_takes_nothing_away(scripted, as_completion):
