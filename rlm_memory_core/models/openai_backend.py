@@ -124,30 +124,30 @@ async def _whole(answer: httpx2.Response) -> str:
     return b"".join([block async for block in _blocks(answer)]).decode("utf-8", "replace")
 
 
-async def _lines(answer: httpx2.Response) -> AsyncIterator[str]:
-    """Yield the lines of a body as they arrive, then an empty one."""
+async def _lines(answer: httpx2.Response) -> AsyncIterator[list[str]]:
+    """Yield the lines of a body as they arrive, in groups, then an empty one."""
     begun: list[bytes] = []  # parts of an incomplete line
     async for block in _blocks(answer):
-        first, *others = block.split(b"\n")
-        begun.append(first)
-        for line in others:
-            yield b"".join(begun).decode("utf-8-sig", "replace").strip()
-            begun = [line]
-    yield b"".join(begun).decode("utf-8-sig", "replace").strip()
-    yield ""
+        lines, newline, rest = block.rpartition(b"\n")
+        if newline:
+            yield b"".join([*begun, lines]).decode("utf-8-sig", "replace").split("\n")
+            begun = []
+        begun.append(rest)
+    yield [b"".join(begun).decode("utf-8-sig", "replace"), ""]
 
 
 async def _events(answer: httpx2.Response) -> AsyncGenerator[str, None]:
     """Yield the data of each server-sent event. If the body is not an event stream, yield its paragraphs."""
-    lines: list[str] = []
-    async for line in _lines(answer):
-        field, _, data = line.partition(":")
-        if field not in ("", "event", "id", "retry"):  # "" begins a comment
-            lines.append(data if field == "data" else line)
-        elif not line:
-            if event := "\n".join(lines).strip():
-                yield event
-            lines = []
+    parts: list[str] = []
+    async for lines in _lines(answer):
+        for line in map(str.strip, lines):
+            field, _, data = line.partition(":")
+            if field not in ("", "event", "id", "retry"):  # "" begins a comment
+                parts.append(data if field == "data" else line)
+            elif parts and not line:
+                if event := "\n".join(parts).strip():
+                    yield event
+                parts = []
 
 
 def _backend_error(error: Exception) -> BackendError:
