@@ -201,7 +201,8 @@ class Budget:
 class ModelCall(ExitStack):
     """Reserves budget for one call and counts its requests, so that each is charged once. Leaving it releases all.
 
-    A server also bills stopped and late requests, which are charged at an estimate.
+    A server also bills stopped and late requests, which are charged at an estimate. It also bills an unreadable answer,
+    which is charged like the readable one that follows, or at an estimate if none follows.
 
     Args:
         request: The request to send.
@@ -213,7 +214,7 @@ class ModelCall(ExitStack):
         ModelError: The budget limits dollars, and the price is unknown.
 
     `sent_at` is the loop's time when the current attempt was sent, or infinity before that. `copies` counts second
-    copies.
+    copies, `answered` all answers. `charged` is what the budget paid.
     """
 
     def __init__(
@@ -222,7 +223,7 @@ class ModelCall(ExitStack):
         super().__init__()
         self.request, self.listener = request, listener
         self.sent_at = math.inf
-        self.copies = 0
+        self.copies = self.answered = 0
         self.budget, self._rates = budget or Budget(), rates
         if self.budget.usd is not None and rates is None:
             raise ModelError(
@@ -232,6 +233,7 @@ class ModelCall(ExitStack):
         self._reserved = 0  # requests that the server may bill
         self._was_sent = False  # whether any of them was sent
         self._lost = Usage()  # estimates for late or broken answers
+        self.charged = Usage()  # what the budget paid
 
     async def reserve(self) -> None:
         """Reserve budget for the request. If the budget cannot pay for a long reply, ask for a shorter one.
@@ -271,12 +273,14 @@ class ModelCall(ExitStack):
         """Return what all requests of this call used. `answer` is the server's count for the answer that was read."""
         if not self._was_sent:
             return Usage()
-        taken = answer + self._lost
+        like = answer if answer.total_tokens else self.budget.expected(self.request)
+        taken = answer + like * max(self.answered - answer.calls, 0) + self._lost
         return taken + Usage(calls=max(self._reserved - taken.calls, 0))
 
     def charge(self, usage: Usage, is_free: bool = False) -> float | None:
         """Charge the budget unless the call is free. Return the dollars, or None if the price is unknown."""
         dollars = cost(usage, self._rates)
         if not is_free:
+            self.charged = usage
             self.budget.charge(usage, dollars)
         return dollars

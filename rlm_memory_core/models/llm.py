@@ -5,6 +5,7 @@ Callers need not know whether a server or the offline reader answers. The prompt
 
 import os
 import re
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import KW_ONLY, dataclass, fields, replace
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from . import background, pipeline, plugins
-from .budget import Budget, ModelCall
+from .budget import Budget, BudgetExceeded, ModelCall
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
 from .pacing import Pacing
@@ -153,13 +154,18 @@ class LLM(AbstractContextManager["LLM"]):
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`. If one call fails, the others are stopped. The
-        error tells what the failed call took; the budget is charged for all.
+        For each call, the budget and the errors are as for `complete`. If the calls end early, the error tells what all
+        of them took.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
         asking = background.gather(self._pipeline.ask(call, read_embeddings) for call in calls)
-        answers = await background.arun(asking)
+        try:
+            answers = await background.arun(asking)
+        except (ModelError, BudgetExceeded, CancelledError) as error:  # answered and stopped batches are paid for
+            usage = sum((call.charged for call in calls), Usage())
+            vars(error).update(usage=usage, cost_usd=cost(usage, self.rates))  # search.semantic.Metered reads them
+            raise
         usage = sum((answer.usage for answer in answers), Usage())
         vectors = [vector for answer in answers for vector in answer.vectors]
         replayed = saved_seconds((answer.seconds, answer.recorded) for answer in answers)

@@ -112,6 +112,7 @@ class Pacing:
         call.went_out(sent)
         try:
             response = await ask(self._backend, call.request, call.listener)
+            call.answered += 1
             self._bursts, self._refusing_since = 0, math.inf
             # one more after 8 answers; below a limit of 8, after as many as the limit
             self.limit = min(self._most, self.limit + 1 / min(self.limit, 8))

@@ -93,6 +93,8 @@ class Pipeline:
     async def send(self, call: ModelCall, siblings: Siblings | None = None) -> Response:
         """Send a call, and retry while that may help. Pause longer after each failure.
 
+        If the server reports success but the body is not a JSON object, send the call once more if the budget allows.
+
         Args:
             call: Reserves budget for each request that the server may bill.
             siblings: The fan-out that the call belongs to, or None.
@@ -104,11 +106,14 @@ class Pipeline:
         await call.reserve()
         attempt = partial(siblings.send, self.pacing) if siblings else self.pacing.send
         failures = refusals = 0
+        was_unreadable = False
         while True:
             call.sent_at = inf
             try:
                 response = await attempt(call, is_again=failures + refusals > 0)
-                return Response(self.clean(response.text), response.seconds)
+                if response.body is not None or was_unreadable or not call.reserve_again():
+                    return Response(self.clean(response.text), response.seconds)
+                was_unreadable = True
             except BackendError as error:
                 refusals += error.is_busy
                 failures += not error.is_busy

@@ -201,6 +201,26 @@ def test_failed_calls_say_nothing_of_how_long_a_call_takes():
     assert (siblings.copies, seconds) == (0, 1.0)
 
 
+def test_an_unreadable_answer_is_no_sibling_that_answered():
+    """Three calls are too few for a copy, even if one of them is sent twice."""
+
+    class Unreadable(Server):
+        async def send(self, request):
+            response = await super().send(request)
+            return Response("<html>") if request.body["number"] == 0 and len(self.sent) <= 3 else response
+
+    async def scenario():
+        server, siblings = (
+            Unreadable(lambda number, copy: 9.0 if number == 2 else 0.1),
+            Siblings(0.05, asyncio.Semaphore(3)),
+        )
+        pipeline = Pipeline(Pacing(server, 0))
+        await asyncio.gather(*(pipeline.send(numbered(number), siblings) for number in range(3)))
+        return siblings.copies, len(server.sent)
+
+    assert run_simulated(scenario()) == (0, 4)
+
+
 @pytest.mark.parametrize("when", [0.5, 1.2, 1.6])
 def test_cancelling_leaves_nothing_running(when):
     server = Server(late(7, copy_takes=50.0))

@@ -3,6 +3,25 @@ import pytest
 from asking import ask, refused
 
 from rlm_memory_core import Budget, BudgetExceeded, ModelError, Usage
+from rlm_memory_core.models.budget import ModelCall
+from rlm_memory_core.models.types import CHAT_PATH, Request
+
+
+@pytest.mark.parametrize("body", [b"{not json", b"", b"<html>Log in</html>", b"[1, 2]"])
+def test_an_answer_that_is_no_json_is_asked_for_once_more_and_was_paid_for(scripted, body):
+    reply = ask(scripted([httpx2.Response(200, content=body), "yes"]))
+    assert (reply.text, reply.usage) == ("yes", Usage(4, 6, 2))  # as much as the answer that came whole
+
+
+def test_an_answer_that_is_no_json_and_a_failure_after_it_are_two_calls(scripted):
+    budget = Budget()
+    with pytest.raises(ModelError, match="400") as caught:
+        ask(scripted([httpx2.Response(200, content=b"{not json"), refused(400)]), budget)
+    usage = caught.value.usage
+    assert usage == budget.spent == Usage(usage.prompt_tokens, 250, 2)  # the unreadable answer by an estimate
+    assert usage.prompt_tokens > 10
+    assert usage.estimated
+
 
 NEGATIVE = {"prompt_tokens": -50, "completion_tokens": -5}
 ODD = [None, {}, [], "many", {"prompt_tokens": 0, "completion_tokens": 0}, NEGATIVE, {"prompt_tokens": None}]
@@ -35,7 +54,7 @@ def test_a_call_that_fails_counts_against_a_limit_on_calls(scripted, broken):
 
 @pytest.mark.parametrize("body", [b"{", b"<html>Log in</html>", b'{"choices": 1}', b'{"object": "list"}', b"[]"])
 def test_an_unreadable_answer_is_charged_at_an_estimate_and_says_so(scripted, body):
-    model, budget = scripted([httpx2.Response(200, content=body)], rates=(1.0, 1.0)), Budget(calls=1)
+    model, budget = scripted([httpx2.Response(200, content=body)] * 2, rates=(1.0, 1.0)), Budget(calls=1)
     with pytest.raises(ModelError, match="no chat completion") as caught:
         ask(model, budget)
     usage = caught.value.usage
@@ -70,3 +89,11 @@ def test_a_spent_budget_sends_nothing(scripted):
     with pytest.raises(BudgetExceeded):
         ask(scripted(["yes"]), Budget(calls=0))
     assert scripted.requests == []
+
+
+def test_a_call_and_its_copy_that_answer_at_once_are_both_paid_for():
+    call = ModelCall(Request(CHAT_PATH, {"messages": []}))
+    for second in (1.0, 2.0):  # the copy is the second
+        call.went_out(second)
+        call.answered += 1
+    assert call.taken(Usage(9, 250, 1)) == Usage(18, 500, 2)

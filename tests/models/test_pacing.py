@@ -6,7 +6,8 @@ import pytest
 from in_flight import InFlight
 from simulated_time import run_simulated
 
-from rlm_memory_core.models.budget import ModelCall
+from rlm_memory_core import Usage
+from rlm_memory_core.models.budget import Budget, ModelCall
 from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.models.pacing import Pacing, Window
 from rlm_memory_core.models.pipeline import Pipeline
@@ -299,6 +300,29 @@ def test_a_call_cancelled_in_the_moment_of_its_turn_gives_its_place_back():
         return second.cancelled(), pacing.pacing.in_flight, await send(pacing, 1)
 
     assert run_simulated(scenario()) == (True, 0, [200])
+
+
+def test_an_answer_that_is_no_json_is_asked_for_once_more():
+    async def texts(*answers):
+        server = Server(in_turn(*answers))
+        (reply,) = await _gather(paced(server), ["x"])
+        return reply.text, len(server.sent)
+
+    assert run_simulated(texts(Response("<html>"))) == ("{}", 2)
+    assert run_simulated(texts(Response("<html>"), Response("<html>"))) == ("<html>", 2)
+    assert run_simulated(texts()) == ("{}", 1)
+
+
+@pytest.mark.parametrize(("calls", "sent"), [(1, 1), (2, 2)])
+def test_an_answer_that_is_no_json_is_asked_for_again_only_where_the_budget_has_room_for_it(calls, sent):
+    async def requests():
+        server = Server(in_turn(Response("<html>")))
+        with call(budget=Budget(calls=calls)) as asked:
+            await paced(server).send(asked)
+            taken = asked.taken(Usage(1, 1, 1))
+        return len(server.sent), taken.calls
+
+    assert run_simulated(requests()) == (sent, sent)
 
 
 @pytest.mark.parametrize(

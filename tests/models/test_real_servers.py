@@ -268,7 +268,7 @@ STREAM = "".join(f"data: {json.dumps(line)}\n\n" for line in LINES)
 @pytest.mark.parametrize("body", [STREAM, STREAM.replace("data: ", "").replace("\n\n", "\n")])
 def test_a_stream_that_was_not_asked_for_is_no_answer(scripted, body):
     with pytest.raises(ModelError, match=r"it sent no chat completion but .*choices"):
-        ask(scripted([httpx2.Response(200, text=body)]))
+        ask(scripted([httpx2.Response(200, text=body)] * 2))
 
 
 AFTER = [
