@@ -17,7 +17,9 @@ _T = TypeVar("_T")
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
 _process = 0  # the process that started the loop
-_closers: dict[Callable[[], Awaitable[object]], None] = {}  # in order
+
+CLOSERS: set[Callable[[], Awaitable[object]]] = set()
+"""Close resources of the loop. They are called before the interpreter exits."""
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -50,16 +52,14 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         RuntimeError: The caller runs on the background loop itself, so waiting would never end.
     """
-    give_up: Callable[[], object] = work.close
+    if threading.current_thread().name == "rlm-memory":
+        work.close()
+        raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
+    future = asyncio.run_coroutine_threadsafe(work, loop())
     try:
-        if threading.current_thread().name == "rlm-memory":
-            raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
-        future = asyncio.run_coroutine_threadsafe(work, loop())
-        give_up = future.cancel
         return future.result()
-    except BaseException:
-        give_up()
-        raise
+    finally:
+        future.cancel()  # ends the work if the wait was interrupted
 
 
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:
@@ -88,18 +88,8 @@ async def stop(tasks: Iterable[asyncio.Task[_T]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def on_exit(close: Callable[[], Awaitable[object]]) -> None:
-    """Close a resource of the background loop before the interpreter exits."""
-    _closers[close] = None
-
-
-def forget(close: Callable[[], Awaitable[object]]) -> None:
-    """Do not close a resource at exit, because it is closed already."""
-    _closers.pop(close, None)
-
-
 async def _close_all() -> None:
-    for close in reversed(_closers):
+    for close in CLOSERS:
         with suppress(Exception):  # errors at exit have no handler
             async with asyncio.timeout(5):
                 await close()

@@ -19,13 +19,12 @@ from platformdirs import user_cache_path
 from ..store.database import open_database
 from .types import RecordingError as RecordingError
 
-_MARKS = {"application_id": 0x524C4D43, "user_version": 1}  # "RLMC": identifies the file as ours
+_MARK = 0x524C4D43  # "RLMC": identifies the file as ours
 _SCHEMA = """
 CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, response TEXT NOT NULL, seconds REAL NOT NULL,
                     created TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID
 """
 _CHOSEN = "WHERE model = coalesce(?, model) AND created < coalesce(?, '~')"  # "~" sorts after all dates
-_FAILURES = (sqlite3.Error, OSError, UnicodeError, OverflowError, MemoryError)  # raised by SQLite for damaged files
 
 
 def cache_path() -> Path:
@@ -149,13 +148,12 @@ class CallStore:
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Create the table in a new file. Refuse a file that does not hold recorded calls."""
-        marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in _MARKS]
+        (mark,) = database.execute("PRAGMA application_id").fetchone()
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        if [*marks, *tables] == [0, 0]:
-            for name, value in _MARKS.items():
-                database.execute(f"PRAGMA {name} = {value}")
+        if not (mark or tables):
+            database.execute(f"PRAGMA application_id = {_MARK}")
             database.execute(_SCHEMA)
-        elif [*marks, *tables] != [*_MARKS.values(), "calls"]:
+        elif (mark, tables) != (_MARK, ["calls"]):
             raise self._unusable("is damaged, or was written by another program or another version of this one")
 
     @contextmanager
@@ -165,7 +163,7 @@ class CallStore:
             yield
         except (OSError, sqlite3.OperationalError) as error:
             raise CannotRecord(f"the file of recorded calls {self.path} {what} ({error})") from error
-        except _FAILURES as error:
+        except (sqlite3.Error, UnicodeError, OverflowError, MemoryError) as error:  # of a damaged file
             raise self._unusable(f"{what} ({error})") from error
 
     def _unusable(self, why: str) -> RecordingError:

@@ -65,11 +65,8 @@ class Siblings:
                 except (BackendError, BudgetExceeded) as error:  # the second: a copy ran out of budget time
                     failures.append(error)
                     continue
-                seconds = loop.time() - call.sent_at
                 if response.body is not None:  # otherwise the call is sent again, and counts when it is answered
-                    insort(self._answered, seconds)
-                if call.copies:
-                    response.seconds = seconds  # of the call, not only of the copy
+                    insort(self._answered, loop.time() - call.sent_at)
                 return response
             raise failures[0]
         finally:

@@ -12,10 +12,9 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from . import background, pipeline, plugins
-from .adapting import sendable
 from .budget import Budget, BudgetExceeded, ModelCall
 from .hedging import Siblings
 from .normalise import Embeddings, batches, read_completion, read_embeddings
@@ -25,7 +24,7 @@ from .recorded_calls import MODES, Mode, open_calls, saved_seconds
 from .streaming import Listener
 from .types import CHAT_PATH, EMBEDDINGS_PATH, Backend, ChatMessage, Reply, Request, check_number
 from .types import ModelError as ModelError
-from .wording import explain, secret_of, without_key
+from .wording import explain, without_key
 
 OFFLINE = "offline"
 PACE = ("concurrency", "requests_per_minute", "tokens_per_minute")
@@ -147,19 +146,16 @@ class LLM(AbstractContextManager["LLM"]):
             ModelError: There is no usable answer, even after retries. A call is not retried once a piece has arrived.
             BudgetExceeded: The budget is spent.
         """
-        body: dict[str, Any] = {"model": self.model, "messages": sendable(list(messages))}
-        if self.max_tokens:
-            body["max_tokens"] = self.max_tokens
-        if self.temperature is not None:
-            body["temperature"] = self.temperature
+        sent = {"messages": list(messages), "max_tokens": self.max_tokens or None, "temperature": self.temperature}
+        body = {"model": self.model} | {name: value for name, value in sent.items() if value is not None}
         call = ModelCall(Request(CHAT_PATH, body), budget, self.rates, listener)
         return await background.arun(self._pipeline.ask(call, read_completion, siblings))
 
     async def embed(self, texts: Sequence[str], budget: Budget | None = None) -> Embeddings:
         """Ask for the vectors of texts, in as many calls as needed.
 
-        For each call, the budget and the errors are as for `complete`. If the calls end early,
-        the error tells what all of them took.
+        For each call, the budget and the errors are as for `complete`. If the calls end early, the error tells what all
+        of them took.
         """
         bodies = ({"model": self.model, "input": batch, "encoding_format": "base64"} for batch in batches(texts))
         calls = [ModelCall(Request(EMBEDDINGS_PATH, body), budget, self.rates) for body in bodies]
@@ -185,7 +181,7 @@ class LLM(AbstractContextManager["LLM"]):
         The next call opens them again. If you never call this, they are closed when Python exits.
         """
         if opened := vars(self).pop("_pipeline", None):
-            background.forget(opened.close)
+            background.CLOSERS.discard(opened.close)
             background.run(opened.close())
 
     def __exit__(self, *_: object) -> None:
@@ -216,7 +212,8 @@ class LLM(AbstractContextManager["LLM"]):
     @cached_property
     def _pipeline(self) -> pipeline.Pipeline:
         """The pipeline, created at the first call because the client takes 22 ms and needs a key."""
-        key = self._key()
+        key, place = self._key(), urlsplit(self.base_url or "")
+        secret = unquote(place.password or place.username or "") or key  # a password is sent instead of a key
         plugins.load()  # the offline reader registers itself
         if self.model in NAMED and not self.base_url:
             backend, calls = NAMED[self.model](), None  # free, so nothing is recorded
@@ -224,14 +221,13 @@ class LLM(AbstractContextManager["LLM"]):
             from .openai_backend import OpenAIBackend  # only here: the SDK takes half a second to import
 
             address = self.base_url or OPENAI_URL
-            backend = OpenAIBackend(address, key, self.timeout)
+            backend = OpenAIBackend(address, key, self.timeout, secret)
             calls = open_calls(self.calls_path, self.recorded, address.rstrip("/"), self.timeout)
         pacing = Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace)
-        secret = secret_of(self.base_url or "") or key
         told = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
         cleaned = partial(without_key, key=secret)
         made = pipeline.Pipeline(pacing, calls, told, cleaned, getattr(backend, "close", None))
-        background.on_exit(made.close)
+        background.CLOSERS.add(made.close)
         return made
 
 

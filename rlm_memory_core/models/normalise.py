@@ -8,12 +8,12 @@ import base64
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from more_itertools import constrained_batches
 
 from ..store.escaping import well_formed
-from .adapting import is_too_long, sendable
+from .adapting import is_too_long
 from .pricing import Usage
 from .thoughts import split_thoughts
 from .types import ContextExceeded, EmptyReply, ModelError, Reply, Request, Response, count_tokens
@@ -29,11 +29,9 @@ _BATCH_TEXTS = 256  # OpenAI accepts 2,048 texts per request, local servers fewe
 _BATCH_CHARACTERS = 200_000  # OpenAI accepts 300,000 tokens per request; a character is at most about one
 NO_CHUNK = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """Raised by `read_choice` for anything other than a completion or a chunk."""
-_TOO_MANY = 1e12  # tokens; the comparison also excludes infinity and NaN
 
 
-@dataclass
-class Content:
+class Content(NamedTuple):
     """The content of a message, or of a piece of a streamed one.
 
     Args:
@@ -93,7 +91,7 @@ def index_of(item: Mapping[str, Any], default: int = 0) -> str:
 
 
 def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapping[str, Any], Content, bool]:
-    """Return the first choice that holds text, its content, and whether that is a whole message rather than a piece.
+    """Return the first choice, its content, and whether that is a whole message rather than a piece of one.
 
     Args:
         body: A completion, or a chunk of one.
@@ -102,22 +100,12 @@ def read_choice(body: Mapping[str, Any], index: str | None = None) -> tuple[Mapp
     Raises:
         LookupError, TypeError, AttributeError: It is neither.
     """
-    choices = [choice for choice in sorted(body["choices"] or [], key=index_of) if index in (None, index_of(choice))]
-    read = [(choice, *_content(choice)) for choice in choices]
-    for choice, content, is_whole in read:
-        if content.text:
-            return choice, content, is_whole
-    return read[0] if read else ({}, Content(), False)
-
-
-def _content(choice: Mapping[str, Any]) -> tuple[Content, bool]:
-    """Return the content of a choice, and whether it is a whole message rather than a piece of one."""
-    for name in ("delta", "message", "text"):
-        given = choice.get(name)
-        content = Content.of(given if isinstance(given, dict) else {"content": given})
-        if content != Content():
-            break
-    return content, name != "delta" and bool(choice.get("message"))
+    choices = [choice for choice in body["choices"] or [] if index in (None, index_of(choice))]
+    choice: Mapping[str, Any] = min(choices, key=index_of, default={})
+    piece = choice.get("delta")
+    said = piece or choice.get("message") or choice.get("text")
+    content = Content.of(said if isinstance(said, dict) else {"content": said})
+    return choice, content, not piece and bool(choice.get("message"))
 
 
 def read_completion(response: Response, request: Request) -> Reply:
@@ -171,9 +159,7 @@ def usage_of(body: dict[str, Any], estimate: Usage = Usage()) -> Usage:  # noqa:
 
 def _tokens(counted: Any) -> int:
     """Return a server's count, or 0 if it is not a valid number of tokens."""
-    if isinstance(counted, str) and counted.isdecimal():
-        counted = int(counted[:20])
-    return int(counted) if isinstance(counted, (int, float)) and 0 < counted < _TOO_MANY else 0
+    return int(counted) if isinstance(counted, (int, float)) and 0 < counted < 1e12 else 0  # no infinity, no NaN
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +186,7 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     [['one', ' ', 'two']]
     """
     for batch in constrained_batches(texts, _BATCH_CHARACTERS, _BATCH_TEXTS, strict=False):
-        yield [sendable(text) or " " for text in batch]
+        yield [text or " " for text in batch]
 
 
 def read_embeddings(response: Response, request: Request) -> Reply:
@@ -214,18 +200,16 @@ def read_embeddings(response: Response, request: Request) -> Reply:
         ModelError: The answer is not a list of embeddings, lacks exactly one vector for each text, or has vectors of
             different lengths.
     """
+    body, expected = response.body or {}, len(request.body["input"])
     try:
-        body = response.body or {}
         rows = [(row.get("index"), _vector(row["embedding"])) for row in body["data"]]
         found = {int(place if index is None else index): vector for place, (index, vector) in enumerate(rows)}
-        usage = usage_of(body, Usage(request.tokens))
+        vectors = [found[place] for place in range(expected)]
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(request.tokens, 0, 1)) from error
-    expected = len(request.body["input"])
-    vectors = [found[place] for place in sorted(found)]
-    if sorted(found) != list(range(expected)) or not all(vectors) or len(set(map(len, vectors))) > 1:
+    if len(found) > expected or not all(vectors) or len(set(map(len, vectors))) > 1:
         raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
-    return Reply("", usage, seconds=response.seconds, vectors=vectors)
+    return Reply("", usage_of(body, Usage(request.tokens)), seconds=response.seconds, vectors=vectors)
 
 
 def _vector(sent: str | list[float]) -> list[float]:

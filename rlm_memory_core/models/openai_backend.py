@@ -6,17 +6,11 @@ return.
 """
 
 import asyncio
-import base64
 import math
-import re
-from codecs import getincrementaldecoder
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from email.utils import formatdate, parsedate_to_datetime
-from functools import reduce
-from io import IncrementalNewlineDecoder
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import httpx2
@@ -25,14 +19,11 @@ import openai
 from . import adapting
 from .adapting import WINDOW, Lessons, accepted, is_too_long, lessons
 from .types import BackendError, ConnectionFailed, ContextExceeded, Refused, Request, Response, TimedOut
-from .wording import secret_of, server_message, without_key
+from .wording import server_message, without_key
 
 _STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FORMS = 12  # of one request, tried in sequence
 _MOST_BYTES = 32_000_000  # of one answer; 256 vectors take a few million
-_BLANK_LINES = re.compile(r"\n\s+\n")
-_FIELDS = ("", "event", "id", "retry")  # of an event stream, that we ignore; "" begins a comment
-_FAILURES = (httpx2.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError
 
 
 def http_client(timeout: float) -> httpx2.AsyncClient:
@@ -50,35 +41,34 @@ class OpenAIBackend:
     Args:
         base_url: The server's address, such as "https://api.openai.com/v1". If it contains a user and password, they
             are sent instead of the key.
-        api_key: Sent with each request, and removed from everything that the server returns.
+        api_key: Sent with each request.
         timeout: Seconds for one attempt. For a stream, seconds to wait for more data.
+        secret: The key or password. It is removed from everything that the server returns.
     """
 
-    def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
-        user, at, _ = urlsplit(base_url).netloc.rpartition("@")
-        self._url = base_url.replace(user + at, "", 1).rstrip("/")
+    def __init__(self, base_url: str, api_key: str, timeout: float, secret: str = "") -> None:
+        address = httpx2.URL(base_url.rstrip("/"))
+        self._url = str(address.copy_with(userinfo=b""))
         self._http = http_client(timeout)
+        if address.userinfo:
+            self._http.auth = (address.username, address.password)
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
-        sent = httpx2.Headers({name: text for name, text in headers.items() if isinstance(text, str)})
-        self._secrets = [secret_of(base_url) or api_key]
-        if user:
-            self._secrets.append(base64.b64encode(unquote(user).encode()).decode())
-            sent["authorization"] = f"Basic {self._secrets[-1]}"
+        sent = {name: text for name, text in headers.items() if isinstance(text, str)}
         # not built by the client, which would send a server's cookies back: they may name one of its replicas
         self._options: dict[str, Any] = {"headers": sent, "extensions": {"timeout": self._http.timeout.as_dict()}}
-        self._timeout = timeout
+        self._timeout, self._secret = timeout, secret
 
     async def send(self, request: Request) -> Response:
         """Post a request and return the complete answer."""
         async with self._post(request, self._timeout) as answer:
-            return Response(self._cleaned(await _whole(answer)))
+            return Response(without_key(await _whole(answer), self._secret))
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Post a request and yield the data of each event of the answer."""
         async with self._post(Request(request.path, {**request.body, **_STREAMED})) as answer:
             async for event in _events(answer):
-                yield self._cleaned(event)
+                yield without_key(event, self._secret)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -111,16 +101,13 @@ class OpenAIBackend:
                             learnt.update({name: value for name, value in tried.items() if name != WINDOW})
                             yield answer
                             return
-                        text = self._cleaned(await _whole(answer))
+                        text = without_key(await _whole(answer), self._secret)
                     found = lessons(body, answer.status_code, text)
                     if found.items() <= known.items() or not forms_left:
                         raise _refusal(answer.status_code, answer.headers, text)
                     tried |= found
-        except _FAILURES as error:
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
             raise _backend_error(error) from error
-
-    def _cleaned(self, text: str) -> str:
-        return reduce(without_key, self._secrets, text)
 
 
 async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
@@ -138,30 +125,29 @@ async def _whole(answer: httpx2.Response) -> str:
 
 
 async def _lines(answer: httpx2.Response) -> AsyncIterator[list[str]]:
-    """Yield the lines of a body as they arrive, in groups, then an empty one. A line ends with CR, LF or both."""
-    decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), translate=True)
-    begun: list[str] = []  # parts of an incomplete line
+    """Yield the lines of a body as they arrive, in groups, then an empty one."""
+    begun: list[bytes] = []  # parts of an incomplete line
     async for block in _blocks(answer):
-        *lines, rest = _BLANK_LINES.sub("\n\n", decoder.decode(block)).split("\n")
-        if lines:
-            yield ["".join([*begun, lines[0]]), *lines[1:]]
+        lines, newline, rest = block.rpartition(b"\n")
+        if newline:
+            yield b"".join([*begun, lines]).decode("utf-8-sig", "replace").split("\n")
             begun = []
         begun.append(rest)
-    yield ["".join([*begun, decoder.decode(b"", final=True)]), ""]
+    yield [b"".join(begun).decode("utf-8-sig", "replace"), ""]
 
 
 async def _events(answer: httpx2.Response) -> AsyncGenerator[str, None]:
     """Yield the data of each server-sent event. If the body is not an event stream, yield its paragraphs."""
-    block: list[str] = []
+    parts: list[str] = []
     async for lines in _lines(answer):
-        for line in lines:
-            line = line.strip().lstrip("\ufeff")
-            field, colon, data = line.partition(":")
-            if not line and block:
-                yield "\n".join(block)
-                block = []
-            elif field not in _FIELDS:
-                block.append(data.strip() if colon and field in ("data", "error") else line)
+        for line in map(str.strip, lines):
+            field, _, data = line.partition(":")
+            if field not in ("", "event", "id", "retry"):  # "" begins a comment
+                parts.append(data if field == "data" else line)
+            elif parts and not line:
+                if event := "\n".join(parts).strip():
+                    yield event
+                parts = []
 
 
 def _backend_error(error: Exception) -> BackendError:

@@ -16,7 +16,6 @@ from .streaming import ask
 from .types import Backend, Refused, Response
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds, if the server does not name a time
-_RISE = 8  # answers after which the limit rises by one; below a limit of 8, as many as the limit
 PATIENCE = 120.0
 """Seconds to wait for a server that accepts nothing. If it asks for a longer wait, the request fails."""
 
@@ -115,7 +114,8 @@ class Pacing:
             response = await ask(self._backend, call.request, call.listener)
             call.answered += 1
             self._bursts, self._refusing_since = 0, math.inf
-            self.limit = min(self._most, self.limit + 1 / min(self.limit, _RISE))
+            # one more after 8 answers; below a limit of 8, after as many as the limit
+            self.limit = min(self._most, self.limit + 1 / min(self.limit, 8))
         except BaseException as error:
             call.failed(error)
             if isinstance(error, Refused) and error.is_busy and error.retryable:
@@ -124,7 +124,7 @@ class Pacing:
         finally:
             self.in_flight -= 1
             self._changed.set()
-        response.seconds = response.seconds or asyncio.get_running_loop().time() - sent
+        response.seconds = response.seconds or asyncio.get_running_loop().time() - call.sent_at  # of a copy: earlier
         counted = usage_of(response.body or {}).total_tokens
         self._tokens.take(sent, counted - call.request.tokens if counted else 0)
         return response
@@ -145,8 +145,7 @@ class Pacing:
                         return now
                     self._changed.clear()
                     with suppress(TimeoutError):
-                        async with asyncio.timeout_at(opens if opens < math.inf else None):
-                            await self._changed.wait()
+                        await asyncio.wait_for(self._changed.wait(), opens - now if opens < math.inf else None)
                 raise self._final
         finally:
             self._changed.set()

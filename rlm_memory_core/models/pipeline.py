@@ -115,17 +115,12 @@ class Pipeline:
                     return Response(self.clean(response.text), response.seconds)
                 was_unreadable = True
             except BackendError as error:
-                if not error.retryable:
+                refusals += error.is_busy
+                failures += not error.is_busy
+                pause = error.retry_after or pause_after(failures) * (1 - random() / 4)
+                is_last = failures > self.pacing.max_retries or refusals == _MOST_REFUSALS or pause > PATIENCE
+                # the server may bill a late answer, so another attempt counts as one more call
+                if is_last or not error.retryable or (isinstance(error, TimedOut) and not call.reserve_again()):
                     raise
-                if error.is_busy:  # pacing waits
-                    refusals += 1
-                    if refusals == _MOST_REFUSALS:
-                        raise
-                else:
-                    failures += 1
-                    pause = error.retry_after or pause_after(failures) * (1 - random() / 4)
-                    if failures > self.pacing.max_retries or pause > PATIENCE:
-                        raise
-                    if isinstance(error, TimedOut) and not call.reserve_again():
-                        raise  # the server may bill a late answer, so another attempt counts as one more call
+                if not error.is_busy:  # otherwise pacing waits
                     await call.budget.wait_for(sleep(pause))

@@ -5,10 +5,8 @@ once it is complete, and a recorded answer arrives in one piece. A request is no
 """
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
-from itertools import islice
 from typing import Any
 
 from ..store.escaping import well_formed
@@ -18,18 +16,11 @@ from .thoughts import ThoughtSplitter
 from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
 from .wording import server_message
 
-# a line with JSON, or one that tells of an error; servers send other words between them
-_LINE = re.compile(r"^[^\S\n]*+(?:(?:data|error):)?[^\S\n]*+(\{.*|(?i:error)\b.*)", re.M)
-_MOST_SENT, _MOST_CHUNKS = 8_000_000, 100_000  # characters and chunks of a stream that was not asked for
-
 
 class Chunks:
     """Puts a reply together from the JSON objects that a server sends: the chunks of a stream, or one for the whole.
 
-    If there are several choices, the first that holds text is read.
-
-    `has_begun` tells whether any chunk was added, and `has_ended` whether the reply is complete. `error` is what the
-    server sent instead of a chunk, or None.
+    If there are several choices, the first is read. `has_ended` tells whether the reply is complete.
 
     >>> chunks = Chunks()
     >>> for delta, finish in (({"content": "Hel"}, None), ({"content": "lo!"}, "stop")):
@@ -41,11 +32,9 @@ class Chunks:
     def __init__(self) -> None:
         self.usage: Any = None
         self.finish: Any = None
-        self.has_ended = self.has_begun = False
-        self.error: Any = None
-        self._index: str | None = None  # of the choice that is read
-        self._parts: dict[str, list[str]] = {name: [] for name in vars(Content())}  # none is empty
-        self._length = 0  # of the text so far
+        self.has_ended = False
+        self._index: str | None = None  # of the choice that is read, once it has text
+        self._contents: list[Content] = []
 
     def add(self, chunk: Mapping[str, Any]) -> Content:
         """Add a chunk and return its content.
@@ -55,39 +44,38 @@ class Chunks:
         """
         self.usage = chunk.get("usage") or self.usage
         choice, content, is_whole = read_choice(chunk, self._index)
-        if is_whole and len(content.text) >= self._length:  # joins no more text than arrived with this chunk
-            content.text = content.text.removeprefix("".join(self._parts["text"]))  # some servers send all again
+        if is_whole and self._index is not None:
+            content = Content()  # some servers send all again at the end
         self.finish = choice.get("finish_reason") or self.finish
         self.has_ended = self.has_ended or is_whole or self.finish is not None
         self._index = index_of(choice) if content.text else self._index
-        self.has_begun, self._length = True, self._length + len(content.text)
-        for name, part in vars(content).items():
-            self._parts[name] += [part] * bool(part)
+        self._contents += [content] * any(content)
         return content
 
-    def read(self, event: str) -> Iterator[Content]:
-        """Add the chunks of an event, usually one, and yield their contents.
+    def read(self, event: str) -> Content:
+        """Add the chunk of an event and return its content. The last event of a stream has none.
 
         Raises:
             StreamBroken: The event is not a chunk, or it is a server error.
         """
+        if event == "[DONE]":
+            self.has_ended = True
+            return Content()
         try:
-            for chunk in objects(event):
-                if is_error(chunk):
-                    self.error, text = chunk, json.dumps(chunk)
-                    broken = StreamBroken(server_message(text))
-                    if is_too_long(400, text):
-                        broken.becomes, broken.retryable = ContextExceeded, False
-                    raise broken
-                yield self.add({"choices": [], **chunk})
+            chunk = json.loads(event)
+            if not is_error(chunk):
+                return self.add({"choices": [], **chunk})
         except NO_CHUNK as error:
             raise StreamBroken(f"it sent {event[:100]!r} in its stream") from error
-        self.has_ended = self.has_ended or event.endswith("[DONE]")
+        broken = StreamBroken(server_message(event))
+        if is_too_long(400, event):
+            broken.becomes, broken.retryable = ContextExceeded, False
+        raise broken
 
     @property
     def content(self) -> Content:
         """The content of all chunks."""
-        return Content(*map("".join, self._parts.values()))
+        return Content(*map("".join, zip(*self._contents, strict=True)))
 
     def response(self) -> Response:
         """Return the reply as a server would send it in one piece."""
@@ -141,37 +129,14 @@ class Listener:
             self._tell(text)
 
 
-def objects(text: str) -> Iterator[Any]:
-    """Yield the JSON value in a body, or the values of its lines if a server sends lines or events unasked.
-
-    Raises:
-        ValueError: A line that should be JSON is not, or tells of an error.
-
-    >>> list(objects('data: {"a": 1}\\n\\ndata: {"b": 2}\\n\\ndata: [DONE]\\n'))
-    [{'a': 1}, {'b': 2}]
-    """
-    try:
-        yield from [value] if isinstance(value := json.loads(text), (dict, list)) else []
-    except ValueError:
-        for line in _LINE.finditer(text):
-            yield json.loads(line[1])
-
-
 def whole(response: Response) -> Response:
-    """Return an answer that came in lines or events as one completion, and any other answer as it is.
-
-    Of lines with an error, return the error alone: the server has answered, so that asking again would only cost more.
-    What follows the end of a complete reply is ignored, as in a stream.
-    """
-    if response.body is not None:
-        return response
+    """Return an answer that a server streamed without being asked as one completion, and any other answer as it is."""
     chunks = Chunks()
     with suppress(StreamBroken):
-        for _ in islice(chunks.read(response.text[:_MOST_SENT]), _MOST_CHUNKS):
-            pass
-    if chunks.has_ended:
-        return chunks.response()
-    return Response(json.dumps(chunks.error)) if chunks.error else response
+        for line in response.text.splitlines() if response.body is None else ():
+            if line.startswith("data:"):
+                chunks.read(line.removeprefix("data:").strip())
+    return chunks.response() if chunks.has_ended else response
 
 
 async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:
@@ -188,17 +153,13 @@ async def ask(backend: Backend, request: Request, listener: Listener | None = No
     """
     if listener is None:
         return whole(await backend.send(request))
-    chunks, other = Chunks(), list[str]()
+    chunks = Chunks()
     listener.begin()
     try:
         async with aclosing(backend.stream(request)) as events:
             async for event in events:
-                for piece in chunks.read(event):
-                    listener.hear(piece.text, piece.thoughts)
-                if not chunks.has_begun:
-                    other.append(event)
-        if other and not chunks.has_begun:
-            return Response("\n".join(other))  # for example an HTML page instead of a completion
+                piece = chunks.read(event)
+                listener.hear(piece.text, piece.thoughts)
         if not chunks.has_ended:
             raise StreamBroken("the stream ended early")
     except BackendError as error:

@@ -7,14 +7,18 @@ proxies send HTML pages and some servers repeat the key that they refuse.
 
 import json
 import math
+import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypedDict
 
+from ..store.escaping import well_formed
 from .pricing import Usage
 
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
+
+_NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")  # as JSON writes it
 
 UNKNOWN = "I don't know"
 """The answer when the history does not contain one (abstention, paper Section 3.2)."""
@@ -44,8 +48,17 @@ class Request:
 
     @cached_property
     def content(self) -> bytes:
-        """The body as JSON with sorted keys, so that equal bodies have equal bytes."""
-        return json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        """The body as JSON with sorted keys, so that equal bodies have equal bytes.
+
+        Characters that servers cannot read (NUL and lone surrogates) are replaced.
+
+        >>> Request("", {"model": "a\\x00b"}).content.decode()
+        '{"model":"a\ufffdb"}'
+        """
+        text = json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        if "\\u0000" in text:
+            text = _NUL.sub("\\1\ufffd", text)
+        return well_formed(text).encode()
 
     @cached_property
     def tokens(self) -> int:
@@ -177,7 +190,7 @@ class TimedOut(BackendError):
 class StreamBroken(BackendError):
     """A streamed answer broke off, or contains something other than chunks."""
 
-    words = "{where} broke off {reply}: {said}"
+    words = "{where} broke off its reply: {said}"
 
 
 class Refused(BackendError):

@@ -3,7 +3,6 @@
 import json
 import re
 from contextlib import suppress
-from urllib.parse import unquote, urlsplit
 
 from .types import BackendError, RecordingError
 
@@ -27,8 +26,7 @@ def explain(error: Exception, model: str, base_url: str | None, api_key: str | N
         return str(error)
     words = error.words if isinstance(error, BackendError) else BackendError.words
     where, said = first_line(base_url or "the OpenAI API", api_key), first_line(error, api_key)
-    reply = "its reply" if getattr(error, "retryable", True) else "in mid-reply"
-    return words.format(where=where, said=said, model=model, timeout=timeout, reply=reply)
+    return words.format(where=where, said=said, model=model, timeout=timeout)
 
 
 def first_line(error: object, secret: str | None = None) -> str:
@@ -43,15 +41,6 @@ def first_line(error: object, secret: str | None = None) -> str:
     """
     text = without_key(str(error), secret)[:10_000]
     return one_line(_SECRET.sub("[key]", text))[:200] or type(error).__name__
-
-
-def secret_of(base_url: str) -> str:
-    """Return the password in an address, or else its user name. It is sent instead of a key.
-
-    >>> secret_of("http://ada:pass%20word@localhost/v1"), secret_of("http://localhost/v1")
-    ('pass word', '')
-    """
-    return unquote(urlsplit(base_url).netloc.rpartition("@")[0].rpartition(":")[2])
 
 
 def without_key(text: str, key: str | None) -> str:
@@ -73,16 +62,14 @@ def server_message(text: str) -> str:
     """Return the message of a server's error, whether it comes in one of the usual JSON formats or as plain text.
 
     >>> server_message('{"detail": [{"loc": ["body", "seed"], "msg": "extra fields not permitted"}]}')
-    'body.seed: extra fields not permitted'
+    'extra fields not permitted'
     """
-    where = ""
     try:
         value = json.loads(text)
         while isinstance(value, (dict, list)):
             if isinstance(value, dict):
-                where = ".".join(map(str, value["loc"])) + ": " if isinstance(value.get("loc"), list) else where
                 value = [value[name] for name in _MESSAGES if isinstance(value.get(name), (str, dict, list))]
             value = value[0]
     except (ValueError, IndexError, RecursionError):
         return text
-    return f"{where}{value}"
+    return str(value)

@@ -95,6 +95,6 @@ async def _open() -> AsyncMonty:
         if _pool is None:
             pool = AsyncMonty(max_processes=WORKERS)
             await pool.__aenter__()
-            background.on_exit(lambda: pool.__aexit__(None, None, None))
+            background.CLOSERS.add(lambda: pool.__aexit__(None, None, None))
             _pool = pool
         return _pool

@@ -144,7 +144,7 @@ class Endpoint:
         asked, searched = await self._memory.prepare(body, talk)
         reply = Reply()
         if not body.get("stream"):
-            list(reply.read(whole(await self._memory.backend.send(asked)).text))
+            reply.read(whole(await self._memory.backend.send(asked)).text)
             await asyncio.to_thread(talk.end, reply.message)
             return web.json_response(reply.sent | {"usage": reply.total(asked, searched)})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
@@ -159,12 +159,12 @@ class Endpoint:
         try:
             async with aclosing(self._memory.backend.stream(asked)) as events:
                 async for event in events:
-                    for _ in reply.read(event):
-                        chunk = as_chunk(reply.sent)
-                        if reply.has_ended and chunk["choices"]:
-                            ending.append(chunk)
-                        elif chunk["choices"]:
-                            await write(chunk)
+                    reply.read(event)
+                    chunk = {"choices": []} if event == "[DONE]" else as_chunk(reply.sent)
+                    if reply.has_ended and chunk["choices"]:
+                        ending.append(chunk)
+                    elif chunk["choices"]:
+                        await write(chunk)
             await asyncio.to_thread(talk.end, reply.message)
             await asyncio.to_thread(talk.store.close)  # so that the client's next request continues the session
             if (body.get("stream_options") or {}).get("include_usage"):

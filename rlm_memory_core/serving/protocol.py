@@ -74,7 +74,7 @@ class Reply(Chunks):
     >>> reply = Reply()
     >>> for text, finish in (("Hel", None), ("lo", "stop")):
     ...     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
-    ...     _ = list(reply.read(json.dumps({"choices": [choice]})))
+    ...     _ = reply.read(json.dumps({"choices": [choice]}))
     >>> reply.message["content"], reply.has_ended
     ('Hello', True)
     """

@@ -110,7 +110,7 @@ from rlm_memory_core.models import background
 async def close(): print("closed")
 async def fail(): raise RuntimeError
 background.run(asyncio.sleep(0))
-background.on_exit(close); background.on_exit(fail)
+background.CLOSERS |= {close, fail}
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "closed\n", "")

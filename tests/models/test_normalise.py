@@ -4,7 +4,7 @@ import pytest
 
 from rlm_memory_core import ModelError, Usage
 from rlm_memory_core.models.normalise import read_completion
-from rlm_memory_core.models.streaming import Chunks, whole
+from rlm_memory_core.models.streaming import Chunks
 from rlm_memory_core.models.types import CHAT_PATH, EmptyReply, Request, Response
 from rlm_memory_core.models.wording import first_line, server_message
 
@@ -71,7 +71,7 @@ def test_what_is_no_completion_is_charged_at_an_estimate(body):
         ({"errors": ["no such model"]}, "no such model"),
         ({"error": True, "message": "no such model"}, "no such model"),
         ({"object": "error", "message": "no such model", "code": 404}, "no such model"),
-        ({"detail": [{"loc": ["body", "seed"], "msg": "extra"}]}, "body.seed: extra"),
+        ({"detail": [{"loc": ["body", "seed"], "msg": "extra"}]}, "extra"),
         ({"message": None}, '{"message": null}'),
         ({}, "{}"),
     ],
@@ -132,11 +132,6 @@ def test_a_count_that_is_none_is_estimated(as_completion, count):
     assert read_completion(response, ASKED).usage == Usage(40, 3, 1)
 
 
-def test_a_count_that_comes_as_text_is_read(as_completion):
-    counted = {"prompt_tokens": "12", "completion_tokens": "3"}
-    assert read_completion(Response(json.dumps(as_completion("yes", usage=counted))), ASKED).usage == Usage(12, 3, 1)
-
-
 def text_of(chunks):
     return chunks.response().body["choices"][0]["message"]["content"]
 
@@ -157,21 +152,15 @@ def test_very_many_chunks_with_messages_take_time_in_proportion(chunk):
     assert len(text_of(chunks)) <= 1
 
 
-def test_a_message_that_repeats_the_pieces_before_it_is_read_once():
+def test_a_message_after_the_pieces_is_not_read_again():
     chunks = Chunks()
     for piece in ("Hel", "", "lo"):
         chunks.add({"choices": [{"delta": {"content": piece}}]})
-    said = [chunks.add({"choices": [{"message": {"content": text}}]}).text for text in ("Hello", "Hello!", "?")]
-    assert (said, text_of(chunks)) == (["", "!", "?"], "Hello!?")
+    said = [chunks.add({"choices": [{"message": {"content": text}}]}).text for text in ("Hello", "Hello!")]
+    assert (said, text_of(chunks)) == (["", ""], "Hello")
 
 
 def test_only_so_many_characters_of_a_reply_and_its_thoughts_are_read(as_completion):
     thoughts = "<think></think>" * 100_000
     reply = read(as_completion, content=f"Hello.{thoughts}", reasoning_content="b" * 2_000_000)
     assert (reply.text[:6], reply.cut, len(reply.thoughts) <= 1_100_000) == ("Hello.", True, True)
-
-
-@pytest.mark.parametrize("line", ["data: {}", '{"choices": []}', "{x", "", "data:", " ", ": on", "event: a"])
-def test_an_answer_of_very_many_lines_is_no_completion(line):
-    answer = Response(f"{line}\n" * 300_000)
-    assert whole(answer) is answer

@@ -30,8 +30,6 @@ LEADING = [
     ("<think>It says <reasoning> somewhere.</think>Mochi", "Mochi", "It says <reasoning> somewhere."),
     ("<think>Hm. He was cut", "", "Hm. He was cut"),
     ("Sure.\n<think>Which?</think>\nMochi", "Sure.\n\nMochi", "Which?"),
-    ("**<think>Hm.</think>** Mochi", "Mochi", "Hm."),
-    ("__<thinking>Hm.</thinking>__\n\n**Mochi**", "**Mochi**", "Hm."),
 ]
 ORDINARY = [
     "Mochi", "", "  My cat [a tabby] is < 5 years & called Mochi.  ", "The tags <think> and </think> mark a thought.",

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import gzip
 import re
 import socket
@@ -26,7 +27,7 @@ async def heard(backend):
     return [event async for event in backend.stream(REQUEST)]
 
 
-def ask(reply, *, timeout=60.0, url="", streams=False):
+def ask(reply, *, timeout=60.0, url="", user="", streams=False):
     """What the backend makes of a server that answers the first request with these bytes (None: not at all)."""
     received, serving = [], []
 
@@ -50,7 +51,7 @@ def ask(reply, *, timeout=60.0, url="", streams=False):
     async def scenario():
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            backend = OpenAIBackend(url or f"http://127.0.0.1:{port}/v1", "k", timeout)
+            backend = OpenAIBackend(url or f"http://{user}127.0.0.1:{port}/v1", "k", timeout)
             try:
                 return await (heard(backend) if streams else backend.send(REQUEST))
             finally:
@@ -67,6 +68,12 @@ def test_an_answer_comes_whole():
     assert received.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
     assert b"authorization: bearer k" in received.lower()
     assert received.endswith(b"\r\n\r\n" + REQUEST.content)
+
+
+def test_a_user_and_a_password_in_the_address_are_sent_instead_of_the_key():
+    _, (received,) = ask(HEAD + b"content-length: 2\r\n\r\n{}", user="ada:pass%20word@")
+    sent = base64.b64encode(b"ada:pass word")
+    assert re.findall(rb"(?i)authorization: (.*?)\r\n", received) == [b"Basic " + sent]
 
 
 def test_cookies_are_not_sent_back():

@@ -40,28 +40,9 @@ THOUGHTS = [
     "<|channel>thought\nhm\n<channel|>Hello!",
     "◁think▷hm◁/think▷Hello!",
     "<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>Hello!<|END_RESPONSE|>",
-    "<|begin_of_thought|>hm<|end_of_thought|>\n\n<|begin_of_solution|>Hello!<|end_of_solution|>",
-    '<think time="3">hm</think>Hello!',
-    "<think >hm</think >Hello!",
-    "<antThinking>hm</antThinking>Hello!",
     "<thinking>hm</think>Hello!",
-    "<reason>hm</reason>Hello!",
-    "<reflection>hm</reflection>\nHello!",
-    "<scratchpad>hm</scratchpad>Hello!",
-    "<inner_thoughts>hm</inner_thoughts>Hello!",
-    "<Internal_Monologue>hm</internal_monologue>Hello!",
-    "<analysis>\nhm <b>bold</b>\n</analysis>\n\nHello!",
-    '<details type="reasoning" done="true" duration="12">\n<summary>Thought</summary>\n> hm\n</details>\nHello!',
-    "\ufeff<think>hm</think>Hello!",
-    "\u200b\n\u2060<reasoning>hm</reasoning>Hello!",
-    "**<think>**hm**</think>**\n\nHello!",
-    "> <think>\n> hm\n> </think>\n\nHello!",
-    "<think>hm</think><answer>Hello!</answer>",
-    "<think>hm</think>\n<final_answer>\nHello!</final_answer>",
-    "<think>a</think>\n<reflection>hm</reflection>Hello!",
-    "<thinking\n>hm</thinking>Hello!",
-    "<|channel|>commentary to=a.b <|constrain|>json<|message|>hm<|end|>"
-    "<|start|>assistant<|channel|>final <|constrain|>json<|message|>Hello!",
+    "<think>a</think>\n<reasoning>hm</reasoning>\n\nHello!",
+    "<｜begin▁of▁sentence｜><think>hm</think>Hello!<｜end▁of▁sentence｜>",
 ]
 
 
@@ -94,6 +75,8 @@ def test_thoughts_between_the_tags_of_many_models(text):
         "<reflection>The lake\n</reflection>\n",
         "<analysis_report>x</analysis_report>",
         "<Thought experiment> by Einstein",
+        "**<think>** opens it, and **</think>** ends it.",
+        "<reflection>x</reflection> Hello!",
         "[think] about it",
         "<scratchpad>never closed",
     ],
@@ -163,12 +146,10 @@ STREAMS = {
     "message beside delta": (chunk({"content": "Hel"}, message={"content": "Hel"}),
                              chunk({"content": "lo!"}, "stop", message={"content": "Hello!"})),
     "message null": (chunk({"content": "Hello!"}, "stop", message=None),),
-    "null data": ("data: null\n\n", HEL, LO, END),
     "a whole message beside an empty delta": (HEL, LO, chunk({"content": ""}, "stop", message={"content": "Hello!"})),
-    "words between": ("data: keep-alive\n\n", HEL, "data: ping\n\n", LO, END),
+    "signs of life": (": keep-alive\n\n", HEL, "event: ping\n\n", LO, END),
     "byte order mark": ("\ufeff" + HEL, LO, END),
     "no colon": ("data\n\n", HEL, LO, END),
-    "lines end with CR": [event.replace("\n", "\r") for event in (HEL, LO, END)],
     "half a sign": (chunk({"content": "Hel"}), chunk({"content": "lo!\ud83d"}), chunk({"content": "\udc4d"}), END),
     "a first event without choices": ('data: {"choices": [], "prompt_filter_results": []}\n\n', HEL, LO, END),
 }  # fmt: skip
@@ -216,7 +197,7 @@ def test_a_system_message_refused_in_other_words(scripted, text):
 @pytest.mark.parametrize(
     ("name", "text"),
     [("max_tokens", "maxTokens is not supported"), ("max_tokens", "max tokens is not allowed"),
-     ("temperature", "Unsupported parameter"), ("temperature", "Unknown parameter 'Temperature'")],
+     ("temperature", "Unknown parameter 'Temperature'")],
 )  # fmt: skip
 def test_a_parameter_refused_in_other_words(scripted, name, text):
     learns(scripted, [name], text, 422)
@@ -249,9 +230,8 @@ def test_a_prompt_that_is_too_long_in_other_words(scripted, text):
         ask(scripted(lambda messages: refused(400, text)))
     with pytest.raises(ContextExceeded):
         ask(scripted(lambda messages: httpx2.Response(200, json=error)))
-    for read in (ask, hear):
-        with pytest.raises(ContextExceeded):
-            read(scripted(lambda messages: stream(f"data: {json.dumps(error)}\n\n")))
+    with pytest.raises(ContextExceeded):
+        hear(scripted(lambda messages: stream(f"data: {json.dumps(error)}\n\n")))
 
 
 @pytest.mark.parametrize("index", [{}, {"index": None}, {"index": "0"}])
@@ -260,15 +240,10 @@ def test_vectors_need_no_numbers(scripted, index):
     assert background.run(scripted(lambda texts: httpx2.Response(200, json=rows)).embed(["a"])).vectors == [[1.0, 2.0]]
 
 
-def test_a_thought_without_its_opening_tag_and_a_wrapped_reply():
-    assert split_thoughts("hm</think><response>Hello!</response>") == ("Hello!", "hm")
-
-
 SHAPES = [
     {"choices": [{"text": "Hello!", "finish_reason": "stop"}]},
     {"choices": [{"delta": {"content": "Hello!"}, "finish_reason": "stop"}]},
     {"choices": [{"message": "Hello!", "finish_reason": "done"}]},
-    {"choices": [{"message": {"content": None}}, {"message": {"content": "Hello!"}, "finish_reason": "finished"}]},
     {"choices": [{"index": 1, "message": {"content": "No"}}, {"index": 0, "message": {"content": "Hello!"}}]},
     {"choices": [{"message": {"content": None, "audio": {"transcript": "Hello!"}}, "finish_reason": "stop"}]},
 ]
@@ -287,17 +262,19 @@ LINES.append(
 )
 
 
-@pytest.mark.parametrize("read", [ask, hear], ids=["whole", "stream"])
-@pytest.mark.parametrize(("begin", "end"), [("", "\n"), ("data: ", "\n\n"), ("data:", "\r\n")])
-def test_lines_and_events_are_read_whether_or_not_they_were_asked_for(scripted, read, begin, end):
-    body = "".join(f"{begin}{json.dumps(line)}{end}" for line in LINES)
-    reply = read(scripted([httpx2.Response(200, text=body)]))
+STREAM = "".join(f"data: {json.dumps(line)}\n\n" for line in LINES)
+
+
+@pytest.mark.parametrize("body", [STREAM, STREAM.replace("\n\n", "\n"), f"{STREAM}data: [DONE]", f": hi\n\n{STREAM}"])
+def test_a_stream_that_was_not_asked_for_is_an_answer(scripted, body):
+    reply = ask(scripted([httpx2.Response(200, text=body)]))
     assert (reply.text, reply.usage.total_tokens, reply.cut) == ("Hello!", 7, False)
+    assert len(scripted.requests) == 1
 
 
-def test_lines_that_end_early_are_no_answer(scripted):
-    body = json.dumps(LINES[0]) + "\n" + json.dumps(LINES[1])[:20]
-    with pytest.raises(ModelError):
+@pytest.mark.parametrize("body", [STREAM.replace("data: ", "").replace("\n\n", "\n"), STREAM.partition("lo!")[0]])
+def test_lines_that_are_no_whole_stream_are_no_answer(scripted, body):
+    with pytest.raises(ModelError, match=r"it sent no chat completion but .*choices"):
         ask(scripted([httpx2.Response(200, text=body)] * 2))
 
 
@@ -306,56 +283,27 @@ AFTER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("read", [ask, hear], ids=["whole", "stream"])
 @pytest.mark.parametrize("after", AFTER)
-def test_what_follows_a_complete_reply_in_lines_takes_nothing_away(scripted, read, after):
-    body = "".join(f"data: {json.dumps(line)}\n\n" for line in LINES) + after
-    reply = read(scripted([httpx2.Response(200, text=body)]))
+def test_what_follows_a_complete_stream_takes_nothing_away(scripted, after):
+    reply = hear(scripted([stream(STREAM, end=after)]))
     assert (reply.text, reply.usage.total_tokens, reply.cut) == ("Hello!", 7, False)
     assert len(scripted.requests) == 1
 
 
-ERRORS = [
-    'data: {"error": {"message": "boom"}}\n\n', '{"error": "boom"}\n{"done": true}\n',
-    'event: error\ndata: {"message": "boom"}\n\n', 'error: {"code": 500, "message": "boom"}\n\n',
-    'data: {"object": "error", "message": "boom"}\n\ndata: [DONE]',
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("begun", ["", f"data: {json.dumps(LINES[0])}\n\n"], ids=["at once", "in mid-reply"])
-@pytest.mark.parametrize("error", ERRORS)
-def test_an_error_in_lines_is_an_answer_and_not_asked_for_again(scripted, begun, error):
-    with pytest.raises(ModelError, match=r"no chat completion but .\{.*boom") as caught:
-        ask(scripted([httpx2.Response(200, text=begun + error)] * 2))
-    assert "data:" not in str(caught.value)
-    assert (len(scripted.requests), caught.value.usage.calls) == (1, 1)
-
-
-@pytest.mark.parametrize(("read", "begun"), [(ask, []), (ask, [LINES[0]]), (hear, [])])
 @pytest.mark.parametrize("form", [lambda text: {"error": {"message": text}}, lambda text: {"message": text}])
-def test_a_prompt_that_is_too_long_is_told_in_the_servers_own_words(scripted, read, begun, form):
-    lines = [*begun, form("The prompt is too long: 9000 tokens.")]
-    with pytest.raises(ContextExceeded, match=r": The prompt is too long: 9000 tokens\.$"):
-        read(scripted([stream(*(f"data: {json.dumps(line)}\n\n" for line in lines))]))
-    assert len(scripted.requests) == 1
-
-
-def test_an_error_after_words_about_a_long_prompt_is_not_about_the_prompt(scripted):
-    said = chunk({"content": "Your prompt is too long to quote."})
-    with pytest.raises(ModelError, match="overloaded") as caught:
-        ask(scripted([stream(said, 'data: {"error": {"message": "overloaded"}}\n\n')]))
-    assert not isinstance(caught.value, ContextExceeded)
+def test_a_prompt_that_is_too_long_is_told_in_the_servers_own_words(scripted, form):
+    error = json.dumps(form("The prompt is too long: 9000 tokens."))
+    for read, body in ((ask, error), (hear, error), (hear, f"data: {error}\n\n")):
+        with pytest.raises(ContextExceeded, match=r": The prompt is too long: 9000 tokens\.$"):
+            read(scripted([httpx2.Response(200, text=body)]))
+        assert len(scripted.requests) == 1
+        scripted.requests.clear()
 
 
 def test_one_of_several_interleaved_choices_is_read(scripted):
     parts = [(0, "Hel"), (1, "Oth"), (1, "er"), (0, "lo!")]
     events = [f"data: {json.dumps({'choices': [{'index': at, 'delta': {'content': text}}]})}\n\n" for at, text in parts]
     assert hear(scripted([stream(*events)])).text == "Hello!"
-
-
-def test_a_last_event_may_repeat_the_whole_reply(scripted):
-    last = {"choices": [{"index": 0, "message": {"content": "Hello!"}, "finish_reason": "stop"}]}
-    assert hear(scripted([stream(chunk({"content": "Hel"}), f"data: {json.dumps(last)}\n\n")])).text == "Hello!"
 
 
 @pytest.mark.parametrize("text", ["\u200b", "\ufeff \u2060\n", "<|im_end|>", "<|eot_id|>\n", "<end_of_turn>", "\u00ad"])

@@ -118,9 +118,11 @@ def test_a_key_in_pieces_of_a_stream_is_neither_answered_nor_recorded(scripted, 
     assert not any(KEY.encode() in path.read_bytes() for path in files)
 
 
-@pytest.mark.parametrize("secret", [PASSWORD, base64.b64encode(f"ada:{PASSWORD}".encode()).decode()])
-def test_a_server_that_echoes_the_password_is_not_repeated(fault_server, secret):
-    server = fault_server(lambda messages: f"You sent {secret}.")
+def test_a_server_that_echoes_the_password_is_not_repeated(fault_server):
+    server = fault_server(lambda messages: f"You sent {PASSWORD}.")
     url = server.url.replace("//", f"//ada:{PASSWORD}@")
-    assert secret not in ask(connect("m", url, recorded="off")).text
-    assert secret not in first_line(f"refused Basic {secret} at {url}", PASSWORD)
+    assert PASSWORD not in ask(connect("m", url, recorded="off")).text
+    sent = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
+    told = first_line(f"refused Basic {sent} at {url}", PASSWORD)
+    assert PASSWORD not in told
+    assert sent not in told
