@@ -24,9 +24,8 @@ class Answer:
         trace: How the answer came about, step by step.
         error: Why the query ended early, in one line; "" if it did not.
         false_quotes: How many quotes of sub-agents and of the code were not in the history. `evidence` leaves them out.
-        sessions_read: The numbers of the sessions that sub-agents read, in order.
+        sessions_read: The numbers of the sessions that sub-agents read, whole or in part, in order.
         sessions: How many sessions the history has; None if that is not known.
-        pieces_read, pieces: How many pieces sub-agents read, and how many there are. A long session has several pieces.
         mode: The reading: "search" or "paper". "no code" means that the model's code did not run, or
             did not end with FINAL: the engine searched instead, and the model answered from the results in one call. ""
             means that there was no query.
@@ -44,8 +43,6 @@ class Answer:
     false_quotes: int = 0
     sessions_read: tuple[int, ...] = ()
     sessions: int | None = None
-    pieces_read: int = 0
-    pieces: int = 0
     mode: str = ""
     model: str = ""
 
@@ -55,14 +52,10 @@ class Answer:
 
         >>> Answer("Mochi", sessions_read=(3, 7), sessions=400).read
         '2 of 400 sessions read'
-        >>> Answer("Mochi", sessions_read=(1,), sessions=1, pieces_read=3, pieces=50).read
-        '1 of 1 sessions read (3 of 50 pieces)'
         """
-        read, nothing_asked = len(self.sessions_read), not (self.sessions_read or self.coverage.asked)
-        if self.sessions is None or nothing_asked or (read >= self.sessions and self.pieces_read >= self.pieces):
-            return ""
-        of_pieces = f" ({self.pieces_read:,} of {self.pieces:,} pieces)" if self.pieces > self.sessions else ""
-        return f"{read:,} of {self.sessions:,} sessions read{of_pieces}"
+        read, was_asked = len(self.sessions_read), self.sessions_read or self.coverage.asked
+        is_part = self.sessions is not None and was_asked and read < self.sessions
+        return f"{read:,} of {self.sessions:,} sessions read" if is_part else ""
 
     def standing_on(self) -> tuple[Evidence, ...]:
         """Return the evidence that supports the answer, best first. See `evidence.supporting`.

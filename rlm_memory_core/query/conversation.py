@@ -49,7 +49,7 @@ class Query:
         patience: After this many replies in a row in which no code ran, `without_code` answers.
         runs_last: Whether all the code in the last reply runs, or only its FINAL.
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
-        sessions, pieces: The numbers of sessions and pieces in the history.
+        sessions: The number of sessions in the history.
         cited, false_quotes: The code's citations that were found, and an error for each one that was not.
         listing: Knows which turns the root model has seen.
     """
@@ -71,7 +71,7 @@ class Query:
         self.values: dict[str, Any] = {"question": self.question, "question_date": self.question_date}
         self.functions: dict[str, Callable[..., Any]] = {"days_between": days_between}
         self.asking: dict[str, Callable[..., Any]] = {}
-        self.sessions = self.pieces = 0
+        self.sessions = 0
         self.cited: list[Evidence] = []
         self.false_quotes: list[str] = []
         self.listing = Listing(self.store)
@@ -245,7 +245,7 @@ class Query:
         read_there.sort(key=lambda each: (each.session is None, each.session or 0, each.turn or 0))  # unknown ones last
         found = [*self.cited, *dict.fromkeys(read_there)] or quoted(text, self.listing.shown_turns(), self.store)
         paid: list[Trace | Metered] = [trace, *([self.embedder] if self.embedder else [])]
-        read = {(call.number, call.session) for call in calls if call.number is not None and not call.error}
+        read = {call.number for call in calls if call.number is not None and not call.error}
         return Answer(
             text=text,
             evidence=tuple(found),
@@ -256,10 +256,8 @@ class Query:
             trace=trace,
             error=error,
             false_quotes=sum(call.extract.false_quotes for call in calls) + len(self.false_quotes),
-            sessions_read=tuple(sorted({number for number, _ in read})),
+            sessions_read=tuple(sorted(read)),
             sessions=self.sessions,
-            pieces_read=len({text for _, text in read}),
-            pieces=self.pieces,
             mode=self.name,
             model=self.engine.llm.label,
         )

@@ -20,7 +20,7 @@ from ..repl.values import check_text, listed, to_text
 from ..search.find import Filters, Found, Hit, linked_turns
 from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
-from ..search.word_index import Piece, piece_number, split
+from ..search.word_index import Piece, split
 from ..store.turns import Session
 from .answer import Answer
 from .conversation import Query
@@ -75,7 +75,6 @@ class SearchWay(Query):
             shown = await opening(self.tools)
         except TimeoutError as error:
             shown = f"({error})"
-        self.pieces = piece_number(self.store, turns)
         until = self.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
         return search.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)

@@ -33,10 +33,9 @@ def ask(store, question, **options):
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
 @pytest.mark.parametrize("parallel", [True, False])
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_the_best_sessions_are_enough(long_store, mode, parallel, copy_limit):
+def test_the_best_sessions_are_enough(long_store, mode, parallel):
     reading = {"first": 3} | mode
-    answer = ask(long_store, "What is my cat called?", reading=reading, parallel=parallel, copy_limit=copy_limit)
+    answer = ask(long_store, "What is my cat called?", reading=reading, parallel=parallel)
     assert answer.text == "My cat is called Mochi."
     assert len(answer.sessions_read) == 3
     assert [(each.session, each.quote) for each in answer.evidence] == [(8, "My cat is called Mochi.")]
@@ -49,15 +48,13 @@ def test_without_a_first_wave_all_are_read(long_store, mode):
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_it_reads_on_once_while_nothing_is_found(long_store, mode, copy_limit):
-    answer = ask(long_store, "How fast is my printer?", reading={"first": 3} | mode, copy_limit=copy_limit)
+def test_it_reads_on_once_while_nothing_is_found(long_store, mode):
+    answer = ask(long_store, "How fast is my printer?", reading={"first": 3} | mode)
     assert (answer.text, len(answer.sessions_read)) == (record.UNKNOWN, 6)
 
 
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_a_name_that_stands_nowhere_is_not_worth_reading_for(long_store, copy_limit):
-    answer = ask(long_store, "Where does my cousin Boris live?", reading={"first": 3}, copy_limit=copy_limit)
+def test_a_name_that_stands_nowhere_is_not_worth_reading_for(long_store):
+    answer = ask(long_store, "Where does my cousin Boris live?", reading={"first": 3})
     assert (answer.text, answer.sessions_read) == (record.UNKNOWN, ())
 
 

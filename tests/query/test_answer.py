@@ -3,7 +3,7 @@ import pickle
 import pytest
 from paper import PaperRLM
 
-from rlm_memory_core import Answer, Call, Coverage, MemoryStore, QueryFailed, Step, Trace, Usage, connect
+from rlm_memory_core import Answer, Call, Coverage, MemoryStore, QueryFailed, Reading, Step, Trace, Usage, connect
 from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.views.answer import answer_text
 
@@ -76,17 +76,17 @@ def test_a_failed_query_keeps_its_answer_on_the_way_from_another_process():
     assert str(copy) == "the server is away"
 
 
-@pytest.mark.parametrize("copy_limit", [0, 20_000_000])
-def test_an_answer_says_how_many_of_the_sessions_were_read(copy_limit):
+@pytest.mark.parametrize("first", [10, None])
+def test_an_answer_says_how_many_of_the_sessions_were_read(first):
     with MemoryStore() as store:
         for day in range(25):
             store.start_session()
             store.add("user", f"On day {day} my cat Mochi slept.")
         store.start_session()  # nothing was said in it
-        engine = PaperRLM(connect("offline", recorded="off"), copy_limit=copy_limit)
+        engine = PaperRLM(connect("offline", recorded="off"), reading=Reading("paper", first))
         answer = engine.query(store, "What is my cat called?")
-    read = 25 if copy_limit else 10
-    told = "" if copy_limit else "10 of 25 sessions read"
+    read = first or 25
+    told = "10 of 25 sessions read" if first else ""
     assert (len(answer.sessions_read), answer.sessions, answer.read) == (read, 25, told)
     assert pickle.loads(pickle.dumps(answer)).sessions == 25
     for shown in (repr(answer), answer._repr_html_(), answer_text(answer)):
@@ -103,13 +103,3 @@ def test_what_replaying_saved_is_told_from_a_millisecond_on():
     for seconds, told in ((0.0004, False), (0.001, True)):
         trace = Trace((Step("", (), "", (), Usage(), 0.0, seconds, True),))
         assert ("more if nothing were replayed" in answer_text(Answer("Mochi", trace=trace))) == told
-
-
-def test_an_answer_says_how_many_pieces_of_a_long_session_were_read(store, root_and_subagents):
-    store.extend([("user", f"Part {number}. " + "word " * 7_990) for number in range(6)])
-    code = "```repl\nllm_query_parallel(sessions[:2], session_dates[:2], question)\n```"
-    answer = PaperRLM(root_and_subagents([code, "FINAL(x)"])).query(store, "Who?")
-    assert (answer.sessions_read, answer.sessions) == ((1,), 1)
-    assert answer.read == "1 of 1 sessions read (2 of 6 pieces)"
-    everything = "```repl\nllm_query_parallel(sessions, session_dates, question)\n```"
-    assert PaperRLM(root_and_subagents([everything, "FINAL(x)"])).query(store, "Who?").read == ""

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-from paper import opened
 
 import rlm_memory_core
 from rlm_memory_core.chat.direct import opening as chat_opening
@@ -24,16 +23,6 @@ def root(parallel=True, **changes):
 def test_the_root_prompt_names_everything_the_repl_holds(parallel):
     system = root(parallel)[0]["content"]
     assert [name for name in FUNCTIONS + VALUES if name not in system] == []
-    assert ("llm_query_parallel" in system) is parallel
-    assert "{" not in system.replace("{}", "")
-
-
-@pytest.mark.parametrize("parallel", [True, False])
-def test_the_root_prompt_of_a_large_history_names_what_that_repl_holds_and_nothing_else(store, parallel):
-    way = opened(store, "Who?", copied=False)
-    system = root(parallel, copied=False)[0]["content"]
-    assert [name for name in [*way.functions, *way.values] if name not in system] == []
-    assert [name for name in VALUES if name not in way.values and f"  {name}" in system] == []
     assert ("llm_query_parallel" in system) is parallel
     assert "{" not in system.replace("{}", "")
 
@@ -105,12 +94,11 @@ def test_a_system_prompt_stands_after_our_own():
     assert "<instructions>\nUse {braces} freely.\n</instructions>" in told
 
 
-@pytest.mark.parametrize("copied", [True, False])
-def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way(copied):
-    full = root(copied=copied)[0]["content"]
+def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way():
+    full = root()[0]["content"]
     assert "best read at once" not in full
     assert "read_" not in full
-    ranked = root(copied=copied, first=7)[0]["content"]
+    ranked = root(first=7)[0]["content"]
     assert "have the 7 best read at once" in ranked
     assert 'rank_sessions("last week")' in ranked
 
@@ -118,12 +106,9 @@ def test_the_root_is_told_how_to_read_only_where_it_is_not_the_papers_way(copied
 def test_the_papers_prompts_are_what_they_were():
     """Another text would make every recorded call of the experiments stale."""
     made = [
-        record.root_messages(
-            "Who?", day, sessions=3, turns=6, characters=12345, parallel=parallel, copied=copied, first=n
-        )
+        record.root_messages("Who?", day, sessions=3, turns=6, characters=12345, parallel=parallel, first=n)
         for day in (None, "2023/06/01")
         for parallel in (True, False)
-        for copied in (True, False)
         for n in (None, 5, 10)
     ]
     made += [
@@ -132,4 +117,4 @@ def test_the_papers_prompts_are_what_they_were():
     ]
     made += [record.CHAT_SYSTEM, record.CUT_REPLY, record.PAPER_NO_CODE, record.PAPER_FORCED]
     made += [{"role": "user", "content": record.output_message("o", "c", 2, record.PAPER_FORCED)}]
-    assert hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16] == "656507105d0c0645"
+    assert hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16] == "d2bf9c55ba0683ba"

@@ -50,7 +50,7 @@ NOT_HERE = (
 
 def root_messages(
     question: str, question_date: str | None, *, sessions: int, turns: int, characters: int, parallel: bool = True,
-    copied: bool = True, first: int | None = None, instructions: str | None = None,
+    first: int | None = None, instructions: str | None = None,
 ) -> list[ChatMessage]:  # fmt: skip
     """Return the first messages to the root model (paper Section 3.1, step 3).
 
@@ -59,7 +59,6 @@ def root_messages(
         question_date: The day on which it is asked, or None.
         sessions, turns, characters: The size of the history.
         parallel: Whether `llm_query_parallel` is offered.
-        copied: Whether the REPL has a copy of the texts, or only functions that read them.
         first: See `reading.Reading`. None means the paper's full scan.
         instructions: An assistant's own system prompt that says how to word the answer, or None.
 
@@ -68,7 +67,7 @@ def root_messages(
     """
     subagents = "SUBAGENTS_PARALLEL" if parallel else "SUBAGENTS_SEQUENTIAL"
     system = ROOT_SYSTEM.format(
-        history=f"{_PAPER['HISTORY_COPIED' if copied else 'HISTORY_REACHED']}\n",
+        history=f"{_PAPER['HISTORY']}\n",
         subagents=f"{_PAPER[subagents].format(llm_query=_PAPER['LLM_QUERY'], not_found=NOT_FOUND)}\n",
         steps=f"6. {_PAPER['READ_IN_WAVES'].format(first=first)}\n" if first else "",
         unknown=UNKNOWN,
