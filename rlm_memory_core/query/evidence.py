@@ -4,26 +4,21 @@ Sub-agents are asked for lines such as
 
     - [Turn 12] "My cat is called Mochi.": the cat's name
 
-`check_reply` reads such lines, or JSON, and looks each quote up in the session. `supporting` finds the evidence that
+`check_reply` reads such lines and looks each quote up in the session. `supporting` finds the evidence that
 shares words with an answer. Nothing here judges what a quote means, or whether it proves the answer.
 """
 
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 from ..models.types import UNKNOWN
-from ..repl.values import to_text
 from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words, may_contain
-from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
 from .prompts.record import NOT_FOUND
@@ -34,6 +29,7 @@ _OPENING, _CLOSING = re.compile('["“«„]'), re.compile(r'["”»“](?=\s*+(
 _ENDS = 8  # after the first closing mark, so many more are tried as the end of a quote
 _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
 _AROUND = " \t:;,.-–—*"
+_JSON = re.compile(r"""\s*+(?:`{3,}+\w*+\s*+)?[\[{]\s*+["\[{]""")  # the beginning of a reply that is JSON
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _BLOCK, _OVERLAP = 50_000, 15_000  # characters of a turn that are folded at once; a quote with gaps fits the overlap
 _MOST_BLOCKS = 20  # blocks that are folded for one quote and turn
@@ -41,7 +37,6 @@ _words = lru_cache(maxsize=50)(Words)  # folding a turn of some megabytes takes 
 _LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
-_TEXTS = ("text", "value", "fact", "says", "finding")  # names of what an object says beside its quote
 _NOT_THERE = "(a quote that is not in the session)"
 _ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, and of each piece of evidence
 _SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
@@ -106,8 +101,7 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     the quote ends at the first mark that a comment can follow.
 
     Args:
-        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and a text,
-            which are converted to such lines. Anything else is text without a finding.
+        reply: Lines with a quote and the number of its turn. Anything else, such as JSON, is text without a finding.
         turns: The turns that the sub-agent read.
         date: The date of their session, or None.
 
@@ -117,7 +111,9 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
-    lines = _lines(reply)
+    if _JSON.match(reply):
+        return Extract(reply)
+    lines = reply.splitlines()
     stored: list[Evidence | None] = []
     for number, line in enumerate(lines):
         if split := _split(line, turns):
@@ -179,22 +175,6 @@ def _split(line: str, turns: Sequence[Turn]) -> tuple[str, str, str] | None:
     there = (end for end in reversed(ends[1:][-_ENDS:]) if any(line[start:end] in turn.content for turn in turns))
     end = next(there, ends[0] if ends else None)
     return None if end is None else (line[: start - 1], line[start:end], line[end + 1 :])
-
-
-def _lines(reply: str) -> list[str]:
-    """Return the lines of a reply. Of JSON, in a code fence or not, return a line for each object with a quote."""
-    lines: list[str] = []
-
-    def write(each: dict[str, Any]) -> None:
-        if each.get("quote") not in (None, ""):
-            turn = f"[Turn {each['turn']}] " if each.get("turn") else ""
-            said = next((to_text(each[name]) for name in _TEXTS if each.get(name)), "")
-            lines.append(" ".join(well_formed(f'- {turn}"{each["quote"]}": {said}').split()))
-
-    with suppress(ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or too many brackets
-        if not isinstance(json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write), str):
-            return lines
-    return reply.splitlines()
 
 
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:

@@ -52,8 +52,8 @@ def test_lines_of_many_forms_are_read(line):
      '[{"turn": "Turn 12", "quote": "My cat is called Mochi.", "fact": "the cat\'s name"}]',
      '```json\n{"findings": [{"turn": 12, "quote": "My cat is called Mochi.", "value": "the cat\'s name"}]}\n```'],
 )  # fmt: skip
-def test_json_is_read_as_well(reply):
-    assert check_reply(reply, TURNS).findings == (CAT,)
+def test_json_is_text_without_a_finding(reply):
+    assert check_reply(reply, TURNS) == Extract(reply)
 
 
 @pytest.mark.parametrize(
@@ -273,58 +273,20 @@ def test_an_odd_reply_costs_its_own_finding_alone(reply, diary, root_and_subagen
     assert "My cat is called Mochi." in [found.quote for found in answer.evidence]
 
 
-def test_an_odd_quote_is_looked_up_as_text():
-    found = check_reply('[{"quote": ["My dog"]}, {"quote": 77}, {"quote": "My cat is called Mochi."}]', TURNS)
-    assert (len(found.findings), found.false_quotes) == (1, 2)
-
-
 def test_of_thousands_of_quotes_some_hundreds_are_looked_up_and_the_rest_counted():
     found = check_reply('"My cat is called Mochi."\n' * 5_000, TURNS)
     assert len(found.findings) + found.false_quotes == 5_000
     assert len(found.findings) == 300
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        '[{"quote": "My cat is called Mochi."}, {"quote": "My dog is called Rex.", "turn": 12}]',
-        '{"findings": {"first": {"quote": "My dog is called Rex.", "text": "a dog"}}}',
-        '```json\n[[[{"quote": "My dog is called Rex."}]]]\n```',
-        '{"quote": "My dog is called Rex.", "inner": {"quote": "My cat is called Mochi."}}',
-    ],
-)
-def test_a_false_quote_in_json_is_taken_out_as_well(reply):
-    found = check_reply(reply, TURNS)
-    assert found.false_quotes == 1
-    assert "Rex" not in found.text
-    assert "a quote that is not in the session" in found.text
-    assert [each.quote for each in found.findings] == ["My cat is called Mochi."] * reply.count("Mochi")
-
-
 @pytest.mark.parametrize("depth", [10, 300, 900, 980, 1_100, 30_000])
 @pytest.mark.parametrize("brackets", ["[]", '{"a": }'])
-def test_json_of_any_depth_is_read_or_is_text(depth, brackets):
+def test_json_of_any_depth_is_text(depth, brackets):
     opening, closing = brackets[:-1], brackets[-1]
     inner = '{"quote": "My dog is called Rex."}'
     check_reply(opening * depth + inner + closing * depth, TURNS)
     check_reply(opening * depth + inner, TURNS)
     check_reply('{"quote": "My dog is called Rex.", "text": ' + opening * depth + "1" + closing * depth + "}", TURNS)
-
-
-def test_nothing_that_json_hides_comes_out_as_text_that_cannot_be_stored():
-    reply = '[{"quote": "Mochi", "text": "\\ud800 cat"}, {"quote": "\\udfff Rex", "turn": "\\ud800"}]'
-    found = check_reply(reply, TURNS)
-    assert (len(found.findings), found.false_quotes) == (1, 1)
-    found.text.encode()
-    found.findings[0].text.encode()
-
-
-@pytest.mark.parametrize(
-    "turn", ["null", "true", "-12", "12.0", '"[Turn 12]"', "[[12]]", "1e400", "{}", '"٣"', "9" * 400]
-)
-def test_any_turn_number_is_taken_or_passed_over(turn):
-    (finding,) = check_reply('[{"quote": "My cat is called Mochi.", "turn": %s}]' % turn, TURNS).findings  # noqa: UP031
-    assert finding.turn == 12
 
 
 @pytest.mark.parametrize("length", [2_000, 32_000])
