@@ -7,7 +7,7 @@ from ..models.budget import Budget
 from ..models.llm import LLM
 from ..models.streaming import Listener
 from ..query.answer import Answer
-from ..query.prompts.record import CHAT_SYSTEM, ChatMessage
+from ..query.prompts import CHAT_SYSTEM, ChatMessage
 from ..query.trace import Step, Trace
 from ..store.escaping import label
 from ..store.turns import Session, Turn

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from ..query.prompts import record
+from ..query import prompts
 from ..store.dates import parse_date
 from .history import Turn
 from .matching import names
@@ -68,8 +68,8 @@ def first_message(system: str, question: str) -> str:
         names=[name[:100] for name in names(question)],
         ask=ask,
         printed=_PRINTED,
-        not_found=record.NOT_FOUND,
-        not_read=record.NOT_READ,
+        not_found=prompts.NOT_FOUND,
+        not_read=prompts.NOT_READ,
         start=f"read(sorted({wave}))" if first is None else f"if not missing:\n    read(sorted({wave}))",
     )
 
@@ -86,13 +86,13 @@ def next_message(system: str, outputs: Sequence[str], question: str, forced: boo
     entries = [entry for output in outputs for line in output.splitlines() if (entry := _entry(line))]
     header = next((entry for entry in entries if isinstance(entry.get("sessions"), int)), {})
     if header.get("missing"):
-        return final(record.UNKNOWN)
+        return final(prompts.UNKNOWN)
     found = [turn for entry in entries for turn in _turns(entry)]
     order = list(dict.fromkeys(turn.session for turn in found))  # in ranked order
     weights = {session: 1 + 1 / (1 + rank) for rank, session in enumerate(order)}
     text = answer([replace(turn, weight=weights[turn.session]) for turn in found], question)
     first, done = _first_wave(system), len(outputs)
-    if text == record.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
+    if text == prompts.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
         return _NEXT_WAVE.format(done=done * first, end=(done + 1) * first)
     return final(text)
 

@@ -19,11 +19,11 @@ from ..repl.values import to_text
 from ..search.vectors import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
+from . import prompts
 from .answer import Answer, QueryFailed
 from .evidence import CITED, Evidence, quoted
 from .listing import Listing
 from .parsing import Final, Message, final_lines, parse_message
-from .prompts import record, search
 from .reading import Settings
 from .subagents import SubAgents
 from .trace import Call, Coverage, Step, Trace, total_cost
@@ -134,7 +134,7 @@ class Query:
                 if empty == _MOST_EMPTY or not remaining:
                     raise
                 last = self._messages[-1]
-                self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{record.EMPTY}"}
+                self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{prompts.EMPTY}"}
             except ContextExceeded as error:
                 return await self.without_code(error)
             else:
@@ -191,10 +191,10 @@ class Query:
                 last = self._steps[-1]
                 self._steps[-1] = replace(last, output=f"{last.output}\n{objection}".lstrip("\n"))
         if reply.cut or not (message.blocks or run.error):
-            told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
+            told = self.forced if remaining <= 1 else prompts.CUT_REPLY if reply.cut else self.no_code
         else:
             notes = "\n".join(filter(None, (_coverage(calls), objection)))
-            told = record.output_message(str(run), notes, remaining, self.forced)
+            told = prompts.output_message(str(run), notes, remaining, self.forced)
         self._messages += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": told}]
         code_ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
         return run.final, bool(code_ran or message.final)
@@ -215,9 +215,9 @@ class Query:
         if final and run.final is None and not (run.error and remaining):
             run, is_plain = await self._final(final, run)
             if is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines()):
-                objection = search.unseen(bool(self.cited))
+                objection = prompts.unseen(bool(self.cited))
         if len(self.false_quotes) > false_quotes:
-            objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
+            objection = prompts.FALSE_QUOTE.format(why=self.false_quotes[-1])
         return run, new, objection
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
@@ -267,4 +267,4 @@ def _coverage(calls: Sequence[Call]) -> str:
     """Return the line that tells the root model how its sub-agents fared; "" if it asked none."""
     coverage = Coverage.of(calls)
     not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-    return record.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""
+    return prompts.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""

@@ -21,7 +21,7 @@ from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words, may_contain
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .prompts.record import NOT_FOUND
+from .prompts import NOT_FOUND
 
 _LONGEST = 2_000  # maximum characters of a quote
 _MOST = 300  # only so many quotes of a reply are looked up; the others count as false

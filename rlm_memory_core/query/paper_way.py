@@ -17,7 +17,7 @@ from ..search.threads import in_search_thread
 from ..search.word_index import Piece, split
 from ..store.turns import Turn
 from .conversation import Query
-from .prompts.record import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
+from .prompts import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
 from .reading import PAPER, SEARCH
 from .subagents import NO_PIECE
 from .trace import Call

@@ -22,12 +22,11 @@ from ..search.ranking import arank_sessions, periods
 from ..search.threads import in_search_thread
 from ..search.word_index import Piece, split
 from ..store.turns import Session
+from . import prompts
 from .answer import Answer
 from .conversation import Query
 from .listing import OF_ASSISTANT, OF_USER, left_out, one_line
 from .parsing import parse_message
-from .prompts import search
-from .prompts.record import history_messages, session_prompt
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
 from .trace import Call
@@ -54,7 +53,8 @@ _NUMBER = re.compile(r"\b\d{1,9}\b")
 class SearchWay(Query):
     """A query of the search reading. Its code has the free tools and `read`."""
 
-    name, no_code, forced, agents_told = SEARCH, search.NO_CODE, search.FORCED, search.SEARCH_SUBAGENT_SYSTEM
+    name, no_code, forced = SEARCH, prompts.SEARCH_NO_CODE, prompts.SEARCH_FORCED
+    agents_told = prompts.SEARCH_SUBAGENT_SYSTEM
     patience, runs_last = 2, True
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class SearchWay(Query):
             shown = f"({error})"
         until = self.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
-        return search.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
+        return prompts.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
         """Return the code, changed so that it prints what tools return."""
@@ -90,11 +90,11 @@ class SearchWay(Query):
         conversation. If that call fails, the answer counts unchecked.
         """
         if new and (0 in new or not self.cited):  # 0 is a sub-agent's finding
-            return search.unseen(bool(self.cited))
+            return prompts.unseen(bool(self.cited))
         if not (turns := self.tools.to_check(new, answer)):
             return ""
         cited, found = self.listing.quotes(self.cited), self.listing.lines_of(output, turns)
-        messages = search.check_messages(self.question, self.question_date, one_line(answer), cited, found)
+        messages = prompts.check_messages(self.question, self.question_date, one_line(answer), cited, found)
         try:
             reply = await self.ask(messages)
         except RecordingError:
@@ -106,14 +106,16 @@ class SearchWay(Query):
         first = reply.text.strip().partition("\n")[0]
         is_none = reply.cut or "none" in first.lower()
         named = [] if is_none else sorted({*turns}.intersection(map(int, _NUMBER.findall(first))))
-        return search.answer_again(named) if named else ""
+        return prompts.answer_again(named) if named else ""
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
         text = await self.engine.budget.wait_for(self._searched(), GRACE)
         for room in ROOMS:
             try:
-                reply = await self.ask(history_messages(text[:room], self.question, self.question_date, self.system))
+                reply = await self.ask(
+                    prompts.history_messages(text[:room], self.question, self.question_date, self.system)
+                )
                 break
             except ContextExceeded:
                 if room == ROOMS[-1]:
@@ -174,7 +176,7 @@ class SearchWay(Query):
         pieces = [piece for number in numbers for piece in self._pieces(number, asked)]
         if len(pieces) > (left := limits.query_subcalls - len(self.subagents.calls)):
             raise ValueError(f"these sessions take {len(pieces):,} sub-agents, and {left:,} are left: read fewer")
-        return [(session_prompt(piece.text, piece.date, asked, self.question_date), piece) for piece in pieces]
+        return [(prompts.session_prompt(piece.text, piece.date, asked, self.question_date), piece) for piece in pieces]
 
     def _pieces(self, number: int, asked: str) -> list[Piece]:
         """Return the pieces of a session for sub-agents. Their texts are shortened; their `turns` are not."""

@@ -23,7 +23,7 @@ from ..models.types import ContextExceeded, Reply, paid_before
 from ..search.word_index import Piece, place_to_cut
 from ..store.escaping import escape_tags
 from .evidence import Extract, check_reply, is_not_found
-from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
+from .prompts import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
 from .trace import Call, total_cost
 
 _SHORTEST = 500  # characters; a shorter text is not halved

@@ -18,8 +18,7 @@ from rlm_memory_core import (
     connect,
 )
 from rlm_memory_core.models import background
-from rlm_memory_core.query.prompts.record import CHAT_SYSTEM
-from rlm_memory_core.query.prompts.search import SEARCH_SYSTEM
+from rlm_memory_core.query.prompts import CHAT_SYSTEM, SEARCH_SYSTEM
 from rlm_memory_core.search.ranking import rank_sessions
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}

@@ -13,7 +13,7 @@ from rlm_memory_core import MemoryStore, __main__
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.cli import parsers
 from rlm_memory_core.query import paper_way
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
 
 CAT = {"role": "user", "content": "My cat is called Mochi.", "date": "2023/05/20"}
 MOVE = {"role": "user", "content": "I moved to Lisbon.", "date": "2023/07/04"}

@@ -6,10 +6,10 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline.root import final, next_message
-from rlm_memory_core.query.prompts import record
+from rlm_memory_core.query import prompts
 
 MODES = [{}]
-UNKNOWN = f"FINAL({record.UNKNOWN})"
+UNKNOWN = f"FINAL({prompts.UNKNOWN})"
 
 
 @pytest.fixture
@@ -50,12 +50,12 @@ def test_without_a_first_wave_all_are_read(long_store, mode):
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_it_reads_on_once_while_nothing_is_found(long_store, mode):
     answer = ask(long_store, "How fast is my printer?", reading={"first": 3} | mode)
-    assert (answer.text, len(answer.sessions_read)) == (record.UNKNOWN, 6)
+    assert (answer.text, len(answer.sessions_read)) == (prompts.UNKNOWN, 6)
 
 
 def test_a_name_that_stands_nowhere_is_not_worth_reading_for(long_store):
     answer = ask(long_store, "Where does my cousin Boris live?", reading={"first": 3})
-    assert (answer.text, answer.sessions_read) == (record.UNKNOWN, ())
+    assert (answer.text, answer.sessions_read) == (prompts.UNKNOWN, ())
 
 
 def test_the_newest_of_facts_that_contradict_one_another_is_right(store):
@@ -67,10 +67,10 @@ def test_the_newest_of_facts_that_contradict_one_another_is_right(store):
 
 
 def test_an_empty_history_is_not_known(store):
-    assert ask(store, "Where do I live?", reading={}).text == record.UNKNOWN
+    assert ask(store, "Where do I live?", reading={}).text == prompts.UNKNOWN
 
 
-SYSTEM = record.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
+SYSTEM = prompts.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
 QUESTION = "What is my cat called?"
 HEADER = {"sessions": 9, "missing": []}
 

@@ -6,7 +6,7 @@ from paper import PaperRLM, opened
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.query import paper_way
-from rlm_memory_core.query.prompts.record import session_prompt
+from rlm_memory_core.query.prompts import session_prompt
 from rlm_memory_core.search.ranking import arank_sessions
 from rlm_memory_core.search.threads import in_search_thread
 

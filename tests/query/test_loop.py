@@ -6,7 +6,7 @@ from paper import PaperRLM
 
 from rlm_memory_core import Budget, Limits, ModelError, Usage
 from rlm_memory_core.query.answer import QueryFailed
-from rlm_memory_core.query.prompts.record import CUT_OFF, CUT_REPLY, NOT_READ, PAPER_FORCED, PAPER_NO_CODE
+from rlm_memory_core.query.prompts import CUT_OFF, CUT_REPLY, NOT_READ, PAPER_FORCED, PAPER_NO_CODE
 from rlm_memory_core.query.subagents import STOPPED
 from rlm_memory_core.repl import worker
 

@@ -11,7 +11,7 @@ from rlm_memory_core import Budget, Coverage, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Response
 from rlm_memory_core.query.evidence import is_not_found
-from rlm_memory_core.query.prompts.record import NOT_FOUND, session_prompt
+from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 from rlm_memory_core.search.word_index import Piece
 
