@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from ..models.budget import Budget
 from ..models.llm import LLM
 from ..models.streaming import Listener
-from ..query.answer import Answer
+from ..query.answer import Answer, Step, Trace
 from ..query.prompts import CHAT_SYSTEM, ChatMessage
-from ..query.trace import Step, Trace
 from ..store.escaping import label
 from ..store.turns import Session, Turn
 

@@ -20,10 +20,9 @@ from ..models.llm import LLM, connect
 from ..models.pricing import Usage
 from ..models.streaming import Listener
 from ..models.types import ContextExceeded, paid_before
-from ..query.answer import Answer
+from ..query.answer import Answer, total_cost
 from ..query.engine import MemoryRLM, checked
 from ..query.reading import Reading
-from ..query.trace import total_cost
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date, written
 from ..store.turns import Turn

@@ -20,13 +20,12 @@ from ..search.vectors import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from . import prompts
-from .answer import Answer, QueryFailed
-from .evidence import CITED, Evidence, quoted
+from .answer import Answer, Coverage, QueryFailed, Step, Trace, total_cost
+from .evidence import CITED, Call, Evidence, quoted
 from .listing import Listing
 from .parsing import Final, Message, final_lines, parse_message
 from .reading import Settings
 from .subagents import SubAgents
-from .trace import Call, Coverage, Step, Trace, total_cost
 
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
 _T = TypeVar("_T")

@@ -12,10 +12,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 
+from ..models.pricing import Usage
 from ..models.types import UNKNOWN
 from ..search.occurrences import Words, quoted_words
 from ..search.words import content_words, may_contain
@@ -80,6 +81,61 @@ class Extract:
     text: str = ""
     findings: tuple[Evidence, ...] = ()
     false_quotes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One sub-agent call.
+
+    Args:
+        session: The text that the sub-agent read; "" for a prompt that the model wrote itself.
+        reply: The sub-agent's reply; "" if the call failed.
+        usage: Tokens; an estimate for a call that was stopped or timed out.
+        cost_usd: Cost in dollars; None if the price is not known.
+        started: Seconds from the start of the query to the start of the call.
+        seconds: How long the call took.
+        recorded: Whether the reply was replayed.
+        error: Why the call failed, in one line; "" if it did not.
+        cut: Whether the model's token limit cut the reply off. The reply then ends with a note.
+        batch: The number of the batch. The calls of a batch are sent at once. A new batch begins after the code has
+            seen a reply to the one before.
+        number: The number of the session that was read, from 1; None if the text is not part of the history.
+        date: The date of that session, or None.
+        thoughts: The sub-agent's reasoning before its reply, if the server shows it.
+        extract: The reply's quotes, looked up in the session.
+    """
+
+    session: str = field(repr=False)
+    reply: str
+    usage: Usage
+    cost_usd: float | None
+    started: float
+    seconds: float
+    recorded: bool
+    error: str = ""
+    cut: bool = False
+    batch: int = 0
+    number: int | None = None
+    date: str | None = None
+    thoughts: str = ""
+    extract: Extract = field(default=Extract(), repr=False, compare=False)
+
+    @property
+    def found(self) -> bool:
+        """Whether the reply says anything about the question."""
+        return not self.error and not is_not_found(self.reply)
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The findings, without quotes that are not in the session. If the reply quotes nothing, the whole reply."""
+        if not self.found or self.extract.findings or self.extract.false_quotes:
+            return self.extract.findings
+        return (Evidence(self.number, self.date, None, "", self.reply),)
+
+    @property
+    def copies(self) -> int:
+        """The number of extra requests sent because the reply was late or broke off. `usage` includes them."""
+        return max(self.usage.calls - 1, 0)
 
 
 def is_not_found(reply: str) -> bool:

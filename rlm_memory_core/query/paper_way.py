@@ -17,10 +17,10 @@ from ..search.threads import in_search_thread
 from ..search.word_index import Piece, split
 from ..store.turns import Turn
 from .conversation import Query
+from .evidence import Call
 from .prompts import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
 from .reading import PAPER, SEARCH
 from .subagents import NO_PIECE
-from .trace import Call
 
 MOST_CHARACTERS = 30_000_000  # of content in a history; there is one copy of it for each query
 _SECONDS = 60.0  # time limit of a call: the first one may index the history
@@ -95,11 +95,19 @@ class PaperWay(Query):
             TypeError: The sessions or the dates are not a list, or contain something else.
             ValueError: There are more or fewer dates than sessions, or more positions than fit in memory.
         """
+        name = "llm_query_parallel"
         if question is not None:
-            check_text("llm_query_parallel", "a question", question)  # each prompt contains it
+            check_text(name, "a question", question)  # each prompt contains it
         self.subagents.next_batch()
-        assignments = await asyncio.to_thread(self._assignments, sessions, session_dates, question)
-        return list(map(_told, await self.subagents.ask_all(assignments)))
+        sessions = listed(name, sessions, "a list of session texts first, such as `sessions`")
+        if len(sessions) > _MOST and not all(isinstance(each, str) for each in sessions):
+            raise ValueError(f"{name} takes at most {_MOST:,} positions at once, not {len(sessions):,}")
+        dates = listed(name, session_dates or [None] * len(sessions), "a list of dates second")
+        if len(dates) != len(sessions):
+            raise ValueError(f"{name} got {len(sessions)} sessions but {len(dates)} dates")
+        pairs = zip(sessions, dates, strict=True)
+        wanted = await asyncio.to_thread(lambda: [self._assignment(each, date, question) for each, date in pairs])
+        return list(map(_told, await self.subagents.ask_all(wanted)))
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """Return the prompt that asks a sub-agent to read a session, given as a text or a position."""
@@ -148,19 +156,6 @@ class PaperWay(Query):
         if piece.session:
             self._known[hash(prompt)] = piece
         return prompt, piece
-
-    def _assignments(
-        self, sessions: Sequence[Any], dates: Sequence[str | None] | None, question: str | None
-    ) -> list[tuple[str, Piece]]:
-        """Return the prompt and the piece of each sub-agent in a fan-out."""
-        name = "llm_query_parallel"
-        sessions = listed(name, sessions, "a list of session texts first, such as `sessions`")
-        if len(sessions) > _MOST and not all(isinstance(each, str) for each in sessions):
-            raise ValueError(f"{name} takes at most {_MOST:,} positions at once, not {len(sessions):,}")
-        dates = listed(name, dates or [None] * len(sessions), "a list of dates second")
-        if len(dates) != len(sessions):
-            raise ValueError(f"{name} got {len(sessions)} sessions but {len(dates)} dates")
-        return [self._assignment(each, date, question) for each, date in zip(sessions, dates, strict=True)]
 
 
 def _as_dicts(turns: Sequence[Turn]) -> list[dict[str, Any]]:

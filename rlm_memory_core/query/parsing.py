@@ -72,6 +72,15 @@ def parse_message(text: str) -> Message:
     return Message(tuple(blocks), final, prose.strip())
 
 
+def parse_code(code: str) -> ast.Module | None:
+    """Parse a program. Return None if it is not valid or too long."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(code) if len(code) <= MAX_CODE_CHARACTERS else None
+    except Exception:  # the text can be anything
+        return None
+
+
 def final_lines(message: Message) -> list[str]:
     """Return the lines of a message's code that answer. Only these lines may run if it is the last reply.
 
@@ -85,14 +94,8 @@ def final_lines(message: Message) -> list[str]:
 def _is_answer(block: str) -> bool:
     """Return whether a block is only FINAL(...), and not valid Python."""
     match = _FINAL.match(block)
-    if match is None or len(block) > MAX_CODE_CHARACTERS or block[_end(block, match.end()) + 1 :].strip():
-        return False
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            ast.parse(block)
-    except Exception:  # the text can be anything
-        return True
-    return False
+    is_all = match is not None and not block[_end(block, match.end()) + 1 :].strip()
+    return is_all and parse_code(block) is None
 
 
 def _final(prose: str) -> Final | None:

@@ -14,7 +14,6 @@ from itertools import islice
 from ..models.budget import GRACE, BudgetExceeded
 from ..models.pricing import Usage
 from ..models.types import ChatMessage, ContextExceeded, ModelError, RecordingError, Reply
-from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 from ..repl.dialect.rules import TextEdits
 from ..repl.values import check_text, listed, to_text
 from ..search.find import Filters, Found, Hit, linked_turns
@@ -25,11 +24,11 @@ from ..store.turns import Session
 from . import prompts
 from .answer import Answer
 from .conversation import Query
+from .evidence import Call
 from .listing import OF_ASSISTANT, OF_USER, left_out, one_line
-from .parsing import parse_message
+from .parsing import parse_code, parse_message
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
-from .trace import Call
 
 WITHOUT_CODE = "no code"
 """The `mode` of an answer that a model gave without code."""
@@ -243,14 +242,10 @@ def with_echo(code: str, tools: Collection[str]) -> str:
         print(look([3]))
     print(hits)
     """
-    if len(code) > MAX_CODE_CHARACTERS:
-        return code
     code = code.replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        tree = ast.parse(code)
-        edits = TextEdits(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if (tree := parse_code(code)) is None:
         return code
+    edits = TextEdits(code)
     for value in (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)):
         is_tool = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in tools
         if is_tool or not isinstance(value, _QUIET):

@@ -22,9 +22,9 @@ from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply, paid_before
 from ..search.word_index import Piece, place_to_cut
 from ..store.escaping import escape_tags
-from .evidence import Extract, check_reply, is_not_found
+from .answer import total_cost
+from .evidence import Call, Extract, check_reply, is_not_found
 from .prompts import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
-from .trace import Call, total_cost
 
 _SHORTEST = 500  # characters; a shorter text is not halved
 # The heading of a turn. `store.escaping` puts a backslash before a heading within content.

@@ -1,10 +1,12 @@
+import json
 import pickle
+from dataclasses import asdict
 
 import pytest
 from paper import PaperRLM
 
 from rlm_memory_core import Answer, Call, Coverage, MemoryStore, QueryFailed, Reading, Step, Trace, Usage, connect
-from rlm_memory_core.query.trace import total_cost
+from rlm_memory_core.query.answer import total_cost
 from rlm_memory_core.views.answer import answer_text
 
 
@@ -92,6 +94,14 @@ def test_an_answer_says_how_many_of_the_sessions_were_read(first):
     for shown in (repr(answer), answer._repr_html_(), answer_text(answer)):
         assert ("sessions read" in shown) == bool(told)
         assert told in shown
+
+
+def test_a_trace_can_be_written_as_json_and_as_a_page(diary, tmp_path):
+    made = PaperRLM(connect("offline", recorded="off")).query(diary, "What is my cat called?").trace
+    steps = json.loads(json.dumps(asdict(made)))["steps"]
+    assert [each["reply"] for step in steps for each in step["calls"]] == [each.reply for each in made.calls]
+    Trace((step(call(reply="\ud800")),)).to_html(tmp_path / "trace.html")
+    assert "\ufffd" in (tmp_path / "trace.html").read_text(encoding="utf-8")
 
 
 def test_the_repr_tells_of_sub_agents_where_some_were_asked():

@@ -6,9 +6,9 @@ from rlm_memory_core import Turn
 from rlm_memory_core.models import background
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.models.types import ContextExceeded, ModelError, Reply
+from rlm_memory_core.query.answer import Coverage
 from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents, halves
-from rlm_memory_core.query.trace import Coverage
 from rlm_memory_core.search.word_index import Piece
 from rlm_memory_core.store.escaping import escape_tags
 
