@@ -83,16 +83,13 @@ class ReplyStream(
         return f"<ReplyStream: {'' if self._answers else 'not '}read to its end>"
 
     def __next__(self) -> str:
-        piece = background.run(self._next())
-        if piece is None:
-            raise StopIteration
-        return piece
+        try:
+            return background.run(self._next())
+        except StopAsyncIteration:
+            raise StopIteration from None
 
     async def __anext__(self) -> str:
-        piece = await background.arun(self._next())
-        if piece is None:
-            raise StopAsyncIteration
-        return piece
+        return await background.arun(self._next())
 
     def close(self) -> None:
         """Stop the reply. Do nothing if it has ended."""
@@ -108,9 +105,9 @@ class ReplyStream(
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _next(self) -> str | None:
+    async def _next(self) -> str:
         async with self._one:
-            return await anext(self._pieces, None)
+            return await anext(self._pieces)
 
     async def _stop(self) -> None:
         """Stop the work and wait until it has ended. A reader that waits for a piece gets a CancelledError."""

@@ -23,7 +23,7 @@ from . import prompts
 from .answer import Answer, Coverage, QueryFailed, Step, Trace, total_cost
 from .evidence import CITED, Call, Evidence, quoted
 from .listing import Listing
-from .parsing import Final, Message, final_lines, parse_message
+from .parsing import Message, final_lines, parse_message
 from .reading import Settings
 from .subagents import SubAgents
 
@@ -46,7 +46,6 @@ class Query:
         agents_told: The system prompt of the sub-agents.
         no_code, forced: The messages to the root model after a reply without code, and before its last reply.
         patience: After this many replies in a row in which no code ran, `without_code` answers.
-        runs_last: Whether all the code in the last reply runs, or only its FINAL.
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions: The number of sessions in the history.
         cited, false_quotes: The code's citations that were found, and an error for each one that was not.
@@ -55,7 +54,6 @@ class Query:
 
     name = agents_told = no_code = forced = ""
     patience = math.inf
-    runs_last = False
 
     engine: Settings
     store: MemoryStore
@@ -206,14 +204,15 @@ class Query:
             "".
         """
         false_quotes, final, objection = len(self.false_quotes), message.final, ""
-        run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
+        run = await self._run_blocks(message.blocks)
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
         output, new = self.listing.printed(run.output)
         run = replace(run, output=output)
         if final and run.final is None and not (run.error and remaining):
-            run, is_plain = await self._final(final, run)
-            if is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines()):
+            value = None if final.is_text else await self._repl.value(final.text)
+            run = replace(run, final=to_text(final.text) if value is None else value)
+            if value is None and any(line.strip() and not line.startswith(CITED) for line in output.splitlines()):
                 objection = prompts.unseen(bool(self.cited))
         if len(self.false_quotes) > false_quotes:
             objection = prompts.FALSE_QUOTE.format(why=self.false_quotes[-1])
@@ -228,14 +227,6 @@ class Query:
             if run.error or run.final is not None:
                 break
         return replace(run, output=output)
-
-    async def _final(self, final: Final, run: Run) -> tuple[Run, bool]:
-        """Return the run with the FINAL outside its code as its answer, and whether that is plain words."""
-        if final.kind == "variable":
-            value, error = await self._repl.variable(final.text)
-            return Run(run.output, error, value), False
-        value = await self._repl.value(final.text) if final.kind == "value" else None
-        return replace(run, final=to_text(final.text) if value is None else value), value is None
 
     def finish(self, text: str, error: str = "") -> Answer:
         """Build the answer from everything that the query did."""

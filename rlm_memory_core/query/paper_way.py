@@ -42,9 +42,8 @@ class PaperWay(Query):
         fits = characters <= MOST_CHARACTERS
         self.pieces = list(islice(chain.from_iterable(map(split, self.store.sessions)), most + 1)) if fits else []
         if not fits or len(self.pieces) > most:
-            has = f"more than {most:,} sessions or parts of one" if fits else f"{characters:,} characters"
-            bounds = f"at most {MOST_CHARACTERS:,} characters in {most:,} sessions or parts of one"
-            raise ValueError(f'Reading("{PAPER}") takes {bounds}, and this history has {has}; use Reading("{SEARCH}")')
+            bounds = f"at most {MOST_CHARACTERS:,} characters, and {most:,} sessions or parts of long ones"
+            raise ValueError(f'Reading("{PAPER}") takes {bounds}: this history is too large; use Reading("{SEARCH}")')
         self.sessions = len({piece.session for piece in self.pieces})
         self._known = {hash(piece.text): piece for piece in self.pieces}  # also by the hash of a prompt to read it
         self.values["sessions"] = [piece.text for piece in self.pieces]
@@ -60,16 +59,9 @@ class PaperWay(Query):
 
     async def open(self) -> list[ChatMessage]:
         """Return messages that tell the root model how large the history is. They show none of it."""
-        return root_messages(
-            self.question,
-            self.question_date,
-            sessions=len(self.pieces),
-            turns=len(self.store),
-            characters=self.store.characters(),
-            parallel=self.engine.parallel,
-            first=self.engine.reading.first,
-            instructions=self.system,
-        )
+        asked = self.question, self.question_date
+        size = len(self.pieces), len(self.store), self.store.characters()
+        return root_messages(*asked, *size, self.engine.parallel, self.engine.reading.first, self.system)
 
     async def llm_query(self, prompt: str) -> str:
         """Send one sub-agent any prompt (the paper's `llm_query`)."""

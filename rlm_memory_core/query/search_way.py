@@ -44,7 +44,7 @@ _IN_TIME, _SPAN = 4, 31  # turns shown from that time; maximum days that it may 
 _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many calls return None
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
-_MOST_CHARACTERS = 2_000_000  # of one session
+_MOST_CHARACTERS = 2_000_000  # of the sessions that one call reads
 _SESSIONS, _OTHERS = 3, 100  # for a model without code: sessions whose other turns are added; maximum of these turns
 _NUMBER = re.compile(r"\b\d{1,9}\b")
 
@@ -54,7 +54,7 @@ class SearchWay(Query):
 
     name, no_code, forced = SEARCH, prompts.SEARCH_NO_CODE, prompts.SEARCH_FORCED
     agents_told = prompts.SEARCH_SUBAGENT_SYSTEM
-    patience, runs_last = 2, True
+    patience = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,15 +163,12 @@ class SearchWay(Query):
         """Return the prompt and the piece of each sub-agent that reads one of these sessions.
 
         Raises:
-            ValueError: A session is too long, or the sessions are too long or too many for sub-agents.
+            ValueError: The sessions are too long or too many for sub-agents.
         """
         sql, limits = "SELECT sum(length(content)) FROM turns WHERE session = ? AND turn_index <= ?", self.engine.limits
-        sizes = [self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers]
-        for number, size in zip(numbers, sizes, strict=True):
-            if size > _MOST_CHARACTERS:
-                raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
-        if sum(sizes) > limits.query_prompt_characters:
-            raise ValueError(f"these sessions hold {sum(sizes):,} characters: read fewer at once")
+        size = sum(self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers)
+        if size > min(_MOST_CHARACTERS, limits.query_prompt_characters):
+            raise ValueError(f"these sessions hold {size:,} characters: read fewer, or use find and look(around=turn)")
         pieces = [piece for number in numbers for piece in self._pieces(number, asked)]
         if len(pieces) > (left := limits.query_subcalls - len(self.subagents.calls)):
             raise ValueError(f"these sessions take {len(pieces):,} sub-agents, and {left:,} are left: read fewer")

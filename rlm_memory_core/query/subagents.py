@@ -30,6 +30,9 @@ _SHORTEST = 500  # characters; a shorter text is not halved
 # The heading of a turn. `store.escaping` puts a backslash before a heading within content.
 _HEADING = re.compile(r"^\[Turn \d+\]\[[^]\n]*\]: ", re.M)
 
+Paid = list[tuple[Usage, float | None]]
+"""The tokens and dollars of each request."""
+
 NO_PIECE = Piece(0, None, "")
 """The piece of a sub-agent whose prompt the model wrote itself."""
 
@@ -87,7 +90,7 @@ class SubAgents:
         Returns:
             The call; its `error` says why there is no reply. Only cancellation raises.
         """
-        paid: list[tuple[Usage, float | None]] = []
+        paid: Paid = []
         batch, started, reply, error = self._batch, time.perf_counter(), None, STOPPED
         try:
             async with self.budget.slot(self.slots):
@@ -109,9 +112,7 @@ class SubAgents:
             self.calls.append(call)
         return call
 
-    async def _read(
-        self, prompt: str, text: str, siblings: Siblings | None, paid: list[tuple[Usage, float | None]]
-    ) -> Reply:
+    async def _read(self, prompt: str, text: str, siblings: Siblings | None, paid: Paid) -> Reply:
         """Return the reply on a text, read whole or in halves. `paid` gets the tokens and dollars of each request."""
         messages = conversation(self.system, prompt)
         try:

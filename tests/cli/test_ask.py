@@ -371,4 +371,4 @@ def test_a_history_too_large_for_the_papers_reading_is_refused_in_one_line(ask, 
     ways = ('Reading("paper")', 'Reading("search")') if "--chat" in asked else ("--reading paper", "--reading search")
     told = err.splitlines()[-1]
     assert told.startswith(f"rlm-memory: {ways[0]} takes at most 7 characters")
-    assert told.endswith(f"this history has 24,000 characters; use {ways[1]}")
+    assert told.endswith(f"this history is too large; use {ways[1]}")

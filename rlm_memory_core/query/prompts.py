@@ -1,60 +1,41 @@
-"""All texts that are sent to models, and nothing else. The long ones are in the files of this folder.
-
-`paper.txt` is for the root model of the paper's reading, `search.txt` for both models of the search reading, and
-`record.txt` for sub-agents, baselines and chats.
+"""All texts that are sent to models, and nothing else. The long ones are in `prompts.toml`.
 
 A prompt is plain text with a few tags (`<session>`, `<history>`, `<question>`, `<output>`), which separate the record
 from instructions. A tag within the record gets a backslash.
 """
 
-import re
+import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from ...models.types import UNKNOWN as UNKNOWN
-from ...models.types import ChatMessage as ChatMessage
-from ...store.escaping import escape_tags, label
+from ..models.types import UNKNOWN as UNKNOWN
+from ..models.types import ChatMessage as ChatMessage
+from ..store.escaping import escape_tags, label
 
 NOT_FOUND = "NOT_FOUND"  # the reply of a sub-agent whose session says nothing about the question
 NOT_READ = "NOT_READ"  # what the code gets instead of a reply if a sub-agent failed
 CUT_OFF = "[... cut off at the model's token limit]"  # added to a reply that the model did not finish
 
-_SECTION = re.compile(r"^### (\w+)\n(.*?)\n(?=### |\Z)", re.S | re.M)
+_ALL = tomllib.loads(files(__package__).joinpath("prompts.toml").read_text(encoding="utf-8"))
+_TEXTS, _PAPER, _SEARCH = _ALL["record"], _ALL["paper"], _ALL["search"]
 
-ESCAPED = "A heading or a tag with a backslash before it is something that was said, not a mark of the record."
+ESCAPED = _TEXTS["ESCAPED"]
 """Explains `store.escaping` to a model."""
+NOT_HERE = _PAPER["NOT_HERE"]
+"""What code in the REPL cannot use; `tests/repl/test_corpus.py` checks each item."""
 
-
-def _read(file: str) -> dict[str, str]:
-    """Read a file in this folder and return its texts by name. `### NAME` begins a text; a backslash joins two lines.
-
-    >>> sorted(_read("record.txt"))[:2]
-    ['CHAT', 'CUT_REPLY']
-    """
-    whole = files(__package__).joinpath(file).read_text(encoding="utf-8")
-    return {name: text.replace("\\\n", "") for name, text in _SECTION.findall(whole)}
-
-
-_TEXTS, _PAPER, _SEARCH = map(_read, ("record.txt", "paper.txt", "search.txt"))
 _TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}
-SUBAGENT_SYSTEM, HISTORY_SYSTEM, CHAT_SYSTEM = (
-    _TEXTS[name].format(**_TOLD) for name in ("SUBAGENT", "HISTORY", "CHAT")
-)
+SUBAGENT_SYSTEM, HISTORY_SYSTEM = _TEXTS["SUBAGENT"].format(**_TOLD), _TEXTS["HISTORY"].format(**_TOLD)
+CHAT_SYSTEM, CHAT_DATES = _TEXTS["CHAT"].format(**_TOLD), _TEXTS["CHAT_DATES"]
 CUT_REPLY, EMPTY, UNSEEN = _TEXTS["CUT_REPLY"], _TEXTS["EMPTY"], _TEXTS["UNSEEN"]
 ROOT_SYSTEM, PAPER_NO_CODE = _PAPER["ROOT"], _PAPER["NO_CODE"]
 PAPER_FORCED = _PAPER["FORCED"].format(unknown=UNKNOWN)
 SEARCH_SYSTEM, SEARCH_NO_CODE, FALSE_QUOTE = _SEARCH["ROOT"], _SEARCH["NO_CODE"], _SEARCH["FALSE_QUOTE"]
 SEARCH_FORCED, SEARCH_SUBAGENT_SYSTEM = _SEARCH["FORCED"].format(**_TOLD), _SEARCH["SUBAGENT"].format(**_TOLD)
 
-NOT_HERE = (
-    "files, network, input(), numpy and pandas, base classes (of exceptions and Enum too), decorated methods, "
-    "generators that print, ask or do not end"
-)
-"""What code in the REPL cannot use; `tests/repl/test_corpus.py` checks each item."""
-
 
 def root_messages(
-    question: str, question_date: str | None, *, sessions: int, turns: int, characters: int, parallel: bool = True,
+    question: str, question_date: str | None, sessions: int, turns: int, characters: int, parallel: bool = True,
     first: int | None = None, instructions: str | None = None,
 ) -> list[ChatMessage]:  # fmt: skip
     """Return the first messages to the root model (paper Section 3.1, step 3).
@@ -75,9 +56,8 @@ def root_messages(
         history=f"{_PAPER['HISTORY']}\n",
         subagents=f"{_PAPER[subagents].format(llm_query=_PAPER['LLM_QUERY'], not_found=NOT_FOUND)}\n",
         steps=f"6. {_PAPER['READ_IN_WAVES'].format(first=first)}\n" if first else "",
-        unknown=UNKNOWN,
-        escaped=ESCAPED,
         not_here=NOT_HERE,
+        **_TOLD,
     )
     size = f"The history has {sessions} sessions, {turns} turns, {characters:,} characters."
     return conversation(system, f"{size}\n\n{question_block(question, question_date)}", instructions)
