@@ -188,7 +188,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             before()  # store it even if this was cancelled while waiting
 
     def stream(self, message: str) -> ReplyStream:
-        """Like `send`, but yield the answer's text in pieces as they arrive.
+        """Like `send`, but yield the answer's text in pieces as they arrive, to `for` or `async for` on any event loop.
 
         The stream stores and sends the message when you read the first piece. In memory mode, or if the call was
         recorded, there is only one piece. At the end, the stream stores the answer and sets `answer`. Read a stream to
@@ -209,10 +209,6 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         stream = ReplyStream(lambda tell: self._query(message, None, before(), tell), self._reply)
         self._streams.add(stream)
         return stream
-
-    def astream(self, message: str) -> ReplyStream:
-        """Like `stream`: a stream is also for `async for`, on any event loop."""
-        return self.stream(message)
 
     def close(self) -> None:
         """Finish storing messages and close the store. Leaving `with MemoryChat(...) as chat:` does the same."""

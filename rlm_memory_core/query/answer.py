@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 from ..models.pricing import Usage
@@ -138,18 +136,17 @@ class Trace:
         """
         total = 0.0
         for step in self.steps:
-            total += saved_seconds([(step.seconds, step.recorded)])
-            in_batches = sorted(step.calls, key=attrgetter("batch"))
-            for _, calls in groupby(in_batches, key=attrgetter("batch")):
-                total += saved_seconds((call.seconds, call.recorded) for call in calls)
+            batches = {-1: [(step.seconds, step.recorded)]}
+            for call in step.calls:
+                batches.setdefault(call.batch, []).append((call.seconds, call.recorded))
+            total += sum(map(saved_seconds, batches.values()))
         return total
 
     def __str__(self) -> str:
         return as_text(self)
 
     def __repr__(self) -> str:
-        tokens = f"{self.usage.total_tokens:,} tokens"
-        return f"<Trace: {len(self.steps)} steps, {len(self.calls)} sub-agent calls, {tokens}>"
+        return f"<Trace: {len(self.steps)} steps, {len(self.calls)} sub-agent calls, {self.usage.total_tokens:,} tokens>"
 
     def _repr_html_(self) -> str:
         return as_html(self) or ""
@@ -213,9 +210,8 @@ class Answer:
         return self.text
 
     def __repr__(self) -> str:
-        coverage = str(self.coverage) if self.coverage.asked else ""
         ended = f"ended early: {self.error}" if self.error else ""
-        return f"<Answer {'; '.join(filter(None, (repr(self.text[:200]), coverage, self.read, ended)))}>"
+        return f"<Answer {'; '.join(filter(None, (repr(self.text[:200]), self.read, ended)))}>"
 
     def _repr_html_(self) -> str:
         return as_html(self) or ""

@@ -4,11 +4,10 @@
 and the messages to the root model.
 """
 
-import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ..models.budget import GRACE, BudgetExceeded
 from ..models.pricing import Usage
@@ -28,7 +27,6 @@ from .reading import Settings
 from .subagents import SubAgents
 
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
-_T = TypeVar("_T")
 
 
 @dataclass(eq=False, repr=False)
@@ -53,7 +51,7 @@ class Query:
     """
 
     name = agents_told = no_code = forced = ""
-    patience = math.inf
+    patience = float("inf")
 
     engine: Settings
     store: MemoryStore
@@ -110,7 +108,7 @@ class Query:
         """
         engine = self.engine
         try:
-            self._messages = await self._paid(engine.budget.wait_for(self.open(), GRACE))
+            self._messages = await engine.budget.wait_for(self.open(), GRACE)
             async with Repl(
                 self.values, self.functions, self.asking, self.subagents.replied, engine.limits, engine.parallel,
                 self.question_date, engine.budget,
@@ -148,14 +146,10 @@ class Query:
         return await self.without_code() if message.blocks else self.finish(message.prose or UNKNOWN)
 
     async def ask(self, messages: Sequence[ChatMessage]) -> Reply:
-        """Call the root model."""
-        return await self._paid(self.engine.llm.complete(messages, self.engine.budget))
-
-    async def _paid(self, asking: Awaitable[_T]) -> _T:
-        """Wait for a call. If it fails, add a step, so that the trace includes its cost."""
+        """Call the root model. If the call fails, add a step, so that the trace includes its cost."""
         self._asked = time.perf_counter() - self.subagents.began
         try:
-            return await asking
+            return await self.engine.llm.complete(messages, self.engine.budget)
         except ModelError as error:
             self.note(Reply("", error.usage, error.cost_usd), "(the model gave no reply)")  # the error says why
             raise

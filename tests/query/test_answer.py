@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 from paper import PaperRLM
 
-from rlm_memory_core import Answer, Call, Coverage, MemoryStore, QueryFailed, Reading, Step, Trace, Usage, connect
+from rlm_memory_core import Answer, Call, MemoryStore, QueryFailed, Reading, Step, Trace, Usage, connect
 from rlm_memory_core.query.answer import total_cost
 from rlm_memory_core.views.answer import answer_text
 
@@ -104,9 +104,9 @@ def test_a_trace_can_be_written_as_json_and_as_a_page(diary, tmp_path):
     assert "\ufffd" in (tmp_path / "trace.html").read_text(encoding="utf-8")
 
 
-def test_the_repr_tells_of_sub_agents_where_some_were_asked():
+def test_the_repr_of_an_answer_is_one_line():
     assert repr(Answer("Mochi")) == "<Answer 'Mochi'>"
-    assert "asked 1" in repr(Answer("Mochi", coverage=Coverage.of([call()])))
+    assert repr(Answer("x" * 500, error="no budget")) == f"<Answer {'x' * 200!r}; ended early: no budget>"
 
 
 def test_what_replaying_saved_is_told_from_a_millisecond_on():
