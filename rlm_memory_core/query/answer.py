@@ -146,7 +146,8 @@ class Trace:
         return as_text(self)
 
     def __repr__(self) -> str:
-        return f"<Trace: {len(self.steps)} steps, {len(self.calls)} sub-agent calls, {self.usage.total_tokens:,} tokens>"
+        tokens = f"{self.usage.total_tokens:,} tokens"
+        return f"<Trace: {len(self.steps)} steps, {len(self.calls)} sub-agent calls, {tokens}>"
 
     def _repr_html_(self) -> str:
         return as_html(self) or ""

@@ -20,10 +20,10 @@ from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from . import prompts
 from .answer import Answer, Coverage, QueryFailed, Step, Trace, total_cost
-from .evidence import CITED, Call, Evidence, quoted
-from .listing import Listing
+from .evidence import CITED, Call, quoted
 from .parsing import Message, final_lines, parse_message
 from .reading import Settings
+from .search_tools import SearchTools
 from .subagents import SubAgents
 
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
@@ -46,8 +46,6 @@ class Query:
         patience: After this many replies in a row in which no code ran, `without_code` answers.
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions: The number of sessions in the history.
-        cited, false_quotes: The code's citations that were found, and an error for each one that was not.
-        listing: Knows which turns the root model has seen.
     """
 
     name = agents_told = no_code = forced = ""
@@ -66,11 +64,10 @@ class Query:
         self.values: dict[str, Any] = {"question": self.question, "question_date": self.question_date}
         self.functions: dict[str, Callable[..., Any]] = {"days_between": days_between}
         self.asking: dict[str, Callable[..., Any]] = {}
-        self.sessions = 0
-        self.cited: list[Evidence] = []
-        self.false_quotes: list[str] = []
-        self.listing = Listing(self.store)
+        self.sessions = len(self.store.sessions)
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
+        self.tools = SearchTools(self.store, self.question, self.question_date, self.embedder, engine.budget)
+        self.listing, self.cited, self.false_quotes = self.tools.listing, self.tools.cited, self.tools.false_quotes
         self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
         self._steps: list[Step] = []
@@ -184,7 +181,9 @@ class Query:
         if reply.cut or not (message.blocks or run.error):
             told = self.forced if remaining <= 1 else prompts.CUT_REPLY if reply.cut else self.no_code
         else:
-            notes = "\n".join(filter(None, (_coverage(calls), objection)))
+            coverage, failed = Coverage.of(calls), {call.number for call in calls if call.error and call.number}
+            asked_for = prompts.coverage_line(str(coverage), coverage.failures, sorted(failed)) if calls else ""
+            notes = "\n".join(filter(None, (asked_for, objection)))
             told = prompts.output_message(str(run), notes, remaining, self.forced)
         self._messages += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": told}]
         code_ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
@@ -245,10 +244,3 @@ class Query:
             mode=self.name,
             model=self.engine.llm.label,
         )
-
-
-def _coverage(calls: Sequence[Call]) -> str:
-    """Return the line that tells the root model how its sub-agents fared; "" if it asked none."""
-    coverage = Coverage.of(calls)
-    not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-    return prompts.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""

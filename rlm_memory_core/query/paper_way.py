@@ -5,7 +5,7 @@ has a copy of the whole history, so the history must not be too large: `Reading(
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -50,7 +50,7 @@ class PaperWay(Query):
         self.values["session_dates"] = [piece.date for piece in self.pieces]
         self.values["context"] = self.store.to_string
         self.values["history_turns"] = lambda: _as_dicts(self.store.turns)
-        reading: list[Callable[..., Any]] = [self.search_history, self.get_recent, self.session_prompt]
+        reading = (self.search_history, self.get_recent, self.session_prompt)
         self.functions |= {each.__name__: in_search_thread(each, _SECONDS) for each in reading}
         self.functions |= {"rank_sessions": self.rank_sessions, "parse_date": parse_date}
         self.asking = {"llm_query": self.llm_query}
@@ -128,14 +128,12 @@ class PaperWay(Query):
         """
         if question not in (None, self.question):
             check_text("rank_sessions", "a question", question)
-        if k is not None and k < 0:
-            raise ValueError(f"rank_sessions takes a number from 0 up, not {k}")
         about = (self.store, question or self.question, self.question_date)
         if self.embedder is None:
             return await in_search_thread(rank_pieces, _SECONDS)(*about, k)
         order = await arank_sessions(*about, self.embedder, None, self.engine.budget)
         places = {session + 1: place for place, session in enumerate(order)}
-        return sorted(range(len(self.pieces)), key=lambda position: places[self.pieces[position].session])[:k]
+        return list(islice(sorted(range(len(self.pieces)), key=lambda at: places[self.pieces[at].session]), k))
 
     def _assignment(self, session: Any, date: str | None, question: str | None) -> tuple[str, Piece]:
         """Return the prompt for a sub-agent and the piece that it reads. The session is a text or a position."""

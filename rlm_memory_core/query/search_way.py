@@ -58,13 +58,11 @@ class SearchWay(Query):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
-        self.tools, self.listing, self.cited, self.false_quotes = tools, tools.listing, tools.cited, tools.false_quotes
+        tools = self.tools
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
         self.asking = {"read": self.read}
-        self.sessions = len(self.store.sessions)
         self._was_read: set[tuple[int, str]] = set()
 
     async def open(self) -> list[ChatMessage]:

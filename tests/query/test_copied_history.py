@@ -66,7 +66,7 @@ def test_the_functions_give_turns_as_dicts(diary):
         ("search_history", [3], "a keyword, not int"),
         ("search_history", ["a", -1], "must not be negative"),
         ("rank_sessions", [3], "a question, not int"),
-        ("rank_sessions", ["a", -1], "from 0 up, not -1"),
+        ("rank_sessions", ["a", -1], "k must not be negative, not -1"),
         ("session_prompt", [[1]], "a whole number, not list"),
         ("session_prompt", [True], "a whole number, not bool"),
         ("session_prompt", [3], "no session 3: positions go from 0 to 2"),

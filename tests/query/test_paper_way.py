@@ -111,7 +111,7 @@ def test_a_history_that_is_too_large_is_refused_before_any_call(
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("rank_sessions(k=-1)", "Error: rank_sessions takes a number from 0 up, not -1"),
+        ("rank_sessions(k=-1)", "Error: k must not be negative, not -1"),
         ("search_history('a', -1)", "Error: limit must not be negative, not -1"),
         ("get_recent(1.5)", "Error: "),
         ("llm_query_parallel(5)", "a list of session texts first"),
