@@ -16,8 +16,8 @@ FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # What holds today. The plan is store 500, models 1,300, search 800, query 1,400, chat 300, imports 450, cli 600,
 # serving 600, experiments 4,500, and 5,300 for the core: raise a ceiling only for behaviour that is worth its lines.
 BUDGETS = {
-    "store": 651, "models": 1540, "search": 808, "repl": 580, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1549,
-    "chat": 258, "imports": 600, "offline": 500, "views": 500, "cli": 599, "serving": 737, "experiments": 4500,
+    "store": 651, "models": 1540, "search": 791, "repl": 580, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1409,
+    "chat": 245, "imports": 600, "offline": 500, "views": 500, "cli": 599, "serving": 737, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
 CORE_BUDGET = 5_684

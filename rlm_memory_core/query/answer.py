@@ -9,9 +9,8 @@ from ..models.pricing import Usage
 from ..models.recorded_calls import saved_seconds
 from ..models.types import ModelError
 from ..store.display import as_html, as_page, as_text, show
-from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
-from .evidence import Call, Evidence
+from .evidence import Call, Evidence, supporting
 
 _REASONS = 3  # a line lists only so many: a server may word every failure differently
 
@@ -113,19 +112,18 @@ class Trace:
         """All sub-agent calls, in the order in which they ended."""
         return tuple(call for step in self.steps for call in step.calls)
 
-    @property
     def _parts(self) -> "list[Step | Call]":
         return [*self.steps, *self.calls]
 
     @property
     def usage(self) -> Usage:
         """All tokens and calls, of the root model and of the sub-agents."""
-        return sum((part.usage for part in self._parts), Usage())
+        return sum((part.usage for part in self._parts()), Usage())
 
     @property
     def cost_usd(self) -> float | None:
         """The whole cost in dollars; None if a price is not known."""
-        return total_cost(part.cost_usd for part in self._parts)
+        return total_cost(part.cost_usd for part in self._parts())
 
     @property
     def replayed_seconds(self) -> float:
@@ -156,7 +154,7 @@ class Trace:
         """Return the trace as an HTML page without scripts or external resources. Write it to `path` if given."""
         page = as_page(self)
         if path is not None:
-            Path(path).write_text(well_formed(page), encoding="utf-8", newline="\n")
+            Path(path).write_text(page, encoding="utf-8", errors="replace", newline="\n")
         return page
 
 
@@ -207,12 +205,20 @@ class Answer:
         is_part = self.sessions is not None and was_asked and read < self.sessions
         return f"{read:,} of {self.sessions:,} sessions read" if is_part else ""
 
+    def standing_on(self) -> tuple[Evidence, ...]:
+        """Return the evidence that supports the answer, best first. See `evidence.supporting`.
+
+        >>> cat, dog = Evidence(1, None, 1, "My cat is called Mochi.", ""), Evidence(2, None, 3, "I have a dog.", "")
+        >>> [found.turn for found in Answer("Mochi", (cat, dog)).standing_on()]
+        [1]
+        """
+        return supporting(self.text, self.evidence)[0]
+
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
-        ended = f"ended early: {self.error}" if self.error else ""
-        return f"<Answer {'; '.join(filter(None, (repr(self.text[:200]), self.read, ended)))}>"
+        return f"<Answer {'; '.join(filter(None, (repr(self.text[:200]), self.read, self.error)))}>"
 
     def _repr_html_(self) -> str:
         return as_html(self) or ""

@@ -6,7 +6,7 @@ and the messages to the root model.
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..models.budget import GRACE, BudgetExceeded
@@ -29,7 +29,6 @@ from .subagents import SubAgents
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
 
 
-@dataclass(eq=False, repr=False)
 class Query:
     """One question over a history. Each reading is a subclass.
 
@@ -51,16 +50,12 @@ class Query:
     name = agents_told = no_code = forced = ""
     patience = float("inf")
 
-    engine: Settings
-    store: MemoryStore
-    question: str
-    question_date: str | None = None
-    system: str | None = None
-
-    def __post_init__(self) -> None:
-        engine = self.engine
-        self.store = self.store.snapshot()
-        self.question, self.question_date = well_formed(self.question), well_formed(self.question_date or "") or None
+    def __init__(
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None = None,
+        system: str | None = None,
+    ) -> None:  # fmt: skip
+        self.engine, self.store, self.system = engine, store.snapshot(), system
+        self.question, self.question_date = well_formed(question), well_formed(question_date or "") or None
         self.values: dict[str, Any] = {"question": self.question, "question_date": self.question_date}
         self.functions: dict[str, Callable[..., Any]] = {"days_between": days_between}
         self.asking: dict[str, Callable[..., Any]] = {}
@@ -238,7 +233,7 @@ class Query:
             seconds=time.perf_counter() - self.subagents.began,
             trace=trace,
             error=error,
-            false_quotes=sum(call.extract.false_quotes for call in calls) + len(self.false_quotes),
+            false_quotes=sum(call.false_quotes for call in calls) + len(self.false_quotes),
             sessions_read=tuple(sorted(read)),
             sessions=self.sessions,
             mode=self.name,

@@ -38,7 +38,6 @@ _words = lru_cache(maxsize=50)(Words)  # folding a turn of some megabytes takes 
 _LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
-_NOT_THERE = "(a quote that is not in the session)"
 _ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, and of each piece of evidence
 _SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -69,21 +68,6 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Extract:
-    """A reply whose quotes have been looked up.
-
-    Args:
-        text: The lines of the reply. A note replaces each quote that is not in the session.
-        findings: The quotes that were found, in the exact words of their turns.
-        false_quotes: The number of quotes that are not in the session.
-    """
-
-    text: str = ""
-    findings: tuple[Evidence, ...] = ()
-    false_quotes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """One sub-agent call.
 
@@ -102,7 +86,10 @@ class Call:
         number: The number of the session that was read, from 1; None if the text is not part of the history.
         date: The date of that session, or None.
         thoughts: The sub-agent's reasoning before its reply, if the server shows it.
-        extract: The reply's quotes, looked up in the session.
+        text: What the code gets: the reply, with a note instead of each quote that is not in the session. It is
+            NOT_READ if the call failed.
+        findings: The quotes that were found, in the exact words of their turns.
+        false_quotes: The number of quotes that are not in the session.
     """
 
     session: str = field(repr=False)
@@ -118,7 +105,9 @@ class Call:
     number: int | None = None
     date: str | None = None
     thoughts: str = ""
-    extract: Extract = field(default=Extract(), repr=False, compare=False)
+    text: str = field(default="", repr=False)
+    findings: tuple[Evidence, ...] = ()
+    false_quotes: int = 0
 
     @property
     def found(self) -> bool:
@@ -128,8 +117,8 @@ class Call:
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """The findings, without quotes that are not in the session. If the reply quotes nothing, the whole reply."""
-        if not self.found or self.extract.findings or self.extract.false_quotes:
-            return self.extract.findings
+        if not self.found or self.findings or self.false_quotes:
+            return self.findings
         return (Evidence(self.number, self.date, None, "", self.reply),)
 
     @property
@@ -147,7 +136,7 @@ def is_not_found(reply: str) -> bool:
     return re.sub(r"<[^<>\n]*>|[\s`*'\".]", "", reply).upper() == NOT_FOUND
 
 
-def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> Extract:
+def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> tuple[str, tuple[Evidence, ...], int]:
     """Read a reply and look up each of its quotes.
 
     The words of a quote must be in one turn, in the same order. Case and the characters between words may differ, and
@@ -161,14 +150,17 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
         turns: The turns that the sub-agent read.
         date: The date of their session, or None.
 
+    Returns:
+        The `text`, `findings` and `false_quotes` of a `Call`.
+
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
-    >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns).findings
+    >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns)[1]
     (Evidence(session=3, date=None, turn=12, quote='my cat is called “Mochi”!', text='a cat'),)
-    >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
+    >>> check_reply('- [Turn 12] "I have a dog": a pet', turns)[0]
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
     if _JSON.match(reply):
-        return Extract(reply)
+        return reply, (), 0
     lines = reply.splitlines()
     stored: list[Evidence | None] = []
     for number, line in enumerate(lines):
@@ -178,8 +170,8 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
             claim = Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
             stored.append(look_up(claim, turns) if len(stored) < _MOST else None)
             if stored[-1] is None:
-                lines[number] = f"{before}{_NOT_THERE}{after}"
-    return Extract("\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None))
+                lines[number] = f"{before}(a quote that is not in the session){after}"
+    return "\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None)
 
 
 def look_up(claim: Evidence, turns: Sequence[Turn]) -> Evidence | None:

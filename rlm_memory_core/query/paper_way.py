@@ -17,8 +17,7 @@ from ..search.threads import in_search_thread
 from ..search.word_index import Piece, split
 from ..store.turns import Turn
 from .conversation import Query
-from .evidence import Call
-from .prompts import NOT_READ, PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
+from .prompts import PAPER_FORCED, PAPER_NO_CODE, SUBAGENT_SYSTEM, root_messages, session_prompt
 from .reading import PAPER, SEARCH
 from .subagents import NO_PIECE
 
@@ -36,8 +35,8 @@ class PaperWay(Query):
 
     name, no_code, forced, agents_told = PAPER, PAPER_NO_CODE, PAPER_FORCED, SUBAGENT_SYSTEM
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         characters, most = self.store.characters(), self.engine.limits.query_subcalls
         fits = characters <= MOST_CHARACTERS
         self.pieces = list(islice(chain.from_iterable(map(split, self.store.sessions)), most + 1)) if fits else []
@@ -68,7 +67,7 @@ class PaperWay(Query):
         if not isinstance(prompt, str):
             raise TypeError(f"llm_query takes one string, not {type(prompt).__name__}")
         self.subagents.next_batch()
-        return _told(await self.subagents.ask(prompt, self._known.get(hash(prompt), NO_PIECE)))
+        return (await self.subagents.ask(prompt, self._known.get(hash(prompt), NO_PIECE))).text
 
     async def llm_query_parallel(
         self, sessions: Sequence[Any], session_dates: Sequence[str | None] | None = None, question: str | None = None
@@ -99,7 +98,7 @@ class PaperWay(Query):
             raise ValueError(f"{name} got {len(sessions)} sessions but {len(dates)} dates")
         pairs = zip(sessions, dates, strict=True)
         wanted = await asyncio.to_thread(lambda: [self._assignment(each, date, question) for each, date in pairs])
-        return list(map(_told, await self.subagents.ask_all(wanted)))
+        return [call.text for call in await self.subagents.ask_all(wanted)]
 
     def session_prompt(self, session: Any, date: str | None = None, question: str | None = None) -> str:
         """Return the prompt that asks a sub-agent to read a session, given as a text or a position."""
@@ -155,8 +154,3 @@ def _as_dicts(turns: Sequence[Turn]) -> list[dict[str, Any]]:
         | ({"name": turn.name} if turn.name else {})
         for turn in turns
     ]
-
-
-def _told(call: Call) -> str:
-    """Return the text that the code gets from a call."""
-    return NOT_READ if call.error else call.extract.text

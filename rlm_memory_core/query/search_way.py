@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from ..models.budget import GRACE, BudgetExceeded
 from ..models.pricing import Usage
@@ -56,8 +57,8 @@ class SearchWay(Query):
     agents_told = prompts.SEARCH_SUBAGENT_SYSTEM
     patience = 2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         tools = self.tools
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
@@ -219,9 +220,9 @@ async def opening(tools: SearchTools) -> str:
 
 def _findings(call: Call) -> list[str]:
     """Return a line for each finding of a sub-agent: the turn, the quote, and what it says."""
-    if not call.extract.findings:
-        return [one_line(call.extract.text)]
-    return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.extract.findings]
+    if not call.findings:
+        return [one_line(call.text)]
+    return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.findings]
 
 
 def with_echo(code: str, tools: Collection[str]) -> str:

@@ -23,8 +23,8 @@ from ..models.types import ContextExceeded, Reply, paid_before
 from ..search.word_index import Piece, place_to_cut
 from ..store.escaping import escape_tags
 from .answer import total_cost
-from .evidence import Call, Extract, check_reply, is_not_found
-from .prompts import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
+from .evidence import Call, check_reply, is_not_found
+from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, SUBAGENT_SYSTEM, conversation
 
 _SHORTEST = 500  # characters; a shorter text is not halved
 # The heading of a turn. `store.escaping` puts a backslash before a heading within content.
@@ -102,12 +102,12 @@ class SubAgents:
             reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
             text = _text(reply)
             usage, cost_usd = sum((usage for usage, _ in paid), Usage()), total_cost(cost for _, cost in paid)
-            extract = check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text)
+            told, found, false = check_reply(text, piece.turns, piece.date) if piece.turns else (text, (), 0)
             call = Call(
                 session=piece.text, number=piece.session or None, date=piece.date,
-                reply=text, extract=extract, thoughts=reply.thoughts, cut=reply.cut, error=error,
-                usage=usage, cost_usd=cost_usd, recorded=reply.recorded,
-                batch=batch, started=started - self.began, seconds=reply.seconds,
+                reply=text, text=NOT_READ if error else told, findings=found, false_quotes=false,
+                usage=usage, cost_usd=cost_usd, recorded=reply.recorded, cut=reply.cut, error=error,
+                batch=batch, started=started - self.began, seconds=reply.seconds, thoughts=reply.thoughts,
             )  # fmt: skip
             self.calls.append(call)
         return call

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from ..models.thoughts import split_thoughts
 from ..models.types import ChatMessage
 from ..query.answer import Answer
-from ..query.evidence import supporting
 from ..query.listing import head
 from ..store.memory_store import MemoryStore
 from ..store.turns import Session
@@ -208,7 +207,7 @@ def recollection(answer: Answer) -> ChatMessage:
     Mochi
     turn 3, no date: My cat Mochi sleeps.
     """
-    found = [each for each in supporting(answer.text, answer.evidence)[0] if each.quote]
+    found = [each for each in answer.standing_on() if each.quote]
     quotes = [f"turn {each.turn}, {each.date or 'no date'}: {each.quote}" for each in found]
     return {"role": "user", "content": "\n".join(["(From earlier conversations:)", answer.text, *quotes])}
 

@@ -1,5 +1,6 @@
 import asyncio
 import random
+from collections import namedtuple
 from functools import lru_cache
 
 import pytest
@@ -8,11 +9,17 @@ from paper import PaperRLM
 from rlm_memory_core import Turn, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.query import evidence
-from rlm_memory_core.query.evidence import Evidence, Extract, check_reply, look_up
+from rlm_memory_core.query.evidence import Evidence, look_up
 from rlm_memory_core.query.search_tools import SearchTools
 from rlm_memory_core.query.subagents import SubAgents
 from rlm_memory_core.search.occurrences import Words
 from rlm_memory_core.search.word_index import Piece
+
+Checked = namedtuple("Checked", "text findings false_quotes", defaults=((), 0))
+
+
+def check_reply(*given):
+    return Checked(*evidence.check_reply(*given))
 
 
 def claim(quote, text="", turn=None):
@@ -53,7 +60,7 @@ def test_lines_of_many_forms_are_read(line):
      '```json\n{"findings": [{"turn": 12, "quote": "My cat is called Mochi.", "value": "the cat\'s name"}]}\n```'],
 )  # fmt: skip
 def test_json_is_text_without_a_finding(reply):
-    assert check_reply(reply, TURNS) == Extract(reply)
+    assert check_reply(reply, TURNS) == Checked(reply)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,7 @@ def test_json_is_text_without_a_finding(reply):
      '[{"turn": 1}]', "[Turn 12]"]
 )  # fmt: skip
 def test_plain_text_holds_no_finding(reply):
-    assert check_reply(reply, TURNS) == Extract(reply)
+    assert check_reply(reply, TURNS) == Checked(reply)
 
 
 def test_quotes_within_a_quote_stay_in_it():
@@ -318,7 +325,7 @@ def test_a_long_turn_is_taken_apart_once_for_all_replies_of_a_query(folds, scrip
     calls = background.run(agents.ask_all([(f"prompt {n}", piece) for n in range(5)]))
     assert [turn.content.endswith(block) for block in folds] == [True]
     assert [[found.quote for found in call.evidence] for call in calls] == [["Mein Kater heißt Möhre."]] * 5
-    assert [call.extract.false_quotes for call in calls] == [1] * 5
+    assert [call.false_quotes for call in calls] == [1] * 5
 
 
 def test_a_long_turn_is_taken_apart_once_for_all_citations(folds, store):

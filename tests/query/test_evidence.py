@@ -29,7 +29,7 @@ def found(*quotes, **fields):
 def test_an_answer_stands_on_what_it_quotes_or_else_on_what_has_its_words(text, quotes, turns):
     answer = Answer(text, found(*quotes))
     on, others = supporting(answer.text, answer.evidence)
-    assert [each.turn for each in on] == [each.turn for each in supporting(answer.text, answer.evidence)[0]] == turns
+    assert [each.turn for each in on] == [each.turn for each in answer.standing_on()] == turns
     assert [each.turn for each in others] == [turn for turn in range(1, len(quotes) + 1) if turn not in turns]
 
 
@@ -40,7 +40,7 @@ def test_of_a_thousand_quotes_those_in_the_answer_are_shown_and_the_rest_below(p
             store.extend([("user", f"On day {day} I read a book on birds number {day}."), ("assistant", "Nice.")])
         answer = PaperRLM(connect("offline", recorded="off")).query(store, "Which books on birds did I read?")
     assert len(answer.evidence) >= 300
-    on = supporting(answer.text, answer.evidence)[0]
+    on = answer.standing_on()
     assert 1 <= len(on) <= 5
     assert all(each.quote in answer.text for each in on)
     html, text = answer_html(answer, opened=True), answer_text(answer)
@@ -64,7 +64,7 @@ def test_where_it_stands_on_nothing_what_was_found_is_shown(parsed):
 
 def test_long_texts_are_compared_at_once():
     answer = Answer("a b c " * 1_000_000, found(*["a b c " * 300] * 300, "x " * 1_000_000))
-    assert len(supporting(answer.text, answer.evidence)[0]) == 300  # minutes, if all of the answer were looked at
+    assert len(answer.standing_on()) == 300  # minutes, if all of the answer were looked at
 
 
 def test_an_answer_without_citations_is_compared_with_so_many_sentences_of_a_huge_turn():

@@ -53,7 +53,7 @@ def test_every_turn_is_read_whatever_the_window(window):
     model = Window(window, lambda text: '- [Turn 77] "我的猫叫麻糬76。": a cat' if "麻糬76" in text else NOT_FOUND)
     (call,), agents = ask(model, CHINESE)
     assert call.error == ""
-    assert [found.turn for found in call.extract.findings] == [77]
+    assert [found.turn for found in call.findings] == [77]
     read = "".join(model.read)
     assert all(f"[Turn {turn.index}][user]: " in read and turn.content in read for turn in CHINESE.turns)
     assert Coverage.of(agents.calls).asked == 1
