@@ -21,8 +21,8 @@ def ours(url: str, calls: int, hedge: float = 0.0, concurrency: int | None = Non
 
     from rlm_memory_core import connect
     from rlm_memory_core.models import background
+    from rlm_memory_core.query.answer import Coverage
     from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
-    from rlm_memory_core.query.trace import Coverage
 
     llm = connect("simulated", url, "none", recorded="off")
 

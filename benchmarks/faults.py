@@ -35,8 +35,7 @@ from rlm_memory_core.models.types import (
     TimedOut,
 )
 from rlm_memory_core.query.answer import Answer
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
-from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import SEARCH_SUBAGENT_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.repl.repl import Repl
 from rlm_memory_core.repl.worker import WORKERS
 

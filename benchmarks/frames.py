@@ -25,8 +25,7 @@ import rlm_memory_core
 from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Backend, Request, Response
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
-from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import SEARCH_SUBAGENT_SYSTEM, SUBAGENT_SYSTEM
 
 PACKAGE = str(Path(rlm_memory_core.__file__).parent)
 REPL = "repl"

@@ -5,7 +5,7 @@ Run: python benchmarks/large.py [TURNS ...] [--folder FOLDER]
 Makes a file of generated small talk for each number of turns (default: 10,000 to 10,000,000), with ten turns a
 session and a fact in every 20,000th turn, measures, and deletes it. The figures are taken in a process of their own
 that opens the finished file. Ten million turns take some minutes, and about 4 GB of disk.
-The model is the offline reader (no LLM), which reads the ten best-ranked sessions.
+The model is the offline reader (no LLM), in the search reading.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _said(rng: random.Random, number: int, fact_at: int) -> str:
 def measure(path: Path) -> dict[str, float]:
     """Seconds of each use of a finished file, in a process that has done nothing before."""
     memory = {"memory before, MB": _peak()}
-    engine = MemoryRLM(connect("offline", recorded="off"), copy_limit=0)
+    engine = MemoryRLM(connect("offline", recorded="off"))
     with MemoryStore() as small:  # the first query of a process starts workers
         small.add("user", "Hello.")
         engine.query(small, "Who?")

@@ -31,11 +31,10 @@ if TYPE_CHECKING:  # type checkers and editors read these imports; at run time `
     from .models.budget import Budget, BudgetExceeded
     from .models.llm import LLM, ModelError, connect
     from .models.pricing import Usage
-    from .query.answer import Answer, QueryFailed
+    from .query.answer import Answer, Coverage, QueryFailed, Step, Trace
     from .query.engine import MemoryRLM
-    from .query.evidence import Evidence
+    from .query.evidence import Call, Evidence
     from .query.reading import Reading
-    from .query.trace import Call, Coverage, Step, Trace
     from .repl.limits import Limits
     from .store.memory_store import MemoryStore, StoreError
     from .store.turns import Session, Turn
@@ -75,7 +74,6 @@ _HOMES = (
     "query.answer",
     "query.evidence",
     "query.reading",
-    "query.trace",
     "repl.limits",
     "store.memory_store",
     "store.turns",

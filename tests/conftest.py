@@ -17,8 +17,7 @@ from fault_server import FaultServer
 
 from rlm_memory_core import Call, MemoryStore, Step, Trace, Usage, connect
 from rlm_memory_core.models import adapting, background, openai_backend, pipeline
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
-from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import SEARCH_SUBAGENT_SYSTEM, SUBAGENT_SYSTEM
 
 
 def pytest_addoption(parser):

@@ -13,14 +13,14 @@ import rlm_memory_core
 
 FOLDER = Path(rlm_memory_core.__file__).parent
 FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
-# What holds today. The plan is store 500, models 1,300, search 800, query 1,400, chat 300, imports 450, cli 600,
-# serving 600, experiments 4,500, and 5,300 for the core: raise a ceiling only for behaviour that is worth its lines.
+# The core may have 5,300 lines. Its parts have what they need today: raise a ceiling only for what is worth its lines,
+# and then take them from another part.
 BUDGETS = {
-    "store": 636, "models": 1421, "search": 757, "repl": 528, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1549,
-    "chat": 258, "imports": 450, "offline": 500, "views": 500, "cli": 599, "serving": 600, "experiments": 4500,
+    "store": 636, "models": 1421, "search": 740, "repl": 519, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1428,
+    "chat": 246, "imports": 450, "offline": 500, "views": 500, "cli": 599, "serving": 600, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")
-CORE_BUDGET = 5_684
+CORE_BUDGET = 5_300
 
 
 def code_lines(source):

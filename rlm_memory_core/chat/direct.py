@@ -6,16 +6,12 @@ from collections.abc import Iterable, Iterator
 from ..models.budget import Budget
 from ..models.llm import LLM
 from ..models.streaming import Listener
-from ..query.answer import Answer
-from ..query.prompts.record import CHAT_SYSTEM, ChatMessage
-from ..query.trace import Step, Trace
+from ..query.answer import Answer, Step, Trace
+from ..query.prompts import CHAT_DATES, CHAT_SYSTEM, ChatMessage
 from ..store.escaping import label
 from ..store.turns import Session, Turn
 
 _ROLES = ("system", "user", "assistant")
-_DATES = """\
-Today is {today}. A line such as [--- Session 2 | 2023/05/20 (Sat) 02:21 ---] is not said by anybody: it gives the day \
-and time of what follows. Never write such a line."""
 
 
 async def ask_directly(
@@ -57,7 +53,7 @@ def opening(system: str | None, today: str) -> ChatMessage:
 
     An assistant's own `system` prompt is in the same message, because some servers accept only one system message.
     """
-    parts = [CHAT_SYSTEM, system, _DATES.format(today=label(today))]
+    parts = [CHAT_SYSTEM, system, CHAT_DATES.format(today=label(today))]
     return {"role": "system", "content": "\n\n".join(filter(None, parts))}
 
 

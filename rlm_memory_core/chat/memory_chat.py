@@ -20,10 +20,9 @@ from ..models.llm import LLM, connect
 from ..models.pricing import Usage
 from ..models.streaming import Listener
 from ..models.types import ContextExceeded, paid_before
-from ..query.answer import Answer
+from ..query.answer import Answer, total_cost
 from ..query.engine import MemoryRLM, checked
 from ..query.reading import Reading
-from ..query.trace import total_cost
 from ..store.memory_store import MemoryStore
 from ..store.times import check_date, written
 from ..store.turns import Turn
@@ -189,7 +188,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             before()  # store it even if this was cancelled while waiting
 
     def stream(self, message: str) -> ReplyStream:
-        """Like `send`, but yield the answer's text in pieces as they arrive.
+        """Like `send`, but yield the answer's text in pieces as they arrive, to `for` or `async for` on any event loop.
 
         The stream stores and sends the message when you read the first piece. In memory mode, or if the call was
         recorded, there is only one piece. At the end, the stream stores the answer and sets `answer`. Read a stream to
@@ -211,9 +210,8 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
         self._streams.add(stream)
         return stream
 
-    def astream(self, message: str) -> ReplyStream:
-        """Like `stream`: a stream is also for `async for`, on any event loop."""
-        return self.stream(message)
+    astream = stream
+    """The same, under the name that async callers look for."""
 
     def close(self) -> None:
         """Finish storing messages and close the store. Leaving `with MemoryChat(...) as chat:` does the same."""

@@ -14,17 +14,15 @@ from ..query.answer import Answer
 
 Telling = Callable[[Callable[[str], None]], Coroutine[Any, Any, Answer]]
 """Starts work that passes each piece to the given function and returns the Answer."""
-Finish = Callable[[Answer], None]
-"""Called once with the answer, if the stream was read to its end."""
 
 
 async def _read(
-    work: Telling, finish: Finish, tasks: list[asyncio.Task[Answer]], answers: list[Answer]
+    work: Telling, finish: Callable[[Answer], None], tasks: list[asyncio.Task[Answer]], answers: list[Answer]
 ) -> AsyncGenerator[str, None]:
     """Run the work as a task and yield its pieces. Stop the task at the end in any case.
 
-    Add the task to `tasks` and its answer to `answers`. The generator does not refer to its stream, so that the event
-    loop closes it when the stream is no longer used.
+    Add the task to `tasks`. At the end, call `finish` with its answer and add that to `answers`. The generator does not
+    refer to its stream, so that the event loop closes it when the stream is no longer used.
     """
     pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None after the last piece
     task = asyncio.create_task(work(pieces.put_nowait))
@@ -62,7 +60,7 @@ class ReplyStream(
     ["I don't know"]
     """
 
-    def __init__(self, work: Telling, finish: Finish) -> None:
+    def __init__(self, work: Telling, finish: Callable[[Answer], None]) -> None:
         self._tasks: list[asyncio.Task[Answer]] = []
         self._answers: list[Answer] = []
         self._one = asyncio.Lock()  # one at a time reads or stops
@@ -79,20 +77,14 @@ class ReplyStream(
             raise RuntimeError("there is no answer before the stream has been read to its end")
         return self._answers[0]
 
-    def __repr__(self) -> str:
-        return f"<ReplyStream: {'' if self._answers else 'not '}read to its end>"
-
     def __next__(self) -> str:
-        piece = background.run(self._next())
-        if piece is None:
-            raise StopIteration
-        return piece
+        try:
+            return background.run(self._next())
+        except StopAsyncIteration:
+            raise StopIteration from None
 
     async def __anext__(self) -> str:
-        piece = await background.arun(self._next())
-        if piece is None:
-            raise StopAsyncIteration
-        return piece
+        return await background.arun(self._next())
 
     def close(self) -> None:
         """Stop the reply. Do nothing if it has ended."""
@@ -108,9 +100,9 @@ class ReplyStream(
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _next(self) -> str | None:
+    async def _next(self) -> str:
         async with self._one:
-            return await anext(self._pieces, None)
+            return await anext(self._pieces)
 
     async def _stop(self) -> None:
         """Stop the work and wait until it has ended. A reader that waits for a piece gets a CancelledError."""

@@ -47,7 +47,7 @@ def ask(options: argparse.Namespace) -> int:
 
 
 def _answer(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str, Any]) -> int:
-    with waiting, history(options.history) as store:
+    with waiting, history(options.history) as store, refusing(ValueError):
         answer = MemoryRLM(llm, **how).query(store, options.question, options.question_date)
     if options.json:
         asked = {"question": options.question, "question_date": options.question_date}
@@ -74,7 +74,7 @@ def _chat(options: argparse.Namespace, llm: LLM, waiting: Waiting, how: dict[str
             try:
                 with waiting:
                     answer = chat.send(message)
-            except (ModelError, BudgetExceeded) as error:
+            except (ModelError, BudgetExceeded, ValueError) as error:  # the last: too large for --reading paper
                 note(str(error))
                 code = UNANSWERED
             else:

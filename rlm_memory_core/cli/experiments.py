@@ -11,7 +11,7 @@ from ..experiments.run import execution, reproduce
 from ..experiments.run.options import literal
 from ..experiments.run.reproduce import Plan, Ready, ReproduceError
 from ..experiments.show import report
-from ..query.trace import total_cost
+from ..query.answer import total_cost
 from .common import UNANSWERED, Refused, confirm, rates_of, refusing
 
 _refusing = refusing(ReproduceError, ValueError)  # what a plan, its options, its data and its files may raise

@@ -17,8 +17,8 @@ from rlm_memory_core.models.budget import Budget, BudgetExceeded
 from rlm_memory_core.models.llm import LLM, ModelError
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.models.types import Reply
-from rlm_memory_core.query.prompts.record import history_messages
-from rlm_memory_core.query.trace import total_cost
+from rlm_memory_core.query.answer import total_cost
+from rlm_memory_core.query.prompts import history_messages
 
 from .types import Prediction, Sample
 

@@ -18,11 +18,10 @@ from rlm_memory_core.models.hedging import HEDGE
 from rlm_memory_core.models.llm import LLM, OFFLINE, ModelError
 from rlm_memory_core.models.normalise import Embeddings
 from rlm_memory_core.models.pricing import Usage
-from rlm_memory_core.query.answer import QueryFailed
+from rlm_memory_core.query.answer import QueryFailed, total_cost
 from rlm_memory_core.query.engine import MemoryRLM
-from rlm_memory_core.query.prompts.record import history_messages
+from rlm_memory_core.query.prompts import history_messages
 from rlm_memory_core.query.reading import PAPER, SEARCH, Reading
-from rlm_memory_core.query.trace import total_cost
 from rlm_memory_core.search.ranking import rank_turns
 from rlm_memory_core.search.semantic import Embedder
 from rlm_memory_core.store.memory_store import MemoryStore

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from ..query.prompts.record import NOT_FOUND, UNKNOWN
+from ..query.prompts import NOT_FOUND, UNKNOWN
 from ..store.dates import moments, parse_date
 from .history import Turn, parse_turns
 from .matching import Passage, best_passages

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..query.prompts import record
-from ..query.prompts.search import SEARCH_SUBAGENT_SYSTEM, SEARCH_SYSTEM
+from ..query import prompts
 from ..store.escaping import unescape_tags
 from .history import Turn, parse_turns, sentences
 from .matching import names
@@ -18,10 +17,10 @@ from .reader import ABOUT, answer, extract
 from .root import final, first_message, next_message
 from .searching import search
 
-_ROOT_FIRST_LINE = record.ROOT_SYSTEM.partition("\n")[0]
-_SEARCH_FIRST_LINE = SEARCH_SYSTEM.partition("{")[0]
-_SUBAGENTS = (record.SUBAGENT_SYSTEM, SEARCH_SUBAGENT_SYSTEM)
-_ABOUT = {record.UNKNOWN: ABOUT, final(record.UNKNOWN): final(ABOUT)}
+_ROOT_FIRST_LINE = prompts.ROOT_SYSTEM.partition("\n")[0]
+_SEARCH_FIRST_LINE = prompts.SEARCH_SYSTEM.partition("{")[0]
+_SUBAGENTS = (prompts.SUBAGENT_SYSTEM, prompts.SEARCH_SUBAGENT_SYSTEM)
+_ABOUT = {prompts.UNKNOWN: ABOUT, final(prompts.UNKNOWN): final(ABOUT)}
 _QUESTION = re.compile(r'^<question(?: date="[^"\n]*")?>\n(.*)\n</question>\s*\Z', re.M | re.S)
 _QUESTION_FIRST = re.compile(r'<question(?: date="[^"\n]*")?>\n(.*?)\n</question>\n', re.S)
 _SESSION = re.compile(r'<session(?: date="([^"\n]*)")?>\n')
@@ -77,8 +76,8 @@ def _root(system: str, chat: Sequence[tuple[str, str]]) -> str:
     _, question = _split(told[0]) if told else ("", "")
     outputs = [unescape_tags(shown[1]) for text in told if (shown := _OUTPUT.match(text))]
     if outputs:
-        return next_message(system, outputs, question, forced=record.PAPER_FORCED in told[-1])
-    return first_message(system, question) if len(chat) < 2 else final(record.UNKNOWN)
+        return next_message(system, outputs, question, forced=prompts.PAPER_FORCED in told[-1])
+    return first_message(system, question) if len(chat) < 2 else final(prompts.UNKNOWN)
 
 
 def _searching_root(chat: Sequence[tuple[str, str]]) -> str:
@@ -105,12 +104,12 @@ def _plain(chat: Sequence[tuple[str, str]]) -> str:
     """Answer the user's last message from its own text and the messages before it."""
     last = max((at for at, (role, text) in enumerate(chat) if role == "user" and text.strip()), default=None)
     if last is None:
-        return record.UNKNOWN
+        return prompts.UNKNOWN
     text, question = _split(chat[last][1])
     text = text.removeprefix("<history>\n").removesuffix("</history>\n")
     turns = [*_said(chat[:last]), *parse_turns(text)]
     history = "\n".join(turn.text for turn in turns).lower()
-    return record.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
+    return prompts.UNKNOWN if any(name not in history for name in names(question)) else answer(turns, question)
 
 
 def _said(chat: Sequence[tuple[str, str]]) -> Iterator[Turn]:

@@ -10,22 +10,21 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from ..query.prompts import record
+from ..query import prompts
 from ..store.dates import parse_date
 from .history import Turn
 from .matching import names
 from .reader import answer
 
 _PRINTED = 15_000  # maximum characters of findings that one step prints
-_LARGE = 10  # sessions to read from a history too large for the REPL, if the prompt names no number
 _WAVES = 2  # maximum steps of reading, so that the cost of a question does not grow with the history
 
 _PROGRAM = """\
 ```repl
 import json
-{open}
+order = rank_sessions(question)
 ranks = {{position: rank for rank, position in enumerate(order)}}
-missing = [name for name in {names!r} if not {stands}]
+missing = [name for name in {names!r} if not any(name in session.lower() for session in sessions)]
 
 def read(wave):
 {ask}
@@ -39,11 +38,6 @@ def read(wave):
 print(json.dumps({{"sessions": len(order), "missing": missing}}))
 {start}
 ```"""
-_OPEN_COPIED = "order = rank_sessions(question)"
-_OPEN_REACHED = """\
-order = rank_sessions(question, {most})
-sessions = {{position: position for position in order}}
-session_dates = {{position: get_date(position) for position in order}}"""
 _ASK_PARALLEL = """\
     replies = llm_query_parallel([sessions[at] for at in wave], [session_dates[at] for at in wave], question)
     found = [{"position": at, "date": session_dates[at], "text": reply} for at, reply in zip(wave, replies)]"""
@@ -67,18 +61,15 @@ def first_message(system: str, question: str) -> str:
         system: The system prompt of the root model, which says what the REPL contains.
         question: The question.
     """
-    copied = "session_count" not in system
     first = _first_wave(system)
     wave = "order" if first is None else f"order[:{first}]"
     ask = _ASK_PARALLEL if "llm_query_parallel(" in system else _ASK_SEQUENTIAL
     return _PROGRAM.format(
-        open=_OPEN_COPIED if copied else _OPEN_REACHED.format(most=first * _WAVES if first else _LARGE),
         names=[name[:100] for name in names(question)],
-        stands="any(name in session.lower() for session in sessions)" if copied else "search_history(name, 1)",
         ask=ask,
         printed=_PRINTED,
-        not_found=record.NOT_FOUND,
-        not_read=record.NOT_READ,
+        not_found=prompts.NOT_FOUND,
+        not_read=prompts.NOT_READ,
         start=f"read(sorted({wave}))" if first is None else f"if not missing:\n    read(sorted({wave}))",
     )
 
@@ -95,13 +86,13 @@ def next_message(system: str, outputs: Sequence[str], question: str, forced: boo
     entries = [entry for output in outputs for line in output.splitlines() if (entry := _entry(line))]
     header = next((entry for entry in entries if isinstance(entry.get("sessions"), int)), {})
     if header.get("missing"):
-        return final(record.UNKNOWN)
+        return final(prompts.UNKNOWN)
     found = [turn for entry in entries for turn in _turns(entry)]
     order = list(dict.fromkeys(turn.session for turn in found))  # in ranked order
     weights = {session: 1 + 1 / (1 + rank) for rank, session in enumerate(order)}
     text = answer([replace(turn, weight=weights[turn.session]) for turn in found], question)
     first, done = _first_wave(system), len(outputs)
-    if text == record.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
+    if text == prompts.UNKNOWN and first and done < _WAVES and header.get("sessions", 0) > done * first and not forced:
         return _NEXT_WAVE.format(done=done * first, end=(done + 1) * first)
     return final(text)
 

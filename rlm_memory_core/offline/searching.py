@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..query.prompts.record import UNKNOWN
+from ..query.prompts import UNKNOWN
 from ..store.dates import parse_date
 from ..store.escaping import unescape, without_marks
 from .history import Turn

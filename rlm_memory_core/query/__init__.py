@@ -8,6 +8,6 @@ Read the modules in this order:
   writes what they print). The second puts the history into the REPL, with functions that send sub-agents to its
   sessions.
 - `subagents` sends sub-agents to sessions; `evidence` reads their replies and looks each quote up.
-- `answer` and `trace`: what a query returns.
+- `answer`: what a query returns.
 - `prompts`: all texts that are sent to models.
 """

@@ -4,11 +4,10 @@
 and the messages to the root model.
 """
 
-import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
 from ..models.budget import GRACE, BudgetExceeded
 from ..models.pricing import Usage
@@ -19,20 +18,17 @@ from ..repl.values import to_text
 from ..search.semantic import Metered
 from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
-from .answer import Answer, QueryFailed
-from .evidence import CITED, Evidence, quoted
-from .listing import Listing
-from .parsing import Final, Message, final_lines, parse_message
-from .prompts import record, search
+from . import prompts
+from .answer import Answer, Coverage, QueryFailed, Step, Trace, total_cost
+from .evidence import CITED, Call, quoted
+from .parsing import Message, final_lines, parse_message
 from .reading import Settings
+from .search_tools import SearchTools
 from .subagents import SubAgents
-from .trace import Call, Coverage, Step, Trace, total_cost
 
 _MOST_EMPTY = 3  # after this many empty replies in a row, the query ends
-_T = TypeVar("_T")
 
 
-@dataclass(eq=False, repr=False)
 class Query:
     """One question over a history. Each reading is a subclass.
 
@@ -47,35 +43,26 @@ class Query:
         agents_told: The system prompt of the sub-agents.
         no_code, forced: The messages to the root model after a reply without code, and before its last reply.
         patience: After this many replies in a row in which no code ran, `without_code` answers.
-        runs_last: Whether all the code in the last reply runs, or only its FINAL.
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
-        sessions, pieces: The numbers of sessions and pieces in the history.
-        cited, false_quotes: The code's citations that were found, and an error for each one that was not.
-        listing: Knows which turns the root model has seen.
+        sessions, piece_count: The numbers of sessions and pieces in the history.
     """
 
     name = agents_told = no_code = forced = ""
-    patience = math.inf
-    runs_last = False
+    patience = float("inf")
 
-    engine: Settings
-    store: MemoryStore
-    question: str
-    question_date: str | None = None
-    system: str | None = None
-
-    def __post_init__(self) -> None:
-        engine = self.engine
-        self.store = self.store.snapshot()
-        self.question, self.question_date = well_formed(self.question), well_formed(self.question_date or "") or None
+    def __init__(
+        self, engine: Settings, store: MemoryStore, question: str, question_date: str | None = None,
+        system: str | None = None,
+    ) -> None:  # fmt: skip
+        self.engine, self.store, self.system = engine, store.snapshot(), system
+        self.question, self.question_date = well_formed(question), well_formed(question_date or "") or None
         self.values: dict[str, Any] = {"question": self.question, "question_date": self.question_date}
         self.functions: dict[str, Callable[..., Any]] = {"days_between": days_between}
         self.asking: dict[str, Callable[..., Any]] = {}
-        self.sessions = self.pieces = 0
-        self.cited: list[Evidence] = []
-        self.false_quotes: list[str] = []
-        self.listing = Listing(self.store)
+        self.sessions, self.piece_count = len(self.store.sessions), 0
         self.embedder = Metered(engine.reading.embedder) if engine.reading.embedder else None
+        self.tools = SearchTools(self.store, self.question, self.question_date, self.embedder, engine.budget)
+        self.listing, self.cited, self.false_quotes = self.tools.listing, self.tools.cited, self.tools.false_quotes
         self.subagents = SubAgents(engine.sub_model, engine.slots, engine.budget, engine.hedge, self.agents_told)
         self._messages: list[ChatMessage] = []
         self._steps: list[Step] = []
@@ -113,7 +100,7 @@ class Query:
         """
         engine = self.engine
         try:
-            self._messages = await self._paid(engine.budget.wait_for(self.open(), GRACE))
+            self._messages = await engine.budget.wait_for(self.open(), GRACE)
             async with Repl(
                 self.values, self.functions, self.asking, self.subagents.replied, engine.limits, engine.parallel,
                 self.question_date, engine.budget,
@@ -134,7 +121,7 @@ class Query:
                 if empty == _MOST_EMPTY or not remaining:
                     raise
                 last = self._messages[-1]
-                self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{record.EMPTY}"}
+                self._messages[-1] = {"role": last["role"], "content": f"{last['content']}\n\n{prompts.EMPTY}"}
             except ContextExceeded as error:
                 return await self.without_code(error)
             else:
@@ -151,14 +138,10 @@ class Query:
         return await self.without_code() if message.blocks else self.finish(message.prose or UNKNOWN)
 
     async def ask(self, messages: Sequence[ChatMessage]) -> Reply:
-        """Call the root model."""
-        return await self._paid(self.engine.llm.complete(messages, self.engine.budget))
-
-    async def _paid(self, asking: Awaitable[_T]) -> _T:
-        """Wait for a call. If it fails, add a step, so that the trace includes its cost."""
+        """Call the root model. If the call fails, add a step, so that the trace includes its cost."""
         self._asked = time.perf_counter() - self.subagents.began
         try:
-            return await asking
+            return await self.engine.llm.complete(messages, self.engine.budget)
         except ModelError as error:
             self.note(Reply("", error.usage, error.cost_usd), "(the model gave no reply)")  # the error says why
             raise
@@ -191,10 +174,12 @@ class Query:
                 last = self._steps[-1]
                 self._steps[-1] = replace(last, output=f"{last.output}\n{objection}".lstrip("\n"))
         if reply.cut or not (message.blocks or run.error):
-            told = self.forced if remaining <= 1 else record.CUT_REPLY if reply.cut else self.no_code
+            told = self.forced if remaining <= 1 else prompts.CUT_REPLY if reply.cut else self.no_code
         else:
-            notes = "\n".join(filter(None, (_coverage(calls), objection)))
-            told = record.output_message(str(run), notes, remaining, self.forced)
+            coverage, failed = Coverage.of(calls), {call.number for call in calls if call.error and call.number}
+            asked_for = prompts.coverage_line(str(coverage), coverage.failures, sorted(failed)) if calls else ""
+            notes = "\n".join(filter(None, (asked_for, objection)))
+            told = prompts.output_message(str(run), notes, remaining, self.forced)
         self._messages += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": told}]
         code_ran = message.blocks and (not run.error or run.output or self._repl.meter.calls > called)
         return run.final, bool(code_ran or message.final)
@@ -207,17 +192,18 @@ class Query:
             "".
         """
         false_quotes, final, objection = len(self.false_quotes), message.final, ""
-        run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
+        run = await self._run_blocks(message.blocks)
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
         output, new = self.listing.printed(run.output)
         run = replace(run, output=output)
         if final and run.final is None and not (run.error and remaining):
-            run, is_plain = await self._final(final, run)
-            if is_plain and any(line.strip() and not line.startswith(CITED) for line in output.splitlines()):
-                objection = search.unseen(bool(self.cited))
+            value = None if final.is_text else await self._repl.value(final.text)
+            run = replace(run, final=to_text(final.text) if value is None else value)
+            if value is None and any(line.strip() and not line.startswith(CITED) for line in output.splitlines()):
+                objection = prompts.unseen(bool(self.cited))
         if len(self.false_quotes) > false_quotes:
-            objection = search.FALSE_QUOTE.format(why=self.false_quotes[-1])
+            objection = prompts.FALSE_QUOTE.format(why=self.false_quotes[-1])
         return run, new, objection
 
     async def _run_blocks(self, blocks: Sequence[str]) -> Run:
@@ -229,14 +215,6 @@ class Query:
             if run.error or run.final is not None:
                 break
         return replace(run, output=output)
-
-    async def _final(self, final: Final, run: Run) -> tuple[Run, bool]:
-        """Return the run with the FINAL outside its code as its answer, and whether that is plain words."""
-        if final.kind == "variable":
-            value, error = await self._repl.variable(final.text)
-            return Run(run.output, error, value), False
-        value = await self._repl.value(final.text) if final.kind == "value" else None
-        return replace(run, final=to_text(final.text) if value is None else value), value is None
 
     def finish(self, text: str, error: str = "") -> Answer:
         """Build the answer from everything that the query did."""
@@ -255,18 +233,11 @@ class Query:
             seconds=time.perf_counter() - self.subagents.began,
             trace=trace,
             error=error,
-            false_quotes=sum(call.extract.false_quotes for call in calls) + len(self.false_quotes),
+            false_quotes=sum(call.false_quotes for call in calls) + len(self.false_quotes),
             sessions_read=tuple(sorted({number for number, _ in read})),
             sessions=self.sessions,
             pieces_read=len({text for _, text in read}),
-            pieces=self.pieces,
+            pieces=self.piece_count,
             mode=self.name,
             model=self.engine.llm.label,
         )
-
-
-def _coverage(calls: Sequence[Call]) -> str:
-    """Return the line that tells the root model how its sub-agents fared; "" if it asked none."""
-    coverage = Coverage.of(calls)
-    not_read = sorted({call.number for call in calls if call.error and call.number is not None})
-    return record.coverage_line(str(coverage), coverage.failures, not_read) if calls else ""

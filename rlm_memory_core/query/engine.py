@@ -32,8 +32,6 @@ class MemoryRLM(Settings):
         parallel: Whether the code may send sub-agents all at once (`llm_query_parallel`), or only one after another.
         hedge: The share of late sub-agent calls that may be sent a second time, 0 to 1. The first answer wins, and you
             pay for both; see `hedging.Siblings`. Always 0 for the offline reader and in replays.
-        copy_limit: A number of characters. The REPL gets a copy of a history of up to this length. Code reads a longer
-            history through functions.
         limits: Limits on the code of a query; None uses the defaults of `Limits`.
         reading: How to read histories, such as `Reading("paper")`; None means `Reading("search")`.
 
@@ -65,7 +63,7 @@ class MemoryRLM(Settings):
         Raises:
             QueryFailed: The root model gave no answer. This is a ModelError; it carries what the query found and cost.
             TypeError: The store is not a MemoryStore, or the question is not a string.
-            ValueError: The question is empty.
+            ValueError: The question is empty, or the history is too large for `Reading("paper")`.
         """
         return background.run(self.aquery(store, question, check_date(question_date), system=system))
 

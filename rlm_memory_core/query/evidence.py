@@ -4,29 +4,25 @@ Sub-agents are asked for lines such as
 
     - [Turn 12] "My cat is called Mochi.": the cat's name
 
-`check_reply` reads such lines, or JSON, and looks each quote up in the session. `supporting` finds the evidence that
+`check_reply` reads such lines and looks each quote up in the session. `supporting` finds the evidence that
 shares words with an answer. Nothing here judges what a quote means, or whether it proves the answer.
 """
 
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
+from ..models.pricing import Usage
 from ..models.types import UNKNOWN
-from ..repl.values import to_text
 from ..search.occurrences import Words
 from ..search.words import content_words, exact_words, may_contain
-from ..store.escaping import well_formed
 from ..store.memory_store import MemoryStore
 from ..store.turns import Turn
-from .prompts.record import NOT_FOUND
+from .prompts import NOT_FOUND
 
 _LONGEST = 2_000  # maximum characters of a quote
 _MOST = 300  # only so many quotes of a reply are looked up; the others count as false
@@ -34,6 +30,7 @@ _OPENING, _CLOSING = re.compile('["“«„]'), re.compile(r'["”»“](?=\s*+(
 _ENDS = 8  # after the first closing mark, so many more are tried as the end of a quote
 _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
 _AROUND = " \t:;,.-–—*"
+_JSON = re.compile(r"""\s*+(?:`{3,}+\w*+\s*+)?[\[{]\s*+["\[{]""")  # the beginning of a reply that is JSON
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _BLOCK, _OVERLAP = 50_000, 15_000  # characters of a turn that are folded at once; a quote with gaps fits the overlap
 _MOST_BLOCKS = 20  # blocks that are folded for one quote and turn
@@ -41,8 +38,6 @@ _words = lru_cache(maxsize=50)(Words)  # folding a turn of some megabytes takes 
 _LETTER = re.compile(r"[^\W_]")
 _NO_SIGN = re.compile(r"[\w\s]")
 _PARTS = 3  # maximum parts of a quote that omits words
-_TEXTS = ("text", "value", "fact", "says", "finding")  # names of what an object says beside its quote
-_NOT_THERE = "(a quote that is not in the session)"
 _ANSWER, _FOUND = 20_000, 4_000  # characters that are compared: of the answer, and of each piece of evidence
 _SHARE = 0.5  # evidence with at least this share of the best weight supports the answer
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -73,18 +68,63 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Extract:
-    """A reply whose quotes have been looked up.
+class Call:
+    """One sub-agent call.
 
     Args:
-        text: The lines of the reply. A note replaces each quote that is not in the session.
+        session: The text that the sub-agent read; "" for a prompt that the model wrote itself.
+        reply: The sub-agent's reply; "" if the call failed.
+        usage: Tokens; an estimate for a call that was stopped or timed out.
+        cost_usd: Cost in dollars; None if the price is not known.
+        started: Seconds from the start of the query to the start of the call.
+        seconds: How long the call took.
+        recorded: Whether the reply was replayed.
+        error: Why the call failed, in one line; "" if it did not.
+        cut: Whether the model's token limit cut the reply off. The reply then ends with a note.
+        batch: The number of the batch. The calls of a batch are sent at once. A new batch begins after the code has
+            seen a reply to the one before.
+        number: The number of the session that was read, from 1; None if the text is not part of the history.
+        date: The date of that session, or None.
+        thoughts: The sub-agent's reasoning before its reply, if the server shows it.
+        text: What the code gets: the reply, with a note instead of each quote that is not in the session. It is
+            NOT_READ if the call failed.
         findings: The quotes that were found, in the exact words of their turns.
         false_quotes: The number of quotes that are not in the session.
     """
 
-    text: str = ""
+    session: str = field(repr=False)
+    reply: str
+    usage: Usage
+    cost_usd: float | None
+    started: float
+    seconds: float
+    recorded: bool
+    error: str = ""
+    cut: bool = False
+    batch: int = 0
+    number: int | None = None
+    date: str | None = None
+    thoughts: str = ""
+    text: str = field(default="", repr=False)
     findings: tuple[Evidence, ...] = ()
     false_quotes: int = 0
+
+    @property
+    def found(self) -> bool:
+        """Whether the reply says anything about the question."""
+        return not self.error and not is_not_found(self.reply)
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The findings, without quotes that are not in the session. If the reply quotes nothing, the whole reply."""
+        if not self.found or self.findings or self.false_quotes:
+            return self.findings
+        return (Evidence(self.number, self.date, None, "", self.reply),)
+
+    @property
+    def copies(self) -> int:
+        """The number of extra requests sent because the reply was late or broke off. `usage` includes them."""
+        return max(self.usage.calls - 1, 0)
 
 
 def is_not_found(reply: str) -> bool:
@@ -96,7 +136,7 @@ def is_not_found(reply: str) -> bool:
     return re.sub(r"<[^<>\n]*>|[\s`*'\".]", "", reply).upper() == NOT_FOUND
 
 
-def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> Extract:
+def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> tuple[str, tuple[Evidence, ...], int]:
     """Read a reply and look up each of its quotes.
 
     The words of a quote must be in one turn, in the same order. Case and the characters between words may differ, and
@@ -106,18 +146,22 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
     the quote ends at the first mark that a comment can follow.
 
     Args:
-        reply: Lines with a quote and the number of its turn, or JSON objects with `quote`, `turn` and a text,
-            which are converted to such lines. Anything else is text without a finding.
+        reply: Lines with a quote and the number of its turn. Anything else, such as JSON, is text without a finding.
         turns: The turns that the sub-agent read.
         date: The date of their session, or None.
 
+    Returns:
+        The `text`, `findings` and `false_quotes` of a `Call`.
+
     >>> turns = [Turn(12, 3, "user", "So, my cat is called “Mochi”!", "")]
-    >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns).findings
+    >>> check_reply('- [Turn 1] "My cat is called Mochi": a cat', turns)[1]
     (Evidence(session=3, date=None, turn=12, quote='my cat is called “Mochi”!', text='a cat'),)
-    >>> check_reply('- [Turn 12] "I have a dog": a pet', turns).text
+    >>> check_reply('- [Turn 12] "I have a dog": a pet', turns)[0]
     '- [Turn 12] (a quote that is not in the session): a pet'
     """
-    lines = _lines(reply)
+    if _JSON.match(reply):
+        return reply, (), 0
+    lines = reply.splitlines()
     stored: list[Evidence | None] = []
     for number, line in enumerate(lines):
         if split := _split(line, turns):
@@ -126,8 +170,8 @@ def check_reply(reply: str, turns: Sequence[Turn], date: str | None = None) -> E
             claim = Evidence(None, date, int(turn[1]) if turn else None, quote, after.strip(_AROUND))
             stored.append(look_up(claim, turns) if len(stored) < _MOST else None)
             if stored[-1] is None:
-                lines[number] = f"{before}{_NOT_THERE}{after}"
-    return Extract("\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None))
+                lines[number] = f"{before}(a quote that is not in the session){after}"
+    return "\n".join(lines) or reply, tuple(filter(None, stored)), stored.count(None)
 
 
 def look_up(claim: Evidence, turns: Sequence[Turn]) -> Evidence | None:
@@ -179,22 +223,6 @@ def _split(line: str, turns: Sequence[Turn]) -> tuple[str, str, str] | None:
     there = (end for end in reversed(ends[1:][-_ENDS:]) if any(line[start:end] in turn.content for turn in turns))
     end = next(there, ends[0] if ends else None)
     return None if end is None else (line[: start - 1], line[start:end], line[end + 1 :])
-
-
-def _lines(reply: str) -> list[str]:
-    """Return the lines of a reply. Of JSON, in a code fence or not, return a line for each object with a quote."""
-    lines: list[str] = []
-
-    def write(each: dict[str, Any]) -> None:
-        if each.get("quote") not in (None, ""):
-            turn = f"[Turn {each['turn']}] " if each.get("turn") else ""
-            said = next((to_text(each[name]) for name in _TEXTS if each.get(name)), "")
-            lines.append(" ".join(well_formed(f'- {turn}"{each["quote"]}": {said}').split()))
-
-    with suppress(ValueError, RecursionError):  # not JSON, or a number with thousands of digits, or too many brackets
-        if not isinstance(json.loads(reply.strip().strip("`").removeprefix("json"), object_hook=write), str):
-            return lines
-    return reply.splitlines()
 
 
 def supporting(text: str, evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:

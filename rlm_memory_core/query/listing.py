@@ -11,7 +11,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
 
 from ..repl.worker import moment
 from ..search.find import Found, Hit
@@ -106,8 +105,7 @@ class Listing:
 
     def quotes(self, evidence: Iterable[Evidence]) -> str:
         """List quotes like turns, each under the heading of its session."""
-        lines = ((self.heading(each.session or 0), f"{each.turn}: {one_line(each.quote)}") for each in evidence)
-        return "\n".join(chain.from_iterable(lines))
+        return "\n".join(f"{self.heading(each.session or 0)}\n{each.turn}: {one_line(each.quote)}" for each in evidence)
 
     def line(self, turn: Turn, text: str, room: int) -> str:
         """Return the line that shows a turn as `text`, which is the whole turn if that fits into `room` characters."""

@@ -1,8 +1,8 @@
 """Reads a model's message: its code blocks and its FINAL.
 
-FINAL(...) counts if it is outside code fences, at the start of a line. Parentheses are balanced, so that
-FINAL(Paris (France)) is read as a whole. A code block with nothing but FINAL(...) is also an answer if Python cannot
-parse it, because it contains plain words.
+FINAL(...) counts if it is outside code fences, at the start of a line; FINAL_VAR(...) there runs as code. Parentheses
+are balanced, so that FINAL(Paris (France)) is read as a whole. A code block with nothing but FINAL(...) is also an
+answer if Python cannot parse it, because it contains plain words.
 """
 
 import ast
@@ -10,7 +10,6 @@ import re
 import warnings
 from dataclasses import dataclass
 from textwrap import dedent
-from typing import Literal
 
 from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 
@@ -33,12 +32,11 @@ class Final:
 
     Args:
         text: The text between the parentheses, without quotes around it.
-        kind: "variable" for FINAL_VAR, "text" for FINAL with text in quotes, "value" for FINAL with anything else,
-            which may be text or code.
+        is_text: Whether there were quotes. Otherwise, it may be text or code.
     """
 
     text: str
-    kind: Literal["value", "text", "variable"]
+    is_text: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,18 @@ def parse_message(text: str) -> Message:
     final = _final(prose)
     if final is None and blocks and _is_answer(blocks[-1]):
         final = _final(blocks.pop())
+    if isinstance(final, str):
+        blocks, final = [*blocks, final], None
     return Message(tuple(blocks), final, prose.strip())
+
+
+def parse_code(code: str) -> ast.Module | None:
+    """Parse a program. Return None if it is not valid or too long."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(code) if len(code) <= MAX_CODE_CHARACTERS else None
+    except Exception:  # the text can be anything
+        return None
 
 
 def final_lines(message: Message) -> list[str]:
@@ -85,25 +94,20 @@ def final_lines(message: Message) -> list[str]:
 def _is_answer(block: str) -> bool:
     """Return whether a block is only FINAL(...), and not valid Python."""
     match = _FINAL.match(block)
-    if match is None or len(block) > MAX_CODE_CHARACTERS or block[_end(block, match.end()) + 1 :].strip():
-        return False
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            ast.parse(block)
-    except Exception:  # the text can be anything
-        return True
-    return False
+    is_all = match is not None and not block[_end(block, match.end()) + 1 :].strip()
+    return is_all and parse_code(block) is None
 
 
-def _final(prose: str) -> Final | None:
+def _final(prose: str) -> Final | str | None:
+    """Return the first FINAL; FINAL_VAR of a name as code, which reads the variable."""
     match = _FINAL.search(prose)
     if match is None:
         return None
     inside = prose[match.end() : _end(prose, match.end())].strip()
     if match[1] and (variable := _VARIABLE.fullmatch(inside)):
-        return Final(variable[1], "variable")
+        return f'FINAL_VAR("{variable[1]}")'
     bare = _unquote(inside)
-    return Final(bare, "value" if bare == inside else "text")
+    return Final(bare, bare != inside)
 
 
 def _end(text: str, start: int) -> int:

@@ -14,7 +14,6 @@ from ..repl.limits import Limits
 from ..search.semantic import Embedder
 
 SEARCH, PAPER = "search", "paper"
-COPY_LIMIT = 20_000_000  # a history with more characters of content is not copied into the sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,8 @@ class Reading:
 
     - `Reading("search")`, the default: the root model searches single turns, looks at sessions, and cites the turns
       that its answer is based on. Sub-agents read only what it asks them to read.
-    - `Reading("paper")`: sub-agents read all sessions at once, as in Section 3.1 of the paper.
+    - `Reading("paper")`: sub-agents read all sessions at once, as in Section 3.1 of the paper. The REPL has a copy of
+      the history, which may have at most 30,000,000 characters.
     - `Reading(first=10)`: sub-agents read the ten best-ranked sessions first.
 
     Args:
@@ -60,7 +60,7 @@ class Settings:
 
     def __init__(
         self, llm: LLM, sub_model: LLM | None = None, concurrency: int = 256, max_iterations: int = 8,
-        budget: Budget | None = None, parallel: bool = True, hedge: float = HEDGE, copy_limit: int = COPY_LIMIT,
+        budget: Budget | None = None, parallel: bool = True, hedge: float = HEDGE,
         limits: Limits | None = None, reading: Reading | None = None,
     ) -> None:  # fmt: skip
         for name, model in (("llm", llm), ("sub_model", sub_model)):
@@ -72,7 +72,7 @@ class Settings:
             raise ValueError(f"hedge must be between 0 and 1, not {hedge}")
         self.llm, self.sub_model, self.reading = llm, sub_model or llm, reading or Reading()
         self.concurrency, self.max_iterations, self.parallel = concurrency, max_iterations, parallel
-        self.budget, self.limits, self.copy_limit = budget or Budget(), limits or Limits(), copy_limit
+        self.budget, self.limits = budget or Budget(), limits or Limits()
         asks_a_model = self.sub_model.model != OFFLINE and self.sub_model.recorded != "replay"
         self.hedge = hedge if asks_a_model else 0.0
         self.slots = asyncio.Semaphore(concurrency)

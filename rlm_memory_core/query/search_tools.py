@@ -140,7 +140,9 @@ class SearchTools:
             ValueError: There is no such session or turn.
         """
         if sessions is None and around is None:
-            return self._contents()
+            turns = sorted(self.topics(_TOPICS), key=lambda turn: turn.index)
+            begun = [self.listing.line(turn, first_words(turn.content, _TOPIC), _TOPIC) for turn in turns]
+            return "\n".join(["(those of the newest sessions)", *begun] if len(begun) == _TOPICS else begun)
         if long is None:
             long = _OF_REPLY if role == "assistant" else 0
         given, what = (sessions, "session numbers") if around is None else (around, "turn numbers")
@@ -164,12 +166,6 @@ class SearchTools:
                 hint = f": look(around={turn.index}) shows it whole" if spoken and not near else ""
                 lines.append(self.listing.line(turn, head(turn.content, room, hint), room))
         return "\n".join(lines)
-
-    def _contents(self) -> str:
-        """List how each topic of the newest sessions begins, one line each."""
-        turns = sorted(self.topics(_TOPICS), key=lambda turn: turn.index)
-        lines = [self.listing.line(turn, first_words(turn.content, _TOPIC), _TOPIC) for turn in turns]
-        return "\n".join(["(those of the newest sessions)", *lines] if len(lines) == _TOPICS else lines)
 
     def topics(self, most: int, after: int | None = None, before: int | None = None) -> list[Turn]:
         """Return the user's newest turns that begin a topic, with hardly any words said before in their session."""
@@ -236,8 +232,7 @@ class SearchTools:
         """
         cited, of_assistant = {each.turn for each in self.cited}, OF_ASSISTANT.search(self.question)
         new = [turn for turn in map(self.turn, sorted(set(turns) - cited)) if turn.role != "assistant" or of_assistant]
-        is_open = answer.startswith(UNKNOWN)
-        return [turn.index for turn in new if is_open or len(turn.content) <= _PASTED]
+        return [turn.index for turn in new if answer.startswith(UNKNOWN) or len(turn.content) <= _PASTED]
 
     def _cite(self, turn: Turn, words: str) -> None:
         claim = Evidence(turn.session, self.listing.date(turn.session), turn.index, words)

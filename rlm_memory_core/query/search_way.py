@@ -10,11 +10,11 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from ..models.budget import GRACE, BudgetExceeded
 from ..models.pricing import Usage
 from ..models.types import ChatMessage, ContextExceeded, ModelError, RecordingError, Reply
-from ..repl.dialect.rewriter import MAX_CODE_CHARACTERS
 from ..repl.dialect.rules import TextEdits
 from ..repl.values import check_text, listed, to_text
 from ..search.find import Filters, Found, Hit, linked_turns
@@ -22,15 +22,14 @@ from ..search.ranking import arank_sessions, periods
 from ..search.word_index import Piece, piece_number, split
 from ..store.time_limit import in_search_thread
 from ..store.turns import Session
+from . import prompts
 from .answer import Answer
 from .conversation import Query
+from .evidence import Call
 from .listing import OF_ASSISTANT, OF_USER, left_out, one_line
-from .parsing import parse_message
-from .prompts import search
-from .prompts.record import history_messages, session_prompt
+from .parsing import parse_code, parse_message
 from .reading import SEARCH
 from .search_tools import LINKED, SearchTools, dated
-from .trace import Call
 
 WITHOUT_CODE = "no code"
 """The `mode` of an answer that a model gave without code."""
@@ -46,7 +45,7 @@ _IN_TIME, _SPAN = 4, 31  # turns shown from that time; maximum days that it may 
 _QUIET = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)  # many calls return None
 _READ_TOKENS = 3_000  # about how many tokens a sub-agent uses to read a session
 _ASSISTANT = 600  # characters that it sees of an assistant's turn, unless the question is about what the assistant said
-_MOST_CHARACTERS = 2_000_000  # of one session
+_MOST_CHARACTERS = 2_000_000  # of the sessions that one call reads
 _SESSIONS, _OTHERS = 3, 100  # for a model without code: sessions whose other turns are added; maximum of these turns
 _NUMBER = re.compile(r"\b\d{1,9}\b")
 
@@ -54,18 +53,17 @@ _NUMBER = re.compile(r"\b\d{1,9}\b")
 class SearchWay(Query):
     """A query of the search reading. Its code has the free tools and `read`."""
 
-    name, no_code, forced, agents_told = SEARCH, search.NO_CODE, search.FORCED, search.SEARCH_SUBAGENT_SYSTEM
-    patience, runs_last = 2, True
+    name, no_code, forced = SEARCH, prompts.SEARCH_NO_CODE, prompts.SEARCH_FORCED
+    agents_told = prompts.SEARCH_SUBAGENT_SYSTEM
+    patience = 2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        tools = SearchTools(self.store, self.question, self.question_date, self.embedder, self.engine.budget)
-        self.tools, self.listing, self.cited, self.false_quotes = tools, tools.listing, tools.cited, tools.false_quotes
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        tools = self.tools
         self.values["session_dates"] = tools.session_dates
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
         self.asking = {"read": self.read}
-        self.sessions = len(self.store.sessions)
         self._was_read: set[tuple[int, str]] = set()
 
     async def open(self) -> list[ChatMessage]:
@@ -75,10 +73,10 @@ class SearchWay(Query):
             shown = await opening(self.tools)
         except TimeoutError as error:
             shown = f"({error})"
-        self.pieces = piece_number(self.store, turns)
+        self.piece_count = piece_number(self.store, turns)
         until = self.listing.date(self.sessions) if self.sessions else None
         asked = self.question, self.question_date
-        return search.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
+        return prompts.search_messages(*asked, self.sessions, turns, until, shown, replies, _READ_TOKENS, self.system)
 
     def prepare(self, code: str) -> str:
         """Return the code, changed so that it prints what tools return."""
@@ -91,11 +89,11 @@ class SearchWay(Query):
         conversation. If that call fails, the answer counts unchecked.
         """
         if new and (0 in new or not self.cited):  # 0 is a sub-agent's finding
-            return search.unseen(bool(self.cited))
+            return prompts.unseen(bool(self.cited))
         if not (turns := self.tools.to_check(new, answer)):
             return ""
         cited, found = self.listing.quotes(self.cited), self.listing.lines_of(output, turns)
-        messages = search.check_messages(self.question, self.question_date, one_line(answer), cited, found)
+        messages = prompts.check_messages(self.question, self.question_date, one_line(answer), cited, found)
         try:
             reply = await self.ask(messages)
         except RecordingError:
@@ -107,14 +105,16 @@ class SearchWay(Query):
         first = reply.text.strip().partition("\n")[0]
         is_none = reply.cut or "none" in first.lower()
         named = [] if is_none else sorted({*turns}.intersection(map(int, _NUMBER.findall(first))))
-        return search.answer_again(named) if named else ""
+        return prompts.answer_again(named) if named else ""
 
     async def without_code(self, error: ContextExceeded | None = None) -> Answer:
         """Search with the question and ask for the answer in one call. If the text is too long, show less of it."""
         text = await self.engine.budget.wait_for(self._searched(), GRACE)
         for room in ROOMS:
             try:
-                reply = await self.ask(history_messages(text[:room], self.question, self.question_date, self.system))
+                reply = await self.ask(
+                    prompts.history_messages(text[:room], self.question, self.question_date, self.system)
+                )
                 break
             except ContextExceeded:
                 if room == ROOMS[-1]:
@@ -163,19 +163,16 @@ class SearchWay(Query):
         """Return the prompt and the piece of each sub-agent that reads one of these sessions.
 
         Raises:
-            ValueError: A session is too long, or the sessions are too long or too many for sub-agents.
+            ValueError: The sessions are too long or too many for sub-agents.
         """
         sql, limits = "SELECT sum(length(content)) FROM turns WHERE session = ? AND turn_index <= ?", self.engine.limits
-        sizes = [self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers]
-        for number, size in zip(numbers, sizes, strict=True):
-            if size > _MOST_CHARACTERS:
-                raise ValueError(f"session {number} is too long to be read as a whole; use find and look(around=turn)")
-        if sum(sizes) > limits.query_prompt_characters:
-            raise ValueError(f"these sessions hold {sum(sizes):,} characters: read fewer at once")
+        size = sum(self.store.query(sql, (number, len(self.store)))[0][0] or 0 for number in numbers)
+        if size > min(_MOST_CHARACTERS, limits.query_prompt_characters):
+            raise ValueError(f"these sessions hold {size:,} characters: read fewer, or use find and look(around=turn)")
         pieces = [piece for number in numbers for piece in self._pieces(number, asked)]
         if len(pieces) > (left := limits.query_subcalls - len(self.subagents.calls)):
             raise ValueError(f"these sessions take {len(pieces):,} sub-agents, and {left:,} are left: read fewer")
-        return [(session_prompt(piece.text, piece.date, asked, self.question_date), piece) for piece in pieces]
+        return [(prompts.session_prompt(piece.text, piece.date, asked, self.question_date), piece) for piece in pieces]
 
     def _pieces(self, number: int, asked: str) -> list[Piece]:
         """Return the pieces of a session for sub-agents. Their texts are shortened; their `turns` are not."""
@@ -224,9 +221,9 @@ async def opening(tools: SearchTools) -> str:
 
 def _findings(call: Call) -> list[str]:
     """Return a line for each finding of a sub-agent: the turn, the quote, and what it says."""
-    if not call.extract.findings:
-        return [one_line(call.extract.text)]
-    return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.extract.findings]
+    if not call.findings:
+        return [one_line(call.text)]
+    return [f'{each.turn} "{one_line(each.quote)}": {one_line(each.text)}' for each in call.findings]
 
 
 def with_echo(code: str, tools: Collection[str]) -> str:
@@ -242,14 +239,10 @@ def with_echo(code: str, tools: Collection[str]) -> str:
         print(look([3]))
     print(hits)
     """
-    if len(code) > MAX_CODE_CHARACTERS:
-        return code
     code = code.replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        tree = ast.parse(code)
-        edits = TextEdits(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if (tree := parse_code(code)) is None:
         return code
+    edits = TextEdits(code)
     for value in (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)):
         is_tool = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in tools
         if is_tool or not isinstance(value, _QUIET):

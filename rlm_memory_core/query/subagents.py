@@ -22,13 +22,16 @@ from ..models.pricing import Usage
 from ..models.types import ContextExceeded, Reply, paid_before
 from ..search.word_index import Piece, place_to_cut
 from ..store.escaping import escape_tags
-from .evidence import Extract, check_reply, is_not_found
-from .prompts.record import CUT_OFF, NOT_FOUND, SUBAGENT_SYSTEM, conversation
-from .trace import Call, total_cost
+from .answer import total_cost
+from .evidence import Call, check_reply, is_not_found
+from .prompts import CUT_OFF, NOT_FOUND, NOT_READ, SUBAGENT_SYSTEM, conversation
 
 _SHORTEST = 500  # characters; a shorter text is not halved
 # The heading of a turn. `store.escaping` puts a backslash before a heading within content.
 _HEADING = re.compile(r"^\[Turn \d+\]\[[^]\n]*\]: ", re.M)
+
+Paid = list[tuple[Usage, float | None]]
+"""The tokens and dollars of each request."""
 
 NO_PIECE = Piece(0, None, "")
 """The piece of a sub-agent whose prompt the model wrote itself."""
@@ -87,7 +90,7 @@ class SubAgents:
         Returns:
             The call; its `error` says why there is no reply. Only cancellation raises.
         """
-        paid: list[tuple[Usage, float | None]] = []
+        paid: Paid = []
         batch, started, reply, error = self._batch, time.perf_counter(), None, STOPPED
         try:
             async with self.budget.slot(self.slots):
@@ -99,19 +102,17 @@ class SubAgents:
             reply = reply or Reply("", Usage(), 0.0, time.perf_counter() - started)
             text = _text(reply)
             usage, cost_usd = sum((usage for usage, _ in paid), Usage()), total_cost(cost for _, cost in paid)
-            extract = check_reply(text, piece.turns, piece.date) if piece.turns else Extract(text)
+            told, found, false = check_reply(text, piece.turns, piece.date) if piece.turns else (text, (), 0)
             call = Call(
                 session=piece.text, number=piece.session or None, date=piece.date,
-                reply=text, extract=extract, thoughts=reply.thoughts, cut=reply.cut, error=error,
-                usage=usage, cost_usd=cost_usd, recorded=reply.recorded,
-                batch=batch, started=started - self.began, seconds=reply.seconds,
+                reply=text, text=NOT_READ if error else told, findings=found, false_quotes=false,
+                usage=usage, cost_usd=cost_usd, recorded=reply.recorded, cut=reply.cut, error=error,
+                batch=batch, started=started - self.began, seconds=reply.seconds, thoughts=reply.thoughts,
             )  # fmt: skip
             self.calls.append(call)
         return call
 
-    async def _read(
-        self, prompt: str, text: str, siblings: Siblings | None, paid: list[tuple[Usage, float | None]]
-    ) -> Reply:
+    async def _read(self, prompt: str, text: str, siblings: Siblings | None, paid: Paid) -> Reply:
         """Return the reply on a text, read whole or in halves. `paid` gets the tokens and dollars of each request."""
         messages = conversation(self.system, prompt)
         try:

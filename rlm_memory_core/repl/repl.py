@@ -133,22 +133,12 @@ class Repl:
             error_text = await self._replace(error_text)
         return Run(self.meter.cut(printed.output), shorten(error_text, self._limits.output_characters), final)
 
-    async def variable(self, name: str) -> tuple[str | None, str]:
-        """Return the text of a variable and "", or None and an error."""
-        await self._started()
-        try:
-            return await self._variable(name)
-        except (monty.MontyError, LimitReached) as error:
-            return None, await self._replace(describe(error, self._limits.run_seconds))
-
     async def value(self, text: str) -> str | None:
         """Return the text of an expression over the session's variables, such as `len(found)`, or None."""
         try:
             tree = ast.parse(text if len(text) <= MAX_CODE_CHARACTERS else "", mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        if isinstance(tree, ast.Name):
-            return (await self.variable(text))[0]
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         known = {*self._names, *self._calls.values}
         is_code = names & known or isinstance(tree, (ast.List, ast.Tuple, ast.Set))
@@ -157,7 +147,7 @@ class Repl:
         return (await self.run(f"_rlm_final({text})")).final
 
     async def _variable(self, name: str) -> tuple[str | None, str]:
-        """Like `variable`, but raise errors that lose the session."""
+        """Return the text of a variable and "", or None and an error."""
         missing = f"NameError: no variable is called {name}; if it is the answer itself, write FINAL({name!r})"
         if hasattr(builtins, name) and name not in self._names:
             return None, missing  # a built-in such as max or list

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from ..models.budget import Budget, BudgetExceeded
 from ..models.normalise import Embeddings
 from ..models.pricing import Usage
+from ..models.types import ModelError
 from ..store.memory_store import MemoryStore
 
 MAX_CHARACTERS = 8_000  # characters of a turn that are embedded; embedding models take about 8,000 tokens
@@ -141,7 +142,7 @@ class Metered:
     async def _counted(self, embedding: Awaitable[Embeddings]) -> Embeddings:
         try:
             embedded = await embedding
-        except (BudgetExceeded, asyncio.CancelledError) as stopped:  # it may say what was paid for before it
+        except (ModelError, BudgetExceeded, asyncio.CancelledError) as stopped:  # it may say what was paid for
             self._add(getattr(stopped, "usage", Usage()), getattr(stopped, "cost_usd", 0.0))
             raise
         self._add(embedded.usage, embedded.cost_usd)

@@ -26,7 +26,7 @@ from ..store.turns import Session, Turn
 from .words import TOKENS, indexed_form, loosened, match_expression, telling, with_other_vowels
 
 MAX_PIECE_CHARACTERS = 40_000  # about 10,000 tokens, which one sub-agent can read
-# Change these names whenever history is cut or `words` folds differently: a piece is read by cutting its turns again.
+# Change these names whenever history is cut or `words` folds differently: positions must be those of `split`.
 PIECES = "pieces_7"
 """A row for each piece: its number from 1, session, first and last turn, part number within a long turn, and day."""
 SPOKEN = "piece_words_7"
@@ -100,46 +100,6 @@ class Terms:
         few = [form for form, total in zip(counts, totals, strict=True) if total <= MOST_SCORED]
         after = len(store) - MOST_SCORED if counts and not few else 0
         return cls(counts, few or list(counts), after, missing, nowhere)
-
-
-class PieceIndex:
-    """The pieces of a history. Positions count from 0, the oldest piece.
-
-    Args:
-        store: A snapshot of the history, so that later pieces are ignored.
-
-    >>> store = MemoryStore()
-    >>> for said in ("I bought a red bicycle.", "My cat is called Mochi."):
-    ...     number = store.start_session(); turn = store.add("user", said)
-    >>> index = PieceIndex(store)
-    >>> len(index), index.piece(1).text
-    (2, '[Turn 2][user]: My cat is called Mochi.')
-    """
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-        take_in_new_turns(store)
-
-    def __len__(self) -> int:
-        return piece_number(self._store, len(self._store))
-
-    def piece(self, position: int) -> Piece:
-        """Return the piece at a position from 0."""
-        sql = f"""SELECT session, first_turn, last_turn, part, date FROM {PIECES} JOIN sessions
-            ON sessions.number = session WHERE {PIECES}.number = ?"""
-        ((session, first, last, part, date),) = self._store.query(sql, (position + 1,))
-        pieces = split(Session(session, date, tuple(self._store.turns[first - 1 : last])))
-        return pieces[int(part)]
-
-    def session_numbers(self) -> list[int]:
-        """Return the session number of each piece, by position."""
-        rows = self._store.query(f"SELECT session FROM {PIECES} WHERE number <= ? ORDER BY number", (len(self),))
-        return [session for (session,) in rows]
-
-    def session_count(self) -> int:
-        """Return the number of sessions that have a piece."""
-        ((count,),) = self._store.query(f"SELECT count(DISTINCT session) FROM {PIECES} WHERE number <= ?", (len(self),))
-        return int(count)
 
 
 def take_in_new_turns(store: MemoryStore) -> None:

@@ -4,8 +4,7 @@ The core does not import this package. Importing it registers a view for each cl
 `answer`, `trace` (with `timeline`) and `store_summary`. They share `rendering` and the HTML in `templates/`.
 """
 
-from ..query.answer import Answer
-from ..query.trace import Trace
+from ..query.answer import Answer, Trace
 from ..store import display
 from ..store.memory_store import MemoryStore
 from .answer import answer_html, show_answer

@@ -6,8 +6,7 @@ from typing import Any
 
 from ..models.llm import OFFLINE_LABEL
 from ..query.answer import Answer
-from ..query.evidence import Evidence, supporting
-from ..query.trace import Call
+from ..query.evidence import Call, Evidence, supporting
 from ..store.escaping import label
 from ..store.memory_store import MemoryStore
 from .context import ShownTurn, around

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..query.evidence import Evidence
-from ..query.trace import Call
+from ..query.evidence import Call, Evidence
 from ..store.escaping import unescape
 from ..store.memory_store import MemoryStore
 

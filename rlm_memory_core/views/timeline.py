@@ -10,7 +10,8 @@ from functools import cached_property
 from itertools import groupby, pairwise
 from operator import attrgetter
 
-from ..query.trace import Call, Step, Trace
+from ..query.answer import Step, Trace
+from ..query.evidence import Call
 
 _CODE = 0.05  # code gets a span if it takes more than this share of the axis
 

@@ -1,13 +1,14 @@
 """Shows a trace: a bar for each call on a time axis, then each step with its message, code, output and sub-agents.
 
-The size is limited, whatever a model wrote or a history contains. `Trace.to_jsonl` writes everything in full.
+The size is limited, whatever a model wrote or a history contains.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..models.pricing import Usage
-from ..query.trace import Call, Coverage, Step, Trace, total_cost
+from ..query.answer import Coverage, Step, Trace, total_cost
+from ..query.evidence import Call
 from .rendering import clip, counted, dollars, duration, in_one_line, render
 from .timeline import Span, timeline
 

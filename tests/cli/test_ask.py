@@ -12,7 +12,8 @@ import pytest
 from rlm_memory_core import MemoryStore, __main__
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.cli import parsers
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
+from rlm_memory_core.query import paper_way
+from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
 
 CAT = {"role": "user", "content": "My cat is called Mochi.", "date": "2023/05/20"}
 MOVE = {"role": "user", "content": "I moved to Lisbon.", "date": "2023/07/04"}
@@ -357,3 +358,17 @@ class TestChat:
     def test_a_question_or_a_chat(self, ask, refused, history):
         for arguments in ((), (QUESTION, "--chat")):
             assert "give a question, or --chat without one" in refused(ask(history, *arguments))
+
+
+@pytest.mark.parametrize("asked", [(QUESTION,), ("--chat",)])
+def test_a_history_too_large_for_the_papers_reading_is_refused_in_one_line(ask, tmp_path, monkeypatch, asked):
+    monkeypatch.setattr(paper_way, "MOST_CHARACTERS", 7)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{QUESTION}\n"))
+    path = tmp_path / "long.jsonl"
+    path.write_text(json.dumps(CAT | {"content": "My cat is called Mochi. " * 1_000}))
+    code, out, err = ask(str(path), *asked, *PAPER)
+    assert (code, out) == (1 if "--chat" in asked else 2, "")
+    ways = ('Reading("paper")', 'Reading("search")') if "--chat" in asked else ("--reading paper", "--reading search")
+    told = err.splitlines()[-1]
+    assert told.startswith(f"rlm-memory: {ways[0]} takes at most 7 characters")
+    assert told.endswith(f"this history is too large; use {ways[1]}")

@@ -15,7 +15,7 @@ from fault_server import answering
 from rlm_memory_core.cli import main as cli
 from rlm_memory_core.experiments.data import niah
 from rlm_memory_core.experiments.run import reproduce
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
 
 QUICK = ["--only", "01", "-p", "turns", "[20]", "-p", "runs", "1"]
 

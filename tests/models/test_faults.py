@@ -14,7 +14,7 @@ from rlm_memory_core import Budget, Usage, connect
 from rlm_memory_core.models import background, openai_backend, pipeline
 from rlm_memory_core.models.openai_backend import retry_after
 from rlm_memory_core.query.answer import QueryFailed
-from rlm_memory_core.query.prompts.record import CUT_OFF, NOT_READ, SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import CUT_OFF, NOT_READ, SUBAGENT_SYSTEM
 
 CODE = "```repl\nprint(llm_query_parallel(sessions, session_dates, question))\n```"
 RATES = (1.0, 3.0)

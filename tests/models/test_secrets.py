@@ -3,6 +3,7 @@
 import base64
 import json
 import traceback
+from dataclasses import asdict
 
 import httpx2
 import pytest
@@ -57,7 +58,7 @@ def test_no_file_or_page_holds_the_key_though_the_model_says_it(scripted, tmp_pa
     store.add("user", "Hi.")
     llm = scripted([f"I was sent {KEY}.\n```repl\nprint(1)\n```", f"FINAL({KEY})"], api_key=KEY, recorded="auto")
     answer = MemoryRLM(llm).query(store, "What?")
-    written = answer.trace.to_jsonl() + answer.trace.to_html() + str(answer) + repr(answer) + repr(llm)
+    written = repr(asdict(answer.trace)) + answer.trace.to_html() + str(answer) + repr(answer) + repr(llm)
     assert KEY not in written
     llm.close()
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]

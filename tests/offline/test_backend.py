@@ -10,8 +10,8 @@ from rlm_memory_core.models.llm import NAMED
 from rlm_memory_core.models.types import CHAT_PATH, EMBEDDINGS_PATH, Refused, Request
 from rlm_memory_core.offline import FINGERPRINT, OfflineReader, completion, reply, stream_chunks
 from rlm_memory_core.offline.root import final
+from rlm_memory_core.query import prompts
 from rlm_memory_core.query.parsing import Final, parse_message
-from rlm_memory_core.query.prompts import record
 
 SESSIONS = [
     "[Turn 1][user]: My cat is called Mochi.\n[Turn 2][assistant]: A fine name.",
@@ -23,26 +23,26 @@ DATES = ["2023/05/01", None, "2023/05/20 (Sat) 02:21"]
 
 def ask_root(question, *, parallel=True, sessions=SESSIONS, question_date="2023/06/01", broken=False):
     """Play the engine: run the code that the root writes, show it the output, read its answer."""
-    messages = record.root_messages(question, question_date, sessions=3, turns=6, characters=99, parallel=parallel)
+    messages = prompts.root_messages(question, question_date, sessions=3, turns=6, characters=99, parallel=parallel)
     code = reply(messages)
     blocks = re.findall(r"```repl\n(.*?)```", code, re.S)
     assert len(blocks) == 1
     printed = []
 
     def query(prompt):
-        return reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
+        return reply(prompts.conversation(prompts.SUBAGENT_SYSTEM, prompt))
 
     def query_parallel(texts, dates, question):
         assert parallel
-        return [query(record.session_prompt(*pair, question)) for pair in zip(texts, dates, strict=True)]
+        return [query(prompts.session_prompt(*pair, question)) for pair in zip(texts, dates, strict=True)]
 
     exec(blocks[0], {
         "sessions": sessions, "session_dates": DATES, "question": question, "print": lambda *x: printed.append(*x),
-        "llm_query": query, "llm_query_parallel": query_parallel, "session_prompt": record.session_prompt,
+        "llm_query": query, "llm_query_parallel": query_parallel, "session_prompt": prompts.session_prompt,
         "rank_sessions": lambda question: [0, 2, 1],
     })  # fmt: skip
     output = "NameError: no such thing" if broken else "\n".join(printed)
-    shown = record.output_message(output, "asked 3", 7, record.PAPER_FORCED)
+    shown = prompts.output_message(output, "asked 3", 7, prompts.PAPER_FORCED)
     messages = [*messages, {"role": "assistant", "content": code}, {"role": "user", "content": shown}]
     return reply(messages)
 
@@ -54,16 +54,16 @@ def test_root_writes_code_and_answers_from_its_output(parallel):
 
 
 def test_root_abstains():
-    unknown = f"FINAL({record.UNKNOWN})"
+    unknown = f"FINAL({prompts.UNKNOWN})"
     assert ask_root("What is the speed of my printer?") == unknown
     assert ask_root("Where does my cousin Boris live?") == unknown
     assert ask_root("What is my cat called?", broken=True) == unknown
 
 
 def test_root_ends_when_its_first_message_was_not_understood():
-    messages = [*record.root_messages("Who?", None, sessions=1, turns=1, characters=1),
-                {"role": "assistant", "content": "?"}, {"role": "user", "content": record.PAPER_NO_CODE}]  # fmt: skip
-    assert reply(messages) == f"FINAL({record.UNKNOWN})"
+    messages = [*prompts.root_messages("Who?", None, sessions=1, turns=1, characters=1),
+                {"role": "assistant", "content": "?"}, {"role": "user", "content": prompts.PAPER_NO_CODE}]  # fmt: skip
+    assert reply(messages) == f"FINAL({prompts.UNKNOWN})"
 
 
 def test_root_prints_no_more_than_is_shown_to_it():
@@ -89,10 +89,10 @@ def test_final_is_balanced(text, expected):
 
 def test_subagent_reads_one_session():
     question = "What is my cat called?"
-    ask = [record.session_prompt(text, day, question) for text, day in zip(SESSIONS, DATES, strict=True)]
-    replies = [reply(record.conversation(record.SUBAGENT_SYSTEM, prompt)) for prompt in ask]
+    ask = [prompts.session_prompt(text, day, question) for text, day in zip(SESSIONS, DATES, strict=True)]
+    replies = [reply(prompts.conversation(prompts.SUBAGENT_SYSTEM, prompt)) for prompt in ask]
     assert "Mochi" in replies[0]
-    assert replies[1] == record.NOT_FOUND
+    assert replies[1] == prompts.NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -101,34 +101,34 @@ def test_subagent_reads_one_session():
      f"Question: What is my cat called?\n{SESSIONS[0]}", f"Read:\n{SESSIONS[0]}\nQuestion: what is my cat called?"],
 )  # fmt: skip
 def test_subagent_takes_any_prompt(prompt):
-    assert "Mochi" in reply(record.conversation(record.SUBAGENT_SYSTEM, prompt))
+    assert "Mochi" in reply(prompts.conversation(prompts.SUBAGENT_SYSTEM, prompt))
 
 
 def test_plain_reader_reads_a_history():
     history = "\n".join(f"[--- Session {n} | 2023/05/0{n} ---]\n{text}" for n, text in enumerate(SESSIONS, 1))
-    ask = record.history_messages
+    ask = prompts.history_messages
     assert reply(ask(history, "What is my cat called?")) == "My cat is called Mochi."
-    assert reply(ask(history, "When is my dentist appointment?")) == record.UNKNOWN
-    assert reply(ask("", "When?")) == record.UNKNOWN
+    assert reply(ask(history, "When is my dentist appointment?")) == prompts.UNKNOWN
+    assert reply(ask("", "When?")) == prompts.UNKNOWN
 
 
 def test_any_other_chat():
     chat = [
-        {"role": "system", "content": record.CHAT_SYSTEM},
+        {"role": "system", "content": prompts.CHAT_SYSTEM},
         {"role": "user", "content": "My cat is called Mochi."},
         {"role": "assistant", "content": "Noted."},
         {"role": "user", "content": [{"type": "text", "text": "What is my cat called?"}]},
     ]
     assert reply(chat) == "My cat is called Mochi."
-    assert reply([*chat, {"role": "user", "content": "What is the PIN of my locker?"}]) == record.UNKNOWN
+    assert reply([*chat, {"role": "user", "content": "What is the PIN of my locker?"}]) == prompts.UNKNOWN
 
 
 @pytest.mark.parametrize(
     "messages",
     [[], None, [{}], ["text"], [{"role": "user"}], [{"role": "user", "content": None}], [{"content": "Hi"}],
      [{"role": "user", "content": [{"type": "image_url"}, "x", None]}], [{"role": "user", "content": 3}],
-     [{"role": "assistant", "content": "Hi"}], [{"role": "system", "content": record.SUBAGENT_SYSTEM}],
-     [{"role": "system", "content": record.HISTORY_SYSTEM}], [{"role": "system", "content": record.ROOT_SYSTEM}],
+     [{"role": "assistant", "content": "Hi"}], [{"role": "system", "content": prompts.SUBAGENT_SYSTEM}],
+     [{"role": "system", "content": prompts.HISTORY_SYSTEM}], [{"role": "system", "content": prompts.ROOT_SYSTEM}],
      [{"role": "user", "content": "<question>\n\n</question>"}], [{"role": "user", "content": "???"}]],
 )  # fmt: skip
 def test_odd_messages_are_tolerated(messages):
@@ -137,10 +137,10 @@ def test_odd_messages_are_tolerated(messages):
 
 
 def test_root_passes_over_lines_it_did_not_print():
-    messages = record.root_messages("What is my cat called?", None, sessions=1, turns=1, characters=1)
+    messages = prompts.root_messages("What is my cat called?", None, sessions=1, turns=1, characters=1)
     lines = ['{"place": "x", "rank": [], "date": 3, "text": "My cat is called Mochi."}', "[1", "7", '{"text": 3}',
              '{"spread": {"cat": "many"}, "sessions": "all"}', "NaN", '{"place": 1, "text": "My cat']  # fmt: skip
-    shown = {"role": "user", "content": record.output_message("\n".join(lines), "", 3, record.PAPER_FORCED)}
+    shown = {"role": "user", "content": prompts.output_message("\n".join(lines), "", 3, prompts.PAPER_FORCED)}
     assert reply([*messages, {"role": "assistant", "content": "x"}, shown]).startswith("FINAL(")
 
 

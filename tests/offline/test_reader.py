@@ -7,7 +7,7 @@ import pytest
 from rlm_memory_core.offline.history import Turn, parse_turns, sentences
 from rlm_memory_core.offline.matching import best_passages, names
 from rlm_memory_core.offline.reader import answer, extract
-from rlm_memory_core.query.prompts.record import NOT_FOUND, UNKNOWN
+from rlm_memory_core.query.prompts import NOT_FOUND, UNKNOWN
 
 DAY = "2023/05/20 (Sat) 02:21"
 

@@ -6,10 +6,10 @@ import pytest
 
 from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline.root import final, next_message
-from rlm_memory_core.query.prompts import record
+from rlm_memory_core.query import prompts
 
 MODES = [{}]
-UNKNOWN = f"FINAL({record.UNKNOWN})"
+UNKNOWN = f"FINAL({prompts.UNKNOWN})"
 
 
 @pytest.fixture
@@ -33,10 +33,9 @@ def ask(store, question, **options):
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
 @pytest.mark.parametrize("parallel", [True, False])
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_the_best_sessions_are_enough(long_store, mode, parallel, copy_limit):
+def test_the_best_sessions_are_enough(long_store, mode, parallel):
     reading = {"first": 3} | mode
-    answer = ask(long_store, "What is my cat called?", reading=reading, parallel=parallel, copy_limit=copy_limit)
+    answer = ask(long_store, "What is my cat called?", reading=reading, parallel=parallel)
     assert answer.text == "My cat is called Mochi."
     assert len(answer.sessions_read) == 3
     assert [(each.session, each.quote) for each in answer.evidence] == [(8, "My cat is called Mochi.")]
@@ -49,16 +48,14 @@ def test_without_a_first_wave_all_are_read(long_store, mode):
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_it_reads_on_once_while_nothing_is_found(long_store, mode, copy_limit):
-    answer = ask(long_store, "How fast is my printer?", reading={"first": 3} | mode, copy_limit=copy_limit)
-    assert (answer.text, len(answer.sessions_read)) == (record.UNKNOWN, 6)
+def test_it_reads_on_once_while_nothing_is_found(long_store, mode):
+    answer = ask(long_store, "How fast is my printer?", reading={"first": 3} | mode)
+    assert (answer.text, len(answer.sessions_read)) == (prompts.UNKNOWN, 6)
 
 
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_a_name_that_stands_nowhere_is_not_worth_reading_for(long_store, copy_limit):
-    answer = ask(long_store, "Where does my cousin Boris live?", reading={"first": 3}, copy_limit=copy_limit)
-    assert (answer.text, answer.sessions_read) == (record.UNKNOWN, ())
+def test_a_name_that_stands_nowhere_is_not_worth_reading_for(long_store):
+    answer = ask(long_store, "Where does my cousin Boris live?", reading={"first": 3})
+    assert (answer.text, answer.sessions_read) == (prompts.UNKNOWN, ())
 
 
 def test_the_newest_of_facts_that_contradict_one_another_is_right(store):
@@ -70,10 +67,10 @@ def test_the_newest_of_facts_that_contradict_one_another_is_right(store):
 
 
 def test_an_empty_history_is_not_known(store):
-    assert ask(store, "Where do I live?", reading={}).text == record.UNKNOWN
+    assert ask(store, "Where do I live?", reading={}).text == prompts.UNKNOWN
 
 
-SYSTEM = record.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
+SYSTEM = prompts.root_messages("?", None, sessions=9, turns=9, characters=9, first=4)[0]["content"]
 QUESTION = "What is my cat called?"
 HEADER = {"sessions": 9, "missing": []}
 

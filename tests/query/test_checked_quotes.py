@@ -1,5 +1,6 @@
 import asyncio
 import random
+from collections import namedtuple
 from functools import lru_cache
 
 import pytest
@@ -8,11 +9,17 @@ from paper import PaperRLM
 from rlm_memory_core import Turn, connect
 from rlm_memory_core.models import background
 from rlm_memory_core.query import evidence
-from rlm_memory_core.query.evidence import Evidence, Extract, check_reply, look_up
+from rlm_memory_core.query.evidence import Evidence, look_up
 from rlm_memory_core.query.search_tools import SearchTools
 from rlm_memory_core.query.subagents import SubAgents
 from rlm_memory_core.search.occurrences import Words
 from rlm_memory_core.search.word_index import Piece
+
+Checked = namedtuple("Checked", "text findings false_quotes", defaults=((), 0))
+
+
+def check_reply(*given):
+    return Checked(*evidence.check_reply(*given))
 
 
 def claim(quote, text="", turn=None):
@@ -52,8 +59,8 @@ def test_lines_of_many_forms_are_read(line):
      '[{"turn": "Turn 12", "quote": "My cat is called Mochi.", "fact": "the cat\'s name"}]',
      '```json\n{"findings": [{"turn": 12, "quote": "My cat is called Mochi.", "value": "the cat\'s name"}]}\n```'],
 )  # fmt: skip
-def test_json_is_read_as_well(reply):
-    assert check_reply(reply, TURNS).findings == (CAT,)
+def test_json_is_text_without_a_finding(reply):
+    assert check_reply(reply, TURNS) == Checked(reply)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,7 @@ def test_json_is_read_as_well(reply):
      '[{"turn": 1}]', "[Turn 12]"]
 )  # fmt: skip
 def test_plain_text_holds_no_finding(reply):
-    assert check_reply(reply, TURNS) == Extract(reply)
+    assert check_reply(reply, TURNS) == Checked(reply)
 
 
 def test_quotes_within_a_quote_stay_in_it():
@@ -273,58 +280,20 @@ def test_an_odd_reply_costs_its_own_finding_alone(reply, diary, root_and_subagen
     assert "My cat is called Mochi." in [found.quote for found in answer.evidence]
 
 
-def test_an_odd_quote_is_looked_up_as_text():
-    found = check_reply('[{"quote": ["My dog"]}, {"quote": 77}, {"quote": "My cat is called Mochi."}]', TURNS)
-    assert (len(found.findings), found.false_quotes) == (1, 2)
-
-
 def test_of_thousands_of_quotes_some_hundreds_are_looked_up_and_the_rest_counted():
     found = check_reply('"My cat is called Mochi."\n' * 5_000, TURNS)
     assert len(found.findings) + found.false_quotes == 5_000
     assert len(found.findings) == 300
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        '[{"quote": "My cat is called Mochi."}, {"quote": "My dog is called Rex.", "turn": 12}]',
-        '{"findings": {"first": {"quote": "My dog is called Rex.", "text": "a dog"}}}',
-        '```json\n[[[{"quote": "My dog is called Rex."}]]]\n```',
-        '{"quote": "My dog is called Rex.", "inner": {"quote": "My cat is called Mochi."}}',
-    ],
-)
-def test_a_false_quote_in_json_is_taken_out_as_well(reply):
-    found = check_reply(reply, TURNS)
-    assert found.false_quotes == 1
-    assert "Rex" not in found.text
-    assert "a quote that is not in the session" in found.text
-    assert [each.quote for each in found.findings] == ["My cat is called Mochi."] * reply.count("Mochi")
-
-
 @pytest.mark.parametrize("depth", [10, 300, 900, 980, 1_100, 30_000])
 @pytest.mark.parametrize("brackets", ["[]", '{"a": }'])
-def test_json_of_any_depth_is_read_or_is_text(depth, brackets):
+def test_json_of_any_depth_is_text(depth, brackets):
     opening, closing = brackets[:-1], brackets[-1]
     inner = '{"quote": "My dog is called Rex."}'
     check_reply(opening * depth + inner + closing * depth, TURNS)
     check_reply(opening * depth + inner, TURNS)
     check_reply('{"quote": "My dog is called Rex.", "text": ' + opening * depth + "1" + closing * depth + "}", TURNS)
-
-
-def test_nothing_that_json_hides_comes_out_as_text_that_cannot_be_stored():
-    reply = '[{"quote": "Mochi", "text": "\\ud800 cat"}, {"quote": "\\udfff Rex", "turn": "\\ud800"}]'
-    found = check_reply(reply, TURNS)
-    assert (len(found.findings), found.false_quotes) == (1, 1)
-    found.text.encode()
-    found.findings[0].text.encode()
-
-
-@pytest.mark.parametrize(
-    "turn", ["null", "true", "-12", "12.0", '"[Turn 12]"', "[[12]]", "1e400", "{}", '"٣"', "9" * 400]
-)
-def test_any_turn_number_is_taken_or_passed_over(turn):
-    (finding,) = check_reply('[{"quote": "My cat is called Mochi.", "turn": %s}]' % turn, TURNS).findings  # noqa: UP031
-    assert finding.turn == 12
 
 
 @pytest.mark.parametrize("length", [2_000, 32_000])
@@ -356,7 +325,7 @@ def test_a_long_turn_is_taken_apart_once_for_all_replies_of_a_query(folds, scrip
     calls = background.run(agents.ask_all([(f"prompt {n}", piece) for n in range(5)]))
     assert [turn.content.endswith(block) for block in folds] == [True]
     assert [[found.quote for found in call.evidence] for call in calls] == [["Mein Kater heißt Möhre."]] * 5
-    assert [call.extract.false_quotes for call in calls] == [1] * 5
+    assert [call.false_quotes for call in calls] == [1] * 5
 
 
 def test_a_long_turn_is_taken_apart_once_for_all_citations(folds, store):

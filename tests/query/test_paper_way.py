@@ -3,8 +3,9 @@ import json
 import pytest
 from paper import PaperRLM
 
-from rlm_memory_core import Budget, Limits, Reading, Usage, connect
+from rlm_memory_core import Budget, Limits, Reading, Usage
 from rlm_memory_core.models.normalise import Embeddings
+from rlm_memory_core.query import paper_way
 
 SHOW = "```repl\nimport json\nprint(json.dumps({}))\n```"
 
@@ -32,15 +33,14 @@ class Alike:
         return Embeddings(vectors, Usage(prompt_tokens=len(texts), calls=1), 0.25)
 
 
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, scripted, copy_limit):
+def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, scripted):
     root = [SHOW.format("rank_sessions(question)"), SHOW.format("rank_sessions(question, 1)"), "FINAL(Lisbon)"]
-    plain = PaperRLM(root_and_subagents(root, rates=(0, 0)), copy_limit=copy_limit)
+    plain = PaperRLM(root_and_subagents(root, rates=(0, 0)))
     before = plain.query(diary, "What of my pets?", "2023/08/01")
     assert shown(scripted) == [2]  # no word in common: the newest first
     embedder, budget = Alike(), Budget(usd=5)
     llm = root_and_subagents(root, rates=(0, 0))
-    answer = ask(llm, diary, Reading("paper", embedder=embedder), copy_limit=copy_limit, budget=budget)
+    answer = ask(llm, diary, Reading("paper", embedder=embedder), budget=budget)
     assert embedder.budgets == [budget] * 3
     first, second = (step.output for step in answer.trace.steps[:2])
     assert (json.loads(first)[0], json.loads(second)) == (2, [2])
@@ -48,7 +48,6 @@ def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, 
     assert (before.cost_usd, answer.cost_usd) == (0.0, 0.75)
 
 
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
 @pytest.mark.parametrize(
     ("code", "numbers"),
     [
@@ -61,11 +60,10 @@ def test_an_embedder_ranks_and_its_calls_are_counted(diary, root_and_subagents, 
         ("llm_query(session_prompt(session_prompt({0})))", [1]),
     ],
 )
-def test_what_the_code_passes_as_text_is_recognised(diary, root_and_subagents, code, numbers, copy_limit):
-    texts = ["get_session(0)", "get_session(1)"] if copy_limit == 0 else ["sessions[0]", "sessions[1]"]
+def test_what_the_code_passes_as_text_is_recognised(diary, root_and_subagents, code, numbers):
+    texts = "sessions[0]", "sessions[1]"
     answer = PaperRLM(
-        root_and_subagents([f"```repl\n{code.format(*texts)}\n```", "FINAL(x)"], lambda prompt: "It says so."),
-        copy_limit=copy_limit,
+        root_and_subagents([f"```repl\n{code.format(*texts)}\n```", "FINAL(x)"], lambda prompt: "It says so.")
     ).query(diary, "Who?")
     assert sorted((call.number for call in answer.trace.calls), key=str) == sorted(numbers, key=str)
     assert answer.sessions_read == tuple(number for number in numbers if number)
@@ -85,12 +83,11 @@ def test_wrong_arguments_are_refused_in_one_line(diary, root_and_subagents, scri
         assert complaint in scripted.conversation[-1]["content"]
 
 
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
-def test_a_position_stands_for_its_session(diary, root_and_subagents, scripted, copy_limit):
+def test_a_position_stands_for_its_session(diary, root_and_subagents, scripted):
     """A model that passes what `rank_sessions` returns means the sessions there."""
     code = "print(llm_query_parallel(rank_sessions('bicycle')[:1], None, question), llm_query(session_prompt(-1)))"
     llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(x)"], lambda prompt: "It says so.")
-    answer = PaperRLM(llm, copy_limit=copy_limit).query(diary, "Who?")
+    answer = PaperRLM(llm).query(diary, "Who?")
     assert answer.sessions_read == (2, 3)
     prompts = [request["messages"][1]["content"] for request in scripted.requests[1:3]]
     assert [prompt.splitlines()[0] for prompt in prompts] == [
@@ -99,25 +96,51 @@ def test_a_position_stands_for_its_session(diary, root_and_subagents, scripted, 
     ]
 
 
-def test_what_is_more_pieces_than_may_be_asked_is_ranked_and_not_left_unread(store):
-    """Eight sessions of which one is ten pieces: with at most twelve sub-agents, not all can be asked at once."""
-    for number in range(8):
-        store.start_session()
-        store.add("user", "My cat is called Mochi." if number == 2 else f"It rained on my walk number {number}.")
-    for _ in range(10):
-        store.add("assistant", "word " * 7_900)
-    engine = PaperRLM(connect("offline", recorded="off"), limits=Limits(query_subcalls=12))
-    answer = engine.query(store, "What is my cat called?")
-    assert answer.text == "My cat is called Mochi."
-    assert 1 <= answer.coverage.asked <= 12
-    assert "pieces" in answer.read
+@pytest.mark.parametrize(("most", "pieces"), [(7, 10_000), (1_000, 2)])
+def test_a_history_that_is_too_large_is_refused_before_any_call(
+    diary, root_and_subagents, scripted, monkeypatch, most, pieces
+):
+    monkeypatch.setattr(paper_way, "MOST_CHARACTERS", most)
+    engine = PaperRLM(root_and_subagents([]), limits=Limits(query_subcalls=pieces))
+    with pytest.raises(ValueError, match=r'^Reading\("paper"\) takes .*; use Reading\("search"\)$') as refused:
+        engine.query(diary, "Who?")
+    assert "\n" not in str(refused.value)
+    assert not scripted.requests
 
 
-@pytest.mark.parametrize("copy_limit", [0, 1_000_000])
 @pytest.mark.parametrize(
-    "code", ["get_recent(-1)", "rank_sessions(k=-1)", "search_history('a', -1)", "get_recent(1.5)"]
+    ("code", "said"),
+    [
+        ("rank_sessions(k=-1)", "Error: k must not be negative, not -1"),
+        ("search_history('a', -1)", "Error: limit must not be negative, not -1"),
+        ("get_recent(1.5)", "Error: "),
+        ("llm_query_parallel(5)", "a list of session texts first"),
+        ("llm_query_parallel([7])", "no session 7"),
+        ("llm_query_parallel([0, 1], ['Monday'])", "2 sessions but 1 dates"),
+    ],
 )
-def test_a_number_that_makes_no_sense_is_refused(diary, root_and_subagents, scripted, copy_limit, code):
+def test_an_error_is_shown_to_the_root_model(diary, root_and_subagents, scripted, code, said):
     llm = root_and_subagents([f"```repl\n{code}\n```", "FINAL(x)"])
-    PaperRLM(llm, copy_limit=copy_limit).query(diary, "Who?")
-    assert f"Error: {code.partition('(')[0]} takes a" in scripted.conversation[-1]["content"]
+    assert PaperRLM(llm).query(diary, "Who?").coverage.asked == 0
+    assert said in scripted.conversation[-1]["content"]
+
+
+def test_sub_agents_are_sent_to_positions_and_texts(diary, root_and_subagents, scripted):
+    code = "```repl\nprint(llm_query_parallel([2, 0], None, question), llm_query_parallel(['x'], ['Monday']))\n```"
+    llm = root_and_subagents([code, "FINAL(done)"], lambda prompt: "Lisbon" if "Lisbon" in prompt else "NOT_FOUND")
+    answer = PaperRLM(llm).query(diary, "Where did I move?")
+    prompts = [request["messages"][1]["content"] for request in scripted.requests[1:4]]
+    assert sorted(prompt.splitlines()[0] for prompt in prompts) == [
+        '<session date="2023/05/20 (Sat) 02:21">', '<session date="2023/07/04 (Tue) 18:30">', '<session date="Monday">',
+    ]  # fmt: skip
+    assert [(evidence.session, evidence.text) for evidence in answer.evidence] == [(3, "Lisbon")]
+    assert "['Lisbon', 'NOT_FOUND'] ['NOT_FOUND']" in scripted.conversation[-1]["content"]
+
+
+def test_quotes_are_looked_up_in_the_turns_of_a_position(diary, root_and_subagents, scripted):
+    reply = '- [Turn 9] "I bought a red bicycle": a bicycle\n- [Turn 3] "My dog is called Rex.": the dog'
+    llm = root_and_subagents(["```repl\nprint(llm_query_parallel([1]))\n```", "FINAL(done)"], lambda prompt: reply)
+    answer = PaperRLM(llm).query(diary, "What did I buy?")
+    assert [(each.session, each.turn, each.quote) for each in answer.evidence] == [(2, 3, "I bought a red bicycle")]
+    assert answer.false_quotes == 1
+    assert "a quote that is not in the session" in scripted.conversation[-1]["content"]

@@ -34,11 +34,11 @@ def blocks_of(text):
     ],
 )
 def test_final_in_prose_is_read_whole(text, answer):
-    assert final_of(text) == Final(answer, "text" if answer.startswith(("in quotes", "it's")) else "value")
+    assert final_of(text) == Final(answer, answer.startswith(("in quotes", "it's")))
 
 
 def test_final_keeps_a_parenthesis_within_quotes():
-    assert final_of('FINAL("She smiled :)")') == Final("She smiled :)", "text")
+    assert final_of('FINAL("She smiled :)")') == Final("She smiled :)", True)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_where_parentheses_do_not_balance_the_last_one_closes(text, answer):
 
 @pytest.mark.parametrize("text", ["FINAL_VAR(x)", "FINAL_VAR( x )", "FINAL_VAR(`x`)", "FINAL_VAR('x') :)"])
 def test_final_var_needs_no_quotes(text):
-    assert final_of(text) == Final("x", "variable")
+    assert (blocks_of(text), final_of(text)) == (['FINAL_VAR("x")'], None)
 
 
 def test_a_long_message_of_any_signs_is_read():
@@ -100,7 +100,7 @@ def test_a_long_message_of_any_signs_is_read():
 
 
 def test_unclosed_final_ends_with_its_line():
-    assert final_of("FINAL(Paris (the city\nThat is all.") == Final("Paris (the city", "value")
+    assert final_of("FINAL(Paris (the city\nThat is all.") == Final("Paris (the city", False)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_final_within_a_fence_is_code_or_data_not_an_answer(fence):
 @pytest.mark.parametrize("fence", ["```repl", "```python", "```", "~~~"])
 def test_a_block_of_final_in_words_is_an_answer_since_no_python_could_run_it(fence):
     message = parse_message(f"So:\n{fence}\nFINAL(Paris (the city) is nice)\n{fence[:3]}")
-    assert (message.final, message.blocks) == (Final("Paris (the city) is nice", "value"), ())
+    assert (message.final, message.blocks) == (Final("Paris (the city) is nice", False), ())
 
 
 @pytest.mark.parametrize("tag", ["text", "json", "output"])
@@ -137,21 +137,21 @@ def test_final_in_words_within_data_is_no_answer(tag):
 
 def test_lines_may_end_as_on_windows():
     message = parse_message("```repl\r\na = 1\r\n```\r\nFINAL(a cat)\r\n")
-    assert (message.blocks, message.final) == (("a = 1",), Final("a cat", "value"))
+    assert (message.blocks, message.final) == (("a = 1",), Final("a cat", False))
 
 
 def test_a_bare_word_may_be_a_variable_and_a_quoted_word_is_not():
-    assert final_of("FINAL(answer)") == Final("answer", "value")
-    assert final_of('FINAL("answer")') == Final("answer", "text")
+    assert final_of("FINAL(answer)") == Final("answer", False)
+    assert final_of('FINAL("answer")') == Final("answer", True)
 
 
 @pytest.mark.parametrize("text", ["FINAL_VAR(answer)", 'FINAL_VAR("answer")', "FINAL_VAR('answer')"])
 def test_final_var_names_a_variable(text):
-    assert final_of(text) == Final("answer", "variable")
+    assert (blocks_of(text), final_of(text)) == (['FINAL_VAR("answer")'], None)
 
 
 def test_final_var_of_what_cannot_be_a_name_is_a_value():
-    assert final_of('FINAL_VAR("the red one")') == Final("the red one", "text")
+    assert final_of('FINAL_VAR("the red one")') == Final("the red one", True)
 
 
 @pytest.mark.parametrize("tag", ["repl", "python", "py", "python3", "Python", "", "repl extra words", "c++"])
@@ -172,8 +172,8 @@ def test_several_blocks_keep_their_order_and_prose_is_the_rest():
 
 def test_code_and_final_in_one_message_are_both_read():
     message = parse_message("```repl\nanswer = 1\n```\nFINAL_VAR(answer)")
-    assert message.blocks == ("answer = 1",)
-    assert message.final == Final("answer", "variable")
+    assert message.blocks == ("answer = 1", 'FINAL_VAR("answer")')
+    assert parse_message("```repl\nanswer = 1\n```\nFINAL(answer)").final == Final("answer", False)
 
 
 def test_an_unclosed_fence_reaches_to_the_end():
@@ -191,7 +191,7 @@ def test_an_empty_block_is_no_code():
 def test_backticks_within_a_line_open_no_block():
     message = parse_message("```FINAL(in Paris)```\nThat is my answer.")
     assert message.blocks == ()
-    assert message.final == Final("in Paris", "value")
+    assert message.final == Final("in Paris", False)
 
 
 def test_a_block_indented_as_a_whole_can_be_run():
@@ -204,7 +204,7 @@ def test_no_code_and_no_final():
 
 
 def test_a_long_message_of_open_parentheses_is_read_in_linear_time():
-    assert final_of("FINAL(" * 20_000).kind == "value"
+    assert not final_of("FINAL(" * 20_000).is_text
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,7 @@ def test_final_in_lists_and_wrappers_and_without_its_last_parenthesis(text, answ
 
 @pytest.mark.parametrize("inside", ["x))", "name=x)", "variable_name = 'x')", "\n x\n)", "“x”)", "x"])
 def test_the_name_in_final_var_may_be_written_in_many_ways(inside):
-    final = final_of(f"FINAL_VAR({inside}")
-    assert (final.text, final.kind) == ("x", "variable")
+    assert blocks_of(f"FINAL_VAR({inside}") == ['FINAL_VAR("x")']
 
 
 @pytest.mark.parametrize("blank", [" ", "\n", ".", "= ", " ="])
@@ -264,5 +263,4 @@ def test_the_name_in_final_var_may_be_written_in_many_ways(inside):
 @pytest.mark.parametrize("after", ["1", "x y", "x", "'x'"])
 def test_a_variable_between_very_many_blanks_is_read_at_once(before, blank, after):
     inside = f"{before}{blank * 40_000}{after}"
-    final = final_of(f"FINAL_VAR({inside})")
-    assert final.kind != "variable" or final.text in ("x", "a", "name")
+    assert not {*blocks_of(f"FINAL_VAR({inside})")} - {f'FINAL_VAR("{name}")' for name in ("x", "a", "name")}

@@ -5,8 +5,7 @@ import pytest
 from asking import refused
 
 from rlm_memory_core import Budget, Limits, MemoryRLM, MemoryStore, ModelError, QueryFailed, Reading, connect
-from rlm_memory_core.query.prompts.record import EMPTY, HISTORY_SYSTEM, UNSEEN
-from rlm_memory_core.query.prompts.search import FORCED, SEARCH_SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import EMPTY, HISTORY_SYSTEM, SEARCH_FORCED, SEARCH_SUBAGENT_SYSTEM, UNSEEN
 from rlm_memory_core.query.search_way import WITHOUT_CODE
 
 QUESTION = "What is my cat called?"
@@ -88,7 +87,7 @@ def test_the_last_reply_may_cite_and_must_answer(diary, scripted):
     root = [block("x = 1"), block("x = 2"), block('cite(1, "Mochi")\nFINAL("Mochi")')]
     answer = MemoryRLM(scripted(root), max_iterations=3).query(diary, QUESTION)
     assert (answer.text, len(answer.evidence)) == ("Mochi", 1)
-    assert last(scripted).endswith(FORCED)
+    assert last(scripted).endswith(SEARCH_FORCED)
     false = [block('cite(1, "Luna")\nFINAL("Mochi")')]
     assert MemoryRLM(scripted(false), max_iterations=1).query(diary, QUESTION).text == "Mochi"
 

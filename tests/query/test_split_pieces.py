@@ -6,9 +6,9 @@ from rlm_memory_core import Turn
 from rlm_memory_core.models import background
 from rlm_memory_core.models.pricing import Usage
 from rlm_memory_core.models.types import ContextExceeded, ModelError, Reply
-from rlm_memory_core.query.prompts.record import NOT_FOUND, session_prompt
+from rlm_memory_core.query.answer import Coverage
+from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents, halves
-from rlm_memory_core.query.trace import Coverage
 from rlm_memory_core.search.word_index import Piece
 from rlm_memory_core.store.escaping import escape_tags
 
@@ -53,7 +53,7 @@ def test_every_turn_is_read_whatever_the_window(window):
     model = Window(window, lambda text: '- [Turn 77] "我的猫叫麻糬76。": a cat' if "麻糬76" in text else NOT_FOUND)
     (call,), agents = ask(model, CHINESE)
     assert call.error == ""
-    assert [found.turn for found in call.extract.findings] == [77]
+    assert [found.turn for found in call.findings] == [77]
     read = "".join(model.read)
     assert all(f"[Turn {turn.index}][user]: " in read and turn.content in read for turn in CHINESE.turns)
     assert Coverage.of(agents.calls).asked == 1

@@ -11,7 +11,7 @@ from rlm_memory_core import Budget, Coverage, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Response
 from rlm_memory_core.query.evidence import is_not_found
-from rlm_memory_core.query.prompts.record import NOT_FOUND, session_prompt
+from rlm_memory_core.query.prompts import NOT_FOUND, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 from rlm_memory_core.search.word_index import Piece
 
@@ -80,8 +80,8 @@ def test_coverage_of_one_call():
 
 def test_the_text_of_an_error_is_nowhere_in_the_findings(scripted):
     subagents = agents(scripted(fails))
-    replies = [*ask(subagents, ["one"]), background.run(subagents.ask("one")).extract.text]
-    assert replies == ["", ""]
+    replies = [*ask(subagents, ["one"]), background.run(subagents.ask("one")).text]
+    assert replies == ["", "NOT_READ"]
     assert all(call.reply == "" and not call.found for call in subagents.calls)
     assert "secret error text" in subagents.calls[0].error
 

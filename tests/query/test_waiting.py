@@ -12,7 +12,7 @@ from rlm_memory_core.models import background
 from rlm_memory_core.models.budget import BudgetExceeded, ModelCall
 from rlm_memory_core.models.hedging import Siblings
 from rlm_memory_core.query import conversation, search_way
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM
 from rlm_memory_core.query.subagents import SubAgents
 from rlm_memory_core.repl import hostcalls, repl, worker
 from rlm_memory_core.repl.repl import Repl

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlm_memory_core.models import background
-from rlm_memory_core.query.prompts.record import NOT_HERE
+from rlm_memory_core.query.prompts import NOT_HERE
 from rlm_memory_core.repl.repl import Repl
 
 FOLDER = Path(__file__).parent / "corpus"

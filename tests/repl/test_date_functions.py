@@ -27,17 +27,17 @@ WITH_WEEKDAYS = """2023-05-20 Sat 2023-05-08 Mon None None 2024-03-10 Sun
 
 
 @pytest.mark.parametrize(
-    ("rlm", "copy_limit", "shown"),
-    [(PaperRLM, 20_000_000, SHOWN), (PaperRLM, 0, SHOWN), (MemoryRLM, 20_000_000, WITH_WEEKDAYS)],
+    ("rlm", "shown"),
+    [(PaperRLM, SHOWN), (MemoryRLM, WITH_WEEKDAYS)],
 )
-def test_the_repl_has_them(diary, root_and_subagents, scripted, rlm, copy_limit, shown):
-    engine = rlm(root_and_subagents([CODE, "FINAL(done)"]), copy_limit=copy_limit)
+def test_the_repl_has_them(diary, root_and_subagents, scripted, rlm, shown):
+    engine = rlm(root_and_subagents([CODE, "FINAL(done)"]))
     engine.query(diary, "When?", question_date="2024/03/10 (Sun) 12:00")
     assert "parse_date(text), days_between(a, b)" in scripted.requests[0]["messages"][0]["content"]
     assert shown in scripted.conversation[-1]["content"]
 
 
-@pytest.mark.parametrize(("rlm", "copy_limit"), [(PaperRLM, 20_000_000), (PaperRLM, 0), (MemoryRLM, 20_000_000)])
+@pytest.mark.parametrize("rlm", [PaperRLM, MemoryRLM])
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -51,8 +51,8 @@ def test_the_repl_has_them(diary, root_and_subagents, scripted, rlm, copy_limit,
         ("parse_date('x' * 10**5)", "ValueError: parse_date takes at most 10,000 characters, not 100,000"),
     ],
 )  # fmt: skip
-def test_anything_else_is_refused_in_the_repl(diary, root_and_subagents, scripted, code, said, rlm, copy_limit):
-    engine = rlm(root_and_subagents([f"```repl\n{code}\n```", "FINAL(done)"]), copy_limit=copy_limit)
+def test_anything_else_is_refused_in_the_repl(diary, root_and_subagents, scripted, code, said, rlm):
+    engine = rlm(root_and_subagents([f"```repl\n{code}\n```", "FINAL(done)"]))
     engine.query(diary, "When?")
     assert said in scripted.conversation[-1]["content"]
 

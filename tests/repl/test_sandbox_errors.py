@@ -34,7 +34,7 @@ def test_what_a_hint_says_can_be_imported_can_be(module):
         ("xs = []\nadd = xs.append", "write a lambda"),
         ("raise ValueError('a', 'b')", "one text"),
         ("dir()", "write it without this"),
-        ("len(sessions)", "get_session(position)"),
+        ("len(sessions)", "reach it with find(...)"),
         ("class A:\n    def __lt__(self, o): return True\nsorted([A(), A()])", "sorted(key=...)"),
     ],
 )

@@ -1,10 +1,10 @@
 import random
 
 import pytest
-from paper import opened
+from paper import indexed, opened
 
 from rlm_memory_core import MemoryStore, Session, Turn
-from rlm_memory_core.search.word_index import MAX_PIECE_CHARACTERS, PieceIndex, split
+from rlm_memory_core.search.word_index import MAX_PIECE_CHARACTERS, split
 from rlm_memory_core.store.escaping import unescape
 
 
@@ -84,15 +84,14 @@ def random_history(rng):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_history_that_is_copied_and_one_that_is_not_have_the_same_pieces(seed):
+def test_a_ranking_and_a_reading_go_by_the_same_pieces(seed):
     rng = random.Random(seed)
     with random_history(rng) as store:
-        index, copied = PieceIndex(store), opened(store, "Who?").copies
-        assert [index.piece(position) for position in range(len(index))] == copied
-        assert all(len(piece.text) <= MAX_PIECE_CHARACTERS for piece in copied)
+        pieces = opened(store, "Who?").pieces
+        assert indexed(store) == pieces
+        assert all(len(piece.text) <= MAX_PIECE_CHARACTERS for piece in pieces)
         store.add("user", "One more.")
-        again = [PieceIndex(store).piece(position) for position in range(len(PieceIndex(store)))]
-        assert again == opened(store, "Who?").copies
+        assert indexed(store) == opened(store, "Who?").pieces
 
 
 def test_a_short_turn_after_a_long_one_is_a_piece_of_its_own():

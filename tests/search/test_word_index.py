@@ -1,10 +1,10 @@
 import pytest
-from paper import opened
+from paper import indexed, opened
 
 from rlm_memory_core import MemoryStore
 from rlm_memory_core.search import word_index
 from rlm_memory_core.search.ranking import rank_pieces, rank_sessions
-from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, PieceIndex, piece_number
+from rlm_memory_core.search.word_index import PIECES, SPOKEN, TURNS, piece_number, take_in_new_turns
 
 SESSIONS = [["about cats"], ["about dogs", "dogs " * 7990, "dogs at last"], [], ["about cats", "and birds"]]
 
@@ -27,43 +27,39 @@ def kept(store):
     return store.query(f"SELECT * FROM {PIECES} ORDER BY number"), words
 
 
-def test_the_pieces_are_those_that_a_copied_history_has(long_store):
-    index, copied = PieceIndex(long_store), opened(long_store, "Who?").copies
-    assert len(index) == len(copied) == 4
-    assert [index.piece(position) for position in range(4)] == copied
+def test_the_pieces_are_those_that_sub_agents_read(long_store):
+    assert indexed(long_store) == opened(long_store, "Who?").pieces
+    assert len(indexed(long_store)) == 4
 
 
 def test_every_turn_lies_in_the_piece_that_is_named_for_it(long_store):
-    index = PieceIndex(long_store)
+    pieces = indexed(long_store)
     for turn in long_store.turns:
-        assert str(turn) in index.piece(piece_number(long_store, turn.index) - 1).text
+        assert str(turn) in pieces[piece_number(long_store, turn.index) - 1].text
 
 
 def test_a_turn_too_long_for_one_piece_is_read_whole_and_stands_alone(store):
     long = " ".join(f"word{number}" for number in range(12_000))
     store.extend([("user", "before"), ("user", long), ("user", "after")])
-    index = PieceIndex(store)
-    texts = [index.piece(position).text for position in range(len(index))]
+    texts = [piece.text for piece in indexed(store)]
     assert (texts[0], texts[-1]) == ("[Turn 1][user]: before", "[Turn 3][user]: after")
     said = "".join(text.removeprefix("[Turn 2][user]: ") for text in texts[1:-1])
     assert said.split() == long.split()
-    assert "word11999" in index.piece(rank_pieces(store, "word11999", k=1)[0]).text
+    assert "word11999" in texts[rank_pieces(store, "word11999", k=1)[0]]
     store.add("user", "more")
-    again = PieceIndex(store)
-    assert [again.piece(position).text for position in range(len(index) - 1)] == texts[:-1]
+    assert [piece.text for piece in indexed(store)][: len(texts) - 1] == texts[:-1]
 
 
 def test_pieces_that_are_said_later_have_no_position(long_store):
-    index = PieceIndex(long_store)
+    before = long_store.snapshot()
     long_store.start_session()
     long_store.add("user", "dogs and birds")
-    assert (len(index), len(index.session_numbers())) == (4, 4)
-    assert sorted(rank_pieces(long_store, "dogs birds")) == list(range(5)) == list(range(len(PieceIndex(long_store))))
+    for history, count in ((long_store, 5), (before, 4)):
+        assert sorted(rank_pieces(history, "dogs birds")) == list(range(count))
 
 
 def test_an_empty_history_has_no_piece(store):
-    index = PieceIndex(store)
-    assert (len(index), rank_pieces(store, "anything", k=5), piece_number(store, 1)) == (0, [], 0)
+    assert (indexed(store), rank_pieces(store, "anything", k=5), piece_number(store, 1)) == ([], [], 0)
 
 
 @pytest.mark.parametrize("question", ["cats", "dogs", "about birds", "nothing of it", "", "of the", '"', "NOT cats*"])
@@ -101,8 +97,8 @@ def test_an_index_that_grows_is_the_one_that_is_made_at_once(long_store, monkeyp
             growing.start_session(f"day {number}")
             for text in texts:
                 growing.add("user", text)
-                PieceIndex(growing)
-        PieceIndex(long_store)
+                take_in_new_turns(growing)
+        take_in_new_turns(long_store)
         for store in (growing, long_store):
             for table in (SPOKEN, TURNS):
                 store.query(f"CREATE VIRTUAL TABLE temp.words_{table} USING fts5vocab (main, {table}, instance)")
@@ -116,11 +112,10 @@ def test_an_index_that_grows_is_the_one_that_is_made_at_once(long_store, monkeyp
 
 @pytest.mark.parametrize(("turns", "characters"), [(1, 10**9), (2, 10**9), (50_000, 15), (50_000, 1)])
 def test_the_size_of_the_blocks_does_not_matter(long_store, monkeypatch, turns, characters):
-    expected = opened(long_store, "Who?").copies
+    expected = opened(long_store, "Who?").pieces
     monkeypatch.setattr(word_index, "_BLOCK_TURNS", turns)
     monkeypatch.setattr(word_index, "_BLOCK_CHARACTERS", characters)
-    index = PieceIndex(long_store)
-    assert [index.piece(position) for position in range(len(index))] == expected
+    assert indexed(long_store) == expected
 
 
 def test_what_a_stopped_run_has_done_is_kept_in_the_file(tmp_path, monkeypatch):
@@ -138,8 +133,8 @@ def test_what_a_stopped_run_has_done_is_kept_in_the_file(tmp_path, monkeypatch):
             store.add("user", f"cat{number}")
         stopping.setattr(word_index, "telling", stop)
         with pytest.raises(KeyboardInterrupt):
-            PieceIndex(store)
+            take_in_new_turns(store)
     with MemoryStore(path) as store:
         assert store.query(f"SELECT count(*) FROM {PIECES}") == [(4,)]
-        assert len(PieceIndex(store)) == 7
+        assert len(indexed(store)) == 7
         assert [rank_pieces(store, f"cat{number}", k=1) for number in range(7)] == [[number] for number in range(7)]

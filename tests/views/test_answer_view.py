@@ -64,7 +64,7 @@ def test_a_query_that_ended_early_says_so(answer, parsed):
     assert "Ended early: the budget of $1.00 is spent" in page.text
     assert ("div", "class", "rlm-error") in page.attributes
     assert "(ended early: the budget of $1.00 is spent)" in answer_text(ended)
-    assert "ended early" in repr(ended)
+    assert "the budget of $1.00 is spent" in repr(ended)
 
 
 def test_false_quotes_and_failed_sub_agents_are_told(answer, call, parsed):

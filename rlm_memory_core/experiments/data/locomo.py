@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 
 from ..types import ChatSession, ChatTurn, Sample
 from .assets import LOCOMO, DataBroken, locate, one_line

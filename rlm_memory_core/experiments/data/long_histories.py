@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import NamedTuple
 
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 
 from ..types import ChatSession, ChatTurn, Sample
 from . import longmemeval, synthetic

@@ -8,7 +8,7 @@ no dates.
 import random
 from collections.abc import Callable
 
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 
 from ..types import Sample
 from .smalltalk import SENTENCES, chatter, session

@@ -15,9 +15,8 @@ from statistics import NormalDist
 from rlm_memory_core.models.llm import LLM, OFFLINE
 from rlm_memory_core.models.normalise import batches
 from rlm_memory_core.models.pricing import Usage, cost
-from rlm_memory_core.query.prompts.record import HISTORY_SYSTEM, ROOT_SYSTEM, SUBAGENT_SYSTEM
-from rlm_memory_core.query.prompts.search import SEARCH_SYSTEM
-from rlm_memory_core.query.trace import total_cost
+from rlm_memory_core.query.answer import total_cost
+from rlm_memory_core.query.prompts import HISTORY_SYSTEM, ROOT_SYSTEM, SEARCH_SYSTEM, SUBAGENT_SYSTEM
 from rlm_memory_core.search.word_index import split
 
 from ..methods import NEIGHBOURS, SEARCHED, TOP, TURN_CHARACTERS

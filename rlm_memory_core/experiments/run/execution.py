@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from rlm_memory_core.models.llm import OFFLINE
 from rlm_memory_core.models.wording import first_line
-from rlm_memory_core.query.trace import total_cost
+from rlm_memory_core.query.answer import total_cost
 
 from ..data.assets import DataUnavailable, one_line, project_root
 from ..progress import VARIABLE

@@ -6,7 +6,7 @@
 import re
 from importlib.resources import files
 
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 
 from ..types import Sample
 from .answers import Scorer, exact_match, f1_set, f1_squad, normalize, strict_match

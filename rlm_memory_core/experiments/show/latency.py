@@ -18,7 +18,7 @@ from rlm_memory_core.models import background
 from rlm_memory_core.models.llm import OFFLINE, connect
 from rlm_memory_core.models.types import CHAT_PATH, Request
 from rlm_memory_core.offline import OfflineReader
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM, conversation, session_prompt
+from rlm_memory_core.query.prompts import SUBAGENT_SYSTEM, conversation, session_prompt
 from rlm_memory_core.query.subagents import NO_PIECE, SubAgents
 
 from ..types import Result

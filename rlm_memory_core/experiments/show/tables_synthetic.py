@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 
 from ..paper.registry import printed
 from ..score.results import as_text, groups, measured, typed, with_interval

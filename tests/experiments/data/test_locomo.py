@@ -6,7 +6,7 @@ import pytest
 from rlm_memory_core.experiments.data import assets, locomo
 from rlm_memory_core.experiments.data.assets import DataBroken, DataUnavailable
 from rlm_memory_core.experiments.score import scoring
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 
 
 def talk(name="conv-1", **changes):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from rlm_memory_core.experiments.data import long_histories, synthetic
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 from rlm_memory_core.store.dates import parse_date
 
 

@@ -14,7 +14,7 @@ from rlm_memory_core.experiments.score.scoring import score_by_gold
 from rlm_memory_core.experiments.show import beyond
 from rlm_memory_core.experiments.types import ChatSession, ChatTurn, Prediction, Sample
 from rlm_memory_core.models.llm import OFFLINE_LABEL
-from rlm_memory_core.query.prompts.record import UNKNOWN
+from rlm_memory_core.query.prompts import UNKNOWN
 
 SESSIONS = tuple(
     ChatSession(None, [ChatTurn("user", said)]) for said in ("My cat is Mochi.", "It rains.", "It is hot.")

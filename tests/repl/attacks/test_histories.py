@@ -10,8 +10,7 @@ from paper import PaperRLM
 
 from rlm_memory_core import MemoryRLM, MemoryStore, Reading, connect
 from rlm_memory_core.offline import reply
-from rlm_memory_core.query.prompts.record import SUBAGENT_SYSTEM, history_messages
-from rlm_memory_core.query.prompts.search import SEARCH_SUBAGENT_SYSTEM
+from rlm_memory_core.query.prompts import SEARCH_SUBAGENT_SYSTEM, SUBAGENT_SYSTEM, history_messages
 from rlm_memory_core.store.escaping import unescape, unescape_tags
 
 from .histories import ASKED_ON, DIARY, HISTORIES, QUESTIONS, build

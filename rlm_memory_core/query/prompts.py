@@ -1,56 +1,41 @@
-"""The prompts of the paper's reading, and what all readings share: the form of records, and instructions to readers.
+"""All texts that are sent to models, and nothing else. The long ones are in `prompts.toml`.
 
 A prompt is plain text with a few tags (`<session>`, `<history>`, `<question>`, `<output>`), which separate the record
 from instructions. A tag within the record gets a backslash.
 """
 
-import re
+import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from ...models.types import UNKNOWN as UNKNOWN
-from ...models.types import ChatMessage as ChatMessage
-from ...store.escaping import escape_tags, label
+from ..models.types import UNKNOWN as UNKNOWN
+from ..models.types import ChatMessage as ChatMessage
+from ..store.escaping import escape_tags, label
 
 NOT_FOUND = "NOT_FOUND"  # the reply of a sub-agent whose session says nothing about the question
 NOT_READ = "NOT_READ"  # what the code gets instead of a reply if a sub-agent failed
 CUT_OFF = "[... cut off at the model's token limit]"  # added to a reply that the model did not finish
 
-_SECTION = re.compile(r"^### (\w+)\n(.*?)\n(?=### |\Z)", re.S | re.M)
+_ALL = tomllib.loads(files(__package__).joinpath("prompts.toml").read_text(encoding="utf-8"))
+_TEXTS, _PAPER, _SEARCH = _ALL["record"], _ALL["paper"], _ALL["search"]
 
-ESCAPED = "A heading or a tag with a backslash before it is something that was said, not a mark of the record."
+ESCAPED = _TEXTS["ESCAPED"]
 """Explains `store.escaping` to a model."""
-
-
-def read_texts(file: str) -> dict[str, str]:
-    """Read a file in this folder and return its texts by name. `### NAME` begins a text; a backslash joins two lines.
-
-    >>> sorted(read_texts("record.txt"))[:2]
-    ['CHAT', 'CUT_REPLY']
-    """
-    whole = files(__package__).joinpath(file).read_text(encoding="utf-8")
-    return {name: text.replace("\\\n", "") for name, text in _SECTION.findall(whole)}
-
-
-_TEXTS, _PAPER = read_texts("record.txt"), read_texts("paper.txt")
-_TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}
-SUBAGENT_SYSTEM, HISTORY_SYSTEM, CHAT_SYSTEM = (
-    _TEXTS[name].format(**_TOLD) for name in ("SUBAGENT", "HISTORY", "CHAT")
-)
-CUT_REPLY, EMPTY, UNSEEN = _TEXTS["CUT_REPLY"], _TEXTS["EMPTY"], _TEXTS["UNSEEN"]
-ROOT_SYSTEM, PAPER_NO_CODE = _PAPER["ROOT"], _PAPER["NO_CODE"]
-PAPER_FORCED = _PAPER["FORCED"].format(unknown=UNKNOWN)
-
-NOT_HERE = (
-    "files, network, input(), numpy and pandas, base classes (of exceptions and Enum too), decorated methods, "
-    "generators that print, ask or do not end"
-)
+NOT_HERE = _PAPER["NOT_HERE"]
 """What code in the REPL cannot use; `tests/repl/test_corpus.py` checks each item."""
+
+_TOLD = {"not_found": NOT_FOUND, "unknown": UNKNOWN, "escaped": ESCAPED}
+SUBAGENT_SYSTEM, HISTORY_SYSTEM = _TEXTS["SUBAGENT"].format(**_TOLD), _TEXTS["HISTORY"].format(**_TOLD)
+CHAT_SYSTEM, CHAT_DATES = _TEXTS["CHAT"].format(**_TOLD), _TEXTS["CHAT_DATES"]
+CUT_REPLY, EMPTY, UNSEEN = _TEXTS["CUT_REPLY"], _TEXTS["EMPTY"], _TEXTS["UNSEEN"]
+ROOT_SYSTEM, PAPER_NO_CODE, PAPER_FORCED = _PAPER["ROOT"], _PAPER["NO_CODE"], _PAPER["FORCED"].format(**_TOLD)
+SEARCH_SYSTEM, SEARCH_NO_CODE, FALSE_QUOTE = _SEARCH["ROOT"], _SEARCH["NO_CODE"], _SEARCH["FALSE_QUOTE"]
+SEARCH_FORCED, SEARCH_SUBAGENT_SYSTEM = _SEARCH["FORCED"].format(**_TOLD), _SEARCH["SUBAGENT"].format(**_TOLD)
 
 
 def root_messages(
-    question: str, question_date: str | None, *, sessions: int, turns: int, characters: int, parallel: bool = True,
-    copied: bool = True, first: int | None = None, instructions: str | None = None,
+    question: str, question_date: str | None, sessions: int, turns: int, characters: int, parallel: bool = True,
+    first: int | None = None, instructions: str | None = None,
 ) -> list[ChatMessage]:  # fmt: skip
     """Return the first messages to the root model (paper Section 3.1, step 3).
 
@@ -59,7 +44,6 @@ def root_messages(
         question_date: The day on which it is asked, or None.
         sessions, turns, characters: The size of the history.
         parallel: Whether `llm_query_parallel` is offered.
-        copied: Whether the REPL has a copy of the texts, or only functions that read them.
         first: See `reading.Reading`. None means the paper's full scan.
         instructions: An assistant's own system prompt that says how to word the answer, or None.
 
@@ -68,15 +52,36 @@ def root_messages(
     """
     subagents = "SUBAGENTS_PARALLEL" if parallel else "SUBAGENTS_SEQUENTIAL"
     system = ROOT_SYSTEM.format(
-        history=f"{_PAPER['HISTORY_COPIED' if copied else 'HISTORY_REACHED']}\n",
+        history=f"{_PAPER['HISTORY']}\n",
         subagents=f"{_PAPER[subagents].format(llm_query=_PAPER['LLM_QUERY'], not_found=NOT_FOUND)}\n",
         steps=f"6. {_PAPER['READ_IN_WAVES'].format(first=first)}\n" if first else "",
-        unknown=UNKNOWN,
-        escaped=ESCAPED,
         not_here=NOT_HERE,
+        **_TOLD,
     )
     size = f"The history has {sessions} sessions, {turns} turns, {characters:,} characters."
     return conversation(system, f"{size}\n\n{question_block(question, question_date)}", instructions)
+
+
+def search_messages(
+    question: str, question_date: str | None, sessions: int, turns: int, last_date: str | None, opening: str,
+    replies: int, read_tokens: int, instructions: str | None = None,
+) -> list[ChatMessage]:  # fmt: skip
+    """Return the first messages to the root model.
+
+    Args:
+        question: The user's question.
+        question_date: The day on which it is asked, or None.
+        sessions, turns: The size of the history.
+        last_date: The date of the last session, or None.
+        opening: The output of a first search for the question.
+        replies: How many replies the model may give.
+        read_tokens: How many tokens a sub-agent uses on average to read a session.
+        instructions: An assistant's own system prompt that says how to word the answer, or None.
+    """
+    system = SEARCH_SYSTEM.format(replies=replies, read_tokens=read_tokens, unknown=UNKNOWN)
+    size = _SEARCH["SIZE"].format(sessions=sessions, turns=turns, until=f" up to {last_date}" if last_date else "")
+    user = f"{question_block(question, question_date)}\n{size}\n{output_block(opening)}"
+    return conversation(system, user, instructions)
 
 
 def session_prompt(session: str, date: str | None, question: str, question_date: str | None = None) -> str:
@@ -100,6 +105,32 @@ def history_messages(
     """Return messages that ask for an answer from a whole history in one call: the baselines (paper Section 4.2)."""
     record = f"<history>\n{escape_tags(history)}\n</history>"
     return conversation(HISTORY_SYSTEM, f"{record}\n{question_block(question, question_date)}", instructions)
+
+
+def check_messages(question: str, question_date: str | None, answer: str, cited: str, new: str) -> list[ChatMessage]:
+    """Return messages that ask which new turns may change an answer.
+
+    Args:
+        question, question_date: The question, and the day on which it is asked, or None.
+        answer: The answer, on one line.
+        cited: The quotes that it rests on, each on one line.
+        new: The turns that were not seen when it was given, each on one line.
+    """
+    shown = output_block(f"The answer rests on:\n{cited}\nNew turns:\n{new}")
+    user = f"{question_block(question, question_date)}\nAnswer: {answer}\n{shown}"
+    return conversation(_SEARCH["CHECK"], user)
+
+
+def unseen(is_cited: bool) -> str:
+    """Return the message that stops a FINAL because its code printed something that the model had not seen."""
+    return f"{UNSEEN} {_SEARCH['CITES_STAND']}" if is_cited else UNSEEN
+
+
+def answer_again(turns: Sequence[int]) -> str:
+    """Return the message that stops a FINAL because of new turns, which it names."""
+    numbers = ", ".join(map(str, turns))
+    what = f"turns {numbers} are" if len(turns) > 1 else f"turn {numbers} is"
+    return f"{_SEARCH['ANSWER_AGAIN'].format(what=what)} {_SEARCH['CITES_STAND']}"
 
 
 def conversation(system: str, user: str, instructions: str | None = None) -> list[ChatMessage]:
