@@ -73,8 +73,8 @@ class Conversation(NamedTuple):
 def conversations_of(value: Any, place: str, around: dict[str, Any]) -> Iterator[Conversation]:
     """Yield the conversations in a JSON value.
 
-    A list of messages is a conversation, and so is a message outside any list. Any other list or object contains
-    conversations.
+    A list of messages is a conversation, and so is a message outside any list. Any other list contains conversations,
+    and so does an object with a list under one of the names in `_LISTS`.
 
     Args:
         value: The value.

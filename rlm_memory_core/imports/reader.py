@@ -69,10 +69,10 @@ def import_file(store: MemoryStore, path: str | Path, progress: Progress = lambd
     """Add the conversations in a file to a store, sorted by time. Each conversation gets its own sessions.
 
     The file may be an export of ChatGPT or Claude (the zip file or its `conversations.json`), a message list of OpenAI
-    or Anthropic, ShareGPT, or JSON Lines. Lists of messages are found under any name. Messages that an earlier import
-    has stored are not stored again, so a newer export adds only what is new or was edited. A conversation without ids
-    and times is recognised if it begins with all of its stored messages. If it was edited, it is stored again as a
-    whole, because it may be a different conversation with the same beginning.
+    or Anthropic, ShareGPT, or JSON Lines. Lists of messages are found under the usual names. Messages that an earlier
+    import has stored are not stored again, so a newer export adds only what is new or was edited. A conversation
+    without ids and times is recognised if it begins with all of its stored messages. If it was edited, it is stored
+    again as a whole, because it may be a different conversation with the same beginning.
 
     Args:
         store: The store that gets the messages. Its `tz` decides on which day a message was sent.

@@ -2,10 +2,11 @@
 
 Messages are kept in a temporary database, so that a large file needs little memory. What was said in a conversation
 without a long silence stays together. A message is identified by its id and its content. Without an id, it is
-identified by its conversation's id or its time, and by its content; several such messages are numbered. If the file
-gives none of these, a message is identified by everything before it in its conversation, and it counts as known only if
-an earlier import ended with it or after it. So two conversations with the same beginning are both kept, and a
-conversation that was edited is stored again as a whole.
+identified by its conversation's id or its time of day, and by its content; several such messages are numbered. A
+message that a file lists outside a conversation is also identified by its day. If the file gives none of these, a
+message is identified by everything before it in its conversation, and it counts as known only if an earlier import
+ended with it or after it. So two conversations with the same beginning are both kept, and a conversation that was
+edited is stored again as a whole.
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Any
 from more_itertools import constrained_batches
 
 from ..store.memory_store import MemoryStore
-from ..store.times import begins_session, parse_time, written
+from ..store.times import begins_session, has_clock, parse_time, written
 from .formats import Conversation, Message
 
 # `count` numbers the messages of one name; it is 0 for a message that everything before it identifies
@@ -66,11 +67,11 @@ class Staging:
             if start is None or (when and (not last or begins_session(last, when, store.tz, store.gap))):
                 start = time
             last = when
-            count, key = self._identify(conversation.id, message, when, chain)
+            count, key = self._identify(conversation, message, when, chain)
             chain = chain if count else key
             if store.query("SELECT 1 FROM imported_messages WHERE key = ?", (key,)) or (message.id and count > 1):
-                before = "DELETE FROM messages WHERE ? = 0 AND conversation = ? AND count = 0"
-                self.known += 1 + self._database.execute(before, (count, number)).rowcount
+                before = "DELETE FROM messages WHERE conversation = ? AND count = 0"  # they are of a known beginning
+                self.known += 1 + (0 if count else self._database.execute(before, (number,)).rowcount)
             else:
                 day = written(when, store.tz) if when and when.tzinfo else message.time or conversation.date
                 row = (number, start, time, count, key, json.dumps([day, conversation.title, message]))
@@ -79,11 +80,11 @@ class Staging:
         if messages and conversation.alone:
             self._alone[conversation.id] = number, start, time, last, chain
 
-    def _identify(self, conversation: str, message: Message, when: datetime | None, chain: bytes) -> tuple[int, bytes]:
+    def _identify(self, talk: Conversation, message: Message, when: datetime | None, chain: bytes) -> tuple[int, bytes]:
         """Return the number of a message among those of its name, and its key; see the top of this file."""
-        if not (message.id or conversation or when):
+        if not (message.id or talk.id or (when and (talk.alone or has_clock(when)))):
             return 0, _digest(chain.hex(), json.dumps(message))
-        name = _digest(conversation, message.id or str(when), message.role, message.name, message.content)
+        name = _digest(talk.id, message.id or str(when), message.role, message.name, message.content)
         self._database.execute(_COUNT, (name,))
         ((count,),) = self._database.execute("SELECT count FROM names WHERE name = ?", (name,))
         return count, _digest(name.hex(), str(count))

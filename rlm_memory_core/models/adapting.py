@@ -21,21 +21,24 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 _OPTIONAL = (*_LIMITS, "temperature", "stream_options", "stream", "encoding_format", "seed", "response_format")
 _TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses after which another form of the request may work
 _CLUES = {"encoding_format": "|base64", "stream": "(?! options)|streaming"}  # other words for a field
+_UNNAMED = re.compile(r"\b(?:param|arg|field)")
 _ROLES = re.compile(
-    r"\brole|\bsystem[ _](?:message|prompt|instruction)|[`'\":] ?system(?:[`'\"\\.]|$)|\buser\W+(?:or|and)\W+assistant"
-    r"|\b(?:a|with) user"
+    r"\brole|\bsystem[ _](?:message|prompt|instruction)|developer instruction|[`'\":] ?system(?:[`'\"\\.]|$)"
+    r"|\buser\W+(?:or|and)\W+assistant|\buser message|\b(?:from|with) user"
 )
 # a message says that a request is too long if something long and a word for excess are in one sentence
-_LONG = r"\b(?:context|prompt|input|seq|message|request|content|conversation|token|n ctx)"
+_LONG = r"\b(?:context|prompt|input|seq|message|request|text|string|content|conversation|token|length|len\b|n ctx)"
+_EXCESS = r"(?:too (?:long|large|big)|(?:long|larg)er than|more (?:tokens )?than|exceed|overflow|surpass|beyond)"
 _TOO_LONG = re.compile(
-    rf"{_LONG}[^.;\"]{{0,80}}?(?:too (?:long|large)|(?:long|larg)er than|exceed|overflow)"
-    rf"|(?:exceed|shorten|reduce|out of)[^.;\"]{{0,80}}?{_LONG}"
-    r"|(?:context|prompt|input) ?(?:length|window|size)|max new tokens|too many tokens|less than \d+ tokens"
+    rf"{_LONG}[^.;\"]{{0,80}}?{_EXCESS}|(?:exceed|overflow|out of|reduce|shorten)[^.;\"]{{0,80}}?{_LONG}"
+    r"|(?:context|prompt|input|sequence) ?(?:length|window|size)|too many (?:\w+ )?tokens|max new tokens|fewer tokens"
+    r"|maximum number of (?:input )?tokens|less than \d+ tokens"
 )
 _OF_PROMPT = re.compile(r"prompt|input|messages")
 _LIMIT = re.compile(r"max(?:imum)?[_ ]?(?:completion[_ ]?|new[_ ]?|output[_ ]?)?tokens")
-_NUMBER = re.compile(r"\b(?:\d{1,3}(?:,\d{3})+|\d{4,7})\b")  # a shorter one is not a limit on the reply
+_NUMBER = re.compile(r"\b(?:\d{1,3}(?:,\d{3})+|\d{3,7})\b")
 _ANSWERS_FIRST = ChatMessage(role="user", content="(The assistant begins.)")
+_LEAST = 512  # tokens; a smaller number in an error is not a limit on the reply
 
 
 def accepted(body: Mapping[str, Any], learnt: Lessons) -> dict[str, Any]:
@@ -99,15 +102,16 @@ def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
     limit = next((name for name in _LIMITS if name in sent), "")
     if limit and _LIMIT.search(said) and not _OF_PROMPT.search(said):
         numbers = (int(number.replace(",", "")) for number in _NUMBER.findall(said))
-        if fitting := [number for number in numbers if number < sent[limit]]:
+        if fitting := [number for number in numbers if _LEAST <= number < sent[limit]]:
             return {MOST: max(fitting)}
     if limit and is_too_long(status, text):
         return {WINDOW: 0}  # ask for a shorter reply; not remembered, because its length depends on the prompt
-    patterns = {name: rf"\b{name.replace('_', '[_ ]?')}\b{_CLUES.get(name, '')}" for name in _OPTIONAL}
-    if named := [name for name, pattern in patterns.items() if name in sent and re.search(pattern, said)]:
+    optional = {name: rf"\b{name.replace('_', '[_ ]?')}\b{_CLUES.get(name, '')}" for name in _OPTIONAL if name in sent}
+    if named := [name for name, pattern in optional.items() if re.search(pattern, said)]:
         return dict.fromkeys(named, 0)
-    has_system = any(message["role"] == "system" for message in sent.get("messages", ()))
-    return {SYSTEM: 0} if has_system and _ROLES.search(said) else {}
+    if _ROLES.search(said) and any(message["role"] == "system" for message in sent.get("messages", ())):
+        return {SYSTEM: 0}
+    return {name: 0 for name in optional if name != "stream" and _UNNAMED.search(said)}
 
 
 def is_too_long(status: int, text: str) -> bool:

@@ -207,9 +207,10 @@ def read_embeddings(response: Response, request: Request) -> Reply:
         vectors = [found[place] for place in range(expected)]
     except (ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise ModelError(f"it sent no embeddings but {response.text[:80]!r}", Usage(request.tokens, 0, 1)) from error
+    usage = usage_of(body, Usage(request.tokens))
     if len(found) > expected or not all(vectors) or len(set(map(len, vectors))) > 1:
-        raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts")
-    return Reply("", usage_of(body, Usage(request.tokens)), seconds=response.seconds, vectors=vectors)
+        raise ModelError(f"it sent no {expected} vectors of one length for {expected} texts", usage)
+    return Reply("", usage, seconds=response.seconds, vectors=vectors)
 
 
 def _vector(sent: str | list[float]) -> list[float]:

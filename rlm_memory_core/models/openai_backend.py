@@ -6,6 +6,7 @@ return.
 """
 
 import asyncio
+import base64
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -50,25 +51,27 @@ class OpenAIBackend:
         address = httpx2.URL(base_url.rstrip("/"))
         self._url = str(address.copy_with(userinfo=b""))
         self._http = http_client(timeout)
+        self._secrets = [secret]
         if address.userinfo:
+            self._secrets.append(base64.b64encode(f"{address.username}:{address.password}".encode()).decode())
             self._http.auth = (address.username, address.password)
         client = openai.AsyncOpenAI(api_key=api_key, base_url=self._url, http_client=self._http)
         headers = {**client.default_headers, **client.auth_headers}
         sent = {name: text for name, text in headers.items() if isinstance(text, str)}
         # not built by the client, which would send a server's cookies back: they may name one of its replicas
         self._options: dict[str, Any] = {"headers": sent, "extensions": {"timeout": self._http.timeout.as_dict()}}
-        self._timeout, self._secret = timeout, secret
+        self._timeout = timeout
 
     async def send(self, request: Request) -> Response:
         """Post a request and return the complete answer."""
         async with self._post(request, self._timeout) as answer:
-            return Response(without_key(await _whole(answer), self._secret))
+            return Response(without_key(await _whole(answer), *self._secrets))
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Post a request and yield the data of each event of the answer."""
         async with self._post(Request(request.path, {**request.body, **_STREAMED})) as answer:
             async for event in _events(answer):
-                yield without_key(event, self._secret)
+                yield without_key(event, *self._secrets)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -101,7 +104,7 @@ class OpenAIBackend:
                             learnt.update({name: value for name, value in tried.items() if name != WINDOW})
                             yield answer
                             return
-                        text = without_key(await _whole(answer), self._secret)
+                        text = without_key(await _whole(answer), *self._secrets)
                     found = lessons(body, answer.status_code, text)
                     if found.items() <= known.items() or not forms_left:
                         raise _refusal(answer.status_code, answer.headers, text)
@@ -121,7 +124,7 @@ async def _blocks(answer: httpx2.Response) -> AsyncIterator[bytes]:
 
 
 async def _whole(answer: httpx2.Response) -> str:
-    return b"".join([block async for block in _blocks(answer)]).decode("utf-8", "replace")
+    return b"".join([block async for block in _blocks(answer)]).decode("utf-8-sig", "replace")
 
 
 async def _lines(answer: httpx2.Response) -> AsyncIterator[list[str]]:

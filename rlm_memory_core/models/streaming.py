@@ -16,6 +16,8 @@ from .thoughts import ThoughtSplitter
 from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
 from .wording import server_message
 
+_MOST_LINES = 200_000  # of a stream that was not asked for
+
 
 class Chunks:
     """Puts a reply together from the JSON objects that a server sends: the chunks of a stream, or one for the whole.
@@ -58,8 +60,8 @@ class Chunks:
         Raises:
             StreamBroken: The event is not a chunk, or it is a server error.
         """
-        if event == "[DONE]":
-            self.has_ended = True
+        if event == "[DONE]" or event.replace("-", "").isalpha() or not event:  # the end, or a sign of life
+            self.has_ended = self.has_ended or event == "[DONE]"
             return Content()
         try:
             chunk = json.loads(event)
@@ -130,13 +132,13 @@ class Listener:
 
 
 def whole(response: Response) -> Response:
-    """Return an answer that a server streamed without being asked as one completion, and any other answer as it is."""
+    """Return a text that a server streamed without being asked as one completion, and any other answer as it is."""
     chunks = Chunks()
     with suppress(StreamBroken):
-        for line in response.text.splitlines() if response.body is None else ():
+        for line in response.text.split("\n", _MOST_LINES) if response.body is None else ():
             if line.startswith("data:"):
                 chunks.read(line.removeprefix("data:").strip())
-    return chunks.response() if chunks.has_ended else response
+    return chunks.response() if chunks.has_ended and chunks.content.text else response
 
 
 async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:
@@ -166,6 +168,8 @@ async def ask(backend: Backend, request: Request, listener: Listener | None = No
         if not chunks.has_ended:  # a failure after the end is harmless
             if not listener.text:
                 listener.begin()
+                if isinstance(error.__cause__, NO_CHUNK):  # no stream at all, such as a page of a proxy
+                    return Response(str(error))
                 raise
             raise StreamBroken(str(error), retryable=False) from error
     listener.hear("", is_last=True)

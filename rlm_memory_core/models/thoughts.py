@@ -10,14 +10,16 @@ Around thoughts, servers also leave special tokens, such as `<|im_end|>`. They g
 import re
 
 _NAME = r"(?i:(?:\w{1,9}:)?(?:think|thinking|thoughts?|reasoning))"
-_CHANNEL = r"(?:<\|start\|>\w{0,20})?<\|channel\|>"  # of OpenAI's format "harmony"
+# of OpenAI's format "harmony": the name of a channel stands between the two
+_CHANNEL, _MESSAGE = r"(?:<\|start\|>\w{0,20})?<\|channel\|>", r"[^<>]{0,40}(?:<\|constrain\|>\w*)?<\|message\|>"
 _TOKEN = re.compile(
-    rf"(?P<closing>[<◁]/{_NAME}[>▷]|\[/THINK\]|<\|END_THINKING\|>|<channel\|>|{_CHANNEL}final<\|message\|>)"
-    rf"|(?P<opening>[<◁]{_NAME}[>▷]|\[THINK\]|<\|START_THINKING\|>|<\|channel>thought|{_CHANNEL}\w{{1,20}}<\|message\|>)"
+    rf"(?P<closing>[<◁]/{_NAME}[>▷]|\[/THINK\]|<\|END_THINKING\|>|<channel\|>|{_CHANNEL}final{_MESSAGE})"
+    rf"|(?P<opening>[<◁]{_NAME}[>▷]|\[THINK\]|<\|START_THINKING\|>|<\|channel>thought|{_CHANNEL}\w{_MESSAGE})"
     r"|(?P<special><[|｜][^<>\s]{1,40}[|｜]>|<(?:start|end)_of_turn>|<[be]os>)|(?P<fence>```+|~~~+)"
 )
 _UNFINISHED = re.compile(  # a piece may end with half a token
-    r"(?:(?:<\|(?:start|channel)\|?>\w{0,20}){1,2}(?:<[|\w]{0,9})?|[<◁][^<>▷\s]{0,42}|\[/?[THINK]*|`+|~+|[\ud800-\udbff])\Z"
+    r"(?:<\|(?:start|channel)(?:(?!message\|>)[|\w<>= .]){0,120}"
+    r"|[<◁][^<>▷\s]{0,42}|\[/?[THINK]*|`+|~+|[\ud800-\udbff])\Z"
 )
 
 
@@ -40,7 +42,7 @@ class ThoughtSplitter:
     def feed(self, piece: str, is_last: bool = False) -> str:
         """Take a piece and return its text without thoughts. Keep back an end that may be the start of a token."""
         text = self._kept + piece
-        unfinished = None if is_last else _UNFINISHED.search(text, max(len(text) - 100, 0))  # no token is longer
+        unfinished = None if is_last else _UNFINISHED.search(text, max(len(text) - 160, 0))  # no token is longer
         end = unfinished.start() if unfinished else len(text)
         self._kept = text[end:]
         at = 0
@@ -65,7 +67,7 @@ class ThoughtSplitter:
         self._has_words = self._has_words or bool(text.strip())
 
     def _read_token(self, token: str, kind: str) -> None:
-        begins_line = not self._line.strip()
+        begins_line = not self._line.strip(" \t\ufeff\u200b\u2060")
         if self._thought and kind == "closing":
             self._end_thought(self._thought[1:])
         elif self._thought:
@@ -79,7 +81,7 @@ class ThoughtSplitter:
         elif kind == "opening" and begins_line:
             self._thought.append(token)
         elif kind != "special" or (self._has_words and not self.thoughts):
-            self._names_tags = True
+            self._names_tags = self._names_tags or kind != "special"
             self._read(token)
 
     def _end_thought(self, thought: list[str]) -> None:

@@ -43,14 +43,15 @@ def first_line(error: object, secret: str | None = None) -> str:
     return one_line(_SECRET.sub("[key]", text))[:200] or type(error).__name__
 
 
-def without_key(text: str, key: str | None) -> str:
-    """Replace an API key in a text. JSON may escape characters of the key, so such JSON is serialised again first."""
-    if not key or len(key) < _SHORTEST_KEY:
-        return text
-    if "\\/" in text or "\\u00" in text:
-        with suppress(ValueError, RecursionError):
-            text = json.dumps(json.loads(text))
-    return text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
+def without_key(text: str, *keys: str | None) -> str:
+    """Replace API keys in a text. JSON may escape characters of a key, so such JSON is serialised again first."""
+    for key in keys:
+        if key and len(key) >= _SHORTEST_KEY:
+            if "\\/" in text or "\\u00" in text:
+                with suppress(ValueError, RecursionError):
+                    text = json.dumps(json.loads(text))
+            text = text.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
+    return text
 
 
 def one_line(text: str) -> str:

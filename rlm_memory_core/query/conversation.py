@@ -43,12 +43,13 @@ class Query:
         agents_told: The system prompt of the sub-agents.
         no_code, forced: The messages to the root model after a reply without code, and before its last reply.
         patience: After this many replies in a row in which no code ran, `without_code` answers.
+        runs_last: Whether all the code in the last reply runs, or only its FINAL.
         values, functions, asking: The names in the REPL: data, functions, and functions that ask sub-agents.
         sessions, piece_count: The numbers of sessions and pieces in the history.
     """
 
     name = agents_told = no_code = forced = ""
-    patience = float("inf")
+    patience, runs_last = float("inf"), False
 
     def __init__(
         self, engine: Settings, store: MemoryStore, question: str, question_date: str | None = None,
@@ -77,6 +78,10 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
+    def lost(self) -> bool:
+        """Note that the code has lost its variables. Return whether sub-agents have replied before."""
+        return self.subagents.lost()
+
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or ""."""
         return ""
@@ -102,8 +107,8 @@ class Query:
         try:
             self._messages = await engine.budget.wait_for(self.open(), GRACE)
             async with Repl(
-                self.values, self.functions, self.asking, self.subagents.replied, engine.limits, engine.parallel,
-                self.question_date, engine.budget,
+                self.values, self.functions, self.asking, self.subagents.replied, self.lost, engine.limits,
+                engine.parallel, self.question_date, engine.budget,
             ) as self._repl:  # fmt: skip
                 return await self._converse()
         except BudgetExceeded as error:
@@ -192,7 +197,7 @@ class Query:
             "".
         """
         false_quotes, final, objection = len(self.false_quotes), message.final, ""
-        run = await self._run_blocks(message.blocks)
+        run = await self._run_blocks(message.blocks if remaining or self.runs_last else ())
         if not remaining and run.final is None:
             run = await self._run_blocks(final_lines(message))
         output, new = self.listing.printed(run.output)

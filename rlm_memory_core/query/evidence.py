@@ -30,7 +30,7 @@ _OPENING, _CLOSING = re.compile('["“«„]'), re.compile(r'["”»“](?=\s*+(
 _ENDS = 8  # after the first closing mark, so many more are tried as the end of a quote
 _TURN = re.compile(r"\bturns?\W{0,3}(\d{1,9})(?!\d)", re.I)
 _AROUND = " \t:;,.-–—*"
-_JSON = re.compile(r"""\A\s*+(?:`{3,}+\w*+\s*+)?[\[{]\s*+["\[{]""")  # the beginning of a reply that is JSON
+_JSON = re.compile(r"""\A\s*+(?:`{3,}+\w*+\s*+)?(?:\{\s*+"|\[\s*+[{"])""")  # the beginning of a reply that is JSON
 _LEFT_OUT = re.compile(r"\.{3,}+|…|\[(?:\.{3}|…)\]")
 _BLOCK, _OVERLAP = 50_000, 15_000  # characters of a turn that are folded at once; a quote with gaps fits the overlap
 _MOST_BLOCKS = 20  # blocks that are folded for one quote and turn

@@ -108,7 +108,7 @@ class PaperWay(Query):
         """Return the turns that contain the keyword, in order, or only the newest of them (paper Section 3.2).
 
         Raises:
-            TypeError: The keyword is not a string, or the limit is not a whole number.
+            TypeError: The keyword is not a string, or the limit is not a number.
             ValueError: The keyword is too long, or the limit is negative.
         """
         check_text("search_history", "a keyword", keyword)
@@ -122,8 +122,8 @@ class PaperWay(Query):
         """Return the positions of the k most relevant sessions, best first. By default all.
 
         Raises:
-            TypeError: The question is not a string, or k is not a whole number.
-            ValueError: The question is too long, or k is negative.
+            TypeError: The question is not a string.
+            ValueError: The question is too long, or k is negative or not a whole number.
         """
         if question not in (None, self.question):
             check_text("rank_sessions", "a question", question)

@@ -55,7 +55,7 @@ class SearchWay(Query):
 
     name, no_code, forced = SEARCH, prompts.SEARCH_NO_CODE, prompts.SEARCH_FORCED
     agents_told = prompts.SEARCH_SUBAGENT_SYSTEM
-    patience = 2
+    patience, runs_last = 2, True
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -81,6 +81,11 @@ class SearchWay(Query):
     def prepare(self, code: str) -> str:
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
+
+    def lost(self) -> bool:
+        """Let `read` show again what it has shown, besides what `Query.lost` does."""
+        self._was_read.clear()
+        return super().lost()
 
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or "".

@@ -65,6 +65,8 @@ class SubAgents:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self._batch, self._replied = 0, True
+        self._answered: dict[int, Call] = {}  # by the hash of a prompt and its session
+        self._paid: dict[int, Call] = {}  # those whose replies the code has lost
 
     def replied(self) -> None:
         """Note that the code has seen a reply. Its next calls may depend on it, so they begin a new batch."""
@@ -73,6 +75,11 @@ class SubAgents:
     def next_batch(self) -> None:
         """Begin a new batch if the code has seen a reply to the last one. Call this as soon as the code asks."""
         self._batch, self._replied = self._batch + self._replied, False
+
+    def lost(self) -> bool:
+        """Note that the code has lost all replies: the same prompts get them again. Return whether there are any."""
+        self._paid = self._answered.copy()
+        return bool(self._paid)
 
     def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
         """Send one sub-agent for each (prompt, piece), all at once. Return their calls in the same order."""
@@ -90,6 +97,9 @@ class SubAgents:
         Returns:
             The call; its `error` says why there is no reply. Only cancellation raises.
         """
+        key = hash((prompt, piece.session))
+        if key in self._paid:
+            return self._paid[key]
         paid: Paid = []
         batch, started, reply, error = self._batch, time.perf_counter(), None, STOPPED
         try:
@@ -110,6 +120,8 @@ class SubAgents:
                 batch=batch, started=started - self.began, seconds=reply.seconds, thoughts=reply.thoughts,
             )  # fmt: skip
             self.calls.append(call)
+        if not error:
+            self._answered[key] = call
         return call
 
     async def _read(self, prompt: str, text: str, siblings: Siblings | None, paid: Paid) -> Reply:

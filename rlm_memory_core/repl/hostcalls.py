@@ -1,7 +1,7 @@
 """Answers the code's requests to the host: values, host functions, sub-agents, the clock.
 
 `HostCalls` answers the requests of one query's code, and counts them. It does not run the code: `repl` resumes the code
-with the answers. It keeps the replies of sub-agents, so that none is paid for twice if a session is lost.
+with the answers.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from .worker import call_host
 
 HostFunction = Callable[..., Any | Awaitable[Any]]
 Resume = Callable[[], Awaitable[monty.AsyncSnapshot]]
-Key = tuple[str, bytes]  # identifies a call: its function and a digest of its arguments
 Result = dict[str, Any]
 Call = tuple[str, list[Any], dict[str, Any]]  # of a host function: its name and arguments
 
@@ -49,20 +48,12 @@ class HostCalls:
     replied: Callable[[], None]
     meter: Meter
     budget: Budget
-    _replies: dict[Key, Result] = field(default_factory=dict)  # of sub-agents in this session
-    _paid: dict[Key, Result] = field(default_factory=dict)  # the same in lost sessions
     _tasks: dict[int, asyncio.Task[Result]] = field(default_factory=dict)
 
     async def cancel(self) -> None:
         """Cancel the calls in flight, and wait until each has recorded its usage."""
         tasks, self._tasks = self._tasks, {}
         await background.stop(tasks.values())
-
-    def lose(self) -> bool:
-        """Keep the replies of sub-agents in a session that is lost. Return whether there are any."""
-        self._paid |= self._replies
-        self._replies = {}
-        return bool(self._paid)
 
     async def answer(self, snapshot: monty.AsyncSnapshot, call: Call | None = None) -> Resume:
         """Find the answer that the code is waiting for. Return a function that resumes the code with it.
@@ -109,26 +100,20 @@ class HostCalls:
             return {"exception": TypeError(f"{name} takes one value")}
         is_subagent = name in self.subagents
         started = time.perf_counter()
-        given = measure((args, kwargs))
-        key = (name, given.digest)
-        result = self._paid.get(key) if is_subagent else None
-        if result is None:
-            try:
-                self.meter.call(given, is_subagent)
-                if is_subagent:
-                    self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1), given)
-                value = self.functions[name](*args, **kwargs)
-                if inspect.isawaitable(value):
-                    value = await (value if is_subagent else self.budget.wait_for(value, GRACE))
-                result = {"return_value": value}
-            except Exception as error:  # the code decides what to do about it
-                result = {"exception": _as_known(name, error)}
-            finally:
-                if not is_subagent:
-                    self.meter.executed(time.perf_counter() - started)
-        if is_subagent and "return_value" in result:
-            self._replies[key] = result
-        return result
+        try:
+            given = measure((args, kwargs))
+            self.meter.call(given, is_subagent)
+            if is_subagent:
+                self.meter.ask(max(map(how_many, (*args, *kwargs.values())), default=1), given)
+            value = self.functions[name](*args, **kwargs)
+            if inspect.isawaitable(value):
+                value = await (value if is_subagent else self.budget.wait_for(value, GRACE))
+            return {"return_value": value}
+        except Exception as error:  # the code decides what to do about it
+            return {"exception": _as_known(name, error)}
+        finally:
+            if not is_subagent:
+                self.meter.executed(time.perf_counter() - started)
 
 
 def called(snapshot: monty.AsyncSnapshot) -> Call | None:

@@ -62,6 +62,7 @@ class Repl:
         subagents: More names that the code can call, which ask sub-agents. Waiting for them does not count as
             execution time. A call counts as one sub-agent, or as one per item if its argument is a list.
         replied: Called before the code receives replies from sub-agents.
+        lost: Called when the variables are lost. Returns whether sub-agents have replied before.
         limits: Limits on the code.
         at_once: Whether thread pools, map() and asyncio may ask several sub-agents at the same time.
         today: The date that clocks show, as text. Without a readable date, the code has no clock.
@@ -77,14 +78,15 @@ class Repl:
     def __init__(
         self, values: Mapping[str, Any], functions: Mapping[str, HostFunction],
         subagents: Mapping[str, HostFunction] | None = None, replied: Callable[[], None] = lambda: None,
-        limits: Limits | None = None, at_once: bool = True, today: str | None = None, budget: Budget | None = None,
+        lost: Callable[[], bool] = lambda: False, limits: Limits | None = None, at_once: bool = True,
+        today: str | None = None, budget: Budget | None = None,
     ) -> None:  # fmt: skip
         asks = subagents or {}
         callables = {**functions, **asks}
         self._limits = limits or Limits()
         self.meter = Meter(self._limits)
         self._today = worker.moment(today)
-        self._budget = budget or Budget()
+        self._budget, self._lost = budget or Budget(), lost
         twins = [f"{LATER}{name}" for name in asks] if at_once else []
         values = {name: cache(value) if callable(value) else value for name, value in values.items()}
         self._calls = HostCalls(values, callables, asks, replied, self.meter, self._budget)
@@ -204,7 +206,7 @@ class Repl:
     async def _replace(self, text: str) -> str:
         """Start a new session in place of a lost one. Return the error to show."""
         gone, self._names = self._names, {}
-        any_replies = self._calls.lose()
+        any_replies = self._lost()
         await self._lease.end()
         self._lease = worker.Lease(self._limits, self._today, self._hosts)
         self._rewriter = self._rewriter_of()

@@ -15,6 +15,7 @@ from ..models.pricing import is_loopback
 TOKEN = "RLM_MEMORY_TOKEN"
 """The environment variable that holds the key."""
 CONNECTIONS = 256  # open at once on one server; each has one request at a time
+SILENCE = 30.0  # seconds after which a connection without a request is closed
 
 
 class Access:

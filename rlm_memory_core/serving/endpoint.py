@@ -20,7 +20,7 @@ from aiohttp import web
 
 from ..models import types, wording
 from ..models.streaming import whole
-from .access import CONNECTIONS, Access
+from .access import CONNECTIONS, SILENCE, Access
 from .conversation import Conversation
 from .memory import Memory
 from .people import People
@@ -30,8 +30,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PERSON = "X-Memory-User"
 """The header that names the person. Without it, the field `user` of the request does."""
 _BODY, _SECONDS = 4 * 1024 * 1024, 60.0  # bytes of a request, and the time to send it
-SILENCE = 30.0  # seconds after which a connection without a request is closed
-_GRACE = 10.0  # seconds for requests under way when the server stops
 _FULL = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -62,7 +60,7 @@ class Endpoint:
         """
         listening, address = self._access.listen(port)
         runner = web.AppRunner(
-            self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE,
+            self.application(), access_log=None, handler_cancellation=True, shutdown_timeout=10,
             keepalive_timeout=SILENCE,
         )  # fmt: skip
         await runner.setup()
@@ -185,7 +183,6 @@ def _bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
 
 
 class _Busy(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
+    def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
         transport.write(_FULL)
         transport.close()

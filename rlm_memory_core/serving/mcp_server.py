@@ -16,12 +16,13 @@ from pydantic import AnyUrl, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .. import __version__
 from ..models.types import ModelError
 from ..query.engine import MemoryRLM
 from ..store.memory_store import MemoryStore, StoreError
-from .access import CONNECTIONS, Access
+from .access import CONNECTIONS, SILENCE, Access
 from .memory_tools import MemoryTools
 
 _EXPECTED = (ValueError, TypeError, TimeoutError, StoreError, ModelError)  # their messages are for the model
@@ -80,6 +81,14 @@ def _meant(error: Exception) -> str:
     return str(cause if isinstance(cause, _EXPECTED) else error)
 
 
+class _Prompt(H11Protocol):
+    """A connection that is closed if no request comes."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(SILENCE, self.timeout_keep_alive_handler)
+
+
 def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[[str], None]) -> None:
     """Serve over streamable HTTP, at the path /mcp, until the process is interrupted.
 
@@ -97,7 +106,7 @@ def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[
     listening, address = access.listen(port)
     with listening:
         ready(f"{address}/mcp")
-        config = uvicorn.Config(_guarded(app, access), log_level="error", limit_concurrency=CONNECTIONS)
+        config = uvicorn.Config(_guarded(app, access), http=_Prompt, log_level="error", limit_concurrency=CONNECTIONS)
         config.timeout_graceful_shutdown = 3
         uvicorn.Server(config).run([listening])
 

@@ -152,8 +152,7 @@ class MemoryTools:
         Use it for questions that `find`, `look` and `timeline` do not settle, such as counts over many sessions.
         """
         assert self.engine is not None, "the server offers `ask` only with an engine"
-        day = f"{datetime.now():%Y/%m/%d (%a) %H:%M}"
-        answer = await self.engine.aquery(self.store, question, day)
+        answer = await self.engine.aquery(self.store, question, f"{datetime.now():%Y/%m/%d (%a) %H:%M}")
         return answer_text(answer, opened=False, all_in="(not shown)", another="--model gpt-4o-mini")
 
     def summary(self) -> str:
@@ -174,8 +173,7 @@ def _page(text: str, page: int) -> str:
     >>> _page("one", 1)
     'one'
     """
-    lines = text.split("\n")
-    pages = list(constrained_batches(lines, _PAGE, strict=False))
+    pages = list(constrained_batches(text.split("\n"), _PAGE, strict=False))
     if page > len(pages):
         raise ValueError(f"the result has {len(pages)} pages; there is no page {page}")
     shown = pages[page - 1]

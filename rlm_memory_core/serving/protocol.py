@@ -62,8 +62,7 @@ def read_body(content: bytes) -> dict[str, Any]:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the request"
         raise Refusal(400, f"{where}: {first['msg']}") from error
-    body: dict[str, Any] = json.loads(content)
-    return body
+    return dict(json.loads(content))
 
 
 class Reply(Chunks):

@@ -407,3 +407,24 @@ def test_a_bad_entry_costs_itself_where_each_entry_has_a_line():
     store, report = imported(content.encode())
     assert [content for _, content in said(store)] == ["one", "two", "three"]
     assert [problem.partition(" is not JSON")[0] for problem in report.problems] == ["entry 2", "entry 4"]
+
+
+def of_day(*texts):
+    roles = ("user", "assistant") * len(texts)
+    messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]
+    return {"date": "2023-05-20", "messages": messages}
+
+
+def test_two_conversations_of_one_day_may_begin_alike():
+    store, _ = imported(of_day("Hi", "A"))
+    store, report = imported(of_day("Hi", "B"), store)
+    assert (report.messages, report.known) == (2, 0)
+    assert [content for _, content in said(store)] == ["Hi", "A", "Hi", "B"]
+
+
+def test_a_newer_export_with_a_new_conversation_on_top_keeps_it_whole():
+    old = of_day("Good morning", "A")
+    store, _ = imported([old])
+    store, report = imported([of_day("Good morning", "NEW"), old], store)
+    assert (report.messages, report.known) == (2, 2)
+    assert [content for _, content in said(store)] == ["Good morning", "A", "Good morning", "NEW"]

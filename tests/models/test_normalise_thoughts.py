@@ -29,6 +29,9 @@ LEADING = [
     ("<think>\n```repl\nprint(1)\n```\nFINAL(no)\n</think>\nFINAL(yes)", "FINAL(yes)", None),
     ("<think>It says <reasoning> somewhere.</think>Mochi", "Mochi", "It says <reasoning> somewhere."),
     ("<think>Hm. He was cut", "", "Hm. He was cut"),
+    ("\ufeff<think>Hm.</think>Mochi", "\ufeffMochi", "Hm."),
+    ("<|channel|>analysis<|message|>A<|end|><|channel|>final <|constrain|>json<|message|>{}", "{}", None),
+    ("<|channel|>commentary to=x<|message|>Hm.<|end|><|channel|>final<|message|>Mochi", "Mochi", None),
     ("Sure.\n<think>Which?</think>\nMochi", "Sure.\n\nMochi", "Which?"),
 ]
 ORDINARY = [
@@ -146,3 +149,7 @@ def test_a_root_model_and_its_subagents_may_think_aloud(diary, root_and_subagent
 def test_a_judge_may_think_aloud(scripted):
     reply = ask(scripted(["<think>No? It says so.</think>\nYes"]))
     assert judge.verdict(reply.text) is True
+
+
+def test_a_special_token_in_a_thought_is_part_of_it():
+    assert split_thoughts("He sent <|im_start|>.</think>Mochi") == ("Mochi", "He sent <|im_start|>.")

@@ -3,7 +3,6 @@
 import base64
 import json
 import traceback
-from dataclasses import asdict
 
 import httpx2
 import pytest
@@ -58,7 +57,7 @@ def test_no_file_or_page_holds_the_key_though_the_model_says_it(scripted, tmp_pa
     store.add("user", "Hi.")
     llm = scripted([f"I was sent {KEY}.\n```repl\nprint(1)\n```", f"FINAL({KEY})"], api_key=KEY, recorded="auto")
     answer = MemoryRLM(llm).query(store, "What?")
-    written = repr(asdict(answer.trace)) + answer.trace.to_html() + str(answer) + repr(answer) + repr(llm)
+    written = answer.trace.to_jsonl() + answer.trace.to_html() + str(answer) + repr(answer) + repr(llm)
     assert KEY not in written
     llm.close()
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
@@ -119,11 +118,9 @@ def test_a_key_in_pieces_of_a_stream_is_neither_answered_nor_recorded(scripted, 
     assert not any(KEY.encode() in path.read_bytes() for path in files)
 
 
-def test_a_server_that_echoes_the_password_is_not_repeated(fault_server):
-    server = fault_server(lambda messages: f"You sent {PASSWORD}.")
+@pytest.mark.parametrize("secret", [PASSWORD, base64.b64encode(f"ada:{PASSWORD}".encode()).decode()])
+def test_a_server_that_echoes_the_password_is_not_repeated(fault_server, secret):
+    server = fault_server(lambda messages: f"You sent {secret}.")
     url = server.url.replace("//", f"//ada:{PASSWORD}@")
-    assert PASSWORD not in ask(connect("m", url, recorded="off")).text
-    sent = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
-    told = first_line(f"refused Basic {sent} at {url}", PASSWORD)
-    assert PASSWORD not in told
-    assert sent not in told
+    assert secret not in ask(connect("m", url, recorded="off")).text
+    assert secret not in first_line(f"refused Basic {secret} at {url}", PASSWORD)

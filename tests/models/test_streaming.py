@@ -23,6 +23,10 @@ def complete(llm, listener, budget=None):
     return background.run(llm.complete(ASK, budget, listener))
 
 
+def ask_whole(llm):
+    return background.run(llm.complete(ASK))
+
+
 def stream(body, **headers):
     """A response that is a stream of these bytes, or of these blocks of bytes."""
     return httpx2.Response(200, headers={"content-type": "text/event-stream", **headers}, content=body)
@@ -172,7 +176,7 @@ def test_what_goes_wrong_in_a_stream_is_one_line(scripted, as_completion, block,
     begun = b"\n\n".join([*sent(as_completion).split(b"\n\n")[:2], b""]) if heard else b""
     listener, pieces = listen()
     with pytest.raises(ModelError, match=reason) as raised:
-        complete(scripted([stream(begun + block)]), listener)
+        complete(scripted([stream(begun + block)] * 2), listener)  # what is no stream at all is asked for once more
     assert "\n" not in str(raised.value)
     assert raised.value.said == "".join(pieces) == ("Your " if heard else "")
 
@@ -338,5 +342,22 @@ def test_the_offline_reader_streams():
 
 def test_a_page_in_the_place_of_a_stream_is_named(scripted):
     page = httpx2.Response(200, headers={"content-type": "text/html"}, text="<title>Hi</title>")
-    with pytest.raises(ModelError, match="broke off its reply: it sent ' Hi ' in its stream"):
-        complete(scripted([page]), listen()[0])
+    llm = scripted([page, page])
+    with pytest.raises(ModelError, match=r"it sent no chat completion but .* Hi ") as raised:
+        complete(llm, listen()[0])
+    assert raised.value.usage.calls == len(scripted.requests) == 2
+    assert raised.value.usage.prompt_tokens > 0
+
+
+@pytest.mark.parametrize("sign", ["ping", "null", "keep-alive", ""])
+def test_signs_of_life_between_the_pieces_are_ignored(scripted, as_completion, sign):
+    first, *rest = sent(as_completion).split(b"\n\n")
+    alive = b"\n\n".join([first, f"data: {sign}".encode(), *rest])
+    listener, pieces = listen()
+    assert complete(scripted([stream(alive)]), listener).text == "".join(pieces) == TEXT
+
+
+def test_an_answer_of_very_many_lines_is_no_completion(scripted):
+    many = httpx2.Response(200, text="data: {}\n" * 1_000_000)
+    with pytest.raises(ModelError, match="it sent no chat completion"):
+        ask_whole(scripted([many, many]))

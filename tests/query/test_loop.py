@@ -136,15 +136,16 @@ def test_a_last_reply_without_final_is_the_answer_as_it_stands(diary, root_and_s
 
 
 @pytest.mark.parametrize("reply", ["```repl\nprint(1)\n```", "Let me look:\n```repl\nprint(1)\n```"])
-def test_a_last_reply_with_code_alone_is_no_answer(diary, root_and_subagents, reply):
+def test_a_last_reply_with_code_is_no_answer_and_its_code_is_not_run(diary, root_and_subagents, reply):
     answer = PaperRLM(root_and_subagents([reply]), max_iterations=1).query(diary, "Who?")
     assert answer.text == "I don't know"
+    assert answer.trace.steps[0].output == "(nothing was printed)"
 
 
 def test_a_last_reply_may_answer_in_code(diary, root_and_subagents):
-    for code in ("name = 'Mochi'\nFINAL(name)", "1 / 0\nFINAL('Mochi')"):
-        llm = root_and_subagents([f"```repl\n{code}\n```"])
-        assert PaperRLM(llm, max_iterations=1).query(diary, "Who?").text == "Mochi"
+    llm = root_and_subagents(["```repl\nllm_query('x')\nFINAL('Mochi')\n```"])
+    answer = PaperRLM(llm, max_iterations=1).query(diary, "Who?")
+    assert (answer.text, answer.coverage.asked) == ("Mochi", 0)
 
 
 def test_what_a_query_took_is_not_lost_when_the_root_model_fails(diary, root_and_subagents):

@@ -7,7 +7,7 @@ import pytest
 from in_flight import InFlight
 from paper import PaperRLM
 
-from rlm_memory_core import Budget, Coverage, Usage
+from rlm_memory_core import Budget, Coverage, Limits, MemoryRLM, Usage
 from rlm_memory_core.models import background
 from rlm_memory_core.models.types import Response
 from rlm_memory_core.query.evidence import is_not_found
@@ -324,3 +324,44 @@ def test_calls_are_of_one_batch_that_the_code_had_in_flight_at_once(store, root_
     live, replayed = (engine.query(store, "What?").trace for _ in range(2))
     assert [call.batch for call in live.calls] == [call.batch for call in replayed.calls] == batches
     assert (live.replayed_seconds, replayed.replayed_seconds) == (0.0, pytest.approx(max(batches)))
+
+
+LOOP = "```repl\nwhile True: pass\n```"
+
+
+def test_after_a_lost_worker_replies_are_free_and_what_failed_is_asked_again(store, root_and_subagents):
+    for said in ("My cat is called Mochi.", "I bought a red bicycle.", "It rains."):
+        store.start_session()
+        store.add("user", said)
+    asked = []
+
+    def subagent(prompt):
+        asked.append(prompt)
+        is_first = sum("bicycle" in each for each in asked) == 1
+        return httpx2.Response(400) if "bicycle" in prompt and is_first else "NOT_FOUND"
+
+    by_text = "```repl\nprint(llm_query_parallel(sessions, session_dates, question))\n```"
+    by_position = "```repl\nprint(llm_query_parallel([0, 1, 2]))\n```"
+    llm = root_and_subagents([by_text, LOOP, by_position, "FINAL(x)"], subagent)
+    answer = PaperRLM(llm, limits=Limits(run_seconds=1)).query(store, "What?")
+    outputs = [step.output for step in answer.trace.steps]
+    assert outputs[0] == "['NOT_FOUND', 'NOT_READ', 'NOT_FOUND']"
+    assert "No reply of a sub-agent is lost" in outputs[1]
+    assert outputs[2] == "['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND']"
+    assert len(asked) == answer.coverage.asked == 4
+
+
+def test_after_a_lost_worker_read_shows_again_what_it_found(store, root_and_subagents):
+    store.add("user", "My cat is called Mochi.")
+    asked = []
+
+    def subagent(prompt):
+        asked.append(prompt)
+        return '- [Turn 1] "My cat is called Mochi.": its name'
+
+    llm = root_and_subagents(
+        ["```repl\nfound = read(1)\n```", LOOP, "```repl\nprint(read(1))\n```", "FINAL(x)"], subagent
+    )
+    answer = MemoryRLM(llm, limits=Limits(run_seconds=1)).query(store, "What?")
+    assert "its name" in answer.trace.steps[2].output
+    assert len(asked) == answer.coverage.asked == 1

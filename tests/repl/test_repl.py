@@ -264,26 +264,12 @@ def test_an_endless_loop_is_stopped_and_the_model_is_told_which_variables_are_go
     assert new.output == "2\n"
 
 
-def test_what_subagents_replied_in_a_lost_run_is_not_asked_again():
-    asked = []
-
-    async def llm_query(prompt):
-        asked.append(prompt)
-        return f"reply to {prompt}"
-
-    *_, lost, again, more, anew = run(
-        "a = llm_query('a')",
-        "b = llm_query('b')\nc = llm_query('c')\nwhile True:\n    pass",
-        "print(llm_query('a'), llm_query('b'))",
-        "print(llm_query('d'))",
-        "print(llm_query('d'))",
-        subagents={"llm_query": llm_query},
-        limits=SMALL,
-    )
-    assert again.output == "reply to a reply to b\n"
-    assert "to ask the same again is answered at once" in lost.error
-    assert asked == ["a", "b", "c", "d", "d"]  # only what a lost session asked is answered from memory
-    assert more.output == anew.output == "reply to d\n"
+@pytest.mark.parametrize("has_replies", [True, False])
+def test_whoever_keeps_the_replies_is_told_that_the_variables_are_lost(has_replies):
+    told = []
+    (refused,) = run("while True:\n    pass", lost=lambda: told.append(1) or has_replies, limits=SMALL)
+    assert told == [1]
+    assert ("to ask the same again is answered at once" in refused.error) == has_replies
 
 
 def test_endless_printing_is_stopped_before_it_fills_the_hosts_memory(monkeypatch):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -464,3 +465,20 @@ def test_clients_at_once_lose_nothing(tmp_path, http, times):
     clients = 20 if http else times(5, 20)  # each over stdin and stdout has a process of its own
     said = asyncio.run(many(tmp_path / "h.db", clients, times(10, 60), http=http))
     nothing_was_lost(tmp_path / "h.db", said)
+
+
+def test_a_connection_that_stays_silent_is_closed(tmp_path):
+    script = (
+        "from rlm_memory_core import MemoryStore\n"
+        "from rlm_memory_core.serving import access, mcp_server\n"
+        "mcp_server.SILENCE = 0.2\n"
+        f"server = mcp_server.MemoryServer(MemoryStore({str(tmp_path / 'h.db')!r}))\n"
+        "mcp_server.serve_http(server, access.Access('127.0.0.1'), 0, lambda url: print(url, flush=True))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as served:
+        try:
+            port = int(served.stdout.readline().split(":")[2].split("/")[0])
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+                assert silent.recv(100) == b""
+        finally:
+            served.kill()
