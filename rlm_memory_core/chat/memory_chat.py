@@ -151,7 +151,7 @@ class MemoryChat(AbstractContextManager["MemoryChat"]):
             ModelError: The model gave no answer.
             BudgetExceeded: The budget is spent (only in normal mode).
             TypeError: The question is not a string.
-            ValueError: The question is empty.
+            ValueError: The question is empty, or the history is too large for `Reading("paper")`.
         """
         return background.run(self._query(question, check_date(question_date)))
 

@@ -23,7 +23,8 @@ class Limits:
         recursion: Depth of nested function calls.
         output_characters: How much of one run's output the model sees; the beginning and end if there is more.
         query_output_characters: How much output the model sees from all runs of a query.
-        query_subcalls: Sub-agents that the code of one query may ask.
+        query_subcalls: Sub-agents that the code of one query may ask. `Reading("paper")` refuses a history that has
+            more sessions and parts of long sessions than that.
         prompt_characters: Length of one prompt, or of one session's text, that the code sends to a sub-agent.
         query_prompt_characters: Length of all texts that the code of one query sends to sub-agents.
         host_calls: Calls of host functions of any kind in one query.
