@@ -16,7 +16,7 @@ FILES = sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.py"))
 # The core may have 5,300 lines. Its parts have what they need today: raise a ceiling only for what is worth its lines,
 # and then take them from another part.
 BUDGETS = {
-    "store": 636, "models": 1435, "search": 740, "repl": 501, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1443,
+    "store": 636, "models": 1436, "search": 740, "repl": 501, "repl/dialect": 300, "repl/stdlib": 1100, "query": 1440,
     "chat": 246, "imports": 450, "offline": 500, "views": 500, "cli": 599, "serving": 600, "experiments": 4500,
 }  # fmt: skip
 CORE = ("store", "models", "search", "repl", "repl/dialect", "query", "chat")

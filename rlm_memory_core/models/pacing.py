@@ -145,7 +145,8 @@ class Pacing:
                         return now
                     self._changed.clear()
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), opens - now if opens < math.inf else None)
+                        async with asyncio.timeout_at(opens if opens < math.inf else None):
+                            await self._changed.wait()
                 raise self._final
         finally:
             self._changed.set()

@@ -78,10 +78,6 @@ class Query:
         """Return the model's code as it should run."""
         return code
 
-    def lost(self) -> bool:
-        """Note that the code has lost its variables. Return whether sub-agents have replied before."""
-        return self.subagents.lost()
-
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or ""."""
         return ""
@@ -107,7 +103,7 @@ class Query:
         try:
             self._messages = await engine.budget.wait_for(self.open(), GRACE)
             async with Repl(
-                self.values, self.functions, self.asking, self.subagents.replied, self.lost, engine.limits,
+                self.values, self.functions, self.asking, self.subagents.replied, self.subagents.lost, engine.limits,
                 engine.parallel, self.question_date, engine.budget,
             ) as self._repl:  # fmt: skip
                 return await self._converse()

@@ -64,7 +64,7 @@ class SearchWay(Query):
         threaded = {tool.__name__: in_search_thread(tool) for tool in (tools.look, tools.timeline, tools.cite)}
         self.functions |= threaded | {"find": tools.find, "parse_date": dated}
         self.asking = {"read": self.read}
-        self._was_read: set[tuple[int, str]] = set()
+        self._was_read: set[tuple[int, str, int]] = set()
 
     async def open(self) -> list[ChatMessage]:
         """Return the first messages to the root model. They show what a search with the question finds."""
@@ -81,11 +81,6 @@ class SearchWay(Query):
     def prepare(self, code: str) -> str:
         """Return the code, changed so that it prints what tools return."""
         return with_echo(code, (*self.functions, *self.asking))
-
-    def lost(self) -> bool:
-        """Let `read` show again what it has shown, besides what `Query.lost` does."""
-        self._was_read.clear()
-        return super().lost()
 
     async def check(self, new: Collection[int], output: str, answer: str) -> str:
         """Return why new turns in the output make the answer beside it too early, or "".
@@ -151,11 +146,12 @@ class SearchWay(Query):
         asked = check_text("read", "a question", ask) if ask else self.question
         numbers = [sessions] if isinstance(sessions, int) else listed("read", sessions, "session numbers")
         wanted = sorted(set(map(self.tools.session, numbers)))
-        new = [number for number in wanted if (number, asked) not in self._was_read]
+        losses = self.subagents.losses  # what the code has lost is read again
+        new = [number for number in wanted if (number, asked, losses) not in self._was_read]
         self.subagents.next_batch()
         calls = await self.subagents.ask_all(await asyncio.to_thread(self._assignments, new, asked))
         failed = sorted({call.number for call in calls if call.error and call.number})
-        self._was_read |= {(number, asked) for number in new if number not in failed}
+        self._was_read |= {(number, asked, losses) for number in new if number not in failed}
         lines: list[str] = []
         for number in new:
             found = [line for call in calls if call.number == number and call.found for line in _findings(call)]

@@ -52,7 +52,7 @@ class SubAgents:
         system: The system prompt, which says in what form sub-agents reply.
 
     `calls` contains all calls so far, in the order in which they ended. `began` is the `time.perf_counter()` at which
-    the query began.
+    the query began. `losses` counts how often the code has lost its variables.
     """
 
     llm: LLM
@@ -64,7 +64,7 @@ class SubAgents:
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self._batch, self._replied = 0, True
+        self._batch, self._replied, self.losses = 0, True, 0
         self._answered: dict[int, Call] = {}  # by the hash of a prompt and its session
         self._paid: dict[int, Call] = {}  # those whose replies the code has lost
 
@@ -78,6 +78,7 @@ class SubAgents:
 
     def lost(self) -> bool:
         """Note that the code has lost all replies: the same prompts get them again. Return whether there are any."""
+        self.losses += 1
         self._paid = self._answered.copy()
         return bool(self._paid)
 
