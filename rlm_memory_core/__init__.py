@@ -8,7 +8,7 @@ The core, each part using only the ones before it:
 
     store    the history: turns and sessions in one SQLite file
     models   connect(): from a request to a reply, with recorded calls, budgets, pacing and prices
-    search   finding sessions by words, dates and meaning
+    search   finding turns and sessions by words, dates and meaning
     repl     the sandboxed Python session that runs the model's code
     query    from a question to an Answer: the loop, sub-agents, evidence, trace
     chat     MemoryChat, for an assistant
