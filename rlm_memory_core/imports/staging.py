@@ -23,17 +23,19 @@ from ..store.memory_store import MemoryStore
 from ..store.times import begins_session, has_clock, parse_time, written
 from .formats import Conversation, Message
 
-# `count` numbers the messages of one name; it is 0 for a message that everything before it identifies
+# `count` numbers the messages of one name; it is 0 for a message that everything before it identifies. `last` has the
+# last of these in each conversation.
 _TABLES = """
     PRAGMA journal_mode = OFF;
     CREATE TABLE names (name BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;
     CREATE TABLE messages (conversation INTEGER, start REAL, time REAL, count INTEGER, key BLOB, said TEXT);
     CREATE INDEX in_time ON messages (start, conversation, time);
     CREATE INDEX without_name ON messages (conversation) WHERE count = 0;
+    CREATE VIEW last AS SELECT max(rowid) FROM messages WHERE count = 0 GROUP BY conversation;
     BEGIN
 """
-_COUNT = "INSERT INTO names VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET count = count + 1"
-_IN_TIME = "SELECT conversation, count, key, said FROM messages ORDER BY start, conversation, time, rowid"
+_COUNT = "INSERT INTO names VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET count = count + 1 RETURNING count"
+_ROWS = "SELECT conversation, count OR rowid IN last, key, said FROM messages ORDER BY start, conversation, time, rowid"
 _AT_ONCE, _CHARACTERS = 1000, 4_000_000  # maximum messages and characters stored in one transaction
 
 
@@ -83,25 +85,24 @@ class Staging:
     def _identify(self, talk: Conversation, message: Message, when: datetime | None, chain: bytes) -> tuple[int, bytes]:
         """Return the number of a message among those of its name, and its key; see the top of this file."""
         if not (message.id or talk.id or (when and (talk.alone or has_clock(when)))):
-            return 0, _digest(chain.hex(), json.dumps(message))
+            return 0, _digest(chain.hex(), talk.date or "", json.dumps(message))
         name = _digest(talk.id, message.id or str(when), message.role, message.name, message.content)
-        self._database.execute(_COUNT, (name,))
-        ((count,),) = self._database.execute("SELECT count FROM names WHERE name = ?", (name,))
+        ((count,),) = self._database.execute(_COUNT, (name,))
         return count, _digest(name.hex(), str(count))
 
     def store(self) -> Iterator[int]:
         """Store the new messages, oldest session first. Yield the number of messages in each transaction."""
-        current, new = 0, self._database.execute(_IN_TIME)
+        current, new = 0, self._database.execute(_ROWS)
         for batch in constrained_batches(new, _CHARACTERS, _AT_ONCE, lambda row: len(row[-1]), strict=False):
             # the report names dates that cannot be read
             with self._store.transaction(), warnings.catch_warnings(action="ignore"):
-                for (number, count, key, said), following in zip(batch, [*batch[1:], (0, 0)], strict=True):
+                for number, kept, key, said in batch:
                     day, title, (role, content, name, time, _) = json.loads(said)
                     if number != current:
                         self._store.start_session(day, title)
                         current = number
                     self._store.add(role, content, time, name)
-                    if count or following[:2] != (number, 0):  # without a name, only the last key is kept
+                    if kept or key == batch[-1][2]:  # without a name, only the last key is kept
                         self._store.query("INSERT OR IGNORE INTO imported_messages VALUES (?)", (key,))
             yield len(batch)
 

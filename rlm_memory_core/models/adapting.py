@@ -21,7 +21,7 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 _OPTIONAL = (*_LIMITS, "temperature", "stream_options", "stream", "encoding_format", "seed", "response_format")
 _TELLING = (400, 404, 406, 413, 415, 422, 500, 501)  # statuses after which another form of the request may work
 _CLUES = {"encoding_format": "|base64", "stream": "(?! options)|streaming"}  # other words for a field
-_UNNAMED = re.compile(r"\b(?:param|arg|field)")
+_UNNAMED = re.compile(r"\b(?:param(?!\\?['\"])|arg|field)")  # but not the "param" of every error in OpenAI's format
 _ROLES = re.compile(
     r"\brole|\bsystem[ _](?:message|prompt|instruction)|developer instruction|[`'\":] ?system(?:[`'\"\\.]|$)"
     r"|\buser\W+(?:or|and)\W+assistant|\buser message|\b(?:from|with) user"
@@ -111,7 +111,7 @@ def lessons(sent: Mapping[str, Any], status: int, text: str) -> Lessons:
         return dict.fromkeys(named, 0)
     if _ROLES.search(said) and any(message["role"] == "system" for message in sent.get("messages", ())):
         return {SYSTEM: 0}
-    return {name: 0 for name in optional if name != "stream" and _UNNAMED.search(said)}
+    return {name: 0 for name in optional if name != "stream" and status < 500 and _UNNAMED.search(said)}
 
 
 def is_too_long(status: int, text: str) -> bool:

@@ -138,7 +138,7 @@ def whole(response: Response) -> Response:
         for line in response.text.split("\n", _MOST_LINES) if response.body is None else ():
             if line.startswith("data:"):
                 chunks.read(line.removeprefix("data:").strip())
-    return chunks.response() if chunks.has_ended and chunks.content.text else response
+    return chunks.response() if chunks.has_ended and any(chunks.content) and chunks.finish != "tool_calls" else response
 
 
 async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:

@@ -11,14 +11,14 @@ import re
 
 _NAME = r"(?i:(?:\w{1,9}:)?(?:think|thinking|thoughts?|reasoning))"
 # of OpenAI's format "harmony": the name of a channel stands between the two
-_CHANNEL, _MESSAGE = r"(?:<\|start\|>\w{0,20})?<\|channel\|>", r"[^<>]{0,40}(?:<\|constrain\|>\w*)?<\|message\|>"
+_CHANNEL, _MESSAGE = r"(?:<\|start\|>\w{0,20})?<\|channel\|>", r"[\w\s=.:-]{0,60}(?:<\|constrain\|>\w*)?<\|message\|>"
 _TOKEN = re.compile(
     rf"(?P<closing>[<◁]/{_NAME}[>▷]|\[/THINK\]|<\|END_THINKING\|>|<channel\|>|{_CHANNEL}final{_MESSAGE})"
     rf"|(?P<opening>[<◁]{_NAME}[>▷]|\[THINK\]|<\|START_THINKING\|>|<\|channel>thought|{_CHANNEL}\w{_MESSAGE})"
     r"|(?P<special><[|｜][^<>\s]{1,40}[|｜]>|<(?:start|end)_of_turn>|<[be]os>)|(?P<fence>```+|~~~+)"
 )
 _UNFINISHED = re.compile(  # a piece may end with half a token
-    r"(?:<\|(?:start|channel)(?:(?!message\|>)[|\w<>= .]){0,120}"
+    r"(?:<\|(?:start|channel)(?:(?!message\|>)[|\w<>=\s.:-]){0,140}"
     r"|[<◁][^<>▷\s]{0,42}|\[/?[THINK]*|`+|~+|[\ud800-\udbff])\Z"
 )
 

@@ -138,6 +138,10 @@ class Meter:
         self._subcalls += count
         self._sent += sent
 
+    def ask_again(self) -> None:
+        """Do not count the sub-agents so far, because the code has lost their replies and gets them again for free."""
+        self._subcalls = self._sent = 0
+
     def cut(self, output: str) -> str:
         """Shorten the output of a run to what the model may still see, and count it."""
         most = self._limits.output_characters

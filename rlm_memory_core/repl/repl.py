@@ -207,6 +207,7 @@ class Repl:
         """Start a new session in place of a lost one. Return the error to show."""
         gone, self._names = self._names, {}
         any_replies = self._lost()
+        self.meter.ask_again()
         await self._lease.end()
         self._lease = worker.Lease(self._limits, self._today, self._hosts)
         self._rewriter = self._rewriter_of()

@@ -86,7 +86,7 @@ class _Prompt(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(SILENCE, self.timeout_keep_alive_handler)
+        self.loop.call_later(SILENCE, lambda: self.cycle or transport.close())
 
 
 def serve_http(server: MemoryServer, access: Access, port: int, ready: Callable[[str], None]) -> None:

@@ -428,3 +428,18 @@ def test_a_newer_export_with_a_new_conversation_on_top_keeps_it_whole():
     store, report = imported([of_day("Good morning", "NEW"), old], store)
     assert (report.messages, report.known) == (2, 2)
     assert [content for _, content in said(store)] == ["Good morning", "A", "Good morning", "NEW"]
+
+
+def test_conversations_of_different_days_may_be_the_same_words():
+    hi = {"role": "user", "content": "Hi"}
+    store, _ = imported([{"date": "2023-05-20", "messages": [hi]}])
+    store, report = imported([{"date": "2023-05-21", "messages": [hi, hi | {"content": "x"}]}], store)
+    assert (report.messages, report.known) == (2, 0)
+
+
+@pytest.mark.parametrize("days", [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 1, 2, 2, 5]])
+def test_messages_with_days_alone_are_known_again_in_any_order(days):
+    messages = [{"role": "user", "content": f"m{day}", "date": f"2023-05-0{day}"} for day in days]
+    store, _ = imported({"messages": messages})
+    store, report = imported({"messages": messages}, store)
+    assert (report.messages, report.known) == (0, 5)

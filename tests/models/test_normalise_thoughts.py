@@ -31,6 +31,13 @@ LEADING = [
     ("<think>Hm. He was cut", "", "Hm. He was cut"),
     ("\ufeff<think>Hm.</think>Mochi", "\ufeffMochi", "Hm."),
     ("<|channel|>analysis<|message|>A<|end|><|channel|>final <|constrain|>json<|message|>{}", "{}", None),
+    ("<|channel|>analysis\n<|message|>Hm.<|end|><|channel|>final<|message|>Mochi", "Mochi", None),
+    (
+        "<|channel|>commentary to=functions.search-all_of_history <|constrain|>json<|message|>{}<|end|>"
+        "<|channel|>final<|message|>Mochi",
+        "Mochi",
+        None,
+    ),
     ("<|channel|>commentary to=x<|message|>Hm.<|end|><|channel|>final<|message|>Mochi", "Mochi", None),
     ("Sure.\n<think>Which?</think>\nMochi", "Sure.\n\nMochi", "Which?"),
 ]

@@ -317,3 +317,27 @@ def test_blanks_after_thoughts_that_come_apart_are_not_heard(scripted):
     events = [chunk({"reasoning_content": "hm"}), chunk({"content": "\n\n"}), chunk({"content": "Hello!"}, "stop")]
     reply = hear(scripted([stream(*events)]))
     assert (reply.text, reply.thoughts) == ("Hello!", "hm")
+
+
+def test_a_failure_in_the_format_of_openai_teaches_nothing(scripted, monkeypatch):
+    monkeypatch.setattr("rlm_memory_core.models.pipeline.MAX_RETRIES", 1)
+    monkeypatch.setattr("rlm_memory_core.models.pacing._FIRST_PAUSE", 0.0)
+    error = {
+        "message": "The server had an error: invalid argument",
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    }
+    llm = scripted([httpx2.Response(500, json={"error": error}), "a", "b"])
+    assert [ask(llm).text, ask(llm).text] == ["a", "b"]
+    assert [request.keys() for request in scripted.requests] == [scripted.requests[0].keys()] * 3
+    gone = httpx2.Response(404, json={"error": {"message": "no such model", "param": None}})
+    with pytest.raises(ModelError, match="no such model"):
+        ask(scripted([gone]))
+
+
+def test_a_refusal_in_a_stream_that_was_not_asked_for_is_one(scripted):
+    sent = [{"choices": [{"delta": {"refusal": "no"}}]}, {"choices": [{"delta": {}, "finish_reason": "stop"}]}]
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in sent)
+    with pytest.raises(ModelError, match="it refused: no"):
+        ask(scripted([httpx2.Response(200, text=body)]))

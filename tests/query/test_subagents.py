@@ -343,7 +343,7 @@ def test_after_a_lost_worker_replies_are_free_and_what_failed_is_asked_again(sto
     by_text = "```repl\nprint(llm_query_parallel(sessions, session_dates, question))\n```"
     by_position = "```repl\nprint(llm_query_parallel([0, 1, 2]))\n```"
     llm = root_and_subagents([by_text, LOOP, by_position, "FINAL(x)"], subagent)
-    answer = PaperRLM(llm, limits=Limits(run_seconds=1)).query(store, "What?")
+    answer = PaperRLM(llm, limits=Limits(run_seconds=1, query_subcalls=5)).query(store, "What?")
     outputs = [step.output for step in answer.trace.steps]
     assert outputs[0] == "['NOT_FOUND', 'NOT_READ', 'NOT_FOUND']"
     assert "No reply of a sub-agent is lost" in outputs[1]

@@ -273,10 +273,11 @@ def test_a_server_that_does_not_stream_is_heard_in_one_piece(tmp_path):
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
-def test_calls_of_tools_in_a_stream_that_was_not_asked_for_are_not_dropped(tmp_path):
+@pytest.mark.parametrize("said", [[], [piece("Let me look.")]])
+def test_calls_of_tools_in_a_stream_that_was_not_asked_for_are_not_dropped(tmp_path, said):
     call = {"index": 0, "id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
-    sent = events(chunk, "[DONE]")
+    sent = events(*said, chunk, "[DONE]")
     with upstream(lambda body: sent) as (model, _), running(tmp_path / "h.db", "m", model) as url:
         refused(post(url), 502)
 

@@ -467,7 +467,8 @@ def test_clients_at_once_lose_nothing(tmp_path, http, times):
     nothing_was_lost(tmp_path / "h.db", said)
 
 
-def test_a_connection_that_stays_silent_is_closed(tmp_path):
+@pytest.mark.parametrize("said", [b"", b"G", b"GET /mcp HTTP/1.1\r\nHost: 127"])
+def test_a_connection_that_stays_silent_is_closed(tmp_path, said):
     script = (
         "from rlm_memory_core import MemoryStore\n"
         "from rlm_memory_core.serving import access, mcp_server\n"
@@ -479,6 +480,7 @@ def test_a_connection_that_stays_silent_is_closed(tmp_path):
         try:
             port = int(served.stdout.readline().split(":")[2].split("/")[0])
             with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+                silent.sendall(said)
                 assert silent.recv(100) == b""
         finally:
             served.kill()
