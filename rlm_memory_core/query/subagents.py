@@ -84,7 +84,7 @@ class SubAgents:
 
     def ask_all(self, assignments: Sequence[tuple[str, Piece]]) -> Coroutine[Any, Any, list[Call]]:
         """Send one sub-agent for each (prompt, piece), all at once. Return their calls in the same order."""
-        siblings = Siblings(self.hedge, self.slots) if self.hedge else None
+        siblings = Siblings(self.hedge, self.slots) if self.hedge and len(assignments) > 1 else None
         return background.gather(self.ask(prompt, piece, siblings) for prompt, piece in assignments)
 
     async def ask(self, prompt: str, piece: Piece = NO_PIECE, siblings: Siblings | None = None) -> Call:
