@@ -59,7 +59,7 @@ def show(options: argparse.Namespace) -> int:
         if options.session is None:
             say(f"{counted(len(store.sessions), 'session')}, {counted(len(store), 'turn')}")
             for session in store.sessions:
-                size, opening = counted(len(session.turns), "turn"), in_one_line("\n".join(map(str, session.turns)), 80)
+                size, opening = counted(len(session.turns), "turn"), in_one_line(session.text, 80)
                 say(f"session {session.number}, {session.date or 'no date'}, {size}: {opening}")
         elif options.session > len(store.sessions):
             raise Refused(f"--session must be at most {len(store.sessions)}, not {options.session}")

@@ -19,7 +19,7 @@ _running: asyncio.AbstractEventLoop | None = None
 _process = 0  # the process that started the loop
 
 CLOSERS: set[Callable[[], Awaitable[object]]] = set()
-"""Close resources of the loop. They are called before the interpreter exits."""
+"""Functions that close resources of the loop. They are called before the interpreter exits."""
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -52,14 +52,16 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         RuntimeError: The caller runs on the background loop itself, so waiting would never end.
     """
-    if threading.current_thread().name == "rlm-memory":
-        work.close()
-        raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
-    future = asyncio.run_coroutine_threadsafe(work, loop())
+    give_up: Callable[[], object] = work.close
     try:
+        if threading.current_thread().name == "rlm-memory":
+            raise RuntimeError("a synchronous call was made on the background loop; await its async twin instead")
+        future = asyncio.run_coroutine_threadsafe(work, loop())
+        give_up = future.cancel
         return future.result()
-    finally:
-        future.cancel()  # ends the work if the wait was interrupted
+    except BaseException:
+        give_up()
+        raise
 
 
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:

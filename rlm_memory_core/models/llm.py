@@ -225,9 +225,8 @@ class LLM(AbstractContextManager["LLM"]):
             calls = open_calls(self.calls_path, self.recorded, address.rstrip("/"), self.timeout)
         pacing = Pacing(self.wrap(backend) if self.wrap else backend, pipeline.MAX_RETRIES, **self.pace)
         told = partial(explain, model=self.model, base_url=self.base_url, api_key=secret, timeout=self.timeout)
-        made = pipeline.Pipeline(
-            pacing, calls, told, lambda text: without_key(text, secret), getattr(backend, "close", None)
-        )
+        close = getattr(backend, "close", None)
+        made = pipeline.Pipeline(pacing, calls, told, lambda text: without_key(text, secret), close)
         background.CLOSERS.add(made.close)
         return made
 

@@ -16,8 +16,6 @@ from .thoughts import ThoughtSplitter
 from .types import Backend, BackendError, ContextExceeded, Request, Response, StreamBroken
 from .wording import server_message
 
-_MOST_LINES = 200_000  # of a stream that was not asked for
-
 
 class Chunks:
     """Puts a reply together from the JSON objects that a server sends: the chunks of a stream, or one for the whole.
@@ -135,7 +133,8 @@ def whole(response: Response) -> Response:
     """Return a text that a server streamed without being asked as one completion, and any other answer as it is."""
     chunks = Chunks()
     with suppress(StreamBroken):
-        for line in response.text.split("\n", _MOST_LINES) if response.body is None else ():
+        # the rest of a very long answer is one line, which is not read
+        for line in response.text.split("\n", 200_000) if response.body is None else ():
             if line.startswith("data:"):
                 chunks.read(line.removeprefix("data:").strip())
     return chunks.response() if chunks.has_ended and any(chunks.content) and chunks.finish != "tool_calls" else response
@@ -143,6 +142,8 @@ def whole(response: Response) -> Response:
 
 async def ask(backend: Backend, request: Request, listener: Listener | None = None) -> Response:
     """Send one request and return the complete answer. If there is a listener, stream the answer to it.
+
+    If the server sends no stream at all, such as a page of a proxy, return what it sent. It counts as unreadable.
 
     Args:
         backend: Answers.

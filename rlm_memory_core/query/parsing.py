@@ -82,7 +82,7 @@ def parse_code(code: str) -> ast.Module | None:
 
 
 def final_lines(message: Message) -> list[str]:
-    """Return the lines of a message's code that answer. Only these lines may run if it is the last reply.
+    """Return the lines of a message's code that answer. In the paper's reading, only they run in the last reply.
 
     >>> final_lines(parse_message("```\\nprint(1)\\nFINAL(2)\\n```"))
     ['FINAL(2)']

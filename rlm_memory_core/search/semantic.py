@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ..models.budget import Budget, BudgetExceeded
 from ..models.normalise import Embeddings
 from ..models.pricing import Usage
-from ..models.types import ModelError
+from ..models.types import ModelError, paid_before
 from ..store.memory_store import MemoryStore
 
 MAX_CHARACTERS = 8_000  # characters of a turn that are embedded; embedding models take about 8,000 tokens
@@ -143,7 +143,7 @@ class Metered:
         try:
             embedded = await embedding
         except (ModelError, BudgetExceeded, asyncio.CancelledError) as stopped:  # it may say what was paid for
-            self._add(getattr(stopped, "usage", Usage()), getattr(stopped, "cost_usd", 0.0))
+            self._add(*paid_before(stopped))
             raise
         self._add(embedded.usage, embedded.cost_usd)
         return embedded
